@@ -1,0 +1,102 @@
+"""What a team writes: an `Analysis`, declared once in a module that the setting ANALYSES names."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from analysis_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from analysis_jobs.job import Job
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_ROUTE = re.compile(r"(GET|POST) (/[^\s]*)")
+
+
+@dataclass(frozen=True)
+class Analysis[Request: BaseModel, Result: BaseModel]:
+    """A named kind of work.
+
+    `request` validates the input when it is submitted, `result` what the last stage returns. Each stage takes the job
+    and returns its output; `job.output(stage)` gives a later stage what an earlier one returned.
+
+    `submit_route` and `status_route` give the analysis routes of its own beside `/jobs`: their path parameters make the
+    `subject` (a template such as `proposals/{id}`), and the body is the input itself.
+
+    Raises `ConfigurationError` for a name, a route or a number that cannot work.
+    """
+
+    name: str
+    request: type[Request]
+    result: type[Result]
+    stages: Sequence[Callable[[Job[Request]], BaseModel | Mapping[str, Any]]]
+    model_id: str | None = None
+    max_attempts: int = 3
+    deadline: timedelta = timedelta(hours=6)
+    estimated_time: timedelta = timedelta(minutes=2)
+    submit_route: str | None = None
+    status_route: str | None = None
+    subject: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ConfigurationError(f"analysis {self.name!r}: a name is lower case letters, digits and hyphens")
+        if not self.stages:
+            raise ConfigurationError(f"analysis {self.name}: give at least one stage")
+        if self.max_attempts < 1:
+            raise ConfigurationError(f"analysis {self.name}: max_attempts is {self.max_attempts}; give 1 or more")
+        for route, method in ((self.submit_route, "POST"), (self.status_route, "GET")):
+            if route is None:
+                continue
+            shape = _ROUTE.fullmatch(route)
+            if shape is None or shape[1] != method:
+                raise ConfigurationError(f"analysis {self.name}: route {route!r} must read '{method} /path'")
+            if self.subject is None:
+                raise ConfigurationError(f"analysis {self.name}: its own routes need a subject, as 'proposals/{{id}}'")
+
+
+class Analyses(Mapping[str, Analysis[Any, Any]]):
+    """The analyses of a deployment by name."""
+
+    def __init__(self, analyses: Sequence[Analysis[Any, Any]]) -> None:
+        self._by_name: dict[str, Analysis[Any, Any]] = {}
+        for analysis in analyses:
+            if analysis.name in self._by_name:
+                raise ConfigurationError(f"two analyses are named {analysis.name!r}")
+            self._by_name[analysis.name] = analysis
+
+    def __getitem__(self, name: str) -> Analysis[Any, Any]:
+        return self._by_name[name]
+
+    def __iter__(self) -> Any:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+
+def load_analyses(import_paths: str) -> Analyses:
+    """Import every module of a comma-separated list, and return the analyses that they define.
+
+    Raises `ConfigurationError` where a module is missing, or defines none.
+    """
+    found: dict[int, Analysis[Any, Any]] = {}
+    for path in filter(None, (path.strip() for path in import_paths.split(","))):
+        try:
+            module = importlib.import_module(path)
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(f"ANALYSES names {path!r}, but {error}: is it in the package?") from error
+        here = [value for value in vars(module).values() if isinstance(value, Analysis)]
+        if not here:
+            raise ConfigurationError(f"ANALYSES names {path!r}, which defines no Analysis")
+        found |= {id(analysis): analysis for analysis in here}
+    if not found:
+        raise ConfigurationError("ANALYSES is empty: name the module that defines your analyses")
+    return Analyses(list(found.values()))

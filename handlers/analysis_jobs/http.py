@@ -1,0 +1,269 @@
+"""The HTTP API: parse a request, call the logic, shape the answer."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, Self
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from analysis_jobs.analysis import Analysis
+from analysis_jobs.documents import safe_filename, upload_key
+from analysis_jobs.ids import first_id_at, is_id, new_id
+from analysis_jobs.observability import log
+from analysis_jobs.problems import FieldError, Problem, field_errors
+from analysis_jobs.record import JobKey, JobRecord, Listing
+from analysis_jobs.submission import Intake, Submission
+from analysis_jobs.transitions import Status
+from analysis_jobs.views import detail, etag, summary
+
+# An HTTP API answers within 30 s or not at all: a long poll holds at most 25.
+_LONGEST_WAIT = timedelta(seconds=25)
+_POLL = timedelta(seconds=1)
+_UPLOAD_LIFE = timedelta(hours=1)
+# What a tenant's name may be: it becomes part of keys, where `#` and `/` divide.
+_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:+-]{0,127}")
+
+
+class Upload(BaseModel):
+    """The body of `POST /uploads`; `size` in bytes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    filename: str = Field(min_length=1, max_length=255)
+    content_type: str = Field(pattern=r"^[a-z]+/[A-Za-z0-9.+-]+$")
+    size: int = Field(ge=1)
+
+
+class ListQuery(BaseModel):
+    """The query of `GET /jobs`; of status, client and subject at most one."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    status: Status | None = None
+    client: str | None = None
+    subject: str | None = None
+    from_: datetime | None = Field(default=None, alias="from")
+    to: datetime | None = None
+    limit: int = Field(default=50, ge=1, le=100)
+    cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class Api:
+    """The routes; `app` answers Lambda events."""
+
+    intake: Intake
+    tenant_claim: str
+    app: APIGatewayHttpResolver
+
+    @classmethod
+    def build(cls, intake: Intake, tenant_claim: str) -> Self:
+        """Return the API with its routes, those of the analyses included."""
+        api = cls(intake, tenant_claim, APIGatewayHttpResolver())
+        api.app.post("/jobs")(api.submit)
+        api.app.get("/jobs")(api.list_jobs)
+        api.app.get("/jobs/<job_id>")(api.status)
+        api.app.post("/uploads")(api.upload)
+        for analysis in intake.analyses.values():
+            if analysis.submit_route:
+                api.app.post(_pattern(analysis.submit_route))(api.submit_own(analysis))
+            if analysis.status_route:
+                api.app.get(_pattern(analysis.status_route))(api.status_own(analysis))
+        api.app.exception_handler(Problem)(api.problem)
+        api.app.not_found(api.no_route)
+        api.app.exception_handler(Exception)(api.unexpected)
+        return api
+
+    def submit(self) -> Response[str]:
+        """Answer `POST /jobs`."""
+        return self._accepted(_validated(Submission, self._json_body()))
+
+    def submit_own(self, analysis: Analysis[Any, Any]) -> Callable[..., Response[str]]:
+        """Return the handler of an analysis' own submit route: the body is the input, the path names the subject."""
+
+        def submit(**parameters: str) -> Response[str]:
+            body = self._json_body()
+            if not isinstance(body, dict):
+                raise Problem.of_field("body", "give a JSON object")
+            submission = {
+                "analysis": analysis.name,
+                "input": body,
+                "subject": _subject(analysis, parameters),
+            }
+            return self._accepted(_validated(Submission, submission))
+
+        return submit
+
+    def status(self, job_id: str) -> Response[str]:
+        """Answer `GET /jobs/{job_id}`, at once or when something has changed (`?wait=`)."""
+        key = JobKey(self._tenant(), job_id)
+        job = self.intake.store.get(key) if is_id(job_id) else None
+        if job is None:
+            raise Problem.not_found(f"there is no job {job_id}")
+        return self._job(self._wait(job))
+
+    def status_own(self, analysis: Analysis[Any, Any]) -> Callable[..., Response[str]]:
+        """Return the handler of an analysis' own status route: the latest job of the path's subject."""
+
+        def status(**parameters: str) -> Response[str]:
+            subject = _subject(analysis, parameters)
+            job = self.intake.store.latest(self._tenant(), analysis.name, subject)
+            if job is None:
+                raise Problem.not_found(f"{subject} has no {analysis.name} yet")
+            return self._job(self._wait(job))
+
+        return status
+
+    def list_jobs(self) -> Response[str]:
+        """Answer `GET /jobs`: a page, newest first."""
+        tenant = self._tenant()
+        query = _validated(ListQuery, self.app.current_event.query_string_parameters or {}, prefix="")
+        filters = {"status": query.status, "client": query.client, "subject": query.subject}
+        given = [name for name, value in filters.items() if value is not None]
+        if len(given) > 1:
+            raise Problem.of_field(given[1], f"give one of {', '.join(filters)}, not {len(given)}")
+        if query.cursor is not None and not is_id(query.cursor):
+            raise Problem.of_field("cursor", "give the `next_cursor` of the page before")
+        page = self.intake.store.list_jobs(
+            Listing(
+                tenant,
+                status=query.status,
+                client=query.client,
+                subject=query.subject,
+                first_id=first_id_at(_aware(query.from_)) if query.from_ else None,
+                last_id=first_id_at(_aware(query.to)) if query.to else None,
+                limit=query.limit,
+                before_id=query.cursor,
+            )
+        )
+        return _answer(200, {"jobs": [summary(job) for job in page.jobs], "next_cursor": page.next_before_id})
+
+    def upload(self) -> Response[str]:
+        """Answer `POST /uploads`: a form that admits one file of this type and size."""
+        tenant = self._tenant()
+        upload = _validated(Upload, self._json_body())
+        limit = self.intake.settings.max_document_bytes
+        if upload.size > limit:
+            raise Problem.of_field("size", f"{upload.size} bytes; at most {limit} are read")
+        document = f"{new_id(self.intake.clock.now())}/{safe_filename(upload.filename)}"
+        form = self.intake.artifacts.presign_post(
+            upload_key(tenant, document), upload.content_type, upload.size, _UPLOAD_LIFE
+        )
+        answer = {
+            "document": document,
+            "upload": {"url": form.url, "fields": form.fields},
+            "expires_in_seconds": int(_UPLOAD_LIFE.total_seconds()),
+        }
+        return _answer(201, answer)
+
+    def problem(self, problem: Problem) -> Response[str]:
+        """Answer with problem details."""
+        return _answer(problem.status, problem.body(), problem.headers, "application/problem+json")
+
+    def no_route(self, _: NotFoundError) -> Response[str]:
+        """Answer a path that nobody serves."""
+        event = self.app.current_event
+        return self.problem(Problem.not_found(f"there is no {event.http_method} {event.path}"))
+
+    def unexpected(self, error: Exception) -> Response[str]:
+        """Answer an error of ours: the log has it, the caller gets the request's id."""
+        request_id = self.app.current_event.request_context.request_id
+        log("api.error", "a request failed", error=error, request_id=request_id)
+        return self.problem(Problem(500, "Internal error", f"something failed on our side; request {request_id}"))
+
+    def _accepted(self, submission: Submission) -> Response[str]:
+        key = self.app.current_event.headers.get("idempotency-key")
+        job = self.intake.submit(self._tenant(), submission, key)
+        status_url = f"/jobs/{job.job_id}"
+        estimate = self.intake.analyses[job.analysis].estimated_time
+        answer = {
+            "job_id": job.job_id,
+            "status": str(job.status),
+            "status_url": status_url,
+            "estimated_time_seconds": int(estimate.total_seconds()),
+        }
+        return _answer(202, answer, {"Location": status_url, "Retry-After": _retry_after(estimate)})
+
+    def _job(self, job: JobRecord) -> Response[str]:
+        headers = {"ETag": etag(job), "Cache-Control": "no-cache"}
+        if not job.status.ended:
+            headers["Retry-After"] = "3"
+        if self.app.current_event.headers.get("if-none-match") == etag(job):
+            return Response(304, headers=headers)
+        return _answer(200, detail(job, self.intake.artifacts), headers)
+
+    def _wait(self, job: JobRecord) -> JobRecord:
+        """Return the job as soon as it has ended, or is not the version that the caller has, or the wait is over."""
+        clock = self.intake.clock
+        until = clock.now() + _wait_of(self.app.current_event.query_string_parameters or {})
+        known = self.app.current_event.headers.get("if-none-match")
+        while not job.status.ended and known in (None, etag(job)) and clock.now() < until:
+            clock.sleep(min(_POLL, until - clock.now()))
+            job = self.intake.store.get(JobKey(job.tenant, job.job_id)) or job
+        return job
+
+    def _tenant(self) -> str:
+        authorizer = self.app.current_event.request_context.authorizer
+        claims = (authorizer.jwt_claim if authorizer else None) or {}
+        tenant = claims.get(self.tenant_claim)
+        if not isinstance(tenant, str) or not _TENANT.fullmatch(tenant):
+            raise Problem(403, "Forbidden", f"the token's claim {self.tenant_claim!r} names no tenant")
+        return tenant
+
+    def _json_body(self) -> Any:
+        try:
+            return json.loads(self.app.current_event.decoded_body or "")
+        except ValueError as error:
+            message = f"this is no JSON: {error}"
+            raise Problem(400, "Invalid request", message, (FieldError("body", message),)) from error
+
+
+def _validated[Model: BaseModel](model: type[Model], given: Any, prefix: str = "") -> Model:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise Problem.invalid(field_errors(error, prefix)) from error
+
+
+def _wait_of(query: dict[str, str]) -> timedelta:
+    given = query.get("wait")
+    if given is None:
+        return timedelta()
+    longest = int(_LONGEST_WAIT.total_seconds())
+    if not given.isdecimal() or not 1 <= int(given) <= longest:
+        raise Problem.of_field("wait", f"give a whole number of seconds from 1 to {longest}")
+    return timedelta(seconds=int(given))
+
+
+def _retry_after(estimate: timedelta) -> str:
+    return str(max(1, min(5, round(estimate.total_seconds() / 10))))
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _subject(analysis: Analysis[Any, Any], parameters: dict[str, str]) -> str:
+    return (analysis.subject or "").format(**parameters)
+
+
+def _pattern(route: str) -> str:
+    """Return a route's path in the resolver's spelling: `/books/{id}` as `/books/<id>`."""
+    return route.split(" ", 1)[1].replace("{", "<").replace("}", ">")
+
+
+type _Json = Literal["application/json", "application/problem+json"]
+
+
+def _answer(
+    status: int,
+    body: Any,
+    headers: dict[str, str] | None = None,
+    content_type: _Json = "application/json",
+) -> Response[str]:
+    return Response(status, content_type, json.dumps(body, ensure_ascii=False), headers=dict(headers or {}))

@@ -1,0 +1,215 @@
+"""What an analysis sees of its job."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, overload
+
+from pydantic import BaseModel, ValidationError
+
+from analysis_jobs.documents import pdf_text, upload_key
+from analysis_jobs.errors import ConfigurationError, Fail, Retry
+from analysis_jobs.model import Model, Question, Reply, Tool
+from analysis_jobs.prompts import Prompt, PromptStore, RenderedPrompt
+from analysis_jobs.record import JobRecord, Usage
+from analysis_jobs.stores.ports import ArtifactStore, NotFound, TooLarge
+
+_DEFAULT_MAX_TOKENS = 4_096
+_EXPECTED_CHARACTERS = 3_000  # of an answer, to turn what has arrived into progress
+_NEARLY_DONE = 95
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What a job works with: the ports, and how to notice that the attempt must stop."""
+
+    artifacts: ArtifactStore
+    prompts: PromptStore
+    model: Model
+    model_id: str
+    max_document_bytes: int
+    check: Callable[[], None]
+
+
+class Job[Request: BaseModel]:
+    """One attempt at a job, in the hands of its stages."""
+
+    def __init__(self, record: JobRecord, request: Request, bench: Workbench) -> None:
+        self._record = record
+        self._bench = bench
+        self._outputs: dict[str, Any] = {}
+        self._progress = record.progress
+        self._usage = record.usage
+        self.request = request
+        self.prompt_source: str | None = None
+
+    @property
+    def job_id(self) -> str:
+        """The job's id."""
+        return self._record.job_id
+
+    @property
+    def tenant(self) -> str:
+        """Who owns the job."""
+        return self._record.tenant
+
+    @property
+    def subject(self) -> str | None:
+        """What is analysed, as `proposals/42`."""
+        return self._record.subject
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, from 1."""
+        return self._record.attempt
+
+    @property
+    def usage(self) -> Usage:
+        """What the job's model calls consumed so far, over all attempts."""
+        return self._usage
+
+    @property
+    def percent(self) -> int:
+        """The progress that the next heartbeat will report, 0 to 100."""
+        return self._progress
+
+    def progress(self, percent: int) -> None:
+        """Say how far the job is, 0 to 100; callers see it with the next heartbeat."""
+        self._bench.check()
+        self._progress = max(0, min(100, percent))
+
+    def output(self, stage: Callable[..., Any]) -> Any:
+        """Return what an earlier stage returned."""
+        return self._outputs[stage.__name__]
+
+    def keep_output(self, stage: str, output: Any) -> None:
+        """Remember a stage's output for the stages after it (the engine calls this)."""
+        self._outputs[stage] = output
+
+    def text(self, document: str) -> str:
+        """Return the text of a PDF that the caller uploaded.
+
+        Raises `Fail` with a code that begins in `document_` where there is no such file or it cannot be read.
+        """
+        name = document.rsplit("/", 1)[-1]
+        try:
+            content = self._bench.artifacts.read(upload_key(self.tenant, document), self._bench.max_document_bytes)
+        except NotFound as error:
+            raise Fail(
+                "document_not_found",
+                f"{document} was not uploaded, or may not be read by this function ({error})",
+            ) from error
+        except TooLarge as error:
+            limit = self._bench.max_document_bytes
+            raise Fail("document_too_large", f"{name} has {error.size} bytes; at most {limit} are read") from error
+        text = pdf_text(content, name)
+        self._bench.check()
+        return text
+
+    def prompt(self, name: str, *, category: str, default: Prompt, **values: str) -> RenderedPrompt:
+        """Return the active prompt `section/sub-section` of a category, or the default, with `values` put in."""
+        section, _, sub_section = name.partition("/")
+        prompt = self._bench.prompts.active(section, sub_section, category) or default
+        rendered = prompt.render(values)
+        self.prompt_source = rendered.source
+        return rendered
+
+    @overload
+    def ask(self, prompt: RenderedPrompt | str, *, max_tokens: int = ..., model_id: str | None = None) -> str: ...
+
+    @overload
+    def ask[Answer: BaseModel](
+        self,
+        prompt: RenderedPrompt | str,
+        *,
+        answer: type[Answer],
+        max_tokens: int = ...,
+        model_id: str | None = None,
+    ) -> Answer: ...
+
+    def ask(
+        self,
+        prompt: RenderedPrompt | str,
+        *,
+        answer: type[BaseModel] | None = None,
+        max_tokens: int = _DEFAULT_MAX_TOKENS,
+        model_id: str | None = None,
+    ) -> BaseModel | str:
+        """Ask the model; with `answer`, in that pydantic model's shape, with one repair turn where it does not fit.
+
+        Raises `Fail`, `Retry` or `Defer`, as the model's error deserves.
+        """
+        rendered = RenderedPrompt(prompt, None, "inline") if isinstance(prompt, str) else prompt
+        question = Question(
+            model_id=self._model_id(model_id),
+            prompt=rendered.user,
+            system=rendered.system,
+            max_tokens=max_tokens,
+            tool=_tool(answer) if answer else None,
+            metadata={"job_id": self.job_id},
+        )
+        reply = self._ask(question)
+        if answer is None:
+            return reply.text
+        try:
+            return answer.model_validate(reply.data)
+        except ValidationError as error:
+            repaired = self._ask(_repair(question, reply, error))
+        try:
+            return answer.model_validate(repaired.data)
+        except ValidationError as error:
+            raise Retry(
+                "model_answer_invalid",
+                f"the model's answer does not fit its schema: {_summary(error)}",
+            ) from error
+
+    def _model_id(self, model_id: str | None) -> str:
+        chosen = model_id or self._bench.model_id
+        if not chosen:
+            raise ConfigurationError("no model: set model_id on the module, on the analysis, or in job.ask(model_id=…)")
+        return chosen
+
+    def _ask(self, question: Question) -> Reply:
+        begun_at = self._progress
+        arrived = 0
+
+        def on_chunk(piece: str) -> None:
+            nonlocal arrived
+            self._bench.check()
+            arrived += len(piece)
+            share = min(1.0, arrived / _EXPECTED_CHARACTERS)
+            self._progress = max(begun_at, round(begun_at + (_NEARLY_DONE - begun_at) * share))
+
+        reply = self._bench.model.ask(question, on_chunk)
+        self._usage += reply.usage
+        return reply
+
+
+def _tool(answer: type[BaseModel]) -> Tool:
+    description = (answer.__doc__ or "").strip().splitlines()
+    return Tool(
+        answer.__name__,
+        description[0] if description else "The answer.",
+        answer.model_json_schema(),
+    )
+
+
+def _repair(question: Question, reply: Reply, error: ValidationError) -> Question:
+    prompt = (
+        f"{question.prompt}\n\nYour answer to this was:\n{reply.data}\n\n"
+        f"It does not fit the schema: {_summary(error)}\nAnswer again, and mend exactly that."
+    )
+    return Question(
+        question.model_id,
+        prompt,
+        question.max_tokens,
+        question.system,
+        question.tool,
+        question.metadata,
+    )
+
+
+def _summary(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+
+
+type Stage = Callable[[Job[Any]], BaseModel | Mapping[str, Any]]

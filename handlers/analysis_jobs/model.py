@@ -1,0 +1,48 @@
+"""The model port: one question, one answer. `bedrock.py` is the real one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from analysis_jobs.record import Usage
+
+
+@dataclass(frozen=True)
+class Tool:
+    """The shape that the answer must have: a name and a JSON schema."""
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a model is asked. `max_tokens` is always set: unset, Bedrock reserves the model's maximum of the quota."""
+
+    model_id: str
+    prompt: str
+    max_tokens: int
+    system: str | None = None
+    tool: Tool | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A whole answer: `data` where a tool was asked for, else `text`."""
+
+    text: str
+    data: dict[str, Any] | None
+    stop_reason: str
+    usage: Usage
+
+
+class Model(Protocol):
+    """Whatever can answer a question."""
+
+    def ask(self, question: Question, on_chunk: Callable[[str], None]) -> Reply:
+        """Return the whole answer; `on_chunk` sees each piece as it arrives, and may raise to break the call off.
+
+        Raises `Fail`, `Retry` or `Defer`, as the error deserves.
+        """

@@ -1,0 +1,142 @@
+"""The row of a job, as the logic sees it; `stores` know how it is kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from analysis_jobs.transitions import Status
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a job's model calls consumed, over all its attempts."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(
+            self.calls + other.calls,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+        )
+
+
+@dataclass(frozen=True)
+class JobFailure:
+    """Why a job failed, or why its last attempt did: `code` for programs, `message` for people."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A JSON text, inline in the row, or in the bucket at `key` where it is too large for one."""
+
+    text: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """One transition that a job went through."""
+
+    at: datetime
+    transition: str
+    status: Status
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """One job. Times are aware and in UTC; `version` grows with every write, `fence` with every claim."""
+
+    tenant: str
+    job_id: str
+    analysis: str
+    status: Status
+    input: Payload
+    lane: str
+    created_at: datetime
+    deadline: datetime
+    max_attempts: int
+    due_at: datetime | None
+    subject: str | None = None
+    client: str | None = None
+    project: str | None = None
+    version: int = 1
+    attempt: int = 0
+    fence: int = 0
+    sends: int = 1
+    lease_until: datetime | None = None
+    finished_at: datetime | None = None
+    expires_at: datetime | None = None
+    stage: str | None = None
+    stages_completed: tuple[str, ...] = ()
+    progress: int = 0
+    result: Payload | None = None
+    failure: JobFailure | None = None
+    usage: Usage = Usage()
+    code_version: str | None = None
+    history: tuple[HistoryEntry, ...] = ()
+
+
+@dataclass(frozen=True)
+class JobKey:
+    """What names a job: the tenant is part of it, so that no id of another tenant can be reached."""
+
+    tenant: str
+    job_id: str
+
+
+@dataclass(frozen=True)
+class IdempotencyKey:
+    """A caller's idempotency key: its digest names the row, the body's digest tells a reuse from a repeat."""
+
+    digest: str
+    body_digest: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Which of a tenant's jobs to list: at most one of status, client and subject; ids within `[first, last]`."""
+
+    tenant: str
+    status: Status | None = None
+    client: str | None = None
+    subject: str | None = None
+    first_id: str | None = None
+    last_id: str | None = None
+    limit: int = 50
+    before_id: str | None = None  # the cursor: the last id of the page before
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a transition writes beside its status and counters: attribute names of `JobRecord` to new values."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if unknown := self.values.keys() - _CHANGEABLE:
+            message = f"a transition cannot change {', '.join(sorted(unknown))}"
+            raise ValueError(message)
+
+
+_CHANGEABLE = {
+    "due_at",
+    "lease_until",
+    "finished_at",
+    "expires_at",
+    "stage",
+    "stages_completed",
+    "progress",
+    "result",
+    "failure",
+    "usage",
+    "code_version",
+}

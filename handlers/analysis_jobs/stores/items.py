@@ -1,0 +1,126 @@
+"""How a `JobRecord` is written as a DynamoDB item, and read back.
+
+Key: `tenant` and `item` (`job#<id>`). What a beat changes (lease, progress, usage) is in no index key, so that a
+heartbeat costs one write. `due_at` and `due_shard` exist only while a next step is owed: the index `due` is sparse.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+from zlib import crc32
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from analysis_jobs.clock import from_ms, to_ms
+from analysis_jobs.record import HistoryEntry, JobFailure, JobKey, JobRecord, Payload, Usage
+from analysis_jobs.transitions import Status
+
+# A partition of an index takes 1,000 writes a second; the sweeper asks every shard, so there are few.
+DUE_SHARDS = 4
+
+type Item = dict[str, Any]
+
+_serialize = TypeSerializer().serialize
+_deserialize = TypeDeserializer().deserialize
+_TIMES = {"created_at", "deadline", "due_at", "lease_until", "finished_at"}
+_NUMBERS = {"version", "attempt", "max_attempts", "fence", "sends", "progress"}
+# Where a field's value also makes an index key; the tenant is part of every one.
+_INDEXED = {"status": "tenant_status", "client": "tenant_client", "subject": "tenant_subject"}
+
+
+def job_item_key(key: JobKey) -> Item:
+    """Return the primary key of a job's row."""
+    return {"tenant": {"S": key.tenant}, "item": {"S": f"job#{key.job_id}"}}
+
+
+def key_of(item: Mapping[str, Any]) -> JobKey:
+    """Return the job that a row, or an index entry, is about."""
+    return JobKey(item["tenant"]["S"], item["item"]["S"].removeprefix("job#"))
+
+
+def index_value(tenant: str, value: str) -> str:
+    """Return the hash key of an index entry. The tenant holds no `#`, so no two tenants can share one."""
+    return f"{tenant}#{value}"
+
+
+def attributes(key: JobKey, name: str, value: Any) -> dict[str, Any]:
+    """Return the attributes that one field is kept in, serialized; None means: no such attribute."""
+    found = {name: None if value is None else _serialize(_plain(name, value))}
+    if name in _INDEXED:
+        found[_INDEXED[name]] = None if value is None else {"S": index_value(key.tenant, value)}
+    if name == "due_at":
+        found["due_shard"] = None if value is None else {"S": str(crc32(key.job_id.encode()) % DUE_SHARDS)}
+    return found
+
+
+def to_item(job: JobRecord) -> Item:
+    """Return the whole row of a job."""
+    key = JobKey(job.tenant, job.job_id)
+    item = job_item_key(key)
+    for field in fields(job):
+        if field.name not in ("tenant", "job_id"):
+            found = attributes(key, field.name, getattr(job, field.name))
+            item |= {name: value for name, value in found.items() if value is not None}
+    return item
+
+
+def from_item(item: Mapping[str, Any]) -> JobRecord:
+    """Return the job of a row."""
+    key = key_of(item)
+    names = {field.name for field in fields(JobRecord)} - {"tenant", "job_id"}
+    values = {name: _field(name, _deserialize(value)) for name, value in item.items() if name in names}
+    return JobRecord(tenant=key.tenant, job_id=key.job_id, **{"due_at": None, **values})
+
+
+def history_item(entry: HistoryEntry) -> Item:
+    """Return one history entry, serialized."""
+    return dict(_serialize(_plain_entry(entry)))
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return what boto3 can serialize: numbers, texts, lists and maps."""
+    match value:
+        case Status():
+            return str(value)
+        case datetime() if name == "expires_at":
+            return int(value.timestamp())  # DynamoDB's TTL wants seconds
+        case datetime():
+            return to_ms(value)
+        case Payload():
+            return {name: text for name, text in asdict(value).items() if text is not None}
+        case Usage() | JobFailure():
+            return asdict(value)
+    if name == "history":
+        return [_plain_entry(entry) for entry in value]
+    if name == "stages_completed":
+        return list(value)
+    return value
+
+
+def _plain_entry(entry: HistoryEntry) -> dict[str, Any]:
+    return {"at": to_ms(entry.at), "transition": entry.transition, "status": str(entry.status)}
+
+
+def _field(name: str, value: Any) -> Any:
+    """Return what `JobRecord` holds, of what boto3 deserialized (its numbers are `Decimal`)."""
+    if name in _TIMES:
+        return from_ms(int(value))
+    if name in _NUMBERS:
+        return int(value)
+    match name:
+        case "expires_at":
+            return from_ms(int(value) * 1000)
+        case "status":
+            return Status(value)
+        case "input" | "result":
+            return Payload(**value)
+        case "usage":
+            return Usage(**{counter: int(count) for counter, count in value.items()})
+        case "failure":
+            return JobFailure(**value)
+        case "stages_completed":
+            return tuple(value)
+        case "history":
+            return tuple(HistoryEntry(from_ms(int(e["at"])), e["transition"], Status(e["status"])) for e in value)
+    return value

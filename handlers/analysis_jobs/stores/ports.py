@@ -1,0 +1,119 @@
+"""What the logic needs of the outside. The stores in memory and on AWS run through the same contract tests."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from analysis_jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Listing
+from analysis_jobs.transitions import Transition
+
+
+@dataclass(frozen=True)
+class Created:
+    """The job was written."""
+
+    job: JobRecord
+
+
+@dataclass(frozen=True)
+class Existing:
+    """The idempotency key was used before, for this job and a body of this digest; nothing was written."""
+
+    job_id: str
+    body_digest: str
+
+
+@dataclass(frozen=True)
+class Landed:
+    """The conditional write took effect; `job` is the row after it."""
+
+    job: JobRecord
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The condition did not hold and nothing was written; `job` is the row as it is, None where there is none."""
+
+    job: JobRecord | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Jobs, newest first; `next_before_id` continues, None at the end."""
+
+    jobs: Sequence[JobRecord]
+    next_before_id: str | None
+
+
+class JobStore(Protocol):
+    """The table of jobs."""
+
+    def create(self, job: JobRecord, idempotency: IdempotencyKey | None) -> Created | Existing:
+        """Write a new job, its subject's pointer and its idempotency key: all of them, or none."""
+
+    def get(self, key: JobKey) -> JobRecord | None:
+        """Return the job as of the last write that was acknowledged, or None."""
+
+    def latest(self, tenant: str, analysis: str, subject: str) -> JobRecord | None:
+        """Return the newest job of a subject, or None."""
+
+    def transition(
+        self,
+        key: JobKey,
+        transition: Transition,
+        changes: Changes,
+        *,
+        now: datetime,
+        read: JobRecord | None = None,
+    ) -> Landed | Refused:
+        """Take one edge if its guards hold; `read` gives the token and version that the guards compare with."""
+
+    def list_jobs(self, listing: Listing) -> Page:
+        """Return one page of a tenant's jobs, newest first."""
+
+    def due(self, now: datetime) -> Iterator[JobKey]:
+        """Yield every job whose next step was due by `now`, longest overdue first within a shard."""
+
+
+class TooLarge(Exception):  # noqa: N818 - an answer of the port, turned into a `Fail` by the logic
+    """The artifact has more bytes than the caller allows."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"{size} bytes")
+        self.size = size
+
+
+class NotFound(Exception):  # noqa: N818 - as above
+    """There is no such artifact, or this function may not read it (S3 does not tell the two apart)."""
+
+
+@dataclass(frozen=True)
+class PresignedPost:
+    """An upload form: POST `fields`, then the file, to `url`."""
+
+    url: str
+    fields: dict[str, str]
+
+
+class ArtifactStore(Protocol):
+    """The bucket of inputs, checkpoints and results."""
+
+    def read(self, key: str, max_bytes: int) -> bytes:
+        """Return an artifact's bytes. Raises `NotFound`, or `TooLarge` before reading more than `max_bytes`."""
+
+    def write(self, key: str, body: bytes, content_type: str) -> None:
+        """Write an artifact."""
+
+    def presign_post(self, key: str, content_type: str, size: int, expires: timedelta) -> PresignedPost:
+        """Return a form that admits one upload: this key, this content type, exactly `size` bytes."""
+
+
+class JobQueue(Protocol):
+    """The lanes' queues. A message names a job and holds nothing else: the row is the truth."""
+
+    def send(self, lane: str, job: JobKey, *, dedupe: str, delay: timedelta = timedelta()) -> None:
+        """Send a pointer to `job`; `dedupe` keeps a FIFO queue from dropping a second sending as a copy."""
+
+    def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:
+        """Make a received message visible again after `visibility` from now."""

@@ -1,0 +1,52 @@
+"""Artifacts in the bucket."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from analysis_jobs.stores.ports import NotFound, PresignedPost, TooLarge
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+# Without s3:ListBucket, which nobody here needs, S3 answers 403 for an object that is not there.
+_MISSING = {"NoSuchKey", "AccessDenied", "404", "403"}
+
+
+class S3ArtifactStore:
+    """One bucket; keys begin with `uploads/<tenant>/` or `jobs/<tenant>/<job id>/`."""
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def read(self, key: str, max_bytes: int) -> bytes:
+        """See `ArtifactStore.read`. One request; a body that is too large is not downloaded."""
+        try:
+            response = self._client.get_object(Bucket=self._bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _MISSING:
+                raise NotFound(f"{error.response['Error']['Code']} for {key}") from error
+            raise
+        with response["Body"] as body:
+            if response["ContentLength"] > max_bytes:
+                raise TooLarge(response["ContentLength"])
+            return body.read()
+
+    def write(self, key: str, body: bytes, content_type: str) -> None:
+        """See `ArtifactStore.write`."""
+        self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=content_type)
+
+    def presign_post(self, key: str, content_type: str, size: int, expires: timedelta) -> PresignedPost:
+        """See `ArtifactStore.presign_post`. Computed here, without a request."""
+        form = self._client.generate_presigned_post(
+            self._bucket,
+            key,
+            Fields={"Content-Type": content_type},
+            Conditions=[{"Content-Type": content_type}, ["content-length-range", size, size]],
+            ExpiresIn=int(expires.total_seconds()),
+        )
+        return PresignedPost(form["url"], form["fields"])

@@ -1,0 +1,103 @@
+"""The one table of what can happen to a job: every edge, from where, and on what condition.
+
+Both stores take their conditional writes from this table: `dynamo.py` renders a guard as a condition expression,
+`memory.py` evaluates it. An edge that is not in the table cannot be taken.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+
+
+class Status(StrEnum):
+    """The states of a job."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job is over: no edge leads on from here by itself."""
+        return self in _ENDED
+
+
+_ENDED = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
+
+
+class Guard(Enum):
+    """A condition on the row as it is stored at the moment of the write."""
+
+    TOKEN = "the writer's fencing token is the row's"  # noqa: S105 - a fencing token, not a password
+    LEASE_EXPIRED = "the lease ran out"
+    ATTEMPTS_LEFT = "fewer attempts than allowed were made"
+    ATTEMPTS_SPENT = "all attempts were made"
+    PAST_DEADLINE = "the job's deadline has passed"
+    UNCHANGED = "the row is the version that was read"
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One edge: allowed source states with their guards, the target, and the counters it moves."""
+
+    name: str
+    sources: dict[Status, frozenset[Guard]]
+    target: Status
+    counters: dict[str, int] = field(default_factory=dict)
+    # Recorded in the job's history; a heartbeat and a second sending are not.
+    recorded: bool = True
+
+
+def _when(*guards: Guard) -> frozenset[Guard]:
+    return frozenset(guards)
+
+
+_HOLDER = {Status.PROCESSING: _when(Guard.TOKEN)}
+
+# A worker takes the job: waiting, or left behind by a worker that gave no sign of life for a whole lease.
+# Attempts are counted here and not on failure, because a killed worker reports nothing.
+CLAIM = Transition(
+    "claim",
+    {
+        Status.QUEUED: _when(Guard.ATTEMPTS_LEFT),
+        Status.PROCESSING: _when(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_LEFT),
+    },
+    Status.PROCESSING,
+    counters={"attempt": 1, "fence": 1},
+)
+
+# The holder lives: lease, progress and usage move on.
+BEAT = Transition("beat", _HOLDER, Status.PROCESSING, recorded=False)
+
+# The holder has the result. The one way to `completed`.
+COMPLETE = Transition("complete", _HOLDER, Status.COMPLETED)
+
+# The holder met an error that no retry mends, or the last attempt's error.
+FAIL = Transition("fail", _HOLDER, Status.FAILED)
+
+# The holder met an error that another attempt may mend.
+RELEASE = Transition("release", _HOLDER, Status.QUEUED)
+
+# The holder was told to wait: the attempt is given back. The fence is not, or a stale token could come alive again.
+DEFER = Transition("defer", _HOLDER, Status.QUEUED, counters={"attempt": -1})
+
+# The sweeper found the lease run out: the next attempt may begin.
+REQUEUE = Transition("requeue", {Status.PROCESSING: _when(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_LEFT)}, Status.QUEUED)
+
+# The lease of the last attempt ran out: its worker died, and no attempt is left.
+ABANDON = Transition("abandon", {Status.PROCESSING: _when(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_SPENT)}, Status.FAILED)
+
+# The sweeper sends a message again that may be lost; the guard lets one of two sweepers do it.
+RESEND = Transition(
+    "resend",
+    {Status.QUEUED: _when(Guard.UNCHANGED)},
+    Status.QUEUED,
+    counters={"sends": 1},
+    recorded=False,
+)
+
+# A waiting job outlived its deadline, or waits with no attempt left.
+EXPIRE = Transition("expire", {Status.QUEUED: _when(Guard.PAST_DEADLINE)}, Status.FAILED)
+
+ALL = (CLAIM, BEAT, COMPLETE, FAIL, RELEASE, DEFER, REQUEUE, ABANDON, RESEND, EXPIRE)

@@ -1,0 +1,67 @@
+"""Jobs as callers see them."""
+
+from typing import Any
+
+from analysis_jobs.clock import rfc3339
+from analysis_jobs.payloads import load_json
+from analysis_jobs.record import HistoryEntry, JobRecord
+from analysis_jobs.stores.ports import ArtifactStore
+
+
+def summary(job: JobRecord) -> dict[str, Any]:
+    """Return a job as a list shows it: without input, result and history."""
+    return {
+        "job_id": job.job_id,
+        "analysis": job.analysis,
+        "status": str(job.status),
+        "subject": job.subject,
+        "client": job.client,
+        "project": job.project,
+        "priority": job.lane,
+        "stage": job.stage,
+        "stages_completed": list(job.stages_completed),
+        "progress": job.progress,
+        "attempt": job.attempt,
+        "error": _error(job),
+        "usage": {
+            "calls": job.usage.calls,
+            "input_tokens": job.usage.input_tokens,
+            "output_tokens": job.usage.output_tokens,
+        },
+        "code_version": job.code_version,
+        "created_at": rfc3339(job.created_at),
+        "started_at": _first(job.history, "claim"),
+        "finished_at": rfc3339(job.finished_at) if job.finished_at else None,
+    }
+
+
+def detail(job: JobRecord, artifacts: ArtifactStore) -> dict[str, Any]:
+    """Return a job whole. One request more where its result is in the bucket."""
+    result = load_json(artifacts, job.result) if job.result else None
+    return summary(job) | {"result": result, "history": _history(job)}
+
+
+def etag(job: JobRecord) -> str:
+    """Return the entity tag of a job as it is: every write changes it."""
+    return f'"{job.version}"'
+
+
+def _error(job: JobRecord) -> dict[str, Any] | None:
+    if job.failure is None:
+        return None
+    return {
+        "code": job.failure.code,
+        "message": job.failure.message,
+        "retryable": job.failure.retryable,
+    }
+
+
+def _history(job: JobRecord) -> list[dict[str, str]]:
+    submitted = {"at": rfc3339(job.created_at), "transition": "submit", "status": "queued"}
+    return [submitted] + [
+        {"at": rfc3339(entry.at), "transition": entry.transition, "status": str(entry.status)} for entry in job.history
+    ]
+
+
+def _first(history: tuple[HistoryEntry, ...], transition: str) -> str | None:
+    return next((rfc3339(entry.at) for entry in history if entry.transition == transition), None)

@@ -1,0 +1,80 @@
+"""Puts the parts together on AWS. Clients are made here, once an execution environment, on first use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import boto3
+from botocore.config import Config
+
+from analysis_jobs.analysis import load_analyses
+from analysis_jobs.clock import SystemClock
+from analysis_jobs.settings import Settings
+from analysis_jobs.stores.dynamo import DynamoJobStore
+from analysis_jobs.stores.s3 import S3ArtifactStore
+from analysis_jobs.stores.sqs import SqsJobQueue
+from analysis_jobs.submission import Intake
+from analysis_jobs.sweep import Sweeper
+
+if TYPE_CHECKING:
+    from analysis_jobs.http import Api
+    from analysis_jobs.work import Worker
+
+# boto3's defaults for retries have changed between versions, so they are said: three requests, 10 s each at most.
+_STORE_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
+# One request: a second one would be billed too, and the job engine decides about retries. The read time-out is the
+# longest silence within a stream, first token included.
+_MODEL_CONFIG = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 1})
+
+
+def intake(settings: Settings) -> Intake:
+    """Return what accepts jobs."""
+    clock = SystemClock()
+    return Intake(
+        store=DynamoJobStore(_client("dynamodb"), settings.table_name, clock),
+        queue=SqsJobQueue(_client("sqs"), settings.queue_urls),
+        artifacts=S3ArtifactStore(_client("s3"), settings.bucket_name),
+        analyses=load_analyses(settings.analyses),
+        settings=settings,
+        clock=clock,
+    )
+
+
+def api(settings: Settings) -> Api:
+    """Return the HTTP API."""
+    from analysis_jobs.http import Api  # noqa: PLC0415 - only this function pays for the resolver's import
+
+    return Api.build(intake(settings), settings.tenant_claim)
+
+
+def worker(settings: Settings) -> Worker:
+    """Return what runs jobs."""
+    from analysis_jobs.bedrock import BedrockModel  # noqa: PLC0415 - only the worker asks models
+    from analysis_jobs.prompts import DynamoPromptStore  # noqa: PLC0415
+    from analysis_jobs.work import Worker  # noqa: PLC0415
+
+    accepted = intake(settings)
+    return Worker(
+        store=accepted.store,
+        queue=accepted.queue,
+        artifacts=accepted.artifacts,
+        prompts=DynamoPromptStore(_client("dynamodb"), settings.prompt_table_name),
+        model=BedrockModel(_client("bedrock-runtime", _MODEL_CONFIG)),
+        analyses=accepted.analyses,
+        settings=settings,
+        clock=accepted.clock,
+    )
+
+
+def sweeper(settings: Settings) -> Sweeper:
+    """Return what finds overdue jobs. It loads no analysis: a broken one must not stop the sweep."""
+    clock = SystemClock()
+    store = DynamoJobStore(_client("dynamodb"), settings.table_name, clock)
+    return Sweeper(store, SqsJobQueue(_client("sqs"), settings.queue_urls), settings, clock)
+
+
+type _Service = Literal["dynamodb", "sqs", "s3", "bedrock-runtime"]
+
+
+def _client(service: _Service, config: Config = _STORE_CONFIG) -> Any:
+    return boto3.client(service, config=config)

@@ -1,0 +1,19 @@
+"""The API function: one HTTP request an invocation."""
+
+from functools import cache
+from typing import Any
+
+from analysis_jobs import observability, settings, wiring
+from analysis_jobs.http import Api
+
+
+@cache
+def _api() -> Api:
+    return wiring.api(settings.from_environment())
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer an HTTP API event (payload format 2.0)."""
+    answer = _api().app.resolve(event, context)
+    observability.flush()
+    return answer

@@ -1,0 +1,75 @@
+"""Makes the example documents of this repository: PDFs of several pages from the texts beside them.
+
+    python tools/make_documents.py examples/rfp-analysis/documents
+
+Every `*.txt` there becomes a `.pdf`: the first line is the title, `# ` begins a section, `- ` a list item, and a line
+`---` a new page. The PDFs are committed; a test makes them again and compares.
+"""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fpdf import FPDF, XPos, YPos
+
+_MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
+_LINE_MM = 5.5
+
+
+class _Pages(FPDF):
+    """A page with its title above and its number below."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(format="A4")
+        self.title_text = title
+        self.set_margins(22, 20, 22)
+        self.set_auto_page_break(auto=True, margin=22)
+        self.set_creation_date(_MADE_AT)
+        self.set_title(title)
+
+    def footer(self) -> None:
+        """Write the running foot."""
+        self.set_y(-15)
+        self.set_font("helvetica", size=8)
+        self.cell(0, 8, f"{self.title_text} - page {self.page_no()}", align="C")
+
+
+def make_pdf(text: str) -> bytes:
+    """Return the PDF of a text in the notation above."""
+    title, _, body = text.strip().partition("\n")
+    pages = _Pages(title)
+    pages.add_page()
+    _write(pages, title, size=18, style="B", after=6)
+    for block in body.strip().split("\n"):
+        line = block.strip()
+        if line == "---":
+            pages.add_page()
+        elif line.startswith("# "):
+            _write(pages, line[2:], size=13, style="B", after=1, before=3)
+        elif line.startswith("- "):
+            _write(pages, f"-  {line[2:]}", indent=5)
+        elif line:
+            _write(pages, line, after=2)
+    return bytes(pages.output())
+
+
+def _write(
+    pages: FPDF, text: str, *, size: int = 10, style: str = "", indent: int = 0, before: int = 0, after: int = 0
+) -> None:
+    pages.ln(before)
+    pages.set_font("helvetica", style=style, size=size)  # type: ignore[arg-type]
+    pages.set_x(pages.l_margin + indent)
+    pages.multi_cell(0, _LINE_MM * max(1, size / 11), text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+    pages.ln(after)
+
+
+def main(folder: Path) -> None:
+    """Make every document of a folder."""
+    for source in sorted(folder.glob("*.txt")):
+        target = source.with_suffix(".pdf")
+        target.write_bytes(make_pdf(source.read_text(encoding="utf-8")))
+        print(target)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
