@@ -7,6 +7,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 _NAMESPACE = "AnalysisJobs"
+_CALLER = 3  # a line's location is where `log` was called
 
 
 @cache
@@ -23,9 +24,9 @@ def log(event: str, message: str, *, error: BaseException | None = None, **field
     """Write one JSON line: `event` for programs, `message` for people; with `error` as a warning with its trace."""
     extra = {"event": event, **{name: value for name, value in fields.items() if value is not None}}
     if error is None:
-        _logger().info(message, extra=extra)
+        _logger().info(message, extra=extra, stacklevel=_CALLER)
     else:
-        _logger().warning(message, extra=extra, exc_info=error)
+        _logger().warning(message, extra=extra, exc_info=error, stacklevel=_CALLER)
 
 
 def count(metric: str, amount: int = 1) -> None:

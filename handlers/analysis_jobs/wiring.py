@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 # boto3's defaults for retries have changed between versions, so they are said: three requests, 10 s each at most.
 _STORE_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
+# Version 4 and the Region's own host name: buckets made since 2020 refuse older signatures, and a form that is posted
+# to the global endpoint is redirected, which browsers do not follow with a body.
+_S3_CONFIG = _STORE_CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
 # One request: a second one would be billed too, and the job engine decides about retries. The read time-out is the
 # longest silence within a stream, first token included.
 _MODEL_CONFIG = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 1})
@@ -33,7 +36,7 @@ def intake(settings: Settings) -> Intake:
     return Intake(
         store=DynamoJobStore(_client("dynamodb"), settings.table_name, clock),
         queue=SqsJobQueue(_client("sqs"), settings.queue_urls),
-        artifacts=S3ArtifactStore(_client("s3"), settings.bucket_name),
+        artifacts=S3ArtifactStore(_client("s3", _S3_CONFIG), settings.bucket_name),
         analyses=load_analyses(settings.analyses),
         settings=settings,
         clock=clock,
