@@ -3,15 +3,8 @@
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import (
-    BatchProcessor,
-    EventType,
-    SqsFifoPartialProcessor,
-    process_partial_response,
-)
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-
 from analysis_jobs import observability, settings, wiring
+from analysis_jobs.batch import Record, handle_batch
 from analysis_jobs.work import Message, Worker
 
 
@@ -20,21 +13,13 @@ def _worker() -> Worker:
     return wiring.worker(settings.from_environment())
 
 
-def handler(event: dict[str, Any], context: Any) -> Any:
+def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Handle an SQS event; the answer names the messages that failed (`ReportBatchItemFailures`)."""
-    fifo = any(record["eventSourceARN"].endswith(".fifo") for record in event.get("Records", []))
-    # In a FIFO queue, what follows a failed message must wait for it.
-    processor = SqsFifoPartialProcessor() if fifo else BatchProcessor(EventType.SQS)
-    # A failed batch of one is a failed message, not a failed function.
-    processor.raise_on_entire_batch_failure = False
-    answer = process_partial_response(event, _handle, processor, context)
+    worker = _worker()
+
+    def handle(record: Record) -> None:
+        worker.handle(Message.parse(record["body"], record["eventSourceARN"], record["receiptHandle"]))
+
+    answer = handle_batch(event["Records"], handle)
     observability.flush()
     return answer
-
-
-def _handle(record: SQSRecord) -> None:
-    try:
-        _worker().handle(Message.parse(record.body, record.event_source_arn, record.receipt_handle))
-    except Exception as error:
-        observability.log("message.failed", "the message goes back", error=error, message_id=record.message_id)
-        raise

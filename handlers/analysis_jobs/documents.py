@@ -4,6 +4,7 @@ Every way in which a file can be bad ends as a `Fail` with a code of its own: th
 """
 
 import re
+from threading import Lock
 from typing import Annotated
 
 from pydantic import StringConstraints
@@ -15,6 +16,8 @@ from analysis_jobs.ids import ID_PATTERN
 Document = Annotated[str, StringConstraints(pattern=rf"^{ID_PATTERN}/[A-Za-z0-9._-]{{1,128}}$")]
 
 MAX_PAGES = 2_000
+# PDFium may be used by one thread at a time, and the jobs of one invocation run in several.
+_PDFIUM = Lock()
 _PDF_MAGIC = b"%PDF-"
 # The specification lets the header stand within the first 1,024 bytes (ISO 32000, implementation note 13).
 _MAGIC_WINDOW = 1024
@@ -41,7 +44,8 @@ def pdf_text(content: bytes, name: str) -> str:
         raise Fail("document_empty", f"{name} has no bytes")
     if _PDF_MAGIC not in content[:_MAGIC_WINDOW]:
         raise Fail("document_not_pdf", f"{name} is not a PDF, whatever its name says")
-    pages = _pages(content, name)
+    with _PDFIUM:
+        pages = _pages(content, name)
     if not any(page.strip() for page in pages):
         raise Fail("document_no_text", f"{name} has {len(pages)} pages and no text layer: is it a scan?")
     return "\f".join(pages)
