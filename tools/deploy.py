@@ -1,0 +1,124 @@
+"""Plans or deploys an environment: `deploy.py plan staging`, `deploy.py deploy staging`.
+
+The package must be built. A deployment applies exactly the plan it shows, then runs one real job
+through the deployed API and fails where that job does. Terraform's state lies in the S3 bucket that
+TF_STATE_BUCKET names, in the environment's Region.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import smoke
+from provider_mirror import MirrorError, terraform_environment
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+ARCHITECTURE = "arm64"
+STATE_BUCKET_VARIABLE = "TF_STATE_BUCKET"
+
+
+class DeployError(Exception):
+    """The environment cannot be planned or deployed; the message says what to do."""
+
+
+class Environment:
+    """One root below envs/ and the package that goes into it."""
+
+    def __init__(self, name: str, example: str, repository: Path) -> None:
+        known = environments(repository)
+        if name not in known:
+            raise DeployError(f"There is no environment {name!r}. Name one of: {', '.join(known)}.")
+        manifest = repository / "dist" / f"{example}-{ARCHITECTURE}.json"
+        if not manifest.exists():
+            raise DeployError(f"{manifest.name} is not in dist: run `make package EXAMPLE={example}`.")
+        described = json.loads(manifest.read_text(encoding="utf-8"))
+        self.root = repository / "envs" / name
+        self.plan_file = repository / ".local" / "plans" / f"{name}.tfplan"
+        self.code_version: str = described["version"]
+        self._package = {
+            # As seen from the root, so that a state made on one machine fits another.
+            "path": os.path.relpath(repository / described["path"], self.root),
+            "architecture": described["architecture"],
+            "sha256_base64": described["sha256_base64"],
+            "version": described["version"],
+        }
+        config = json.loads((self.root / "config.json").read_text(encoding="utf-8"))
+        self._backend = {
+            "bucket": _required(STATE_BUCKET_VARIABLE, "it names the S3 bucket of Terraform's state"),
+            "region": config["region"],
+        }
+
+    def plan(self) -> None:
+        """Initialise the root and write the plan."""
+        self.plan_file.parent.mkdir(parents=True, exist_ok=True)
+        backend = [f"-backend-config={name}={value}" for name, value in self._backend.items()]
+        self._terraform("init", "-input=false", "-lockfile=readonly", "-reconfigure", *backend)
+        self._terraform("plan", "-input=false", f"-out={self.plan_file}")
+
+    def apply(self) -> str:
+        """Apply the written plan and return the API's URL."""
+        self._terraform("apply", "-input=false", str(self.plan_file))
+        return self._terraform("output", "-raw", "api_url", capture=True)
+
+    def _terraform(self, *arguments: str, capture: bool = False) -> str:
+        variables = {"TF_VAR_package": json.dumps(self._package), "TF_IN_AUTOMATION": "1"}
+        try:
+            said = subprocess.run(
+                ["terraform", f"-chdir={self.root}", *arguments],
+                env={**os.environ, **terraform_environment(), **variables},
+                stdout=subprocess.PIPE if capture else None,
+                text=True,
+                check=True,
+            )
+        except subprocess.CalledProcessError as error:
+            raise DeployError(f"`terraform {arguments[0]}` failed.") from error
+        return said.stdout or ""
+
+
+def environments(repository: Path) -> list[str]:
+    """Return the environments that can be deployed: each folder with a config.json but the local one."""
+    found = sorted(path.parent.name for path in (repository / "envs").glob("*/config.json"))
+    return [name for name in found if name != "local"]
+
+
+def smoke_job(url: str, example: str, code_version: str) -> int:
+    """Run one job of the example on its first own document; return the exit status."""
+    documents = sorted((REPOSITORY / "examples" / example / "documents").glob("*.pdf"))
+    document = ["--document", str(documents[0])] if documents else []
+    return smoke.main([url, "--analysis", example, "--code-version", code_version, *document])
+
+
+def _required(variable: str, why: str) -> str:
+    """Return an environment variable. Raises DeployError, before anything is changed."""
+    value = os.environ.get(variable)
+    if not value:
+        raise DeployError(f"{variable} is not set: {why}.")
+    return value
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command line asks for and return the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("action", choices=["plan", "deploy"])
+    parser.add_argument("environment", nargs="?", default="")
+    parser.add_argument("--example", default="rfp-analysis")
+    options = parser.parse_args(arguments)
+    try:
+        environment = Environment(options.environment, options.example, REPOSITORY)
+        if options.action == "deploy":
+            _required(smoke.TOKEN_VARIABLE, "the job after a deployment wants a token")
+        environment.plan()
+        if options.action == "plan":
+            return 0
+        url = environment.apply()
+    except (DeployError, MirrorError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return smoke_job(url, options.example, environment.code_version)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

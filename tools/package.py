@@ -1,0 +1,62 @@
+"""Builds the package of the functions: `package.py --example rfp-analysis --out dist`.
+
+See `packager` for what goes into it and what is refused. A manifest (JSON) is written
+beside each zip.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from packager import ARM64, HOST, X86_64, Manifest, PackageError, Sources, build
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+TARGETS = {"arm64": ARM64, "x86_64": X86_64, "host": HOST}
+
+
+def sources(example: str, analyses: Path | None = None) -> Sources:
+    """Return what the package of an example is made of; `analyses` is another folder for them."""
+    return Sources(
+        name=example,
+        handlers=REPOSITORY / "handlers",
+        analyses=analyses or REPOSITORY / "examples" / example,
+        lock=REPOSITORY / "requirements" / "package.txt",
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build, print a line for each package, and return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--example", required=True, help="a folder of examples/, and the zip's name")
+    parser.add_argument("--analyses", type=Path, help="the analyses' folder (default: the example)")
+    parser.add_argument(
+        "--architecture",
+        action="append",
+        choices=TARGETS,
+        help="may be repeated (default: arm64 and x86_64)",
+    )
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "dist", help="(default: dist)")
+    options = parser.parse_args(arguments)
+    targets = [TARGETS[name] for name in options.architecture or ["arm64", "x86_64"]]
+    started = time.monotonic()
+    try:
+        manifests = build(sources(options.example, options.analyses), targets, out=options.out)
+    except PackageError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for manifest in manifests:
+        print(_line(manifest))
+    print(f"Built in {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def _line(manifest: Manifest) -> str:
+    files = manifest.files
+    zipped_mb, unzipped_mb = files.zip_bytes / 1e6, files.unzipped_bytes / 1e6
+    size = f"{zipped_mb:.1f} MB, {unzipped_mb:.1f} MB unzipped, {files.count} files"
+    return f"{manifest.path}  {size}, version {manifest.version}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

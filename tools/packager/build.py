@@ -1,0 +1,56 @@
+"""The steps of a build."""
+
+import tempfile
+from pathlib import Path
+
+from packager import archive, dependencies, refusals, sources
+from packager.errors import PackageError
+from packager.imports import require_importable
+from packager.manifest import REPOSITORY, Manifest, describe
+from packager.sources import Sources
+from packager.targets import HOST, Target, require_runtime
+
+CACHE = REPOSITORY / ".local" / "cache" / "packages"
+
+
+def build(what: Sources, targets: list[Target], *, out: Path, cache: Path = CACHE) -> list[Manifest]:
+    """Build `out/<name>-<architecture>.zip` and its manifest for each target.
+
+    The dependencies are kept in `cache`. Nothing is left in `out` by a build that fails.
+    Raises PackageError, with what to do about it.
+    """
+    require_runtime()
+    files = what.files()
+    refusals.development_code(files)
+    with tempfile.TemporaryDirectory() as temporary:
+        tree = Path(temporary) / "tree"
+        sources.copy(files, tree)
+        archive.compile_tree(tree)
+        own = {path.relative_to(tree).as_posix(): path for path in tree.rglob("*") if path.is_file()}
+        # Only a package of this machine can be tried here; the others have the same sources.
+        built = {
+            target: _assemble(what, own, target, Path(temporary), cache) for target in dict.fromkeys([HOST, *targets])
+        }
+        require_importable(built[HOST], what.modules(), files)
+        out.mkdir(parents=True, exist_ok=True)
+        manifests = []
+        for target in targets:
+            package = out / built[target].name
+            # Not moved: the temporary folder may be on another disk.
+            package.write_bytes(built[target].read_bytes())
+            manifests.append(describe(package, target.name))
+        for manifest in manifests:
+            manifest.write()
+    return manifests
+
+
+def _assemble(what: Sources, own: dict[str, Path], target: Target, temporary: Path, cache: Path) -> Path:
+    base = dependencies.zipped(what.lock, target, cache)
+    clashes = archive.names(base) & own.keys()
+    if clashes:
+        raise PackageError(f"Both ours and a dependency's: {', '.join(sorted(clashes))}.")
+    package = temporary / f"{what.name}-{target.name}.zip"
+    archive.write(package, own, base=base)
+    refusals.development_packages(package)
+    refusals.too_large(package)
+    return package

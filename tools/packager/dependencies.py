@@ -1,0 +1,85 @@
+"""The locked dependencies, installed for a target and zipped, once per lock."""
+
+import hashlib
+import platform
+import subprocess
+import sys
+import tempfile
+import zipfile
+from email.parser import HeaderParser
+from pathlib import Path
+
+from uv import find_uv_bin
+
+from packager import archive
+from packager.errors import PackageError
+from packager.targets import RUNTIME, Target
+
+# The installer's notes to itself, different with each installer.
+INSTALLERS_NOTES = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
+
+
+def zipped(lock: Path, target: Target, cache: Path) -> Path:
+    """Return a zip of everything that `lock` names, with bytecode, as installed on `target`.
+
+    Kept in `cache` under a name made of all that decides its content.
+    Raises PackageError where the lock cannot be installed for the target.
+    """
+    made_by = b"".join(Path(module).read_bytes() for module in (__file__, archive.__file__))
+    decides = [lock.read_bytes(), str(target).encode(), platform.python_version().encode(), made_by]
+    key = hashlib.sha256(b"\0".join(decides)).hexdigest()
+    kept = cache / f"dependencies-{target.name}-{key[:16]}.zip"
+    if not kept.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as temporary:
+            tree, fresh = Path(temporary) / "tree", Path(temporary) / "fresh.zip"
+            _install(lock, target, tree)
+            archive.compile_tree(tree)
+            archive.write(fresh, _files(tree))
+            fresh.replace(kept)
+    return kept
+
+
+def distributions(package: Path) -> dict[str, str]:
+    """Return name -> version of what is installed in the zip `package`, sorted by name."""
+    found = {}
+    with zipfile.ZipFile(package) as archived:
+        for name in archived.namelist():
+            if name.endswith(".dist-info/METADATA"):
+                text = archived.read(name).decode("utf-8", "replace")
+                metadata = HeaderParser().parsestr(text, headersonly=True)
+                found[metadata["Name"].lower().replace("_", "-")] = metadata["Version"]
+    return dict(sorted(found.items()))
+
+
+def _install(lock: Path, target: Target, tree: Path) -> None:
+    tree.mkdir()
+    platform_options = ["--python-platform", target.wheels] if target.wheels else []
+    said = subprocess.run(
+        [
+            find_uv_bin(),
+            *("pip", "install", "--quiet", "--no-deps", "--require-hashes"),
+            *("--python", sys.executable, "--python-version", ".".join(map(str, RUNTIME))),
+            # Nothing is built: a build would run a stranger's code, and for the wrong machine.
+            *("--only-binary", ":all:", *platform_options),
+            *("--link-mode", "copy", "--target", str(tree), "--requirement", str(lock)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if said.returncode:
+        raise PackageError(f"{lock.name} cannot be installed for {target.name}:\n{said.stderr}")
+
+
+def _files(tree: Path) -> dict[str, Path]:
+    """Return what of an installed tree belongs in a package: name in the zip -> file."""
+    files = {}
+    for path in tree.rglob("*"):
+        inside = path.relative_to(tree)
+        if path.is_dir() or inside.parts[0] == "bin" or inside.name == ".lock":
+            continue
+        if inside.parts[0].endswith(".dist-info") and inside.name in INSTALLERS_NOTES:
+            continue
+        files[inside.as_posix()] = path
+    return files

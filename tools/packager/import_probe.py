@@ -1,0 +1,51 @@
+"""Runs in a bare interpreter: `import_probe.py TREE` with a JSON object on standard input.
+
+`modules` are imported; `imports` ([file, module, name or ""]) must resolve. What does not is
+printed, a line each, and the exit status is 1.
+"""
+
+import importlib
+import importlib.util
+import json
+import sys
+
+
+def problem_of_import(module: str) -> str | None:
+    """Import `module`; return what is wrong with it, None where nothing is."""
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # noqa: BLE001 - whatever a module raises while it is imported
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def problem_of_name(module: str, name: str) -> str | None:
+    """Resolve `from module import name`; return what is wrong with it."""
+    problem = problem_of_import(module)
+    if problem or not name or hasattr(sys.modules[module], name):
+        return problem
+    return problem_of_import(f"{module}.{name}")
+
+
+def main() -> int:
+    """Check everything, so that one build shows every problem."""
+    sys.path.insert(0, sys.argv[1])
+    wanted = json.load(sys.stdin)
+    places: dict[str, list[str]] = {}
+    for module in wanted["modules"]:
+        if problem := problem_of_import(module):
+            places.setdefault(problem, []).append(module)
+    for file, module, name in wanted["imports"]:
+        if problem := problem_of_name(module, name):
+            places.setdefault(problem, []).append(f"{file}: {module}.{name}".rstrip("."))
+    # One missing name makes everything fail that is above it: say it once.
+    lines = [
+        f"  {first}: {problem}" + (f" (and in {len(others)} more places)" if others else "")
+        for problem, (first, *others) in places.items()
+    ]
+    print("\n".join(lines))
+    return 1 if lines else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

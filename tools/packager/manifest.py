@@ -1,0 +1,95 @@
+"""The note beside a package: what it is, of which bytes, from which commit, with what in it."""
+
+import base64
+import hashlib
+import json
+import platform
+import subprocess
+import tomllib
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from packager.dependencies import distributions
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+
+
+@dataclass(frozen=True)
+class FileCounts:
+    """Number of files, and their bytes unzipped and zipped."""
+
+    count: int
+    unzipped_bytes: int
+    zip_bytes: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is written as JSON beside a zip.
+
+    `path` is relative to the repository where it lies in it. `version` is made of the content, so
+    that a commit which changes no code changes no function; `commit` is None outside git, and ends
+    in "-dirty" where something was not committed. `python` compiled the bytecode.
+    """
+
+    path: str
+    sha256: str
+    sha256_base64: str
+    architecture: str
+    python: str
+    commit: str | None
+    version: str
+    files: FileCounts
+    distributions: dict[str, str]
+
+    def write(self) -> Path:
+        """Write the manifest beside its package and return its path."""
+        path = (REPOSITORY / self.path).with_suffix(".json")
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        return path
+
+
+def describe(package: Path, architecture: str) -> Manifest:
+    """Return the manifest of a finished zip."""
+    content = package.read_bytes()
+    digest = hashlib.sha256(content)
+    with zipfile.ZipFile(package) as archive:
+        entries = archive.infolist()
+    files = FileCounts(len(entries), sum(entry.file_size for entry in entries), len(content))
+    path = package.resolve()
+    inside = path.is_relative_to(REPOSITORY)
+    return Manifest(
+        path=(path.relative_to(REPOSITORY) if inside else path).as_posix(),
+        sha256=digest.hexdigest(),
+        sha256_base64=base64.b64encode(digest.digest()).decode(),
+        architecture=architecture,
+        python=platform.python_version(),
+        commit=commit(),
+        version=f"{_project_version()}+{digest.hexdigest()[:12]}",
+        files=files,
+        distributions=distributions(package),
+    )
+
+
+def commit(repository: Path = REPOSITORY) -> str | None:
+    """Return the commit that `repository` is at, as `Manifest.commit` says."""
+    head = _git(repository, "rev-parse", "HEAD")
+    if not head:
+        return None
+    return head + ("-dirty" if _git(repository, "status", "--porcelain") else "")
+
+
+def _git(repository: Path, *arguments: str) -> str:
+    """Return what git prints, empty where there is no git or no repository."""
+    try:
+        said = subprocess.run(["git", "-C", str(repository), *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return said.stdout.strip()
+
+
+def _project_version() -> str:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    version: str = project["project"]["version"]
+    return version

@@ -1,0 +1,93 @@
+"""What must not be deployed: development code, and more than Lambda takes.
+
+A production once ran a stub worker for 45 days and nobody noticed. Here such a package does not
+build.
+"""
+
+import ast
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+from packager.dependencies import distributions
+from packager.errors import PackageError
+
+# As modules, and as distributions of the same name.
+DEVELOPMENT = frozenset(
+    {
+        *("cloud", "localstack", "ministack", "moto", "responses"),
+        *("_pytest", "fpdf", "fpdf2", "hypothesis", "pytest", "tftest", "unittest.mock"),
+        *("mypy", "ruff", "uv", "zizmor"),
+    }
+)
+NOT_THE_REAL_THING = re.compile(r"(^|_)(stubs?|mocks?|fakes?|dummy|dummies|stand_?ins?)(_|$)")
+
+# Lambda's quotas, in bytes: a zip in the request itself, and everything unpacked.
+ZIP_LIMIT = 50 * 2**20
+UNZIPPED_LIMIT = 250 * 2**20
+
+
+def development_code(files: Mapping[str, Path]) -> None:
+    """Refuse our own code where it is, or imports, something made for development.
+
+    Raises PackageError naming the file.
+    """
+    for name, path in files.items():
+        parts = PurePosixPath(name).with_suffix("").parts
+        if any(NOT_THE_REAL_THING.search(part.lower()) for part in parts):
+            raise PackageError(f"{name} is by its name not the real thing; it is not packaged.")
+        if path.suffix == ".py":
+            for module in _imported(path):
+                if _is_development(module):
+                    raise PackageError(f"{name} imports {module}, which is development code.")
+
+
+def development_packages(package: Path) -> None:
+    """Refuse the finished zip where it carries something made for development."""
+    with zipfile.ZipFile(package) as archive:
+        roots = {name.partition("/")[0].removesuffix(".py") for name in archive.namelist()}
+    found = sorted((roots | set(distributions(package))) & DEVELOPMENT)
+    if found:
+        raise PackageError(f"{package.name} holds development code: {', '.join(found)}.")
+
+
+def too_large(package: Path) -> None:
+    """Refuse the finished zip where Lambda would."""
+    with zipfile.ZipFile(package) as archive:
+        unzipped = sum(entry.file_size for entry in archive.infolist())
+    if unzipped > UNZIPPED_LIMIT:
+        raise PackageError(
+            f"{package.name} has {_mib(unzipped)} unzipped, and Lambda takes "
+            f"{_mib(UNZIPPED_LIMIT)}: leave a dependency out."
+        )
+    if package.stat().st_size > ZIP_LIMIT:
+        raise PackageError(
+            f"{package.name} has {_mib(package.stat().st_size)}, and Lambda takes "
+            f"{_mib(ZIP_LIMIT)} in a request: deploy it from S3, or leave a dependency out."
+        )
+
+
+def _imported(path: Path) -> list[str]:
+    """Return every module that a source imports, `a.b` for `from a import b` too."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError as error:
+        raise PackageError(f"{path} does not compile: {error}") from None
+    return [module for node in ast.walk(tree) for module in _named_in(node)]
+
+
+def _named_in(node: ast.AST) -> Iterable[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return []
+
+
+def _is_development(module: str) -> bool:
+    return module in DEVELOPMENT or module.partition(".")[0] in DEVELOPMENT
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.1f} MB"

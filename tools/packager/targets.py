@@ -1,0 +1,41 @@
+"""The machines a package is built for."""
+
+import platform
+import sys
+from dataclasses import dataclass
+
+from packager.errors import PackageError
+
+RUNTIME = (3, 13)
+
+
+@dataclass(frozen=True)
+class Target:
+    """An architecture: `name` as in file names, `wheels` as uv names it (None: this machine)."""
+
+    name: str
+    wheels: str | None
+
+
+# Lambda's python3.13 runs on Amazon Linux 2023, whose C library is 2.34.
+ARM64 = Target("arm64", "aarch64-manylinux_2_34")
+X86_64 = Target("x86_64", "x86_64-manylinux_2_34")
+
+
+def _host() -> Target:
+    machine = {"aarch64": "arm64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine())
+    for target in (ARM64, X86_64):
+        if sys.platform == "linux" and target.name == machine:
+            return target
+    return Target(f"{sys.platform}-{machine}", None)
+
+
+# What runs on this machine: one of the two above on Linux, else a package that Lambda cannot run.
+HOST = _host()
+
+
+def require_runtime(version: tuple[int, ...] = sys.version_info[:2]) -> None:
+    """Refuse another Python than the functions run on: they could not use its bytecode."""
+    if version != RUNTIME:
+        wanted, found = (".".join(map(str, each)) for each in (RUNTIME, version))
+        raise PackageError(f"Packages are compiled by Python {wanted}, and this is {found}.")
