@@ -1,0 +1,26 @@
+# Grant proposals: the web page of a proposal has its RFP analysed, and polls until the brief is there.
+module "analysis_jobs" {
+  source = "../../modules/analysis-jobs"
+
+  name              = var.name
+  package           = var.package
+  analyses          = ["rfp_analysis"]
+  bedrock_model_ids = ["anthropic.claude-sonnet-4-5-*"]
+  model_id          = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+  worker = { timeout_s = 900, memory_mb = 1024 }
+  lanes  = { medium = { maximum_concurrency = var.maximum_concurrency } }
+  lease  = var.lease
+
+  api = {
+    timeout_s  = 30
+    authorizer = var.authorizer
+    cors       = { allow_origins = var.web_origins }
+    routes     = ["POST /proposals/{id}/analyze-rfp", "GET /proposals/{id}/analysis-status"]
+  }
+
+  alarms              = { email = var.alarm_emails }
+  deletion_protection = var.deletion_protection
+  environment         = var.environment
+  tags                = var.tags
+}

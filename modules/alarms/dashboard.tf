@@ -1,0 +1,86 @@
+locals {
+  own      = var.service.namespace
+  queue_of = { for lane in sort(keys(var.queues)) : lane => { work = var.queues[lane], dead = var.dead_letter_queues[lane] } }
+
+  # Top to bottom, in the order an operator asks: is anything wrong, do jobs end, what waits, does the worker keep up.
+  graphs = [
+    {
+      title = "Jobs"
+      stat  = "Sum"
+      metrics = [
+        for metric in ["JobsSubmitted", "JobsCompleted", "JobsFailed", "JobsRequeued"] : [local.own, metric, "service", var.service.name]
+      ]
+    },
+    {
+      title   = "Waiting messages"
+      stat    = "Maximum"
+      metrics = [for lane, queue in local.queue_of : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue.work]]
+    },
+    {
+      title   = "Age of the oldest message (s)"
+      stat    = "Maximum"
+      metrics = [for lane, queue in local.queue_of : ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", queue.work]]
+    },
+    {
+      title   = "Dead letters"
+      stat    = "Maximum"
+      metrics = [for lane, queue in local.queue_of : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue.dead]]
+    },
+    {
+      title = "Worker runs"
+      stat  = "Sum"
+      metrics = [
+        for metric in ["Invocations", "Errors", "Throttles"] : ["AWS/Lambda", metric, "FunctionName", var.worker.function_name]
+      ]
+    },
+    {
+      title   = "Workers at once"
+      stat    = "Maximum"
+      metrics = [["AWS/Lambda", "ConcurrentExecutions", "FunctionName", var.worker.function_name]]
+    },
+    {
+      title   = "Longest worker run (ms)"
+      stat    = "Maximum"
+      metrics = [["AWS/Lambda", "Duration", "FunctionName", var.worker.function_name]]
+    },
+    {
+      title   = "API answers"
+      stat    = "Sum"
+      metrics = [for metric in ["Count", "4xx", "5xx"] : ["AWS/ApiGateway", metric, "ApiId", var.api_id]]
+    },
+    {
+      title   = "API latency, 95th percentile (ms)"
+      stat    = "p95"
+      metrics = [for metric in ["Latency", "IntegrationLatency"] : ["AWS/ApiGateway", metric, "ApiId", var.api_id]]
+    },
+    {
+      title   = "Sweeps"
+      stat    = "Sum"
+      metrics = [[local.own, "Sweeps", "service", var.service.name]]
+    },
+  ]
+}
+
+resource "aws_cloudwatch_dashboard" "this" {
+  dashboard_name = "${var.name}-jobs"
+
+  dashboard_body = jsonencode({
+    widgets = concat(
+      [{
+        type       = "alarm", x = 0, y = 0, width = 24, height = 3
+        properties = { title = "Alarms", alarms = [for alarm in aws_cloudwatch_metric_alarm.this : alarm.arn] }
+      }],
+      [for index, graph in local.graphs : {
+        type = "metric", x = 12 * (index % 2), y = 3 + 6 * floor(index / 2), width = 12, height = 6
+        properties = {
+          title   = graph.title
+          metrics = graph.metrics
+          stat    = graph.stat
+          period  = 60
+          region  = local.region
+          view    = "timeSeries"
+        }
+      }],
+    )
+  })
+}

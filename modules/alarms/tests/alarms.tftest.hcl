@@ -1,0 +1,137 @@
+mock_provider "aws" {
+  override_during = plan
+
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111122223333" }
+  }
+
+  mock_data "aws_partition" {
+    defaults = { partition = "aws-cn" }
+  }
+
+  mock_data "aws_region" {
+    defaults = { id = "cn-north-1" }
+  }
+
+  mock_resource "aws_cloudwatch_metric_alarm" {
+    defaults = { arn = "arn:aws-cn:cloudwatch:cn-north-1:111122223333:alarm:one" }
+  }
+
+  mock_resource "aws_sns_topic" {
+    defaults = { arn = "arn:aws-cn:sns:cn-north-1:111122223333:orders-alarms" }
+  }
+
+  mock_resource "aws_kms_key" {
+    defaults = { arn = "arn:aws-cn:kms:cn-north-1:111122223333:key/k", key_id = "k" }
+  }
+}
+
+variables {
+  name               = "orders"
+  api_id             = "a1b2c3"
+  queues             = { high = "orders-jobs-high", low = "orders-jobs-low" }
+  dead_letter_queues = { high = "orders-jobs-high-dlq", low = "orders-jobs-low-dlq" }
+  service            = { name = "orders" }
+  worker             = { function_name = "orders-worker", timeout_s = 600 }
+}
+
+run "each_alarm_watches_its_own_metric_of_its_own_resource" {
+  command = plan
+
+  assert {
+    condition = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => "${alarm.namespace} ${alarm.metric_name} ${join(",", [for name, value in alarm.dimensions : "${name}=${value}"])}" } == {
+      api-5xx              = "AWS/ApiGateway 5xx ApiId=a1b2c3"
+      dead-letter-age-high = "AWS/SQS ApproximateAgeOfOldestMessage QueueName=orders-jobs-high-dlq"
+      dead-letter-age-low  = "AWS/SQS ApproximateAgeOfOldestMessage QueueName=orders-jobs-low-dlq"
+      dead-letters-high    = "AWS/SQS ApproximateNumberOfMessagesVisible QueueName=orders-jobs-high-dlq"
+      dead-letters-low     = "AWS/SQS ApproximateNumberOfMessagesVisible QueueName=orders-jobs-low-dlq"
+      oldest-message-high  = "AWS/SQS ApproximateAgeOfOldestMessage QueueName=orders-jobs-high"
+      oldest-message-low   = "AWS/SQS ApproximateAgeOfOldestMessage QueueName=orders-jobs-low"
+      sweeper-silent       = "AnalysisJobs Sweeps service=orders"
+      worker-duration      = "AWS/Lambda Duration FunctionName=orders-worker"
+      worker-errors        = "AWS/Lambda Errors FunctionName=orders-worker"
+      worker-throttles     = "AWS/Lambda Throttles FunctionName=orders-worker"
+    }
+    error_message = "An alarm watches the wrong thing."
+  }
+  assert {
+    condition     = output.alarm_names["worker-errors"] == "orders-worker-errors" && length(output.alarm_names) == 11
+    error_message = "Every alarm must be named after the stack, and told in the outputs."
+  }
+}
+
+run "each_alarm_rings_where_its_default_says" {
+  command = plan
+
+  assert {
+    condition = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => "${alarm.statistic} ${alarm.comparison_operator} ${alarm.threshold} ${alarm.period}s x${alarm.evaluation_periods} ${alarm.treat_missing_data}" } == {
+      api-5xx              = "Sum GreaterThanThreshold 5 300s x1 notBreaching"
+      dead-letter-age-high = "Maximum GreaterThanThreshold 3600 60s x1 ignore"
+      dead-letter-age-low  = "Maximum GreaterThanThreshold 3600 60s x1 ignore"
+      dead-letters-high    = "Maximum GreaterThanThreshold 5 60s x1 ignore"
+      dead-letters-low     = "Maximum GreaterThanThreshold 5 60s x1 ignore"
+      oldest-message-high  = "Maximum GreaterThanThreshold 1200 60s x3 notBreaching"
+      oldest-message-low   = "Maximum GreaterThanThreshold 1200 60s x3 notBreaching"
+      sweeper-silent       = "Sum LessThanThreshold 1 60s x5 breaching"
+      worker-duration      = "Maximum GreaterThanThreshold 540000 300s x1 notBreaching"
+      worker-errors        = "Sum GreaterThanThreshold 0 300s x1 notBreaching"
+      worker-throttles     = "Sum GreaterThanThreshold 0 300s x1 notBreaching"
+    }
+    error_message = "An alarm rings at another point than its documentation says."
+  }
+}
+
+run "beginning_and_end_of_every_alarm_go_to_the_encrypted_topic" {
+  command = plan
+  variables {
+    email = ["ops@example.com"]
+  }
+
+  assert {
+    condition = alltrue([for alarm in aws_cloudwatch_metric_alarm.this :
+      alarm.alarm_actions == toset([output.topic_arn]) && alarm.ok_actions == toset([output.topic_arn])
+    ])
+    error_message = "An alarm tells nobody, or does not tell its end."
+  }
+  assert {
+    condition     = aws_sns_topic.alarms.kms_master_key_id == aws_kms_key.alarms.arn && aws_kms_key.alarms.enable_key_rotation
+    error_message = "The topic must be encrypted with a key that CloudWatch may use, which the AWS-managed key is not."
+  }
+  assert {
+    condition     = aws_sns_topic_subscription.email["ops@example.com"].topic_arn == output.topic_arn
+    error_message = "The address must be subscribed to the topic."
+  }
+}
+
+run "the_dashboard_shows_every_alarm_and_every_lane" {
+  command = plan
+
+  assert {
+    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets[0].properties.alarms) == 11
+    error_message = "The dashboard must show all alarms."
+  }
+  assert {
+    condition     = alltrue([for queue in concat(values(var.queues), values(var.dead_letter_queues)) : strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "\"${queue}\"")])
+    error_message = "The dashboard must show every queue."
+  }
+  assert {
+    condition     = alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : widget.type == "alarm" || try(widget.properties.region, "") == "cn-north-1"])
+    error_message = "A graph without its Region stays empty."
+  }
+}
+
+run "thresholds_are_settings" {
+  command = plan
+  variables {
+    thresholds = { dead_letter_depth = 0, oldest_message_age_s = 3000, worker_duration_percent = 50, sweeper_silent_min = 10 }
+  }
+
+  assert {
+    condition     = [for key in ["dead-letters-low", "oldest-message-low", "worker-duration"] : aws_cloudwatch_metric_alarm.this[key].threshold] == [0, 3000, 300000]
+    error_message = "A threshold that was set must be the alarm's."
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["sweeper-silent"].evaluation_periods == 10
+    error_message = "The sweeper's silence is counted in minutes."
+  }
+}

@@ -1,0 +1,91 @@
+mock_provider "aws" {}
+
+variables {
+  name               = "orders"
+  api_id             = "a1b2c3"
+  queues             = { high = "orders-jobs-high", low = "orders-jobs-low" }
+  dead_letter_queues = { high = "orders-jobs-high-dlq", low = "orders-jobs-low-dlq" }
+  service            = { name = "orders" }
+  worker             = { function_name = "orders-worker", timeout_s = 600 }
+}
+
+run "refuses_a_stack_without_a_dead_letter_queue" {
+  command = plan
+  variables {
+    queues             = {}
+    dead_letter_queues = {}
+  }
+  expect_failures = [var.dead_letter_queues]
+}
+
+run "refuses_a_lane_that_is_watched_on_one_side_only" {
+  command = plan
+  variables {
+    queues = { high = "orders-jobs-high" }
+  }
+  expect_failures = [var.dead_letter_queues]
+}
+
+run "refuses_what_is_no_mail_address" {
+  command = plan
+  variables {
+    email = ["ops at example.com"]
+  }
+  expect_failures = [var.email]
+}
+
+run "refuses_an_address_named_twice" {
+  command = plan
+  variables {
+    email = ["ops@example.com", "ops@example.com"]
+  }
+  expect_failures = [var.email]
+}
+
+run "refuses_a_name_with_a_blank" {
+  command = plan
+  variables {
+    name = "the orders"
+  }
+  expect_failures = [var.name]
+}
+
+run "refuses_a_count_below_zero" {
+  command = plan
+  variables {
+    thresholds = { worker_errors = -1 }
+  }
+  expect_failures = [var.thresholds]
+}
+
+run "refuses_to_call_a_sweeper_silent_after_one_minute" {
+  command = plan
+  variables {
+    thresholds = { sweeper_silent_min = 1 }
+  }
+  expect_failures = [var.thresholds]
+}
+
+run "refuses_a_duration_alarm_at_the_timeout_itself" {
+  command = plan
+  variables {
+    thresholds = { worker_duration_percent = 100 }
+  }
+  expect_failures = [var.thresholds]
+}
+
+run "refuses_a_message_age_that_a_healthy_long_job_reaches" {
+  command = plan
+  variables {
+    thresholds = { oldest_message_age_s = 599 }
+  }
+  expect_failures = [var.thresholds]
+}
+
+run "refuses_a_dead_letter_age_below_the_period_of_its_metric" {
+  command = plan
+  variables {
+    thresholds = { dead_letter_age_s = 59 }
+  }
+  expect_failures = [var.thresholds]
+}

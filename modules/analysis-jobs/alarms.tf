@@ -1,0 +1,14 @@
+module "alarms" {
+  source = "../alarms"
+  count  = var.alarms.enabled ? 1 : 0
+
+  name               = var.name
+  api_id             = module.api.id
+  dead_letter_queues = { for lane in keys(var.lanes) : lane => module.queue[lane].dead_letter_name }
+  queues             = { for lane in keys(var.lanes) : lane => module.queue[lane].name }
+  service            = { name = var.name, namespace = local.metrics_namespace }
+  worker             = { function_name = module.worker.name, timeout_s = var.worker.timeout_s }
+  email              = var.alarms.email
+  thresholds         = var.alarms.thresholds
+  tags               = var.tags
+}

@@ -1,0 +1,36 @@
+locals {
+  standard_routes = ["GET /jobs", "GET /jobs/{job_id}", "POST /jobs", "POST /uploads"]
+}
+
+module "api_function" {
+  source = "../function"
+
+  name               = "${var.name}-api"
+  handler            = "api.handler"
+  package            = var.package
+  architecture       = local.architecture
+  timeout_s          = var.api.timeout_s
+  memory_mb          = var.api.memory_mb
+  environment        = merge(local.environment, { TENANT_CLAIM = var.api.authorizer.tenant_claim })
+  statements         = local.api_statements
+  log_retention_days = var.retention.logs_days
+  tags               = var.tags
+}
+
+module "api" {
+  source = "../api"
+
+  name               = "${var.name}-api"
+  routes             = concat(local.standard_routes, var.api.routes)
+  authorizer         = var.api.authorizer
+  cors               = var.api.cors
+  throttling         = var.api.throttling
+  log_retention_days = var.retention.logs_days
+  tags               = var.tags
+
+  function = {
+    name       = module.api_function.name
+    alias      = module.api_function.alias_name
+    invoke_arn = module.api_function.alias_invoke_arn
+  }
+}

@@ -1,0 +1,16 @@
+locals {
+  # What the functions are told; the library's settings read these and nothing else.
+  environment = merge(var.environment, {
+    ANALYSES                     = join(",", var.analyses)
+    BUCKET_NAME                  = module.artifact_bucket.name
+    CODE_VERSION                 = coalesce(var.package.version, var.package.sha256_base64)
+    HEARTBEAT_S                  = var.lease.heartbeat_s
+    JOB_RETENTION_DAYS           = var.retention.jobs_days
+    LEASE_S                      = var.lease.lease_s
+    POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace
+    POWERTOOLS_SERVICE_NAME      = var.name
+    PROMPT_TABLE_NAME            = aws_dynamodb_table.prompts.name
+    QUEUE_URLS                   = jsonencode(local.queue_urls)
+    TABLE_NAME                   = module.job_table.name
+  }, var.model_id == null ? {} : { MODEL_ID = var.model_id })
+}

@@ -1,0 +1,25 @@
+module "queue" {
+  source   = "../queue"
+  for_each = var.lanes
+
+  name                    = local.queue_names[each.key]
+  fifo                    = var.queue.fifo
+  function_timeout_s      = var.worker.timeout_s
+  visibility_timeout_s    = var.queue.visibility_timeout_s
+  retention_s             = var.queue.retention_s
+  dead_letter_retention_s = var.queue.dead_letter_retention_s
+  max_receive_count       = var.queue.max_receive_count
+  tags                    = var.tags
+}
+
+locals {
+  # By constant keys: a reference to `module.queue[lane]` waits for the whole of every queue, and SQS takes half a minute
+  # for a policy. The functions need not wait for those.
+  every_queue = {
+    high   = { arn = try(module.queue["high"].arn, null), url = try(module.queue["high"].url, null) }
+    low    = { arn = try(module.queue["low"].arn, null), url = try(module.queue["low"].url, null) }
+    medium = { arn = try(module.queue["medium"].arn, null), url = try(module.queue["medium"].url, null) }
+  }
+  queue_arns = [for lane in sort(keys(var.lanes)) : local.every_queue[lane].arn]
+  queue_urls = { for lane in keys(var.lanes) : lane => local.every_queue[lane].url }
+}

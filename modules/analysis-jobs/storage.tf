@@ -1,0 +1,23 @@
+module "job_table" {
+  source = "../job-table"
+
+  name                = "${var.name}-jobs"
+  deletion_protection = var.deletion_protection
+  tags                = var.tags
+}
+
+module "artifact_bucket" {
+  source = "../artifact-bucket"
+
+  name          = local.bucket_name
+  force_destroy = !var.deletion_protection
+  tags          = var.tags
+
+  # Browsers post documents straight to the bucket, from the same pages that call the API.
+  cors = { allowed_origins = var.api.cors.allow_origins }
+
+  lifecycle_rules = {
+    "uploads/" = { expire_after_days = coalesce(var.retention.uploads_days, var.retention.jobs_days), noncurrent_after_days = 7 }
+    "jobs/"    = { expire_after_days = coalesce(var.retention.artifacts_days, var.retention.jobs_days), noncurrent_after_days = 7 }
+  }
+}

@@ -1,0 +1,44 @@
+module "sweeper" {
+  source = "../function"
+
+  name         = "${var.name}-sweeper"
+  handler      = "sweeper.handler"
+  package      = var.package
+  architecture = local.architecture
+  # Below the minute after which the next one starts.
+  timeout_s          = 50
+  memory_mb          = 512
+  environment        = local.environment
+  statements         = local.sweeper_statements
+  log_retention_days = var.retention.logs_days
+  tags               = var.tags
+}
+
+resource "aws_cloudwatch_event_rule" "sweep" {
+  name                = "${var.name}-sweep"
+  description         = "Finds every job whose next step is overdue."
+  schedule_expression = "rate(1 minute)"
+  tags                = var.tags
+}
+
+resource "aws_cloudwatch_event_target" "sweep" {
+  rule = aws_cloudwatch_event_rule.sweep.name
+  arn  = module.sweeper.alias_arn
+}
+
+resource "aws_lambda_permission" "sweep" {
+  statement_id  = "${var.name}-sweep"
+  action        = "lambda:InvokeFunction"
+  function_name = module.sweeper.name
+  qualifier     = module.sweeper.alias_name
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.sweep.arn
+}
+
+# The next minute's sweep is the retry: a failed or late one would only run beside it.
+resource "aws_lambda_function_event_invoke_config" "sweep" {
+  function_name                = module.sweeper.name
+  qualifier                    = module.sweeper.alias_name
+  maximum_event_age_in_seconds = 60
+  maximum_retry_attempts       = 0
+}

@@ -1,0 +1,299 @@
+mock_provider "aws" {}
+
+variables {
+  name              = "orders"
+  analyses          = ["rfp_analysis"]
+  bedrock_model_ids = ["anthropic.claude-sonnet-4-5-*"]
+  model_id          = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+  package           = { path = "tests/package.txt", sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=" }
+  api               = { authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] } }
+}
+
+run "refuses_a_package_without_analyses" {
+  command = plan
+  variables {
+    analyses = []
+  }
+  expect_failures = [var.analyses]
+}
+
+run "refuses_a_file_name_for_an_import_path" {
+  command = plan
+  variables {
+    analyses = ["rfp_analysis.py", "rfp-analysis"]
+  }
+  expect_failures = [var.analyses]
+}
+
+run "refuses_an_api_timeout_beyond_what_the_gateway_waits" {
+  command = plan
+  variables {
+    api = { timeout_s = 31, authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] } }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_api_memory_that_lambda_does_not_give" {
+  command = plan
+  variables {
+    api = { memory_mb = 64, authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] } }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_an_empty_tenant_claim" {
+  command = plan
+  variables {
+    api = { authorizer = { issuer = "https://issuer.example.com", audience = ["orders"], tenant_claim = "" } }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_an_application_profile_without_its_model" {
+  command = plan
+  variables {
+    model_id                           = null
+    bedrock_model_ids                  = []
+    application_inference_profile_arns = ["arn:aws:bedrock:eu-west-1:111122223333:application-inference-profile/abc123"]
+  }
+  expect_failures = [var.application_inference_profile_arns]
+}
+
+run "refuses_an_environment_that_overwrites_the_modules_own" {
+  command = plan
+  variables {
+    environment = { TABLE_NAME = "another" }
+  }
+  expect_failures = [var.environment]
+}
+
+run "refuses_a_stack_without_lanes" {
+  command = plan
+  variables {
+    lanes = {}
+  }
+  expect_failures = [var.lanes]
+}
+
+run "refuses_a_lane_that_is_no_priority" {
+  command = plan
+  variables {
+    lanes = { urgent = {} }
+  }
+  expect_failures = [var.lanes]
+}
+
+run "refuses_a_maximum_concurrency_of_one" {
+  command = plan
+  variables {
+    lanes = { medium = { maximum_concurrency = 1 } }
+  }
+  expect_failures = [var.lanes]
+}
+
+run "refuses_a_maximum_concurrency_over_a_thousand" {
+  command = plan
+  variables {
+    lanes = { medium = { maximum_concurrency = 1001 } }
+  }
+  expect_failures = [var.lanes]
+}
+
+run "refuses_a_lease_that_one_lost_heartbeat_costs" {
+  command = plan
+  variables {
+    lease = { lease_s = 30, heartbeat_s = 15 }
+  }
+  expect_failures = [var.lease]
+}
+
+run "refuses_a_heartbeat_of_less_than_a_second" {
+  command = plan
+  variables {
+    lease = { heartbeat_s = 0.5 }
+  }
+  expect_failures = [var.lease]
+}
+
+run "refuses_a_lease_that_outlives_its_worker" {
+  command = plan
+  variables {
+    lease = { lease_s = 901 }
+  }
+  expect_failures = [var.lease]
+}
+
+run "refuses_a_default_model_that_the_worker_may_not_call" {
+  command = plan
+  variables {
+    model_id = "eu.anthropic.claude-opus-4-5-20251101-v1:0"
+  }
+  expect_failures = [var.model_id]
+}
+
+run "refuses_a_default_model_of_another_vendor_with_the_same_ending" {
+  command = plan
+  variables {
+    model_id = "eu.other.anthropic.claude-sonnet-4-5-20250929-v1:0"
+  }
+  expect_failures = [var.model_id]
+}
+
+run "refuses_capitals_in_the_name" {
+  command = plan
+  variables {
+    name = "Orders"
+  }
+  expect_failures = [var.name]
+}
+
+run "refuses_a_name_too_long_for_the_bucket" {
+  command = plan
+  variables {
+    name = "abcdefghijklmnopqrstuvwxyz"
+  }
+  expect_failures = [var.name]
+}
+
+run "refuses_a_hash_in_hexadecimal" {
+  command = plan
+  variables {
+    package = { path = "tests/package.txt", sha256_base64 = sha256("x") }
+  }
+  expect_failures = [var.package]
+}
+
+run "refuses_a_package_for_the_other_processor" {
+  command = plan
+  variables {
+    package = { path = "tests/package.txt", sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=", architecture = "x86_64" }
+    worker  = { architecture = "arm64" }
+  }
+  expect_failures = [var.package]
+}
+
+run "refuses_messages_that_come_back_while_their_job_runs" {
+  command = plan
+  variables {
+    queue = { visibility_timeout_s = 899 }
+  }
+  expect_failures = [var.queue]
+}
+
+run "refuses_a_job_row_that_ends_before_its_message" {
+  command = plan
+  variables {
+    queue     = { retention_s = 86400 }
+    retention = { jobs_days = 1, uploads_days = 30 }
+  }
+  expect_failures = [var.retention]
+}
+
+run "refuses_files_that_end_before_their_job_row" {
+  command = plan
+  variables {
+    retention = { jobs_days = 30, artifacts_days = 29 }
+  }
+  expect_failures = [var.retention]
+}
+
+run "refuses_uploads_that_end_while_their_job_waits" {
+  command = plan
+  variables {
+    retention = { uploads_days = 4 }
+  }
+  expect_failures = [var.retention]
+}
+
+run "refuses_a_worker_timeout_beyond_lambdas_limit" {
+  command = plan
+  variables {
+    worker = { timeout_s = 901 }
+    queue  = { visibility_timeout_s = 2000 }
+  }
+  expect_failures = [var.worker]
+}
+
+run "refuses_worker_memory_that_lambda_does_not_give" {
+  command = plan
+  variables {
+    worker = { memory_mb = 10241 }
+  }
+  expect_failures = [var.worker]
+}
+
+run "refuses_more_jobs_at_once_than_a_receive_brings" {
+  command = plan
+  variables {
+    worker = { jobs_per_invocation = 11 }
+  }
+  expect_failures = [var.worker]
+}
+
+run "refuses_reserved_concurrency_below_the_lanes_together" {
+  command = plan
+  variables {
+    lanes  = { high = { maximum_concurrency = 6 }, low = { maximum_concurrency = 5 } }
+    worker = { reserved_concurrency = 10 }
+  }
+  expect_failures = [var.worker]
+}
+
+run "refuses_reserved_concurrency_beside_a_lane_without_a_maximum" {
+  command = plan
+  variables {
+    lanes  = { high = { maximum_concurrency = 6 }, low = {} }
+    worker = { reserved_concurrency = 10 }
+  }
+  expect_failures = [var.worker]
+}
+
+run "refuses_a_secret_under_a_name_of_the_module" {
+  command = plan
+  variables {
+    worker = { secrets = { TABLE_NAME = "arn:aws:ssm:eu-west-1:111122223333:parameter/key" } }
+  }
+  expect_failures = [var.worker]
+}
+
+run "refuses_a_secret_itself" {
+  command = plan
+  variables {
+    worker = { secrets = { API_KEY = "sk-abc" } }
+  }
+  expect_failures = [var.worker]
+}
+
+run "admits_a_model_by_its_bare_id" {
+  command = plan
+  variables {
+    model_id = "anthropic.claude-sonnet-4-5-20250514-v1:0"
+  }
+}
+
+run "admits_a_model_by_its_global_profile" {
+  command = plan
+  variables {
+    model_id = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
+  }
+}
+
+run "admits_a_model_by_the_arn_of_its_profile" {
+  command = plan
+  variables {
+    model_id = "arn:aws:bedrock:eu-west-1:111122223333:inference-profile/eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+  }
+}
+
+run "admits_every_limit" {
+  command = plan
+  variables {
+    name      = "abcdefghijklmnopqrstuvwxy"
+    lanes     = { high = { maximum_concurrency = 2 }, low = { maximum_concurrency = 1000 } }
+    lease     = { heartbeat_s = 15, lease_s = 31 }
+    queue     = { visibility_timeout_s = 900 }
+    retention = { jobs_days = 5, artifacts_days = 5, uploads_days = 5 }
+    worker    = { timeout_s = 900, memory_mb = 10240, jobs_per_invocation = 10, reserved_concurrency = 1002 }
+    api       = { timeout_s = 30, memory_mb = 128, authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] } }
+  }
+}

@@ -1,0 +1,305 @@
+# Each part answers with names of its own, so that a value shows where it came from.
+mock_provider "aws" {
+  override_during = plan
+
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111122223333" }
+  }
+
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+
+  mock_data "aws_region" {
+    defaults = { id = "eu-west-1" }
+  }
+
+  mock_resource "aws_cloudwatch_event_rule" {
+    defaults = { arn = "arn:aws:events:eu-west-1:111122223333:rule/orders-sweep" }
+  }
+
+  mock_resource "aws_dynamodb_table" {
+    defaults = { arn = "arn:prompts" }
+  }
+}
+
+override_module {
+  target = module.queue["high"]
+  outputs = {
+    arn              = "arn:aws:sqs:eu-west-1:111122223333:high"
+    dead_letter_name = "orders-jobs-high-dlq"
+    dead_letter_url  = "https://sqs/high-dlq"
+    name             = "orders-jobs-high"
+    url              = "https://sqs/high"
+  }
+}
+
+override_module {
+  target = module.queue["medium"]
+  outputs = {
+    arn              = "arn:aws:sqs:eu-west-1:111122223333:medium"
+    dead_letter_name = "orders-jobs-dlq"
+    dead_letter_url  = "https://sqs/medium-dlq"
+    name             = "orders-jobs"
+    url              = "https://sqs/medium"
+  }
+}
+
+override_module {
+  target = module.job_table
+  outputs = {
+    arn        = "arn:jobs"
+    index_arns = { by-client = "arn:jobs/index/by-client", due = "arn:jobs/index/due" }
+    name       = "orders-jobs"
+  }
+}
+
+override_module {
+  target  = module.artifact_bucket
+  outputs = { arn = "arn:bucket", name = "orders-artifacts" }
+}
+
+override_module {
+  target = module.model_access
+  outputs = {
+    statements = { models_invoke = { actions = ["bedrock:InvokeModel"], conditions = [], resources = ["arn:model"] } }
+  }
+}
+
+override_module {
+  target  = module.api_function
+  outputs = { name = "orders-api", alias_name = "live", alias_invoke_arn = "arn:invoke-api", role_name = "api-role" }
+}
+
+override_module {
+  target  = module.worker
+  outputs = { name = "orders-worker", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-worker:live", role_name = "worker-role" }
+}
+
+override_module {
+  target  = module.sweeper
+  outputs = { name = "orders-sweeper", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-sweeper:live", alias_name = "live", role_name = "sweeper-role" }
+}
+
+override_module {
+  target  = module.api
+  outputs = { id = "a1b2c3", url = "https://a1b2c3" }
+}
+
+override_module {
+  target  = module.alarms
+  outputs = { topic_arn = "arn:topic", dashboard_name = "orders-jobs" }
+}
+
+variables {
+  name              = "orders"
+  analyses          = ["rfp_analysis", "valuation.books"]
+  bedrock_model_ids = ["anthropic.claude-sonnet-4-5-*"]
+  lanes             = { high = { maximum_concurrency = 4 }, medium = {} }
+  package           = { path = "tests/package.txt", sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=" }
+  api               = { authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] } }
+}
+
+run "lanes_and_schedule_feed_the_right_aliases_and_outputs_name_the_right_parts" {
+  command = plan
+
+  assert {
+    condition = { for lane, mapping in aws_lambda_event_source_mapping.lane : lane => [
+      mapping.event_source_arn, mapping.function_name, join(",", mapping.function_response_types), tostring(mapping.batch_size),
+      ] } == {
+      high   = ["arn:aws:sqs:eu-west-1:111122223333:high", "arn:aws:lambda:eu-west-1:111122223333:function:orders-worker:live", "ReportBatchItemFailures", "1"]
+      medium = ["arn:aws:sqs:eu-west-1:111122223333:medium", "arn:aws:lambda:eu-west-1:111122223333:function:orders-worker:live", "ReportBatchItemFailures", "1"]
+    }
+    error_message = "A lane does not feed the worker's alias, or lets one bad message bring back the others."
+  }
+  assert {
+    condition     = one(aws_lambda_event_source_mapping.lane["high"].scaling_config).maximum_concurrency == 4 && length(aws_lambda_event_source_mapping.lane["medium"].scaling_config) == 0
+    error_message = "maximum_concurrency belongs to its own lane."
+  }
+  assert {
+    condition     = aws_cloudwatch_event_rule.sweep.schedule_expression == "rate(1 minute)" && aws_cloudwatch_event_target.sweep.arn == "arn:aws:lambda:eu-west-1:111122223333:function:orders-sweeper:live"
+    error_message = "The schedule must call the alias each minute."
+  }
+  assert {
+    condition     = aws_lambda_permission.sweep.function_name == "orders-sweeper" && aws_lambda_permission.sweep.qualifier == "live" && endswith(aws_lambda_permission.sweep.source_arn, ":rule/orders-sweep")
+    error_message = "The alias must admit this rule and no other."
+  }
+  assert {
+    condition     = aws_lambda_function_event_invoke_config.sweep.maximum_retry_attempts == 0
+    error_message = "The next minute's sweep is the retry."
+  }
+  assert {
+    condition     = output.queue_urls == { high = "https://sqs/high", medium = "https://sqs/medium" } && output.dead_letter_queue_urls == { high = "https://sqs/high-dlq", medium = "https://sqs/medium-dlq" }
+    error_message = "Queues and dead-letter queues must not be mixed up."
+  }
+  assert {
+    condition     = output.function_names == { api = "orders-api", sweeper = "orders-sweeper", worker = "orders-worker" } && output.role_names == { api = "api-role", sweeper = "sweeper-role", worker = "worker-role" }
+    error_message = "Functions and roles must not be mixed up."
+  }
+  assert {
+    condition     = [output.api_url, output.table_name, output.prompt_table_name, output.bucket_name, output.alarm_topic_arn, output.dashboard_name] == ["https://a1b2c3", "orders-jobs", "orders-prompts", "orders-artifacts", "arn:topic", "orders-jobs"]
+    error_message = "An output names another part."
+  }
+  assert {
+    condition     = local.queue_names == { high = "orders-jobs-high", medium = "orders-jobs" }
+    error_message = "A renamed queue is a new, empty one: medium must keep the plain name."
+  }
+  assert {
+    condition     = local.bucket_name == "orders-artifacts-111122223333-eu-west-1"
+    error_message = "The bucket's name must hold account and Region: it is unique in the partition."
+  }
+  assert {
+    condition     = aws_dynamodb_table.prompts.deletion_protection_enabled && aws_dynamodb_table.prompts.point_in_time_recovery[0].enabled && aws_dynamodb_table.prompts.server_side_encryption[0].enabled
+    error_message = "Prompts must be hard to lose."
+  }
+}
+
+run "each_role_may_do_exactly_this" {
+  command = plan
+
+  assert {
+    condition = { for key, statement in local.api_statements : key => join(" ", concat(sort(statement.actions), ["on"], statement.resources)) } == {
+      inputs_write  = "s3:PutObject on arn:bucket/jobs/*"
+      jobs_read     = "dynamodb:BatchGetItem dynamodb:GetItem dynamodb:Query on arn:jobs arn:jobs/index/by-*"
+      jobs_write    = "dynamodb:PutItem on arn:jobs"
+      queue_send    = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
+      results_read  = "s3:GetObject on arn:bucket/jobs/*"
+      uploads_write = "s3:PutObject on arn:bucket/uploads/*"
+    }
+    error_message = "The API's role has changed."
+  }
+  assert {
+    condition = { for key, statement in local.worker_statements : key => join(" ", concat(sort(statement.actions), ["on"], statement.resources)) } == {
+      artifacts      = "s3:GetObject s3:PutObject on arn:bucket/jobs/*"
+      documents_read = "s3:GetObject on arn:bucket/uploads/*"
+      jobs_write     = "dynamodb:UpdateItem on arn:jobs"
+      models_invoke  = "bedrock:InvokeModel on arn:model"
+      prompts_read   = "dynamodb:GetItem on arn:prompts"
+      queue_consume  = "sqs:ChangeMessageVisibility sqs:DeleteMessage sqs:GetQueueAttributes sqs:ReceiveMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
+      queue_send     = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
+    }
+    error_message = "The worker's role has changed."
+  }
+  assert {
+    condition = { for key, statement in local.sweeper_statements : key => join(" ", concat(sort(statement.actions), ["on"], statement.resources)) } == {
+      due_read   = "dynamodb:Query on arn:jobs/index/due"
+      jobs_write = "dynamodb:GetItem dynamodb:UpdateItem on arn:jobs"
+      queue_send = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
+    }
+    error_message = "The sweeper's role has changed."
+  }
+  assert {
+    condition = { for statement in jsondecode(output.submit_policy_json).Statement : statement.Sid => join(" ", concat(sort(statement.Action), ["on"], sort(statement.Resource))) } == {
+      InputsWrite = "s3:PutObject on arn:bucket/jobs/*"
+      JobsRead    = "dynamodb:GetItem on arn:jobs"
+      JobsWrite   = "dynamodb:PutItem on arn:jobs"
+      QueueSend   = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
+    }
+    error_message = "The policy for other backends has changed."
+  }
+}
+
+run "the_functions_are_told_exactly_this" {
+  command = plan
+
+  variables {
+    environment = { STAGE = "test" }
+    model_id    = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+  }
+
+  assert {
+    condition = { for key, value in local.environment : key => tostring(value) } == {
+      ANALYSES                     = "rfp_analysis,valuation.books"
+      BUCKET_NAME                  = "orders-artifacts"
+      CODE_VERSION                 = var.package.sha256_base64
+      HEARTBEAT_S                  = "15"
+      JOB_RETENTION_DAYS           = "30"
+      LEASE_S                      = "60"
+      MODEL_ID                     = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+      POWERTOOLS_METRICS_NAMESPACE = "AnalysisJobs"
+      POWERTOOLS_SERVICE_NAME      = "orders"
+      PROMPT_TABLE_NAME            = "orders-prompts"
+      QUEUE_URLS                   = "{\"high\":\"https://sqs/high\",\"medium\":\"https://sqs/medium\"}"
+      STAGE                        = "test"
+      TABLE_NAME                   = "orders-jobs"
+    }
+    error_message = "The functions' environment has changed; the library's settings must read it."
+  }
+  assert {
+    condition     = length(setsubtract(setsubtract(keys(local.environment), keys(var.environment)), local.own_variables)) == 0
+    error_message = "A variable that the module sets is missing from the list that users may not overwrite."
+  }
+}
+
+run "fifo_queues_get_their_suffix" {
+  command = plan
+
+  variables {
+    queue = { fifo = true }
+  }
+
+  assert {
+    condition     = local.queue_names == { high = "orders-jobs-high.fifo", medium = "orders-jobs.fifo" }
+    error_message = "SQS refuses a FIFO queue without .fifo."
+  }
+}
+
+run "an_analysis_without_bedrock_gets_no_right_to_it" {
+  command = plan
+
+  variables {
+    bedrock_model_ids = []
+  }
+
+  assert {
+    condition     = !contains(keys(local.worker_statements), "models_invoke") && length(keys(local.worker_statements)) == 6
+    error_message = "Without bedrock_model_ids the worker must not call any model."
+  }
+  assert {
+    condition     = !contains(keys(local.environment), "MODEL_ID")
+    error_message = "No default model, no variable."
+  }
+}
+
+run "secrets_are_read_by_the_worker_alone_and_by_their_arn" {
+  command = plan
+
+  variables {
+    worker = { secrets = { MODEL_KEY_ARN = "arn:aws:ssm:eu-west-1:111122223333:parameter/key" } }
+  }
+
+  assert {
+    condition     = one(local.worker_statements.secrets_read.resources) == "arn:aws:ssm:eu-west-1:111122223333:parameter/key" && !contains(keys(local.api_statements), "secrets_read")
+    error_message = "Only the worker may read its secrets, and only those."
+  }
+}
+
+run "alarms_can_be_left_out" {
+  command = plan
+
+  variables {
+    alarms = { enabled = false }
+  }
+
+  assert {
+    condition     = output.alarm_topic_arn == null && output.dashboard_name == null
+    error_message = "No alarms, no topic."
+  }
+}
+
+run "the_zip_decides_the_processor" {
+  command = plan
+
+  variables {
+    package = { path = "tests/package.txt", sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=", architecture = "x86_64", version = "1.2.3" }
+  }
+
+  assert {
+    condition     = local.architecture == "x86_64"
+    error_message = "Compiled code of one processor does not import on the other."
+  }
+  assert {
+    condition     = local.environment.CODE_VERSION == "1.2.3"
+    error_message = "A result must name the version of the code that made it."
+  }
+}

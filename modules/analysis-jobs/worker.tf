@@ -1,0 +1,36 @@
+module "worker" {
+  source = "../function"
+
+  name                 = "${var.name}-worker"
+  handler              = "worker.handler"
+  package              = var.package
+  architecture         = local.architecture
+  timeout_s            = var.worker.timeout_s
+  memory_mb            = var.worker.memory_mb
+  reserved_concurrency = var.worker.reserved_concurrency
+  vpc                  = var.worker.vpc
+  environment          = merge(local.environment, var.worker.environment, var.worker.secrets)
+  statements           = local.worker_statements
+  log_retention_days   = var.retention.logs_days
+  tags                 = var.tags
+}
+
+resource "aws_lambda_event_source_mapping" "lane" {
+  for_each = var.lanes
+
+  # Not before the whole queue is there: a message that fails meanwhile would find no way to the dead-letter queue.
+  event_source_arn = module.queue[each.key].arn
+  function_name    = module.worker.alias_arn
+  batch_size       = var.worker.jobs_per_invocation
+  # One bad message of a batch must not bring the others back.
+  function_response_types = ["ReportBatchItemFailures"]
+  tags                    = var.tags
+
+  dynamic "scaling_config" {
+    for_each = each.value.maximum_concurrency[*]
+
+    content {
+      maximum_concurrency = scaling_config.value
+    }
+  }
+}

@@ -1,0 +1,64 @@
+resource "aws_lambda_function" "this" {
+  function_name                  = var.name
+  architectures                  = [var.architecture]
+  filename                       = var.package.path
+  handler                        = var.handler
+  memory_size                    = var.memory_mb
+  publish                        = true
+  reserved_concurrent_executions = var.reserved_concurrency
+  role                           = aws_iam_role.this.arn
+  runtime                        = "python3.13"
+  source_code_hash               = var.package.sha256_base64
+  tags                           = var.tags
+  timeout                        = var.timeout_s
+
+  dynamic "environment" {
+    for_each = length(var.environment) > 0 ? [var.environment] : []
+
+    content {
+      variables = environment.value
+    }
+  }
+
+  logging_config {
+    application_log_level = var.log_level
+    log_format            = "JSON"
+    log_group             = aws_cloudwatch_log_group.this.name
+    # Lambda reports the duration and the memory of each invocation at this level.
+    system_log_level = "INFO"
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.vpc[*]
+
+    content {
+      security_group_ids = vpc_config.value.security_group_ids
+      subnet_ids         = vpc_config.value.subnet_ids
+    }
+  }
+
+  # The first invocation may come with the first event: by then the role must allow all that it needs.
+  depends_on = [aws_iam_role_policy.runtime, aws_iam_role_policy.statements]
+
+  lifecycle {
+    precondition {
+      condition     = try(filebase64sha256(var.package.path), "") == var.package.sha256_base64
+      error_message = "${var.package.path} is missing or is not the file that package.sha256_base64 belongs to: build the package again and take both values from its manifest."
+    }
+  }
+}
+
+# Event sources and the API name the alias, so they go on calling the published version while the next one is made.
+resource "aws_lambda_alias" "live" {
+  name             = "live"
+  description      = "The version that serves."
+  function_name    = aws_lambda_function.this.function_name
+  function_version = aws_lambda_function.this.version
+}
+
+check "deployed_code" {
+  assert {
+    condition     = aws_lambda_function.this.code_sha256 == var.package.sha256_base64
+    error_message = "${var.name} runs code with the SHA-256 ${aws_lambda_function.this.code_sha256}, not that of ${var.package.path}: somebody deployed it by hand. Put the package back with `aws lambda update-function-code --function-name ${var.name} --zip-file fileb://${var.package.path} --publish`, then apply."
+  }
+}

@@ -1,0 +1,44 @@
+output "alias_arn" {
+  description = "ARN of the alias: what event sources and callers name."
+  value       = aws_lambda_alias.live.arn
+}
+
+output "alias_invoke_arn" {
+  description = "ARN by which API Gateway invokes the alias."
+  value       = aws_lambda_alias.live.invoke_arn
+}
+
+output "alias_name" {
+  description = "Name of the alias: \"live\"."
+  value       = aws_lambda_alias.live.name
+}
+
+output "arn" {
+  description = "ARN of the function, without a version."
+  value       = aws_lambda_function.this.arn
+}
+
+output "log_group_name" {
+  description = "Name of the function's log group."
+  value       = aws_cloudwatch_log_group.this.name
+}
+
+output "name" {
+  description = "Name of the function."
+  value       = aws_lambda_function.this.function_name
+}
+
+output "role_arn" {
+  description = "ARN of the function's role."
+  value       = aws_iam_role.this.arn
+}
+
+output "role_name" {
+  description = "Name of the function's role."
+  value       = aws_iam_role.this.name
+}
+
+output "version" {
+  description = "Version that the alias points to."
+  value       = aws_lambda_function.this.version
+}

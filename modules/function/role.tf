@@ -1,0 +1,95 @@
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  # Without logs:CreateLogGroup: a group that was deleted must not come back without its retention.
+  own_logs = {
+    Sid      = "OwnLogs"
+    Effect   = "Allow"
+    Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    Resource = "${aws_cloudwatch_log_group.this.arn}:*"
+  }
+
+  # What Lambda does with the function's role to attach it to a VPC. The describing ones take no narrower resource.
+  network_interfaces = {
+    Sid    = "NetworkInterfaces"
+    Effect = "Allow"
+    Action = [
+      "ec2:AssignPrivateIpAddresses",
+      "ec2:CreateNetworkInterface",
+      "ec2:DeleteNetworkInterface",
+      "ec2:DescribeNetworkInterfaces",
+      "ec2:DescribeSubnets",
+      "ec2:UnassignPrivateIpAddresses",
+    ]
+    Resource = "*"
+  }
+
+  # Lambda needs them, the function's code does not: this key comes with the code's own calls only.
+  network_interfaces_by_lambda_only = merge(local.network_interfaces, {
+    Sid    = "NetworkInterfacesByLambdaOnly"
+    Effect = "Deny"
+    Condition = {
+      ArnLike = {
+        "lambda:SourceFunctionArn" = "arn:${data.aws_partition.current.partition}:lambda:${data.aws_region.current.id}:*:function:${var.name}"
+      }
+    }
+  })
+}
+
+# Roles are global in an account: the Region in its name lets the same stack live in two of them.
+resource "aws_iam_role" "this" {
+  name        = "${var.name}-${data.aws_region.current.id}"
+  description = "Role of the Lambda function ${var.name}."
+  tags        = var.tags
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "lambda.amazonaws.com" }
+    }]
+  })
+}
+
+# What any function needs to run at all.
+resource "aws_iam_role_policy" "runtime" {
+  name = "runtime"
+  role = aws_iam_role.this.name
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [local.own_logs],
+      [for statement in [local.network_interfaces, local.network_interfaces_by_lambda_only] : statement if var.vpc != null],
+    )
+  })
+}
+
+# What this function may do, and nothing else.
+resource "aws_iam_role_policy" "statements" {
+  count = length(var.statements) > 0 ? 1 : 0
+
+  name = "statements"
+  role = aws_iam_role.this.name
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [for name, statement in var.statements : merge(
+      {
+        Sid      = replace(title(replace(name, "_", " ")), " ", "")
+        Effect   = "Allow"
+        Action   = statement.actions
+        Resource = statement.resources
+      },
+      # IAM takes a condition as {test = {variable = values}}.
+      length(statement.conditions) == 0 ? {} : {
+        Condition = {
+          for test in distinct(statement.conditions[*].test) : test => {
+            for condition in statement.conditions : condition.variable => condition.values if condition.test == test
+          }
+        }
+      },
+    )]
+  })
+}

@@ -1,0 +1,193 @@
+# The real provider, for its own checks; with overrides and plans alone it asks nobody anything.
+provider "aws" {
+  access_key                  = "test"
+  region                      = "eu-west-1"
+  secret_key                  = "test"
+  skip_credentials_validation = true
+  skip_requesting_account_id  = true
+}
+
+provider "aws" {
+  alias                       = "china"
+  access_key                  = "test"
+  region                      = "cn-north-1"
+  secret_key                  = "test"
+  skip_credentials_validation = true
+  skip_requesting_account_id  = true
+}
+
+override_resource {
+  target          = aws_cloudwatch_log_group.this
+  override_during = plan
+  values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/rfp-worker" }
+}
+
+override_resource {
+  target          = aws_iam_role.this
+  override_during = plan
+  values          = { arn = "arn:aws:iam::111122223333:role/rfp-worker-eu-west-1" }
+}
+
+override_resource {
+  target          = aws_lambda_function.this
+  override_during = plan
+  values = {
+    arn         = "arn:aws:lambda:eu-west-1:111122223333:function:rfp-worker"
+    code_sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    version     = "7"
+  }
+}
+
+variables {
+  handler   = "worker.handler"
+  memory_mb = 1024
+  name      = "rfp-worker"
+  # To a plan an empty file with its hash is as good a package as any.
+  package   = { path = "tests/empty.zip", sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" }
+  tags      = { system = "rfp" }
+  timeout_s = 900
+}
+
+run "a_function_with_its_defaults" {
+  command = plan
+
+  assert {
+    condition     = [aws_lambda_function.this.runtime, one(aws_lambda_function.this.architectures), aws_lambda_function.this.handler] == ["python3.13", "arm64", "worker.handler"]
+    error_message = "It runs Python 3.13 on arm64."
+  }
+
+  assert {
+    condition     = [aws_lambda_function.this.memory_size, aws_lambda_function.this.timeout] == [1024, 900] && aws_lambda_function.this.reserved_concurrent_executions == null
+    error_message = "Memory and time are those set, and nothing is reserved."
+  }
+
+  assert {
+    condition     = [aws_lambda_function.this.filename, aws_lambda_function.this.source_code_hash] == [var.package.path, var.package.sha256_base64]
+    error_message = "The code is the package's, and changes with its hash."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.publish && [output.alias_name, aws_lambda_alias.live.function_version, output.version] == ["live", "7", "7"]
+    error_message = "The alias points to the published version."
+  }
+
+  assert {
+    condition     = [for config in aws_lambda_function.this.logging_config : "${config.log_format} ${config.log_group} ${config.application_log_level} ${config.system_log_level}"] == ["JSON /aws/lambda/rfp-worker INFO INFO"]
+    error_message = "It logs JSON into its own group, with Lambda's report of every invocation."
+  }
+
+  assert {
+    condition     = [output.log_group_name, aws_cloudwatch_log_group.this.retention_in_days] == ["/aws/lambda/rfp-worker", 30]
+    error_message = "Its log is kept for 30 days."
+  }
+
+  assert {
+    condition     = output.role_name == "rfp-worker-eu-west-1"
+    error_message = "Roles are global: the Region is part of the name."
+  }
+
+  assert {
+    condition     = length(aws_lambda_function.this.environment) + length(aws_lambda_function.this.vpc_config) + length(aws_iam_role_policy.statements) == 0
+    error_message = "No environment, no VPC, no right beyond its own log."
+  }
+
+  assert {
+    condition     = alltrue([for resource in [aws_lambda_function.this, aws_iam_role.this, aws_cloudwatch_log_group.this] : resource.tags.system == "rfp"])
+    error_message = "All that takes tags has them."
+  }
+}
+
+run "everything_set" {
+  command = plan
+
+  variables {
+    architecture         = "x86_64"
+    environment          = { TABLE_NAME = "rfp-jobs" }
+    log_level            = "DEBUG"
+    log_retention_days   = 7
+    reserved_concurrency = 5
+    statements = {
+      due_read = {
+        actions   = ["dynamodb:Query"]
+        resources = ["arn:aws:dynamodb:eu-west-1:111122223333:table/rfp-jobs/index/due"]
+      }
+      uploads_write = {
+        actions = ["s3:PutObject"]
+        conditions = [
+          { test = "StringEquals", variable = "s3:x-amz-acl", values = ["private"] },
+          { test = "StringEquals", variable = "s3:x-amz-server-side-encryption", values = ["AES256", "aws:kms"] },
+          { test = "Bool", variable = "aws:SecureTransport", values = ["true"] },
+        ]
+        resources = ["arn:aws:s3:::rfp-artifacts/uploads/*"]
+      }
+    }
+    vpc = { security_group_ids = ["sg-0a"], subnet_ids = ["subnet-0a", "subnet-0b"] }
+  }
+
+  assert {
+    condition     = [one(aws_lambda_function.this.architectures), aws_lambda_function.this.reserved_concurrent_executions] == ["x86_64", 5]
+    error_message = "Processor and concurrency are those set."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.environment[0].variables == tomap({ TABLE_NAME = "rfp-jobs" })
+    error_message = "The environment is the one given."
+  }
+
+  assert {
+    condition     = [aws_lambda_function.this.logging_config[0].application_log_level, aws_cloudwatch_log_group.this.retention_in_days] == ["DEBUG", 7]
+    error_message = "The log is as set."
+  }
+
+  assert {
+    condition     = [aws_lambda_function.this.vpc_config[0].security_group_ids, aws_lambda_function.this.vpc_config[0].subnet_ids] == [toset(["sg-0a"]), toset(["subnet-0a", "subnet-0b"])]
+    error_message = "It runs in the VPC."
+  }
+}
+
+run "in_another_partition" {
+  command = plan
+
+  providers = { aws = aws.china }
+
+  variables {
+    vpc = { security_group_ids = ["sg-0a"], subnet_ids = ["subnet-0a"] }
+  }
+
+  assert {
+    condition     = output.role_name == "rfp-worker-cn-north-1"
+    error_message = "Each Region has a role of its own."
+  }
+}
+
+run "sees_code_that_is_not_the_package" {
+  command = plan
+
+  override_resource {
+    target          = aws_lambda_function.this
+    override_during = plan
+    values          = { code_sha256 = "LCa0a2j/xo/5m0U8HTBBNBNCLXBkg7+g+YpeiGJm564=" }
+  }
+
+  expect_failures = [check.deployed_code]
+}
+
+run "refuses_a_package_that_is_missing" {
+  command = plan
+
+  variables {
+    package = { path = "absent.zip", sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" }
+  }
+
+  expect_failures = [aws_lambda_function.this]
+}
+
+run "refuses_a_package_with_another_hash" {
+  command = plan
+
+  variables {
+    package = { path = "variables.tf", sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" }
+  }
+
+  expect_failures = [aws_lambda_function.this]
+}

@@ -1,0 +1,17 @@
+output "policy_json" {
+  description = "The statements as a policy document, for a role that is not made by the function module."
+  value = jsonencode({
+    Version = "2012-10-17"
+    Statement = [for name, statement in local.statements : {
+      Sid      = replace(title(replace(name, "_", " ")), " ", "")
+      Effect   = "Allow"
+      Action   = statement.actions
+      Resource = statement.resources
+    }]
+  })
+}
+
+output "statements" {
+  description = "The statements by a static name, in the shape that the function module takes."
+  value       = local.statements
+}

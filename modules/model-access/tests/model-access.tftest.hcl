@@ -1,0 +1,91 @@
+# The real provider, because it knows the partition of a Region; the account is made up, so it asks nobody anything.
+provider "aws" {
+  access_key                  = "test"
+  region                      = "eu-west-1"
+  secret_key                  = "test"
+  skip_credentials_validation = true
+  skip_requesting_account_id  = true
+}
+
+provider "aws" {
+  alias                       = "china"
+  access_key                  = "test"
+  region                      = "cn-north-1"
+  secret_key                  = "test"
+  skip_credentials_validation = true
+  skip_requesting_account_id  = true
+}
+
+provider "aws" {
+  alias                       = "government"
+  access_key                  = "test"
+  region                      = "us-gov-west-1"
+  secret_key                  = "test"
+  skip_credentials_validation = true
+  skip_requesting_account_id  = true
+}
+
+override_data {
+  target = data.aws_caller_identity.current
+  values = { account_id = "111122223333" }
+}
+
+variables {
+  model_ids = ["anthropic.claude-sonnet-4-5-*"]
+}
+
+run "one_family" {
+  command = plan
+
+  assert {
+    condition     = keys(output.statements) == ["models_invoke"]
+    error_message = "Nothing may be subscribed to unless it is asked for."
+  }
+
+  assert {
+    condition     = output.statements.models_invoke.actions == ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]
+    error_message = "Both ways to invoke a model are allowed, and nothing else."
+  }
+}
+
+run "one_family_in_china" {
+  command = plan
+
+  providers = { aws = aws.china }
+
+  assert {
+    condition     = alltrue([for arn in output.statements.models_invoke.resources : startswith(arn, "arn:aws-cn:bedrock:")])
+    error_message = "The partition comes from the provider."
+  }
+}
+
+run "one_family_for_the_government" {
+  command = plan
+
+  providers = { aws = aws.government }
+
+  assert {
+    condition     = alltrue([for arn in output.statements.models_invoke.resources : startswith(arn, "arn:aws-us-gov:bedrock:")])
+    error_message = "The partition comes from the provider."
+  }
+}
+
+run "everything_set" {
+  command = plan
+
+  variables {
+    application_inference_profile_arns = ["arn:aws:bedrock:eu-west-1:111122223333:application-inference-profile/0a1b2c3d4e5f"]
+    marketplace                        = true
+    model_ids                          = ["amazon.nova-lite-v1:0", "anthropic.claude-sonnet-4-5-*"]
+  }
+
+  assert {
+    condition     = keys(output.statements) == ["models_invoke", "models_subscribe"]
+    error_message = "Models may be subscribed to."
+  }
+
+  assert {
+    condition     = output.statements.models_subscribe.actions == ["aws-marketplace:Subscribe", "aws-marketplace:ViewSubscriptions"]
+    error_message = "What Bedrock does at a model's first use is allowed, ending a subscription is not."
+  }
+}

@@ -1,0 +1,34 @@
+resource "aws_sqs_queue" "this" {
+  name                       = var.name
+  fifo_queue                 = var.fifo
+  kms_master_key_id          = var.kms_key_id
+  message_retention_seconds  = var.retention_s
+  receive_wait_time_seconds  = var.receive_wait_s
+  sqs_managed_sse_enabled    = var.kms_key_id == null ? true : null
+  tags                       = var.tags
+  visibility_timeout_seconds = var.visibility_timeout_s == null ? var.function_timeout_s + 60 : var.visibility_timeout_s
+}
+
+# A resource of its own: the two queues are then made side by side, not one after the other.
+resource "aws_sqs_queue_redrive_policy" "this" {
+  queue_url = aws_sqs_queue.this.id
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = aws_sqs_queue.dead_letter.arn
+    maxReceiveCount     = var.max_receive_count
+  })
+}
+
+resource "aws_sqs_queue_policy" "this" {
+  queue_url = aws_sqs_queue.this.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "TlsOnly"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "sqs:*"
+      Resource  = aws_sqs_queue.this.arn
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  })
+}

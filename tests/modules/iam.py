@@ -1,0 +1,66 @@
+"""As much of IAM's evaluation as the modules' policies need; anything else in a policy is an error.
+
+Source: "Policy evaluation logic" and "IAM JSON policy elements" of the IAM user guide.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["allows", "denies", "matches"]
+
+ELEMENTS = {"Sid", "Effect", "Action", "Resource", "Condition", "Principal"}
+
+
+def allows(policy: str, action: str, resource: str, context: Mapping[str, str] | None = None) -> bool:
+    """Tell whether the policy document `policy` (JSON) allows `action` on the ARN `resource`.
+
+    `context` holds the request's condition keys. An explicit deny wins, and nothing is allowed
+    that no statement allows. Raises ValueError on an element or a test that is not known here.
+    """
+    statements = json.loads(policy)["Statement"]
+    effects = {statement["Effect"] for statement in statements if _applies(statement, action, resource, context or {})}
+    return effects == {"Allow"}
+
+
+def denies(policy: str, action: str, resource: str, context: Mapping[str, str] | None = None) -> bool:
+    """Tell whether a statement of `policy` denies `action` on `resource` explicitly."""
+    return any(
+        statement["Effect"] == "Deny" and _applies(statement, action, resource, context or {})
+        for statement in json.loads(policy)["Statement"]
+    )
+
+
+def matches(pattern: str, text: str, *, case: bool = True) -> bool:
+    """Match as IAM does: * is any characters, dots, colons and slashes too; ? is one of them."""
+    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(expression, text, re.DOTALL | (0 if case else re.IGNORECASE)) is not None
+
+
+def _applies(statement: dict[str, Any], action: str, resource: str, context: Mapping[str, str]) -> bool:
+    if unknown := statement.keys() - ELEMENTS:
+        raise ValueError(f"no notion of {sorted(unknown)}")
+    return (
+        any(matches(pattern, action, case=False) for pattern in _many(statement["Action"]))
+        and any(matches(pattern, resource) for pattern in _many(statement["Resource"]))
+        and all(
+            _holds(test, wanted, context.get(key))
+            for test, keys in statement.get("Condition", {}).items()
+            for key, wanted in keys.items()
+        )
+    )
+
+
+def _holds(test: str, wanted: str | list[str], value: str | None) -> bool:
+    if test not in {"ArnLike", "Bool", "StringEquals"}:
+        raise ValueError(f"no notion of {test}")
+    if value is None:
+        return False
+    if test == "ArnLike":
+        return any(matches(pattern, value) for pattern in _many(wanted))
+    return value in _many(wanted)
+
+
+def _many(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
