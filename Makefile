@@ -56,6 +56,10 @@ deploy: package ## Plan, apply that plan, and run one real job: ENV=staging or p
 plan deploy:
 	@$(PYTHON_BIN) tools/deploy.py $@ "$(ENV)" --example "$(EXAMPLE)"
 
+.PHONY: bench
+bench: package ## Measure cold start, requests per job and the package; writes docs/benchmarks.md
+	PYTHONPATH=handlers $(PYTHON_BIN) tools/bench.py --write docs/benchmarks.md
+
 .PHONY: lock
 lock: .venv/.ready ## Take newer versions into requirements/
 	@tools/lock.sh

@@ -18,6 +18,10 @@ module "rfp_analysis" {
   maximum_concurrency = local.config.maximum_concurrency
   web_origins         = local.config.web_origins
 
-  # The one thing the functions are told of where they run.
-  environment = { AWS_ENDPOINT_URL_BEDROCK_RUNTIME = var.stand_in_url }
+  environment = {
+    # The one thing the functions are told of where they run.
+    AWS_ENDPOINT_URL_BEDROCK_RUNTIME = var.stand_in_url
+    # Inputs and results beyond it go to the bucket: small here, so that small documents take both ways.
+    INLINE_BYTES = local.config.inline_bytes
+  }
 }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import re
+import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic import BaseModel
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _ROUTE = re.compile(r"(GET|POST) (/[^\s]*)")
+_PARAMETER = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Analysis[Request: BaseModel, Result: BaseModel]:
     `submit_route` and `status_route` give the analysis routes of its own beside `/jobs`: their path parameters make the
     `subject` (a template such as `proposals/{id}`), and the body is the input itself.
 
-    Raises `ConfigurationError` for a name, a route or a number that cannot work.
+    Raises `ConfigurationError` for a name, a model, a stage, a route or a number that cannot work.
     """
 
     name: str
@@ -48,18 +50,37 @@ class Analysis[Request: BaseModel, Result: BaseModel]:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ConfigurationError(f"analysis {self.name!r}: a name is lower case letters, digits and hyphens")
+        for field, model in (("request", self.request), ("result", self.result)):
+            if not (isinstance(model, type) and issubclass(model, BaseModel)):
+                self._refuse(f"{field} is {model!r}; give a pydantic model")
         if not self.stages:
-            raise ConfigurationError(f"analysis {self.name}: give at least one stage")
+            self._refuse("give at least one stage")
+        names = [getattr(stage, "__name__", repr(stage)) for stage in self.stages]
+        if not all(map(str.isidentifier, names)) or len(set(names)) < len(names):
+            self._refuse(f"its stages are {', '.join(names)}; give functions, each with a name of its own")
         if self.max_attempts < 1:
-            raise ConfigurationError(f"analysis {self.name}: max_attempts is {self.max_attempts}; give 1 or more")
+            self._refuse(f"max_attempts is {self.max_attempts}; give 1 or more")
+        if self.deadline <= timedelta():
+            self._refuse(f"deadline is {self.deadline}; give the time that a job may wait and run in all")
         for route, method in ((self.submit_route, "POST"), (self.status_route, "GET")):
-            if route is None:
-                continue
-            shape = _ROUTE.fullmatch(route)
-            if shape is None or shape[1] != method:
-                raise ConfigurationError(f"analysis {self.name}: route {route!r} must read '{method} /path'")
-            if self.subject is None:
-                raise ConfigurationError(f"analysis {self.name}: its own routes need a subject, as 'proposals/{{id}}'")
+            if route is not None:
+                self._check_route(route, method)
+
+    def _check_route(self, route: str, method: str) -> None:
+        shape = _ROUTE.fullmatch(route)
+        if shape is None or shape[1] != method:
+            self._refuse(f"route {route!r} must read '{method} /path'")
+        if self.subject is None:
+            self._refuse("its own routes need a subject, as 'proposals/{id}'")
+        try:
+            named = {name for _, name, _, _ in string.Formatter().parse(self.subject or "") if name is not None}
+        except ValueError as error:
+            self._refuse(f"subject {self.subject!r} is no template: {error}")
+        if unknown := named - set(_PARAMETER.findall(route)):
+            self._refuse(f"subject {self.subject!r} names {{{'}, {'.join(sorted(unknown))}}}, which {route!r} lacks")
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise ConfigurationError(f"analysis {self.name}: {why}")
 
 
 class Analyses(Mapping[str, Analysis[Any, Any]]):

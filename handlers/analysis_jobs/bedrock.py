@@ -7,13 +7,14 @@ retries.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore.eventstream import EventStreamError, ParserError
 from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
+from pydantic_core import from_json
 from urllib3.exceptions import HTTPError
 
 from analysis_jobs.errors import Defer, Fail, JobError, Retry
@@ -47,6 +48,16 @@ _CODES = {
     "ResourceNotFoundException": "model_not_found",
     "AccessDeniedException": "access_denied",
     "UnrecognizedClientException": "access_denied",
+}
+# Of the reasons to stop, those after which the answer is no use.
+# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_MessageStopEvent.html
+_FAULTS: dict[str, tuple[type[JobError], str, str]] = {
+    "max_tokens": (Fail, "model_answer_too_long", "the answer did not fit into max_tokens={max_tokens}"),
+    "model_context_window_exceeded": (Fail, "model_context_exceeded", "question and answer are too long for the model"),
+    "guardrail_intervened": (Fail, "model_answer_blocked", "a guardrail blocked the question or the answer"),
+    "content_filtered": (Fail, "model_answer_blocked", "the model's content filter blocked the answer"),
+    "malformed_model_output": (Retry, "model_answer_invalid", "the model's answer was malformed"),
+    "malformed_tool_use": (Retry, "model_answer_invalid", "the model's structured answer was malformed"),
 }
 
 
@@ -107,22 +118,23 @@ def _read(stream: Any, question: Question, on_chunk: Callable[[str], None]) -> R
     # A connection cut between two events looks like the end of the stream: only `messageStop` tells that it was whole.
     if stop_reason is None:
         raise Retry("model_stream_cut", "the model's answer broke off before its end")
-    if stop_reason == "max_tokens":
-        raise Fail("model_answer_too_long", f"the answer did not fit into max_tokens={question.max_tokens}")
     text = "".join(pieces)
-    if question.tool is None:
-        return Reply(text, None, stop_reason, usage)
-    return Reply("", _tool_input(text), stop_reason, usage)
+    return Reply(text, _tool_input(text) if question.tool else None, stop_reason, usage, _fault(stop_reason, question))
 
 
-def _tool_input(text: str) -> dict[str, Any]:
+def _tool_input(text: str) -> dict[str, Any] | None:
     try:
-        data = json.loads(text or "{}")
-    except json.JSONDecodeError as error:
-        raise Retry("model_answer_invalid", f"the model's structured answer is no JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise Retry("model_answer_invalid", "the model's structured answer is no object")
-    return data
+        data = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _fault(stop_reason: str, question: Question) -> JobError | None:
+    if stop_reason not in _FAULTS:
+        return None
+    kind, code, message = _FAULTS[stop_reason]
+    return kind(code, message.format(max_tokens=question.max_tokens))
 
 
 @contextmanager
@@ -132,10 +144,10 @@ def _translated() -> Iterator[None]:
         yield
     except (ClientError, EventStreamError) as error:
         raise _from_code(error) from error
-    except (HTTPClientError, HTTPError, ParserError, OSError) as error:
+    except (NoConnection, HTTPClientError, HTTPError, ParserError, OSError) as error:
         # A read time-out comes as urllib3's own error within a stream, as botocore's before it.
         name = type(error).__name__
-        code = "model_timeout" if "Timeout" in name else "model_connection"
+        code = "model_timeout" if name == "ReadTimeoutError" else "model_connection"
         raise Retry(code, f"the connection to the model failed: {name}") from error
 
 

@@ -5,6 +5,10 @@ from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Protocol
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_GLANCE_S = 0.001  # how often one who waits on a manual clock looks at it
+
 
 class Clock(Protocol):
     """Where time comes from; tests hand in one that they move by hand."""
@@ -36,7 +40,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that moves only when told to: sleeping moves it, and nothing waits."""
+    """A clock that moves only when told to. Sleeping moves it; who waits, waits for somebody else to move it."""
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._now = start
@@ -54,20 +58,21 @@ class ManualClock:
         self.advance(duration)
 
     def wait(self, event: Event, duration: timedelta) -> bool:
-        """Move the clock by `duration` unless `event` is set already."""
-        if not event.is_set():
-            self.advance(duration)
+        """Return True as soon as `event` is set, False once the clock was moved by `duration`."""
+        until = self._now + duration
+        while self._now < until and not event.wait(_GLANCE_S):
+            pass
         return event.is_set()
 
 
 def to_ms(moment: datetime) -> int:
-    """Return milliseconds since 1970, the unit of every stored time."""
-    return round(moment.timestamp() * 1000)
+    """Return whole milliseconds since 1970, the unit of every stored time; exact, where a float is not."""
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def from_ms(milliseconds: int) -> datetime:
     """Return the moment of `milliseconds` since 1970, in UTC."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return _EPOCH + milliseconds * _MILLISECOND
 
 
 def rfc3339(moment: datetime) -> str:

@@ -6,7 +6,6 @@ from datetime import timedelta
 from enum import Enum
 
 from botocore.exceptions import ClientError
-from pydantic import ValidationError
 
 from analysis_jobs.errors import ConfigurationError, Defer, Fail, JobError, Retry
 from analysis_jobs.record import JobFailure
@@ -52,21 +51,18 @@ def decide(error: Exception) -> Decision:
             return Decision(Action.NEVER, error.code, error.message)
         case ConfigurationError():
             return Decision(Action.NEVER, "configuration", str(error))
-        case ValidationError():
-            return Decision(
-                Action.NEVER,
-                "result_invalid",
-                f"the analysis returned what its result model refuses: {error}",
-            )
         case ClientError() if error.response["Error"]["Code"] in _DENIED:
             return Decision(Action.NEVER, "access_denied", str(error))
     return Decision(Action.RETRY, "unexpected_error", f"{type(error).__name__}: {error}")
 
 
-def backoff(attempt: int, draw: float | None = None) -> timedelta:
-    """Return a full-jitter exponential backoff: uniform in 0..min(5 min, 2 s x 2^attempt).
+def backoff(claims: int, draw: float | None = None) -> timedelta:
+    """Return a full-jitter exponential backoff: uniform in 0..min(5 min, 2 s x 2^claims).
+
+    It grows with every claim, not with attempts: a job that is told to wait gets its attempt back, and must not ask
+    again every two seconds for hours.
 
     https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
     """
-    ceiling = min(_CAP, _BASE * (1 << min(attempt, 16)))
+    ceiling = min(_CAP, _BASE * (1 << min(claims, 16)))
     return ceiling * (random.random() if draw is None else draw)  # noqa: S311 - jitter, not a secret

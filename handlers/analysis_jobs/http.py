@@ -10,11 +10,13 @@ from typing import Any, Literal, Self
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from analysis_jobs.analysis import Analysis
 from analysis_jobs.documents import safe_filename, upload_key
 from analysis_jobs.ids import first_id_at, is_id, new_id
 from analysis_jobs.observability import log
+from analysis_jobs.payloads import MAX_PAYLOAD_BYTES
 from analysis_jobs.problems import FieldError, Problem, field_errors
 from analysis_jobs.record import JobKey, JobRecord, Listing
 from analysis_jobs.submission import Intake, Submission
@@ -22,7 +24,7 @@ from analysis_jobs.transitions import Status
 from analysis_jobs.views import detail, etag, summary
 
 # An HTTP API answers within 30 s or not at all: a long poll holds at most 25.
-_LONGEST_WAIT = timedelta(seconds=25)
+_WAIT = re.compile(r"[1-9]|1[0-9]|2[0-5]")
 _POLL = timedelta(seconds=1)
 _UPLOAD_LIFE = timedelta(hours=1)
 # What a tenant's name may be: it becomes part of keys, where `#` and `/` divide.
@@ -42,15 +44,32 @@ class Upload(BaseModel):
 class ListQuery(BaseModel):
     """The query of `GET /jobs`; of status, client and subject at most one."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid")
 
     status: Status | None = None
-    client: str | None = None
-    subject: str | None = None
+    # A key of an index holds 2,048 bytes; longer ones than these were never submitted.
+    client: str | None = Field(default=None, max_length=256)
+    subject: str | None = Field(default=None, max_length=256)
     from_: datetime | None = Field(default=None, alias="from")
     to: datetime | None = None
     limit: int = Field(default=50, ge=1, le=100)
     cursor: str | None = None
+
+    def listing(self, tenant: str) -> Listing:
+        """Return what to ask the store for. Raises `Problem` where the parts do not go together."""
+        filters = {"status": self.status, "client": self.client, "subject": self.subject}
+        given = [name for name, value in filters.items() if value is not None]
+        if len(given) > 1:
+            raise Problem.of_field(given[1], f"give one of {', '.join(filters)}, not {len(given)}")
+        first, last = _id_at(self.from_), _id_at(self.to)
+        if first and last and first > last:
+            raise Problem.of_field("from", "give a moment that is not after `to`")
+        # DynamoDB refuses to begin a page outside the range.
+        if self.cursor is not None and not (is_id(self.cursor) and (first or "") <= self.cursor <= (last or "~")):
+            raise Problem.of_field("cursor", "give the `next_cursor` of the page before, with the same `from` and `to`")
+        return Listing(
+            tenant, self.status, self.client, self.subject, first, last, limit=self.limit, before_id=self.cursor
+        )
 
 
 @dataclass(frozen=True)
@@ -81,12 +100,14 @@ class Api:
 
     def submit(self) -> Response[str]:
         """Answer `POST /jobs`."""
-        return self._accepted(_validated(Submission, self._json_body()))
+        tenant = self._tenant()
+        return self._accepted(tenant, _validated(Submission, self._json_body()))
 
     def submit_own(self, analysis: Analysis[Any, Any]) -> Callable[..., Response[str]]:
         """Return the handler of an analysis' own submit route: the body is the input, the path names the subject."""
 
         def submit(**parameters: str) -> Response[str]:
+            tenant = self._tenant()
             body = self._json_body()
             if not isinstance(body, dict):
                 raise Problem.of_field("body", "give a JSON object")
@@ -95,7 +116,11 @@ class Api:
                 "input": body,
                 "subject": _subject(analysis, parameters),
             }
-            return self._accepted(_validated(Submission, submission))
+            try:
+                return self._accepted(tenant, _validated(Submission, submission))
+            except Problem as problem:
+                # What `POST /jobs` calls `input.document` is `document` here.
+                raise problem.without_prefix("input.") from problem
 
         return submit
 
@@ -123,24 +148,7 @@ class Api:
         """Answer `GET /jobs`: a page, newest first."""
         tenant = self._tenant()
         query = _validated(ListQuery, self.app.current_event.query_string_parameters or {}, prefix="")
-        filters = {"status": query.status, "client": query.client, "subject": query.subject}
-        given = [name for name, value in filters.items() if value is not None]
-        if len(given) > 1:
-            raise Problem.of_field(given[1], f"give one of {', '.join(filters)}, not {len(given)}")
-        if query.cursor is not None and not is_id(query.cursor):
-            raise Problem.of_field("cursor", "give the `next_cursor` of the page before")
-        page = self.intake.store.list_jobs(
-            Listing(
-                tenant,
-                status=query.status,
-                client=query.client,
-                subject=query.subject,
-                first_id=first_id_at(_aware(query.from_)) if query.from_ else None,
-                last_id=first_id_at(_aware(query.to)) if query.to else None,
-                limit=query.limit,
-                before_id=query.cursor,
-            )
-        )
+        page = self.intake.store.list_jobs(query.listing(tenant))
         return _answer(200, {"jobs": [summary(job) for job in page.jobs], "next_cursor": page.next_before_id})
 
     def upload(self) -> Response[str]:
@@ -176,9 +184,9 @@ class Api:
         log("api.error", "a request failed", error=error, request_id=request_id)
         return self.problem(Problem(500, "Internal error", f"something failed on our side; request {request_id}"))
 
-    def _accepted(self, submission: Submission) -> Response[str]:
+    def _accepted(self, tenant: str, submission: Submission) -> Response[str]:
         key = self.app.current_event.headers.get("idempotency-key")
-        job = self.intake.submit(self._tenant(), submission, key)
+        job = self.intake.submit(tenant, submission, key)
         status_url = f"/jobs/{job.job_id}"
         estimate = self.intake.analyses[job.analysis].estimated_time
         answer = {
@@ -193,19 +201,24 @@ class Api:
         headers = {"ETag": etag(job), "Cache-Control": "no-cache"}
         if not job.status.ended:
             headers["Retry-After"] = "3"
-        if self.app.current_event.headers.get("if-none-match") == etag(job):
-            return Response(304, headers=headers)
+        if self._is_known(job):
+            return Response(304, body="", headers=headers)
         return _answer(200, detail(job, self.intake.artifacts), headers)
 
     def _wait(self, job: JobRecord) -> JobRecord:
         """Return the job as soon as it has ended, or is not the version that the caller has, or the wait is over."""
         clock = self.intake.clock
         until = clock.now() + _wait_of(self.app.current_event.query_string_parameters or {})
-        known = self.app.current_event.headers.get("if-none-match")
-        while not job.status.ended and known in (None, etag(job)) and clock.now() < until:
+        anything = self.app.current_event.headers.get("if-none-match") is None
+        while not job.status.ended and (anything or self._is_known(job)) and clock.now() < until:
             clock.sleep(min(_POLL, until - clock.now()))
             job = self.intake.store.get(JobKey(job.tenant, job.job_id)) or job
         return job
+
+    def _is_known(self, job: JobRecord) -> bool:
+        """Tell whether the caller has this version. `If-None-Match` is a list, and proxies mark tags as weak."""
+        known = self.app.current_event.headers.get("if-none-match") or ""
+        return etag(job) in (tag.strip().removeprefix("W/") for tag in known.split(","))
 
     def _tenant(self) -> str:
         authorizer = self.app.current_event.request_context.authorizer
@@ -217,10 +230,17 @@ class Api:
 
     def _json_body(self) -> Any:
         try:
-            return json.loads(self.app.current_event.decoded_body or "")
+            body = self.app.current_event.decoded_body or ""
+            if len(body.encode()) > MAX_PAYLOAD_BYTES:
+                message = f"more than {MAX_PAYLOAD_BYTES} bytes; give a large document as an upload"
+                raise Problem(413, "Request too large", message, (FieldError("body", message),))
+            # Stricter than `json`: no NaN, no halves of surrogate pairs, no nesting that nobody can write again.
+            given = from_json(body, allow_inf_nan=False)
+            json.dumps(given, allow_nan=False)  # 1e999 is read as infinity
         except ValueError as error:
             message = f"this is no JSON: {error}"
             raise Problem(400, "Invalid request", message, (FieldError("body", message),)) from error
+        return given
 
 
 def _validated[Model: BaseModel](model: type[Model], given: Any, prefix: str = "") -> Model:
@@ -234,9 +254,8 @@ def _wait_of(query: dict[str, str]) -> timedelta:
     given = query.get("wait")
     if given is None:
         return timedelta()
-    longest = int(_LONGEST_WAIT.total_seconds())
-    if not given.isdecimal() or not 1 <= int(given) <= longest:
-        raise Problem.of_field("wait", f"give a whole number of seconds from 1 to {longest}")
+    if not _WAIT.fullmatch(given):
+        raise Problem.of_field("wait", "give a whole number of seconds from 1 to 25")
     return timedelta(seconds=int(given))
 
 
@@ -244,8 +263,11 @@ def _retry_after(estimate: timedelta) -> str:
     return str(max(1, min(5, round(estimate.total_seconds() / 10))))
 
 
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _id_at(moment: datetime | None) -> str | None:
+    """Return the first id of a moment, which is in UTC where it names no zone."""
+    if moment is None:
+        return None
+    return first_id_at(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _subject(analysis: Analysis[Any, Any], parameters: dict[str, str]) -> str:

@@ -23,8 +23,8 @@ def new_id(now: datetime) -> str:
 
 
 def first_id_at(moment: datetime) -> str:
-    """Return the smallest id of `moment`: the edge of a range of ids by date."""
-    return _encode(to_ms(moment), 0)
+    """Return the smallest id of `moment`, or of 1970 where that is later: the edge of a range of ids by date."""
+    return _encode(max(to_ms(moment), 0), 0)
 
 
 def is_id(text: str) -> bool:

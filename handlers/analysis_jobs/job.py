@@ -1,12 +1,13 @@
 """What an analysis sees of its job."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, overload
 
 from pydantic import BaseModel, ValidationError
 
-from analysis_jobs.documents import pdf_text, upload_key
+from analysis_jobs.documents import is_document, pdf_text, upload_key
 from analysis_jobs.errors import ConfigurationError, Fail, Retry
 from analysis_jobs.model import Model, Question, Reply, Tool
 from analysis_jobs.prompts import Prompt, PromptStore, RenderedPrompt
@@ -16,6 +17,7 @@ from analysis_jobs.stores.ports import ArtifactStore, NotFound, TooLarge
 _DEFAULT_MAX_TOKENS = 4_096
 _EXPECTED_CHARACTERS = 3_000  # of an answer, to turn what has arrived into progress
 _NEARLY_DONE = 95
+_LONGEST_SUMMARY = 1_000
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Job[Request: BaseModel]:
     def progress(self, percent: int) -> None:
         """Say how far the job is, 0 to 100; callers see it with the next heartbeat."""
         self._bench.check()
-        self._progress = max(0, min(100, percent))
+        self._progress = max(0, min(100, int(percent)))
 
     def output(self, stage: Callable[..., Any]) -> Any:
         """Return what an earlier stage returned."""
@@ -90,6 +92,9 @@ class Job[Request: BaseModel]:
 
         Raises `Fail` with a code that begins in `document_` where there is no such file or it cannot be read.
         """
+        if not is_document(document):
+            # A key made of it might lead out of the tenant's folder.
+            raise Fail("document_not_found", f"{document!r} is not what POST /uploads calls a document")
         name = document.rsplit("/", 1)[-1]
         try:
             content = self._bench.artifacts.read(upload_key(self.tenant, document), self._bench.max_document_bytes)
@@ -180,14 +185,16 @@ class Job[Request: BaseModel]:
             self._progress = max(begun_at, round(begun_at + (_NEARLY_DONE - begun_at) * share))
 
         reply = self._bench.model.ask(question, on_chunk)
-        self._usage += reply.usage
+        self._usage += reply.usage  # a useless answer is paid for too
+        if reply.fault:
+            raise reply.fault
         return reply
 
 
 def _tool(answer: type[BaseModel]) -> Tool:
     description = (answer.__doc__ or "").strip().splitlines()
     return Tool(
-        answer.__name__,
+        re.sub(r"[^A-Za-z0-9_-]", "_", answer.__name__)[:64],  # as Bedrock wants it; `Page[int]` is a name in Python
         description[0] if description else "The answer.",
         answer.model_json_schema(),
     )
@@ -195,7 +202,7 @@ def _tool(answer: type[BaseModel]) -> Tool:
 
 def _repair(question: Question, reply: Reply, error: ValidationError) -> Question:
     prompt = (
-        f"{question.prompt}\n\nYour answer to this was:\n{reply.data}\n\n"
+        f"{question.prompt}\n\nYour answer to this was:\n{reply.text}\n\n"
         f"It does not fit the schema: {_summary(error)}\nAnswer again, and mend exactly that."
     )
     return Question(
@@ -209,7 +216,8 @@ def _repair(question: Question, reply: Reply, error: ValidationError) -> Questio
 
 
 def _summary(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+    found = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}" for e in error.errors())
+    return found if len(found) <= _LONGEST_SUMMARY else f"{found[:_LONGEST_SUMMARY]}…"
 
 
 type Stage = Callable[[Job[Any]], BaseModel | Mapping[str, Any]]

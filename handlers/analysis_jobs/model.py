@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from analysis_jobs.errors import JobError
 from analysis_jobs.record import Usage
 
 
@@ -30,12 +31,16 @@ class Question:
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole answer: `data` where a tool was asked for, else `text`."""
+    """A whole answer, which is paid for: `data` where a tool was asked for and used in valid JSON, and always `text`.
+
+    `fault` is what makes the answer useless: it was cut at `max_tokens`, or filtered.
+    """
 
     text: str
     data: dict[str, Any] | None
     stop_reason: str
     usage: Usage
+    fault: JobError | None = None
 
 
 class Model(Protocol):

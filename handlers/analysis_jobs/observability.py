@@ -1,12 +1,14 @@
 """Logs and metrics: JSON lines that say `event=`, and counters in CloudWatch's embedded metric format."""
 
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 _NAMESPACE = "AnalysisJobs"
+_COUNTING = Lock()  # the jobs of one invocation run in threads
 _CALLER = 3  # a line's location is where `log` was called
 
 
@@ -31,7 +33,8 @@ def log(event: str, message: str, *, error: BaseException | None = None, **field
 
 def count(metric: str, amount: int = 1) -> None:
     """Add to a counter; `flush` writes it."""
-    _metrics().add_metric(metric, MetricUnit.Count, amount)
+    with _COUNTING:
+        _metrics().add_metric(metric, MetricUnit.Count, amount)
 
 
 def flush() -> None:

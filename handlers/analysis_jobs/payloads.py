@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from analysis_jobs.record import JobRecord, Payload
-from analysis_jobs.stores.ports import ArtifactStore
+from analysis_jobs.stores.ports import ArtifactStore, TooLarge
 
 # Two of them, the history and the keys stay far below DynamoDB's 400 KB an item, and a read of a small job stays cheap.
 MAX_INLINE_BYTES = 32_768
@@ -12,15 +12,22 @@ MAX_INLINE_BYTES = 32_768
 MAX_PAYLOAD_BYTES = 5_000_000
 
 
-def store_json(artifacts: ArtifactStore, job: JobRecord, name: str, value: Any) -> Payload:
-    """Keep `value`: as it is, or as the artifact `jobs/<tenant>/<job id>/<fence>-<name>.json`.
+def store_json(
+    artifacts: ArtifactStore, job: JobRecord, name: str, value: Any, inline_bytes: int = MAX_INLINE_BYTES
+) -> Payload:
+    """Keep `value`: as it is up to `inline_bytes`, beyond as the artifact `jobs/<tenant>/<job id>/<fence>-<name>.json`.
 
     The fencing token is part of the key, so that a stale worker cannot overwrite what the row of a newer one points at.
+
+    Raises what nobody could read back: `ValueError` for NaN and halves of surrogate pairs, `TooLarge` for more than
+    `MAX_PAYLOAD_BYTES`.
     """
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     body = text.encode()
-    if len(body) <= MAX_INLINE_BYTES:
+    if len(body) <= inline_bytes:
         return Payload(text=text)
+    if len(body) > MAX_PAYLOAD_BYTES:
+        raise TooLarge(len(body))
     key = f"jobs/{job.tenant}/{job.job_id}/{job.fence}-{name}.json"
     artifacts.write(key, body, "application/json")
     return Payload(key=key)

@@ -5,7 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from analysis_jobs.transitions import Status
+from analysis_jobs.transitions import Guard, Status, Transition
+
+_LONGEST_CODE = 100
+_LONGEST_MESSAGE = 2_000
+# A job that is told to wait for hours is claimed and put back again and again; every beat pays for the row's size.
+MAX_HISTORY = 40
 
 
 @dataclass(frozen=True)
@@ -26,11 +31,18 @@ class Usage:
 
 @dataclass(frozen=True)
 class JobFailure:
-    """Why a job failed, or why its last attempt did: `code` for programs, `message` for people."""
+    """Why a job failed, or why its last attempt did: `code` for programs, `message` for people.
+
+    Both are cut where they are too long: an exception's text may quote a whole document, and a row holds 400 KB.
+    """
 
     code: str
     message: str
     retryable: bool
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "code", _text(self.code, _LONGEST_CODE))
+        object.__setattr__(self, "message", _text(self.message, _LONGEST_MESSAGE))
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,10 @@ class HistoryEntry:
 
 @dataclass(frozen=True)
 class JobRecord:
-    """One job. Times are aware and in UTC; `version` grows with every write, `fence` with every claim."""
+    """One job. Times are aware and in UTC; `version` grows with every write, `fence` with every claim.
+
+    `due_at` is when the sweeper must look after the job (None: never again), `not_before` the end of a wait.
+    """
 
     tenant: str
     job_id: str
@@ -71,6 +86,7 @@ class JobRecord:
     attempt: int = 0
     fence: int = 0
     sends: int = 1
+    not_before: datetime | None = None
     lease_until: datetime | None = None
     finished_at: datetime | None = None
     expires_at: datetime | None = None
@@ -114,6 +130,10 @@ class Listing:
     limit: int = 50
     before_id: str | None = None  # the cursor: the last id of the page before
 
+    def __post_init__(self) -> None:
+        if sum(value is not None for value in (self.status, self.client, self.subject)) > 1 or self.limit < 1:
+            raise ValueError(f"list by at most one of status, client and subject, and at least one job: {self}")
+
 
 @dataclass(frozen=True)
 class Changes:
@@ -123,12 +143,32 @@ class Changes:
 
     def __post_init__(self) -> None:
         if unknown := self.values.keys() - _CHANGEABLE:
-            message = f"a transition cannot change {', '.join(sorted(unknown))}"
-            raise ValueError(message)
+            raise ValueError(f"a transition cannot change {', '.join(sorted(unknown))}")
+
+
+def trimmed_history(
+    transition: Transition, entry: HistoryEntry, read: JobRecord | None
+) -> tuple[HistoryEntry, ...] | None:
+    """Return the whole history to write where appending `entry` would make it too long, else None: append.
+
+    Only the holder of the token may: while it holds the job nobody else adds to the history, so what it read is what is
+    there. The first entry stays (when the work began), and the newest ones.
+    """
+    holder = all(Guard.TOKEN in guards for guards in transition.sources.values())
+    if not holder or read is None or len(read.history) < MAX_HISTORY:
+        return None
+    return (read.history[0], *read.history[len(read.history) - MAX_HISTORY + 2 :], entry)
+
+
+def _text(value: object, longest: int) -> str:
+    """Return `value` as a text that a row can hold: not too long, and without halves of surrogate pairs."""
+    text = str(value).encode(errors="replace").decode()
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 _CHANGEABLE = {
     "due_at",
+    "not_before",
     "lease_until",
     "finished_at",
     "expires_at",

@@ -4,42 +4,51 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from analysis_jobs.errors import ConfigurationError
+from analysis_jobs.payloads import MAX_INLINE_BYTES
+
+type _Given = Annotated[str, Field(min_length=1)]
+
+# A message can be held invisible for 12 hours, and is held for a lease and a little more.
+_LONGEST_LEASE_S = 43_000
 
 
 class Settings(BaseModel):
     """The settings of a function; `modules/analysis-jobs` sets every one of them."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-    analyses: str
-    table_name: str
-    bucket_name: str
-    queue_urls: dict[str, str] = Field(min_length=1)
+    analyses: _Given
+    table_name: _Given
+    bucket_name: _Given
+    queue_urls: dict[_Given, _Given] = Field(min_length=1)
     prompt_table_name: str = ""
     code_version: str = "unknown"
-    lease_s: float = Field(default=60, gt=0)
+    lease_s: float = Field(default=60, gt=0, le=_LONGEST_LEASE_S)
     heartbeat_s: float = Field(default=15, gt=0)
     job_retention_days: int = Field(default=30, ge=1)
     model_id: str = ""
     tenant_claim: str = "tenant"
+    inline_bytes: int = Field(default=MAX_INLINE_BYTES, ge=0, le=100_000)
     max_document_bytes: int = Field(default=50_000_000, ge=1)
 
     @field_validator("queue_urls", mode="before")
     @classmethod
     def _parse_queue_urls(cls, value: object) -> object:
-        return json.loads(value) if isinstance(value, str) else value
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except json.JSONDecodeError as error:
+            raise ValueError(f'give JSON, as {{"medium": "https://sqs…"}}: {error}') from error
 
     @model_validator(mode="after")
     def _two_beats_fit_into_a_lease(self) -> Self:
         # One beat may be late or lost without the lease running out.
         if self.heartbeat_s * 2 > self.lease_s:
-            message = f"heartbeat_s is {self.heartbeat_s}: give at most half of lease_s ({self.lease_s})"
-            raise ValueError(message)
+            raise ValueError(f"HEARTBEAT_S is {self.heartbeat_s:g}: give at most half of LEASE_S ({self.lease_s:g})")
         return self
 
     @property
@@ -67,11 +76,16 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
     given = {name: variables[name.upper()] for name in Settings.model_fields if name.upper() in variables}
     try:
         return Settings.model_validate(given)
-    except (ValidationError, json.JSONDecodeError) as error:
+    except ValidationError as error:
         raise ConfigurationError(f"environment: {_summary(error)}") from error
 
 
-def _summary(error: ValidationError | json.JSONDecodeError) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"QUEUE_URLS is no JSON: {error}"
-    return "; ".join(f"{'.'.join(map(str, e['loc'])).upper() or 'settings'}: {e['msg']}" for e in error.errors())
+def _summary(error: ValidationError) -> str:
+    return "; ".join(_finding(found["loc"], found["msg"].removeprefix("Value error, ")) for found in error.errors())
+
+
+def _finding(location: tuple[int | str, ...], message: str) -> str:
+    if not location:  # of the whole: the message names the variables
+        return message
+    variable, *within = map(str, location)
+    return f"{'.'.join((variable.upper(), *within))}: {message}"

@@ -12,16 +12,18 @@ from analysis_jobs.analysis import Analyses
 from analysis_jobs.clock import Clock
 from analysis_jobs.ids import new_id
 from analysis_jobs.observability import count, log
-from analysis_jobs.payloads import store_json
+from analysis_jobs.payloads import MAX_PAYLOAD_BYTES, store_json
 from analysis_jobs.problems import FieldError, Problem, field_errors
 from analysis_jobs.record import IdempotencyKey, JobKey, JobRecord, Payload
 from analysis_jobs.settings import Settings
-from analysis_jobs.stores.ports import ArtifactStore, Existing, JobQueue, JobStore
+from analysis_jobs.stores.ports import ArtifactStore, Existing, JobQueue, JobStore, TooLarge
 from analysis_jobs.sweep import SEND_GRACE
 from analysis_jobs.transitions import Status
 
 _IDEMPOTENCY_KEY_LIFE = timedelta(hours=24)
 _LONGEST_IDEMPOTENCY_KEY = 255
+# The subject is part of a sort key: 1,024 bytes, up to four a character, with an analysis' name of up to 63.
+_LONGEST_SUBJECT = 230
 
 
 class Submission(BaseModel):
@@ -31,7 +33,7 @@ class Submission(BaseModel):
 
     analysis: str
     input: dict[str, Any]
-    subject: str | None = Field(default=None, min_length=1, max_length=256)
+    subject: str | None = Field(default=None, min_length=1, max_length=_LONGEST_SUBJECT)
     priority: str | None = None
     client: str | None = Field(default=None, min_length=1, max_length=128)
     project: str | None = Field(default=None, min_length=1, max_length=128)
@@ -83,13 +85,21 @@ class Intake:
             created_at=now,
             deadline=now + analysis.deadline,
             max_attempts=analysis.max_attempts,
-            due_at=now + SEND_GRACE,
+            due_at=min(now + SEND_GRACE, now + analysis.deadline),
             subject=submission.subject,
             client=submission.client,
             project=submission.project,
             stage=analysis.stages[0].__name__,
         )
-        return replace(job, input=store_json(self.artifacts, job, "input", given))
+        return replace(job, input=self._keep(job, given))
+
+    def _keep(self, job: JobRecord, given: Any) -> Payload:
+        try:
+            return store_json(self.artifacts, job, "input", given, self.settings.inline_bytes)
+        except TooLarge as error:
+            raise Problem.of_field("input", f"{error.size} bytes; at most {MAX_PAYLOAD_BYTES} are kept") from error
+        except ValueError as error:
+            raise Problem.of_field("input", f"this is no JSON: {error}") from error
 
     def _lane(self, priority: str | None) -> str:
         lanes = self.settings.queue_urls
@@ -137,4 +147,4 @@ class Intake:
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

@@ -9,12 +9,13 @@ from analysis_jobs.observability import count, log
 from analysis_jobs.record import Changes, JobFailure, JobKey, JobRecord
 from analysis_jobs.settings import Settings
 from analysis_jobs.stores.ports import JobQueue, JobStore, Landed
-from analysis_jobs.transitions import ABANDON, EXPIRE, REQUEUE, RESEND, Status
+from analysis_jobs.transitions import ABANDON, EXPIRE, REQUEUE, RESEND, Status, Transition
 
 # How long a message may be on its way before it counts as lost, the first time; it doubles with every sending, so that
 # a backlog of hours does not fill with copies.
 SEND_GRACE = timedelta(minutes=2)
 _GRACE_DOUBLINGS = 6
+_NOTHING_DONE = ("alive", "overtaken")
 
 
 def send_grace(sends: int) -> timedelta:
@@ -37,7 +38,10 @@ class Sweeper:
         steps: Counter[str] = Counter()
         for key in self.store.due(self.clock.now()):
             try:
-                steps[self._step(key)] += 1
+                step = self._step(key)
+                steps[step] += 1
+                if step not in _NOTHING_DONE:
+                    log("sweep.step", f"an overdue job: {step}", step=step, job_id=key.job_id, tenant=key.tenant)
             except Exception as error:  # noqa: BLE001 - the next row may be fine
                 steps["error"] += 1
                 log(
@@ -53,22 +57,21 @@ class Sweeper:
         return steps
 
     def _step(self, key: JobKey) -> str:
-        job = self.store.get(key)
-        if job is None or job.due_at is None:
-            return "gone"
-        if job.status is Status.PROCESSING:
-            return self._dead_worker(key, job)
-        if job.deadline <= self.clock.now():
-            return self._fail(key, job)
-        return self._lost_message(key, job)
+        job, now = self.store.get(key), self.clock.now()
+        if job is None or job.due_at is None or job.due_at > now:
+            return "overtaken"  # the index is a moment behind its table
+        if job.status is Status.PROCESSING and job.lease_until and job.lease_until > now:
+            return "alive"  # beats do not move what the index holds
+        if job.attempt >= job.max_attempts:
+            return self._fail(key, ABANDON, _last_error(job))
+        if job.deadline <= now:
+            return self._fail(key, EXPIRE, _deadline_passed(job))
+        return self._dead_worker(key, job) if job.status is Status.PROCESSING else self._lost_message(key, job)
 
     def _dead_worker(self, key: JobKey, job: JobRecord) -> str:
         now = self.clock.now()
-        if job.lease_until and job.lease_until > now:
-            return "alive"
-        if job.attempt >= job.max_attempts:
-            return self._fail(key, job)
-        changes = Changes({"due_at": now + SEND_GRACE, "lease_until": None, "failure": _worker_lost(job)})
+        due_at = min(now + SEND_GRACE, job.deadline)
+        changes = Changes({"due_at": due_at, "lease_until": None, "failure": _last_error(job)})
         if not isinstance(self.store.transition(key, REQUEUE, changes, now=now), Landed):
             return "overtaken"
         self.queue.send(job.lane, key, dedupe=f"{job.job_id}-{job.fence}-requeue")
@@ -77,21 +80,14 @@ class Sweeper:
     def _lost_message(self, key: JobKey, job: JobRecord) -> str:
         # First the row, then the message: a crash between leaves a row that is due again, not a message too many.
         now = self.clock.now()
-        changes = Changes({"due_at": now + send_grace(job.sends + 1)})
+        changes = Changes({"due_at": min(now + send_grace(job.sends + 1), job.deadline)})
         if not isinstance(self.store.transition(key, RESEND, changes, now=now, read=job), Landed):
             return "overtaken"
         self.queue.send(job.lane, key, dedupe=f"{job.job_id}-{job.fence}-{job.sends}")
         return "resend"
 
-    def _fail(self, key: JobKey, job: JobRecord) -> str:
+    def _fail(self, key: JobKey, transition: Transition, failure: JobFailure) -> str:
         now = self.clock.now()
-        if job.status is Status.PROCESSING:
-            transition, failure = ABANDON, _worker_lost(job)
-        else:
-            transition, failure = (
-                EXPIRE,
-                job.failure or JobFailure("deadline_passed", "nobody took the job up", retryable=False),
-            )
         ended = {
             "finished_at": now,
             "expires_at": now + self.settings.job_retention,
@@ -105,8 +101,15 @@ class Sweeper:
         return "fail"
 
 
-def _worker_lost(job: JobRecord) -> JobFailure:
-    """Return the error of an attempt that gave no sign of life: the last one that was known, and that it ended so."""
+def _last_error(job: JobRecord) -> JobFailure:
+    """Return why a job has to begin again, or cannot: its last attempt gave no sign of life, or had an error."""
+    if job.status is Status.QUEUED and job.failure:
+        return job.failure
     known = f"; the attempt before: {job.failure.message}" if job.failure else ""
     message = f"attempt {job.attempt} of {job.max_attempts} was cut off (timeout, memory, or a crash){known}"
     return JobFailure("worker_lost", message, retryable=True)
+
+
+def _deadline_passed(job: JobRecord) -> JobFailure:
+    known = f"; its last error: {job.failure.message}" if job.failure else ""
+    return JobFailure("deadline_passed", f"the job was not done by its deadline{known}", retryable=True)

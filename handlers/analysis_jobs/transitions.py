@@ -30,9 +30,11 @@ class Guard(Enum):
     """A condition on the row as it is stored at the moment of the write."""
 
     TOKEN = "the writer's fencing token is the row's"  # noqa: S105 - a fencing token, not a password
-    LEASE_EXPIRED = "the lease ran out"
+    LEASE_EXPIRED = "the lease ran out, or there is none"
     ATTEMPTS_LEFT = "fewer attempts than allowed were made"
     ATTEMPTS_SPENT = "all attempts were made"
+    WAITED = "the job was not told to wait, or the wait is over"
+    IN_TIME = "the job's deadline lies ahead"
     PAST_DEADLINE = "the job's deadline has passed"
     UNCHANGED = "the row is the version that was read"
 
@@ -56,12 +58,13 @@ def _when(*guards: Guard) -> frozenset[Guard]:
 _HOLDER = {Status.PROCESSING: _when(Guard.TOKEN)}
 
 # A worker takes the job: waiting, or left behind by a worker that gave no sign of life for a whole lease.
-# Attempts are counted here and not on failure, because a killed worker reports nothing.
+# Attempts are counted here and not on failure, because a killed worker reports nothing. A message that is too early (a
+# second one, or a wait that is longer than the queue can hold a message back) does not shorten the wait.
 CLAIM = Transition(
     "claim",
     {
-        Status.QUEUED: _when(Guard.ATTEMPTS_LEFT),
-        Status.PROCESSING: _when(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_LEFT),
+        Status.QUEUED: _when(Guard.ATTEMPTS_LEFT, Guard.WAITED, Guard.IN_TIME),
+        Status.PROCESSING: _when(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_LEFT, Guard.IN_TIME),
     },
     Status.PROCESSING,
     counters={"attempt": 1, "fence": 1},
@@ -76,8 +79,8 @@ COMPLETE = Transition("complete", _HOLDER, Status.COMPLETED)
 # The holder met an error that no retry mends, or the last attempt's error.
 FAIL = Transition("fail", _HOLDER, Status.FAILED)
 
-# The holder met an error that another attempt may mend.
-RELEASE = Transition("release", _HOLDER, Status.QUEUED)
+# The holder met an error that another attempt may mend. Without one left the job would wait for nothing.
+RELEASE = Transition("release", {Status.PROCESSING: _when(Guard.TOKEN, Guard.ATTEMPTS_LEFT)}, Status.QUEUED)
 
 # The holder was told to wait: the attempt is given back. The fence is not, or a stale token could come alive again.
 DEFER = Transition("defer", _HOLDER, Status.QUEUED, counters={"attempt": -1})
@@ -85,8 +88,16 @@ DEFER = Transition("defer", _HOLDER, Status.QUEUED, counters={"attempt": -1})
 # The sweeper found the lease run out: the next attempt may begin.
 REQUEUE = Transition("requeue", {Status.PROCESSING: _when(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_LEFT)}, Status.QUEUED)
 
-# The lease of the last attempt ran out: its worker died, and no attempt is left.
-ABANDON = Transition("abandon", {Status.PROCESSING: _when(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_SPENT)}, Status.FAILED)
+# No attempt is left, and nobody is at work: the worker of the last one died. (No edge leads to `queued` with all
+# attempts spent; should a row get there, by a hand that edits it, the job must end all the same.)
+ABANDON = Transition(
+    "abandon",
+    {
+        Status.PROCESSING: _when(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_SPENT),
+        Status.QUEUED: _when(Guard.ATTEMPTS_SPENT),
+    },
+    Status.FAILED,
+)
 
 # The sweeper sends a message again that may be lost; the guard lets one of two sweepers do it.
 RESEND = Transition(
@@ -97,7 +108,14 @@ RESEND = Transition(
     recorded=False,
 )
 
-# A waiting job outlived its deadline, or waits with no attempt left.
-EXPIRE = Transition("expire", {Status.QUEUED: _when(Guard.PAST_DEADLINE)}, Status.FAILED)
+# The deadline has passed, and nobody is at work. (Whoever is may finish: a deadline ends the waiting.)
+EXPIRE = Transition(
+    "expire",
+    {
+        Status.QUEUED: _when(Guard.PAST_DEADLINE),
+        Status.PROCESSING: _when(Guard.LEASE_EXPIRED, Guard.PAST_DEADLINE),
+    },
+    Status.FAILED,
+)
 
 ALL = (CLAIM, BEAT, COMPLETE, FAIL, RELEASE, DEFER, REQUEUE, ABANDON, RESEND, EXPIRE)

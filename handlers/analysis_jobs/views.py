@@ -1,11 +1,15 @@
 """Jobs as callers see them."""
 
+import re
 from typing import Any
 
 from analysis_jobs.clock import rfc3339
 from analysis_jobs.payloads import load_json
 from analysis_jobs.record import HistoryEntry, JobRecord
 from analysis_jobs.stores.ports import ArtifactStore
+
+# AWS's refusals name roles, accounts and resources: for the operator, who has the row and the log, not for a caller.
+_INTERNAL = re.compile(r"\barn:aws[a-z-]*:\S+")
 
 
 def summary(job: JobRecord) -> dict[str, Any]:
@@ -42,8 +46,8 @@ def detail(job: JobRecord, artifacts: ArtifactStore) -> dict[str, Any]:
 
 
 def etag(job: JobRecord) -> str:
-    """Return the entity tag of a job as it is: every write changes it."""
-    return f'"{job.version}"'
+    """Return the entity tag of a job as it is: every write changes it, and a subject's next job has another."""
+    return f'"{job.job_id}.{job.version}"'
 
 
 def _error(job: JobRecord) -> dict[str, Any] | None:
@@ -51,7 +55,7 @@ def _error(job: JobRecord) -> dict[str, Any] | None:
         return None
     return {
         "code": job.failure.code,
-        "message": job.failure.message,
+        "message": _INTERNAL.sub("(an internal name)", job.failure.message),
         "retryable": job.failure.retryable,
     }
 

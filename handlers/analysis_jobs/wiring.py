@@ -27,7 +27,7 @@ _STORE_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "sta
 _S3_CONFIG = _STORE_CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
 # One request: a second one would be billed too, and the job engine decides about retries. The read time-out is the
 # longest silence within a stream, first token included.
-_MODEL_CONFIG = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 1})
+MODEL_CONFIG = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 1})
 
 
 def intake(settings: Settings) -> Intake:
@@ -62,7 +62,7 @@ def worker(settings: Settings) -> Worker:
         queue=accepted.queue,
         artifacts=accepted.artifacts,
         prompts=DynamoPromptStore(_client("dynamodb"), settings.prompt_table_name),
-        model=BedrockModel(_client("bedrock-runtime", _MODEL_CONFIG)),
+        model=BedrockModel(_client("bedrock-runtime", MODEL_CONFIG)),
         analyses=accepted.analyses,
         settings=settings,
         clock=accepted.clock,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from analysis_jobs.clock import Clock, to_ms
-from analysis_jobs.record import Changes, HistoryEntry, IdempotencyKey, JobKey, JobRecord, Listing
+from analysis_jobs.record import Changes, HistoryEntry, IdempotencyKey, JobKey, JobRecord, Listing, trimmed_history
 from analysis_jobs.stores.items import (
     DUE_SHARDS,
     Item,
@@ -23,7 +23,7 @@ from analysis_jobs.stores.items import (
     key_of,
     to_item,
 )
-from analysis_jobs.stores.ports import Created, Existing, Landed, Page, Refused
+from analysis_jobs.stores.ports import Created, Existing, Landed, Page, Refused, require_read
 from analysis_jobs.transitions import Guard, Transition
 
 if TYPE_CHECKING:
@@ -31,9 +31,11 @@ if TYPE_CHECKING:
 
 _CONDITIONS: dict[Guard, str] = {
     Guard.TOKEN: "#fence = :fence",
-    Guard.LEASE_EXPIRED: "#lease_until <= :now",
+    Guard.LEASE_EXPIRED: "(attribute_not_exists(#lease_until) OR #lease_until <= :now)",
     Guard.ATTEMPTS_LEFT: "#attempt < #max_attempts",
     Guard.ATTEMPTS_SPENT: "#attempt >= #max_attempts",
+    Guard.WAITED: "(attribute_not_exists(#not_before) OR #not_before <= :now)",
+    Guard.IN_TIME: "#deadline > :now",
     Guard.PAST_DEADLINE: "#deadline <= :now",
     Guard.UNCHANGED: "#version = :version",
 }
@@ -66,10 +68,11 @@ class DynamoJobStore:
             if outcome is None:
                 return Created(job)
             if idempotency is not None and outcome == "ConditionalCheckFailed":
-                return self._existing(job.tenant, idempotency)
-            self._clock.sleep(timedelta(seconds=random.uniform(0.02, 0.1)))  # noqa: S311 - jitter, not a secret
-        message = f"job {job.job_id}: {_CONFLICT_TRIES} conflicting submissions in a row"
-        raise TimeoutError(message)
+                existing = self._existing(job.tenant, idempotency)
+                # Our own write, where an earlier try landed after all.
+                return Created(job) if existing.job_id == job.job_id else existing
+            self._pause()
+        raise TimeoutError(f"job {job.job_id}: {_CONFLICT_TRIES} conflicting submissions in a row")
 
     def get(self, key: JobKey) -> JobRecord | None:
         """See `JobStore.get`. One strongly consistent read."""
@@ -91,6 +94,7 @@ class DynamoJobStore:
         read: JobRecord | None = None,
     ) -> Landed | Refused:
         """See `JobStore.transition`. One conditional write, whose refusal brings the row along."""
+        require_read(transition, read)
         update = _Update(key, transition, changes, now, read)
         try:
             response = self._client.update_item(
@@ -108,7 +112,10 @@ class DynamoJobStore:
     def list_jobs(self, listing: Listing) -> Page:
         """See `JobStore.list_jobs`. One query, and a batch read where an index (which holds keys only) was asked."""
         rows: list[Mapping[str, Any]] = []
-        query = self._listing_query(listing)
+        first, last = _range(listing)
+        if first > last:  # DynamoDB calls that an error
+            return Page([], None)
+        query = self._listing_query(listing, first, last)
         while len(rows) <= listing.limit:
             response = self._client.query(**query)
             rows += response["Items"]
@@ -119,12 +126,17 @@ class DynamoJobStore:
         more = key_of(page[-1]).job_id if len(rows) > listing.limit else None
         if "IndexName" not in query:
             return Page([from_item(row) for row in page], more)
-        return Page(self._batch_get([key_of(row) for row in page]), more)
+        jobs = self._batch_get([key_of(row) for row in page])
+        # An index is a moment behind its table: what it says no longer holds for every row.
+        return Page([job for job in jobs if listing.status in (None, job.status)], more)
 
     def due(self, now: datetime) -> Iterator[JobKey]:
-        """See `JobStore.due`. Reads the sparse index only: no row that is not overdue."""
+        """See `JobStore.due`. Reads the sparse index only: no row that is not overdue.
+
+        The shards come in any order, so that a sweep which runs out of time starves none of them.
+        """
         pages = self._client.get_paginator("query")
-        for shard in range(DUE_SHARDS):
+        for shard in random.sample(range(DUE_SHARDS), DUE_SHARDS):
             for page in pages.paginate(
                 TableName=self._table,
                 IndexName="due",
@@ -171,33 +183,32 @@ class DynamoJobStore:
     def _existing(self, tenant: str, idempotency: IdempotencyKey) -> Existing:
         item = self._get(_idempotency_key(tenant, idempotency))
         if item is None:
-            message = "an idempotency key vanished between two requests"
-            raise LookupError(message)
+            raise LookupError("an idempotency key vanished between two requests")
         return Existing(item["job_id"]["S"], item["body_digest"]["S"])
 
     def _get(self, key: Item) -> Mapping[str, Any] | None:
         return self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
 
-    def _listing_query(self, listing: Listing) -> dict[str, Any]:
+    def _pause(self) -> None:
+        self._clock.sleep(timedelta(seconds=random.uniform(0.02, 0.1)))  # noqa: S311 - jitter, not a secret
+
+    def _listing_query(self, listing: Listing, first: str, last: str) -> dict[str, Any]:
         filters = {"status": listing.status, "client": listing.client, "subject": listing.subject}
         name, value = next(((name, value) for name, value in filters.items() if value is not None), (None, None))
         hash_name = f"tenant_{name}" if name else "tenant"
         hash_value = {"S": index_value(listing.tenant, str(value)) if name else listing.tenant}
-        query: dict[str, Any] = {
+        query = {
             "TableName": self._table,
             "KeyConditionExpression": "#hash = :hash AND #item BETWEEN :first AND :last",
             "ExpressionAttributeNames": {"#hash": hash_name, "#item": "item"},
             "ExpressionAttributeValues": {
                 ":hash": hash_value,
-                ":first": {"S": f"job#{listing.first_id or ''}"},
-                ":last": {"S": f"job#{listing.last_id or '~'}"},  # "~" sorts after every id
+                ":first": {"S": f"job#{first}"},
+                ":last": {"S": f"job#{last}"},
             },
             "ScanIndexForward": False,
             "Limit": listing.limit + 1,
         }
-        if listing.before_id:
-            start = job_item_key(JobKey(listing.tenant, listing.before_id))
-            query["ExclusiveStartKey"] = start | {hash_name: hash_value}
         return query | ({"IndexName": f"by-{name}"} if name else {"ConsistentRead": True})
 
     def _batch_get(self, keys: list[JobKey]) -> list[JobRecord]:
@@ -211,6 +222,8 @@ class DynamoJobStore:
                 found |= {key_of(item): from_item(item) for item in response["Responses"].get(self._table, [])}
                 unprocessed = response["UnprocessedKeys"].get(self._table)
                 wanted = list(unprocessed["Keys"]) if unprocessed else []
+                if wanted:
+                    self._pause()
         return [found[key] for key in keys if key in found]
 
 
@@ -235,7 +248,7 @@ class _Update:
         for name, step in {"version": 1, **transition.counters}.items():
             self._sets.append(f"{self._name(name)} = {self._name(name)} + {self._value(f'add_{name}', _number(step))}")
         if transition.recorded:
-            self._append_history(transition, now)
+            self._record(HistoryEntry(now, transition.name, transition.target), transition, read)
         self._condition = " OR ".join(
             self._source(str(status), guards, now, read) for status, guards in transition.sources.items()
         )
@@ -255,10 +268,11 @@ class _Update:
         else:
             self._sets.append(f"{self._name(name)} = {self._value(name, value)}")
 
-    def _append_history(self, transition: Transition, now: datetime) -> None:
-        entry = {"L": [history_item(HistoryEntry(now, transition.name, transition.target))]}
+    def _record(self, entry: HistoryEntry, transition: Transition, read: JobRecord | None) -> None:
         history = self._name("history")
-        self._sets.append(f"{history} = list_append({history}, {self._value('entry', entry)})")
+        whole = trimmed_history(transition, entry, read)
+        added = self._value("history", {"L": [history_item(entry) for entry in whole or (entry,)]})
+        self._sets.append(f"{history} = {added if whole else f'list_append({history}, {added})'}")
 
     def _source(self, status: str, guards: frozenset[Guard], now: datetime, read: JobRecord | None) -> str:
         clauses = [f"{self._name('status')} = {self._value(f'from_{status}', {'S': status})}"]
@@ -266,10 +280,10 @@ class _Update:
             clauses.append(_CONDITIONS[guard])
             for name in re.findall(r"#(\w+)", _CONDITIONS[guard]):
                 self._name(name)
-            if guard is Guard.TOKEN:
-                self._value("fence", _number(_needed(read, guard).fence))
-            if guard is Guard.UNCHANGED:
-                self._value("version", _number(_needed(read, guard).version))
+            if guard is Guard.TOKEN and read:
+                self._value("fence", _number(read.fence))
+            if guard is Guard.UNCHANGED and read:
+                self._value("version", _number(read.version))
             if ":now" in _CONDITIONS[guard]:
                 self._value("now", _number(to_ms(now)))
         return f"({' AND '.join(clauses)})"
@@ -283,11 +297,13 @@ class _Update:
         return f":{name}"
 
 
-def _needed(read: JobRecord | None, guard: Guard) -> JobRecord:
-    if read is None:
-        message = f"a transition guarded by {guard.name} needs the row that was read"
-        raise ValueError(message)
-    return read
+def _range(listing: Listing) -> tuple[str, str]:
+    """Return the first and the last id that may be on the page; "~" sorts after every id."""
+    last = listing.last_id or "~"
+    if listing.before_id:
+        # What sorts right below the cursor. (A start key would be shorter, but must lie within the range.)
+        last = min(last, f"{listing.before_id[:-1]}{chr(ord(listing.before_id[-1]) - 1)}~")
+    return listing.first_id or "", last
 
 
 def _number(value: int) -> dict[str, str]:

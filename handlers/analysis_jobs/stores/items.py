@@ -23,7 +23,7 @@ type Item = dict[str, Any]
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
-_TIMES = {"created_at", "deadline", "due_at", "lease_until", "finished_at"}
+_TIMES = {"created_at", "deadline", "due_at", "not_before", "lease_until", "finished_at"}
 _NUMBERS = {"version", "attempt", "max_attempts", "fence", "sends", "progress"}
 # Where a field's value also makes an index key; the tenant is part of every one.
 _INDEXED = {"status": "tenant_status", "client": "tenant_client", "subject": "tenant_subject"}

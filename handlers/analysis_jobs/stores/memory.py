@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from threading import Lock
 
-from analysis_jobs.record import Changes, HistoryEntry, IdempotencyKey, JobKey, JobRecord, Listing
+from analysis_jobs.record import Changes, HistoryEntry, IdempotencyKey, JobKey, JobRecord, Listing, trimmed_history
 from analysis_jobs.stores.ports import (
     Created,
     Existing,
@@ -14,6 +15,7 @@ from analysis_jobs.stores.ports import (
     PresignedPost,
     Refused,
     TooLarge,
+    require_read,
 )
 from analysis_jobs.transitions import Guard, Transition
 
@@ -27,29 +29,36 @@ class _Check:
 
 _GUARDS: dict[Guard, Callable[[_Check], bool]] = {
     Guard.TOKEN: lambda c: c.read is not None and c.stored.fence == c.read.fence,
-    Guard.LEASE_EXPIRED: lambda c: c.stored.lease_until is not None and c.stored.lease_until <= c.now,
+    Guard.LEASE_EXPIRED: lambda c: c.stored.lease_until is None or c.stored.lease_until <= c.now,
     Guard.ATTEMPTS_LEFT: lambda c: c.stored.attempt < c.stored.max_attempts,
     Guard.ATTEMPTS_SPENT: lambda c: c.stored.attempt >= c.stored.max_attempts,
+    Guard.WAITED: lambda c: c.stored.not_before is None or c.stored.not_before <= c.now,
+    Guard.IN_TIME: lambda c: c.stored.deadline > c.now,
     Guard.PAST_DEADLINE: lambda c: c.stored.deadline <= c.now,
     Guard.UNCHANGED: lambda c: c.read is not None and c.stored.version == c.read.version,
 }
 
 
 class MemoryJobStore:
-    """The table of jobs as two dictionaries."""
+    """The table of jobs as three dictionaries; a lock makes each write one step, as a worker's heartbeat needs it."""
 
     def __init__(self) -> None:
         self.jobs: dict[JobKey, JobRecord] = {}
         self._keys: dict[tuple[str, str], tuple[IdempotencyKey, str]] = {}
+        self._subjects: dict[tuple[str, str, str], str] = {}
+        self._lock = Lock()
 
     def create(self, job: JobRecord, idempotency: IdempotencyKey | None) -> Created | Existing:
         """See `JobStore.create`."""
-        if idempotency:
-            used = self._keys.get((job.tenant, idempotency.digest))
-            if used and used[0].expires_at > job.created_at:
-                return Existing(used[1], used[0].body_digest)
-            self._keys[job.tenant, idempotency.digest] = (idempotency, job.job_id)
-        self.jobs[JobKey(job.tenant, job.job_id)] = job
+        with self._lock:
+            if idempotency:
+                used = self._keys.get((job.tenant, idempotency.digest))
+                if used and used[0].expires_at > job.created_at:
+                    return Existing(used[1], used[0].body_digest)
+                self._keys[job.tenant, idempotency.digest] = (idempotency, job.job_id)
+            if job.subject is not None:
+                self._subjects[job.tenant, job.analysis, job.subject] = job.job_id
+            self.jobs[JobKey(job.tenant, job.job_id)] = job
         return Created(job)
 
     def get(self, key: JobKey) -> JobRecord | None:
@@ -58,8 +67,8 @@ class MemoryJobStore:
 
     def latest(self, tenant: str, analysis: str, subject: str) -> JobRecord | None:
         """See `JobStore.latest`."""
-        jobs = self.list_jobs(Listing(tenant, subject=subject, limit=len(self.jobs) or 1)).jobs
-        return next((job for job in jobs if job.analysis == analysis), None)
+        job_id = self._subjects.get((tenant, analysis, subject))
+        return self.get(JobKey(tenant, job_id)) if job_id else None
 
     def transition(
         self,
@@ -71,25 +80,16 @@ class MemoryJobStore:
         read: JobRecord | None = None,
     ) -> Landed | Refused:
         """See `JobStore.transition`."""
-        stored = self.jobs.get(key)
-        if stored is None:
-            return Refused(None)
-        guards = transition.sources.get(stored.status)
-        if guards is None or not all(_GUARDS[guard](_Check(stored, read, now)) for guard in guards):
-            return Refused(stored)
-        counters = {name: getattr(stored, name) + step for name, step in transition.counters.items()}
-        written = replace(
-            stored,
-            status=transition.target,
-            version=stored.version + 1,
-            **counters,
-            **dict(changes.values),
-        )
-        if transition.recorded:
-            entry = HistoryEntry(now, transition.name, written.status)
-            written = replace(written, history=(*written.history, entry))
-        self.jobs[key] = written
-        return Landed(written)
+        require_read(transition, read)
+        with self._lock:
+            stored = self.jobs.get(key)
+            if stored is None:
+                return Refused(None)
+            guards = transition.sources.get(stored.status)
+            if guards is None or not all(_GUARDS[guard](_Check(stored, read, now)) for guard in guards):
+                return Refused(stored)
+            self.jobs[key] = _written(stored, transition, changes, now, read)
+            return Landed(self.jobs[key])
 
     def list_jobs(self, listing: Listing) -> Page:
         """See `JobStore.list_jobs`."""
@@ -103,8 +103,19 @@ class MemoryJobStore:
 
     def due(self, now: datetime) -> Iterator[JobKey]:
         """See `JobStore.due`."""
-        waiting = [(job.due_at, key) for key, job in self.jobs.items() if job.due_at and job.due_at <= now]
+        waiting = [(job.due_at, key) for key, job in list(self.jobs.items()) if job.due_at and job.due_at <= now]
         yield from (key for _, key in sorted(waiting, key=lambda pair: pair[0]))
+
+
+def _written(
+    stored: JobRecord, transition: Transition, changes: Changes, now: datetime, read: JobRecord | None
+) -> JobRecord:
+    history = stored.history
+    if transition.recorded:
+        entry = HistoryEntry(now, transition.name, transition.target)
+        history = trimmed_history(transition, entry, read) or (*history, entry)
+    counters = {name: getattr(stored, name) + step for name, step in {"version": 1, **transition.counters}.items()}
+    return replace(stored, status=transition.target, history=history, **counters, **dict(changes.values))
 
 
 def _matches(job: JobRecord, listing: Listing) -> bool:
@@ -146,12 +157,19 @@ class MemoryArtifactStore:
 class MemoryQueue:
     """The lanes as a list of what was sent, and of what was extended."""
 
+    longest_delay: timedelta = timedelta(minutes=15)
     sent: list[tuple[str, JobKey, timedelta]] = field(default_factory=list)
+    dedupes: list[str] = field(default_factory=list)
     extended: list[tuple[str, timedelta]] = field(default_factory=list)
 
-    def send(self, lane: str, job: JobKey, *, dedupe: str, delay: timedelta = timedelta()) -> None:  # noqa: ARG002
+    def holds_back(self, lane: str, delay: timedelta) -> bool:  # noqa: ARG002 - the port's signature
+        """See `JobQueue.holds_back`."""
+        return delay <= self.longest_delay
+
+    def send(self, lane: str, job: JobKey, *, dedupe: str, delay: timedelta = timedelta()) -> None:
         """See `JobQueue.send`."""
         self.sent.append((lane, job, delay))
+        self.dedupes.append(dedupe)
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:  # noqa: ARG002
         """See `JobQueue.extend`."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from analysis_jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Listing
-from analysis_jobs.transitions import Transition
+from analysis_jobs.transitions import Guard, Transition
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class JobStore(Protocol):
         """Return the job as of the last write that was acknowledged, or None."""
 
     def latest(self, tenant: str, analysis: str, subject: str) -> JobRecord | None:
-        """Return the newest job of a subject, or None."""
+        """Return the job that was accepted last for a subject, or None."""
 
     def transition(
         self,
@@ -67,13 +67,23 @@ class JobStore(Protocol):
         now: datetime,
         read: JobRecord | None = None,
     ) -> Landed | Refused:
-        """Take one edge if its guards hold; `read` gives the token and version that the guards compare with."""
+        """Take one edge if its guards hold; `read` gives the token and version that the guards compare with.
+
+        Raises `ValueError` where they compare with a row that was not given.
+        """
 
     def list_jobs(self, listing: Listing) -> Page:
         """Return one page of a tenant's jobs, newest first."""
 
     def due(self, now: datetime) -> Iterator[JobKey]:
         """Yield every job whose next step was due by `now`, longest overdue first within a shard."""
+
+
+def require_read(transition: Transition, read: JobRecord | None) -> None:
+    """Raise `ValueError` where a guard of `transition` compares with the row that was read, and there is none."""
+    guards = frozenset[Guard]().union(*transition.sources.values())
+    if read is None and guards & {Guard.TOKEN, Guard.UNCHANGED}:
+        raise ValueError(f"the transition {transition.name} needs the row that was read")
 
 
 class TooLarge(Exception):  # noqa: N818 - an answer of the port, turned into a `Fail` by the logic
@@ -112,8 +122,14 @@ class ArtifactStore(Protocol):
 class JobQueue(Protocol):
     """The lanes' queues. A message names a job and holds nothing else: the row is the truth."""
 
+    def holds_back(self, lane: str, delay: timedelta) -> bool:
+        """Tell whether the lane can hold a message back for `delay`."""
+
     def send(self, lane: str, job: JobKey, *, dedupe: str, delay: timedelta = timedelta()) -> None:
-        """Send a pointer to `job`; `dedupe` keeps a FIFO queue from dropping a second sending as a copy."""
+        """Send a pointer to `job`, held back for `delay` or as long as the lane can.
+
+        `dedupe` keeps a FIFO queue from dropping a second sending as a copy.
+        """
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:
         """Make a received message visible again after `visibility` from now."""

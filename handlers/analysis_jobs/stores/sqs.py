@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -24,9 +25,13 @@ class SqsJobQueue:
         self._urls = queue_urls
         self._url_by_name = {url.rsplit("/", 1)[-1]: url for url in queue_urls.values()}
 
+    def holds_back(self, lane: str, delay: timedelta) -> bool:
+        """See `JobQueue.holds_back`. FIFO queues take no delay per message."""
+        return delay <= (timedelta() if self._url(lane).endswith(".fifo") else _LONGEST_DELAY)
+
     def send(self, lane: str, job: JobKey, *, dedupe: str, delay: timedelta = timedelta()) -> None:
         """See `JobQueue.send`."""
-        url = self._urls[lane]
+        url = self._url(lane)
         # On a standard queue the group gives tenants fair shares; on a FIFO queue a job is a group of its own, because
         # there a failing message holds its group up.
         options: dict[str, Any] = {
@@ -34,7 +39,6 @@ class SqsJobQueue:
             "DelaySeconds": _seconds(min(delay, _LONGEST_DELAY)),
         }
         if url.endswith(".fifo"):
-            # FIFO queues take no delay per message.
             options = {"MessageGroupId": job.job_id, "MessageDeduplicationId": dedupe}
         body = json.dumps({"job_id": job.job_id, "tenant": job.tenant})
         self._client.send_message(QueueUrl=url, MessageBody=body, **options)
@@ -46,6 +50,11 @@ class SqsJobQueue:
             QueueUrl=url, ReceiptHandle=receipt_handle, VisibilityTimeout=_seconds(visibility)
         )
 
+    def _url(self, lane: str) -> str:
+        # A lane that is no longer deployed: its jobs go on in another, and do not wait for their deadline.
+        return self._urls.get(lane) or next(iter(self._urls.values()))
+
 
 def _seconds(duration: timedelta) -> int:
-    return round(duration.total_seconds())
+    # Up: a message must not be there before its time.
+    return math.ceil(duration.total_seconds())

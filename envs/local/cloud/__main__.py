@@ -1,0 +1,156 @@
+"""`python -m cloud`: the local cloud for a person. `make local` and `make demo` call this."""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from cloud import demo, guide, state
+from cloud.connection import Connection
+from cloud.errors import CloudError
+from cloud.local_cloud import DEFAULT_EXAMPLE, REPOSITORY, LocalCloud, default_folder
+from cloud.screen import Screen
+
+WATCH_EVERY_S = 0.5
+DOWN_TIMEOUT_S = 60.0
+
+
+def up(options: argparse.Namespace, screen: Screen) -> int:
+    """Run the cloud until it is told to stop, or until a part of it dies."""
+    ready = False
+    try:
+        with LocalCloud(options.folder, options.example, screen=screen) as cloud:
+            guide.show(cloud.connection, _document(options), screen)
+            ready = True
+            screen.say("ready")
+            while True:
+                time.sleep(WATCH_EVERY_S)
+                cloud.check()
+    except KeyboardInterrupt:
+        screen.say("Stopped; the stack is kept for the next start." if ready else "Stopped before it was ready.")
+        return 0 if ready else 130
+
+
+def run_demo(options: argparse.Namespace, screen: Screen) -> int:
+    """Run one document through the cloud: the one that runs already, or one for this run alone."""
+    document = _document(options)
+    started = time.monotonic()
+    running = Connection.find(options.folder)
+    if running:
+        screen.say(f"        Using the local cloud that runs already: {running.aws_url}")
+        completed = demo.show(running, document, screen)
+    else:
+        with LocalCloud(options.folder, options.example, screen=screen) as cloud:
+            completed = demo.show(cloud.connection, document, screen)
+    demo.show_times(screen, time.monotonic() - started)
+    guide.next_steps(options.example, document, screen)
+    return 0 if completed else 1
+
+
+def token(options: argparse.Namespace, screen: Screen) -> int:
+    """Print a token of the tenant."""
+    screen.say(_running(options.folder).token(options.tenant))
+    return 0
+
+
+def down(options: argparse.Namespace, screen: Screen) -> int:
+    """Stop the cloud that runs on the folder, and wait until it has."""
+    process = state.holder(options.folder)
+    if process is None:
+        screen.say("No local cloud runs.")
+        return 0
+    os.kill(process, signal.SIGTERM)
+    deadline = time.monotonic() + DOWN_TIMEOUT_S
+    while state.holder(options.folder) is not None:
+        if time.monotonic() > deadline:
+            raise CloudError(f"Process {process} has not stopped in {DOWN_TIMEOUT_S:.0f} s.")
+        time.sleep(WATCH_EVERY_S)
+    return 0
+
+
+def clean(options: argparse.Namespace, screen: Screen) -> int:
+    """Stop the cloud and forget it."""
+    down(options, screen)
+    shutil.rmtree(options.folder, ignore_errors=True)
+    return 0
+
+
+def logs(options: argparse.Namespace, screen: Screen) -> int:
+    """Print what the functions have logged, oldest first."""
+    guide.show_logs(_running(options.folder), screen, follow=options.follow)
+    return 0
+
+
+def _running(folder: Path) -> Connection:
+    found = Connection.find(folder)
+    if found is None:
+        raise CloudError("No local cloud runs (or it is not ready yet): start it with `make local`.")
+    return found
+
+
+def _document(options: argparse.Namespace) -> Path:
+    document: Path = options.document or demo.default_document(REPOSITORY / "examples" / options.example)
+    if not document.is_file():
+        raise CloudError(f"There is no document {document}.")
+    return document.resolve()
+
+
+def _stop_on_signals() -> None:
+    """Let the first SIGINT, SIGTERM or SIGHUP unwind what runs; the next ones must not disturb it."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for each in signals:
+        signal.signal(each, stop)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m cloud", description=__doc__)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--example", default=DEFAULT_EXAMPLE, help="a folder of examples/")
+    common.add_argument("--folder", type=Path, help="where its state is kept (.local/cloud/…)")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for name, function in (
+        ("up", up),
+        ("demo", run_demo),
+        ("token", token),
+        ("logs", logs),
+        ("down", down),
+        ("clean", clean),
+    ):
+        command = commands.add_parser(name, parents=[common], help=function.__doc__)
+        command.set_defaults(run=function, document=None)
+        if name == "demo":
+            command.add_argument("--document", type=Path, help="a PDF (default: the example's own)")
+        if name == "logs":
+            command.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
+        if name == "token":
+            command.add_argument("--tenant", default="acme", help="whose (default: acme)")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return the exit status."""
+    options = _parser().parse_args(arguments)
+    options.folder = (options.folder or default_folder(options.example)).resolve()
+    _stop_on_signals()
+    try:
+        status: int = options.run(options, Screen())
+    except CloudError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""How a running local cloud is reached; in a file while it runs, so that others find it."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+
+from cloud import ministack, state
+from cloud.client import Client
+from cloud.stand_in import Remote
+
+FILE = "running.json"
+TENANT = "acme"
+TOKEN_LIFE_S = 86_400
+
+
+@dataclasses.dataclass(frozen=True)
+class Connection:
+    """The URLs of a running cloud, what its callers have to trust, and its stack's outputs."""
+
+    example: str
+    api_url: str
+    aws_url: str
+    stand_in_url: str
+    ca_bundle: str
+    outputs: dict[str, Any]
+
+    @classmethod
+    def find(cls, folder: Path) -> Self | None:
+        """Return how to reach the cloud that runs on the folder and is ready; None if none is."""
+        if state.holder(folder) is None:
+            return None
+        try:
+            return cls(**json.loads((folder / FILE).read_text("utf-8")))
+        except FileNotFoundError:
+            return None
+
+    def save(self, folder: Path) -> None:
+        """Let `find` find it."""
+        (folder / FILE).write_text(json.dumps(dataclasses.asdict(self), indent=2), "utf-8")
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables by which Terraform, boto3 and the AWS CLI work with this cloud."""
+        return {
+            **ministack.ROOT_CREDENTIALS,
+            "AWS_CA_BUNDLE": self.ca_bundle,
+            "AWS_DEFAULT_REGION": ministack.REGION,
+            "AWS_ENDPOINT_URL": self.aws_url,
+        }
+
+    def boto3(self, service: str) -> Any:  # noqa: ANN401 - a client of whatever service
+        """Return a client of an AWS service of this cloud, as the account's root."""
+        session: Any = boto3.Session()  # its own overloads want the name of one service
+        return session.client(
+            service,
+            region_name=ministack.REGION,
+            endpoint_url=self.aws_url,
+            verify=self.ca_bundle,
+            aws_access_key_id=ministack.ROOT_CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=ministack.ROOT_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            config=Config(retries={"total_max_attempts": 1}, proxies={}),
+        )
+
+    @property
+    def stand_in(self) -> Remote:
+        """The stand-in for Bedrock, to be told how to answer."""
+        return Remote(self.stand_in_url)
+
+    def token(self, tenant: str = TENANT, **options: Any) -> str:  # noqa: ANN401 - what `Issuer.mint` takes
+        """Return a token that the API takes as this tenant's; for a day, if the options say nothing else."""
+        return self.stand_in.token(tenant, **{"ttl_s": TOKEN_LIFE_S, **options})
+
+    def client(self, token: str | None) -> Client:
+        """Return a client of the API that calls with this token, or without any."""
+        return Client(self.api_url, token, ca_bundle=Path(self.ca_bundle))

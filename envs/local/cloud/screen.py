@@ -1,0 +1,117 @@
+"""What a person sees while the local cloud works: steps with their times, a bar, tables."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+TITLE_INDENT = 8
+TITLE_WIDTH = 12
+# Where nothing can be redrawn (a pipe, a CI log), a line each so often says that it goes on.
+LINE_EVERY_S = 10.0
+
+
+class Step:
+    """One step under way; `detail` is what its line says of it."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self.detail = ""
+        self._console = console
+        self.title = title
+        self._status = console.status("")
+        self._next_line = time.monotonic() + LINE_EVERY_S
+
+    @contextmanager
+    def showing(self) -> Iterator[None]:
+        """Show the live line, where the terminal can."""
+        self.say("")
+        if not self._console.is_terminal:
+            yield
+            return
+        with self._status:
+            yield
+
+    def say(self, detail: str) -> None:
+        """Say how far it is."""
+        self.detail = detail
+        self._status.update(f"[bold]{escape(self.title):<{TITLE_WIDTH}}[/bold] {escape(detail)}")
+        if not self._console.is_terminal and time.monotonic() > self._next_line:
+            self._next_line = time.monotonic() + LINE_EVERY_S
+            self._console.print(f"{'':>6}  {escape(self.title):<{TITLE_WIDTH}} {escape(detail)}", soft_wrap=True)
+
+
+class Screen:
+    """Prints to `console`; `Screen.silent()` prints nothing. Keeps the time of each step."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False)
+        self.times: dict[str, float] = {}
+
+    @classmethod
+    def silent(cls) -> Self:
+        """Return one for tests."""
+        return cls(Console(quiet=True))
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        """Show a step while it runs, and then in a line of its own what came of it."""
+        step = Step(self.console, title)
+        with self._timed(step), step.showing():
+            yield step
+
+    @contextmanager
+    def bar(self, title: str) -> Iterator[Callable[[float, str], None]]:
+        """Show a step as a progress bar; the function takes percent and a word on what goes on."""
+        step = Step(self.console, title)
+        columns = (
+            TextColumn(f"{'':{TITLE_INDENT}}[bold]{{task.description}}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[detail]}"),
+        )
+        progress = Progress(*columns, console=self.console, transient=True)
+        task = progress.add_task(f"{title:<{TITLE_WIDTH}}", total=100, detail="")
+
+        def update(percent: float, detail: str) -> None:
+            progress.update(task, completed=percent, detail=escape(detail))
+            step.detail = f"{percent:.0f} %  {detail}"
+
+        with self._timed(step), progress:
+            yield update
+
+    def say(self, text: str = "") -> None:
+        """Print a line exactly as it is: it may be there to be copied, or to be waited for."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def heading(self, text: str) -> None:
+        """Print a heading."""
+        self.console.print(f"\n[bold]{escape(text)}[/bold]")
+
+    def table(self, rows: Iterable[tuple[str, str]], title: str = "") -> None:
+        """Print names and values."""
+        table = Table(title=title or None, title_justify="left", show_header=False)
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, value in rows:
+            table.add_row(escape(name), escape(value))
+        self.console.print(table)
+
+    @contextmanager
+    def _timed(self, step: Step) -> Iterator[None]:
+        started, word, style = time.monotonic(), "failed", "red"
+        try:
+            yield
+            word, style = "ok", "green"
+        finally:
+            self.times[step.title] = time.monotonic() - started
+            self.console.print(
+                f"[{style}]{word:>6}[/{style}]  [bold]{escape(step.title):<{TITLE_WIDTH}}[/bold]"
+                f" {self.times[step.title]:6.1f} s  {escape(step.detail)}",
+                soft_wrap=True,
+            )

@@ -1,0 +1,227 @@
+"""The stand-in server: Bedrock's runtime, a token issuer, and the switchboard for tests, on one loopback port.
+
+`python -m cloud.stand_in --port 8080` prints its URL and `ready`; SIGINT or SIGTERM end it.
+"""
+
+import argparse
+import contextlib
+import json
+import re
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final, Self, override
+from urllib.parse import unquote
+from urllib.request import ProxyHandler, Request, build_opener
+
+from cloud.bedrock import Bedrock
+from cloud.issuer import CONFIGURATION_PATH, KEYS_PATH, Issuer
+from cloud.model_policy import ModelPolicy
+from cloud.refusals import BedrockError, HungUpError
+from cloud.scenarios import Control, Scenario
+from cloud.wire import Wire
+
+HOST: Final = "127.0.0.1"  # and nowhere else: whoever reaches it can mint tokens
+_MODEL_PATH = re.compile(r"/model/(?P<model>[^/]+)/(?P<operation>converse|converse-stream)")
+_TIMEOUT_S = 10
+
+
+class Remote:
+    """Steers a stand-in that runs somewhere on this machine."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._open = build_opener(ProxyHandler({})).open
+
+    def set(self, *scenarios: Scenario | Mapping[str, Any], **fields: Any) -> None:  # noqa: ANN401 - a scenario's fields
+        """Replace all scenarios; `set(chunk_s=0.5, match="Lot 2")` sets one. The first that matches a call decides.
+
+        Raises:
+            ValueError: for a field that no scenario has.
+
+        """
+        given = [vars(each) if isinstance(each, Scenario) else dict(each) for each in scenarios]
+        checked = [Scenario.of(each) for each in ([*given, fields] if fields else given)]
+        self.request("POST", "/control", [vars(each) for each in checked])
+
+    def scenarios(self) -> list[dict[str, Any]]:
+        """Return the active scenarios with the turns they have left."""
+        return list(self.request("GET", "/control"))
+
+    def reset(self) -> None:
+        """Forget all scenarios, all logged calls, and what was found out of roles in the last seconds."""
+        self.request("DELETE", "/control")
+        self.request("DELETE", "/calls")
+
+    def calls(self, **wanted: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - values of a log's fields
+        """Return the logged calls, oldest first; `calls(outcome="ok")` those with this outcome."""
+        log = self.request("GET", "/calls")
+        return [call for call in log if all(call[name] == value for name, value in wanted.items())]
+
+    def token(self, tenant: str, **claims: Any) -> str:  # noqa: ANN401 - what `Issuer.mint` takes
+        """Return a token of the issuer's, made as `Issuer.mint` says."""
+        return str(self.request("POST", "/token", {"tenant": tenant, **claims})["access_token"])
+
+    def request(self, method: str, path: str, content: object = None) -> Any:  # noqa: ANN401 - JSON
+        """Return the JSON of an answer.
+
+        Raises:
+            HTTPError: any status but 200.
+
+        """
+        body = None if content is None else json.dumps(content).encode()
+        request = Request(self.url + path, body, {"Content-Type": "application/json"}, method=method)
+        with self._open(request, timeout=_TIMEOUT_S) as response:
+            return json.load(response)
+
+
+class StandIn(Remote):
+    """A stand-in in this process: `with StandIn() as stand_in: stand_in.url`.
+
+    Args:
+        port: its port; 0 for any that is free.
+        endpoint: MiniStack's URL. With it callers must sign, and may use only the models that their roles allow.
+        ca_bundle: what MiniStack's certificate is checked with.
+        key_file: where the issuer's key is kept; without it every start has a new one.
+
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        endpoint: str | None = None,
+        ca_bundle: Path | str | None = None,
+        key_file: Path | None = None,
+    ) -> None:
+        self._server = _Server((HOST, port), _Handler)
+        super().__init__(f"http://{HOST}:{self._server.server_port}")
+        self.issuer = Issuer(self.url, key_file)
+        control = Control()
+        policy = ModelPolicy(endpoint, ca_bundle) if endpoint else None
+        self._server.routes = _Routes(Bedrock(control, policy), control, self.issuer)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="stand-in", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Start to answer."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Break off what is being answered, and free the port."""
+        self._server.stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Routes:
+    """What is answered where. Bedrock and the issuer are the product's; the rest is for tests and `make local`."""
+
+    def __init__(self, bedrock: Bedrock, control: Control, issuer: Issuer) -> None:
+        self._bedrock = bedrock
+        self._control = control
+        self._issuer = issuer
+        self._answers: dict[tuple[str, str], Callable[[Any], object]] = {
+            ("GET", CONFIGURATION_PATH): lambda _: issuer.configuration(),
+            ("GET", KEYS_PATH): lambda _: issuer.keys(),
+            ("GET", "/health"): lambda _: {"status": "ok"},
+            ("GET", "/control"): lambda _: control.read(),
+            ("POST", "/control"): self._set,
+            ("DELETE", "/control"): lambda _: self._reset(),
+            ("GET", "/calls"): lambda _: control.calls(),
+            ("DELETE", "/calls"): lambda _: self._forget(),
+            ("POST", "/token"): self._token,
+        }
+
+    def serve(self, wire: Wire) -> None:
+        """Answer one request."""
+        path = wire.path.partition("?")[0]
+        if wire.command == "POST" and (found := _MODEL_PATH.fullmatch(path)):
+            self._bedrock.serve(wire, unquote(found["model"]), found["operation"])
+            return
+        answer = self._answers.get((wire.command, path))
+        if answer is None:
+            wire.refuse(BedrockError("ResourceNotFoundException", f"The stand-in has no {wire.command} {path}."))
+            return
+        try:
+            wire.answer(200, answer(json.loads(wire.body() or b"null")))
+        except (TypeError, ValueError) as error:
+            wire.answer(400, {"message": str(error)})
+
+    def _set(self, wanted: Any) -> object:  # noqa: ANN401 - JSON
+        given = wanted if isinstance(wanted, list) else [wanted]
+        self._control.set([Scenario.of(each) for each in given])
+        return self._control.read()
+
+    def _reset(self) -> object:
+        self._bedrock.forget_roles()
+        return self._set([])
+
+    def _forget(self) -> object:
+        self._control.forget_calls()
+        return []
+
+    def _token(self, wanted: Any) -> object:  # noqa: ANN401 - JSON
+        token = self._issuer.mint(**wanted)
+        return {"access_token": token, "token_type": "Bearer"}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 1024  # a storm arrives all at once
+
+    routes: _Routes
+
+    def __init__(self, address: tuple[str, int], handler: type[Wire]) -> None:
+        self.stopping = threading.Event()
+        super().__init__(address, handler)
+
+    @override
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of callers that went away; everything else is a fault of the stand-in's own."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(Wire):
+    server: _Server
+
+    @override
+    def setup(self) -> None:
+        self.stopping = self.server.stopping
+        super().setup()
+
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+        """Answer."""
+        with contextlib.suppress(HungUpError):
+            self.server.routes.serve(self)
+
+    do_POST = do_DELETE = do_GET  # noqa: N815 - the names that http.server calls
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m cloud.stand_in", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="default: any that is free")
+    parser.add_argument("--endpoint", help="MiniStack's URL: check the callers' roles there")
+    parser.add_argument("--ca-bundle", type=Path, help="what its certificate is checked with")
+    parser.add_argument("--key-file", type=Path, help="where the issuer's key is kept")
+    options = parser.parse_args(arguments)
+    stop = threading.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: stop.set())
+    with StandIn(
+        options.port, endpoint=options.endpoint, ca_bundle=options.ca_bundle, key_file=options.key_file
+    ) as stand_in:
+        print(stand_in.url, "ready", sep="\n", flush=True)
+        stop.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

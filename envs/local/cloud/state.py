@@ -1,0 +1,137 @@
+"""What a folder keeps of its local cloud between two starts, and whether that can be used again."""
+
+import dataclasses
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cloud import ministack, ports
+from cloud.errors import CloudError
+
+# What changes a plan; tests and pages beside the modules do not.
+CONFIGURATION_SUFFIXES = {".tf", ".tftpl", ".json"}
+TERRAFORM_STATE = "terraform.tfstate"
+KEPT = "kept.json"
+# Survive a fresh start: nothing in them depends on the stack.
+LASTING = {"lock", "certificates", "stand-in", KEPT}
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """What the kept cloud was started with, what was applied to it last, and what came of it.
+
+    `applied` is the fingerprint of the last whole apply, empty when there was none. URLs with the
+    ports are in functions, queues and tokens: they cannot change under a kept stack.
+    """
+
+    ministack: str
+    region: str
+    cloud_port: int
+    stand_in_port: int
+    applied: str = ""
+    outputs: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Write it, whole or not at all."""
+        fresh = folder / "kept.json.new"
+        fresh.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
+        fresh.replace(folder / KEPT)
+
+
+def load(folder: Path, ministack_version: str) -> tuple[Kept | None, str]:
+    """Return what can be used again, or None and the reason."""
+    kept = read(folder)
+    if kept is None:
+        return None, "there is nothing kept yet, or nothing that this version can read"
+    reason = _unusable(kept, folder, ministack_version)
+    return (None, reason) if reason else (kept, "")
+
+
+def afresh(folder: Path, ministack_version: str) -> Kept:
+    """Empty the folder for a new cloud. It gets the ports of the last one, where they are free."""
+    last = read(folder)
+    pair = [last.cloud_port, last.stand_in_port] if last else []
+    if not pair or not all(map(ports.is_free, pair)):
+        pair = ports.free_ports(2)
+    for path in folder.iterdir():
+        if path.name not in LASTING:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    kept = Kept(ministack_version, ministack.REGION, cloud_port=pair[0], stand_in_port=pair[1])
+    kept.save(folder)
+    return kept
+
+
+def read(folder: Path) -> Kept | None:
+    """Return what the folder says of its cloud, usable or not; None if it says nothing that can be read."""
+    try:
+        return Kept(**json.loads((folder / KEPT).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _unusable(kept: Kept, folder: Path, ministack_version: str) -> str:
+    if kept.ministack != ministack_version:
+        return f"MiniStack is {ministack_version} now, what was kept is of {kept.ministack}"
+    if kept.region != ministack.REGION:
+        return f"the Region is {ministack.REGION} now, what was kept is in {kept.region}"
+    if not (folder / TERRAFORM_STATE).exists():
+        return "nothing was applied"
+    if not ministack.saved(folder):
+        return "MiniStack was killed before it could save its state"
+    for port in (kept.cloud_port, kept.stand_in_port):
+        if not ports.is_free(port):
+            return f"port {port}, where the kept stack lived, is taken by another program"
+    return ""
+
+
+def fingerprint(folders: Iterable[Path], variables: Mapping[str, object]) -> str:
+    """Return a hash of all that an apply depends on: Terraform files and variables."""
+    digest = hashlib.sha256(json.dumps(variables, sort_keys=True).encode())
+    for path in sorted(_configuration(folders)):
+        digest.update(f"\0{path}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _configuration(folders: Iterable[Path]) -> Iterator[Path]:
+    for folder in folders:
+        for path in folder.rglob("*"):
+            if path.suffix in CONFIGURATION_SUFFIXES and "tests" not in path.parts:
+                yield path
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process. Raises CloudError when another process holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CloudError(
+                f"A local cloud already runs on {folder} (process {holder(folder)}). "
+                "Use it, or stop it first: Ctrl-C where it runs, or `python -m cloud down`."
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def holder(folder: Path) -> int | None:
+    """Return the process that holds the folder, None when nobody does."""
+    try:
+        with (folder / "lock").open("r", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read() or 0) or None
+    except FileNotFoundError:
+        pass
+    return None

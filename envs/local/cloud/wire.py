@@ -1,0 +1,135 @@
+"""One HTTP exchange as the stand-in needs it: whole answers, chunked streams, and every way of breaking one off."""
+
+import json
+import select
+import socket
+import struct
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from email.utils import formatdate
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import Final, override
+
+from cloud import eventstream
+from cloud.refusals import BedrockError, HungUpError
+
+MOST_BODY_BYTES: Final = 25_000_000
+_HANG_UP_CHECK_S = 0.2
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_JSON = "application/json"
+
+
+class Wire(BaseHTTPRequestHandler):
+    """The request, and how it is answered. Every answer says that it is a stand-in's."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    stopping: threading.Event
+    _head = b""
+    _chunked = True
+
+    def body(self) -> bytes:
+        """Return the request's body; to be read once.
+
+        Raises:
+            BedrockError: it is larger than any Bedrock takes.
+
+        """
+        size = int(self.headers.get("Content-Length") or 0)
+        if size > MOST_BODY_BYTES:
+            self.close_connection = True
+            raise BedrockError("ValidationException", "The request body is too large.")
+        return self.rfile.read(size)
+
+    def answer(self, status: int, content: object, headers: Mapping[str, str] | None = None) -> None:
+        """Send a whole JSON answer."""
+        raw = json.dumps(content).encode()
+        self._start(status, {"Content-Type": _JSON, "Content-Length": str(len(raw)), **(headers or {})})
+        self._send(raw)
+
+    def refuse(self, error: BedrockError) -> None:
+        """Send an error as AWS does."""
+        kind = f"{error.code}:http://internal.amazon.com/coral/com.amazon.bedrock/"
+        self.answer(error.status, {"message": error.message}, {"x-amzn-ErrorType": kind})
+
+    def cut_answer(self, content: object, *, reset: bool) -> None:
+        """Send the first half of a whole answer, then close."""
+        raw = json.dumps(content).encode()
+        self._start(200, {"Content-Type": _JSON, "Content-Length": str(len(raw))})
+        self._send(raw[: len(raw) // 2])
+        self.hang_up(reset=reset)
+
+    def start_stream(self, *, chunked: bool = True) -> None:
+        """Begin an event stream; without chunking only the closed connection ends it."""
+        self._chunked = chunked
+        framing = {"Transfer-Encoding": "chunked"} if chunked else {"Connection": "close"}
+        self._start(200, {"Content-Type": eventstream.CONTENT_TYPE, **framing})
+
+    def send_events(self, *events: bytes) -> None:
+        """Send messages of the stream, all in one write."""
+        self._send(b"".join(b"%x\r\n%s\r\n" % (len(event), event) if self._chunked else event for event in events))
+
+    def end_stream(self) -> None:
+        """End the stream as it should end."""
+        if self._chunked:
+            self._send(b"0\r\n\r\n")
+        else:
+            self.hang_up()
+
+    def hang_up(self, *, reset: bool = False) -> None:
+        """Close the connection without another word."""
+        self.close_connection = True
+        self._send(b"")
+        if reset:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            self.rfile.close()  # the descriptor is closed, and the reset sent, with the last that holds it
+            self.connection.close()
+        else:
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def wait(self, seconds: float) -> None:
+        """Be silent for a while.
+
+        Raises:
+            HungUpError: the caller closed the connection meanwhile, or the server stops.
+
+        """
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            pause = min(left, _HANG_UP_CHECK_S)
+            readable, _, _ = select.select([self.connection], [], [], pause)
+            if self.stopping.is_set() or (readable and not self._peek()):
+                self.close_connection = True
+                raise HungUpError
+            if readable:
+                time.sleep(pause)
+
+    def _peek(self) -> bytes:
+        try:
+            return bytes(self.connection.recv(1, socket.MSG_PEEK))
+        except ConnectionError:
+            return b""
+
+    def _start(self, status: int, headers: Mapping[str, str]) -> None:
+        """Keep the head until the first bytes of the body: one packet less."""
+        own = {"Date": formatdate(usegmt=True), "x-amzn-RequestId": str(uuid.uuid4()), "x-stand-in": "true"}
+        lines = [
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+            *(f"{k}: {v}" for k, v in {**own, **headers}.items()),
+        ]
+        self._head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+    def _send(self, raw: bytes) -> None:
+        head, self._head = self._head, b""
+        try:
+            self.wfile.write(head + raw)
+        except OSError as error:
+            self.close_connection = True
+            raise HungUpError from error
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep silent: the log of calls says more."""

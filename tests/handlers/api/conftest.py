@@ -1,0 +1,24 @@
+"""The API over each kind of table."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from analysis_jobs.clock import ManualClock
+from analysis_jobs.stores.memory import MemoryJobStore
+from analysis_jobs.stores.ports import JobStore
+from tests.handlers.api.site import Site, opened
+
+
+@pytest.fixture
+def site(clock: ManualClock) -> Iterator[Site]:
+    """Return an API whose stores are in memory."""
+    with opened(MemoryJobStore(), clock) as site:
+        yield site
+
+
+@pytest.fixture
+def both(store: JobStore, clock: ManualClock) -> Iterator[Site]:
+    """Return an API over each kind of table: the test runs with both."""
+    with opened(store, clock) as site:
+        yield site

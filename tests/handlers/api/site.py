@@ -1,0 +1,94 @@
+"""The API over stores that a test can look into, with an analysis beside the example's."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+from pydantic import BaseModel, ConfigDict, Field
+
+import api
+from analysis_jobs import Analysis, Document, Job
+from analysis_jobs.analysis import Analyses
+from analysis_jobs.clock import ManualClock
+from analysis_jobs.http import Api
+from analysis_jobs.record import Changes, JobKey
+from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryQueue
+from analysis_jobs.stores.ports import JobStore, Landed
+from analysis_jobs.submission import Intake
+from analysis_jobs.transitions import CLAIM, Transition
+from rfp_analysis import rfp_analysis
+from tests.handlers.builders import some_settings
+from tests.handlers.events import call
+
+
+class Valuation(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    isbn: str
+    copies: int = Field(default=1, ge=1)
+    notes: dict[str, Any] = {}
+    scan: Document | None = None
+
+
+class Price(BaseModel):
+    usd: float
+
+
+def value(_job: Job[Valuation]) -> Price:
+    raise NotImplementedError
+
+
+VALUATION = Analysis(
+    "book-valuation", request=Valuation, result=Price, stages=[value], estimated_time=timedelta(seconds=20)
+)
+BOOK = {"analysis": "book-valuation", "input": {"isbn": "42"}}
+UPLOAD = {"filename": "rfp.pdf", "content_type": "application/pdf", "size": 1000}
+
+
+@dataclass(frozen=True)
+class Site:
+    """The API with its stores."""
+
+    store: JobStore
+    queue: MemoryQueue
+    artifacts: MemoryArtifactStore
+    clock: ManualClock
+
+    def take(self, job_id: str, transition: Transition, **changes: Any) -> None:
+        """Take a job one edge on, as a worker would."""
+        key = JobKey("acme", job_id)
+        outcome = self.store.transition(
+            key, transition, Changes(changes), now=self.clock.now(), read=self.store.get(key)
+        )
+        assert isinstance(outcome, Landed)
+
+    def claim(self, job_id: str) -> None:
+        """Let a worker have the job for a minute."""
+        self.take(job_id, CLAIM, lease_until=self.clock.now() + timedelta(minutes=1), code_version="v7")
+
+
+@contextmanager
+def opened(store: JobStore, clock: ManualClock) -> Iterator[Site]:
+    """Let `api.handler` answer over these stores."""
+    site = Site(store, MemoryQueue(), MemoryArtifactStore(), clock)
+    settings = some_settings(queue_urls={"medium": "https://sqs/1/jobs", "high": "https://sqs/1/jobs-high"})
+    analyses = Analyses([rfp_analysis, VALUATION])
+    intake = Intake(store, site.queue, site.artifacts, analyses, settings, clock)
+    built = Api.build(intake, settings.tenant_claim)
+    with patch.object(api, "_api", lambda: built):
+        yield site
+
+
+def submit(body: Any = BOOK, **options: Any) -> str:
+    """Submit a job and return its id."""
+    answer = call("POST", "/jobs", body, **options)
+    assert answer.status == 202, answer.body
+    return str(answer.json["job_id"])
+
+
+def upload() -> str:
+    """Ask for an upload and return the document that it will be."""
+    return str(call("POST", "/uploads", UPLOAD).json["document"])

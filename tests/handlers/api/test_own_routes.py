@@ -1,0 +1,123 @@
+"""Idempotency keys, and the routes that an analysis declares for itself."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from analysis_jobs.record import JobKey
+from tests.handlers.api.site import BOOK, Site, submit, upload
+from tests.handlers.events import call
+
+
+def test_the_same_key_and_body_is_the_same_job_and_one_message(both: Site) -> None:
+    first = call("POST", "/jobs", BOOK, headers={"Idempotency-Key": "k1"})
+    both.clock.advance(timedelta(hours=23))
+    reordered = {"input": {"isbn": "42"}, "analysis": "book-valuation", "client": None}
+    again = call("POST", "/jobs", reordered, headers={"idempotency-key": "k1"})
+    assert (again.status, again.json) == (202, first.json)
+    assert len(both.queue.sent) == 1
+
+
+def test_the_same_key_with_another_body_is_refused(both: Site) -> None:
+    submit(headers={"Idempotency-Key": "k1"})
+    answer = call("POST", "/jobs", BOOK | {"input": {"isbn": "43"}}, headers={"Idempotency-Key": "k1"})
+    assert (answer.status, answer.fields) == (422, ["Idempotency-Key"])
+    assert len(both.queue.sent) == 1
+
+
+def test_a_key_is_a_tenants_own_and_lives_a_day(both: Site) -> None:
+    first = submit(headers={"Idempotency-Key": "k1"})
+    assert submit(headers={"Idempotency-Key": "k1"}, tenant="other") != first
+    both.clock.advance(timedelta(hours=24, seconds=1))
+    assert submit(headers={"Idempotency-Key": "k1"}) != first
+
+
+def test_the_same_key_shows_how_far_the_job_is_by_now(site: Site) -> None:
+    job_id = submit(headers={"Idempotency-Key": "k1"})
+    site.claim(job_id)
+    again = call("POST", "/jobs", BOOK, headers={"Idempotency-Key": "k1"})
+    assert (again.json["job_id"], again.json["status"]) == (job_id, "processing")
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize("key", ["", "k" * 256])
+def test_a_key_of_no_or_too_many_characters_is_refused(key: str) -> None:
+    answer = call("POST", "/jobs", BOOK, headers={"Idempotency-Key": key})
+    assert (answer.status, answer.fields) == (422, ["Idempotency-Key"])
+
+
+def test_an_own_route_takes_the_key_too(site: Site) -> None:
+    body, headers = {"document": upload()}, {"Idempotency-Key": "k1"}
+    first = call("POST", "/proposals/42/analyze-rfp", body, headers=headers)
+    assert call("POST", "/proposals/42/analyze-rfp", body, headers=headers).json == first.json
+    assert call("POST", "/proposals/43/analyze-rfp", body, headers=headers).fields == ["Idempotency-Key"]
+    assert len(site.queue.sent) == 1
+
+
+def test_an_own_route_submits_its_body_about_the_subject_in_its_path(both: Site) -> None:
+    document = upload()
+    answer = call("POST", "/proposals/42/analyze-rfp", {"document": document})
+    assert answer.status == 202
+    job = both.store.get(JobKey("acme", answer.json["job_id"]))
+    assert job is not None
+    assert (job.analysis, job.subject, job.input.text) == (
+        "rfp-analysis",
+        "proposals/42",
+        f'{{"document":"{document}"}}',
+    )
+
+
+def test_the_own_status_route_shows_the_subjects_newest_job(both: Site) -> None:
+    body = {"document": upload()}
+    assert call("GET", "/proposals/42/analysis-status").status == 404
+    call("POST", "/proposals/42/analyze-rfp", body)
+    both.clock.advance(timedelta(seconds=1))
+    newest = call("POST", "/proposals/42/analyze-rfp", body).json["job_id"]
+    call("POST", "/proposals/43/analyze-rfp", body)
+    answer = call("GET", "/proposals/42/analysis-status")
+    assert (answer.status, answer.json["job_id"]) == (200, newest)
+    assert call("GET", "/proposals/42/analysis-status", tenant="other").status == 404
+
+
+def test_a_subjects_next_job_is_never_taken_for_the_one_before(site: Site) -> None:
+    body = {"document": upload()}
+    call("POST", "/proposals/42/analyze-rfp", body)
+    tag = call("GET", "/proposals/42/analysis-status").headers["etag"]
+    site.clock.advance(timedelta(seconds=1))
+    call("POST", "/proposals/42/analyze-rfp", body)  # it has the same version number
+    assert call("GET", "/proposals/42/analysis-status", headers={"If-None-Match": tag}).status == 200
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({}, "document"), ({"document": "x"}, "document"), ([], "body"), ({"document": 1}, "document")],
+)
+def test_an_own_route_names_the_fields_as_its_callers_know_them(body: Any, field: str) -> None:
+    answer = call("POST", "/proposals/42/analyze-rfp", body)
+    assert (answer.status, answer.fields) == (422, [field])
+    assert answer.json["detail"].startswith(f"{field}: ")
+
+
+@pytest.mark.usefixtures("site")
+def test_an_own_route_cannot_be_led_to_another_subject_by_its_body() -> None:
+    answer = call("POST", "/proposals/42/analyze-rfp", {"document": upload(), "subject": "proposals/43"})
+    assert answer.status == 202
+    assert call("GET", "/proposals/43/analysis-status").status == 404
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize("part", ["{id}", "{0.__class__}", "%7Bid%7D", "a#b", "4 2", "..", "42%2F43"])
+def test_a_strange_subject_in_the_path_is_kept_as_it_is_or_is_no_route(part: str) -> None:
+    submitted = call("POST", f"/proposals/{part}/analyze-rfp", {"document": upload()})
+    if submitted.status == 404:
+        assert part == "a#b"
+        return
+    assert call("GET", f"/proposals/{part}/analysis-status").json["subject"] == f"proposals/{part}"
+
+
+@pytest.mark.usefixtures("site")
+def test_a_subject_that_is_too_long_is_refused_by_its_name() -> None:
+    answer = call("POST", f"/proposals/{'4' * 300}/analyze-rfp", {"document": upload()})
+    assert (answer.status, answer.fields) == (422, ["subject"])

@@ -1,0 +1,340 @@
+"""Looking at jobs: one of them, at once or as soon as it moves, and lists of them."""
+
+import json
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from analysis_jobs.clock import ManualClock, rfc3339
+from analysis_jobs.ids import new_id
+from analysis_jobs.record import JobFailure, JobKey, Payload, Usage
+from analysis_jobs.stores.memory import MemoryJobStore
+from analysis_jobs.transitions import BEAT, COMPLETE, FAIL
+from tests.handlers.api.site import BOOK, Site, submit
+from tests.handlers.builders import START
+from tests.handlers.events import call
+
+SECOND = timedelta(seconds=1)
+DENIED = (
+    "AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/prod-worker/prod-worker is not authorized to "
+    "perform: bedrock:InvokeModelWithResponseStream on resource: arn:aws:bedrock:eu-west-1::foundation-model/x"
+)
+
+
+@pytest.mark.usefixtures("both")
+def test_a_waiting_job_says_so_and_when_to_look_again() -> None:
+    job_id = submit(BOOK | {"subject": "books/42", "client": "web", "project": "p1"})
+    answer = call("GET", f"/jobs/{job_id}")
+    assert answer.status == 200
+    assert answer.json == {
+        "job_id": job_id,
+        "analysis": "book-valuation",
+        "status": "queued",
+        "subject": "books/42",
+        "client": "web",
+        "project": "p1",
+        "priority": "medium",
+        "stage": "value",
+        "stages_completed": [],
+        "progress": 0,
+        "attempt": 0,
+        "error": None,
+        "usage": {"calls": 0, "input_tokens": 0, "output_tokens": 0},
+        "code_version": None,
+        "created_at": "2026-01-01T00:00:00.000Z",
+        "started_at": None,
+        "finished_at": None,
+        "result": None,
+        "history": [{"at": "2026-01-01T00:00:00.000Z", "transition": "submit", "status": "queued"}],
+    }
+    assert (answer.headers["retry-after"], answer.headers["cache-control"]) == ("3", "no-cache")
+
+
+def test_a_finished_job_shows_its_result_its_usage_and_its_history(both: Site) -> None:
+    job_id = submit()
+    both.clock.advance(SECOND)
+    both.claim(job_id)
+    both.clock.advance(SECOND)
+    now = both.clock.now()
+    both.take(job_id, COMPLETE, result=Payload('{"usd":12.5}'), usage=Usage(2, 300, 40), progress=100, finished_at=now)
+    answer = call("GET", f"/jobs/{job_id}")
+    job = answer.json
+    assert (job["status"], job["progress"], job["attempt"], job["result"]) == ("completed", 100, 1, {"usd": 12.5})
+    assert job["usage"] == {"calls": 2, "input_tokens": 300, "output_tokens": 40}
+    assert (job["started_at"], job["finished_at"]) == ("2026-01-01T00:00:01.000Z", "2026-01-01T00:00:02.000Z")
+    assert (job["code_version"], job["error"]) == ("v7", None)
+    assert [step["transition"] for step in job["history"]] == ["submit", "claim", "complete"]
+    assert "retry-after" not in answer.headers
+
+
+def test_a_large_result_is_read_from_the_bucket(site: Site) -> None:
+    job_id = submit()
+    site.claim(job_id)
+    site.artifacts.write("jobs/acme/x/1-result.json", b'{"usd":1}', "application/json")
+    site.take(job_id, COMPLETE, result=Payload(key="jobs/acme/x/1-result.json"))
+    assert call("GET", f"/jobs/{job_id}").json["result"] == {"usd": 1}
+
+
+def test_a_failed_job_says_why_without_the_names_of_our_roles_and_accounts(site: Site) -> None:
+    job_id = submit()
+    site.claim(job_id)
+    site.take(job_id, FAIL, failure=JobFailure("access_denied", DENIED, retryable=False))
+    error = call("GET", f"/jobs/{job_id}").json["error"]
+    assert (error["code"], error["retryable"]) == ("access_denied", False)
+    assert "arn:" not in error["message"]
+    assert "123456789012" not in error["message"]
+    assert "bedrock:InvokeModelWithResponseStream" in error["message"], "what was refused is still said"
+    stored = site.store.get(JobKey("acme", job_id))
+    assert stored is not None
+    assert stored.failure == JobFailure("access_denied", DENIED, retryable=False), "the operator sees everything"
+
+
+@pytest.mark.parametrize(
+    "job_id",
+    [new_id(START), "x", "JOB", "../jobs", "0" * 26, "job#1", "%00", "'", "{}", "a" * 5_000, "\u0661" * 26, "k" * 27],
+)
+@pytest.mark.usefixtures("site")
+def test_an_id_that_is_no_job_is_not_found(job_id: str) -> None:
+    answer = call("GET", f"/jobs/{job_id}")
+    assert (answer.status, answer.fields) == (404, [])
+
+
+def test_a_job_of_another_tenant_is_not_found_and_the_answer_does_not_tell(both: Site) -> None:
+    theirs = submit(tenant="other")
+    none = new_id(both.clock.now())
+    answer, empty = call("GET", f"/jobs/{theirs}"), call("GET", f"/jobs/{none}")
+    assert (answer.status, answer.fields) == (404, [])
+    assert answer.body.replace(theirs, none) == empty.body
+    assert answer.headers == empty.headers
+
+
+@pytest.mark.usefixtures("site")
+def test_an_id_of_no_jobs_shape_costs_no_read() -> None:
+    with patch.object(MemoryJobStore, "get") as get:
+        assert call("GET", "/jobs/subject").status == 404
+    get.assert_not_called()
+
+
+# ETags and waiting
+
+
+@pytest.mark.parametrize("header", ["{}", "W/{}", '"other", {}', "{},W/{}"])
+def test_an_unchanged_job_is_not_sent_again(site: Site, header: str) -> None:
+    job_id = submit()
+    tag = call("GET", f"/jobs/{job_id}").headers["etag"]
+    known = {"If-None-Match": header.replace("{}", tag)}
+    answer = call("GET", f"/jobs/{job_id}", headers=known)
+    assert (answer.status, answer.body, answer.headers["etag"]) == (304, "", tag)
+    site.claim(job_id)
+    answer = call("GET", f"/jobs/{job_id}", headers=known)
+    assert (answer.status, answer.json["status"]) == (200, "processing")
+    assert answer.headers["etag"] != tag
+
+
+@pytest.mark.parametrize("unknown", ['"other"', "", "junk"])
+@pytest.mark.usefixtures("site")
+def test_a_tag_of_another_version_gets_the_job(unknown: str) -> None:
+    job_id = submit()
+    assert call("GET", f"/jobs/{job_id}", headers={"If-None-Match": unknown}).status == 200
+
+
+class Happening(ManualClock):
+    """A clock on which something happens once it was slept on a number of times."""
+
+    def __init__(self, sleeps: int, happens: Any) -> None:
+        super().__init__(START)
+        self._sleeps = sleeps
+        self._happens = happens
+
+    def sleep(self, duration: timedelta) -> None:
+        super().sleep(duration)
+        self._sleeps -= 1
+        if self._sleeps == 0:
+            self._happens()
+
+
+def _happening(site: Site, sleeps: int, happens: Any) -> Any:
+    """Replace the clock of the API by one on which something happens after `sleeps` looks."""
+    clock = Happening(sleeps, happens)
+    return patch.multiple(site.clock, now=clock.now, sleep=clock.sleep)
+
+
+def test_waiting_ends_as_soon_as_the_job_has_ended(site: Site) -> None:
+    job_id = submit()
+    site.claim(job_id)
+    with _happening(site, 4, lambda: site.take(job_id, COMPLETE, result=Payload("{}"))):
+        answer = call("GET", f"/jobs/{job_id}", query={"wait": "20"})
+        assert site.clock.now() == START + 4 * SECOND
+    assert answer.json["status"] == "completed"
+
+
+def test_waiting_without_a_known_version_goes_on_through_mere_progress(site: Site) -> None:
+    job_id = submit()
+    site.claim(job_id)
+    with _happening(site, 2, lambda: site.take(job_id, BEAT, progress=50)):
+        answer = call("GET", f"/jobs/{job_id}", query={"wait": "5"})
+        assert site.clock.now() == START + 5 * SECOND
+    assert (answer.status, answer.json["progress"]) == (200, 50)
+
+
+def test_waiting_with_a_known_version_ends_with_the_next_one(site: Site) -> None:
+    job_id = submit()
+    site.claim(job_id)
+    tag = call("GET", f"/jobs/{job_id}").headers["etag"]
+    with _happening(site, 2, lambda: site.take(job_id, BEAT, progress=50)):
+        answer = call("GET", f"/jobs/{job_id}", query={"wait": "20"}, headers={"If-None-Match": f"W/{tag}"})
+        assert site.clock.now() == START + 2 * SECOND
+    assert (answer.status, answer.json["progress"]) == (200, 50)
+
+
+def test_waiting_in_vain_ends_after_the_time_and_not_later(site: Site) -> None:
+    job_id = submit()
+    tag = call("GET", f"/jobs/{job_id}").headers["etag"]
+    answer = call("GET", f"/jobs/{job_id}", query={"wait": "25"}, headers={"If-None-Match": tag})
+    assert (answer.status, site.clock.now()) == (304, START + timedelta(seconds=25))
+
+
+def test_a_job_that_has_ended_is_not_waited_for(site: Site) -> None:
+    job_id = submit()
+    site.claim(job_id)
+    site.take(job_id, COMPLETE, result=Payload("{}"))
+    assert call("GET", f"/jobs/{job_id}", query={"wait": "25"}).json["status"] == "completed"
+    assert site.clock.now() == START
+
+
+def test_a_job_that_vanishes_while_waiting_is_shown_as_it_was(site: Site) -> None:
+    job_id = submit()
+    assert isinstance(site.store, MemoryJobStore)
+    with _happening(site, 1, site.store.jobs.clear):
+        assert call("GET", f"/jobs/{job_id}", query={"wait": "2"}).json["status"] == "queued"
+
+
+@pytest.mark.parametrize("wait", ["0", "26", "-1", "1.5", "", "ten", " 5", "05", "1e1", "9" * 5_000, "\u0665", "5\n"])
+@pytest.mark.usefixtures("site")
+def test_a_wait_that_cannot_be_is_refused(wait: str) -> None:
+    answer = call("GET", f"/jobs/{submit()}", query={"wait": wait})
+    assert (answer.status, answer.fields) == (422, ["wait"])
+
+
+# Lists
+
+
+def _jobs(query: dict[str, str] | None = None, **options: Any) -> list[str]:
+    answer = call("GET", "/jobs", query=query, **options)
+    assert answer.status == 200, answer.body
+    return [job["job_id"] for job in answer.json["jobs"]]
+
+
+def _some(site: Site, *bodies: dict[str, Any]) -> list[str]:
+    """Submit jobs a second apart, and return their ids, newest first."""
+    made = []
+    for body in bodies:
+        made.append(submit(BOOK | body))
+        site.clock.advance(SECOND)
+    return made[::-1]
+
+
+def test_a_list_is_the_tenants_own_jobs_newest_first_without_results(both: Site) -> None:
+    made = _some(both, {}, {"subject": "books/42"}, {})
+    submit(tenant="other")
+    assert _jobs() == made
+    first = call("GET", "/jobs").json["jobs"][1]
+    assert first["subject"] == "books/42"
+    assert not {"result", "history", "input"} & first.keys()
+
+
+@pytest.mark.usefixtures("both")
+def test_a_tenant_without_jobs_has_an_empty_list() -> None:
+    assert call("GET", "/jobs").json == {"jobs": [], "next_cursor": None}
+
+
+@pytest.mark.parametrize("query", [{}, {"client": "web"}, {"from": "2025-01-01", "to": "2027-01-01"}])
+def test_pages_follow_each_other_without_a_gap_and_without_an_overlap(both: Site, query: dict[str, str]) -> None:
+    made = _some(both, *[{"client": "web"}] * 7)
+    seen, cursor = [], None
+    for expected in (3, 3, 1):
+        answer = call("GET", "/jobs", query={"limit": "3", **query, **({"cursor": cursor} if cursor else {})}).json
+        seen += [job["job_id"] for job in answer["jobs"]]
+        assert len(answer["jobs"]) == expected
+        cursor = answer["next_cursor"]
+        both.clock.advance(SECOND)
+        submit(BOOK | {"client": "web"})  # what is new comes first, and does not move the pages after
+    assert (seen, cursor) == (made, None)
+
+
+def test_each_filter_finds_its_own(both: Site) -> None:
+    plain, web, book = _some(both, {"subject": "books/42"}, {"client": "web"}, {})
+    assert _jobs({"subject": "books/42"}) == [book]
+    assert _jobs({"client": "web"}) == [web]
+    assert _jobs({"status": "queued"}) == [plain, web, book]
+    both.claim(plain)
+    assert _jobs({"status": "processing"}) == [plain]
+    assert _jobs({"status": "failed"}) == []
+    assert _jobs({"client": "web", "from": "2026-01-02"}) == []
+
+
+@pytest.mark.usefixtures("both")
+def test_a_filter_does_not_reach_into_another_tenant() -> None:
+    submit(BOOK | {"client": "web", "subject": "books/42"}, tenant="other")
+    for query in ({"client": "web"}, {"subject": "books/42"}, {"status": "queued"}, {"client": "x#web"}):
+        assert _jobs(query) == []
+    submit(BOOK | {"client": "c#web"}, tenant="acm")
+    assert _jobs({"client": "web"}, tenant="acm") == []
+
+
+def test_a_range_of_dates_begins_with_its_first_moment_and_ends_before_its_last(both: Site) -> None:
+    third, second, first = _some(both, {}, {}, {})
+    at = [rfc3339(START + number * SECOND) for number in range(3)]
+    assert _jobs({"from": at[1]}) == [third, second]
+    assert _jobs({"to": at[1]}) == [first]
+    assert _jobs({"from": at[1], "to": at[2]}) == [second]
+    assert _jobs({"from": at[1], "to": at[1]}) == []
+    assert _jobs({"from": "2026-01-01T01:00:01+01:00"}) == [third, second], "any zone"
+    assert _jobs({"from": "2026-01-01"}) == [third, second, first], "a day begins at midnight UTC"
+    assert _jobs({"from": "0001-01-01", "to": "9999-12-31"}) == [third, second, first]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"status": "done"}, "status"),
+        ({"status": "queued,failed"}, "status"),
+        ({"from": "yesterday"}, "from"),
+        ({"to": "2026-13-01"}, "to"),
+        ({"from": "2026-02-01", "to": "2026-01-01"}, "from"),
+        ({"from_": "2026-01-01"}, "from_"),
+        ({"limit": "0"}, "limit"),
+        ({"limit": "101"}, "limit"),
+        ({"limit": "ten"}, "limit"),
+        ({"limit": "9" * 5_000}, "limit"),
+        ({"client": "c" * 3_000}, "client"),
+        ({"subject": "s" * 3_000}, "subject"),
+        ({"cursor": ""}, "cursor"),
+        ({"cursor": "job#1"}, "cursor"),
+        ({"cursor": "~"}, "cursor"),
+        ({"cursor": new_id(START), "from": "2026-02-01"}, "cursor"),
+        ({"cursor": new_id(START), "to": "2025-12-01"}, "cursor"),
+        ({"status": "queued", "client": "web"}, "client"),
+        ({"client": "web", "subject": "books/42"}, "subject"),
+        ({"tenant": "other"}, "tenant"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+@pytest.mark.usefixtures("site")
+def test_a_bad_query_is_refused_by_its_field(query: dict[str, str], field: str) -> None:
+    answer = call("GET", "/jobs", query=query)
+    assert (answer.status, answer.fields) == (422, [field])
+
+
+def test_a_cursor_of_another_tenant_is_a_place_in_ones_own_list(both: Site) -> None:
+    mine = _some(both, {}, {})
+    theirs = submit(tenant="other")
+    assert _jobs({"cursor": theirs}) == mine
+
+
+def test_the_views_are_json_that_needs_no_python(site: Site) -> None:
+    job_id = submit(BOOK | {"client": "caf\u00e9 \U0001f4da"})
+    site.claim(job_id)
+    assert json.loads(call("GET", f"/jobs/{job_id}").body)["client"] == "caf\u00e9 \U0001f4da"

@@ -1,0 +1,162 @@
+"""Lambda events as AWS sends them, and the answers to them."""
+
+import base64
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import api
+
+PROBLEM = "application/problem+json"
+REQUEST_ID = "JKJaXmPLvHcESHA="
+
+
+class Context:
+    """What Lambda hands a function beside the event."""
+
+    function_name = "analysis-jobs-api"
+    function_version = "1"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:analysis-jobs-api:live"
+    aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer; header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+    @property
+    def json(self) -> Any:
+        """The body, parsed."""
+        return json.loads(self.body)
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields that a problem names; fails where the answer is none."""
+        assert self.headers["content-type"] == PROBLEM
+        assert self.json["status"] == self.status
+        assert self.json.keys() >= {"type", "title", "status", "detail"}
+        return [error["field"] for error in self.json.get("errors", [])]
+
+
+def http_event(
+    method: str,
+    path: str,
+    body: str | None = None,
+    *,
+    query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    claims: Mapping[str, Any] | None = None,
+    base64_encoded: bool = False,
+) -> dict[str, Any]:
+    """Return an event of an HTTP API with a JWT authorizer, payload format 2.0.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+    """
+    sent = {"accept": "*/*", "content-type": "application/json", "host": "abc123.execute-api.eu-west-1.amazonaws.com"}
+    event = {
+        "version": "2.0",
+        "routeKey": f"{method} {path}",
+        "rawPath": path,
+        "rawQueryString": urlencode(query or {}),
+        "headers": sent | {name.lower(): value for name, value in (headers or {}).items()},
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "abc123",
+            "authorizer": {"jwt": {"claims": {"sub": "ada", **(claims or {})}, "scopes": None}},
+            "domainName": "abc123.execute-api.eu-west-1.amazonaws.com",
+            "domainPrefix": "abc123",
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "192.0.2.1",
+                "userAgent": "curl/8.9.1",
+            },
+            "requestId": REQUEST_ID,
+            "routeKey": f"{method} {path}",
+            "stage": "$default",
+            "time": "01/Jan/2026:00:00:00 +0000",
+            "timeEpoch": 1767225600000,
+        },
+        "isBase64Encoded": base64_encoded,
+    }
+    # The gateway leaves out what a request has not.
+    if query:
+        event["queryStringParameters"] = dict(query)
+    if body is not None:
+        event["body"] = base64.b64encode(body.encode()).decode() if base64_encoded else body
+    return event
+
+
+def call(
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    raw: str | None = None,
+    tenant: str | None = "acme",
+    query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """Send a request through `api.handler` and return the answer; `raw` is a body as it stands, `body` one for JSON."""
+    text = raw if raw is not None or body is None else json.dumps(body)
+    claims = {} if tenant is None else {"tenant": tenant}
+    return send(http_event(method, path, text, query=query, headers=headers, claims=claims))
+
+
+def send(event: dict[str, Any]) -> Answer:
+    """Hand an event to `api.handler` as Lambda's runtime does: what goes in and comes out is JSON."""
+    wire = json.dumps(api.handler(json.loads(json.dumps(event)), Context()), ensure_ascii=False).encode()
+    answer = json.loads(wire)
+    headers = {name.lower(): value for name, value in answer.get("headers", {}).items()}
+    return Answer(answer["statusCode"], headers, answer.get("body") or "")
+
+
+def sqs_record(body: str, number: int = 1, *, queue: str = "jobs", receipt: str = "receipt") -> dict[str, Any]:
+    """Return one record of an SQS event.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html#example-standard-queue-message-event
+    """
+    return {
+        "messageId": f"059f36b4-87a3-44ab-83d2-66197{number:07}",
+        "receiptHandle": receipt,
+        "body": body,
+        "attributes": {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": "1767225600000",
+            "SenderId": "AROAXMPL:analysis-jobs-api",
+            "ApproximateFirstReceiveTimestamp": "1767225600001",
+        },
+        "messageAttributes": {},
+        "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3",
+        "eventSource": "aws:sqs",
+        "eventSourceARN": f"arn:aws:sqs:eu-west-1:123456789012:{queue}",
+        "awsRegion": "eu-west-1",
+    }
+
+
+@contextmanager
+def logged() -> Iterator[list[dict[str, Any]]]:
+    """Collect what the library logs within the block: the fields of each line, with `text` for its sentence."""
+    lines: list[dict[str, Any]] = []
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(vars(record) | {"text": record.getMessage()})
+
+    collect = Collect()
+    logger = logging.getLogger("tests")  # the service that `conftest.py` names
+    logger.addHandler(collect)
+    try:
+        yield lines
+    finally:
+        logger.removeHandler(collect)

@@ -1,0 +1,127 @@
+"""What every store of artifacts must do, and what is kept in it. Each test runs in memory and with S3."""
+
+import base64
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from analysis_jobs.payloads import MAX_INLINE_BYTES, MAX_PAYLOAD_BYTES, load_json, store_json
+from analysis_jobs.record import Payload
+from analysis_jobs.stores.memory import MemoryArtifactStore
+from analysis_jobs.stores.ports import ArtifactStore, NotFound, TooLarge
+from analysis_jobs.stores.s3 import S3ArtifactStore
+from tests.handlers.aws import REGION, client
+from tests.handlers.builders import a_job
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Any]:
+    with mock_aws():
+        yield client("s3")
+
+
+@pytest.fixture
+def s3_artifacts(s3: Any) -> S3ArtifactStore:
+    bucket = f"artifacts-{next(_numbers)}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    return S3ArtifactStore(s3, bucket)
+
+
+@pytest.fixture(params=["memory", "s3"])
+def artifacts(request: pytest.FixtureRequest) -> ArtifactStore:
+    if request.param == "memory":
+        return MemoryArtifactStore()
+    found: ArtifactStore = request.getfixturevalue("s3_artifacts")
+    return found
+
+
+@pytest.mark.parametrize("body", [b"", b"\x00\xff", "経済".encode() * 100_000])
+def test_what_was_written_is_read(artifacts: ArtifactStore, body: bytes) -> None:
+    artifacts.write("jobs/acme@x.org:1/j/1-result.json", body, "application/json")
+    assert artifacts.read("jobs/acme@x.org:1/j/1-result.json", len(body)) == body
+
+
+def test_a_second_write_replaces_the_first(artifacts: ArtifactStore) -> None:
+    artifacts.write("k", b"first", "text/plain")
+    artifacts.write("k", b"second", "text/plain")
+    assert artifacts.read("k", 100) == b"second"
+
+
+def test_what_is_not_there_is_not_found(artifacts: ArtifactStore) -> None:
+    artifacts.write("jobs/acme/1", b"x", "text/plain")
+    for key in ("jobs/acme/2", "jobs/acme", "jobs/acme/1/"):
+        with pytest.raises(NotFound, match=key):
+            artifacts.read(key, 100)
+
+
+def test_one_byte_too_many_is_refused_with_the_size(artifacts: ArtifactStore) -> None:
+    artifacts.write("k", b"12345", "text/plain")
+    assert artifacts.read("k", 5) == b"12345"
+    with pytest.raises(TooLarge) as refusal:
+        artifacts.read("k", 4)
+    assert refusal.value.size == 5
+
+
+def test_a_form_is_for_one_key_and_one_type(artifacts: ArtifactStore) -> None:
+    form = artifacts.presign_post("uploads/acme/1/a.pdf", "application/pdf", 10, timedelta(hours=1))
+    assert (form.fields["key"], form.fields["Content-Type"]) == ("uploads/acme/1/a.pdf", "application/pdf")
+
+
+def test_a_form_of_s3_is_signed_for_exactly_its_size(s3_artifacts: S3ArtifactStore) -> None:
+    form = s3_artifacts.presign_post("uploads/acme/1/a.pdf", "application/pdf", 10, timedelta(hours=1))
+    conditions = json.loads(base64.b64decode(form.fields["policy"]))["conditions"]
+    assert ["content-length-range", 10, 10] in conditions
+    assert {"Content-Type": "application/pdf"} in conditions
+    assert {"key": "uploads/acme/1/a.pdf"} in conditions
+
+
+# Payloads
+
+
+@pytest.mark.parametrize("value", [None, 0, "", [], {}, {"text": "Ökonomie 経済 \U0001f4c8 \x00"}, [1.5, True, None]])
+def test_a_small_value_is_kept_in_the_row(artifacts: ArtifactStore, value: Any) -> None:
+    payload = store_json(artifacts, a_job(), "result", value)
+    assert payload.key is None
+    assert load_json(artifacts, payload) == value
+
+
+def test_a_row_without_a_value_has_none(artifacts: ArtifactStore) -> None:
+    assert load_json(artifacts, Payload()) is None
+
+
+def test_a_value_is_kept_in_the_bucket_from_one_byte_too_many_on(artifacts: ArtifactStore) -> None:
+    job = a_job(fence=7)
+    fits = "é" * ((MAX_INLINE_BYTES - 2) // 2)  # two bytes each, and the quotes
+    assert store_json(artifacts, job, "result", fits).key is None
+    payload = store_json(artifacts, job, "result", f"{fits}x")
+    assert payload == Payload(key=f"jobs/acme/{job.job_id}/7-result.json")
+    assert load_json(artifacts, payload) == f"{fits}x"
+
+
+def test_a_stale_worker_does_not_overwrite_the_artifact_of_a_newer_one(artifacts: ArtifactStore) -> None:
+    job = a_job()
+    newer, stale = (a_job(job_id=job.job_id, fence=fence) for fence in (2, 1))
+    kept = store_json(artifacts, newer, "result", ["newer"] * 10_000)
+    store_json(artifacts, stale, "result", ["stale"] * 10_000)
+    assert load_json(artifacts, kept)[0] == "newer"
+
+
+@pytest.mark.parametrize("value", [float("nan"), [float("inf")], "half of a pair: \ud83d"])
+def test_what_nobody_could_read_back_is_not_kept(artifacts: ArtifactStore, value: Any) -> None:
+    with pytest.raises(ValueError, match=r"JSON compliant|surrogates not allowed"):
+        store_json(artifacts, a_job(), "result", value)
+
+
+def test_what_is_too_large_to_be_read_back_is_not_kept(artifacts: ArtifactStore) -> None:
+    largest = "x" * (MAX_PAYLOAD_BYTES - 2)
+    assert load_json(artifacts, store_json(artifacts, a_job(), "result", largest)) == largest
+    with pytest.raises(TooLarge) as refusal:
+        store_json(artifacts, a_job(), "result", f"{largest}x")
+    assert refusal.value.size == MAX_PAYLOAD_BYTES + 1

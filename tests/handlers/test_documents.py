@@ -1,0 +1,225 @@
+"""The text of PDFs, and every way in which a file can be bad."""
+
+import random
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from analysis_jobs import Document, Fail, documents
+from analysis_jobs.documents import MAX_PAGES, is_document, pdf_text, safe_filename, upload_key
+from tests.handlers.pdfs import COASTAL, EXAMPLE, PNG, REPOSITORY, RIVERSIDE, pdf, raw_pdf, swollen_pdf
+
+STATEMENT = REPOSITORY.parent / "shared" / "data" / "bank-statement-multipage.pdf"
+CATALOG = b"<</Type/Catalog/Pages 2 0 R>>"
+ID = "01m80ep4519qqbn8af6shbwev8"
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text)
+
+
+def _code(content: bytes, name: str = "rfp.pdf") -> str:
+    with pytest.raises(Fail) as refused:
+        pdf_text(content, name)
+    assert name in refused.value.message, "the message names the file"
+    return refused.value.code
+
+
+@pytest.mark.parametrize("document", [RIVERSIDE, COASTAL], ids=lambda path: path.stem)
+def test_every_word_of_an_example_comes_out_in_its_order(document: Path) -> None:
+    source = document.with_suffix(".txt").read_text(encoding="utf-8")
+    title = source.splitlines()[0]
+    foot = re.compile(rf"{re.escape(title)} - page \d+")
+    found = foot.sub("", pdf_text(document.read_bytes(), document.name))
+    notation = re.compile(r"^(# |- |---)", re.MULTILINE)
+    assert _words(found) == _words(notation.sub("", source))
+
+
+def test_pages_are_divided_by_form_feeds_and_lines_by_newlines() -> None:
+    assert pdf_text(pdf(["one", "two"], ["three"]), "rfp.pdf") == "one\ntwo\fthree"
+
+
+def test_a_page_without_text_between_others_stays_an_empty_page() -> None:
+    assert pdf_text(pdf(["one"], [], ["three"]), "rfp.pdf") == "one\f\fthree"
+
+
+def test_a_hyphen_at_the_end_of_a_line_stays_a_hyphen_and_a_line_end() -> None:
+    assert pdf_text(pdf(["proposals are eval-", "uated"]), "rfp.pdf") == "proposals are eval-\nuated"
+
+
+def test_letters_beyond_ascii_come_out_as_they_are() -> None:
+    assert pdf_text(pdf(["Café £500 {rfp_text} </document>"]), "rfp.pdf") == "Café £500 {rfp_text} </document>"
+
+
+def test_a_statement_from_another_programme_reads_whole() -> None:
+    if not STATEMENT.exists():
+        pytest.skip("the shared data are not beside this repository")
+    text = pdf_text(STATEMENT.read_bytes(), STATEMENT.name)
+    assert [f"Page {page} of 5" in text for page in range(1, 6)] == [True] * 5
+    assert "Total checking and money market savings accounts" in text
+    assert not set(re.findall(r"[\x00-\x08\x0b\x0e-\x1f]", text)), "no control characters reach the model"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        pytest.param(b"", "document_empty", id="no bytes"),
+        pytest.param(PNG, "document_not_pdf", id="a picture"),
+        pytest.param(b"Request for proposals\n", "document_not_pdf", id="a text"),
+        pytest.param(b"%PDF-1.7\n" + b"nonsense" * 500, "document_corrupt", id="only the header is a PDF's"),
+        pytest.param(raw_pdf(CATALOG, b"<</Type/Pages/Kids[]/Count 0>>"), "document_corrupt", id="no pages"),
+        pytest.param(raw_pdf(b"<</Type/Catalog>>"), "document_corrupt", id="no page tree"),
+        pytest.param(pdf(["secret"], password="hunter2"), "document_encrypted", id="encrypted"),
+        pytest.param(pdf([], []), "document_no_text", id="empty pages"),
+        pytest.param(pdf(["   "]), "document_no_text", id="spaces only"),
+    ],
+)  # fmt: skip
+def test_a_bad_file_fails_with_a_code_of_its_own(content: bytes, code: str) -> None:
+    assert _code(content) == code
+
+
+@pytest.mark.parametrize("percent", [1, 5, 25, 50, 75, 90, 99])
+def test_a_file_that_is_cut_off_is_corrupt_and_never_half_a_document(percent: int) -> None:
+    content = RIVERSIDE.read_bytes()
+    assert _code(content[: len(content) * percent // 100]) == "document_corrupt"
+
+
+def test_a_file_whose_bytes_were_scattered_is_refused_or_read_but_never_crashes() -> None:
+    content = RIVERSIDE.read_bytes()
+    dice = random.Random(7)
+    outcomes: set[str] = set()
+    for _ in range(40):
+        noisy = bytearray(content)
+        for _ in range(dice.choice([1, 10, 200])):
+            noisy[dice.randrange(len(noisy))] = dice.randrange(256)
+        try:
+            pdf_text(bytes(noisy), "rfp.pdf")
+        except Fail as refused:
+            outcomes.add(refused.code)
+    assert outcomes
+    assert outcomes <= {"document_corrupt", "document_no_text", "document_not_pdf", "document_encrypted"}
+
+
+def test_a_document_that_only_its_owner_may_change_is_read() -> None:
+    assert pdf_text(pdf(["open"], owner_password="hunter2"), "rfp.pdf") == "open"
+
+
+def test_a_header_within_the_first_kilobyte_counts_and_one_after_it_does_not() -> None:
+    content = pdf(["found"])
+    assert pdf_text(b"\r\n" * 500 + content, "rfp.pdf") == "found"
+    assert _code(b"\r\n" * 512 + content) == "document_not_pdf"
+
+
+def test_a_file_padded_with_zeros_is_read() -> None:
+    assert pdf_text(pdf(["found"]) + b"\0" * 4096, "rfp.pdf") == "found"
+
+
+def test_a_document_with_more_pages_than_the_limit_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "MAX_PAGES", 3)
+    assert pdf_text(pdf(*[["page"]] * 3), "rfp.pdf").count("page") == 3
+    assert _code(pdf(*[["page"]] * 4)) == "document_too_long"
+    assert MAX_PAGES == 2_000
+
+
+def test_few_bytes_that_unpack_to_much_text_are_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = swollen_pdf(2_000)
+    assert len(bomb) < 2_000
+    assert len(pdf_text(bomb, "rfp.pdf")) == 80_000
+    monkeypatch.setattr(documents, "MAX_CHARACTERS", 79_999)
+    assert _code(bomb) == "document_too_long"
+
+
+def test_the_limit_on_characters_counts_all_pages_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "MAX_CHARACTERS", 9)
+    assert pdf_text(pdf(["four"], ["five"]), "rfp.pdf") == "four\ffive"
+    assert _code(pdf(["four"], ["five"], ["more"])) == "document_too_long"
+
+
+def test_pages_are_closed_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pypdfium2  # noqa: PLC0415 - as the product does
+
+    open_pages: list[int] = []
+    most = 0
+
+    def counting(step: int, method: Callable[..., None]) -> Callable[..., None]:
+        def counted(*arguments: object, **options: object) -> None:
+            nonlocal most
+            open_pages.append(step)
+            most = max(most, sum(open_pages))
+            return method(*arguments, **options)
+
+        return counted
+
+    monkeypatch.setattr(pypdfium2.PdfPage, "__init__", counting(+1, pypdfium2.PdfPage.__init__))
+    monkeypatch.setattr(pypdfium2.PdfPage, "close", counting(-1, pypdfium2.PdfPage.close))
+    pdf_text(pdf(*[["page"]] * 20), "rfp.pdf")
+    assert (most, sum(open_pages)) == (1, 0)
+
+
+def test_jobs_side_by_side_read_their_own_documents() -> None:
+    contents = [pdf([f"document {number}"] * 30) for number in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        texts = list(threads.map(lambda content: pdf_text(content, "rfp.pdf"), contents * 4))
+    assert [set(text.split("\n")) for text in texts] == [{f"document {number}"} for number in range(8)] * 4
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("rfp.pdf", "rfp.pdf"),
+        ("Call for proposals (final).pdf", "Call-for-proposals-final-.pdf"),
+        ("../../other-tenant/secret.pdf", "secret.pdf"),
+        ("C:\\Users\\me\\rfp.pdf", "rfp.pdf"),
+        ("a\r\nSet-Cookie: x=1.pdf", "a-Set-Cookie-x-1.pdf"),
+        ("r\u00e9sum\u00e9.pdf", "r-sum-.pdf"),
+        ("\u6587\u4ef6.pdf", "pdf"),
+        ("rfp\0.pdf", "rfp-.pdf"),
+        ("..", "document"),
+        (".hidden", "hidden"),
+        ("/", "document"),
+        ("\u202efdp.exe", "fdp.exe"),
+        ("." + "x" * 200 + ".pdf", "x" * 124 + ".pdf"),
+        ("a" * 72 + "." + "-" * 127, "document"),
+    ],
+)  # fmt: skip
+def test_a_filename_keeps_only_what_is_safe_in_a_key_and_in_a_header(given: str, kept: str) -> None:
+    assert safe_filename(given) == kept
+    assert is_document(f"{ID}/{safe_filename(given)}"), "what POST /uploads answers is taken by POST /jobs"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "rfp.pdf",
+        f"{ID}/",
+        f"{ID}/..",
+        f"{ID}/.",
+        f"{ID}/-rf",
+        f"{ID}/../other/rfp.pdf",
+        f"{ID}/a/b.pdf",
+        f"../other/{ID}/rfp.pdf",
+        f"/{ID}/rfp.pdf",
+        f"{ID}/rfp.pdf\n",
+        f"{ID}/rfp%2F.pdf",
+        f"{ID.upper()}/rfp.pdf",
+        f"{ID[:-1]}/rfp.pdf",
+        f"{ID}/{'a' * 129}",
+        f"{ID}/r\u00e9sum\u00e9.pdf",
+    ],
+)
+def test_a_name_that_no_upload_was_given_is_no_document(document: str) -> None:
+    assert not is_document(document)
+    with pytest.raises(ValidationError):
+        TypeAdapter(Document).validate_python(document)
+
+
+def test_a_document_is_in_the_folder_of_its_tenant() -> None:
+    assert upload_key("acme", f"{ID}/rfp.pdf") == f"uploads/acme/{ID}/rfp.pdf"
+
+
+def test_the_examples_carry_the_documents_that_the_tests_read() -> None:
+    assert sorted(path.name for path in (EXAMPLE / "documents").glob("*.pdf")) == [COASTAL.name, RIVERSIDE.name]

@@ -1,0 +1,184 @@
+"""What only the store on DynamoDB can meet: transactions that collide, indexes that lag, batches that come in parts."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from analysis_jobs.clock import ManualClock
+from analysis_jobs.payloads import MAX_INLINE_BYTES
+from analysis_jobs.record import MAX_HISTORY, HistoryEntry, IdempotencyKey, JobFailure, Listing, Payload
+from analysis_jobs.stores.dynamo import DynamoJobStore
+from analysis_jobs.stores.ports import Created, Existing
+from analysis_jobs.submission import Submission
+from analysis_jobs.transitions import CLAIM, Status
+from tests.handlers.builders import MINUTE, NOTHING, START, a_job, key_of
+
+KEY = IdempotencyKey("d1", "b1", START + MINUTE)
+
+
+class Interposed:
+    """A client whose `operation` is done by `instead`, which is given the real one; everything else is the client's."""
+
+    def __init__(self, client: Any, operation: str, instead: Callable[..., Any]) -> None:
+        self._client = client
+        self._operation = operation
+        self._instead = instead
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._client, name)
+        if name != self._operation:
+            return real
+        return lambda **arguments: self._instead(real, **arguments)
+
+
+def interposed(client: Any, operation: str, instead: Callable[..., Any]) -> Any:
+    """Return an `Interposed` that passes for a client."""
+    return Interposed(client, operation, instead)
+
+
+def refused(client: Any, *reasons: str) -> ClientError:
+    answer = {
+        "Error": {"Code": "TransactionCanceledException", "Message": "cancelled"},
+        "CancellationReasons": [{"Code": reason} for reason in reasons],
+    }
+    error: ClientError = client.exceptions.TransactionCanceledException(answer, "TransactWriteItems")
+    return error
+
+
+def test_submissions_that_collide_are_tried_again(dynamodb: Any, table: str, clock: ManualClock) -> None:
+    collisions = [refused(dynamodb, "None", "TransactionConflict") for _ in range(3)]
+
+    def collide(real: Callable[..., Any], **arguments: Any) -> Any:
+        if collisions:
+            raise collisions.pop()
+        return real(**arguments)
+
+    store = DynamoJobStore(interposed(dynamodb, "transact_write_items", collide), table, clock)
+    job = a_job(subject="books/1")
+    assert store.create(job, None) == Created(job)
+    assert store.latest("acme", "valuation", "books/1") == job
+    assert clock.now() > START  # it waited between the tries
+
+
+def test_submissions_that_collide_for_ever_are_an_error(dynamodb: Any, table: str, clock: ManualClock) -> None:
+    def collide(_real: Callable[..., Any], **_arguments: Any) -> Any:
+        raise refused(dynamodb, "TransactionConflict", "None")
+
+    store = DynamoJobStore(interposed(dynamodb, "transact_write_items", collide), table, clock)
+    job = a_job(subject="books/1")
+    with pytest.raises(TimeoutError, match=f"{job.job_id}: 8 conflicting submissions"):
+        store.create(job, None)
+    assert store.get(key_of(job)) is None
+
+
+def test_a_transaction_that_fails_for_another_reason_is_an_error(dynamodb: Any, table: str, clock: ManualClock) -> None:
+    def throttle(_real: Callable[..., Any], **_arguments: Any) -> Any:
+        raise refused(dynamodb, "ThrottlingError", "None")
+
+    store = DynamoJobStore(interposed(dynamodb, "transact_write_items", throttle), table, clock)
+    with pytest.raises(ClientError, match="cancelled"):
+        store.create(a_job(), KEY)
+
+
+def test_a_submission_that_landed_unseen_is_not_taken_for_another(
+    dynamodb: Any, table: str, clock: ManualClock
+) -> None:
+    # The first try is still in progress when it is tried again, and lands: the key is then used, by this very job.
+    def land_late(real: Callable[..., Any], **arguments: Any) -> Any:
+        if store.get(key_of(job)) is None:
+            real(**arguments)
+            answer = {"Error": {"Code": "TransactionInProgressException", "Message": "in progress"}}
+            raise dynamodb.exceptions.TransactionInProgressException(answer, "TransactWriteItems")
+        return real(**arguments)
+
+    store = DynamoJobStore(interposed(dynamodb, "transact_write_items", land_late), table, clock)
+    job = a_job()
+    assert store.create(job, KEY) == Created(job)
+    assert store.create(a_job(), KEY) == Existing(job.job_id, "b1")
+
+
+def test_a_row_that_its_index_is_behind_on_is_left_out(dynamodb: Any, table: str, clock: ManualClock) -> None:
+    moved, still = a_job(), a_job()
+
+    def claim_meanwhile(real: Callable[..., Any], **arguments: Any) -> Any:
+        found = real(**arguments)
+        store.transition(key_of(moved), CLAIM, NOTHING, now=START)
+        return found
+
+    store = DynamoJobStore(interposed(dynamodb, "query", claim_meanwhile), table, clock)
+    store.create(moved, None)
+    store.create(still, None)
+    assert store.list_jobs(Listing("acme", status=Status.QUEUED)).jobs == [still]
+
+
+def test_a_batch_that_comes_in_parts_is_read_to_its_end(dynamodb: Any, table: str, clock: ManualClock) -> None:
+    def one_by_one(real: Callable[..., Any], **arguments: Any) -> Any:
+        request = arguments["RequestItems"][table]
+        found = real(RequestItems={table: {**request, "Keys": request["Keys"][:1]}})
+        left = {table: {**request, "Keys": request["Keys"][1:]}} if request["Keys"][1:] else {}
+        return found | {"UnprocessedKeys": left}
+
+    store = DynamoJobStore(interposed(dynamodb, "batch_get_item", one_by_one), table, clock)
+    jobs = [a_job(client="web", created_at=START + n * MINUTE) for n in range(3)]
+    for job in jobs:
+        store.create(job, None)
+    assert store.list_jobs(Listing("acme", client="web")).jobs == jobs[::-1]
+    assert clock.now() > START  # it waited between the parts
+
+
+def test_a_job_without_subject_and_key_costs_one_plain_write(dynamodb: Any, table: str, clock: ManualClock) -> None:
+    def never(_real: Callable[..., Any], **_arguments: Any) -> Any:
+        raise AssertionError("a transaction costs twice as much")
+
+    store = DynamoJobStore(interposed(dynamodb, "transact_write_items", never), table, clock)
+    job = a_job()
+    assert store.create(job, None) == Created(job)
+
+
+def test_what_is_not_owed_any_more_is_in_no_sparse_index(
+    dynamodb: Any, dynamo_store: DynamoJobStore, table: str
+) -> None:
+    job = a_job(due_at=None, client=None, subject=None)
+    dynamo_store.create(job, None)
+    (item,) = dynamodb.scan(TableName=table)["Items"]
+    assert not {"due_at", "due_shard", "tenant_client", "tenant_subject"} & item.keys()
+    assert item["tenant_status"] == {"S": "acme#queued"}
+
+
+def test_the_largest_job_that_can_be_submitted_and_run_fits_into_its_items(
+    dynamodb: Any, table: str, clock: ManualClock
+) -> None:
+    # DynamoDB: an item has at most 409,600 bytes, a sort key 1,024. A beat pays for every 1,024 of them.
+    written: list[Any] = []
+
+    def look(real: Callable[..., Any], **arguments: Any) -> Any:
+        written.extend(write["Put"]["Item"] for write in arguments["TransactItems"])
+        return real(**arguments)
+
+    store = DynamoJobStore(interposed(dynamodb, "transact_write_items", look), table, clock)
+    longest = Submission(analysis="a" * 63, input={}, subject="\U0001f4c8" * 230, client="\U0001f4c8" * 128)
+    payload = Payload(text="x" * MAX_INLINE_BYTES)
+    job = a_job(
+        tenant="t" * 128,
+        analysis=longest.analysis,
+        subject=longest.subject,
+        client=longest.client,
+        project=longest.client,
+        input=payload,
+        result=payload,
+        failure=JobFailure("c" * 10_000, "\U0001f4c8" * 1_000_000, retryable=True),
+        history=(HistoryEntry(START, "complete", Status.COMPLETED),) * (MAX_HISTORY + 1),
+    )
+    store.create(job, KEY)
+    assert len(written) == 3
+    assert all(len(item["item"]["S"].encode()) <= 1_024 for item in written)
+    assert max(len(json.dumps(item, ensure_ascii=False).encode()) for item in written) < 100_000
+
+
+def test_the_expiry_of_a_row_is_in_seconds(dynamodb: Any, dynamo_store: DynamoJobStore, table: str) -> None:
+    dynamo_store.create(a_job(expires_at=START), None)
+    (item,) = dynamodb.scan(TableName=table)["Items"]
+    assert item["expires_at"] == {"N": str(int(START.timestamp()))}

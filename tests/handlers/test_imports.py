@@ -1,0 +1,123 @@
+"""What a cold start costs, and what it must not do: import what the function does not need, or read the environment."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.handlers.pdfs import REPOSITORY
+
+HANDLERS = ("api", "worker", "sweeper")
+PATH = os.pathsep.join(str(REPOSITORY / folder) for folder in ("handlers", "examples/rfp-analysis"))
+ENVIRONMENT = {
+    "ANALYSES": "rfp_analysis",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "BUCKET_NAME": "artifacts",
+    "MODEL_ID": "some.model",
+    "PROMPT_TABLE_NAME": "prompts",
+    "QUEUE_URLS": '{"medium": "https://sqs.eu-west-1.amazonaws.com/1/jobs"}',
+    "TABLE_NAME": "jobs",
+}
+# CPU time, in the time that importing boto3 and making one client takes. Measured 1.2, 1.05 and 1.05; a machine that
+# others use at the same time makes them jump by a tenth or two.
+BUDGETS = {"api": 1.6, "worker": 1.4, "sweeper": 1.4}
+BASELINE = "import boto3; boto3.client('dynamodb')"
+
+
+def _run(program: str, **environment: str) -> str:
+    variables = {"PYTHONPATH": PATH} | environment
+    run = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == "", "not even a warning"
+    return run.stdout
+
+
+def _cpu_s(program: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    _run(program, **ENVIRONMENT)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def test_importing_a_handler_costs_little_more_than_boto3_does() -> None:
+    programs = {"boto3": BASELINE} | {handler: f"import {handler}" for handler in HANDLERS}
+    for program in programs.values():
+        _run(program, **ENVIRONMENT)  # the bytecode is there, as it is in the package
+    best = {name: min(_cpu_s(program) for _ in range(3)) for name, program in programs.items()}
+    ratios = {handler: round(best[handler] / best["boto3"], 2) for handler in HANDLERS}
+    assert {handler: ratio for handler, ratio in ratios.items() if ratio > BUDGETS[handler]} == {}
+
+
+# A handler as it is when the first event was answered: everything made that is made once.
+_READY = """
+import json, sys
+import {handler}
+{handler}._{handler}()
+print(json.dumps(sorted(sys.modules)))
+"""
+_NOBODY = {"aws_xray_sdk", "cloud", "moto", "pypdfium2", "pytest", "tests"}
+_UNWANTED = {
+    "api": {"analysis_jobs.bedrock", "analysis_jobs.work", "analysis_jobs.heartbeat"},
+    "worker": {"analysis_jobs.http", "aws_lambda_powertools.event_handler"},
+    "sweeper": {"analysis_jobs.http", "analysis_jobs.bedrock", "analysis_jobs.work", "rfp_analysis"}
+    | {"aws_lambda_powertools.event_handler"},
+}
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_a_handler_that_is_ready_has_imported_nothing_that_it_does_not_use(handler: str) -> None:
+    imported = set(json.loads(_run(_READY.format(handler=handler), **ENVIRONMENT)))
+    assert imported & (_NOBODY | _UNWANTED[handler]) == set()
+    assert "analysis_jobs.settings" in imported
+
+
+# Reports who asks for a variable: the first frame outside the machinery of `os.environ`.
+_WATCHED = """
+import json, os, sys
+
+asked = []
+
+class Watched(type(os.environ)):
+    def __getitem__(self, name):
+        frame = sys._getframe(1)
+        while frame.f_code.co_filename.startswith("<frozen"):
+            frame = frame.f_back
+        asked.append([name, frame.f_code.co_filename])
+        return super().__getitem__(name)
+
+os.environ.__class__ = Watched
+import {module}
+print(json.dumps(asked))
+"""
+
+
+def _asked_at_import(module: str) -> list[Any]:
+    asked = json.loads(_run(_WATCHED.format(module=module)))
+    return [[name, file] for name, file in asked if file.startswith(str(REPOSITORY / "handlers"))]
+
+
+@pytest.mark.parametrize("module", [*HANDLERS, "rfp_analysis"])
+def test_nothing_of_ours_reads_the_environment_at_import(module: str) -> None:
+    assert _asked_at_import(module) == []
+
+
+def test_the_watch_sees_what_is_read() -> None:
+    program = _WATCHED.format(module="os") + "os.environ.get('HOME'); os.getenv('USER')\nprint(json.dumps(asked))"
+    asked = json.loads(_run(program).splitlines()[-1])
+    assert [name for name, _ in asked] == ["HOME", "USER"]
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_without_its_environment_a_handler_says_what_is_missing(handler: str) -> None:
+    program = (
+        f"import {handler}\nfrom analysis_jobs.errors import ConfigurationError\n"
+        f"try:\n    {handler}._{handler}()\nexcept ConfigurationError as error:\n    print(error)"
+    )
+    said = _run(program)
+    assert all(name in said for name in ("ANALYSES", "TABLE_NAME", "BUCKET_NAME", "QUEUE_URLS"))

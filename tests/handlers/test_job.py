@@ -1,0 +1,256 @@
+"""What an analysis sees of its job: documents, prompts, the model with one repair turn, progress and usage."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from analysis_jobs import Fail, Job, Prompt, Retry
+from analysis_jobs.documents import upload_key
+from analysis_jobs.errors import ConfigurationError, Defer, JobError, Stopped
+from analysis_jobs.ids import new_id
+from analysis_jobs.job import Workbench
+from analysis_jobs.model import Reply
+from analysis_jobs.prompts import MemoryPromptStore
+from analysis_jobs.record import Usage
+from analysis_jobs.stores.memory import MemoryArtifactStore
+from tests.handlers.builders import START, ScriptedModel, a_processing_job
+from tests.handlers.pdfs import PNG, pdf
+
+DOCUMENT = f"{new_id(START)}/rfp.pdf"
+RECORD = a_processing_job(subject="books/42", attempt=2, usage=Usage(1, 100, 10), progress=20)
+
+
+class Request(BaseModel):
+    document: str = ""
+
+
+class Summary(BaseModel):
+    """The gist.
+
+    For people in a hurry.
+    """
+
+    title: str
+    pages: int = Field(ge=1)
+
+
+def _said(data: dict[str, Any] | None, text: str = "", fault: JobError | None = None) -> Reply:
+    return Reply(text or str(data), data, "tool_use", Usage(1, 10, 2), fault)
+
+
+GOOD = _said({"title": "Dune", "pages": 412})
+BAD = _said({"title": "Dune", "pages": 0})
+
+
+def _job(model: ScriptedModel | None = None, **bench: Any) -> Job[Request]:
+    parts: dict[str, Any] = {
+        "artifacts": MemoryArtifactStore(),
+        "prompts": MemoryPromptStore(),
+        "model": model or ScriptedModel(),
+        "model_id": "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "max_document_bytes": 100_000,
+        "check": lambda: None,
+    }
+    return Job(RECORD, Request(document=DOCUMENT), Workbench(**{**parts, **bench}))
+
+
+def _with_document(content: bytes, key: str | None = None, **bench: Any) -> Job[Request]:
+    artifacts = MemoryArtifactStore()
+    artifacts.write(key or upload_key("acme", DOCUMENT), content, "application/pdf")
+    return _job(artifacts=artifacts, **bench)
+
+
+def test_a_job_knows_who_it_is() -> None:
+    job = _job()
+    assert (job.job_id, job.tenant, job.subject, job.attempt) == (RECORD.job_id, "acme", "books/42", 2)
+    assert (job.usage, job.percent) == (Usage(1, 100, 10), 20), "both go on from the attempt before"
+
+
+def test_the_text_of_an_uploaded_document_is_read() -> None:
+    assert _with_document(pdf(["one"], ["two"])).text(DOCUMENT) == "one\ftwo"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "document_empty"),
+        (PNG, "document_not_pdf"),
+        (b"%PDF-1.4 rubbish", "document_corrupt"),
+        (pdf(["secret"], password="hunter2"), "document_encrypted"),
+        (pdf([]), "document_no_text"),
+        (pdf(["x"]) + b"\0" * 100_000, "document_too_large"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_bad_document_fails_by_its_code_and_its_name(content: bytes, code: str) -> None:
+    with pytest.raises(Fail) as failed:
+        _with_document(content).text(DOCUMENT)
+    assert failed.value.code == code
+    assert failed.value.message.startswith("rfp.pdf ")
+
+
+def test_a_document_that_was_never_uploaded_is_not_found() -> None:
+    with pytest.raises(Fail, match=r"document_not_found: .*rfp\.pdf was not uploaded"):
+        _job().text(DOCUMENT)
+
+
+def test_a_document_of_another_tenant_is_not_found() -> None:
+    job = _with_document(pdf(["secret"]), key=upload_key("other", DOCUMENT))
+    with pytest.raises(Fail, match="document_not_found"):
+        job.text(DOCUMENT)
+
+
+@pytest.mark.parametrize("path", ["../other/{}", "../../uploads/other/{}", "/uploads/other/{}", "{}/../x.pdf"])
+def test_a_path_that_leads_elsewhere_is_refused_before_anything_is_read(path: str) -> None:
+    class Unread(MemoryArtifactStore):
+        def read(self, key: str, max_bytes: int) -> bytes:
+            raise AssertionError(f"{key} was read, up to {max_bytes}")
+
+    with pytest.raises(Fail, match="document_not_found"):
+        _job(artifacts=Unread()).text(path.format(DOCUMENT))
+
+
+def test_a_prompt_comes_from_the_table_and_else_is_the_default() -> None:
+    default = Prompt("books", "step-1", ("Novel",), "Default: {text}")
+    job = _job(prompts=MemoryPromptStore(replace(default, user_prompt_template="Stored: {text}", version=4)))
+    assert job.prompt("books/step-1", category="Novel", default=default, text="x").user == "Stored: x"
+    assert job.prompt_source == "books/step-1@v4"
+    assert job.prompt("books/step-1", category="Essay", default=default, text="x").user == "Default: x"
+    assert job.prompt_source == "books/step-1@v0"
+
+
+def test_a_prompt_that_has_no_place_for_a_value_is_a_fault_of_the_deployment() -> None:
+    with pytest.raises(ConfigurationError, match=r"lacks \{text\}"):
+        _job().prompt("books/step-1", category="Novel", default=Prompt("books", "step-1", ("Novel",), "Hi"), text="x")
+
+
+def test_an_answer_that_fits_is_returned_after_one_question() -> None:
+    model = ScriptedModel(GOOD)
+    assert _job(model).ask("Which book?", answer=Summary) == Summary(title="Dune", pages=412)
+    [question] = model.questions
+    assert question.tool is not None
+    assert (question.tool.name, question.tool.description) == ("Summary", "The gist.")
+    assert question.tool.schema == Summary.model_json_schema()
+    assert (question.prompt, question.max_tokens, question.system) == ("Which book?", 4_096, None)
+    assert question.metadata == {"job_id": RECORD.job_id}
+
+
+def test_a_free_answer_is_its_text() -> None:
+    model = ScriptedModel(_said(None, "Dune, I think."))
+    assert _job(model).ask("Which book?", max_tokens=50, model_id="m") == "Dune, I think."
+    assert (model.questions[0].tool, model.questions[0].max_tokens, model.questions[0].model_id) == (None, 50, "m")
+
+
+def test_an_answer_that_does_not_fit_gets_one_repair_turn_that_says_what_was_wrong() -> None:
+    model = ScriptedModel(BAD, GOOD)
+    assert _job(model).ask("Which book?", answer=Summary).pages == 412
+    first, second = model.questions
+    assert second.prompt.startswith(first.prompt)
+    assert str(BAD.data) in second.prompt
+    assert "pages: Input should be greater than or equal to 1" in second.prompt
+    assert replace(second, prompt=first.prompt) == first, "only the prompt differs"
+
+
+def test_an_answer_that_is_no_json_gets_a_repair_turn_too() -> None:
+    model = ScriptedModel(_said(None, '{"title": "Du'), GOOD)
+    assert _job(model).ask("Which book?", answer=Summary).title == "Dune"
+    assert '{"title": "Du' in model.questions[1].prompt
+
+
+def test_a_second_answer_that_does_not_fit_is_another_attempts_work() -> None:
+    model = ScriptedModel(BAD, BAD)
+    job = _job(model)
+    with pytest.raises(Retry, match=r"model_answer_invalid: .*pages: ") as refused:
+        job.ask("Which book?", answer=Summary)
+    assert refused.value.after is None
+    assert len(model.questions) == 2
+    assert job.usage == Usage(3, 120, 14), "both answers were paid for"
+
+
+def test_a_useless_answer_is_raised_and_counted() -> None:
+    model = ScriptedModel(_said(None, "Du", Fail("model_answer_too_long", "cut")))
+    job = _job(model)
+    with pytest.raises(Fail, match="model_answer_too_long"):
+        job.ask("Which book?", answer=Summary)
+    assert (len(model.questions), job.usage) == (1, Usage(2, 110, 12))
+
+
+@pytest.mark.parametrize("error", [Fail("a", "x"), Retry("b", "x"), Defer("c", "x")], ids=lambda error: error.code)
+def test_the_models_own_errors_pass_unchanged(error: JobError) -> None:
+    with pytest.raises(type(error)) as raised:
+        _job(ScriptedModel(error)).ask("Which book?")
+    assert raised.value is error
+
+
+def test_without_a_model_the_message_says_where_to_set_one() -> None:
+    with pytest.raises(ConfigurationError, match="set model_id on the module"):
+        _job(model_id="").ask("Which book?")
+
+
+class Page[T](BaseModel):
+    items: list[T]
+
+
+def test_the_name_of_a_generic_answer_is_one_that_bedrock_takes() -> None:
+    model = ScriptedModel(_said({"items": [1]}))
+    assert _job(model).ask("Numbers?", answer=Page[int]).items == [1]
+    assert model.questions[0].tool is not None
+    assert model.questions[0].tool.name == "Page_int_"
+
+
+def test_a_very_long_list_of_faults_is_cut_in_prompt_and_message() -> None:
+    wrong = _said({"items": ["x"] * 10_000}, text="(long)")
+    model = ScriptedModel(wrong, wrong)
+    with pytest.raises(Retry) as refused:
+        _job(model).ask("Numbers?", answer=Page[int])
+    assert len(refused.value.message) < 1_200
+    assert len(model.questions[1].prompt) < 1_500
+
+
+@pytest.mark.parametrize(("given", "kept"), [(0, 0), (33, 33), (100, 100), (-5, 0), (250, 100), (66.6, 66)])
+def test_progress_is_a_whole_number_from_0_to_100(given: int, kept: int) -> None:
+    job = _job()
+    job.progress(given)
+    assert (job.percent, type(job.percent)) == (kept, int)
+
+
+def test_an_arriving_answer_moves_the_progress_on_and_never_to_the_end() -> None:
+    seen: list[int] = []
+    model = ScriptedModel(_said(None, "x" * 6_000), _said(None, "x" * 6_000))
+    job: Job[Request] = _job(model, check=lambda: seen.append(job.percent))
+    job.progress(20)
+    job.ask("Which book?")
+    job.ask("And then?")
+    assert seen == sorted(seen), "it never goes back"
+    assert len(set(seen)) > 10
+    assert job.percent == 95
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda job: job.progress(50),
+        lambda job: job.text(DOCUMENT),
+        lambda job: job.ask("Which book?"),
+    ],
+    ids=["progress", "text", "ask"],
+)
+def test_every_step_notices_that_the_attempt_must_stop(step: Callable[[Job[Request]], object]) -> None:
+    def stopped() -> None:
+        raise Stopped("the lease is lost")
+
+    job = _with_document(pdf(["x"]), model=ScriptedModel(_said(None, "an answer")), check=stopped)
+    with pytest.raises(Stopped):
+        step(job)
+
+
+def test_a_later_stage_gets_what_an_earlier_one_returned() -> None:
+    def outline(_job: Job[Request]) -> dict[str, int]:
+        return {"parts": 3}
+
+    job = _job()
+    job.keep_output("outline", outline(job))
+    assert job.output(outline) == {"parts": 3}

@@ -1,0 +1,376 @@
+"""What every store of jobs must do. Each test runs with the one in memory and with the one on DynamoDB."""
+
+from dataclasses import fields, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from analysis_jobs.record import (
+    MAX_HISTORY,
+    Changes,
+    HistoryEntry,
+    IdempotencyKey,
+    JobFailure,
+    JobKey,
+    JobRecord,
+    Payload,
+    Usage,
+)
+from analysis_jobs.stores.ports import Created, Existing, JobStore, Landed, Refused
+from analysis_jobs.transitions import (
+    ABANDON,
+    BEAT,
+    CLAIM,
+    COMPLETE,
+    DEFER,
+    EXPIRE,
+    FAIL,
+    RELEASE,
+    REQUEUE,
+    RESEND,
+    Status,
+    Transition,
+)
+from tests.handlers.builders import MILLISECOND, MINUTE, NOTHING, SECOND, START, a_job, a_processing_job, key_of
+
+LEASE = {"lease_until": START + MINUTE, "due_at": START + MINUTE}
+TEXT = "Ökonomie, 経済, \U0001f4c8, \x00 and \\u0041 'quoted\" \n"
+FULL = a_job(
+    status=Status.PROCESSING,
+    subject=f"books/{TEXT}",
+    client="web",
+    project=TEXT,
+    version=9,
+    attempt=2,
+    fence=7,
+    sends=3,
+    not_before=START + SECOND,
+    lease_until=START + 17 * MILLISECOND,
+    finished_at=START + 999 * MILLISECOND,
+    expires_at=START + timedelta(days=30),
+    stage="write",
+    stages_completed=("read", "think"),
+    progress=66,
+    result=Payload(key="jobs/acme/1/7-result.json"),
+    failure=JobFailure("model_timeout", TEXT, retryable=True),
+    usage=Usage(3, 200_000, 4_096),
+    code_version="sha256:1+/=",
+    history=(
+        HistoryEntry(START + MILLISECOND, "claim", Status.PROCESSING),
+        HistoryEntry(START, "defer", Status.QUEUED),
+    ),
+)
+
+
+def the_key(digest: str = "d1", body: str = "b1", life: timedelta = timedelta(hours=24)) -> IdempotencyKey:
+    return IdempotencyKey(digest, body, START + life)
+
+
+def claim(store: JobStore, job: JobRecord, *, at: timedelta = timedelta()) -> JobRecord:
+    """Claim `job` with a lease of a minute; the claim must land."""
+    until = START + at + MINUTE
+    changes = Changes({"lease_until": until, "due_at": until, "not_before": None})
+    outcome = store.transition(key_of(job), CLAIM, changes, now=START + at)
+    assert isinstance(outcome, Landed)
+    return outcome.job
+
+
+def read_of(store: JobStore, job: JobRecord) -> JobRecord:
+    found = store.get(key_of(job))
+    assert found is not None
+    return found
+
+
+# Rows
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(a_job(), id="of least fields"),
+        pytest.param(FULL, id="of all fields"),
+        pytest.param(a_job(input=Payload(text=TEXT * 800)), id="of a large input"),
+        pytest.param(a_job(input=Payload()), id="of no input"),
+        pytest.param(a_job(due_at=None), id="of nothing due"),
+        pytest.param(a_job(failure=JobFailure("", "", retryable=False), result=Payload(text="")), id="of empty texts"),
+    ],
+)
+def test_a_row_is_read_back_as_it_was_written(store: JobStore, row: JobRecord) -> None:
+    assert store.create(row, None) == Created(row)
+    assert store.get(key_of(row)) == row
+
+
+def test_the_row_of_all_fields_has_all_fields() -> None:
+    defaults = a_job()
+    alike = {f.name for f in fields(JobRecord) if getattr(FULL, f.name) == getattr(defaults, f.name)}
+    assert alike == {"tenant", "analysis", "input", "lane", "created_at", "deadline", "max_attempts", "due_at"}
+
+
+def test_there_is_no_job_that_was_not_created(store: JobStore) -> None:
+    assert store.get(key_of(a_job())) is None
+
+
+def test_a_job_of_another_tenant_is_no_job(store: JobStore) -> None:
+    job = a_job(tenant="acme")
+    store.create(job, None)
+    stranger = JobKey("evil", job.job_id)
+    assert store.get(stranger) is None
+    assert store.transition(stranger, CLAIM, NOTHING, now=START) == Refused(None)
+    assert store.get(key_of(job)) == job
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("due_at", None, START + MILLISECOND),
+        ("not_before", START, None),
+        ("not_before", None, START + MILLISECOND),
+        ("lease_until", START, None),
+        ("finished_at", None, START + MILLISECOND),
+        ("expires_at", None, START + timedelta(days=3)),
+        ("stage", "read", None),
+        ("stages_completed", ("read",), ()),
+        ("progress", 100, 0),
+        ("result", None, Payload(text="{}")),
+        ("result", Payload(key="k"), Payload(text='"x"')),
+        ("failure", JobFailure("a", "b", retryable=True), None),
+        ("failure", None, JobFailure("a", TEXT, retryable=False)),
+        ("usage", Usage(1, 2, 3), Usage(2, 4, 6)),
+        ("code_version", None, "v8"),
+    ],
+)
+def test_a_transition_writes_what_it_is_given(store: JobStore, name: str, before: Any, after: Any) -> None:
+    job = a_processing_job(**{name: before})
+    store.create(job, None)
+    outcome = store.transition(key_of(job), BEAT, Changes({name: after}), now=START, read=job)
+    expected = replace(job, version=2, **{name: after})
+    assert outcome == Landed(expected)
+    assert store.get(key_of(job)) == expected
+
+
+def test_a_transition_cannot_change_what_the_table_of_transitions_rules() -> None:
+    for name in ("status", "attempt", "fence", "version", "history", "tenant", "max_attempts", "deadline", "nonsense"):
+        with pytest.raises(ValueError, match=f"cannot change {name}"):
+            Changes({name: 1})
+
+
+# Submitting
+
+
+def test_the_same_idempotency_key_leads_to_the_first_job(store: JobStore) -> None:
+    first, second = a_job(), a_job()
+    assert store.create(first, the_key()) == Created(first)
+    assert store.create(second, the_key(body="b2")) == Existing(first.job_id, "b1")
+    assert store.get(key_of(second)) is None
+
+
+def test_a_refused_submission_does_not_become_the_latest_of_its_subject(store: JobStore) -> None:
+    first, second = a_job(subject="books/1"), a_job(subject="books/1")
+    store.create(first, the_key())
+    store.create(second, the_key())
+    assert store.latest("acme", "valuation", "books/1") == first
+
+
+def test_another_key_and_another_tenants_key_are_not_in_the_way(store: JobStore) -> None:
+    store.create(a_job(), the_key("d1"))
+    for job, digest in ((a_job(), "d2"), (a_job(tenant="globex"), "d1")):
+        assert store.create(job, the_key(digest)) == Created(job)
+
+
+def test_an_idempotency_key_that_has_expired_is_free(store: JobStore) -> None:
+    first = a_job(created_at=START)
+    at_its_end = a_job(created_at=START + timedelta(hours=1))
+    before = a_job(created_at=START + timedelta(hours=1) - SECOND)
+    store.create(first, the_key(life=timedelta(hours=1)))
+    assert store.create(before, the_key(life=timedelta(hours=3))) == Existing(first.job_id, "b1")
+    assert store.create(at_its_end, the_key(life=timedelta(hours=3))) == Created(at_its_end)
+    assert store.create(a_job(created_at=START + timedelta(hours=2)), the_key()) == Existing(at_its_end.job_id, "b1")
+
+
+def test_the_latest_of_a_subject_is_the_one_accepted_last(store: JobStore) -> None:
+    # Not the one with the greatest id: ids are of the clock of whichever machine accepted the job.
+    earlier_id, later_id = (
+        a_job(subject="books/1", created_at=START),
+        a_job(subject="books/1", created_at=START + MINUTE),
+    )
+    store.create(later_id, None)
+    store.create(earlier_id, None)
+    assert store.latest("acme", "valuation", "books/1") == earlier_id
+
+
+def test_the_latest_of_a_subject_is_seen_as_it_is_now(store: JobStore) -> None:
+    job = a_job(subject="books/1")
+    store.create(job, None)
+    claimed = claim(store, job)
+    assert store.latest("acme", "valuation", "books/1") == claimed
+
+
+@pytest.mark.parametrize(
+    ("tenant", "analysis", "subject"),
+    [
+        ("globex", "valuation", "books/1"),
+        ("acme", "summary", "books/1"),
+        ("acme", "valuation", "books/2"),
+        ("acme", "valuation", "books"),
+        ("acme", "valuation", ""),
+    ],
+)
+def test_a_subject_has_jobs_of_its_own_tenant_and_analysis(
+    store: JobStore, tenant: str, analysis: str, subject: str
+) -> None:
+    store.create(a_job(subject="books/1"), None)
+    assert store.latest(tenant, analysis, subject) is None
+
+
+# A life
+
+
+def test_a_job_lives_from_the_queue_to_its_result(store: JobStore) -> None:
+    job = a_job()
+    store.create(job, None)
+    claimed = claim(store, job)
+    assert (claimed.status, claimed.attempt, claimed.fence, claimed.version) == (Status.PROCESSING, 1, 1, 2)
+    beat = Changes({"lease_until": START + 2 * MINUTE, "progress": 40, "usage": Usage(1, 10, 2)})
+    store.transition(key_of(job), BEAT, beat, now=START + SECOND, read=claimed)
+    done = Changes({"result": Payload(text='"gold"'), "finished_at": START + MINUTE, "due_at": None})
+    store.transition(key_of(job), COMPLETE, done, now=START + MINUTE, read=claimed)
+    assert read_of(store, job) == replace(
+        job,
+        status=Status.COMPLETED,
+        version=4,
+        attempt=1,
+        fence=1,
+        lease_until=START + 2 * MINUTE,
+        progress=40,
+        usage=Usage(1, 10, 2),
+        result=Payload(text='"gold"'),
+        finished_at=START + MINUTE,
+        due_at=None,
+        history=(
+            HistoryEntry(START, "claim", Status.PROCESSING),
+            HistoryEntry(START + MINUTE, "complete", Status.COMPLETED),
+        ),
+    )
+
+
+def test_a_second_worker_does_not_get_a_job_that_is_held(store: JobStore) -> None:
+    job = a_job()
+    store.create(job, None)
+    claimed = claim(store, job)
+    last_moment = START + MINUTE - MILLISECOND
+    assert store.transition(key_of(job), CLAIM, NOTHING, now=last_moment) == Refused(claimed)
+    assert claim(store, job, at=MINUTE).fence == 2
+
+
+@pytest.mark.parametrize("stale_write", [BEAT, COMPLETE, FAIL, RELEASE, DEFER], ids=lambda t: t.name)
+@pytest.mark.parametrize("now_it_is", ["claimed again", "queued again", "deferred and claimed", "failed", "completed"])
+def test_no_write_of_a_stale_worker_lands(store: JobStore, stale_write: Transition, now_it_is: str) -> None:
+    job = a_job(subject="books/1", client="web")
+    store.create(job, None)
+    stale = claim(store, job)
+    later = START + MINUTE
+    if now_it_is == "claimed again":
+        claim(store, job, at=MINUTE)
+    elif now_it_is == "queued again":
+        store.transition(key_of(job), REQUEUE, NOTHING, now=later)
+    elif now_it_is == "deferred and claimed":
+        store.transition(key_of(job), DEFER, NOTHING, now=START, read=stale)
+        assert claim(store, job).attempt == stale.attempt  # the attempt was given back, the token was not
+    elif now_it_is == "failed":
+        store.transition(key_of(job), FAIL, NOTHING, now=START, read=stale)
+    else:
+        store.transition(key_of(job), COMPLETE, NOTHING, now=START, read=stale)
+    before = read_of(store, job)
+    changes = Changes({"result": Payload(text='"stale"'), "progress": 1, "lease_until": START + timedelta(days=1)})
+    assert store.transition(key_of(job), stale_write, changes, now=later, read=stale) == Refused(before)
+    assert read_of(store, job) == before
+
+
+def test_of_two_sweepers_that_saw_the_same_row_one_sends_again(store: JobStore) -> None:
+    job = a_job()
+    store.create(job, None)
+    first = store.transition(key_of(job), RESEND, NOTHING, now=START, read=job)
+    assert isinstance(first, Landed)
+    assert first.job.sends == 2
+    assert store.transition(key_of(job), RESEND, NOTHING, now=START, read=job) == Refused(first.job)
+
+
+def test_attempts_are_counted_until_none_is_left(store: JobStore) -> None:
+    job = a_job(max_attempts=2)
+    store.create(job, None)
+    claim(store, job)
+    claim(store, job, at=MINUTE)
+    spent = read_of(store, job)
+    end = START + 2 * MINUTE
+    assert store.transition(key_of(job), CLAIM, NOTHING, now=end) == Refused(spent)
+    assert store.transition(key_of(job), REQUEUE, NOTHING, now=end) == Refused(spent)
+    assert isinstance(store.transition(key_of(job), ABANDON, NOTHING, now=end), Landed)
+
+
+def test_waiting_gives_the_attempt_back_and_ends_at_the_deadline(store: JobStore) -> None:
+    job = a_job(max_attempts=1, deadline=START + MINUTE)
+    store.create(job, None)
+    for turn in range(1, 4):
+        claimed = claim(store, job)
+        assert (claimed.attempt, claimed.fence) == (1, turn)
+        assert isinstance(store.transition(key_of(job), DEFER, NOTHING, now=START, read=claimed), Landed)
+    assert isinstance(store.transition(key_of(job), EXPIRE, NOTHING, now=START + MINUTE - MILLISECOND), Refused)
+    assert isinstance(store.transition(key_of(job), CLAIM, NOTHING, now=START + MINUTE), Refused)
+    assert isinstance(store.transition(key_of(job), EXPIRE, NOTHING, now=START + MINUTE), Landed)
+
+
+def test_a_history_does_not_grow_without_end(store: JobStore) -> None:
+    begun = HistoryEntry(START - timedelta(days=1), "claim", Status.PROCESSING)
+    waits = tuple(HistoryEntry(START - MINUTE, "defer", Status.QUEUED) for _ in range(MAX_HISTORY - 3))
+    job = a_job(history=(begun, *waits))
+    store.create(job, None)
+    lengths = []
+    for turn in range(4):
+        claimed = claim(store, job, at=turn * SECOND)
+        store.transition(key_of(job), DEFER, NOTHING, now=START + turn * SECOND, read=claimed)
+        lengths.append(len(read_of(store, job).history))
+    assert lengths == [MAX_HISTORY] * 4
+    turns = [
+        HistoryEntry(START + turn * SECOND, name, status)
+        for turn in range(4)
+        for name, status in (("claim", Status.PROCESSING), ("defer", Status.QUEUED))
+    ]
+    assert list(read_of(store, job).history) == [begun, *waits[: MAX_HISTORY - 9], *turns]
+
+
+# What is due
+
+
+def due(store: JobStore, at: timedelta) -> set[JobKey]:
+    found = list(store.due(START + at))
+    assert len(found) == len(set(found))
+    return set(found)
+
+
+def test_a_job_is_due_from_its_moment_on(store: JobStore) -> None:
+    jobs = [a_job(due_at=START + minute * MINUTE, tenant=f"tenant-{minute}") for minute in range(6)]
+    for job in jobs:
+        store.create(job, None)
+    assert due(store, -MILLISECOND) == set()
+    assert due(store, timedelta()) == {key_of(jobs[0])}
+    assert due(store, 3 * MINUTE) == {key_of(job) for job in jobs[:4]}
+    assert due(store, timedelta(days=1)) == {key_of(job) for job in jobs}
+
+
+def test_a_job_is_due_when_its_last_transition_said(store: JobStore) -> None:
+    job = a_job(due_at=START)
+    store.create(job, None)
+    claimed = claim(store, job)
+    assert due(store, MINUTE - MILLISECOND) == set()
+    assert due(store, MINUTE) == {key_of(job)}
+    beat = Changes({"lease_until": START + timedelta(hours=1)})
+    store.transition(key_of(job), BEAT, beat, now=START, read=claimed)
+    assert due(store, MINUTE) == {key_of(job)}  # a beat leaves the index alone
+
+
+def test_a_job_that_has_ended_is_never_due(store: JobStore) -> None:
+    job = a_processing_job(due_at=START)
+    store.create(job, None)
+    store.transition(key_of(job), COMPLETE, Changes({"due_at": None}), now=START, read=job)
+    assert due(store, timedelta(days=10_000)) == set()

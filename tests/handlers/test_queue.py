@@ -1,0 +1,168 @@
+"""The lanes' queues on SQS: what a message holds, how long it is held back, and what a FIFO queue does with copies."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from analysis_jobs.record import JobKey
+from analysis_jobs.stores.memory import MemoryQueue
+from analysis_jobs.stores.ports import JobQueue
+from analysis_jobs.stores.sqs import SqsJobQueue
+from tests.handlers.aws import client
+from tests.handlers.builders import MILLISECOND, MINUTE, SECOND
+
+JOB = JobKey("acme", "01job")
+OTHER = JobKey("globex", "02job")
+_numbers = count(1)
+
+
+class Recorder:
+    """A client of SQS that keeps the requests which change something, and passes them on."""
+
+    def __init__(self, sqs: Any) -> None:
+        self._sqs = sqs
+        self.requests: list[dict[str, Any]] = []
+
+    def send_message(self, **request: Any) -> Any:
+        self.requests.append(request)
+        return self._sqs.send_message(**request)
+
+    def change_message_visibility(self, **request: Any) -> Any:
+        self.requests.append(request)
+        return self._sqs.change_message_visibility(**request)
+
+
+@pytest.fixture(scope="module")
+def sqs() -> Iterator[Any]:
+    with mock_aws():
+        yield client("sqs")
+
+
+@pytest.fixture
+def standard(sqs: Any) -> str:
+    url: str = sqs.create_queue(QueueName=f"jobs-{next(_numbers)}")["QueueUrl"]
+    return url
+
+
+@pytest.fixture
+def fifo(sqs: Any) -> str:
+    name = f"jobs-{next(_numbers)}.fifo"
+    url: str = sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})["QueueUrl"]
+    return url
+
+
+def received(sqs: Any, url: str) -> list[dict[str, Any]]:
+    answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"])
+    messages: list[dict[str, Any]] = answer.get("Messages", [])
+    return messages
+
+
+def arn_of(sqs: Any, url: str) -> str:
+    arn: str = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    return arn
+
+
+def test_a_message_names_the_job_and_holds_nothing_else(sqs: Any, standard: str) -> None:
+    SqsJobQueue(sqs, {"medium": standard}).send("medium", JOB, dedupe="d")
+    (message,) = received(sqs, standard)
+    assert json.loads(message["Body"]) == {"job_id": "01job", "tenant": "acme"}
+
+
+def test_a_message_goes_into_its_lane(sqs: Any, standard: str, fifo: str) -> None:
+    SqsJobQueue(sqs, {"high": fifo, "low": standard}).send("low", JOB, dedupe="d")
+    assert (len(received(sqs, standard)), len(received(sqs, fifo))) == (1, 0)
+
+
+def test_on_a_standard_queue_a_tenant_is_a_group(sqs: Any, standard: str) -> None:
+    queue = SqsJobQueue(sqs, {"medium": standard})
+    for job in (JOB, OTHER):
+        queue.send("medium", job, dedupe="same")
+    messages = received(sqs, standard)
+    # Both are there at once: a group on a standard queue is a fair share, not an order.
+    assert sorted(message["Attributes"]["MessageGroupId"] for message in messages) == ["acme", "globex"]
+
+
+def test_on_a_fifo_queue_a_job_is_a_group(sqs: Any, fifo: str) -> None:
+    queue = SqsJobQueue(sqs, {"medium": fifo})
+    queue.send("medium", JOB, dedupe="1")
+    queue.send("medium", OTHER, dedupe="2")
+    assert [message["Attributes"]["MessageGroupId"] for message in received(sqs, fifo)] == ["01job", "02job"]
+
+
+def test_a_fifo_queue_drops_a_copy_and_keeps_a_second_sending(sqs: Any, fifo: str) -> None:
+    queue = SqsJobQueue(sqs, {"medium": fifo})
+    for dedupe in ("first", "first", "second"):
+        queue.send("medium", JOB, dedupe=dedupe)
+    ids = [message["Attributes"]["MessageDeduplicationId"] for message in received(sqs, fifo)]
+    assert ids == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("delay", "seconds"),
+    [
+        (timedelta(), 0),
+        (MILLISECOND, 1),
+        (SECOND, 1),
+        (SECOND + MILLISECOND, 2),
+        (15 * MINUTE, 900),
+        (timedelta(days=3), 900),
+    ],
+)
+def test_a_message_is_held_back_no_shorter_than_told_as_far_as_sqs_can(
+    sqs: Any, standard: str, delay: timedelta, seconds: int
+) -> None:
+    recorder = Recorder(sqs)
+    SqsJobQueue(recorder, {"medium": standard}).send("medium", JOB, dedupe="d", delay=delay)  # type: ignore[arg-type]
+    assert recorder.requests[0]["DelaySeconds"] == seconds
+    assert len(received(sqs, standard)) == (0 if seconds else 1)
+
+
+def test_a_message_of_a_fifo_queue_has_no_delay(sqs: Any, fifo: str) -> None:
+    recorder = Recorder(sqs)
+    SqsJobQueue(recorder, {"medium": fifo}).send("medium", JOB, dedupe="d", delay=MINUTE)  # type: ignore[arg-type]
+    assert "DelaySeconds" not in recorder.requests[0]
+
+
+@pytest.mark.parametrize(("delay", "held"), [(timedelta(), True), (15 * MINUTE, True), (15 * MINUTE + SECOND, False)])
+def test_a_lane_says_how_long_it_can_hold_a_message_back(
+    sqs: Any, standard: str, delay: timedelta, *, held: bool
+) -> None:
+    queues: list[JobQueue] = [SqsJobQueue(sqs, {"medium": standard}), MemoryQueue()]
+    assert [queue.holds_back("medium", delay) for queue in queues] == [held, held]
+
+
+def test_a_fifo_lane_holds_nothing_back(sqs: Any, fifo: str) -> None:
+    queue = SqsJobQueue(sqs, {"medium": fifo})
+    assert queue.holds_back("medium", timedelta())
+    assert not queue.holds_back("medium", MILLISECOND)
+
+
+def test_a_message_whose_time_is_up_is_there_again(sqs: Any, standard: str) -> None:
+    queue = SqsJobQueue(sqs, {"medium": standard})
+    queue.send("medium", JOB, dedupe="d")
+    (message,) = received(sqs, standard)
+    assert received(sqs, standard) == []
+    queue.extend(arn_of(sqs, standard), message["ReceiptHandle"], timedelta())
+    assert [again["MessageId"] for again in received(sqs, standard)] == [message["MessageId"]]
+
+
+def test_the_time_of_a_message_is_whole_seconds_and_no_shorter_than_told(sqs: Any, standard: str) -> None:
+    recorder = Recorder(sqs)
+    queue = SqsJobQueue(recorder, {"medium": standard})  # type: ignore[arg-type]
+    queue.send("medium", JOB, dedupe="d")
+    (message,) = received(sqs, standard)
+    queue.extend(arn_of(sqs, standard), message["ReceiptHandle"], timedelta(seconds=61.2))
+    assert recorder.requests[-1]["VisibilityTimeout"] == 62
+    assert recorder.requests[-1]["QueueUrl"] == standard
+
+
+def test_a_job_of_a_lane_that_is_no_longer_deployed_goes_on_in_another(sqs: Any, standard: str) -> None:
+    queue = SqsJobQueue(sqs, {"medium": standard})
+    assert queue.holds_back("low", MINUTE)
+    queue.send("low", JOB, dedupe="d")
+    assert len(received(sqs, standard)) == 1

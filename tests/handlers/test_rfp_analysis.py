@@ -1,0 +1,182 @@
+"""The first analysis, whole: a real PDF through the three handlers, with the stand-in as its model."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis_jobs import Prompt
+from analysis_jobs.prompts import DynamoPromptStore
+from cloud.stand_in import StandIn
+from rfp_analysis import ExtractedData
+from tests.handlers.aws import client
+from tests.handlers.deployment import MODEL_ID, Deployment, deployed
+from tests.handlers.events import call, logged
+from tests.handlers.pdfs import COASTAL, EXAMPLE, PNG, RIVERSIDE, pdf
+
+
+def _items(document: Path, heading: str) -> list[str]:
+    """Return the list items below a heading of the text that a document was made from."""
+    section = document.with_suffix(".txt").read_text(encoding="utf-8").split(heading)[1].split("\n#")[0]
+    return re.findall(r"^- (.+)$", section, re.MULTILINE)
+
+
+HERITAGE = ExtractedData(
+    title="Digital Heritage Access Programme 2027",
+    issuer="Riverside Foundation for Libraries and Archives",
+    reference="DHA-2027-014",
+    deadline="2027-01-29",
+    total_budget=1_200_000,
+    maximum_award=150_000,
+    currency="EUR",
+    project_duration="12 to 24 months",
+    eligibility=_items(RIVERSIDE, "Eligible applicants"),
+    required_documents=_items(RIVERSIDE, "Required documents"),
+    evaluation_criteria=_items(RIVERSIDE, "Evaluation criteria"),
+    contact="grants@riverside-foundation.example",
+)
+ROADS = ExtractedData(
+    title="Coastal Road Resilience Grants",
+    issuer="Northern Shore Transport Authority",
+    reference="CRR-26-003",
+    deadline="2027-03-12",
+    total_budget=8_500_000,
+    maximum_award=2_000_000,
+    currency="USD",
+    project_duration="18 to 36 months",
+    eligibility=_items(COASTAL, "Who may apply"),
+    required_documents=_items(COASTAL, "Required documents"),
+    evaluation_criteria=_items(COASTAL, "Evaluation criteria"),
+    contact="resilience@northern-shore-transport.example",
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[StandIn]:
+    with StandIn() as server:
+        yield server
+
+
+@pytest.fixture
+def stand_in(server: StandIn) -> StandIn:
+    server.reset()
+    return server
+
+
+@pytest.fixture(scope="module")
+def stack(server: StandIn) -> Iterator[Deployment]:
+    with deployed(server.url) as stack:
+        yield stack
+
+
+def _submit(stack: Deployment, content: bytes, name: str = "rfp.pdf", proposal: str = "42") -> str:
+    wanted = {"filename": name, "content_type": "application/pdf", "size": max(1, len(content))}
+    upload = call("POST", "/uploads", wanted).json
+    stack.upload(upload["upload"]["fields"], content)
+    answer = call("POST", f"/proposals/{proposal}/analyze-rfp", {"document": upload["document"]})
+    assert answer.status == 202
+    return str(answer.json["job_id"])
+
+
+def _status(job_id: str) -> Any:
+    return call("GET", f"/jobs/{job_id}").json
+
+
+def _done(stack: Deployment, document: Path) -> Any:
+    job_id = _submit(stack, document.read_bytes(), document.name)
+    assert stack.work() == []
+    job = _status(job_id)
+    assert job["status"] == "completed", job["error"]
+    return job
+
+
+@pytest.mark.parametrize(("document", "stated"), [(RIVERSIDE, HERITAGE), (COASTAL, ROADS)], ids=["heritage", "roads"])
+def test_a_document_becomes_a_brief_of_what_it_states(
+    stack: Deployment, stand_in: StandIn, document: Path, stated: ExtractedData
+) -> None:
+    job = _done(stack, document)
+    assert job["result"]["extracted_data"] == stated.model_dump(mode="json")
+    assert stated.title in job["result"]["summary"]
+    [asked] = stand_in.calls()
+    assert (asked["model"], asked["metadata"], asked["outcome"]) == (MODEL_ID, {"job_id": job["job_id"]}, "ok")
+
+
+def test_the_job_shows_progress_usage_and_times_to_the_end(stack: Deployment, stand_in: StandIn) -> None:
+    job = _done(stack, RIVERSIDE)
+    [asked] = stand_in.calls()
+    assert job["usage"] == {"calls": 1, "input_tokens": asked["input_tokens"], "output_tokens": asked["output_tokens"]}
+    assert (job["progress"], job["attempt"], job["stages_completed"], job["stage"]) == (100, 1, ["brief"], None)
+    assert job["created_at"] <= job["started_at"] <= job["finished_at"]
+    assert [step["transition"] for step in job["history"]] == ["submit", "claim", "complete"]
+    assert call("GET", "/proposals/42/analysis-status").json == job
+
+
+def test_the_prompt_of_the_table_is_asked_where_there_is_one(stack: Deployment, stand_in: StandIn) -> None:
+    # The call is refused if the prompt has these words: then they were in it.
+    stand_in.set(match="Only the table has these words", error="ValidationException")
+    assert _done(stack, RIVERSIDE)["status"] == "completed"
+    default = Prompt.load(EXAMPLE / "prompts" / "proposal-writer-step-1.toml")
+    words = "Only the table has these words: {rfp_text}"
+    DynamoPromptStore(client("dynamodb"), "aj-prompts").put_active(
+        replace(default, version=1, user_prompt_template=words)
+    )
+    job_id = _submit(stack, RIVERSIDE.read_bytes())
+    stack.work()
+    assert _status(job_id)["error"]["code"] == "model_refused_request"
+    key = {"prompt": {"S": f"proposal_writer/step-1#{default.categories[0]}"}, "version": {"S": "active"}}
+    client("dynamodb").delete_item(TableName="aj-prompts", Key=key)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "document_empty"),
+        (RIVERSIDE.read_bytes()[:3_000], "document_corrupt"),
+        (pdf(["secret"], password="hunter2"), "document_encrypted"),
+        (PNG, "document_not_pdf"),
+        (pdf([]), "document_no_text"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_bad_document_fails_once_with_its_code_and_costs_no_tokens(
+    stack: Deployment, stand_in: StandIn, content: bytes, code: str
+) -> None:
+    job_id = _submit(stack, content, "picture.pdf")
+    assert stack.work() == []
+    job = _status(job_id)
+    assert (job["status"], job["error"]["code"], job["error"]["retryable"]) == ("failed", code, False)
+    assert job["error"]["message"].startswith("picture.pdf ")
+    assert (job["attempt"], job["usage"]["calls"]) == (1, 0)
+    assert (stack.messages(), stand_in.calls()) == ([], [])
+
+
+def test_a_throttled_job_waits_and_keeps_its_attempt(stack: Deployment, stand_in: StandIn) -> None:
+    stand_in.set(error="ThrottlingException", times=1)
+    job_id = _submit(stack, RIVERSIDE.read_bytes())
+    stack.work()
+    job = _status(job_id)
+    assert (job["status"], job["attempt"], job["error"]["code"]) == ("queued", 0, "model_throttled")
+
+
+def test_a_model_that_the_role_may_not_use_ends_the_job(stack: Deployment, stand_in: StandIn) -> None:
+    denied = "User: arn:aws:sts::123456789012:assumed-role/x is not authorized to perform: bedrock:InvokeModel"
+    stand_in.set(error="AccessDeniedException", message=denied)
+    job_id = _submit(stack, RIVERSIDE.read_bytes())
+    with logged() as lines:
+        stack.work()
+    job = _status(job_id)
+    assert (job["status"], job["error"]["code"], job["attempt"]) == ("failed", "access_denied", 1)
+    assert "123456789012" not in json.dumps(job)
+    assert any(denied in str(line["text"]) for line in lines), "the operator's log has the whole of it"
+
+
+def test_an_answer_of_nonsense_is_repaired(stack: Deployment, stand_in: StandIn) -> None:
+    stand_in.set(nonsense=True, times=1)
+    job = _done(stack, RIVERSIDE)
+    assert job["usage"]["calls"] == 2
+    assert [asked["outcome"] for asked in stand_in.calls()] == ["ok", "ok"]
+    assert job["result"]["extracted_data"]["reference"] == HERITAGE.reference

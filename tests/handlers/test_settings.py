@@ -1,0 +1,104 @@
+"""Settings come from the environment, and what cannot work is refused with the variable's name and what to give."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from analysis_jobs.errors import ConfigurationError
+from analysis_jobs.settings import from_environment
+
+URL = "https://sqs.eu-west-1.amazonaws.com/1/jobs"
+LEAST = {
+    "ANALYSES": "rfp_analysis",
+    "TABLE_NAME": "jobs",
+    "BUCKET_NAME": "artifacts",
+    "QUEUE_URLS": json.dumps({"medium": URL}),
+}
+REFUSED = [
+    ({"ANALYSES": None}, "ANALYSES: Field required"),
+    ({"ANALYSES": ""}, "ANALYSES: String should have at least 1 character"),
+    ({"TABLE_NAME": None}, "TABLE_NAME: Field required"),
+    ({"TABLE_NAME": ""}, "TABLE_NAME: String should have at least 1 character"),
+    ({"BUCKET_NAME": None}, "BUCKET_NAME: Field required"),
+    ({"BUCKET_NAME": ""}, "BUCKET_NAME: String should have at least 1 character"),
+    ({"QUEUE_URLS": None}, "QUEUE_URLS: Field required"),
+    ({"QUEUE_URLS": URL}, 'QUEUE_URLS: give JSON, as {"medium": "https://sqs…"}: Expecting value'),
+    ({"QUEUE_URLS": "[]"}, "QUEUE_URLS: Input should be a valid dictionary"),
+    ({"QUEUE_URLS": "{}"}, "QUEUE_URLS: Dictionary should have at least 1 item"),
+    ({"QUEUE_URLS": '{"medium": 1}'}, "QUEUE_URLS.medium: Input should be a valid string"),
+    ({"QUEUE_URLS": '{"medium": ""}'}, "QUEUE_URLS.medium: String should have at least 1 character"),
+    ({"LEASE_S": "soon"}, "LEASE_S: Input should be a valid number"),
+    ({"LEASE_S": "0"}, "LEASE_S: Input should be greater than 0"),
+    ({"LEASE_S": "nan"}, "LEASE_S: Input should be"),
+    ({"LEASE_S": "inf"}, "LEASE_S: Input should be"),
+    ({"LEASE_S": "43001"}, "LEASE_S: Input should be less than or equal to 43000"),
+    ({"HEARTBEAT_S": "-1"}, "HEARTBEAT_S: Input should be greater than 0"),
+    ({"HEARTBEAT_S": "nan"}, "HEARTBEAT_S: Input should be a finite number"),
+    ({"HEARTBEAT_S": "30.5"}, "HEARTBEAT_S is 30.5: give at most half of LEASE_S (60)"),
+    ({"LEASE_S": "29", "HEARTBEAT_S": "15"}, "HEARTBEAT_S is 15: give at most half of LEASE_S (29)"),
+    ({"JOB_RETENTION_DAYS": "0"}, "JOB_RETENTION_DAYS: Input should be greater than or equal to 1"),
+    ({"JOB_RETENTION_DAYS": "1.5"}, "JOB_RETENTION_DAYS: Input should be a valid integer"),
+    ({"MAX_DOCUMENT_BYTES": "0"}, "MAX_DOCUMENT_BYTES: Input should be greater than or equal to 1"),
+]
+
+
+def environment(changes: dict[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in {**LEAST, **changes}.items() if value is not None}
+
+
+def test_four_variables_are_enough() -> None:
+    settings = from_environment(LEAST)
+    assert settings.queue_urls == {"medium": URL}
+    assert (settings.lease, settings.heartbeat) == (timedelta(minutes=1), timedelta(seconds=15))
+    assert settings.job_retention == timedelta(days=30)
+    assert (settings.code_version, settings.tenant_claim) == ("unknown", "tenant")
+
+
+def test_every_variable_is_read() -> None:
+    given = {
+        "PROMPT_TABLE_NAME": "prompts",
+        "CODE_VERSION": "v1",
+        "LEASE_S": "20",
+        "HEARTBEAT_S": "2.5",
+        "JOB_RETENTION_DAYS": "7",
+        "MODEL_ID": "m",
+        "TENANT_CLAIM": "org",
+        "MAX_DOCUMENT_BYTES": "10",
+    }
+    settings = from_environment(LEAST | given)
+    assert set(type(settings).model_fields) == {name.lower() for name in LEAST | given}
+    for name, value in given.items():
+        assert str(getattr(settings, name.lower())).removesuffix(".0") == value
+    assert settings.heartbeat == timedelta(seconds=2.5)
+
+
+def test_what_is_not_ours_is_left_alone() -> None:
+    assert from_environment(LEAST | {"AWS_REGION": "eu-west-1", "table_name": "x"}) == from_environment(LEAST)
+
+
+def test_without_a_mapping_the_functions_own_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in LEAST.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TABLE_NAME", "from-the-environment")
+    assert from_environment().table_name == "from-the-environment"
+
+
+@pytest.mark.parametrize(("changes", "message"), REFUSED, ids=lambda value: str(value)[:40])
+def test_what_cannot_work_is_refused(changes: dict[str, str | None], message: str) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        from_environment(environment(changes))
+    assert message in str(refusal.value)
+
+
+def test_everything_that_is_wrong_is_named_at_once() -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        from_environment(environment({"TABLE_NAME": None, "LEASE_S": "0"}))
+    assert str(refusal.value) == "environment: TABLE_NAME: Field required; LEASE_S: Input should be greater than 0"
+
+
+def test_settings_stay_as_they_were_read() -> None:
+    settings = from_environment(LEAST)
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.table_name = "other"  # type: ignore[misc]

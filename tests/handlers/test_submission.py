@@ -1,0 +1,254 @@
+"""Taking a job in: what is refused and why, what is written, and what is sent."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from analysis_jobs import Analysis
+from analysis_jobs.analysis import Analyses
+from analysis_jobs.clock import ManualClock
+from analysis_jobs.ids import first_id_at
+from analysis_jobs.payloads import MAX_PAYLOAD_BYTES
+from analysis_jobs.problems import Problem
+from analysis_jobs.record import JobKey, JobRecord, Payload
+from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryQueue
+from analysis_jobs.stores.ports import JobStore
+from analysis_jobs.submission import Intake, Submission
+from analysis_jobs.sweep import SEND_GRACE, Sweeper
+from analysis_jobs.transitions import Status
+from tests.handlers.builders import MILLISECOND, MINUTE, START, Value, key_of, some_settings
+
+
+class Order(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    isbn: str
+    copies: int = 1
+
+
+def price(_job: Any) -> Value:
+    return Value(text="x")
+
+
+def describe(_job: Any) -> Value:
+    return Value(text="y")
+
+
+SETTINGS = some_settings(queue_urls={"low": "l", "medium": "m", "high": "h"})
+ANALYSES = Analyses(
+    [
+        Analysis("valuation", request=Order, result=Value, stages=[price, describe], max_attempts=5),
+        Analysis("hasty", request=Order, result=Value, stages=[price], deadline=MINUTE),
+    ]
+)
+
+
+@pytest.fixture
+def intake(store: JobStore, clock: ManualClock) -> Intake:
+    return Intake(store, MemoryQueue(), MemoryArtifactStore(), ANALYSES, SETTINGS, clock)
+
+
+def sent(intake: Intake) -> list[tuple[str, JobKey, timedelta]]:
+    assert isinstance(intake.queue, MemoryQueue)
+    return intake.queue.sent
+
+
+def order(**fields: Any) -> Submission:
+    given: dict[str, Any] = {"analysis": "valuation", "input": {"isbn": "42"}}
+    return Submission.model_validate(given | fields)
+
+
+def refusal(intake: Intake, submission: Submission, key: str | None = None) -> Problem:
+    """Return the problem that a submission meets; nothing may have been sent for it."""
+    before = list(sent(intake))
+    with pytest.raises(Problem) as refused:
+        intake.submit("acme", submission, key)
+    assert sent(intake) == before
+    return refused.value
+
+
+# What is accepted
+
+
+def test_an_accepted_job_is_written_and_its_pointer_sent(intake: Intake, clock: ManualClock) -> None:
+    clock.advance(MILLISECOND)
+    job = intake.submit("acme", order(subject="books/42", client="web", project="autumn", priority="high"))
+    now = START + MILLISECOND
+    assert job == JobRecord(
+        tenant="acme",
+        job_id=job.job_id,
+        analysis="valuation",
+        status=Status.QUEUED,
+        input=Payload(text='{"isbn":"42","copies":1}'),
+        lane="high",
+        created_at=now,
+        deadline=now + timedelta(hours=6),
+        max_attempts=5,
+        due_at=now + SEND_GRACE,
+        subject="books/42",
+        client="web",
+        project="autumn",
+        stage="price",
+    )
+    assert first_id_at(now) <= job.job_id < first_id_at(now + MILLISECOND)
+    assert intake.store.get(key_of(job)) == job
+    assert intake.store.latest("acme", "valuation", "books/42") == job
+    assert sent(intake) == [("high", key_of(job), timedelta())]
+
+
+def test_a_large_input_goes_to_the_bucket(intake: Intake) -> None:
+    job = intake.submit("acme", order(input={"isbn": "4" * 40_000}))
+    assert job.input == Payload(key=f"jobs/acme/{job.job_id}/0-input.json")
+    assert isinstance(intake.artifacts, MemoryArtifactStore)
+    assert json.loads(intake.artifacts.objects[str(job.input.key)]) == {"isbn": "4" * 40_000, "copies": 1}
+
+
+@pytest.mark.parametrize(
+    ("lanes", "priority", "lane"),
+    [
+        (["low", "medium", "high"], None, "medium"),
+        (["low", "medium", "high"], "low", "low"),
+        (["only"], None, "only"),
+        (["only"], "only", "only"),
+    ],
+)
+def test_a_job_goes_into_the_lane_of_its_priority(
+    intake: Intake, lanes: list[str], priority: str | None, lane: str
+) -> None:
+    settings = some_settings(queue_urls={name: f"https://{name}" for name in lanes})
+    assert replace(intake, settings=settings).submit("acme", order(priority=priority)).lane == lane
+
+
+def test_a_job_of_a_short_deadline_is_looked_after_at_its_deadline(intake: Intake) -> None:
+    job = intake.submit("acme", order(analysis="hasty"))
+    assert (job.deadline, job.due_at) == (START + MINUTE, START + MINUTE)
+
+
+def test_an_accepted_job_is_not_lost_with_its_message(intake: Intake, clock: ManualClock) -> None:
+    class Closed(MemoryQueue):
+        def send(self, lane: str, job: JobKey, *, dedupe: str, delay: timedelta = timedelta()) -> None:
+            raise ConnectionError(f"{lane} does not take {job} ({dedupe}, {delay})")
+
+    job = replace(intake, queue=Closed()).submit("acme", order())
+    clock.advance(SEND_GRACE)
+    assert Sweeper(intake.store, intake.queue, SETTINGS, clock).sweep() == {"resend": 1}
+    assert sent(intake) == [("medium", key_of(job), timedelta())]
+
+
+# The same again
+
+
+def test_the_same_key_and_body_give_the_same_job_and_one_message(intake: Intake) -> None:
+    first = intake.submit("acme", order(subject="books/1"), "key")
+    again = intake.submit("acme", order(subject="books/1"), "key")
+    assert again == first
+    assert len(sent(intake)) == 1
+
+
+def test_the_same_key_gives_the_job_as_it_is_now(intake: Intake, clock: ManualClock) -> None:
+    first = intake.submit("acme", order(), "key")
+    clock.advance(SEND_GRACE)
+    Sweeper(intake.store, intake.queue, SETTINGS, clock).sweep()
+    assert intake.submit("acme", order(), "key").sends == first.sends + 1
+
+
+@pytest.mark.parametrize(
+    "other", [{"input": {"isbn": "43"}}, {"subject": "books/1"}, {"priority": "low"}, {"analysis": "hasty"}]
+)
+def test_the_same_key_with_another_body_is_refused(intake: Intake, other: dict[str, Any]) -> None:
+    intake.submit("acme", order(), "key")
+    problem = refusal(intake, order(**other), "key")
+    assert (problem.status, [error.field for error in problem.errors]) == (422, ["Idempotency-Key"])
+    assert "send a new key with a new request" in problem.detail
+
+
+@pytest.mark.parametrize(("tenant", "key"), [("acme", "other"), ("acme", None), ("globex", "key"), ("acm", "e\nkey")])
+def test_another_key_another_tenant_and_no_key_give_a_new_job(intake: Intake, tenant: str, key: str | None) -> None:
+    first = intake.submit("acme", order(), "key")
+    assert intake.submit(tenant, order(), key).job_id != first.job_id
+    assert len(sent(intake)) == 2
+
+
+def test_a_key_is_free_after_a_day(intake: Intake, clock: ManualClock) -> None:
+    first = intake.submit("acme", order(), "key")
+    clock.advance(timedelta(hours=24) - timedelta(seconds=1))
+    assert intake.submit("acme", order(), "key").job_id == first.job_id
+    clock.advance(timedelta(seconds=1))
+    assert intake.submit("acme", order(), "key").job_id != first.job_id
+
+
+def test_a_key_whose_job_is_no_longer_kept_says_so(intake: Intake) -> None:
+    class Forgetful:
+        def __getattr__(self, name: str) -> Any:
+            return (lambda _key: None) if name == "get" else getattr(intake.store, name)
+
+    intake.submit("acme", order(), "key")
+    problem = refusal(replace(intake, store=Forgetful()), order(), "key")
+    assert (problem.status, "no longer kept" in problem.detail) == (410, True)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "message"),
+    [
+        ({"analysis": "nope"}, "analysis", "there is no analysis 'nope'; give one of: hasty, valuation"),
+        ({"input": {}}, "input.isbn", "Field required"),
+        ({"input": {"isbn": 42}}, "input.isbn", "Input should be a valid string"),
+        ({"input": {"isbn": "1", "copies": "x"}}, "input.copies", "Input should be a valid integer"),
+        ({"input": {"isbn": "half of a pair: \ud83d"}}, "input", "this is no JSON: "),
+        ({"input": {"isbn": "x" * MAX_PAYLOAD_BYTES}}, "input", "at most 5000000 are kept"),
+        ({"priority": "urgent"}, "priority", "there is no lane 'urgent'; give one of: high, low, medium"),
+        ({"priority": ""}, "priority", "there is no lane ''"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_cannot_be_done_is_refused_with_its_field(
+    intake: Intake, fields: dict[str, Any], field: str, message: str
+) -> None:
+    problem = refusal(intake, order(**fields))
+    assert problem.status == 422
+    assert [error.field for error in problem.errors] == [field]
+    assert message in problem.errors[0].message
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256])
+def test_a_key_that_is_too_short_or_too_long_is_refused(intake: Intake, key: str) -> None:
+    problem = refusal(intake, order(), key)
+    assert [(error.field, error.message) for error in problem.errors] == [
+        ("Idempotency-Key", "give 1 to 255 characters")
+    ]
+    assert intake.submit("acme", order(), "k" * 255).status is Status.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"tenant": "evil"}, "tenant"),
+        ({"job_id": "01"}, "job_id"),
+        ({"subject": ""}, "subject"),
+        ({"subject": "x" * 231}, "subject"),
+        ({"client": ""}, "client"),
+        ({"client": "x" * 129}, "client"),
+        ({"project": ""}, "project"),
+        ({"project": "x" * 129}, "project"),
+        ({"subject": "\ud83d"}, "subject"),
+        ({"input": []}, "input"),
+        ({"analysis": None}, "analysis"),
+    ],
+)
+def test_a_body_of_another_shape_is_refused(fields: dict[str, Any], where: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        order(**fields)
+    assert [error["loc"] for error in refused.value.errors()] == [(where,)]
+
+
+def test_the_longest_names_are_accepted(intake: Intake) -> None:
+    longest = order(subject="\U0001f4c8" * 230, client="\U0001f4c8" * 128, project="\U0001f4c8" * 128)
+    job = intake.submit("t" * 128, longest)
+    assert intake.store.latest("t" * 128, "valuation", "\U0001f4c8" * 230) == job

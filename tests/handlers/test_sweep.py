@@ -1,0 +1,336 @@
+"""The sweeper: every overdue job gets its next step, once, and one bad row stops nothing."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from analysis_jobs import Job
+from analysis_jobs.record import Changes, JobFailure, JobKey, JobRecord
+from analysis_jobs.stores.dynamo import DynamoJobStore
+from analysis_jobs.stores.memory import MemoryJobStore, MemoryQueue
+from analysis_jobs.stores.ports import Landed, Refused
+from analysis_jobs.sweep import SEND_GRACE, Sweeper, send_grace
+from analysis_jobs.transitions import COMPLETE, Status, Transition
+from tests.handlers.builders import (
+    MILLISECOND,
+    MINUTE,
+    START,
+    Book,
+    Shop,
+    Value,
+    a_job,
+    a_processing_job,
+    key_of,
+    some_settings,
+)
+
+THROTTLED = JobFailure("model_throttled", "slow down", retryable=True)
+
+
+def price(_job: Job[Book]) -> Value:
+    return Value(text="x")
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop([price])
+
+
+def dead(**fields: Any) -> JobRecord:
+    """Return a job whose worker gave no sign of life for a lease."""
+    return a_processing_job(**({"lease_until": START, "due_at": START} | fields))
+
+
+def kept(shop: Shop, job: JobRecord) -> JobKey:
+    shop.store.create(job, None)
+    return key_of(job)
+
+
+def test_where_nothing_is_due_nothing_happens(shop: Shop) -> None:
+    kept(shop, a_job(due_at=START + MILLISECOND))
+    kept(shop, a_job(due_at=None, status=Status.COMPLETED))
+    before = dict(shop.store.jobs)
+    assert shop.sweeper.sweep() == {}
+    assert (shop.store.jobs, shop.queue.sent) == (before, [])
+
+
+# Lost messages
+
+
+def test_a_lost_message_is_sent_again_into_its_lane(shop: Shop) -> None:
+    key = kept(shop, a_job(due_at=START, lane="high"))
+    before = shop.job(key)
+    assert shop.sweeper.sweep() == {"resend": 1}
+    assert shop.queue.sent == [("high", key, timedelta())]
+    assert shop.job(key) == replace(before, version=2, sends=2, due_at=START + send_grace(2))
+
+
+def test_what_is_sent_again_is_run(shop: Shop) -> None:
+    key = kept(shop, a_job(due_at=START))
+    shop.sweeper.sweep()
+    assert shop.deliver(shop.queue.sent[0][1]).status is Status.COMPLETED
+    assert shop.job(key).status is Status.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("sends", "minutes"), [(0, 2), (1, 2), (2, 4), (3, 8), (4, 16), (5, 32), (6, 64), (7, 128), (8, 128), (1_000, 128)]
+)
+def test_the_patience_with_a_message_doubles_with_every_sending(sends: int, minutes: int) -> None:
+    assert send_grace(sends) == minutes * MINUTE
+
+
+def test_a_backlog_of_hours_does_not_fill_with_copies(shop: Shop) -> None:
+    kept(shop, a_job(due_at=START + SEND_GRACE, deadline=START + timedelta(days=1)))
+    for _ in range(6 * 60):
+        shop.clock.advance(MINUTE)
+        shop.sweeper.sweep()
+    assert len(shop.queue.sent) == 7  # after 2, 6, 14, 30, 62, 126, 254 minutes
+    assert len(set(shop.queue.dedupes)) == 7  # or a FIFO queue would drop them
+
+
+def test_a_message_that_cannot_be_sent_now_is_sent_later(shop: Shop) -> None:
+    class ClosedOnce(MemoryQueue):
+        def send(self, lane: str, job: JobKey, *, dedupe: str, delay: timedelta = timedelta()) -> None:
+            if shop.job(job).sends == 2:
+                raise ConnectionError("no network")
+            super().send(lane, job, dedupe=dedupe, delay=delay)
+
+    shop.queue = ClosedOnce()
+    kept(shop, a_job(due_at=START))
+    assert shop.sweeper.sweep() == {"error": 1}
+    shop.clock.advance(send_grace(2))
+    assert shop.sweeper.sweep() == {"resend": 1}
+    assert len(shop.queue.sent) == 1
+
+
+# Dead workers
+
+
+def test_a_dead_workers_job_goes_to_the_next_attempt(shop: Shop) -> None:
+    key = kept(shop, dead(failure=THROTTLED))
+    assert shop.sweeper.sweep() == {"requeue": 1}
+    job = shop.job(key)
+    assert (job.status, job.attempt, job.lease_until) == (Status.QUEUED, 1, None)
+    assert job.due_at == START + SEND_GRACE
+    assert job.failure == JobFailure(
+        "worker_lost",
+        "attempt 1 of 3 was cut off (timeout, memory, or a crash); the attempt before: slow down",
+        retryable=True,
+    )
+    assert shop.queue.sent == [("medium", key, timedelta())]
+    after = shop.deliver(key)
+    assert (after.status, after.attempt) == (Status.COMPLETED, 2)
+    assert [entry.transition for entry in after.history] == ["requeue", "claim", "complete"]
+
+
+def test_a_worker_that_gives_signs_of_life_is_left_alone(shop: Shop) -> None:
+    # Its row is overdue in the index all the same: beats do not move what the index holds.
+    key = kept(shop, dead(lease_until=START + MILLISECOND))
+    before = shop.job(key)
+    assert shop.sweeper.sweep() == {"alive": 1}
+    assert (shop.job(key), shop.queue.sent) == (before, [])
+    shop.clock.advance(MILLISECOND)
+    assert shop.sweeper.sweep() == {"requeue": 1}
+
+
+def test_a_job_whose_last_worker_died_has_failed(shop: Shop) -> None:
+    key = kept(shop, dead(attempt=3, max_attempts=3))
+    before = shop.job(key)
+    assert shop.sweeper.sweep() == {"fail": 1}
+    message = "attempt 3 of 3 was cut off (timeout, memory, or a crash)"
+    assert shop.job(key) == replace(
+        before,
+        status=Status.FAILED,
+        version=2,
+        due_at=None,
+        lease_until=None,
+        finished_at=START,
+        expires_at=START + timedelta(days=30),
+        failure=JobFailure("worker_lost", message, retryable=True),
+        history=shop.job(key).history,
+    )
+    assert [(entry.at, entry.transition) for entry in shop.job(key).history] == [(START, "abandon")]
+    assert shop.queue.sent == []
+    assert shop.sweeper.sweep() == {}
+
+
+@pytest.mark.parametrize("max_attempts", [1, 2, 5])
+def test_a_job_that_kills_every_worker_ends(max_attempts: int) -> None:
+    def killed(_job: Job[Book]) -> Value:
+        raise SystemExit(1)
+
+    shop = Shop([killed])
+    key = shop.keep(max_attempts=max_attempts)
+    shop.queue.send("medium", key, dedupe="submit")
+    for _ in range(max_attempts):
+        assert len(shop.queue.sent) == 1
+        shop.queue.sent.clear()
+        with pytest.raises(SystemExit):
+            shop.deliver(key)
+        shop.clock.advance(shop.settings.lease)
+        shop.sweeper.sweep()
+    assert (shop.job(key).status, shop.job(key).attempt, shop.queue.sent) == (Status.FAILED, max_attempts, [])
+
+
+def test_a_worker_that_comes_back_from_the_dead_writes_nothing(shop: Shop) -> None:
+    key = kept(shop, dead())
+    stale = shop.job(key)
+    shop.sweeper.sweep()
+    after = shop.job(key)
+    assert shop.store.transition(key, COMPLETE, Changes(), now=START, read=stale) == Refused(after)
+
+
+# Deadlines, and rows that could wait for ever
+
+
+@pytest.mark.parametrize("failure", [None, THROTTLED])
+def test_a_job_that_waited_until_its_deadline_has_failed(shop: Shop, failure: JobFailure | None) -> None:
+    key = kept(shop, a_job(due_at=START, deadline=START, failure=failure))
+    assert shop.sweeper.sweep() == {"fail": 1}
+    job = shop.job(key)
+    assert job.failure is not None
+    assert (job.status, job.failure.code, job.failure.retryable) == (Status.FAILED, "deadline_passed", True)
+    assert job.failure.message.endswith("its last error: slow down" if failure else "by its deadline")
+    assert (job.finished_at, job.due_at, shop.queue.sent) == (START, None, [])
+
+
+def test_nothing_is_called_failed_before_its_deadline(shop: Shop) -> None:
+    key = kept(shop, a_job(due_at=START, deadline=START + MILLISECOND))
+    assert shop.sweeper.sweep() == {"resend": 1}
+    assert shop.job(key).due_at == START + MILLISECOND  # and is looked after at its deadline, not after the patience
+    shop.clock.advance(MILLISECOND)
+    assert shop.sweeper.sweep() == {"fail": 1}
+
+
+def test_a_dead_workers_job_past_its_deadline_is_not_begun_again(shop: Shop) -> None:
+    key = kept(shop, dead(deadline=START))
+    assert shop.sweeper.sweep() == {"fail": 1}
+    assert [entry.transition for entry in shop.job(key).history] == ["expire"]
+
+
+def test_a_dead_workers_job_is_looked_after_at_its_deadline(shop: Shop) -> None:
+    key = kept(shop, dead(deadline=START + MINUTE))
+    shop.sweeper.sweep()
+    assert shop.job(key).due_at == START + MINUTE
+
+
+def test_a_job_past_its_deadline_that_is_worked_on_may_finish(shop: Shop) -> None:
+    key = kept(shop, dead(deadline=START, lease_until=START + MINUTE))
+    assert shop.sweeper.sweep() == {"alive": 1}
+    assert isinstance(shop.store.transition(key, COMPLETE, Changes(), now=START, read=shop.job(key)), Landed)
+
+
+@pytest.mark.parametrize("failure", [None, THROTTLED])
+def test_a_job_that_waits_with_no_attempt_left_ends_at_once(shop: Shop, failure: JobFailure | None) -> None:
+    # No transition leads there; somebody edited the row. It must not wait for its deadline.
+    key = kept(shop, a_job(due_at=START, attempt=3, max_attempts=2, failure=failure))
+    assert shop.sweeper.sweep() == {"fail": 1}
+    job = shop.job(key)
+    assert job.failure is not None
+    assert (job.status, job.failure.code) == (Status.FAILED, "model_throttled" if failure else "worker_lost")
+
+
+def test_a_row_in_work_that_nobody_holds_is_taken_up(shop: Shop) -> None:
+    key = kept(shop, dead(lease_until=None))
+    assert shop.sweeper.sweep() == {"requeue": 1}
+    assert shop.job(key).status is Status.QUEUED
+
+
+# More than one sweeper, and bad rows
+
+
+class Stale(MemoryJobStore):
+    """A store whose index is behind: it calls what was due at its making due for ever."""
+
+    def __init__(self, *keys: JobKey) -> None:
+        super().__init__()
+        self._keys_due = keys
+
+    def due(self, now: datetime) -> Iterator[JobKey]:
+        assert now
+        yield from self._keys_due
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        a_job(due_at=START + MILLISECOND),
+        a_job(due_at=None, status=Status.COMPLETED),
+        a_processing_job(due_at=START + MILLISECOND, lease_until=START),
+        None,
+    ],
+)
+def test_what_the_index_calls_due_and_the_row_does_not_is_left_alone(shop: Shop, job: JobRecord | None) -> None:
+    key = key_of(job) if job else JobKey("acme", "gone")
+    shop.store = Stale(key)
+    if job:
+        shop.store.create(job, None)
+    assert shop.sweeper.sweep() == {"overtaken": 1}
+    assert (shop.store.get(key), shop.queue.sent) == (job, [])
+
+
+class Meeting(MemoryJobStore):
+    """A store in which two sweepers have both read a row before either writes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._both = threading.Barrier(2)
+
+    def transition(self, key: JobKey, transition: Transition, changes: Changes, **more: Any) -> Landed | Refused:
+        self._both.wait(5)
+        return super().transition(key, transition, changes, **more)
+
+
+@pytest.mark.parametrize(
+    ("job", "step", "messages"),
+    [
+        (a_job(due_at=START), "resend", 1),
+        (dead(), "requeue", 1),
+        (dead(attempt=3), "fail", 0),
+        (a_job(due_at=START, deadline=START), "fail", 0),
+    ],
+)
+def test_of_two_sweepers_at_once_one_takes_the_step(job: JobRecord, step: str, messages: int) -> None:
+    shop = Shop([price], store=Meeting())
+    kept(shop, job)
+    found: list[dict[str, int]] = []
+    sweepers = [threading.Thread(target=lambda: found.append(dict(shop.sweeper.sweep()))) for _ in range(2)]
+    for thread in sweepers:
+        thread.start()
+    for thread in sweepers:
+        thread.join(10)
+    assert sorted(found, key=str) == sorted([{step: 1}, {"overtaken": 1}], key=str)
+    assert len(shop.queue.sent) == messages
+
+
+def test_one_bad_row_does_not_stop_the_sweep(shop: Shop) -> None:
+    class Unreadable(MemoryJobStore):
+        def get(self, key: JobKey) -> JobRecord | None:
+            if key == bad:
+                raise TypeError("the row lacks a field")
+            return super().get(key)
+
+    shop.store = Unreadable()
+    jobs = [a_job(due_at=START - n * MILLISECOND) for n in range(5)]
+    bad = key_of(jobs[2])
+    for job in jobs:
+        kept(shop, job)
+    assert shop.sweeper.sweep() == {"resend": 4, "error": 1}
+    assert {key for _, key, _ in shop.queue.sent} == {key_of(job) for job in jobs} - {bad}
+
+
+def test_a_row_of_dynamodb_that_cannot_be_read_does_not_stop_the_sweep(
+    dynamodb: Any, dynamo_store: DynamoJobStore, table: str, shop: Shop
+) -> None:
+    jobs = [a_job(due_at=START), a_job(due_at=START, tenant="globex"), dead(tenant="initech")]
+    for job in jobs:
+        dynamo_store.create(job, None)
+    bad = {"tenant": {"S": "acme"}, "item": {"S": f"job#{jobs[0].job_id}"}}
+    dynamodb.update_item(TableName=table, Key=bad, UpdateExpression="REMOVE created_at")
+    sweeper = Sweeper(dynamo_store, shop.queue, some_settings(), shop.clock)
+    assert sweeper.sweep() == {"resend": 1, "requeue": 1, "error": 1}
+    assert {key for _, key, _ in shop.queue.sent} == {key_of(job) for job in jobs[1:]}

@@ -1,0 +1,79 @@
+"""The sweeper's handler: what is overdue gets its next step, and the answer counts the steps."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from unittest.mock import patch
+
+import pytest
+
+from analysis_jobs.clock import SystemClock
+from analysis_jobs.ids import new_id
+from analysis_jobs.stores.dynamo import DynamoJobStore
+from analysis_jobs.stores.sqs import SqsJobQueue
+from tests.handlers.builders import START
+from tests.handlers.deployment import Deployment, deployed
+from tests.handlers.events import call, logged
+
+DOCUMENT = f"{new_id(START)}/missing.pdf"
+
+
+@pytest.fixture
+def stack() -> Iterator[Deployment]:
+    with deployed() as stack:
+        yield stack
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the sweeper believe that an hour has passed."""
+    now = SystemClock().now() + timedelta(hours=1)
+    monkeypatch.setattr(SystemClock, "now", lambda _: now)
+
+
+def _submit() -> str:
+    return str(call("POST", "/proposals/42/analyze-rfp", {"document": DOCUMENT}).json["job_id"])
+
+
+def test_a_sweep_with_nothing_to_do_says_so_and_counts_itself(
+    stack: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _submit()
+    capsys.readouterr()
+    with logged() as lines:
+        assert stack.sweep() == {}
+    assert [(line["event"], line["steps"]) for line in lines] == [("sweep.done", {})]
+    [metrics] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert metrics["Sweeps"] == [1.0]
+
+
+def test_a_job_whose_message_was_lost_is_sent_again_and_done(stack: Deployment, request: pytest.FixtureRequest) -> None:
+    with patch.object(SqsJobQueue, "send", side_effect=OSError("no route to SQS")):
+        job_id = _submit()
+    assert stack.messages() == []
+    request.getfixturevalue("later")
+    assert stack.sweep() == {"resend": 1}
+    assert stack.work() == []
+    assert call("GET", f"/jobs/{job_id}").json["status"] == "failed", "its document is missing: it was worked on"
+
+
+def test_one_bad_row_does_not_stop_the_sweep(stack: Deployment, request: pytest.FixtureRequest) -> None:
+    jobs = [_submit() for _ in range(3)]
+    stack.messages()
+    request.getfixturevalue("later")
+    get = DynamoJobStore.get
+
+    def broken(store: DynamoJobStore, key: object) -> object:
+        if getattr(key, "job_id", "") == jobs[1]:
+            raise ValueError("a row that nobody can read")
+        return get(store, key)  # type: ignore[arg-type]
+
+    with patch.object(DynamoJobStore, "get", broken), logged() as lines:
+        assert stack.sweep() == {"resend": 2, "error": 1}
+    [line] = [line for line in lines if line["event"] == "sweep.error"]
+    assert (line["job_id"], line["tenant"]) == (jobs[1], "acme")
+
+
+def test_the_sweeper_needs_no_analysis(stack: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANALYSES", "an_analysis_that_was_broken")
+    assert stack.sweep() == {}

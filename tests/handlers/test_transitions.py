@@ -1,0 +1,233 @@
+"""What can happen to a job. The table is written down here a second time: an edge that changes must change in both."""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from analysis_jobs import transitions
+from analysis_jobs.record import Changes, JobRecord
+from analysis_jobs.stores.dynamo import DynamoJobStore
+from analysis_jobs.stores.memory import MemoryJobStore
+from analysis_jobs.stores.ports import JobStore, Landed, Refused
+from analysis_jobs.transitions import Guard, Status, Transition
+from tests.handlers.builders import MILLISECOND, NOTHING, START, a_job, key_of
+
+Q, P, C, F, X = Status.QUEUED, Status.PROCESSING, Status.COMPLETED, Status.FAILED, Status.CANCELLED
+G = Guard
+
+# source -> guards; target; counters; whether it is in the history
+type Edge = tuple[dict[Status, set[Guard]], Status, dict[str, int], bool]
+
+EDGES: dict[str, Edge] = {
+    "claim": (
+        {Q: {G.ATTEMPTS_LEFT, G.WAITED, G.IN_TIME}, P: {G.LEASE_EXPIRED, G.ATTEMPTS_LEFT, G.IN_TIME}},
+        P,
+        {"attempt": 1, "fence": 1},
+        True,
+    ),
+    "beat": ({P: {G.TOKEN}}, P, {}, False),
+    "complete": ({P: {G.TOKEN}}, C, {}, True),
+    "fail": ({P: {G.TOKEN}}, F, {}, True),
+    "release": ({P: {G.TOKEN, G.ATTEMPTS_LEFT}}, Q, {}, True),
+    "defer": ({P: {G.TOKEN}}, Q, {"attempt": -1}, True),
+    "requeue": ({P: {G.LEASE_EXPIRED, G.ATTEMPTS_LEFT}}, Q, {}, True),
+    "abandon": ({P: {G.LEASE_EXPIRED, G.ATTEMPTS_SPENT}, Q: {G.ATTEMPTS_SPENT}}, F, {}, True),
+    "resend": ({Q: {G.UNCHANGED}}, Q, {"sends": 1}, False),
+    "expire": ({Q: {G.PAST_DEADLINE}, P: {G.LEASE_EXPIRED, G.PAST_DEADLINE}}, F, {}, True),
+}
+BY_NAME = {transition.name: transition for transition in transitions.ALL}
+GUARDED = [
+    pytest.param(name, source, guard, id=f"{name}-{source}-{guard.name}")
+    for name, (sources, *_) in EDGES.items()
+    for source, guards in sources.items()
+    for guard in sorted(guards, key=lambda guard: guard.name)
+]
+
+# How a row, or what the writer read of it, must be for exactly one guard not to hold; and on the edge of its holding.
+type Change = Callable[[JobRecord], JobRecord]
+ROW_AGAINST: dict[Guard, Change] = {
+    G.LEASE_EXPIRED: lambda row: replace(row, lease_until=START + MILLISECOND),
+    G.ATTEMPTS_LEFT: lambda row: replace(row, attempt=row.max_attempts),
+    G.ATTEMPTS_SPENT: lambda row: replace(row, attempt=row.max_attempts - 1),
+    G.WAITED: lambda row: replace(row, not_before=START + MILLISECOND),
+    G.IN_TIME: lambda row: replace(row, deadline=START),
+    G.PAST_DEADLINE: lambda row: replace(row, deadline=START + MILLISECOND),
+}
+READ_AGAINST: dict[Guard, Change] = {
+    G.TOKEN: lambda row: replace(row, fence=row.fence - 1),
+    G.UNCHANGED: lambda row: replace(row, version=row.version - 1),
+}
+
+
+def guards_of(edge: Edge) -> set[Guard]:
+    """Return the guards of all sources."""
+    return set[Guard]().union(*edge[0].values())
+
+
+def favourable(name: str, status: Status) -> JobRecord:
+    """Return a row in `status` on which every guard of the transition holds, each by as little as it can."""
+    guards = guards_of(EDGES[name])
+    return a_job(
+        status=status,
+        version=5,
+        fence=3,
+        max_attempts=3,
+        attempt=3 if G.ATTEMPTS_SPENT in guards else 2,
+        lease_until=START,
+        not_before=START,
+        deadline=START if G.PAST_DEADLINE in guards else START + MILLISECOND,
+    )
+
+
+def take(store: JobStore, transition: Transition, row: JobRecord, read: JobRecord | None = None) -> Landed | Refused:
+    """Keep `row`, and try a transition at `START`, as somebody who read `read` (else: the row itself)."""
+    store.create(row, None)
+    return store.transition(key_of(row), transition, NOTHING, now=START, read=read or row)
+
+
+def test_the_table_is_the_one_that_is_written_down_here() -> None:
+    table = {
+        transition.name: (
+            {status: set(guards) for status, guards in transition.sources.items()},
+            transition.target,
+            transition.counters,
+            transition.recorded,
+        )
+        for transition in transitions.ALL
+    }
+    assert table == EDGES
+
+
+def test_no_two_transitions_have_one_name() -> None:
+    assert len(BY_NAME) == len(transitions.ALL)
+
+
+def test_nothing_leads_on_from_a_state_that_is_an_end() -> None:
+    ended = {status for status in Status if status.ended}
+    assert ended == {C, F, X}
+    assert not [t.name for t in transitions.ALL if ended & t.sources.keys()]
+
+
+def test_only_the_holder_of_the_token_completes_a_job() -> None:
+    completing = [t for t in transitions.ALL if t.target is C]
+    assert [t.name for t in completing] == ["complete"]
+    assert all(G.TOKEN in guards for guards in completing[0].sources.values())
+
+
+def test_a_job_that_waits_is_claimed_or_ended_whatever_its_counters_say() -> None:
+    # Else it would wait for ever: attempts are left or spent, the deadline lies ahead or has passed.
+    ends = {guard for name in ("abandon", "expire") for guard in EDGES[name][0][Q]}
+    assert ends == {G.ATTEMPTS_SPENT, G.PAST_DEADLINE}
+    assert EDGES["claim"][0][Q] == {G.ATTEMPTS_LEFT, G.IN_TIME, G.WAITED}
+
+
+@pytest.mark.parametrize("name", EDGES)
+@pytest.mark.parametrize("status", Status)
+def test_an_edge_is_taken_from_its_sources_and_from_nowhere_else(store: JobStore, name: str, status: Status) -> None:
+    sources, target, counters, recorded = EDGES[name]
+    row = favourable(name, status)
+    outcome = take(store, BY_NAME[name], row)
+    if status not in sources:
+        assert outcome == Refused(row)
+        assert store.get(key_of(row)) == row
+        return
+    assert isinstance(outcome, Landed)
+    stepped = {counter: getattr(row, counter) + step for counter, step in counters.items()}
+    expected = replace(row, status=target, version=6, history=outcome.job.history, **stepped)
+    assert outcome.job == expected
+    assert [(e.at, e.transition, e.status) for e in outcome.job.history] == [(START, name, target)] * recorded
+    assert store.get(key_of(row)) == expected
+
+
+@pytest.mark.parametrize(("name", "source", "guard"), GUARDED)
+def test_each_guard_alone_refuses(store: JobStore, name: str, source: Status, guard: Guard) -> None:
+    row, read = _against(name, source, guard)
+    assert take(store, BY_NAME[name], row, read) == Refused(row)
+    assert store.get(key_of(row)) == row
+
+
+@pytest.mark.parametrize(("name", "source", "guard"), GUARDED)
+def test_without_a_guard_what_it_refuses_would_land(name: str, source: Status, guard: Guard) -> None:
+    # So that the test above fails for every guard that goes missing, and not because of another one.
+    intact = BY_NAME[name]
+    mutant = replace(intact, sources=intact.sources | {source: intact.sources[source] - {guard}})
+    row, read = _against(name, source, guard)
+    assert isinstance(take(MemoryJobStore(), mutant, row, read), Landed)
+
+
+@pytest.mark.parametrize("name", [name for name, edge in EDGES.items() if guards_of(edge) & {G.TOKEN, G.UNCHANGED}])
+def test_a_guard_that_compares_with_what_was_read_wants_to_be_told(store: JobStore, name: str) -> None:
+    row = favourable(name, next(iter(EDGES[name][0])))
+    store.create(row, None)
+    with pytest.raises(ValueError, match=f"{name} needs the row that was read"):
+        store.transition(key_of(row), BY_NAME[name], NOTHING, now=START)
+
+
+def test_a_transition_of_a_job_that_is_not_there_is_refused(store: JobStore) -> None:
+    job = a_job()
+    assert store.transition(key_of(job), transitions.CLAIM, NOTHING, now=START) == Refused(None)
+
+
+def test_a_row_without_a_lease_counts_as_one_whose_lease_ran_out(store: JobStore) -> None:
+    row = replace(favourable("claim", P), lease_until=None)
+    assert isinstance(take(store, transitions.CLAIM, row), Landed)
+
+
+def test_the_two_stores_agree_on_rows_of_any_kind(dynamo_store: DynamoJobStore) -> None:
+    dice = random.Random(20_260_101)
+    landed = 0
+    for _ in range(300):
+        row, read = _any_row(dice)
+        transition = dice.choice(transitions.ALL)
+        changes = Changes(_any_changes(dice))
+        outcomes = []
+        for store in (MemoryJobStore(), dynamo_store):
+            store.create(row, None)
+            outcomes.append(store.transition(key_of(row), transition, changes, now=START, read=read))
+        assert outcomes[0] == outcomes[1], (transition.name, row, read)
+        landed += isinstance(outcomes[0], Landed)
+    assert 60 < landed < 240  # else the rows are not of any kind
+
+
+def _against(name: str, source: Status, guard: Guard) -> tuple[JobRecord, JobRecord]:
+    """Return a row, and what was read of it, with which all guards of an edge hold but one."""
+    row = favourable(name, source)
+    if guard in READ_AGAINST:
+        return row, READ_AGAINST[guard](row)
+    row = ROW_AGAINST[guard](row)
+    return row, row
+
+
+def _any_row(dice: random.Random) -> tuple[JobRecord, JobRecord]:
+    def around() -> Any:
+        return START + dice.choice((-1, 0, 0, 1)) * MILLISECOND
+
+    row = a_job(
+        status=dice.choice((Q, Q, P, P, P, C, F, X)),
+        attempt=dice.randint(0, 3),
+        max_attempts=dice.randint(1, 3),
+        fence=dice.randint(0, 3),
+        version=dice.randint(1, 3),
+        sends=dice.randint(1, 3),
+        lease_until=dice.choice((None, around(), around())),
+        not_before=dice.choice((None, around())),
+        deadline=around() + dice.choice((timedelta(), timedelta(hours=1))),
+        client=dice.choice((None, "web")),
+    )
+    same = dice.random() < 0.8
+    return row, row if same else replace(row, fence=dice.randint(0, 3), version=dice.randint(1, 3))
+
+
+def _any_changes(dice: random.Random) -> dict[str, Any]:
+    changes = {
+        "due_at": dice.choice((None, START + MILLISECOND)),
+        "lease_until": dice.choice((None, START)),
+        "not_before": dice.choice((None, START)),
+        "progress": dice.randint(0, 100),
+        "stages_completed": dice.choice(((), ("read", "write"))),
+    }
+    return {name: value for name, value in changes.items() if dice.random() < 0.5}

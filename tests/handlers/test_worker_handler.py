@@ -1,0 +1,154 @@
+"""The worker's handler with the event records of SQS."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+import worker
+from analysis_jobs.ids import new_id
+from analysis_jobs.stores.sqs import SqsJobQueue
+from analysis_jobs.work import Worker
+from tests.handlers.builders import START
+from tests.handlers.deployment import QUEUE, Deployment, deployed
+from tests.handlers.events import call, logged, sqs_record
+
+DOCUMENT = f"{new_id(START)}/missing.pdf"
+BAD_BODIES = [
+    "",
+    "nonsense",
+    "null",
+    "5",
+    '"text"',
+    "[]",
+    "{}",
+    '{"job_id": "01m80ep4519qqbn8af6shbwev8"}',
+    '{"tenant": "acme"}',
+    '{"job_id": "01m80ep4519qqbn8af6shbwev8", "tenant": "acme"}',
+    '{"job_id": null, "tenant": null}',
+    '{"job_id": "x#y", "tenant": "acme"}',
+    '{"job_id": {"S": "x"}, "tenant": ["acme"]}',
+    "[" * 100_000,
+    "\ud800",
+]
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Deployment]:
+    with deployed("http://127.0.0.1:9", "ordered") as stack:
+        yield stack
+
+
+def _submit() -> str:
+    """Submit a job whose document was never uploaded, and return its id."""
+    return str(call("POST", "/proposals/42/analyze-rfp", {"document": DOCUMENT}).json["job_id"])
+
+
+def _status(job_id: str) -> Any:
+    return call("GET", f"/jobs/{job_id}").json
+
+
+def test_a_message_is_handled_and_nothing_is_reported(stack: Deployment) -> None:
+    job_id = _submit()
+    assert stack.work() == []
+    job = _status(job_id)
+    assert (job["status"], job["error"]["code"], job["attempt"]) == ("failed", "document_not_found", 1)
+    assert job["code_version"] == "v7"
+
+
+def test_a_job_that_fails_is_no_message_that_fails(stack: Deployment) -> None:
+    job_id = _submit()
+    [record] = stack.messages()
+    assert stack.work(record) == []
+    assert stack.work(record) == [], "a second delivery has nothing to do"
+    assert _status(job_id)["attempt"] == 1
+
+
+@pytest.mark.parametrize("body", BAD_BODIES, ids=lambda body: ascii(body[:50]))
+def test_a_message_that_is_none_of_ours_is_reported_and_nothing_is_done(stack: Deployment, body: str) -> None:
+    record = sqs_record(body, queue=QUEUE)
+    before = json.dumps(record)
+    with patch.object(SqsJobQueue, "extend") as extend, logged() as lines:
+        assert stack.work(record) == [record["messageId"]]
+    extend.assert_not_called()
+    assert json.dumps(record) == before, "it goes to the dead letters as it came"
+    [line] = lines
+    assert (line["event"], line["message_id"]) == ("message.failed", record["messageId"])
+    assert len(str(line["exc_info"][1])) < 500, "the log does not repeat a huge message"
+
+
+def test_only_the_messages_that_failed_come_back(stack: Deployment) -> None:
+    first, second = _submit(), _submit()
+    good = stack.messages()
+    bad = [sqs_record(body, 100 + number, queue=QUEUE) for number, body in enumerate(("", "nonsense"))]
+    assert stack.work(bad[0], good[0], bad[1], good[1]) == [bad[0]["messageId"], bad[1]["messageId"]]
+    assert [_status(job_id)["status"] for job_id in (first, second)] == ["failed", "failed"]
+
+
+def test_a_batch_of_which_everything_failed_is_reported_and_not_raised(stack: Deployment) -> None:
+    records = [sqs_record("nonsense", number, queue=QUEUE) for number in range(3)]
+    assert stack.work(*records) == [record["messageId"] for record in records]
+
+
+@pytest.mark.usefixtures("stack")
+def test_an_empty_batch_is_fine() -> None:
+    assert worker.handler({"Records": []}, None) == {"batchItemFailures": []}
+
+
+def test_a_record_that_lacks_its_parts_is_reported_and_the_others_are_handled(stack: Deployment) -> None:
+    job_id = _submit()
+    [good] = stack.messages()
+    bad = {name: value for name, value in sqs_record("{}", 7, queue=QUEUE).items() if name != "receiptHandle"}
+    assert stack.work(bad, good) == [bad["messageId"]]
+    assert _status(job_id)["status"] == "failed"
+
+
+def test_a_fault_of_a_store_brings_the_message_back(stack: Deployment) -> None:
+    _submit()
+    [record] = stack.messages()
+    with patch.object(Worker, "_claim", side_effect=OSError("no route to DynamoDB")):
+        assert stack.work(record) == [record["messageId"]]
+    assert stack.work(record) == []
+
+
+def test_a_message_of_another_tenants_job_finds_none(stack: Deployment) -> None:
+    job_id = _submit()
+    [record] = stack.messages()
+    forged = record | {"body": json.dumps({"job_id": job_id, "tenant": "other"})}
+    assert stack.work(forged) == [record["messageId"]]
+    assert _status(job_id)["status"] == "queued"
+    assert stack.work(record) == []
+
+
+def test_a_claimed_message_is_shown_again_after_the_lease_and_no_later(
+    stack: Deployment,
+) -> None:
+    _submit()
+    [record] = stack.messages()
+    with patch.object(SqsJobQueue, "extend", autospec=True) as extend:
+        stack.work(record)
+    arn, receipt, visibility = extend.call_args.args[1:]
+    assert (arn, receipt) == (record["eventSourceARN"], record["receiptHandle"])
+    assert 60 <= visibility.total_seconds() <= 65
+
+
+def test_each_end_is_counted_and_written(stack: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+    _submit()
+    capsys.readouterr()
+    stack.work()
+    metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert [(line["service"], line["JobsFailed"]) for line in metrics] == [("tests", [1.0])]
+
+
+def test_in_a_fifo_queue_what_follows_a_failed_message_is_reported_and_untouched(stack: Deployment) -> None:
+    body = {"analysis": "rfp-analysis", "input": {"document": DOCUMENT}, "priority": "ordered"}
+    jobs = [call("POST", "/jobs", body).json["job_id"] for _ in range(3)]
+    received = {json.loads(record["body"])["job_id"]: record for record in stack.messages("ordered")}
+    first, second, third = (received[job_id] for job_id in jobs)
+    bad = sqs_record("nonsense", 99, queue=f"{QUEUE}-ordered.fifo")
+    assert stack.work(first, bad, second, third) == [record["messageId"] for record in (bad, second, third)]
+    assert [_status(job_id)["status"] for job_id in jobs] == ["failed", "queued", "queued"]
+    assert stack.work(second, third) == []
+    assert [_status(job_id)["status"] for job_id in jobs] == ["failed"] * 3

@@ -1,0 +1,25 @@
+"""`python -m cloud.stand_in`, as `make local` and a person start it."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from cloud.stand_in import Remote
+
+ENVIRONMENT = Path(__file__).parents[2] / "envs" / "local"
+
+
+def test_it_prints_its_url_and_ready_and_ends_when_told(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cloud.stand_in", "--key-file", str(tmp_path / "key.pem")]
+    environment = {**os.environ, "PYTHONPATH": str(ENVIRONMENT)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url, ready = process.stdout.readline().strip(), process.stdout.readline().strip()
+        remote = Remote(url)
+        assert (ready, remote.calls()) == ("ready", [])
+        assert remote.token("acme").count(".") == 2
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
+    assert (tmp_path / "key.pem").exists()

@@ -1,0 +1,78 @@
+"""The issuer's tokens are what an authorizer would accept, or refuse, by the keys it publishes."""
+
+import base64
+import json
+import time
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from cloud.issuer import Issuer
+from cloud.stand_in import StandIn
+
+
+def decoded(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def claims(token: str, keys: dict[str, Any]) -> dict[str, Any]:
+    """Return a token's claims, its signature verified by the published keys."""
+    head, payload, signature = token.split(".")
+    [key] = [each for each in keys["keys"] if each["kid"] == json.loads(decoded(head))["kid"]]
+    n, e = (int.from_bytes(decoded(key[name])) for name in ("n", "e"))
+    public = rsa.RSAPublicNumbers(e, n).public_key()
+    public.verify(decoded(signature), f"{head}.{payload}".encode(), padding.PKCS1v15(), hashes.SHA256())
+    found: dict[str, Any] = json.loads(decoded(payload))
+    return found
+
+
+def published(stand_in: StandIn) -> dict[str, Any]:
+    with urlopen(f"{stand_in.url}/.well-known/openid-configuration") as response:
+        configuration = json.load(response)
+    assert configuration["issuer"] == stand_in.url
+    with urlopen(configuration["jwks_uri"]) as response:
+        keys: dict[str, Any] = json.load(response)
+    return keys
+
+
+def test_a_token_is_verified_by_the_published_key(stand_in: StandIn) -> None:
+    token = stand_in.token("acme", sub="ada", scope="jobs:write", ttl_s=60)
+    found = claims(token, published(stand_in))
+    assert found["iss"] == stand_in.url
+    assert found["aud"] == "analysis-jobs"
+    assert (found["tenant"], found["sub"], found["scope"]) == ("acme", "ada", "jobs:write")
+    assert 50 < found["exp"] - time.time() <= 60
+
+
+def test_a_forged_token_names_the_key_that_did_not_sign_it(stand_in: StandIn) -> None:
+    with pytest.raises(InvalidSignature):
+        claims(stand_in.token("acme", forged=True), published(stand_in))
+
+
+def test_a_token_can_be_wrong_in_other_ways(stand_in: StandIn) -> None:
+    token = stand_in.token("acme", ttl_s=-10, audience="other", issuer="https://elsewhere.example", claims={"x": 1})
+    found = claims(token, published(stand_in))
+    assert found["exp"] < time.time()
+    assert (found["aud"], found["iss"], found["x"]) == ("other", "https://elsewhere.example", 1)
+
+
+def test_a_kept_key_survives_a_restart_and_is_its_owners_only(tmp_path: Path) -> None:
+    file = tmp_path / "stand-in" / "key.pem"
+    first, second = Issuer("http://127.0.0.1:1", file), Issuer("http://127.0.0.1:1", file)
+    assert claims(first.mint("acme"), second.keys())["tenant"] == "acme"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert Issuer("http://127.0.0.1:1").keys() != first.keys()
+
+
+def test_a_file_with_another_kind_of_key_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "key.pem"
+    file.write_bytes(generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    with pytest.raises(TypeError, match="no RSA key"):
+        Issuer("http://127.0.0.1:1", file)

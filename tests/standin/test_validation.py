@@ -1,0 +1,140 @@
+"""What Bedrock refuses, the stand-in refuses, in its words where they are known."""
+
+import json
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from botocore.exceptions import ClientError
+
+from cloud.stand_in import StandIn
+from tests.standin.asking import HAIKU, PERSON, SONNET, Ask, tool, user
+
+ASSISTANT = {"role": "assistant", "content": [{"text": "Hello."}]}
+USED = {"role": "assistant", "content": [{"toolUse": {"toolUseId": "t1", "name": "Answer", "input": {}}}]}
+RESULT = {"toolResult": {"toolUseId": "t1", "content": [{"text": "It does not fit."}], "status": "error"}}
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "no message": ({"messages": []}, "must start with a user message"),
+    "an assistant first": ({"messages": [ASSISTANT, user("Hi.")]}, "must start with a user message"),
+    "two users in a row": (
+        {"messages": [user("Hi."), user("Hello?")]},
+        "must alternate between user and assistant roles",
+    ),
+    "an empty turn": ({"messages": [{"role": "user", "content": []}]}, "messages.0 is empty"),
+    "a blank text": ({"messages": [user(" ")]}, "messages.0.content.0 is blank"),
+    "too many tokens asked for": ({"inferenceConfig": {"maxTokens": 64_001}}, "exceeds the model limit of 64000"),
+    "no tokens asked for": ({"inferenceConfig": {"maxTokens": 0}}, "greater than or equal to 1"),
+    "a temperature too high": ({"inferenceConfig": {"temperature": 1.5}}, "less than or equal to 1"),
+    "too long a text": ({"messages": [user("word " * 200_000)]}, "Input is too long for requested model."),
+    "a choice of no tool": (
+        {"toolConfig": {**tool(PERSON), "toolChoice": {"tool": {"name": "Other"}}}},
+        "Other at toolConfig.toolChoice.tool.name",
+    ),
+    "no tools": ({"toolConfig": {"tools": []}}, "Value at 'toolConfig.tools'"),
+    "a tool's name with a dot": ({"toolConfig": tool(PERSON, "a.b")}, "toolSpec.name"),
+    "a schema of no object": ({"toolConfig": tool({"type": "array"})}, "inputSchema.json.type must be one of"),
+    "a tool use without a result": (
+        {"messages": [user("Hi."), USED, user("Again.")], "toolConfig": tool(PERSON)},
+        "t1",
+    ),
+    "a result without a use": (
+        {"messages": [user("Hi."), ASSISTANT, {"role": "user", "content": [RESULT]}], "toolConfig": tool(PERSON)},
+        "exceeds the number of toolUse blocks",
+    ),
+    "a tool use without tools": (
+        {"messages": [user("Hi."), USED, {"role": "user", "content": [RESULT]}]},
+        "toolConfig field must be defined",
+    ),
+    "too much metadata": ({"requestMetadata": {f"k{n}": "v" for n in range(17)}}, "requestMetadata"),
+}
+
+
+def refusal(url: str, body: object, model: str = SONNET, operation: str = "converse") -> tuple[int, str, str]:
+    """Return status, error type and message; sent past botocore, which would refuse some of it itself."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    credential = "AWS4-HMAC-SHA256 Credential=AKIA/20270101/eu-west-1/bedrock/aws4_request"
+    request = Request(f"{url}/model/{model}/{operation}", content, {"Authorization": credential})
+    with pytest.raises(HTTPError) as caught:
+        urlopen(request, timeout=5)
+    with caught.value as answer:
+        return answer.code, answer.headers["x-amzn-ErrorType"].partition(":")[0], json.load(answer)["message"]
+
+
+@pytest.mark.parametrize(("change", "words"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("operation", ["converse", "converse-stream"])
+def test_a_bad_request_is_a_validation_exception(
+    stand_in: StandIn, operation: str, change: dict[str, Any], words: str
+) -> None:
+    status, kind, message = refusal(stand_in.url, {"messages": [user("Hi.")], **change}, operation=operation)
+    assert (status, kind) == (400, "ValidationException")
+    assert words in message
+
+
+def test_a_body_that_is_no_json_object_is_refused(stand_in: StandIn) -> None:
+    for body in (b"{", b"[]"):
+        assert refusal(stand_in.url, body)[:2] == (400, "SerializationException")
+
+
+def test_a_request_of_a_shape_nobody_thought_of_is_refused_too(
+    stand_in: StandIn, capfd: pytest.CaptureFixture[str]
+) -> None:
+    status, kind, message = refusal(stand_in.url, {"messages": "Hi."})
+    assert (status, kind) == (400, "ValidationException")
+    assert "The stand-in cannot answer this" in message
+    assert "Traceback" in capfd.readouterr().err
+
+
+def test_a_refused_request_spends_no_turn_of_a_scenario(stand_in: StandIn) -> None:
+    stand_in.set(error="ThrottlingException", times=1)
+    refusal(stand_in.url, {"messages": []})
+    assert stand_in.scenarios()[0]["times"] == 1
+
+
+def test_the_context_can_be_made_small_for_a_test(stand_in: StandIn, ask: Ask) -> None:
+    stand_in.set(context_tokens=10)
+    assert ask.whole("Hi.")["stopReason"] == "end_turn"
+    with pytest.raises(ask.bedrock.exceptions.ValidationException, match="Input is too long"):
+        ask.whole("word " * 20)
+
+
+@pytest.mark.parametrize(
+    ("model", "code", "words"),
+    [
+        ("nonsense.model-v1:0", "ValidationException", "model identifier is invalid"),
+        ("gpt-4", "ValidationException", "model identifier is invalid"),
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "ValidationException", "model identifier is invalid"),
+        ("anthropic.claude-v2:1", "ResourceNotFoundException", "end of its life"),
+        (
+            "anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "ValidationException",
+            "on-demand throughput isn\u2019t supported",
+        ),
+    ],
+)
+def test_a_model_that_is_not_offered_here_is_refused(ask: Ask, model: str, code: str, words: str) -> None:
+    other = Ask(ask.bedrock, model)
+    for call in (other.whole, other.events):
+        with pytest.raises(ClientError, match=words) as caught:
+            call()
+        assert caught.value.response["Error"]["Code"] == code
+
+
+def test_an_older_model_takes_its_bare_id(ask: Ask) -> None:
+    assert Ask(ask.bedrock, HAIKU).whole()["stopReason"] == "end_turn"
+
+
+def test_a_repair_turn_is_answered_from_the_document_of_the_first(ask: Ask) -> None:
+    repair = {"role": "user", "content": [RESULT]}
+    turns = [user("<document>\nMoon Base Plan\n</document>"), USED, repair]
+    answer = ask.whole(messages=turns, toolConfig=tool(PERSON))
+    assert answer["stopReason"] == "tool_use"
+    assert answer["output"]["message"]["content"][0]["toolUse"]["input"]["summary"].startswith("Moon Base Plan")
+
+
+def test_a_tools_accepted_result_ends_the_turn(ask: Ask) -> None:
+    accepted = {"toolResult": {"toolUseId": "t1", "content": [{"text": "Thanks."}]}}
+    turns = [user("Moon Base Plan"), USED, {"role": "user", "content": [accepted]}]
+    answer = ask.whole(messages=turns, toolConfig=tool(PERSON, forced=False))
+    assert answer["stopReason"] == "end_turn"

@@ -1,0 +1,66 @@
+"""A document that cannot be read ends its job at once, with a code and a message, and is not tried again."""
+
+import time
+from pathlib import Path
+
+import pytest
+from fpdf import FPDF
+
+from cloud.local_cloud import REPOSITORY, LocalCloud
+from tests.system.watching import logged, until
+
+pytestmark = pytest.mark.system
+
+GOOD = (REPOSITORY / "examples/rfp-analysis/documents/riverside-digital-heritage.pdf").read_bytes()
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
+
+
+def encrypted() -> bytes:
+    document = FPDF()
+    document.set_encryption(owner_password="owner", user_password="user")
+    document.add_page()
+    document.set_font("helvetica", size=12)
+    document.cell(text="Nobody reads this without the password.")
+    return bytes(document.output())
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        pytest.param(GOOD[:2000], "document_corrupt", id="cut off"),
+        pytest.param(b"%PDF-1.7\n" + b"\0" * 500, "document_corrupt", id="a header and nothing more"),
+        pytest.param(b" ", "document_not_pdf", id="nearly empty"),
+        pytest.param(encrypted(), "document_encrypted", id="encrypted"),
+        pytest.param(PNG, "document_not_pdf", id="a picture named .pdf"),
+    ],
+)
+def test_a_bad_document_fails_its_job_once_and_says_why(
+    stack: LocalCloud, tmp_path: Path, content: bytes, code: str
+) -> None:
+    path = tmp_path / "proposal.pdf"
+    path.write_bytes(content)
+    client = stack.client()
+    before = len(stack.stand_in.calls())
+    job = client.ended(client.submit("rfp-analysis", {"document": client.upload(path)})["job_id"], timeout_s=60)
+    assert (job["status"], job["error"]["code"], job["error"]["retryable"]) == ("failed", code, False)
+    assert "proposal.pdf" in job["error"]["message"]
+    assert job["attempt"] == 1
+    assert len(stack.stand_in.calls()) == before
+
+
+def test_an_empty_document_fails_its_job_too(stack: LocalCloud) -> None:
+    client = stack.client()
+    asked = {"filename": "empty.pdf", "content_type": "application/pdf", "size": 1}
+    document = client.call("POST", "/uploads", json=asked).json()["document"]
+    key = f"uploads/acme/{document}"
+    stack.boto3("s3").put_object(Bucket=stack.connection.outputs["bucket_name"], Key=key, Body=b"")
+    job = client.ended(client.submit("rfp-analysis", {"document": document})["job_id"], timeout_s=60)
+    assert (job["status"], job["error"]["code"]) == ("failed", "document_empty")
+
+
+def test_a_message_that_is_not_ours_is_reported_and_goes_back(stack: LocalCloud) -> None:
+    since = time.time()
+    queue = next(iter(stack.connection.outputs["queue_urls"].values()))
+    stack.boto3("sqs").send_message(QueueUrl=queue, MessageBody="not a job")
+
+    assert until(lambda: [line for line in logged(stack, "worker", since) if "not a job message" in line])

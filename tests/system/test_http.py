@@ -1,0 +1,146 @@
+"""What a caller meets on the deployed API: through the gateway, its authorizer, and the function under its role."""
+
+from typing import Any
+
+import pytest
+import requests
+
+from cloud.client import ApiError
+from cloud.demo import default_document
+from cloud.local_cloud import REPOSITORY, LocalCloud
+
+pytestmark = pytest.mark.system
+
+DOCUMENT = default_document(REPOSITORY / "examples" / "rfp-analysis")
+
+
+def refused(stack: LocalCloud, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any]]:
+    """Return the status and the problem details of a call that must fail."""
+    with pytest.raises(ApiError) as caught:
+        stack.client().call(method, path, **options)
+    return caught.value.status, caught.value.problem
+
+
+def test_the_analysis_own_routes_submit_and_answer_for_their_subject(stack: LocalCloud) -> None:
+    client = stack.client()
+    document = client.upload(DOCUMENT)
+    submitted = client.call("POST", "/proposals/4711/analyze-rfp", json={"document": document})
+    job_id = submitted.json()["job_id"]
+    assert (submitted.status_code, submitted.headers["Location"]) == (202, f"/jobs/{job_id}")
+    assert client.call("GET", "/proposals/4711/analysis-status").json()["job_id"] == job_id
+    client.ended(job_id)
+    status = client.call("GET", "/proposals/4711/analysis-status").json()
+    assert (status["status"], status["subject"]) == ("completed", "proposals/4711")
+    assert set(status["result"]) == {"summary", "extracted_data"}
+    assert [entry["transition"] for entry in status["history"]] == ["submit", "claim", "complete"]
+
+
+def test_a_subject_without_a_job_is_not_found(stack: LocalCloud) -> None:
+    status, problem = refused(stack, "GET", "/proposals/nobody/analysis-status")
+    assert (status, problem["title"]) == (404, "Not found")
+
+
+@pytest.mark.parametrize("token", ["nonsense", "eyJhbGciOiJub25lIn0.eyJ0ZW5hbnQiOiJhY21lIn0."])
+def test_a_wrong_token_is_refused_by_the_gateway(stack: LocalCloud, token: str) -> None:
+    client = stack.connection.client(token)
+    with pytest.raises(ApiError) as caught:
+        client.call("GET", "/jobs")
+    assert caught.value.status == 401
+
+
+def test_an_expired_token_is_refused_by_the_gateway(stack: LocalCloud) -> None:
+    expired = stack.stand_in.token("acme", ttl_s=-60)
+    with pytest.raises(ApiError) as caught:
+        stack.connection.client(expired).call("GET", "/jobs")
+    assert caught.value.status == 401
+
+
+def test_another_tenants_job_and_document_do_not_exist(stack: LocalCloud) -> None:
+    acme, globex = stack.client(), stack.client("globex")
+    document = acme.upload(DOCUMENT)
+    job_id = acme.submit("rfp-analysis", {"document": document})["job_id"]
+    with pytest.raises(ApiError) as caught:
+        globex.job(job_id)
+    assert caught.value.status == 404
+    assert job_id not in [job["job_id"] for job in globex.call("GET", "/jobs").json()["jobs"]]
+    stolen = globex.ended(globex.submit("rfp-analysis", {"document": document})["job_id"])
+    assert (stolen["status"], stolen["error"]["code"]) == ("failed", "document_not_found")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ({"analysis": "nope", "input": {}}, 422, "analysis"),
+        ({"analysis": "rfp-analysis"}, 422, "input"),
+        ({"analysis": "rfp-analysis", "input": {}}, 422, "input.document"),
+        ({"analysis": "rfp-analysis", "input": {"document": "../../etc/passwd"}}, 422, "input.document"),
+        ({"analysis": "rfp-analysis", "input": {"document": "x"}, "tenant": "globex"}, 422, "tenant"),
+    ],
+)
+def test_a_bad_submission_is_refused_with_the_field_that_is_wrong(
+    stack: LocalCloud, body: dict[str, Any], status: int, field: str
+) -> None:
+    answered, problem = refused(stack, "POST", "/jobs", json=body)
+    assert answered == status
+    assert field in [error["field"] for error in problem["errors"]]
+
+
+def test_a_body_that_is_no_json_is_refused_as_such(stack: LocalCloud) -> None:
+    status, problem = refused(stack, "POST", "/jobs", data="{", headers={"Content-Type": "application/json"})
+    assert (status, problem["errors"][0]["field"]) == (400, "body")
+
+
+def test_the_same_idempotency_key_answers_the_same_job_and_refuses_another_request(stack: LocalCloud) -> None:
+    client = stack.client()
+    body = {"analysis": "rfp-analysis", "input": {"document": client.upload(DOCUMENT)}}
+    headers = {"Idempotency-Key": "once"}
+    first, second = (client.call("POST", "/jobs", json=body, headers=headers).json()["job_id"] for _ in range(2))
+    assert first == second
+    status, problem = refused(stack, "POST", "/jobs", json={**body, "client": "x"}, headers=headers)
+    assert (status, problem["errors"][0]["field"]) == (422, "Idempotency-Key")
+    calls = len(stack.stand_in.calls())
+    client.ended(first)
+    assert len(stack.stand_in.calls()) <= calls + 1
+
+
+def test_a_long_poll_comes_back_when_the_job_ends_and_an_unchanged_job_is_not_sent_again(stack: LocalCloud) -> None:
+    client = stack.client()
+    job_id = client.submit("rfp-analysis", {"document": client.upload(DOCUMENT)})["job_id"]
+    waited = client.call("GET", f"/jobs/{job_id}", params={"wait": 20})
+    assert waited.json()["status"] == "completed"
+    again = client.call("GET", f"/jobs/{job_id}", headers={"If-None-Match": waited.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_jobs_are_listed_by_status_and_subject_newest_first(stack: LocalCloud) -> None:
+    client = stack.client("initech")
+    document = client.upload(DOCUMENT)
+    ids = [
+        client.submit("rfp-analysis", {"document": document}, subject=f"proposals/{number}")["job_id"]
+        for number in (1, 2, 3)
+    ]
+    for job_id in ids:
+        client.ended(job_id)
+    completed = client.call("GET", "/jobs", params={"status": "completed", "limit": 2}).json()
+    assert [job["job_id"] for job in completed["jobs"]] == [ids[2], ids[1]]
+    rest = client.call("GET", "/jobs", params={"status": "completed", "cursor": completed["next_cursor"]}).json()
+    assert [job["job_id"] for job in rest["jobs"]] == [ids[0]]
+    by_subject = client.call("GET", "/jobs", params={"subject": "proposals/2"}).json()
+    assert [job["job_id"] for job in by_subject["jobs"]] == [ids[1]]
+
+
+def test_an_upload_takes_the_announced_size_and_type_and_nothing_else(stack: LocalCloud) -> None:
+    client = stack.client()
+    asked = {"filename": "a.pdf", "content_type": "application/pdf", "size": 10}
+    form = client.call("POST", "/uploads", json=asked).json()["upload"]
+
+    def post(content: bytes, key: str | None = None) -> int:
+        fields = {**form["fields"], **({"key": key} if key else {})}
+        files = {"file": ("a.pdf", content, "application/pdf")}
+        return requests.post(
+            form["url"], data=fields, files=files, verify=stack.connection.ca_bundle, timeout=30
+        ).status_code
+
+    assert post(b"x" * 11) in (400, 403)
+    assert post(b"x" * 10, key="uploads/globex/elsewhere.pdf") in (400, 403)
+    assert post(b"x" * 10) in (200, 204)

@@ -1,0 +1,156 @@
+"""Each statement of each role is needed: without it, a run fails with AccessDenied. What is not needed is not there.
+
+Left out is the one statement that lets a function write its own log: the emulator writes that itself.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from cloud.client import ApiError
+from cloud.demo import default_document
+from cloud.local_cloud import REPOSITORY, LocalCloud
+from tests.system.watching import logged, statements, until, without_statement
+
+pytestmark = pytest.mark.system
+
+DOCUMENT = default_document(REPOSITORY / "examples" / "rfp-analysis")
+# An input beyond `inline_bytes` of envs/local goes to the bucket, and a file's name is nearly all of the input.
+LONG_NAME = "a-very-long-name-of-a-document-" * 4 + ".pdf"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stack of which one statement is missing, and what was prepared before it was taken away."""
+
+    stack: LocalCloud
+    document: str
+    completed_job: str
+    waiting_job: str
+
+    def submitted(self) -> str:
+        """Submit the prepared document and return the job's id."""
+        return str(self.stack.client().submit("rfp-analysis", {"document": self.document})["job_id"])
+
+    def failed(self) -> str:
+        """Run a job that must fail, and return its error."""
+        job = self.stack.client().ended(self.submitted(), timeout_s=30)
+        assert job["status"] == "failed", job
+        return json.dumps(job["error"])
+
+    def refused(self, method: str, path: str, **options: Any) -> str:
+        """Make a call that must be answered with 500, and return what the function logged."""
+        since = time.time()
+        with pytest.raises(ApiError) as caught:
+            self.stack.client().call(method, path, **options)
+        assert caught.value.status == 500
+        assert "AccessDenied" not in json.dumps(caught.value.problem)  # a caller need not know our insides
+        return self.log_of("api", since)
+
+    def log_of(self, function: str, since: float) -> str:
+        """Return what a function logged about a denial."""
+        return until(
+            lambda: "\n".join(line for line in logged(self.stack, function, since) if "AccessDenied" in line) or None
+        )
+
+    def swept(self) -> str:
+        """Make the waiting job overdue, sweep, and return what the sweeper said and logged."""
+        since = time.time()
+        outputs = self.stack.connection.outputs
+        self.stack.boto3("dynamodb").update_item(
+            TableName=outputs["table_name"],
+            Key={"tenant": {"S": "acme"}, "item": {"S": f"job#{self.waiting_job}"}},
+            UpdateExpression="SET due_at = :past",
+            ExpressionAttributeValues={":past": {"N": "1"}},
+        )
+        name = outputs["function_names"]["sweeper"]
+        answer = self.stack.boto3("lambda").invoke(FunctionName=name, Qualifier="live")
+        said = answer["Payload"].read().decode()
+        assert "FunctionError" in answer or json.loads(said)["error"] >= 1, said
+        return said if "AccessDenied" in said else self.log_of("sweeper", since)
+
+
+def _uploaded(run: Run) -> str:
+    with pytest.raises(ApiError) as caught:
+        run.stack.client().upload(DOCUMENT)
+    assert caught.value.status == 403
+    return str(caught.value)
+
+
+def _sent(run: Run) -> str:
+    since = time.time()
+    run.submitted()  # accepted all the same: the sweeper will send the message
+    return run.log_of("api", since)
+
+
+def _long_input(run: Run) -> str:
+    body = {"analysis": "rfp-analysis", "input": {"document": f"{run.document.split('/')[0]}/{LONG_NAME}"}}
+    return run.refused("POST", "/jobs", json=body)
+
+
+def _worked(run: Run) -> str:
+    since = time.time()
+    run.submitted()
+    return run.log_of("worker", since)
+
+
+def _deferred(run: Run) -> str:
+    run.stack.stand_in.set(error="ThrottlingException", times=1)
+    try:
+        return _worked(run)
+    finally:
+        run.stack.stand_in.reset()
+
+
+NEEDS: dict[tuple[str, str], Callable[[Run], str]] = {
+    ("api", "InputsWrite"): _long_input,
+    ("api", "JobsRead"): lambda run: run.refused("GET", f"/jobs/{run.completed_job}"),
+    ("api", "JobsWrite"): lambda run: run.refused(
+        "POST", "/jobs", json={"analysis": "rfp-analysis", "input": {"document": run.document}}
+    ),
+    ("api", "QueueSend"): _sent,
+    ("api", "ResultsRead"): lambda run: run.refused("GET", f"/jobs/{run.completed_job}"),
+    ("api", "UploadsWrite"): _uploaded,
+    ("sweeper", "DueRead"): Run.swept,
+    ("sweeper", "JobsWrite"): Run.swept,
+    ("sweeper", "QueueSend"): Run.swept,
+    ("worker", "Artifacts"): Run.failed,
+    ("worker", "DocumentsRead"): Run.failed,
+    ("worker", "JobsWrite"): _worked,
+    ("worker", "ModelsInvoke"): Run.failed,
+    ("worker", "PromptsRead"): Run.failed,
+    ("worker", "QueueConsume"): _worked,
+    ("worker", "QueueSend"): _deferred,
+}
+
+
+@pytest.fixture(scope="module")
+def run(stack: LocalCloud) -> Run:
+    """Prepare, with every statement in place, what the runs need."""
+    client = stack.client()
+    document = client.upload(DOCUMENT)
+    completed = client.ended(client.submit("rfp-analysis", {"document": document})["job_id"])
+    assert completed["status"] == "completed"
+    with without_statement(stack, "api", "QueueSend"):
+        waiting = client.submit("rfp-analysis", {"document": document})["job_id"]
+    return Run(stack, document, completed["job_id"], waiting)
+
+
+def test_every_statement_of_every_role_has_a_run_that_needs_it(stack: LocalCloud) -> None:
+    there = {(function, sid) for function in ("api", "sweeper", "worker") for sid in statements(stack, function)}
+    assert there == set(NEEDS)
+
+
+@pytest.mark.parametrize(("function", "sid"), sorted(NEEDS))
+def test_without_a_statement_a_run_is_denied(run: Run, function: str, sid: str) -> None:
+    with without_statement(run.stack, function, sid):
+        said = NEEDS[function, sid](run)
+    assert "AccessDenied" in said or "access_denied" in said
+
+
+def test_with_every_statement_a_job_completes(run: Run) -> None:
+    assert run.stack.client().ended(run.submitted())["status"] == "completed"

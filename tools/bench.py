@@ -1,0 +1,205 @@
+"""Measures what a cold start, a job and a package cost, and writes it as a section of Markdown.
+
+    python tools/bench.py                            prints the section
+    python tools/bench.py --write docs/benchmarks.md puts it between the markers there
+
+Run it on a machine that does little else. The requests are counted over the AWS that moto plays, and never vary.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from botocore.model import OperationModel
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+FOLDERS = ("handlers", "examples/rfp-analysis", "envs/local", ".")
+HANDLERS = ("api", "worker", "sweeper")
+RUNS = 7
+BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+
+_ENVIRONMENT = {
+    "ANALYSES": "rfp_analysis",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "BUCKET_NAME": "artifacts",
+    "MODEL_ID": "some.model",
+    "PROMPT_TABLE_NAME": "prompts",
+    "PYTHONPATH": os.pathsep.join(str(REPOSITORY / folder) for folder in FOLDERS[:2]),
+    "QUEUE_URLS": '{"medium": "https://sqs.eu-west-1.amazonaws.com/1/jobs"}',
+    "TABLE_NAME": "jobs",
+}
+_BASELINE = "import boto3; boto3.client('dynamodb')"
+
+
+def imports() -> dict[str, float]:
+    """Return the median CPU milliseconds of each program in fresh processes with bytecode; `boto3` is the baseline."""
+    programs = {"boto3": _BASELINE}
+    for handler in HANDLERS:
+        programs[f"{handler}, imported"] = f"import {handler}"
+        programs[f"{handler}, ready"] = f"import {handler}; {handler}._{handler}()"
+    taken: dict[str, list[float]] = {name: [] for name in programs}
+    for run in range(RUNS + 1):
+        for name, program in programs.items():
+            milliseconds = _milliseconds(program)
+            if run:  # the first run writes the bytecode
+                taken[name].append(milliseconds)
+    return {name: statistics.median(each) for name, each in taken.items()}
+
+
+def _milliseconds(program: str) -> float:
+    timed = f"import time; begun = time.process_time(); {program}; print((time.process_time() - begun) * 1000)"
+    run = subprocess.run([sys.executable, "-c", timed], env=_ENVIRONMENT, capture_output=True, text=True, check=True)
+    return float(run.stdout)
+
+
+def requests() -> dict[str, Counter[str]]:
+    """Return the AWS requests of each step of one job, as `service:Operation` and how often."""
+    sys.path += [str(REPOSITORY / folder) for folder in FOLDERS]
+    import boto3  # noqa: PLC0415 - these need the path above
+
+    from cloud.stand_in import StandIn  # noqa: PLC0415
+    from tests.handlers.deployment import deployed  # noqa: PLC0415
+    from tests.handlers.events import call  # noqa: PLC0415
+
+    made: Counter[str] = Counter()
+    steps: dict[str, Counter[str]] = {}
+
+    def step[Answer](name: str, take: Callable[[], Answer]) -> Answer:
+        made.clear()
+        answer = take()
+        steps[name] = Counter(made)
+        return answer
+
+    def seen(model: OperationModel, **_: object) -> None:
+        made[f"{model.service_model.service_name}:{model.name}"] += 1
+
+    document = REPOSITORY / "examples" / "rfp-analysis" / "documents" / "riverside-digital-heritage.pdf"
+    wanted = {"filename": document.name, "content_type": "application/pdf", "size": document.stat().st_size}
+    boto3.setup_default_session()
+    with StandIn() as stand_in, deployed(stand_in.url) as stack:
+        boto3.DEFAULT_SESSION.events.register("before-call", seen)  # type: ignore[union-attr]
+        upload = step("POST /uploads", lambda: call("POST", "/uploads", wanted)).json
+        stack.upload(upload["upload"]["fields"], document.read_bytes())
+        body = {"analysis": "rfp-analysis", "input": {"document": upload["document"]}}
+        job_id = step("POST /jobs", lambda: call("POST", "/jobs", body)).json["job_id"]
+        records = stack.messages()
+        step("the worker, one job", lambda: stack.work(*records))
+        step("the worker, the same message again", lambda: stack.work(*records))
+        job = step("GET /jobs/{job_id}", lambda: call("GET", f"/jobs/{job_id}")).json
+        step("GET /jobs", lambda: call("GET", "/jobs"))
+        step("the sweeper, nothing overdue", stack.sweep)
+        own = {"document": upload["document"]}
+        key = {"Idempotency-Key": "bench"}
+        step("an own route, with a key", lambda: call("POST", "/proposals/42/analyze-rfp", own, headers=key))
+        step("the same key again", lambda: call("POST", "/proposals/42/analyze-rfp", own, headers=key))
+        step("an own status route", lambda: call("GET", "/proposals/42/analysis-status"))
+    boto3.DEFAULT_SESSION = None
+    if job["status"] != "completed":
+        raise SystemExit(f"the job did not complete, so its requests say nothing: {job['error']}")
+    return steps
+
+
+def packages() -> list[dict[str, Any]]:
+    """Return the manifests in `dist/`, by name."""
+    found = sorted((REPOSITORY / "dist").glob("*.json"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in found]
+
+
+def section(
+    milliseconds: Mapping[str, float], steps: Mapping[str, Counter[str]], manifests: Sequence[Mapping[str, Any]]
+) -> str:
+    """Return the section of Markdown."""
+    baseline = milliseconds["boto3"]
+    python = ".".join(map(str, sys.version_info[:3]))
+    lines = [
+        "### Cold import",
+        "",
+        f"Median of {RUNS} fresh processes, CPython {python}, bytecode at hand. `imported` is the module alone,",
+        "`ready` also makes its clients and loads its analysis. The ratio is to importing boto3 and making one client.",
+        "",
+        *_table(
+            ("handler", "CPU ms", "ratio"),
+            [(name, f"{each:.0f}", f"{each / baseline:.2f}") for name, each in milliseconds.items()],
+        ),
+        "",
+        "### AWS requests",
+        "",
+        "Of one job whose input and result fit into its row. The worker adds two requests (lease, visibility) every",
+        "heartbeat, 15 s by default. What Lambda's own poller receives and deletes is not counted.",
+        "",
+        *_table(
+            ("step", "requests", "which"),
+            [(name, str(made.total()), _spelled(made)) for name, made in steps.items()],
+        ),
+        "",
+        "### Package",
+        "",
+        *_package_lines(manifests),
+    ]
+    return "\n".join(lines)
+
+
+def _package_lines(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not manifests:
+        return ["No package was built: `make package` first."]
+    rows = [
+        (
+            f"`{manifest['path']}`",
+            f"{manifest['files']['zip_bytes'] / 1e6:.1f}",
+            f"{manifest['files']['unzipped_bytes'] / 1e6:.1f}",
+            str(manifest["files"]["count"]),
+        )
+        for manifest in manifests
+    ]
+    return _table(("package", "MB zipped", "MB unzipped", "files"), rows)
+
+
+def _spelled(made: Counter[str]) -> str:
+    return ", ".join(f"{name} x {times}" if times > 1 else name for name, times in made.items()) or "none"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+
+
+def replaced(text: str, new: str) -> str:
+    """Return `text` with what stands between the markers replaced; a text without markers gets them at its end."""
+    if BEGIN not in text or END not in text:
+        text = f"{text.rstrip()}\n\n{BEGIN}\n{END}\n".lstrip()
+    before, _, rest = text.partition(BEGIN)
+    return f"{before}{BEGIN}\n\n{new}\n\n{END}{rest.partition(END)[2]}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and print or write."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the section between the markers of this file")
+    file: Path | None = parser.parse_args(arguments).write
+    milliseconds = imports()
+    with redirect_stdout(StringIO()):  # the functions log
+        steps = requests()
+    written = section(milliseconds, steps, packages())
+    if file is None:
+        print(written)
+    else:
+        text = file.read_text(encoding="utf-8") if file.exists() else "# Benchmarks\n"
+        file.write_text(replaced(text, written), encoding="utf-8")
+        print(f"{file}: written")
+
+
+if __name__ == "__main__":
+    main()
