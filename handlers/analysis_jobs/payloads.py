@@ -6,8 +6,8 @@ from typing import Any
 from analysis_jobs.record import JobRecord, Payload
 from analysis_jobs.stores.ports import ArtifactStore, TooLarge
 
-# Two of them, the history and the keys stay far below DynamoDB's 400 KB an item, and a read of a small job stays cheap.
-MAX_INLINE_BYTES = 32_768
+# Every heartbeat pays for its row by the KB, so what is larger is cheaper in the bucket.
+MAX_INLINE_BYTES = 4_096
 # Of what is read back from the bucket; an HTTP answer of Lambda's ends at 6 MB anyway.
 MAX_PAYLOAD_BYTES = 5_000_000
 

@@ -114,9 +114,35 @@ def test_a_row_that_its_index_is_behind_on_is_left_out(dynamodb: Any, table: str
     assert store.list_jobs(Listing("acme", status=Status.QUEUED)).jobs == [still]
 
 
+@pytest.mark.parametrize(
+    "listing",
+    [
+        Listing("acme", first_id="2", last_id="1"),
+        Listing("acme", first_id="2", before_id="2"),
+        Listing("acme", last_id="1", before_id="2"),
+        Listing("acme", first_id="1", before_id="2"),
+        Listing("acme", client="web", before_id="0"),
+    ],
+)
+def test_no_query_is_sent_that_dynamodb_calls_an_error(
+    dynamodb: Any, table: str, clock: ManualClock, listing: Listing
+) -> None:
+    # "The BETWEEN operator requires upper bound to be greater than or equal to lower bound", and "the provided starting
+    # key is outside query boundaries"; moto lets both pass.
+    def refuse(real: Callable[..., Any], **arguments: Any) -> Any:
+        values = arguments["ExpressionAttributeValues"]
+        assert values[":first"]["S"] <= values[":last"]["S"]
+        assert "ExclusiveStartKey" not in arguments
+        return real(**arguments)
+
+    store = DynamoJobStore(interposed(dynamodb, "query", refuse), table, clock)
+    assert store.list_jobs(listing).jobs == []
+
+
 def test_a_batch_that_comes_in_parts_is_read_to_its_end(dynamodb: Any, table: str, clock: ManualClock) -> None:
     def one_by_one(real: Callable[..., Any], **arguments: Any) -> Any:
         request = arguments["RequestItems"][table]
+        assert request["ConsistentRead"]
         found = real(RequestItems={table: {**request, "Keys": request["Keys"][:1]}})
         left = {table: {**request, "Keys": request["Keys"][1:]}} if request["Keys"][1:] else {}
         return found | {"UnprocessedKeys": left}

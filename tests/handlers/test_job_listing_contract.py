@@ -142,8 +142,8 @@ def test_the_ends_of_a_range_of_ids_belong_to_it(store: JobStore) -> None:
 @pytest.mark.parametrize("by", [{}, {"client": "web"}])
 def test_a_cursor_from_outside_the_range_is_no_error(store: JobStore, by: dict[str, Any]) -> None:
     jobs = keep(store, 4, client="web")
-    inner = Listing("acme", first_id=jobs[2].job_id, last_id=jobs[1].job_id, **by)
-    assert store.list_jobs(replace(inner, before_id=jobs[0].job_id)).jobs == jobs[1:3]
+    inner = Listing("acme", first_id=jobs[2].job_id, last_id=jobs[2].job_id, **by)
+    assert store.list_jobs(replace(inner, before_id=jobs[0].job_id)).jobs == jobs[2:3]
     assert store.list_jobs(replace(inner, before_id=jobs[3].job_id)) == Page([], None)
 
 

@@ -40,6 +40,8 @@ REFUSED = [
     ({"LEASE_S": "29", "HEARTBEAT_S": "15"}, "HEARTBEAT_S is 15: give at most half of LEASE_S (29)"),
     ({"JOB_RETENTION_DAYS": "0"}, "JOB_RETENTION_DAYS: Input should be greater than or equal to 1"),
     ({"JOB_RETENTION_DAYS": "1.5"}, "JOB_RETENTION_DAYS: Input should be a valid integer"),
+    ({"INLINE_BYTES": "-1"}, "INLINE_BYTES: Input should be greater than or equal to 0"),
+    ({"INLINE_BYTES": "100001"}, "INLINE_BYTES: Input should be less than or equal to 100000"),
     ({"MAX_DOCUMENT_BYTES": "0"}, "MAX_DOCUMENT_BYTES: Input should be greater than or equal to 1"),
 ]
 
@@ -65,6 +67,7 @@ def test_every_variable_is_read() -> None:
         "JOB_RETENTION_DAYS": "7",
         "MODEL_ID": "m",
         "TENANT_CLAIM": "org",
+        "INLINE_BYTES": "100",
         "MAX_DOCUMENT_BYTES": "10",
     }
     settings = from_environment(LEAST | given)
