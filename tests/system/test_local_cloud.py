@@ -220,6 +220,9 @@ def test_make_local_prints_lines_that_work_and_ctrl_c_leaves_nothing_behind(stop
         assert run.returncode == 0, run.stdout + run.stderr
         assert '"completed"' in run.stdout
         assert "Coastal Road Resilience" in run.stdout
+        for_a_token = next(line for line in lines if " token --tenant globex" in line)
+        token = subprocess.run(["bash", "-c", for_a_token], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+        assert token.stdout.count(".") == 2
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0
     assert nothing_runs(stopped)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -24,7 +25,7 @@ def up(options: argparse.Namespace, screen: Screen) -> int:
     ready = False
     try:
         with LocalCloud(options.folder, options.example, screen=screen) as cloud:
-            guide.show(cloud.connection, _document(options), screen)
+            guide.show(cloud.connection, _document(options), screen, options=_said_again(options))
             ready = True
             screen.say("ready")
             while True:
@@ -83,6 +84,13 @@ def logs(options: argparse.Namespace, screen: Screen) -> int:
     """Print what the functions have logged, oldest first."""
     guide.show_logs(_running(options.folder), screen, follow=options.follow)
     return 0
+
+
+def _said_again(options: argparse.Namespace) -> str:
+    """Return the options by which another command means the same cloud."""
+    example = "" if options.example == DEFAULT_EXAMPLE else f" --example {shlex.quote(options.example)}"
+    usual = options.folder == default_folder(options.example)
+    return example + ("" if usual else f" --folder {shlex.quote(str(options.folder))}")
 
 
 def _running(folder: Path) -> Connection:

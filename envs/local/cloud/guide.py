@@ -8,6 +8,8 @@ from pathlib import Path
 from cloud.connection import TENANT, Connection
 from cloud.screen import Screen
 
+# As the Makefile calls it.
+COMMAND = "PYTHONPATH=envs/local:tools:handlers .venv/bin/python -m cloud"
 FOLLOW_EVERY_S = 1.0
 
 type Event = tuple[int, str, str]  # when (epoch ms), which function, what
@@ -55,21 +57,25 @@ def curl_lines(analysis: str, document: Path) -> str:
     return CURL.format(document=shlex.quote(str(document)), analysis=analysis)
 
 
-def show(connection: Connection, document: Path, screen: Screen) -> None:
-    """Print all that a person needs to work with the cloud that runs."""
+def show(connection: Connection, document: Path, screen: Screen, *, options: str = "") -> None:
+    """Print all that a person needs to work with the cloud that runs.
+
+    `options` are what the person's own command has to say to mean this cloud.
+    """
     screen.heading("The local cloud")
     screen.table(
         [
             ("API", connection.api_url),
             ("AWS endpoint", connection.aws_url),
             ("Bedrock", f"{connection.stand_in_url} (a stand-in: its answers are made up)"),
-            ("Token", f"of tenant {TENANT}, below; another one's: make token TENANT=name"),
-            ("Logs", "of the functions: make logs"),
         ]
     )
-    screen.heading("For curl, the AWS CLI, boto3 and Terraform")
+    screen.heading(f"For curl, the AWS CLI, boto3 and Terraform, as tenant {TENANT}")
     for line in exports(connection, connection.token()):
         screen.say(line)
+    screen.heading("Another tenant's token; what the functions log")
+    screen.say(f"{COMMAND} token --tenant globex{options}")
+    screen.say(f"{COMMAND} logs --follow{options}")
     screen.heading("A job with curl alone")
     screen.say(curl_lines(connection.example, document))
 

@@ -23,10 +23,7 @@ from packager import HOST, Manifest, PackageError, build
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 ROOT = REPOSITORY / "envs" / "local"
-KEPT_IN_THE_WAY = (
-    "If what was kept of an earlier start is in the way, forget it: python -m cloud clean (with the PYTHONPATH that "
-    "the Makefile sets)."
-)
+KEPT_IN_THE_WAY = "If what was kept of an earlier start is in the way, forget it:"
 DEFAULT_EXAMPLE = "rfp-analysis"
 
 
@@ -202,7 +199,8 @@ class LocalCloud:
             try:
                 progress = self.stack.apply(lambda progress: step.say(str(progress)))
             except CloudError as error:
-                raise CloudError(f"{error}\n\n{KEPT_IN_THE_WAY}" if kept.outputs else str(error)) from error
+                hint = f"\n\n{KEPT_IN_THE_WAY} rm -r {self.folder}" if kept.outputs else ""
+                raise CloudError(f"{error}{hint}") from error
             step.say(f"{progress.done} resources applied")
             return dataclasses.replace(kept, applied=wanted, outputs=self.stack.outputs())
 

@@ -116,7 +116,7 @@ def locked(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise CloudError(
                 f"A local cloud already runs on {folder} (process {holder(folder)}). "
-                "Use it, or stop it first: Ctrl-C where it runs, or `python -m cloud down`."
+                "Use it, or stop it first, with Ctrl-C where it runs."
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
