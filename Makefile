@@ -10,9 +10,6 @@ ENV ?=
 PYTHON_BIN := .venv/bin/python
 CLOUD := PYTHONPATH=envs/local:tools:handlers $(PYTHON_BIN) -m cloud
 ACTIONLINT := .local/cache/actionlint
-# What takes seconds comes before what applies a stack.
-SLOW_TESTS := $(wildcard tests/modules tests/system)
-QUICK_TESTS := $(filter-out $(SLOW_TESTS) tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
 
 # Terraform otherwise asks a server, at every start, whether there is a newer one.
 export CHECKPOINT_DISABLE := 1
@@ -31,7 +28,7 @@ local: .venv/.ready .venv-cloud/.ready ## Keep that stack running, for you to ca
 
 .PHONY: test
 test: lint .venv-cloud/.ready ## Run every check and every test
-	$(PYTHON_BIN) -m pytest --durations=20 $(QUICK_TESTS) $(SLOW_TESTS)
+	$(PYTHON_BIN) -m pytest --numprocesses 2 --dist loadgroup --durations 20 tests
 
 .PHONY: lint
 lint: .venv/.ready $(ACTIONLINT)/.ready ## Run the checks that need no test: Python, Terraform, workflows
@@ -54,7 +51,7 @@ package: .venv/.ready ## Build dist/<example>-arm64.zip and -x86_64.zip with the
 plan: package ## Show what a deployment would change: ENV=staging or production
 deploy: package ## Plan, apply that plan, and run one real job: ENV=staging or production
 plan deploy:
-	@$(PYTHON_BIN) tools/deploy.py $@ "$(ENV)" --example "$(EXAMPLE)"
+	@PYTHONPATH=handlers $(PYTHON_BIN) tools/deploy.py $@ "$(ENV)" --example "$(EXAMPLE)"
 
 .PHONY: bench
 bench: package ## Measure cold start, requests per job and the package; writes docs/benchmarks.md

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from cloud.answers import Conversation, answer
-from cloud.filling import NOT_STATED, fill
+from cloud.stand_in.answers import Conversation, answer
+from cloud.stand_in.filling import NOT_STATED, fill
 from tests.standin.asking import document, tool, user
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.eventstream import ChecksumMismatch, EventStreamBuffer
 
-from cloud import eventstream
+from cloud.stand_in import eventstream
 
 
 def test_botocore_decodes_what_was_encoded() -> None:

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from cloud.issuer import Issuer
 from cloud.stand_in import StandIn
+from cloud.stand_in.issuer import Issuer
 
 
 def decoded(part: str) -> bytes:

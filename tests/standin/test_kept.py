@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from cloud.kept import Kept
-from cloud.refusals import BedrockError
+from cloud.stand_in.kept import Kept
+from cloud.stand_in.refusals import BedrockError
 
 
 class Clock:

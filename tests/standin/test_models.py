@@ -2,8 +2,8 @@
 
 import pytest
 
-from cloud.models import DESTINATIONS, check_offered, find
-from cloud.refusals import BedrockError
+from cloud.stand_in.models import DESTINATIONS, check_offered, find
+from cloud.stand_in.refusals import BedrockError
 
 CLAUDE = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 HAIKU = "anthropic.claude-3-haiku-20240307-v1:0"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloud.reading import Document, Passage, clipped, sentences, stem
+from cloud.stand_in.reading import Document, Passage, clipped, sentences, stem
 
 
 def shape(text: str) -> list[tuple[str, list[str]]]:

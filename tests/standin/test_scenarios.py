@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import HTTPClientError
 
-from cloud.answers import digest
-from cloud.models import find
-from cloud.scenarios import Control, Scenario, TokenQuota
 from cloud.stand_in import Remote, StandIn
+from cloud.stand_in.answers import digest
+from cloud.stand_in.models import find
+from cloud.stand_in.scenarios import Control, Scenario, TokenQuota
 from tests.standin.asking import HAIKU, PERSON, SONNET, Ask, asking, document, input_of, text_of, tool, user
 
 

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from cloud.typed_values import EMAIL, PHONE, URL, dates, first_matches, numbers, sums_of_money, time_of_day
+from cloud.stand_in.typed_values import EMAIL, PHONE, URL, dates, first_matches, numbers, sums_of_money, time_of_day
 
 MARCH_15 = date(2027, 3, 15)
 

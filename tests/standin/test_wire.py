@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError, EventStreamE
 from urllib3.exceptions import ProtocolError
 from urllib3.exceptions import ReadTimeoutError as StreamReadTimeoutError
 
-from cloud.refusals import IN_STREAM
 from cloud.stand_in import StandIn
+from cloud.stand_in.refusals import IN_STREAM
 from tests.standin.asking import HAIKU, PERSON, Ask, asking, document, input_of, names_of, text_of, tool, user
 
 BEFORE_THE_STREAM = {

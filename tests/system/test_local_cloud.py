@@ -154,7 +154,7 @@ def test_another_tenants_token_can_be_had_from_outside(stack: LocalCloud) -> Non
         check=True,
     )
     globex = stack.connection.client(printed.stdout.strip())
-    assert globex.call("GET", "/jobs").ok
+    assert globex.call("GET", "/jobs").status == 200
     with pytest.raises(ApiError) as refused:
         globex.job(job_id)
     assert refused.value.status == 404
@@ -179,16 +179,16 @@ def test_a_second_plan_is_empty_but_for_what_the_emulator_misreads(stack: LocalC
     assert changed <= MISREAD
 
 
-def test_a_restart_keeps_the_stack_its_jobs_and_its_tokens_and_is_quick(stack: LocalCloud) -> None:
+def test_a_restart_keeps_the_stack_its_jobs_and_its_tokens_and_applies_nothing(stack: LocalCloud) -> None:
     client = stack.client()
     job_id = client.submit("rfp-analysis", {"document": client.upload(DOCUMENT)})["job_id"]
     before = client.ended(job_id)
     applied = stack.connection
     stack.stop()
     assert nothing_runs(stack.folder)
-    started = time.monotonic()
+    written = (stack.folder / state.TERRAFORM_STATE).stat().st_mtime_ns
     stack.start()
-    assert time.monotonic() - started < 25
+    assert (stack.folder / state.TERRAFORM_STATE).stat().st_mtime_ns == written
     assert stack.connection == applied
     assert client.job(job_id) == before
     again = client.submit("rfp-analysis", {"document": client.upload(OTHER_DOCUMENT)})["job_id"]

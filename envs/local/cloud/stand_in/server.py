@@ -17,12 +17,12 @@ from typing import Any, Final, Self, override
 from urllib.parse import unquote
 from urllib.request import ProxyHandler, Request, build_opener
 
-from cloud.bedrock import Bedrock
-from cloud.issuer import CONFIGURATION_PATH, KEYS_PATH, Issuer
-from cloud.model_policy import ModelPolicy
-from cloud.refusals import BedrockError, HungUpError
-from cloud.scenarios import Control, Scenario
-from cloud.wire import Wire
+from cloud.stand_in.bedrock import Bedrock
+from cloud.stand_in.issuer import CONFIGURATION_PATH, KEYS_PATH, Issuer
+from cloud.stand_in.model_policy import ModelPolicy
+from cloud.stand_in.refusals import BedrockError, HungUpError
+from cloud.stand_in.scenarios import Control, Scenario
+from cloud.stand_in.wire import Wire
 
 HOST: Final = "127.0.0.1"  # and nowhere else: whoever reaches it can mint tokens
 _MODEL_PATH = re.compile(r"/model/(?P<model>[^/]+)/(?P<operation>converse|converse-stream)")
@@ -221,7 +221,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(stand_in.url, "ready", sep="\n", flush=True)
         stop.wait()
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

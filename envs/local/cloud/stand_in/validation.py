@@ -5,9 +5,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from cloud.answers import Conversation
-from cloud.models import Model
-from cloud.refusals import BedrockError, invalid
+from cloud.stand_in.answers import Conversation
+from cloud.stand_in.models import Model
+from cloud.stand_in.refusals import BedrockError, invalid
 
 _TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _MOST_METADATA: Final = 16

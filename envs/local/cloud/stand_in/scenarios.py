@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
-from cloud.models import Model
-from cloud.refusals import IN_STREAM, STATUS
+from cloud.stand_in.models import Model
+from cloud.stand_in.refusals import IN_STREAM, STATUS
 
 Cut = Literal["", "chunked", "unchunked", "reset"]
 _LOGGED_CALLS: Final = 20_000

@@ -7,11 +7,21 @@ from datetime import date
 from functools import cached_property
 from typing import Final
 
-from cloud import names
-from cloud.json_types import Json
-from cloud.matching import Finder, Wanted
-from cloud.reading import Document, stems
-from cloud.typed_values import EMAIL, PHONE, URL, Found, dates, first_matches, numbers, sums_of_money, time_of_day
+from cloud.stand_in import names
+from cloud.stand_in.json_types import Json
+from cloud.stand_in.matching import Finder, Wanted
+from cloud.stand_in.reading import Document, stems
+from cloud.stand_in.typed_values import (
+    EMAIL,
+    PHONE,
+    URL,
+    Found,
+    dates,
+    first_matches,
+    numbers,
+    sums_of_money,
+    time_of_day,
+)
 
 SIGNATURE: Final = "(stand-in model)"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Final
 
-from cloud.typed_values import dates, sums_of_money
+from cloud.stand_in.typed_values import dates, sums_of_money
 
 _BULLET = re.compile(
     r"^\s*(?:[-*\u2022\u2013\u25aa\u25e6\u2023\u00b7\uf0b7]|\(?[a-z0-9]{1,2}\)|\d{1,2}\.(?!\d))\s+(?P<text>\S.*)"

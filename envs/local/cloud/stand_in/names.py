@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from cloud.reading import Document
+from cloud.stand_in.reading import Document
 
 _NAME = r"(?P<name>[A-Z][\w&.'\u2019-]*(?:\s+(?:(?:of|for|and|the|de|du|la)\s+)*[A-Z&][\w&.'\u2019-]*)*)"
 _INVITES = (

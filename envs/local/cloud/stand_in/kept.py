@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from cloud.refusals import BedrockError
+from cloud.stand_in.refusals import BedrockError
 
 
 class Kept:

@@ -25,9 +25,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cloud.kept import Kept
-from cloud.models import Model
-from cloud.refusals import BedrockError
+from cloud.stand_in.kept import Kept
+from cloud.stand_in.models import Model
+from cloud.stand_in.refusals import BedrockError
 
 _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/,\s]+)/\d{8}/(?P<region>[^/]+)/bedrock/aws4_request")
 _CALLER = re.compile(r"User: (?P<arn>arn:\S+) is not authorized to perform")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from cloud.refusals import BedrockError, invalid
+from cloud.stand_in.refusals import BedrockError, invalid
 
 _VENDORS = "ai21|amazon|anthropic|cohere|deepseek|google|meta|minimax|mistral|moonshot|nvidia|openai|qwen|writer|zai"
 _MODEL = rf"(?P<model>(?:{_VENDORS})\.[a-z0-9][a-z0-9.\-]*(?::[a-z0-9]+)*)"

@@ -13,8 +13,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Final, override
 
-from cloud import eventstream
-from cloud.refusals import BedrockError, HungUpError
+from cloud.stand_in import eventstream
+from cloud.stand_in.refusals import BedrockError, HungUpError
 
 MOST_BODY_BYTES: Final = 25_000_000
 _HANG_UP_CHECK_S = 0.2

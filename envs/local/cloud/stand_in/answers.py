@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-from cloud.filling import fill
-from cloud.json_types import Json
-from cloud.reading import read
+from cloud.stand_in.filling import fill
+from cloud.stand_in.json_types import Json
+from cloud.stand_in.reading import read
 
 CHARS_PER_TOKEN: Final = 4
 _TAG = "document|documents|doc|source|source_text|rfp|rfp_text|input_text|text|content|attachment"

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-from cloud.field_values import SIGNATURE, FieldValues, address_pattern
-from cloud.json_types import Json, Schema
-from cloud.matching import Wanted
-from cloud.reading import Document, clipped, read
-from cloud.typed_values import dates
+from cloud.stand_in.field_values import SIGNATURE, FieldValues, address_pattern
+from cloud.stand_in.json_types import Json, Schema
+from cloud.stand_in.matching import Wanted
+from cloud.stand_in.reading import Document, clipped, read
+from cloud.stand_in.typed_values import dates
 
 NOT_STATED: Final = "not stated in the document"
 _MAX_DEPTH = 6

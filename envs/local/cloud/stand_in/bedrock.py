@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cloud import eventstream
-from cloud.answers import Answer, Conversation, answer, digest
-from cloud.model_policy import ModelPolicy, SignedRequest
-from cloud.models import check_offered, find
-from cloud.refusals import IN_STREAM, BedrockError, HungUpError, invalid
-from cloud.scenarios import Call, Control, Scenario
-from cloud.validation import check, check_length, parse
-from cloud.wire import Wire
+from cloud.stand_in import eventstream
+from cloud.stand_in.answers import Answer, Conversation, answer, digest
+from cloud.stand_in.model_policy import ModelPolicy, SignedRequest
+from cloud.stand_in.models import check_offered, find
+from cloud.stand_in.refusals import IN_STREAM, BedrockError, HungUpError, invalid
+from cloud.stand_in.scenarios import Call, Control, Scenario
+from cloud.stand_in.validation import check, check_length, parse
+from cloud.stand_in.wire import Wire
 
 ACTIONS: Final = {
     "converse": "bedrock:InvokeModel",

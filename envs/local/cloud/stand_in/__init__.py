@@ -1,0 +1,6 @@
+"""The stand-in for Bedrock: its wire protocol, answers from a document, faults on demand; and the token issuer."""
+
+from cloud.stand_in.scenarios import Scenario
+from cloud.stand_in.server import Remote, StandIn
+
+__all__ = ["Remote", "Scenario", "StandIn"]
