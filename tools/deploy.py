@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import smoke
+from analysis_jobs.cli.environment import TOKEN_VARIABLE
 from provider_mirror import MirrorError, terraform_environment
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -109,7 +110,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         environment = Environment(options.environment, options.example, REPOSITORY)
         if options.action == "deploy":
-            _required(smoke.TOKEN_VARIABLE, "the job after a deployment wants a token")
+            _required(TOKEN_VARIABLE, "the job after a deployment wants a token")
         environment.plan()
         if options.action == "plan":
             return 0

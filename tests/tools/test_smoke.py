@@ -64,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[TinyApi]:
     monkeypatch.setenv("ANALYSIS_JOBS_TOKEN", "good")
-    monkeypatch.setattr("smoke.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("smoke.POLL_S", 0)
     with TinyApi() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -136,7 +136,7 @@ def test_a_refused_request_is_a_failure_that_shows_the_answer(
 ) -> None:
     monkeypatch.setenv("ANALYSIS_JOBS_TOKEN", "bad")
     assert run(api) == 1
-    assert '/jobs answered 401: {"message": "Unauthorized"}' in capsys.readouterr().err
+    assert "/jobs answered 401: Unauthorized" in capsys.readouterr().err
 
 
 def test_an_api_that_is_not_there_is_a_failure(api: TinyApi, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,110 @@
+"""The commands about single jobs: submit, status, list, cancel, retry."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+from uuid import uuid4
+
+from analysis_jobs.cli.client import CallError, Client, Job
+from analysis_jobs.cli.screen import Bar, Screen, table
+from analysis_jobs.clock import rfc3339
+
+_PAGE = 100
+_LISTED = ("job_id", "analysis", "status", "progress", "created_at", "subject", "error")
+
+
+def submit(client: Client, screen: Screen, options: argparse.Namespace) -> int:
+    """Hand in a job, with `--wait` until it has ended; only `completed` is a success then."""
+    document = {"document": client.upload(options.document)} if options.document else {}
+    names = ("subject", "priority", "client", "project")
+    members = {name: value for name in names if (value := getattr(options, name)) is not None}
+    # With a key a call whose answer was lost can be made again, and finds the job that the first one made.
+    key = options.idempotency_key or str(uuid4())
+    job = client.submit(options.analysis, options.input | document, idempotency_key=key, **members)
+    if not options.wait:
+        screen.answer(job, [f"{job['job_id']} {job['status']}"])
+        return 0
+    screen.note(f"Submitted {options.analysis} as job {job['job_id']}")
+    return _follow(client, screen, job["job_id"], options.timeout_s)
+
+
+def status(client: Client, screen: Screen, options: argparse.Namespace) -> int:
+    """Show a job, with `--wait` once it has ended; only `completed` is a success then."""
+    if options.wait:
+        return _follow(client, screen, options.job_id, options.timeout_s)
+    job = client.job(options.job_id)
+    screen.answer(job, _described(job))
+    return 0
+
+
+def list_(client: Client, screen: Screen, options: argparse.Namespace) -> int:
+    """Show jobs, newest first."""
+    filters = {
+        "status": options.status,
+        "client": options.client,
+        "subject": options.subject,
+        "from": rfc3339(options.since) if options.since else None,
+        "to": rfc3339(options.until) if options.until else None,
+        "limit": min(options.limit, _PAGE),
+    }
+    jobs = list(islice(client.jobs(**filters), options.limit))
+    rows = [[_said(job) if name == "error" else job.get(name) for name in _LISTED] for job in jobs]
+    screen.answer({"jobs": jobs}, table(_LISTED, rows))
+    return 0
+
+
+def cancel(client: Client, screen: Screen, options: argparse.Namespace) -> int:
+    """Cancel jobs, or ask their workers to stop."""
+    return _each(client.cancel, screen, options.job_id)
+
+
+def retry(client: Client, screen: Screen, options: argparse.Namespace) -> int:
+    """Have failed or cancelled jobs run again."""
+    return _each(client.retry, screen, options.job_id)
+
+
+def _each(ask: Callable[[str], Job], screen: Screen, job_ids: list[str]) -> int:
+    """Ask for every job, also behind one that is refused."""
+    done: list[dict[str, Any]] = []
+    for job_id in job_ids:
+        try:
+            done.append(ask(job_id))
+        except CallError as error:
+            done.append({"job_id": job_id, "status": "refused", "detail": str(error)})
+    screen.answer({"jobs": done}, (f"{job['job_id']} {job['status']}{_why(job)}" for job in done))
+    return int(any(job["status"] == "refused" for job in done))
+
+
+def _why(job: Job) -> str:
+    return f": {job['detail']}" if "detail" in job else ""
+
+
+def _follow(client: Client, screen: Screen, job_id: str, timeout_s: float) -> int:
+    bar = Bar(screen)
+    try:
+        job = client.ended(job_id, timeout_s=timeout_s, poll_s=1, on_status=bar.take)
+    finally:
+        bar.done()
+    screen.answer(job, _described(job))
+    return int(job["status"] != "completed")
+
+
+def _described(job: Job) -> list[str]:
+    rows = [(name, value) for name, value in _leaves(job) if name != "history"]
+    width = max(len(name) for name, _ in rows)
+    return [f"{name:{width}}  {value}" for name, value in rows]
+
+
+def _leaves(value: Job, above: str = "") -> Iterator[tuple[str, object]]:
+    """Yield what is there with its path, as `error.code`; a list is one thing."""
+    for name, item in value.items():
+        if isinstance(item, dict):
+            yield from _leaves(item, f"{above}{name}.")
+        elif item not in (None, []):
+            yield f"{above}{name}", item
+
+
+def _said(job: Job) -> str:
+    error = job.get("error") or {}
+    return f"{error.get('code')}: {error.get('message')}" if error else ""

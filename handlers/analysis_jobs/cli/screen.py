@@ -1,0 +1,81 @@
+"""What the command line shows: answers on standard output, what goes on meanwhile on standard error."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from analysis_jobs.cli.client import Job
+
+INTERRUPTED = 130  # as a shell says of a program that Ctrl-C has ended
+_BAR_WIDTH = 24
+_LONGEST_CELL = 72
+
+
+@dataclass
+class Screen:
+    """Prints for a person, or with `as_json` one JSON document for a program."""
+
+    as_json: bool = False
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+    err: TextIO = field(default_factory=lambda: sys.stderr)
+
+    def answer(self, value: Any, lines: Iterable[str]) -> None:
+        """Print the answer of a command: `value` as JSON, or `lines`."""
+        text = json.dumps(value, indent=2, ensure_ascii=False) if self.as_json else "\n".join(lines)
+        self._write(self.out, f"{text}\n")
+
+    def note(self, text: str) -> None:
+        """Print a line about what goes on."""
+        self._write(self.err, f"{text}\n")
+
+    def live(self, text: str) -> None:
+        """Show a line that the next one replaces; nothing where nothing can be replaced."""
+        if self.err.isatty():
+            self._write(self.err, f"\r\x1b[K{text}")
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        # A terminal of another encoding shows a question mark, and does not end the command.
+        with suppress(AttributeError):
+            text = text.encode(stream.encoding or "utf-8", "replace").decode(stream.encoding or "utf-8")
+        stream.write(text)
+        stream.flush()
+
+
+class Bar:
+    """The progress of one job: a bar on a terminal, elsewhere a line for each stage."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._said = ""
+
+    def take(self, job: Job) -> None:
+        """Show how far the job is."""
+        percent = 100 if job["status"] == "completed" else int(job.get("progress") or 0)
+        doing = " ".join(filter(None, (job["status"], job.get("stage"))))
+        if self._screen.err.isatty():
+            filled = round(_BAR_WIDTH * percent / 100)
+            self._screen.live(f"[{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {percent:3d} %  {doing}")
+        elif doing != self._said:
+            self._screen.note(doing)
+        self._said = doing
+
+    def done(self) -> None:
+        """Leave the bar as it is and go on below it."""
+        if self._screen.err.isatty() and self._said:
+            self._screen.note("")
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Return the lines of a table; a cell that is too long is cut."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+    lines = [list(headings), ["-" * width for width in widths], *cells]
+    return ["  ".join(f"{text:{width}}" for text, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
+def _cell(value: object) -> str:
+    text = " ".join(str("" if value is None else value).split())
+    return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
