@@ -107,7 +107,7 @@ def _lines(run: Redrive, queues: list[Accounts]) -> Iterator[str]:
     for accounts in queues:
         yield from _queue_lines(accounts, applied=run.apply)
     if not run.apply:
-        yield "Nothing was changed. With --apply these jobs run again, and accounted dead letters are deleted."
+        yield "Nothing was changed. With --apply these jobs run again, and the dead letters that are accounted for go."
 
 
 def _queue_lines(accounts: Accounts, *, applied: bool) -> Iterator[str]:

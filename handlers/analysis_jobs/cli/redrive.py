@@ -144,8 +144,10 @@ class Redrive:
             raise StoppedError(str(error)) from error
 
     def _has_room(self) -> bool:
-        new = sum(not self.ledger.has_done(job_id) for job_id in self.outcomes)
-        return self.limit is None or self.ledger.done + new < self.limit
+        if self.limit is None:
+            return True
+        not_done = sum(not self.ledger.has_done(job_id) for job_id in self.outcomes)
+        return self.ledger.done + not_done < self.limit
 
     def _settle(self) -> None:
         """Find out which jobs heard of it when a redrive broke off between asking and noting the answer."""

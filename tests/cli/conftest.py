@@ -1,0 +1,56 @@
+"""An API on this machine, and a command line that calls it as tenant acme."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+
+from analysis_jobs.cli.client import Client
+from analysis_jobs.cli.main import main
+from analysis_jobs.clock import ManualClock, SystemClock
+from tests.cli.api_server import ApiServer, serving, token_of
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    with serving() as server:
+        monkeypatch.setenv("ANALYSIS_JOBS_URL", server.url)
+        monkeypatch.setenv("ANALYSIS_JOBS_TOKEN", token_of("acme"))
+        yield server
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def client(api: ApiServer, clock: ManualClock) -> Client:
+    """Give a client as the command line makes it, but that it does not wait."""
+    return Client(api.url, token_of("acme"), tries=6, clock=clock)
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let the machine's clock not sleep, and give how long it should have."""
+    pauses: list[float] = []
+
+    def sleep(_: SystemClock, duration: timedelta) -> None:
+        pauses.append(duration.total_seconds())
+
+    monkeypatch.setattr(SystemClock, "sleep", sleep)
+    return pauses
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], slept: list[float]) -> Callable[..., tuple[int, str, str]]:
+    """Give the command line: arguments in; exit status, output and error output out."""
+    assert slept == []
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        status = main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
