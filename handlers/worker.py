@@ -1,5 +1,6 @@
 """The worker function: a batch of job messages an invocation; the ones that could not be handled come back."""
 
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -13,12 +14,15 @@ def _worker() -> Worker:
     return wiring.worker(settings.from_environment())
 
 
-def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handle an SQS event; the answer names the messages that failed (`ReportBatchItemFailures`)."""
     worker = _worker()
+    time_left = timedelta(milliseconds=context.get_remaining_time_in_millis())
+    # A function with little time keeps most of it for the work.
+    stop_at = worker.clock.now() + time_left - min(worker.settings.stop_margin, time_left / 4)
 
     def handle(record: Record) -> None:
-        worker.handle(Message.parse(record["body"], record["eventSourceARN"], record["receiptHandle"]))
+        worker.handle(Message.parse(record["body"], record["eventSourceARN"], record["receiptHandle"]), stop_at)
 
     answer = handle_batch(event["Records"], handle)
     observability.flush()

@@ -24,7 +24,7 @@ output "dead_letter_queue_urls" {
 }
 
 output "function_names" {
-  description = "Names of the functions: `api`, `worker`, `sweeper`."
+  description = "Names of the functions: `api`, `worker`, `sweeper`, `events`."
   value       = module.rfp_analysis.function_names
 }
 
@@ -39,7 +39,7 @@ output "queue_urls" {
 }
 
 output "role_names" {
-  description = "Names of the functions' roles: `api`, `worker`, `sweeper`."
+  description = "Names of the functions' roles: `api`, `worker`, `sweeper`, `events`."
   value       = module.rfp_analysis.role_names
 }
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
 
@@ -19,7 +20,37 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _ROUTE = re.compile(r"(GET|POST) (/[^\s]*)")
+_STAGE_OPTIONS: WeakKeyDictionary[Callable[..., Any], StageOptions] = WeakKeyDictionary()
 _PARAMETER = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class StageOptions:
+    """What the engine must know of a stage; see `stage`."""
+
+    needs: timedelta | None = None
+    survives_deploys: bool = False
+
+
+def stage[Function: Callable[..., Any]](
+    *, needs: timedelta | None = None, survives_deploys: bool = False
+) -> Callable[[Function], Function]:
+    """Say more of a stage: `@stage(needs=timedelta(minutes=5))`.
+
+    Where less than `needs` is left of an invocation, the stage is begun in another one. With `survives_deploys` its
+    checkpoint is used by new code too; otherwise a deploy makes the stage run again.
+    """
+
+    def mark(function: Function) -> Function:
+        _STAGE_OPTIONS[function] = StageOptions(needs, survives_deploys)
+        return function
+
+    return mark
+
+
+def options_of(function: Callable[..., Any]) -> StageOptions:
+    """Return what `stage` said of a function."""
+    return _STAGE_OPTIONS.get(function, StageOptions())
 
 
 @dataclass(frozen=True)

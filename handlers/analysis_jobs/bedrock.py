@@ -17,38 +17,16 @@ from botocore.exceptions import ConnectionError as NoConnection
 from pydantic_core import from_json
 from urllib3.exceptions import HTTPError
 
-from analysis_jobs.errors import Defer, Fail, JobError, Retry
+from analysis_jobs.decisions import model_error
+from analysis_jobs.errors import Fail, JobError, Retry
+from analysis_jobs.interrupts import Breaker
 from analysis_jobs.model import Question, Reply
 from analysis_jobs.record import Usage
+from analysis_jobs.sockets import Line, note_sockets
 
 if TYPE_CHECKING:
     from types_boto3_bedrock_runtime import BedrockRuntimeClient
 
-# Error codes of Converse and ConverseStream, spelt as the HTTP answer spells them (the stream's begin in lower case).
-# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html#API_runtime_ConverseStream_Errors
-_DECISIONS: dict[str, type[JobError]] = {
-    "ThrottlingException": Defer,
-    "ServiceUnavailableException": Defer,
-    "InternalServerException": Defer,
-    "ModelNotReadyException": Defer,
-    "ServiceQuotaExceededException": Defer,
-    "ModelStreamErrorException": Retry,
-    "ModelErrorException": Retry,
-    "ModelTimeoutException": Retry,
-    "ValidationException": Fail,
-    "ResourceNotFoundException": Fail,
-    "AccessDeniedException": Fail,
-    "UnrecognizedClientException": Fail,
-}
-_CODES = {
-    "ThrottlingException": "model_throttled",
-    "ServiceQuotaExceededException": "model_quota_exceeded",
-    "ModelTimeoutException": "model_timeout",
-    "ValidationException": "model_refused_request",
-    "ResourceNotFoundException": "model_not_found",
-    "AccessDeniedException": "access_denied",
-    "UnrecognizedClientException": "access_denied",
-}
 # Of the reasons to stop, those after which the answer is no use.
 # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_MessageStopEvent.html
 _FAULTS: dict[str, tuple[type[JobError], str, str]] = {
@@ -65,11 +43,12 @@ class BedrockModel:
     """Asks models over a `bedrock-runtime` client, which must not retry by itself."""
 
     def __init__(self, client: BedrockRuntimeClient) -> None:
+        note_sockets(client)
         self._client = client
 
-    def ask(self, question: Question, on_chunk: Callable[[str], None]) -> Reply:
+    def ask(self, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:
         """See `Model.ask`. One request."""
-        with _translated():
+        with breaker.armed(Line().cut), _translated():
             response = self._client.converse_stream(**_arguments(question))
             return _read(response["stream"], question, on_chunk)
 
@@ -152,7 +131,6 @@ def _translated() -> Iterator[None]:
 
 
 def _from_code(error: ClientError | EventStreamError) -> JobError:
-    spelt = error.response["Error"]["Code"]
-    name = spelt[:1].upper() + spelt[1:]
-    decision = _DECISIONS.get(name, Retry)
-    return decision(_CODES.get(name, "model_error"), f"{name}: {error.response['Error'].get('Message', '')}")
+    given = error.response["Error"]
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return model_error(given["Code"], given.get("Message", ""), headers.get("retry-after"))

@@ -2,11 +2,15 @@
 
 AnalysisJobsError
 |-- ConfigurationError      the deployment is wrong: nothing a caller can do
-|-- JobError                ends or delays one job; its code and message are shown to the caller
-|   |-- Fail                never again: the same input would fail again
-|   |-- Retry               once more, spending an attempt
-|   `-- Defer               later, spending no attempt: we were told to wait
-`-- Stopped                 the attempt must stop: its lease is lost (not an error of the job)
+`-- JobError                ends or delays one job; its code and message are shown to the caller
+    |-- Fail                never again: the same input would fail again
+    |-- Retry               once more, spending an attempt
+    `-- Defer               later, spending no attempt: we were told to wait
+
+Stopped                     the attempt must stop; not an error of the job, and no `Exception`: an analysis that catches
+|                           everything must not catch this
+|-- CancelAsked             a caller asked for it
+`-- OutOfTime               the invocation's time is over
 """
 
 from datetime import timedelta
@@ -49,5 +53,13 @@ class Defer(JobError):
         self.after = after
 
 
-class Stopped(AnalysisJobsError):
-    """The worker no longer holds the job's lease: whatever it would write now would not land."""
+class Stopped(BaseException):
+    """The attempt must stop: its lease is lost, and whatever it would write now would not land."""
+
+
+class CancelAsked(Stopped):
+    """A caller asked for the job to be cancelled; the lease still holds, to say that it is."""
+
+
+class OutOfTime(Stopped):
+    """The invocation's time is over; the lease still holds, to hand the job on."""

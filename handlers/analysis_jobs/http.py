@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from analysis_jobs.analysis import Analysis
+from analysis_jobs.control import Control
 from analysis_jobs.documents import safe_filename, upload_key
 from analysis_jobs.ids import first_id_at, is_id, new_id
 from analysis_jobs.observability import log
@@ -77,16 +78,20 @@ class Api:
     """The routes; `app` answers Lambda events."""
 
     intake: Intake
+    control: Control
     tenant_claim: str
     app: APIGatewayHttpResolver
 
     @classmethod
     def build(cls, intake: Intake, tenant_claim: str) -> Self:
         """Return the API with its routes, those of the analyses included."""
-        api = cls(intake, tenant_claim, APIGatewayHttpResolver())
+        control = Control(intake.store, intake.queue, intake.analyses, intake.settings, intake.clock)
+        api = cls(intake, control, tenant_claim, APIGatewayHttpResolver())
         api.app.post("/jobs")(api.submit)
         api.app.get("/jobs")(api.list_jobs)
         api.app.get("/jobs/<job_id>")(api.status)
+        api.app.post("/jobs/<job_id>/cancel")(api.cancel)
+        api.app.post("/jobs/<job_id>/retry")(api.retry)
         api.app.post("/uploads")(api.upload)
         for analysis in intake.analyses.values():
             if analysis.submit_route:
@@ -126,11 +131,25 @@ class Api:
 
     def status(self, job_id: str) -> Response[str]:
         """Answer `GET /jobs/{job_id}`, at once or when something has changed (`?wait=`)."""
-        key = JobKey(self._tenant(), job_id)
-        job = self.intake.store.get(key) if is_id(job_id) else None
+        job = self.intake.store.get(self._key(job_id))
         if job is None:
             raise Problem.not_found(f"there is no job {job_id}")
         return self._job(self._wait(job))
+
+    def cancel(self, job_id: str) -> Response[str]:
+        """Answer `POST /jobs/{job_id}/cancel`: 200 where it is cancelled, 202 where its worker was asked to stop."""
+        job = self.control.cancel(self._key(job_id))
+        return _answer(200 if job.status.ended else 202, summary(job), {"Location": f"/jobs/{job_id}"})
+
+    def retry(self, job_id: str) -> Response[str]:
+        """Answer `POST /jobs/{job_id}/retry`: 202, the job waits or runs again."""
+        return _answer(202, summary(self.control.retry(self._key(job_id))), {"Location": f"/jobs/{job_id}"})
+
+    def _key(self, job_id: str) -> JobKey:
+        key = JobKey(self._tenant(), job_id)
+        if not is_id(job_id):
+            raise Problem.not_found(f"there is no job {job_id}")
+        return key
 
     def status_own(self, analysis: Analysis[Any, Any]) -> Callable[..., Response[str]]:
         """Return the handler of an analysis' own status route: the latest job of the path's subject."""

@@ -1,14 +1,20 @@
 """What an analysis sees of its job."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from threading import Lock
 from typing import Any, overload
 
 from pydantic import BaseModel, ValidationError
 
+from analysis_jobs.checkpoints import MISSING, Checkpoints, restored
 from analysis_jobs.documents import is_document, pdf_text, upload_key
-from analysis_jobs.errors import ConfigurationError, Fail, Retry
+from analysis_jobs.errors import ConfigurationError, Fail, OutOfTime, Retry
+from analysis_jobs.fan_out import run_all
+from analysis_jobs.interrupts import Breaker
 from analysis_jobs.model import Model, Question, Reply, Tool
 from analysis_jobs.prompts import Prompt, PromptStore, RenderedPrompt
 from analysis_jobs.record import JobRecord, Usage
@@ -18,6 +24,7 @@ _DEFAULT_MAX_TOKENS = 4_096
 _EXPECTED_CHARACTERS = 3_000  # of an answer, to turn what has arrived into progress
 _NEARLY_DONE = 95
 _LONGEST_SUMMARY = 1_000
+_CHECKPOINT_NAME = re.compile(r"[A-Za-z0-9][\w.:/-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,9 @@ class Workbench:
     model_id: str
     max_document_bytes: int
     check: Callable[[], None]
+    time_left: Callable[[], timedelta]
+    breaker: Breaker
+    checkpoints: Checkpoints
 
 
 class Job[Request: BaseModel]:
@@ -41,6 +51,11 @@ class Job[Request: BaseModel]:
         self._outputs: dict[str, Any] = {}
         self._progress = record.progress
         self._usage = record.usage
+        self._stage = ""
+        self._survives_deploys = False
+        self._series: Counter[str] = Counter()
+        self._in_series = False
+        self._counting = Lock()  # a stage may ask in threads
         self.request = request
         self.prompt_source: str | None = None
 
@@ -86,6 +101,78 @@ class Job[Request: BaseModel]:
     def keep_output(self, stage: str, output: Any) -> None:
         """Remember a stage's output for the stages after it (the engine calls this)."""
         self._outputs[stage] = output
+
+    def checkpoint(self, name: str, value: Any) -> None:
+        """Keep partial work (JSON) under a name: `saved` gives it back to the next attempt of the stage.
+
+        Raises `Fail` for what is no JSON, for more than 5 MB, and for more than 100 names.
+        """
+        self._bench.check()
+        self._bench.checkpoints.save(self._named(name), value, survives_deploys=self._survives_deploys)
+
+    def saved(self, name: str, default: Any = None) -> Any:
+        """Return what `checkpoint` kept for this input and this version of the code, else `default`."""
+        value = self._bench.checkpoints.load(self._named(name), survives_deploys=self._survives_deploys)
+        return default if value is MISSING else value
+
+    def each[Item, Output](
+        self,
+        items: Sequence[Item],
+        function: Callable[[Item], Output],
+        *,
+        needs: timedelta = timedelta(),
+        at_once: int = 1,
+    ) -> list[Output]:
+        """Return `function` of each item (both JSON), with a checkpoint an item: no item is done twice.
+
+        Items are done one after the other, or in `at_once` threads. Where less than `needs` is left of the invocation,
+        the job goes on with the next item in another one.
+        """
+        if self._in_series:
+            raise ConfigurationError("job.each within job.each: its items would be mixed up in the next attempt")
+        called = getattr(function, "__name__", type(function).__name__)
+        self._series[called] += 1
+        series = f"{self._stage}/*{called}.{self._series[called]}"  # no name of `checkpoint` looks like it
+        begun_at, finished = self._progress, 0
+
+        def one(number: int, item: Item) -> Any:
+            nonlocal finished
+            checkpoints, survives = self._bench.checkpoints, self._survives_deploys
+            saved = checkpoints.load_item(series, number, item, survives_deploys=survives)
+            output = MISSING if saved is MISSING else restored(function, saved)
+            if output is MISSING:
+                self._bench.check()
+                if checkpoints.gained and self._bench.time_left() < needs:
+                    raise OutOfTime(f"item {number} needs more time than is left")
+                output = function(item)
+                checkpoints.save_item(series, number, item, output, survives_deploys=survives)
+                again = restored(function, output)  # as another attempt will find it
+                output = output if again is MISSING else again
+            with self._counting:
+                finished += 1
+                self._move(begun_at, finished / len(items))
+            return output
+
+        self._in_series = True
+        try:
+            return run_all(one, items, at_once)
+        finally:
+            self._in_series = False
+
+    def enter(self, stage: str, *, survives_deploys: bool = False) -> None:
+        """Say which stage runs: its checkpoints are its own (the engine calls this)."""
+        self._stage = stage
+        self._survives_deploys = survives_deploys
+        self._series.clear()
+
+    def _named(self, name: str) -> str:
+        if not _CHECKPOINT_NAME.fullmatch(name):
+            raise ConfigurationError(f"checkpoint {name!r}: give up to 100 letters, digits and any of _ . : / -")
+        return f"{self._stage}/{name}"
+
+    def _move(self, begun_at: int, share: float) -> None:
+        """Move the progress on, from where a piece of work began towards nearly done; never back."""
+        self._progress = max(self._progress, round(begun_at + (_NEARLY_DONE - begun_at) * min(1.0, share)))
 
     def text(self, document: str) -> str:
         """Return the text of a PDF that the caller uploaded.
@@ -181,11 +268,17 @@ class Job[Request: BaseModel]:
             nonlocal arrived
             self._bench.check()
             arrived += len(piece)
-            share = min(1.0, arrived / _EXPECTED_CHARACTERS)
-            self._progress = max(begun_at, round(begun_at + (_NEARLY_DONE - begun_at) * share))
+            if not self._in_series:  # there the finished items are counted
+                self._move(begun_at, arrived / _EXPECTED_CHARACTERS)
 
-        reply = self._bench.model.ask(question, on_chunk)
-        self._usage += reply.usage  # a useless answer is paid for too
+        self._bench.check()
+        try:
+            reply = self._bench.model.ask(question, on_chunk, self._bench.breaker)
+        except Exception:
+            self._bench.check()  # where we broke the call off ourselves, its error is none of the model's
+            raise
+        with self._counting:
+            self._usage += reply.usage  # a useless answer is paid for too
         if reply.fault:
             raise reply.fault
         return reply
@@ -218,6 +311,3 @@ def _repair(question: Question, reply: Reply, error: ValidationError) -> Questio
 def _summary(error: ValidationError) -> str:
     found = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}" for e in error.errors())
     return found if len(found) <= _LONGEST_SUMMARY else f"{found[:_LONGEST_SUMMARY]}…"
-
-
-type Stage = Callable[[Job[Any]], BaseModel | Mapping[str, Any]]

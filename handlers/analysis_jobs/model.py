@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from analysis_jobs.errors import JobError
+from analysis_jobs.interrupts import Breaker
 from analysis_jobs.record import Usage
 
 
@@ -46,8 +47,9 @@ class Reply:
 class Model(Protocol):
     """Whatever can answer a question."""
 
-    def ask(self, question: Question, on_chunk: Callable[[str], None]) -> Reply:
+    def ask(self, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:
         """Return the whole answer; `on_chunk` sees each piece as it arrives, and may raise to break the call off.
 
-        Raises `Fail`, `Retry` or `Defer`, as the error deserves.
+        While the call may block, `breaker` is armed with what ends it, from another thread. Raises `Fail`, `Retry` or
+        `Defer`, as the error deserves; what a tripped breaker makes it raise says nothing.
         """

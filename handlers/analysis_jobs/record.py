@@ -66,7 +66,9 @@ class HistoryEntry:
 class JobRecord:
     """One job. Times are aware and in UTC; `version` grows with every write, `fence` with every claim.
 
-    `due_at` is when the sweeper must look after the job (None: never again), `not_before` the end of a wait.
+    `due_at` is when the sweeper must look after the job (None: never again), `not_before` the end of a wait, `claimant`
+    which claim the fence was given to. `checkpoints` maps a name to where its value is kept, `timeouts` a stage to how
+    often it ran out of time.
     """
 
     tenant: str
@@ -97,6 +99,10 @@ class JobRecord:
     failure: JobFailure | None = None
     usage: Usage = Usage()
     code_version: str | None = None
+    claimant: str | None = None
+    cancel_asked_at: datetime | None = None
+    checkpoints: Mapping[str, str] = field(default_factory=dict)
+    timeouts: Mapping[str, int] = field(default_factory=dict)
     history: tuple[HistoryEntry, ...] = ()
 
 
@@ -151,11 +157,15 @@ def trimmed_history(
 ) -> tuple[HistoryEntry, ...] | None:
     """Return the whole history to write where appending `entry` would make it too long, else None: append.
 
-    Only the holder of the token may: while it holds the job nobody else adds to the history, so what it read is what is
-    there. The first entry stays (when the work began), and the newest ones.
+    Only who knows what is there may: whoever writes to the very version that was read, and the holder of the token
+    where no cancel was asked for, which is all that others add to a job that is held. The first entry stays (when the
+    work began), and the newest ones.
     """
-    holder = all(Guard.TOKEN in guards for guards in transition.sources.values())
-    if not holder or read is None or len(read.history) < MAX_HISTORY:
+    knows = all(
+        Guard.UNCHANGED in guards or {Guard.TOKEN, Guard.NOT_CANCELLED} <= guards
+        for guards in transition.sources.values()
+    )
+    if not knows or read is None or len(read.history) < MAX_HISTORY:
         return None
     return (read.history[0], *read.history[len(read.history) - MAX_HISTORY + 2 :], entry)
 
@@ -167,6 +177,13 @@ def _text(value: object, longest: int) -> str:
 
 
 _CHANGEABLE = {
+    "attempt",
+    "cancel_asked_at",
+    "checkpoints",
+    "claimant",
+    "deadline",
+    "max_attempts",
+    "timeouts",
     "due_at",
     "not_before",
     "lease_until",

@@ -32,6 +32,7 @@ class Settings(BaseModel):
     heartbeat_s: float = Field(default=15, gt=0)
     job_retention_days: int = Field(default=30, ge=1)
     model_id: str = ""
+    stop_margin_s: float = Field(default=15, ge=0)
     tenant_claim: str = "tenant"
     inline_bytes: int = Field(default=MAX_INLINE_BYTES, ge=0, le=100_000)
     max_document_bytes: int = Field(default=50_000_000, ge=1)
@@ -62,9 +63,25 @@ class Settings(BaseModel):
         return timedelta(seconds=self.heartbeat_s)
 
     @property
+    def stop_margin(self) -> timedelta:
+        """How long before the end of its invocation a worker stops, to hand its job on."""
+        return timedelta(seconds=self.stop_margin_s)
+
+    @property
     def job_retention(self) -> timedelta:
         """How long the row of an ended job is kept."""
         return timedelta(days=self.job_retention_days)
+
+
+class EventSettings(BaseModel):
+    """The settings of the function that publishes events: it knows no analysis, and no queue of jobs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    event_bus_name: _Given
+    event_dead_letter_queue_url: _Given
+    notice_topic_arn: str = ""
+    powertools_service_name: _Given
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
@@ -72,10 +89,19 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
 
     Raises `ConfigurationError`, which names each variable that is missing or wrong.
     """
+    return _read(Settings, environment)
+
+
+def events_from_environment(environment: Mapping[str, str] | None = None) -> EventSettings:
+    """Read `EventSettings`, as `from_environment` does `Settings`."""
+    return _read(EventSettings, environment)
+
+
+def _read[Model: BaseModel](model: type[Model], environment: Mapping[str, str] | None) -> Model:
     variables = os.environ if environment is None else environment
-    given = {name: variables[name.upper()] for name in Settings.model_fields if name.upper() in variables}
+    given = {name: variables[name.upper()] for name in model.model_fields if name.upper() in variables}
     try:
-        return Settings.model_validate(given)
+        return model.model_validate(given)
     except ValidationError as error:
         raise ConfigurationError(f"environment: {_summary(error)}") from error
 

@@ -1,15 +1,17 @@
 """The sweeper: whatever is overdue gets its next step. One bad row never stops the sweep."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from analysis_jobs.clock import Clock
 from analysis_jobs.observability import count, log
 from analysis_jobs.record import Changes, JobFailure, JobKey, JobRecord
 from analysis_jobs.settings import Settings
 from analysis_jobs.stores.ports import JobQueue, JobStore, Landed
-from analysis_jobs.transitions import ABANDON, EXPIRE, REQUEUE, RESEND, Status, Transition
+from analysis_jobs.transitions import ABANDON, CANCEL_LOST, EXPIRE, REQUEUE, RESEND, Status, Transition
 
 # How long a message may be on its way before it counts as lost, the first time; it doubles with every sending, so that
 # a backlog of hours does not fill with copies.
@@ -62,19 +64,22 @@ class Sweeper:
             return "overtaken"  # the index is a moment behind its table
         if job.status is Status.PROCESSING and job.lease_until and job.lease_until > now:
             return "alive"  # beats do not move what the index holds
+        if job.cancel_asked_at is not None and job.status is Status.PROCESSING:
+            return self._end(key, CANCEL_LOST, {})
         if job.attempt >= job.max_attempts:
-            return self._fail(key, ABANDON, _last_error(job))
+            return self._end(key, ABANDON, {"failure": _last_error(job)})
         if job.deadline <= now:
-            return self._fail(key, EXPIRE, _deadline_passed(job))
+            return self._end(key, EXPIRE, {"failure": _deadline_passed(job)})
         return self._dead_worker(key, job) if job.status is Status.PROCESSING else self._lost_message(key, job)
 
     def _dead_worker(self, key: JobKey, job: JobRecord) -> str:
         now = self.clock.now()
         due_at = min(now + SEND_GRACE, job.deadline)
         changes = Changes({"due_at": due_at, "lease_until": None, "failure": _last_error(job)})
-        if not isinstance(self.store.transition(key, REQUEUE, changes, now=now), Landed):
+        outcome = self.store.transition(key, REQUEUE, changes, now=now)
+        if not isinstance(outcome, Landed):
             return "overtaken"
-        self.queue.send(job.lane, key, dedupe=f"{job.job_id}-{job.fence}-requeue")
+        self.queue.send(job.lane, key, dedupe=f"{job.job_id}-{outcome.job.fence}-requeue")
         return "requeue"
 
     def _lost_message(self, key: JobKey, job: JobRecord) -> str:
@@ -86,7 +91,7 @@ class Sweeper:
         self.queue.send(job.lane, key, dedupe=f"{job.job_id}-{job.fence}-{job.sends}")
         return "resend"
 
-    def _fail(self, key: JobKey, transition: Transition, failure: JobFailure) -> str:
+    def _end(self, key: JobKey, transition: Transition, why: Mapping[str, Any]) -> str:
         now = self.clock.now()
         ended = {
             "finished_at": now,
@@ -94,9 +99,12 @@ class Sweeper:
             "due_at": None,
             "lease_until": None,
         }
-        outcome = self.store.transition(key, transition, Changes({**ended, "failure": failure}), now=now)
+        outcome = self.store.transition(key, transition, Changes({**ended, **why}), now=now)
         if not isinstance(outcome, Landed):
             return "overtaken"
+        if transition is CANCEL_LOST:
+            count("JobsCancelled")
+            return "cancel"
         count("JobsFailed")
         return "fail"
 

@@ -37,6 +37,8 @@ class Guard(Enum):
     IN_TIME = "the job's deadline lies ahead"
     PAST_DEADLINE = "the job's deadline has passed"
     UNCHANGED = "the row is the version that was read"
+    CANCEL_ASKED = "a caller asked for the job to be cancelled"
+    NOT_CANCELLED = "nobody asked for the job to be cancelled"
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ CLAIM = Transition(
     "claim",
     {
         Status.QUEUED: _when(Guard.ATTEMPTS_LEFT, Guard.WAITED, Guard.IN_TIME),
-        Status.PROCESSING: _when(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_LEFT, Guard.IN_TIME),
+        Status.PROCESSING: _when(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_LEFT, Guard.IN_TIME, Guard.NOT_CANCELLED),
     },
     Status.PROCESSING,
     counters={"attempt": 1, "fence": 1},
@@ -80,13 +82,26 @@ COMPLETE = Transition("complete", _HOLDER, Status.COMPLETED)
 FAIL = Transition("fail", _HOLDER, Status.FAILED)
 
 # The holder met an error that another attempt may mend. Without one left the job would wait for nothing.
-RELEASE = Transition("release", {Status.PROCESSING: _when(Guard.TOKEN, Guard.ATTEMPTS_LEFT)}, Status.QUEUED)
+RELEASE = Transition(
+    "release", {Status.PROCESSING: _when(Guard.TOKEN, Guard.ATTEMPTS_LEFT, Guard.NOT_CANCELLED)}, Status.QUEUED
+)
 
 # The holder was told to wait: the attempt is given back. The fence is not, or a stale token could come alive again.
-DEFER = Transition("defer", _HOLDER, Status.QUEUED, counters={"attempt": -1})
+DEFER = Transition(
+    "defer", {Status.PROCESSING: _when(Guard.TOKEN, Guard.NOT_CANCELLED)}, Status.QUEUED, counters={"attempt": -1}
+)
+
+# The holder ran out of time and gained a checkpoint: the job goes on in another invocation, and that was no attempt.
+CONTINUE = Transition(
+    "continue", {Status.PROCESSING: _when(Guard.TOKEN, Guard.NOT_CANCELLED)}, Status.QUEUED, counters={"attempt": -1}
+)
 
 # The sweeper found the lease run out: the next attempt may begin.
-REQUEUE = Transition("requeue", {Status.PROCESSING: _when(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_LEFT)}, Status.QUEUED)
+REQUEUE = Transition(
+    "requeue",
+    {Status.PROCESSING: _when(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_LEFT, Guard.NOT_CANCELLED)},
+    Status.QUEUED,
+)
 
 # No attempt is left, and nobody is at work: the worker of the last one died. (No edge leads to `queued` with all
 # attempts spent; should a row get there, by a hand that edits it, the job must end all the same.)
@@ -118,4 +133,40 @@ EXPIRE = Transition(
     Status.FAILED,
 )
 
-ALL = (CLAIM, BEAT, COMPLETE, FAIL, RELEASE, DEFER, REQUEUE, ABANDON, RESEND, EXPIRE)
+# A caller gives up a job that waits.
+CANCEL = Transition("cancel", {Status.QUEUED: _when()}, Status.CANCELLED)
+
+# A caller gives up a job that is worked on: its holder learns of it with the next heartbeat.
+REQUEST_CANCEL = Transition("request_cancel", {Status.PROCESSING: _when(Guard.NOT_CANCELLED)}, Status.PROCESSING)
+
+# The holder stopped, as it was asked to.
+STOP = Transition("stop", {Status.PROCESSING: _when(Guard.TOKEN, Guard.CANCEL_ASKED)}, Status.CANCELLED)
+
+# The holder died before it could stop.
+CANCEL_LOST = Transition(
+    "cancel_lost", {Status.PROCESSING: _when(Guard.LEASE_EXPIRED, Guard.CANCEL_ASKED)}, Status.CANCELLED
+)
+
+# A caller runs an ended job again, with all its attempts and a new deadline; its checkpoints are kept.
+RETRY = Transition(
+    "retry", {Status.FAILED: _when(Guard.UNCHANGED), Status.CANCELLED: _when(Guard.UNCHANGED)}, Status.QUEUED
+)
+
+ALL = (
+    CLAIM,
+    BEAT,
+    COMPLETE,
+    FAIL,
+    RELEASE,
+    DEFER,
+    CONTINUE,
+    REQUEUE,
+    ABANDON,
+    RESEND,
+    EXPIRE,
+    CANCEL,
+    REQUEST_CANCEL,
+    STOP,
+    CANCEL_LOST,
+    RETRY,
+)

@@ -32,6 +32,7 @@ def summary(job: JobRecord) -> dict[str, Any]:
             "input_tokens": job.usage.input_tokens,
             "output_tokens": job.usage.output_tokens,
         },
+        "cancel_asked_at": rfc3339(job.cancel_asked_at) if job.cancel_asked_at else None,
         "code_version": job.code_version,
         "created_at": rfc3339(job.created_at),
         "started_at": _first(job.history, "claim"),

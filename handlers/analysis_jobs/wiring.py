@@ -9,7 +9,7 @@ from botocore.config import Config
 
 from analysis_jobs.analysis import load_analyses
 from analysis_jobs.clock import SystemClock
-from analysis_jobs.settings import Settings
+from analysis_jobs.settings import EventSettings, Settings
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
@@ -17,6 +17,7 @@ from analysis_jobs.submission import Intake
 from analysis_jobs.sweep import Sweeper
 
 if TYPE_CHECKING:
+    from analysis_jobs.events import Publisher
     from analysis_jobs.http import Api
     from analysis_jobs.work import Worker
 
@@ -76,7 +77,22 @@ def sweeper(settings: Settings) -> Sweeper:
     return Sweeper(store, SqsJobQueue(_client("sqs"), settings.queue_urls), settings, clock)
 
 
-type _Service = Literal["dynamodb", "sqs", "s3", "bedrock-runtime"]
+def publisher(settings: EventSettings) -> Publisher:
+    """Return what publishes events."""
+    from analysis_jobs.events import Publisher  # noqa: PLC0415 - only the events function publishes
+    from analysis_jobs.stores.channels import EventBridgeBus, SnsTopic, SqsSetAside  # noqa: PLC0415
+
+    topic = settings.notice_topic_arn
+    return Publisher(
+        bus=EventBridgeBus(_client("events"), settings.event_bus_name),
+        notices=SnsTopic(_client("sns"), topic) if topic else None,
+        set_aside=SqsSetAside(_client("sqs"), settings.event_dead_letter_queue_url),
+        service=settings.powertools_service_name,
+        clock=SystemClock(),
+    )
+
+
+type _Service = Literal["dynamodb", "sqs", "s3", "bedrock-runtime", "events", "sns"]
 
 
 def _client(service: _Service, config: Config = _STORE_CONFIG) -> Any:

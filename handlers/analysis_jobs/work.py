@@ -5,28 +5,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
-
-from pydantic import BaseModel, ValidationError
+from uuid import uuid4
 
 from analysis_jobs.analysis import Analyses, Analysis
+from analysis_jobs.attempt import Attempt, Ports
 from analysis_jobs.clock import Clock
 from analysis_jobs.decisions import Action, Decision, backoff, decide
-from analysis_jobs.errors import Fail, Stopped
+from analysis_jobs.errors import CancelAsked, Fail, OutOfTime, Stopped
 from analysis_jobs.heartbeat import Heartbeat
-from analysis_jobs.job import Job, Workbench
 from analysis_jobs.model import Model
 from analysis_jobs.observability import count, log
-from analysis_jobs.payloads import MAX_PAYLOAD_BYTES, load_json, store_json
 from analysis_jobs.prompts import PromptStore
 from analysis_jobs.record import Changes, JobFailure, JobKey, JobRecord, Payload
 from analysis_jobs.settings import Settings
-from analysis_jobs.stores.ports import ArtifactStore, JobQueue, JobStore, Landed, TooLarge
-from analysis_jobs.transitions import BEAT, CLAIM, COMPLETE, DEFER, FAIL, RELEASE, Transition
+from analysis_jobs.stores.ports import ArtifactStore, JobQueue, JobStore, Landed, Refused
+from analysis_jobs.transitions import BEAT, CLAIM, COMPLETE, CONTINUE, DEFER, FAIL, RELEASE, STOP, Status, Transition
 
 # The message comes back a little after the lease has run out: then the claim finds it expired.
 _VISIBILITY_MARGIN = timedelta(seconds=2)
 # Two machines' clocks differ a little: a message that is this early is not too early.
 _CLOCK_TOLERANCE = timedelta(seconds=1)
+
+
+class NoTimeLeft(Exception):  # noqa: N818 - nobody's fault
+    """The invocation is about to end: the message comes back, and no attempt is spent."""
 
 
 class UnknownJob(Exception):  # noqa: N818 - the message's fault
@@ -68,69 +70,71 @@ class Worker:
     settings: Settings
     clock: Clock
 
-    def handle(self, message: Message) -> None:
-        """Do what the message asks for; returning acknowledges it.
+    def handle(self, message: Message, stop_at: datetime | None = None) -> None:
+        """Do what the message asks for, until `stop_at` at the latest; returning acknowledges it.
 
-        Raises `UnknownJob` and the stores' errors: then the message comes back, and ends in the dead-letter queue.
+        Raises `UnknownJob`, `NoTimeLeft` and the stores' errors: then the message comes back, and ends in the
+        dead-letter queue.
         """
+        if stop_at is not None and self.clock.now() >= stop_at:
+            raise NoTimeLeft(message.job.job_id)
         claimed = self._claim(message.job)
         if claimed is None:
             return
         self._show_again_after_the_lease(message)
+        ports = Ports(self.artifacts, self.prompts, self.model, self.settings)
+        attempt = Attempt(claimed, ports, lambda changes: self._hold(claimed, changes))
         try:
-            self._attempt(message, claimed)
+            outcome = self._run(message, claimed, attempt, stop_at)
+        except CancelAsked:
+            self._stop(claimed, attempt)
+        except OutOfTime as why:
+            self._out_of_time(claimed, attempt, str(why))
         except Stopped:
             log("job.stopped", "the lease was lost: another worker has the job", **_names(claimed))
+        else:
+            self._finish(claimed, attempt, outcome)
 
     def _claim(self, key: JobKey) -> JobRecord | None:
         now = self.clock.now()
         until = now + self.settings.lease
         changes = {
+            "claimant": uuid4().hex,
             "lease_until": until,
             "due_at": until,
             "not_before": None,
             "code_version": self.settings.code_version,
         }
         outcome = self.store.transition(key, CLAIM, Changes(changes), now=now)
-        if isinstance(outcome, Landed):
-            log("job.claimed", "claimed", **_names(outcome.job))
-            return outcome.job
-        if outcome.job is None:
+        job = outcome.job
+        if job is None:
             raise UnknownJob(key.job_id)
+        # Refused, and ours all the same: the reply to the claim was lost, and the client sent it again.
+        ours = job.status is Status.PROCESSING and job.claimant == changes["claimant"]
+        if isinstance(outcome, Landed) or ours:
+            log("job.claimed", "claimed", **_names(job))
+            return job
         # A second delivery: the job has ended, or somebody works on it, or it must wait and its row is due when it need
         # not any longer. In each case this message has nothing to add.
-        log(
-            "job.delivered_again",
-            f"nothing to do: the job is {outcome.job.status}",
-            **_names(outcome.job),
-        )
+        log("job.delivered_again", f"nothing to do: the job is {job.status}", **_names(job))
         return None
 
-    def _attempt(self, message: Message, claimed: JobRecord) -> None:
-        job: Job[Any] | None = None
-        decision: Decision | None = None
+    def _run(
+        self, message: Message, claimed: JobRecord, attempt: Attempt, stop_at: datetime | None
+    ) -> Payload | Decision:
+        """Return the result, or what to do about the error. When it returns, the heartbeat is over."""
 
         def beat() -> datetime | None:
-            return self._beat(message, claimed, job)
+            return self._beat(message, claimed, attempt)
 
         lease_until = claimed.lease_until or self.clock.now()
-        with Heartbeat(beat, self.settings.heartbeat, lease_until, self.clock) as heart:
+        with Heartbeat(beat, self.settings.heartbeat, lease_until, self.clock, stop_at) as heart:
             try:
-                analysis = self._analysis(claimed)
-                job = self._job(analysis, claimed, heart)
-                result = self._keep(claimed, analysis, self._run_stages(analysis, job, claimed))
-            except Stopped:
-                raise
+                return attempt.run(self._analysis(claimed), heart)
             except Exception as error:  # noqa: BLE001 - every error of a job ends in a decision about it
                 decision = decide(error)
-                log("job.error", decision.failure.message, error=error, code=decision.code, **_names(claimed))
-        # The heartbeat is over: nothing else writes to the row while it ends.
-        if decision is None:
-            names = tuple(stage.__name__ for stage in analysis.stages)
-            done = {"result": result, "progress": 100, "failure": None, "stage": None, "stages_completed": names}
-            self._end(claimed, COMPLETE, {**done, **_usage(job)})
-        else:
-            self._after_error(claimed, decision, job)
+                log("job.error", decision.message, error=error, code=decision.code, **_names(claimed))
+                return decision
 
     def _analysis(self, claimed: JobRecord) -> Analysis[Any, Any]:
         analysis = self.analyses.get(claimed.analysis)
@@ -138,60 +142,19 @@ class Worker:
             raise Fail("analysis_unknown", f"the deployed code has no analysis {claimed.analysis!r}")
         return analysis
 
-    def _job(self, analysis: Analysis[Any, Any], claimed: JobRecord, heart: Heartbeat) -> Job[Any]:
-        bench = Workbench(
-            artifacts=self.artifacts,
-            prompts=self.prompts,
-            model=self.model,
-            model_id=analysis.model_id or self.settings.model_id,
-            max_document_bytes=self.settings.max_document_bytes,
-            check=heart.check,
-        )
-        given = load_json(self.artifacts, claimed.input)
-        try:
-            request = analysis.request.model_validate(given)
-        except ValidationError as error:
-            # It was valid when it was submitted: the code has changed since.
-            raise Fail("input_invalid", f"the deployed code refuses the job's input: {error}") from error
-        return Job(claimed, request, bench)
-
-    def _run_stages(self, analysis: Analysis[Any, Any], job: Job[Any], claimed: JobRecord) -> Any:
-        done: list[str] = []
-        output: BaseModel | Mapping[str, Any] = {}
-        for stage in analysis.stages:
-            self._enter_stage(claimed, stage.__name__, tuple(done))
-            output = stage(job)
-            job.keep_output(stage.__name__, output)
-            done.append(stage.__name__)
-        return output
-
-    def _keep(self, claimed: JobRecord, analysis: Analysis[Any, Any], output: Any) -> Payload:
-        try:
-            result = output if isinstance(output, analysis.result) else analysis.result.model_validate(output)
-            given = result.model_dump(mode="json")
-            return store_json(self.artifacts, claimed, "result", given, self.settings.inline_bytes)
-        except ValueError as error:  # of pydantic, or of JSON
-            raise Fail("result_invalid", f"the analysis returned what cannot be its result: {error}") from error
-        except TooLarge as error:
-            message = f"the result has {error.size} bytes; at most {MAX_PAYLOAD_BYTES} are kept"
-            raise Fail("result_too_large", message) from error
-
-    def _enter_stage(self, claimed: JobRecord, stage: str, done: tuple[str, ...]) -> None:
-        if not done and (stage, done) == (claimed.stage, claimed.stages_completed):
-            return  # the row says so since the job was submitted: a request less for most jobs
-        changes = Changes({"stage": stage, "stages_completed": done})
-        outcome = self.store.transition(_key(claimed), BEAT, changes, now=self.clock.now(), read=claimed)
+    def _hold(self, claimed: JobRecord, changes: Mapping[str, Any]) -> JobRecord:
+        """Write changes while holding the job. Raises `Stopped` where it is not held, or wanted, any longer."""
+        outcome = self.store.transition(_key(claimed), BEAT, Changes(changes), now=self.clock.now(), read=claimed)
         if not isinstance(outcome, Landed):
             raise Stopped("the lease is lost")
+        if outcome.job.cancel_asked_at is not None:
+            raise CancelAsked("a caller asked for it")
+        return outcome.job
 
-    def _beat(self, message: Message, claimed: JobRecord, job: Job[Any] | None) -> datetime | None:
-        now = self.clock.now()
-        until = now + self.settings.lease
-        progress = {"progress": job.percent, "usage": job.usage} if job else {}
-        changes = Changes({"lease_until": until, **progress})
-        outcome = self.store.transition(_key(claimed), BEAT, changes, now=now, read=claimed)
-        if not isinstance(outcome, Landed):
-            return None
+    def _beat(self, message: Message, claimed: JobRecord, attempt: Attempt) -> datetime:
+        until = self.clock.now() + self.settings.lease
+        progress = {"progress": attempt.job.percent} if attempt.job else {}
+        self._hold(claimed, {"lease_until": until, **progress, **attempt.changes()})
         # After the lease, and longer: the message must not come back while the lease is ours.
         self._show_again_after_the_lease(message)
         return until
@@ -203,31 +166,71 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - the lease decides: a message may be early, late, or deleted already
             log("message.not_extended", "the message keeps its time", error=error, job_id=message.job.job_id)
 
-    def _after_error(self, claimed: JobRecord, decision: Decision, job: Job[Any] | None) -> None:
+    def _finish(self, claimed: JobRecord, attempt: Attempt, outcome: Payload | Decision) -> None:
+        if isinstance(outcome, Decision):
+            self._after_error(claimed, attempt, self._second_timeout_is_final(claimed, attempt, outcome))
+            return
+        names = tuple(stage.__name__ for stage in self._analysis(claimed).stages)
+        done = {"result": outcome, "progress": 100, "failure": None, "stage": None, "stages_completed": names}
+        self._end(claimed, COMPLETE, {**done, **attempt.changes()})
+
+    def _second_timeout_is_final(self, claimed: JobRecord, attempt: Attempt, decision: Decision) -> Decision:
+        """Return the decision; that a stage which timed out before on this input is not tried a third time."""
+        if not decision.timed_out or _timeouts(claimed, attempt) == 0:
+            return decision
+        message = f"{attempt.stage} timed out twice on the same input: {decision.message}"
+        return Decision(Action.NEVER, decision.code, message)
+
+    def _after_error(self, claimed: JobRecord, attempt: Attempt, decision: Decision) -> None:
         spent = claimed.attempt >= claimed.max_attempts
         if decision.action is Action.NEVER or (decision.action is Action.RETRY and spent):
             failure = JobFailure(decision.code, decision.message, retryable=decision.action is not Action.NEVER)
-            self._end(claimed, FAIL, {"failure": failure, **_usage(job)})
+            self._end(claimed, FAIL, {"failure": failure, **attempt.changes()})
             return
-        now = self.clock.now()
         wanted = decision.after if decision.after is not None else backoff(claimed.fence)
+        changes: dict[str, Any] = {"failure": decision.failure}
+        if decision.timed_out:
+            changes["timeouts"] = {**claimed.timeouts, attempt.stage: _timeouts(claimed, attempt) + 1}
+        transition = DEFER if decision.action is Action.DEFER else RELEASE
+        self._put_back(claimed, attempt, transition, wanted, changes)
+
+    def _out_of_time(self, claimed: JobRecord, attempt: Attempt, why: str) -> None:
+        if attempt.gained:
+            self._put_back(claimed, attempt, CONTINUE, timedelta(), {})
+            return
+        message = f"{attempt.stage} did not finish within an invocation ({why}): make it smaller, or save partial work"
+        decision = Decision(Action.RETRY, "stage_timeout", message, after=timedelta(), timed_out=True)
+        self._after_error(claimed, attempt, self._second_timeout_is_final(claimed, attempt, decision))
+
+    def _stop(self, claimed: JobRecord, attempt: Attempt) -> None:
+        self._end(claimed, STOP, attempt.changes())
+
+    def _put_back(
+        self,
+        claimed: JobRecord,
+        attempt: Attempt,
+        transition: Transition,
+        wanted: timedelta,
+        changes: Mapping[str, Any],
+    ) -> None:
+        now = self.clock.now()
         delay = max(timedelta(), min(wanted, claimed.deadline - now))
         # What the queue cannot hold back for so long is sent by the sweeper, when its time has come.
         sent = self.queue.holds_back(claimed.lane, delay)
         due_at = now + delay + (self.settings.lease if sent else timedelta())
-        changes = {
+        waiting = {
             "due_at": min(due_at, claimed.deadline),
             "not_before": now + delay - _CLOCK_TOLERANCE,
             "lease_until": None,
-            "failure": decision.failure,
-            **_usage(job),
         }
-        transition = DEFER if decision.action is Action.DEFER else RELEASE
-        if self._write(claimed, transition, changes):
+        outcome = self._write(claimed, transition, {**waiting, **changes, **attempt.changes()})
+        if isinstance(outcome, Landed):
             # The new message first, the old one is acknowledged by returning; a crash between leaves a job that is due.
             if sent:
                 self.queue.send(claimed.lane, _key(claimed), dedupe=f"{claimed.job_id}-{claimed.fence}", delay=delay)
             count("JobsRequeued")
+        elif outcome.job and outcome.job.cancel_asked_at is not None and outcome.job.fence == claimed.fence:
+            self._stop(claimed, attempt)
 
     def _end(self, claimed: JobRecord, transition: Transition, changes: Mapping[str, Any]) -> None:
         now = self.clock.now()
@@ -237,24 +240,36 @@ class Worker:
             "due_at": None,
             "lease_until": None,
         }
-        if self._write(claimed, transition, {**ended, **changes}):
-            count("JobsCompleted" if transition is COMPLETE else "JobsFailed")
+        if isinstance(self._write(claimed, transition, {**ended, **changes}), Landed):
+            count(_COUNTERS[transition.name])
 
-    def _write(self, claimed: JobRecord, transition: Transition, changes: Mapping[str, Any]) -> bool:
+    def _write(self, claimed: JobRecord, transition: Transition, changes: Mapping[str, Any]) -> Landed | Refused:
         outcome = self.store.transition(_key(claimed), transition, Changes(changes), now=self.clock.now(), read=claimed)
+        if outcome.job and _was_ours(outcome.job, claimed, transition):
+            # The reply was lost, and the client sent the write again: refused, and it had landed all the same.
+            outcome = Landed(outcome.job)
         landed = isinstance(outcome, Landed)
         event = f"job.{transition.name}" if landed else "job.stale_write"
-        message = f"the job is {transition.target}" if landed else f"{transition.name} did not land: the lease was lost"
+        message = f"the job is {transition.target}" if landed else f"{transition.name} did not land"
         log(event, message, **_names(outcome.job or claimed))
-        return landed
+        return outcome
+
+
+_COUNTERS = {"complete": "JobsCompleted", "fail": "JobsFailed", "stop": "JobsCancelled"}
+
+
+def _timeouts(claimed: JobRecord, attempt: Attempt) -> int:
+    """Return how often the stage ran out of time before, on what is left of its work."""
+    return 0 if attempt.gained else claimed.timeouts.get(attempt.stage, 0)
+
+
+def _was_ours(job: JobRecord, claimed: JobRecord, transition: Transition) -> bool:
+    """Tell whether a job is where this holder's `transition` led it; the sweeper's ways have other names."""
+    return job.fence == claimed.fence and bool(job.history) and job.history[-1].transition == transition.name
 
 
 def _key(job: JobRecord) -> JobKey:
     return JobKey(job.tenant, job.job_id)
-
-
-def _usage(job: Job[Any] | None) -> dict[str, Any]:
-    return {"usage": job.usage} if job else {}
 
 
 def _names(job: JobRecord) -> dict[str, Any]:

@@ -86,7 +86,32 @@ locals {
     }
   }
 
-  alarms = merge(local.dead_letter_alarms, local.queue_alarms, local.worker_alarms, local.api_alarms, local.sweeper_alarms)
+  event_alarms = merge([
+    for events in var.events[*] : {
+      events-late = {
+        description = "Events of jobs go out too late, or not at all: the bus or the topic refuses them, or ${events.function_name} fails. None is lost for 22 hours. Look at its log."
+        metric      = ["AWS/Lambda", "IteratorAge", "Maximum"]
+        dimensions  = { FunctionName = events.function_name }
+        # Milliseconds. Five minutes, because Lambda pauses between its tries.
+        when = { operator = "GreaterThanThreshold", threshold = var.thresholds.events_late_s * 1000, period_s = 300, periods = 1 }
+        # While a record waits it is tried again and again, and each try reports its age. Silence: nothing happened.
+        missing = "notBreaching"
+      }
+      event-dead-letters = {
+        description = "Events were given up for good. ${events.dead_letter_queue} says of which rows, or of which part of the stream; the rows' history still holds the transitions."
+        metric      = ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum"]
+        dimensions  = { QueueName = events.dead_letter_queue }
+        # Even one: it will not come by itself again.
+        when = { operator = "GreaterThanThreshold", threshold = 0, period_s = 60, periods = 1 }
+        # As for the jobs' dead letters: silence does not empty a queue.
+        missing = "ignore"
+      }
+    }
+  ]...)
+
+  alarms = merge(
+    local.dead_letter_alarms, local.queue_alarms, local.worker_alarms, local.api_alarms, local.sweeper_alarms, local.event_alarms,
+  )
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {

@@ -3,7 +3,7 @@ locals {
   queue_of = { for lane in sort(keys(var.queues)) : lane => { work = var.queues[lane], dead = var.dead_letter_queues[lane] } }
 
   # Top to bottom, in the order an operator asks: is anything wrong, do jobs end, what waits, does the worker keep up.
-  graphs = [
+  graphs = concat([
     {
       title = "Jobs"
       stat  = "Sum"
@@ -58,7 +58,13 @@ locals {
       stat    = "Sum"
       metrics = [[local.own, "Sweeps", "service", var.service.name]]
     },
-  ]
+    ], [
+    for events in var.events[*] : {
+      title   = "Age of the oldest event on its way out (ms)"
+      stat    = "Maximum"
+      metrics = [["AWS/Lambda", "IteratorAge", "FunctionName", events.function_name]]
+    }
+  ])
 }
 
 resource "aws_cloudwatch_dashboard" "this" {

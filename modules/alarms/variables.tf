@@ -37,6 +37,15 @@ variable "email" {
   }
 }
 
+variable "events" {
+  description = "The function that publishes events, and the queue of what it gave up; null where there is none."
+  type = object({
+    dead_letter_queue = string
+    function_name     = string
+  })
+  default = null
+}
+
 variable "name" {
   description = "Prefix of every alarm, and of topic, key and dashboard."
   type        = string
@@ -75,7 +84,7 @@ variable "thresholds" {
     When to call somebody. Counts are "more than", over 5 minutes where they are of events.
     `dead_letter_depth`: messages in a dead-letter queue. `dead_letter_age_s`: how long even a single one may lie there.
     `oldest_message_age_s`: a message unfinished for so long; unset, twice the worker's timeout, because a message
-    stays in its queue while its job runs. `worker_errors`: runs that crashed or timed out. `worker_throttles`: runs
+    stays in its queue while its job runs. `events_late_s`: age of an event on its way out. `worker_errors`: runs that crashed or timed out. `worker_throttles`: runs
     refused for want of concurrency. `worker_duration_percent`: longest run, in percent of the timeout. `api_5xx`: answers.
     `sweeper_silent_min`: minutes without a sweep.
   EOT
@@ -83,6 +92,7 @@ variable "thresholds" {
     api_5xx                 = optional(number, 5)
     dead_letter_age_s       = optional(number, 3600)
     dead_letter_depth       = optional(number, 5)
+    events_late_s           = optional(number, 900)
     oldest_message_age_s    = optional(number)
     sweeper_silent_min      = optional(number, 5)
     worker_duration_percent = optional(number, 90)
@@ -114,6 +124,12 @@ variable "thresholds" {
     # Below the timeout every long job would raise it: its message stays in the queue while it runs.
     condition     = coalesce(var.thresholds.oldest_message_age_s, var.worker.timeout_s) >= var.worker.timeout_s
     error_message = "thresholds.oldest_message_age_s is below the worker's timeout, so that a healthy long job raises the alarm; set it to worker.timeout_s at least, or leave it out for twice that."
+  }
+
+  validation {
+    # Records are 24 hours old at most; Lambda gives them up two hours before that.
+    condition     = var.thresholds.events_late_s >= 60 && var.thresholds.events_late_s < 79200
+    error_message = "thresholds.events_late_s must be at least 60, and below 79200 (22 hours), when events are given up."
   }
 
   validation {

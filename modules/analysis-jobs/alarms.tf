@@ -8,6 +8,7 @@ module "alarms" {
   queues             = { for lane in keys(var.lanes) : lane => module.queue[lane].name }
   service            = { name = var.name, namespace = local.metrics_namespace }
   worker             = { function_name = module.worker.name, timeout_s = var.worker.timeout_s }
+  events             = var.events.enabled ? { dead_letter_queue = aws_sqs_queue.event_dead_letter[0].name, function_name = module.events[0].name } : null
   email              = var.alarms.email
   thresholds         = var.alarms.thresholds
   tags               = var.tags

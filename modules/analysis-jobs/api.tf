@@ -1,5 +1,7 @@
 locals {
-  standard_routes = ["GET /jobs", "GET /jobs/{job_id}", "POST /jobs", "POST /uploads"]
+  standard_routes = [
+    "GET /jobs", "GET /jobs/{job_id}", "POST /jobs", "POST /jobs/{job_id}/cancel", "POST /jobs/{job_id}/retry", "POST /uploads",
+  ]
 }
 
 module "api_function" {

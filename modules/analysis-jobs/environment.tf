@@ -13,4 +13,12 @@ locals {
     QUEUE_URLS                   = jsonencode(local.queue_urls)
     TABLE_NAME                   = module.job_table.name
   }, var.model_id == null ? {} : { MODEL_ID = var.model_id })
+
+  # The events function loads no analysis and reads no table.
+  event_environment = merge(var.environment, {
+    EVENT_BUS_NAME               = var.events.bus_name
+    EVENT_DEAD_LETTER_QUEUE_URL  = one(aws_sqs_queue.event_dead_letter[*].url)
+    POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace
+    POWERTOOLS_SERVICE_NAME      = var.name
+  }, var.events.sns ? { NOTICE_TOPIC_ARN = one(aws_sns_topic.notices[*].arn) } : {})
 }

@@ -15,6 +15,8 @@ locals {
   }
 
   api_statements = merge(local.submit_statements, {
+    # To cancel a job and to run it again changes its row; who only submits need not.
+    jobs_write = { actions = ["dynamodb:PutItem", "dynamodb:UpdateItem"], resources = [local.table_arn] }
     jobs_read = {
       actions   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
       resources = [local.table_arn, "${local.table_arn}/index/by-*"]
@@ -48,6 +50,19 @@ locals {
     jobs_write = { actions = ["dynamodb:GetItem", "dynamodb:UpdateItem"], resources = [local.table_arn] }
     queue_send = local.queue_send
   }
+
+  event_statements = merge(
+    {
+      # Lambda writes down with the function's own role what it gives up.
+      dead_letters_send = { actions = ["sqs:SendMessage"], resources = aws_sqs_queue.event_dead_letter[*].arn }
+      events_put        = { actions = ["events:PutEvents"], resources = [local.event_bus_arn] }
+      stream_read = {
+        actions   = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"]
+        resources = [module.job_table.stream_arn]
+      }
+    },
+    var.events.sns ? { notices_publish = { actions = ["sns:Publish"], resources = aws_sns_topic.notices[*].arn } } : {},
+  )
 }
 
 module "model_access" {

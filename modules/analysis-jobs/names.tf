@@ -1,5 +1,7 @@
 data "aws_caller_identity" "current" {}
 
+data "aws_partition" "current" {}
+
 data "aws_region" "current" {}
 
 locals {
@@ -9,6 +11,8 @@ locals {
   }
 
   bucket_name = "${var.name}-artifacts-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
+
+  event_bus_arn = "arn:${data.aws_partition.current.partition}:events:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:event-bus/${var.events.bus_name}"
 
   # All functions are one zip, so what the worker runs on they all do.
   architecture = coalesce(var.worker.architecture, var.package.architecture, "arm64")

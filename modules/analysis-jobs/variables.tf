@@ -1,8 +1,9 @@
 locals {
   # Set in environment.tf; whoever sets one of them too would only wonder why it does not take.
   own_variables = [
-    "ANALYSES", "BUCKET_NAME", "CODE_VERSION", "HEARTBEAT_S", "JOB_RETENTION_DAYS", "LEASE_S", "MODEL_ID",
-    "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME", "PROMPT_TABLE_NAME", "QUEUE_URLS", "TABLE_NAME", "TENANT_CLAIM",
+    "ANALYSES", "BUCKET_NAME", "CODE_VERSION", "EVENT_BUS_NAME", "EVENT_DEAD_LETTER_QUEUE_URL", "HEARTBEAT_S",
+    "JOB_RETENTION_DAYS", "LEASE_S", "MODEL_ID", "NOTICE_TOPIC_ARN", "POWERTOOLS_METRICS_NAMESPACE",
+    "POWERTOOLS_SERVICE_NAME", "PROMPT_TABLE_NAME", "QUEUE_URLS", "TABLE_NAME", "TENANT_CLAIM",
   ]
 }
 
@@ -15,6 +16,7 @@ variable "alarms" {
       api_5xx                 = optional(number)
       dead_letter_age_s       = optional(number)
       dead_letter_depth       = optional(number)
+      events_late_s           = optional(number)
       oldest_message_age_s    = optional(number)
       sweeper_silent_min      = optional(number)
       worker_duration_percent = optional(number)
@@ -126,6 +128,31 @@ variable "environment" {
   }
 }
 
+variable "events" {
+  description = <<-EOT
+    What other systems are told. Every transition of a job goes to the EventBridge bus `bus_name`, which must exist;
+    rules of yours pick what they want. `sns` makes a topic that tells of ended jobs. On unless `enabled = false`:
+    about a cent per thousand jobs, and without a rule nobody hears them.
+  EOT
+  type = object({
+    bus_name = optional(string, "default")
+    enabled  = optional(bool, true)
+    sns      = optional(bool, false)
+  })
+  nullable = false
+  default  = {}
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9._/-]{1,256}$", var.events.bus_name))
+    error_message = "events.bus_name takes the name of a bus of this account and Region, not an ARN. To reach a bus elsewhere, forward from here with a rule."
+  }
+
+  validation {
+    condition     = var.events.enabled || !var.events.sns
+    error_message = "events.sns is told of by the same function as the bus: leave events.enabled true, or sns false."
+  }
+}
+
 variable "lanes" {
   description = "The queues, by priority: any of `high`, `medium`, `low`. `maximum_concurrency`: workers that may run for this lane at once (2 to 1000; unset: no limit but the function's). A lane added or removed later leaves the others' queues alone."
   type        = map(object({ maximum_concurrency = optional(number) }))
@@ -200,7 +227,7 @@ variable "model_id" {
 }
 
 variable "name" {
-  description = "Prefix of everything made here: queue `<name>-jobs`, functions `<name>-api`, `<name>-worker`, `<name>-sweeper`, bucket `<name>-artifacts-<account>-<region>`."
+  description = "Prefix of everything made here: queue `<name>-jobs`, functions `<name>-api`, `<name>-worker`, `<name>-sweeper`, `<name>-events`, bucket `<name>-artifacts-<account>-<region>`."
   type        = string
   nullable    = false
 

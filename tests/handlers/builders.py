@@ -12,6 +12,7 @@ from analysis_jobs import Analysis
 from analysis_jobs.analysis import Analyses
 from analysis_jobs.clock import ManualClock
 from analysis_jobs.ids import new_id
+from analysis_jobs.interrupts import Breaker
 from analysis_jobs.model import Question, Reply
 from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.record import Changes, JobKey, JobRecord, Payload, Usage
@@ -128,7 +129,7 @@ class ScriptedModel:
         self._script = list(script)
         self.questions: list[Question] = []
 
-    def ask(self, question: Question, on_chunk: Callable[[str], None]) -> Reply:
+    def ask(self, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:  # noqa: ARG002
         """See `Model.ask`."""
         self.questions.append(question)
         line = self._script.pop(0)
@@ -207,9 +208,10 @@ class Shop:
         """Return a job as it is now."""
         return self.store.jobs[key]
 
-    def deliver(self, key: JobKey) -> JobRecord:
-        """Give a worker a message about a job; return the job after that."""
-        self.worker.handle(Message(key, QUEUE_ARN, "receipt"))
+    def deliver(self, key: JobKey, *, time: timedelta | None = None) -> JobRecord:
+        """Give a worker a message about a job, and `time` for it; return the job after that."""
+        stop_at = None if time is None else self.clock.now() + time
+        self.worker.handle(Message(key, QUEUE_ARN, "receipt"), stop_at)
         return self.job(key)
 
     def another_worker_claims(self, key: JobKey) -> JobRecord:

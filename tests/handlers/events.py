@@ -3,9 +3,11 @@
 import base64
 import json
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,6 +25,13 @@ class Context:
     memory_limit_in_mb = 512
     invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:analysis-jobs-api:live"
     aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+
+    def __init__(self, time_left: timedelta = timedelta(minutes=15)) -> None:
+        self._ends_at = time.monotonic() + time_left.total_seconds()
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return how much of the invocation's time is left."""
+        return max(0, round((self._ends_at - time.monotonic()) * 1_000))
 
 
 @dataclass(frozen=True)

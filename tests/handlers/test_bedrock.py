@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
+from unittest.mock import MagicMock
 
 import boto3
 import pytest
@@ -13,6 +14,7 @@ from botocore.config import Config
 from analysis_jobs import Defer, Fail, Retry, wiring
 from analysis_jobs.bedrock import BedrockModel
 from analysis_jobs.errors import JobError, Stopped
+from analysis_jobs.interrupts import Breaker
 from analysis_jobs.model import Question, Reply, Tool
 from analysis_jobs.record import Usage
 from cloud.stand_in import StandIn
@@ -69,14 +71,14 @@ def _nothing(_piece: str) -> None:
 def test_a_structured_answer_has_the_documents_values_in_the_schemas_shape(
     model: BedrockModel, stand_in: StandIn
 ) -> None:
-    reply = model.ask(STRUCTURED, _nothing)
+    reply = model.ask(STRUCTURED, _nothing, Breaker())
     assert reply.data == {"title": "Harbour Lights Festival", "deadline": "2027-03-15"}
     assert (reply.stop_reason, reply.fault) == ("tool_use", None)
     assert len(stand_in.calls(operation="converse-stream")) == len(stand_in.calls()) == 1
 
 
 def test_a_free_answer_is_text(model: BedrockModel) -> None:
-    reply = model.ask(FREE, _nothing)
+    reply = model.ask(FREE, _nothing, Breaker())
     assert "Harbour Lights Festival" in reply.text
     assert (reply.data, reply.stop_reason, reply.fault) == (None, "end_turn", None)
 
@@ -85,21 +87,21 @@ def test_a_free_answer_is_text(model: BedrockModel) -> None:
 def test_the_pieces_are_the_answer_in_its_order(model: BedrockModel, stand_in: StandIn, question: Question) -> None:
     stand_in.set(chunk_chars=5)
     pieces: list[str] = []
-    reply = model.ask(question, pieces.append)
+    reply = model.ask(question, pieces.append, Breaker())
     assert "".join(pieces) == reply.text
     assert len(pieces) > 5
 
 
 def test_the_usage_is_what_the_model_counted(model: BedrockModel, stand_in: StandIn) -> None:
-    usage = model.ask(STRUCTURED, _nothing).usage
+    usage = model.ask(STRUCTURED, _nothing, Breaker()).usage
     [call] = stand_in.calls()
     assert usage == Usage(1, call["input_tokens"], call["output_tokens"])
     assert usage.input_tokens > usage.output_tokens > 5
 
 
 def test_the_request_carries_limits_system_prompt_and_metadata(model: BedrockModel, stand_in: StandIn) -> None:
-    model.ask(replace(FREE, system="Be brief.", metadata={"job_id": "01m80ep4519qqbn8af6shbwev8"}), _nothing)
-    model.ask(FREE, _nothing)
+    model.ask(replace(FREE, system="Be brief.", metadata={"job_id": "01m80ep4519qqbn8af6shbwev8"}), _nothing, Breaker())
+    model.ask(FREE, _nothing, Breaker())
     with_system, without = stand_in.calls()
     assert with_system["max_tokens"] == 1_000
     assert with_system["metadata"] == {"job_id": "01m80ep4519qqbn8af6shbwev8"}
@@ -108,9 +110,9 @@ def test_the_request_carries_limits_system_prompt_and_metadata(model: BedrockMod
 
 _BEFORE = [
     ("ThrottlingException", Defer, "model_throttled"),
-    ("ServiceUnavailableException", Defer, "model_error"),
-    ("InternalServerException", Defer, "model_error"),
-    ("ModelNotReadyException", Defer, "model_error"),
+    ("ServiceUnavailableException", Defer, "model_unavailable"),
+    ("InternalServerException", Defer, "model_unavailable"),
+    ("ModelNotReadyException", Defer, "model_unavailable"),
     ("ServiceQuotaExceededException", Defer, "model_quota_exceeded"),
     ("ModelErrorException", Retry, "model_error"),
     ("ModelStreamErrorException", Retry, "model_error"),
@@ -123,8 +125,8 @@ _BEFORE = [
 ]
 _WITHIN = [
     ("throttlingException", Defer, "model_throttled"),
-    ("serviceUnavailableException", Defer, "model_error"),
-    ("internalServerException", Defer, "model_error"),
+    ("serviceUnavailableException", Defer, "model_unavailable"),
+    ("internalServerException", Defer, "model_unavailable"),
     ("modelStreamErrorException", Retry, "model_error"),
     ("validationException", Fail, "model_refused_request"),
 ]
@@ -132,7 +134,7 @@ _WITHIN = [
 
 def _refused(model: BedrockModel, question: Question = STRUCTURED) -> JobError:
     with pytest.raises(JobError) as refused:
-        model.ask(question, _nothing)
+        model.ask(question, _nothing, Breaker())
     return refused.value
 
 
@@ -203,7 +205,7 @@ def test_a_model_that_cannot_be_reached_is_tried_again() -> None:
 
 
 def test_an_answer_cut_at_max_tokens_is_useless_but_counted(model: BedrockModel) -> None:
-    reply = model.ask(replace(STRUCTURED, max_tokens=5), _nothing)
+    reply = model.ask(replace(STRUCTURED, max_tokens=5), _nothing, Breaker())
     assert isinstance(reply.fault, Fail)
     assert (reply.fault.code, reply.data) == ("model_answer_too_long", None)
     assert "max_tokens=5" in reply.fault.message
@@ -212,7 +214,7 @@ def test_an_answer_cut_at_max_tokens_is_useless_but_counted(model: BedrockModel)
 
 def test_an_answer_that_does_not_fit_the_schema_is_handed_on_as_it_is(model: BedrockModel, stand_in: StandIn) -> None:
     stand_in.set(nonsense=True)
-    reply = model.ask(STRUCTURED, _nothing)
+    reply = model.ask(STRUCTURED, _nothing, Breaker())
     assert reply.fault is None
     assert reply.data is not None
     assert "title" not in reply.data
@@ -228,7 +230,7 @@ def test_what_on_chunk_raises_breaks_the_call_off_at_once(model: BedrockModel, s
 
     begun = time.monotonic()
     with pytest.raises(Stopped):
-        model.ask(FREE, stop)
+        model.ask(FREE, stop, Breaker())
     assert (len(pieces), len(stand_in.calls())) == (1, 1)
     assert time.monotonic() - begun < 2
     _until(lambda: stand_in.calls(outcome="caller hung up") != [])
@@ -244,7 +246,7 @@ def test_the_client_can_ask_again_after_every_kind_of_break(model: BedrockModel,
         stand_in.set(scenario)
         _refused(model)
         stand_in.set()
-        assert model.ask(STRUCTURED, _nothing).data is not None
+        assert model.ask(STRUCTURED, _nothing, Breaker()).data is not None
 
 
 class _Stream:
@@ -268,11 +270,9 @@ def _answer(question: Question, stop_reason: str, *deltas: dict[str, Any]) -> Re
         {"metadata": {"usage": {"inputTokens": 7, "outputTokens": 3}}},
     )
 
-    class Client:
-        def converse_stream(self, **_: Any) -> dict[str, Any]:
-            return {"stream": stream}
-
-    reply = BedrockModel(Client()).ask(question, _nothing)  # type: ignore[arg-type]
+    client = MagicMock()
+    client.converse_stream.return_value = {"stream": stream}
+    reply = BedrockModel(client).ask(question, _nothing, Breaker())
     assert stream.closed
     return reply
 

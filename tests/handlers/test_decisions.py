@@ -4,10 +4,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+    SSLError,
+)
 from pydantic import BaseModel, ValidationError
 
-from analysis_jobs.decisions import Action, Decision, backoff, decide
+from analysis_jobs.decisions import Action, Decision, backoff, decide, model_error
 from analysis_jobs.errors import ConfigurationError, Defer, Fail, JobError, Retry
 from analysis_jobs.record import JobFailure
 from analysis_jobs.stores.ports import NotFound
@@ -39,8 +48,36 @@ TABLE: list[tuple[Exception, Action, str, timedelta | None]] = [
     (ConfigurationError("no model"), Action.NEVER, "configuration", None),
     (aws_error("AccessDenied"), Action.NEVER, "access_denied", None),
     (aws_error("AccessDeniedException"), Action.NEVER, "access_denied", None),
-    (aws_error("SlowDown"), Action.RETRY, "unexpected_error", None),
-    (ReadTimeoutError(endpoint_url="https://s3"), Action.RETRY, "unexpected_error", None),
+    # S3, DynamoDB and SQS: their own words for being busy, forbidden and misconfigured.
+    *(
+        (aws_error(code), Action.DEFER, "aws_busy", None)
+        for code in (
+            "InternalError",
+            "InternalServerError",
+            "ProvisionedThroughputExceededException",
+            "RequestLimitExceeded",
+            "RequestTimeout",
+            "ServiceUnavailable",
+            "SlowDown",
+            "ThrottledException",
+            "Throttling",
+            "ThrottlingException",
+            "TransactionInProgressException",
+        )
+    ),
+    (aws_error("KMS.AccessDeniedException"), Action.NEVER, "access_denied", None),
+    (aws_error("AccessDeniedError"), Action.NEVER, "access_denied", None),
+    (aws_error("NoSuchBucket"), Action.NEVER, "configuration", None),
+    (aws_error("ResourceNotFoundException"), Action.NEVER, "configuration", None),
+    (aws_error("AWS.SimpleQueueService.NonExistentQueue"), Action.NEVER, "configuration", None),
+    (aws_error("ValidationException"), Action.RETRY, "unexpected_error", None),
+    (ReadTimeoutError(endpoint_url="https://s3"), Action.RETRY, "aws_connection", None),
+    (ConnectTimeoutError(endpoint_url="https://s3"), Action.RETRY, "aws_connection", None),
+    (EndpointConnectionError(endpoint_url="https://s3"), Action.RETRY, "aws_connection", None),
+    (ConnectionClosedError(endpoint_url="https://s3"), Action.RETRY, "aws_connection", None),
+    (SSLError(endpoint_url="https://s3", error=ValueError("expired")), Action.RETRY, "aws_connection", None),
+    (ResponseStreamingError(error="reset"), Action.RETRY, "aws_connection", None),
+    (IncompleteReadError(actual_bytes=1, expected_bytes=2), Action.RETRY, "aws_connection", None),
     # In a stage: what a model said, another attempt may say otherwise. (Of the result itself, the worker decides.)
     (invalid(), Action.RETRY, "unexpected_error", None),
     (NotFound("jobs/1"), Action.RETRY, "unexpected_error", None),
@@ -53,6 +90,97 @@ TABLE: list[tuple[Exception, Action, str, timedelta | None]] = [
 def test_an_error_has_its_decision(error: Exception, action: Action, code: str, after: timedelta | None) -> None:
     decision = decide(error)
     assert (decision.action, decision.code, decision.after) == (action, code, after)
+
+
+def test_what_connection_failed_is_not_told() -> None:
+    assert "s3" not in decide(EndpointConnectionError(endpoint_url="https://s3.internal")).message
+
+
+@pytest.mark.parametrize(
+    ("error", "timed_out"),
+    [
+        (Retry("model_timeout", "silence"), True),
+        (Retry("model_connection", "reset"), False),
+        (Defer("model_timeout", "of an analysis' own"), False),
+        (ReadTimeoutError(endpoint_url="https://s3"), False),
+    ],
+)
+def test_only_a_model_that_was_silent_has_timed_out(error: Exception, *, timed_out: bool) -> None:
+    assert decide(error).timed_out is timed_out
+
+
+_BEDROCK = {
+    "ThrottlingException": (Defer, "model_throttled"),
+    "ServiceUnavailableException": (Defer, "model_unavailable"),
+    "InternalServerException": (Defer, "model_unavailable"),
+    "ModelNotReadyException": (Defer, "model_unavailable"),
+    "ServiceQuotaExceededException": (Defer, "model_quota_exceeded"),
+    "ModelStreamErrorException": (Retry, "model_error"),
+    "ModelErrorException": (Retry, "model_error"),
+    "ModelTimeoutException": (Retry, "model_timeout"),
+    "ValidationException": (Fail, "model_refused_request"),
+    "ResourceNotFoundException": (Fail, "model_not_found"),
+    "AccessDeniedException": (Fail, "access_denied"),
+    "UnrecognizedClientException": (Fail, "access_denied"),
+    "SomethingOfNextYearException": (Retry, "model_error"),
+}
+_GEMINI = {
+    "RESOURCE_EXHAUSTED": (Defer, "model_throttled"),
+    "UNAVAILABLE": (Defer, "model_unavailable"),
+    "INTERNAL": (Defer, "model_unavailable"),
+    "ABORTED": (Retry, "model_error"),
+    "CANCELLED": (Retry, "model_error"),
+    "UNKNOWN": (Retry, "model_error"),
+    "DEADLINE_EXCEEDED": (Retry, "model_timeout"),
+    "INVALID_ARGUMENT": (Fail, "model_refused_request"),
+    "FAILED_PRECONDITION": (Fail, "model_refused_request"),
+    "OUT_OF_RANGE": (Fail, "model_refused_request"),
+    "NOT_FOUND": (Fail, "model_not_found"),
+    "PERMISSION_DENIED": (Fail, "access_denied"),
+    "UNAUTHENTICATED": (Fail, "access_denied"),
+    "DATA_LOSS": (Retry, "model_error"),
+}
+MODEL_ERRORS = [(name, *found) for name, found in (_BEDROCK | _GEMINI).items()] + [
+    # As Bedrock spells them within a stream.
+    (name[0].lower() + name[1:], *found)
+    for name, found in _BEDROCK.items()
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "code"), MODEL_ERRORS, ids=[case[0] for case in MODEL_ERRORS])
+def test_a_models_error_has_its_meaning_however_it_is_spelt(name: str, kind: type[JobError], code: str) -> None:
+    error = model_error(name, "says the model")
+    assert (type(error), error.code) == (kind, code)
+    assert error.message == f"{name[0].upper()}{name[1:]}: says the model"
+    assert decide(error).action is {Defer: Action.DEFER, Retry: Action.RETRY, Fail: Action.NEVER}[kind]
+
+
+@pytest.mark.parametrize(
+    ("said", "waited"),
+    [
+        ("30", 30 * SECOND),
+        ("3600", timedelta(hours=1)),
+        ("3601", timedelta(hours=1)),
+        ("999999999", timedelta(hours=1)),
+        ("9999999999", None),
+        ("0", None),  # at once is what made it throttle
+        ("-5", None),
+        ("1.5", None),
+        ("\u0661", None),
+        ("", None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        (None, None),
+    ],
+)
+@pytest.mark.parametrize("name", ["ThrottlingException", "modelTimeoutException", "UNAVAILABLE"])
+def test_a_retry_after_is_honoured_up_to_an_hour(name: str, said: str | None, waited: timedelta | None) -> None:
+    assert decide(model_error(name, "m", said)).after == waited
+
+
+def test_a_retry_after_does_not_make_a_hopeless_request_hopeful() -> None:
+    assert decide(model_error("ValidationException", "m", "5")) == Decision(
+        Action.NEVER, "model_refused_request", "ValidationException: m"
+    )
 
 
 def test_every_decision_is_in_the_table() -> None:

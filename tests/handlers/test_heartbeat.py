@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from analysis_jobs.errors import Stopped
+from analysis_jobs.errors import CancelAsked, OutOfTime, Stopped
 from analysis_jobs.heartbeat import Heartbeat
 from tests.handlers.builders import MILLISECOND, MINUTE, SECOND, START, SteppedClock, eventually, heartbeat_lives
 
@@ -25,19 +25,19 @@ def _no_thread_is_left() -> Iterator[None]:
     assert not heartbeat_lives()
 
 
-def heartbeat(beat: Beat, clock: SteppedClock) -> Heartbeat:
-    """Return the heartbeat of a lease that runs a minute from now."""
-    return Heartbeat(beat, EVERY, clock.now() + MINUTE, clock)
+def heartbeat(beat: Beat, clock: SteppedClock, *, time: timedelta | None = None) -> Heartbeat:
+    """Return the heartbeat of a lease that runs a minute from now, in an invocation of `time`."""
+    return Heartbeat(beat, EVERY, clock.now() + MINUTE, clock, None if time is None else clock.now() + time)
 
 
-def script(*answers: datetime | Exception | None) -> tuple[Beat, list[int]]:
+def script(*answers: datetime | BaseException | None) -> tuple[Beat, list[int]]:
     """Return a beat that gives or raises `answers` in their order, and the beats there were."""
     beats: list[int] = []
 
     def beat() -> datetime | None:
         beats.append(len(beats))
         answer = answers[len(beats) - 1]
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -158,3 +158,73 @@ def test_the_lease_is_as_long_as_the_row_says_and_not_as_the_clock_of_the_start(
         stepped.advance(SECOND)
         with pytest.raises(Stopped):
             heart.check()
+
+
+# Why the work stops
+
+
+def test_a_cancel_that_a_beat_brings_stops_the_work_and_cuts_it_off(stepped: SteppedClock) -> None:
+    beat, beats = script(START + timedelta(hours=1), CancelAsked("a caller asked for it"))
+    cut = Event()
+    with heartbeat(beat, stepped) as heart, heart.breaker.armed(cut.set):
+        stepped.step(EVERY)
+        heart.check()
+        assert not cut.is_set()
+        stepped.step(EVERY)
+        assert cut.is_set()
+        for _ in range(2):  # whoever looks, and as often
+            with pytest.raises(CancelAsked):
+                heart.check()
+    assert len(beats) == 2
+
+
+@pytest.mark.parametrize(
+    "answers", [[None], [TimeoutError("no network")] * 4], ids=["the lease is refused", "the lease runs out"]
+)
+def test_a_lost_lease_cuts_the_work_off(stepped: SteppedClock, answers: list[Exception | None]) -> None:
+    beat, _ = script(*answers)
+    cut = Event()
+    with heartbeat(beat, stepped) as heart, heart.breaker.armed(cut.set):
+        for _ in answers:
+            assert not cut.is_set()
+            stepped.step(EVERY)
+        assert cut.is_set()
+
+
+def test_the_work_stops_when_the_invocations_time_is_over(stepped: SteppedClock) -> None:
+    beat, beats = script(*[START + timedelta(hours=1)] * 9)
+    cut = Event()
+    with heartbeat(beat, stepped, time=40 * SECOND) as heart, heart.breaker.armed(cut.set):
+        assert heart.time_left() == 40 * SECOND
+        for _ in range(2):
+            stepped.step(EVERY)
+        stepped.step(10 * SECOND - MILLISECOND)
+        heart.check()
+        assert (heart.time_left(), cut.is_set()) == (MILLISECOND, False)
+        stepped.step(MILLISECOND)  # between two beats
+        assert cut.is_set()
+        with pytest.raises(OutOfTime):
+            heart.check()
+    assert len(beats) == 2, "the last breath is not for a beat"
+
+
+def test_a_worker_notices_that_its_time_is_over_before_the_heartbeat_does(stepped: SteppedClock) -> None:
+    beat, _ = script(*[START + timedelta(hours=1)] * 9)
+    with heartbeat(beat, stepped, time=timedelta()) as heart, pytest.raises(OutOfTime):
+        heart.check()
+
+
+def test_without_an_end_there_is_time_for_everything(stepped: SteppedClock) -> None:
+    beat, _ = script()
+    assert heartbeat(beat, stepped).time_left() > timedelta(days=10_000)
+
+
+def test_a_lost_lease_is_told_before_a_lack_of_time(stepped: SteppedClock) -> None:
+    # Out of time one hands the job on, which is another's by now.
+    beat, _ = script(*[TimeoutError("no network")] * 9)
+    with heartbeat(beat, stepped, time=MINUTE) as heart:
+        for _ in range(4):
+            stepped.step(EVERY)
+        with pytest.raises(Stopped) as stopped:
+            heart.check()
+    assert type(stopped.value) is Stopped

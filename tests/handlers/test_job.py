@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, Field
 
 from analysis_jobs import Fail, Job, Prompt, Retry
+from analysis_jobs.checkpoints import Checkpoints
 from analysis_jobs.documents import upload_key
 from analysis_jobs.errors import ConfigurationError, Defer, JobError, Stopped
 from analysis_jobs.ids import new_id
+from analysis_jobs.interrupts import Breaker
 from analysis_jobs.job import Workbench
 from analysis_jobs.model import Reply
 from analysis_jobs.prompts import MemoryPromptStore
@@ -53,6 +56,9 @@ def _job(model: ScriptedModel | None = None, **bench: Any) -> Job[Request]:
         "model_id": "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
         "max_document_bytes": 100_000,
         "check": lambda: None,
+        "time_left": lambda: timedelta.max,
+        "breaker": Breaker(),
+        "checkpoints": Checkpoints(RECORD, MemoryArtifactStore(), {}, lambda _: None),
     }
     return Job(RECORD, Request(document=DOCUMENT), Workbench(**{**parts, **bench}))
 

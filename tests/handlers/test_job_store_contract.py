@@ -23,12 +23,15 @@ from analysis_jobs.transitions import (
     BEAT,
     CLAIM,
     COMPLETE,
+    CONTINUE,
     DEFER,
     EXPIRE,
     FAIL,
     RELEASE,
     REQUEUE,
     RESEND,
+    RETRY,
+    STOP,
     Status,
     Transition,
 )
@@ -56,6 +59,10 @@ FULL = a_job(
     failure=JobFailure("model_timeout", TEXT, retryable=True),
     usage=Usage(3, 200_000, 4_096),
     code_version="sha256:1+/=",
+    claimant="6f1e",
+    cancel_asked_at=START + 3 * MILLISECOND,
+    checkpoints={"read": "7.1-d-c", f"write/{TEXT}": "7.2-d-c"},
+    timeouts={"write": 1, "read": 0},
     history=(
         HistoryEntry(START + MILLISECOND, "claim", Status.PROCESSING),
         HistoryEntry(START, "defer", Status.QUEUED),
@@ -138,6 +145,14 @@ def test_a_job_of_another_tenant_is_no_job(store: JobStore) -> None:
         ("failure", None, JobFailure("a", TEXT, retryable=False)),
         ("usage", Usage(1, 2, 3), Usage(2, 4, 6)),
         ("code_version", None, "v8"),
+        ("claimant", "6f1e", "6f1f"),
+        ("checkpoints", {}, {"read": "1.1-d-c", "write/*each.1": "d 1:0-41"}),
+        ("checkpoints", {"read": "1.1-d-c"}, {}),
+        ("timeouts", {"read": 1}, {"read": 2, "write": 1}),
+        ("attempt", 3, 0),
+        ("max_attempts", 3, 5),
+        ("deadline", START, START + timedelta(hours=6)),
+        ("cancel_asked_at", START, None),
     ],
 )
 def test_a_transition_writes_what_it_is_given(store: JobStore, name: str, before: Any, after: Any) -> None:
@@ -150,7 +165,7 @@ def test_a_transition_writes_what_it_is_given(store: JobStore, name: str, before
 
 
 def test_a_transition_cannot_change_what_the_table_of_transitions_rules() -> None:
-    for name in ("status", "attempt", "fence", "version", "history", "tenant", "max_attempts", "deadline", "nonsense"):
+    for name in ("status", "fence", "version", "history", "tenant", "created_at", "sends", "input", "nonsense"):
         with pytest.raises(ValueError, match=f"cannot change {name}"):
             Changes({name: 1})
 
@@ -263,8 +278,11 @@ def test_a_second_worker_does_not_get_a_job_that_is_held(store: JobStore) -> Non
     assert claim(store, job, at=MINUTE).fence == 2
 
 
-@pytest.mark.parametrize("stale_write", [BEAT, COMPLETE, FAIL, RELEASE, DEFER], ids=lambda t: t.name)
-@pytest.mark.parametrize("now_it_is", ["claimed again", "queued again", "deferred and claimed", "failed", "completed"])
+@pytest.mark.parametrize("stale_write", [BEAT, COMPLETE, FAIL, RELEASE, DEFER, CONTINUE, STOP], ids=lambda t: t.name)
+@pytest.mark.parametrize(
+    "now_it_is",
+    ["claimed again", "queued again", "deferred and claimed", "failed", "completed", "retried", "retried and claimed"],
+)
 def test_no_write_of_a_stale_worker_lands(store: JobStore, stale_write: Transition, now_it_is: str) -> None:
     job = a_job(subject="books/1", client="web")
     store.create(job, None)
@@ -277,8 +295,12 @@ def test_no_write_of_a_stale_worker_lands(store: JobStore, stale_write: Transiti
     elif now_it_is == "deferred and claimed":
         store.transition(key_of(job), DEFER, NOTHING, now=START, read=stale)
         assert claim(store, job).attempt == stale.attempt  # the attempt was given back, the token was not
-    elif now_it_is == "failed":
-        store.transition(key_of(job), FAIL, NOTHING, now=START, read=stale)
+    elif now_it_is in ("failed", "retried", "retried and claimed"):
+        failed = store.transition(key_of(job), FAIL, NOTHING, now=START, read=stale).job
+        if now_it_is != "failed":
+            assert isinstance(store.transition(key_of(job), RETRY, NOTHING, now=START, read=failed), Landed)
+        if now_it_is == "retried and claimed":
+            claim(store, job)
     else:
         store.transition(key_of(job), COMPLETE, NOTHING, now=START, read=stale)
     before = read_of(store, job)

@@ -42,6 +42,8 @@ REFUSED = [
     ({"JOB_RETENTION_DAYS": "1.5"}, "JOB_RETENTION_DAYS: Input should be a valid integer"),
     ({"INLINE_BYTES": "-1"}, "INLINE_BYTES: Input should be greater than or equal to 0"),
     ({"INLINE_BYTES": "100001"}, "INLINE_BYTES: Input should be less than or equal to 100000"),
+    ({"STOP_MARGIN_S": "-1"}, "STOP_MARGIN_S: Input should be greater than or equal to 0"),
+    ({"STOP_MARGIN_S": "inf"}, "STOP_MARGIN_S: Input should be a finite number"),
     ({"MAX_DOCUMENT_BYTES": "0"}, "MAX_DOCUMENT_BYTES: Input should be greater than or equal to 1"),
 ]
 
@@ -69,6 +71,7 @@ def test_every_variable_is_read() -> None:
         "TENANT_CLAIM": "org",
         "INLINE_BYTES": "100",
         "MAX_DOCUMENT_BYTES": "10",
+        "STOP_MARGIN_S": "7.5",
     }
     settings = from_environment(LEAST | given)
     assert set(type(settings).model_fields) == {name.lower() for name in LEAST | given}

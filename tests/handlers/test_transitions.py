@@ -24,7 +24,7 @@ type Edge = tuple[dict[Status, set[Guard]], Status, dict[str, int], bool]
 
 EDGES: dict[str, Edge] = {
     "claim": (
-        {Q: {G.ATTEMPTS_LEFT, G.WAITED, G.IN_TIME}, P: {G.LEASE_EXPIRED, G.ATTEMPTS_LEFT, G.IN_TIME}},
+        {Q: {G.ATTEMPTS_LEFT, G.WAITED, G.IN_TIME}, P: {G.LEASE_EXPIRED, G.ATTEMPTS_LEFT, G.IN_TIME, G.NOT_CANCELLED}},
         P,
         {"attempt": 1, "fence": 1},
         True,
@@ -32,12 +32,18 @@ EDGES: dict[str, Edge] = {
     "beat": ({P: {G.TOKEN}}, P, {}, False),
     "complete": ({P: {G.TOKEN}}, C, {}, True),
     "fail": ({P: {G.TOKEN}}, F, {}, True),
-    "release": ({P: {G.TOKEN, G.ATTEMPTS_LEFT}}, Q, {}, True),
-    "defer": ({P: {G.TOKEN}}, Q, {"attempt": -1}, True),
-    "requeue": ({P: {G.LEASE_EXPIRED, G.ATTEMPTS_LEFT}}, Q, {}, True),
+    "release": ({P: {G.TOKEN, G.ATTEMPTS_LEFT, G.NOT_CANCELLED}}, Q, {}, True),
+    "defer": ({P: {G.TOKEN, G.NOT_CANCELLED}}, Q, {"attempt": -1}, True),
+    "continue": ({P: {G.TOKEN, G.NOT_CANCELLED}}, Q, {"attempt": -1}, True),
+    "requeue": ({P: {G.LEASE_EXPIRED, G.ATTEMPTS_LEFT, G.NOT_CANCELLED}}, Q, {}, True),
     "abandon": ({P: {G.LEASE_EXPIRED, G.ATTEMPTS_SPENT}, Q: {G.ATTEMPTS_SPENT}}, F, {}, True),
     "resend": ({Q: {G.UNCHANGED}}, Q, {"sends": 1}, False),
     "expire": ({Q: {G.PAST_DEADLINE}, P: {G.LEASE_EXPIRED, G.PAST_DEADLINE}}, F, {}, True),
+    "cancel": ({Q: set()}, X, {}, True),
+    "request_cancel": ({P: {G.NOT_CANCELLED}}, P, {}, True),
+    "stop": ({P: {G.TOKEN, G.CANCEL_ASKED}}, X, {}, True),
+    "cancel_lost": ({P: {G.LEASE_EXPIRED, G.CANCEL_ASKED}}, X, {}, True),
+    "retry": ({F: {G.UNCHANGED}, X: {G.UNCHANGED}}, Q, {}, True),
 }
 BY_NAME = {transition.name: transition for transition in transitions.ALL}
 GUARDED = [
@@ -56,6 +62,8 @@ ROW_AGAINST: dict[Guard, Change] = {
     G.WAITED: lambda row: replace(row, not_before=START + MILLISECOND),
     G.IN_TIME: lambda row: replace(row, deadline=START),
     G.PAST_DEADLINE: lambda row: replace(row, deadline=START + MILLISECOND),
+    G.CANCEL_ASKED: lambda row: replace(row, cancel_asked_at=None),
+    G.NOT_CANCELLED: lambda row: replace(row, cancel_asked_at=START),
 }
 READ_AGAINST: dict[Guard, Change] = {
     G.TOKEN: lambda row: replace(row, fence=row.fence - 1),
@@ -80,6 +88,7 @@ def favourable(name: str, status: Status) -> JobRecord:
         lease_until=START,
         not_before=START,
         deadline=START if G.PAST_DEADLINE in guards else START + MILLISECOND,
+        cancel_asked_at=START if G.CANCEL_ASKED in guards else None,
     )
 
 
@@ -106,10 +115,23 @@ def test_no_two_transitions_have_one_name() -> None:
     assert len(BY_NAME) == len(transitions.ALL)
 
 
-def test_nothing_leads_on_from_a_state_that_is_an_end() -> None:
+def test_nothing_but_a_callers_retry_leads_on_from_a_state_that_is_an_end() -> None:
     ended = {status for status in Status if status.ended}
     assert ended == {C, F, X}
-    assert not [t.name for t in transitions.ALL if ended & t.sources.keys()]
+    assert [t.name for t in transitions.ALL if ended & t.sources.keys()] == ["retry"]
+    assert C not in EDGES["retry"][0]
+
+
+def test_a_job_that_is_to_be_cancelled_is_not_put_back() -> None:
+    # Else a caller was told that it is stopping, and it begins again.
+    back = [t for t in transitions.ALL if t.target in (Q, P) and P in t.sources and t.recorded]
+    assert {t.name for t in back} == {"claim", "release", "defer", "continue", "requeue", "request_cancel"}
+    assert all(G.NOT_CANCELLED in t.sources[P] for t in back)
+
+
+def test_whatever_takes_a_running_job_from_its_holder_waits_for_the_lease() -> None:
+    taking = [t for t in transitions.ALL if P in t.sources and G.TOKEN not in t.sources[P]]
+    assert {t.name for t in taking if G.LEASE_EXPIRED not in t.sources[P]} == {"request_cancel"}
 
 
 def test_only_the_holder_of_the_token_completes_a_job() -> None:
@@ -217,6 +239,7 @@ def _any_row(dice: random.Random) -> tuple[JobRecord, JobRecord]:
         not_before=dice.choice((None, around())),
         deadline=around() + dice.choice((timedelta(), timedelta(hours=1))),
         client=dice.choice((None, "web")),
+        cancel_asked_at=dice.choice((None, START)),
     )
     same = dice.random() < 0.8
     return row, row if same else replace(row, fence=dice.randint(0, 3), version=dice.randint(1, 3))
@@ -229,5 +252,7 @@ def _any_changes(dice: random.Random) -> dict[str, Any]:
         "not_before": dice.choice((None, START)),
         "progress": dice.randint(0, 100),
         "stages_completed": dice.choice(((), ("read", "write"))),
+        "checkpoints": dice.choice(({}, {"read": "1.1-d"})),
+        "cancel_asked_at": dice.choice((None, START)),
     }
     return {name: value for name, value in changes.items() if dice.random() < 0.5}

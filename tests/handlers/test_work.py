@@ -79,6 +79,7 @@ def test_a_job_ends_with_its_result() -> None:
         failure=None,
         usage=Usage(1, 12, 3),
         code_version="v7",
+        claimant=after.claimant,
         history=(
             HistoryEntry(START, "claim", Status.PROCESSING),
             HistoryEntry(START, "complete", Status.COMPLETED),
@@ -195,7 +196,7 @@ def test_the_last_attempts_error_ends_the_job() -> None:
 
 
 def test_a_job_that_always_fails_is_tried_as_often_as_it_may_and_ends() -> None:
-    shop = Shop([raising(Retry("model_timeout", "silence", after=SECOND))])
+    shop = Shop([raising(Retry("model_connection", "reset", after=SECOND))])
     key = shop.keep(max_attempts=4)
     shop.queue.send("medium", key, dedupe="submit")
     while shop.queue.sent:

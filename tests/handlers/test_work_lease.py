@@ -23,6 +23,7 @@ from tests.handlers.builders import (
     Value,
     heartbeat_lives,
     says,
+    some_settings,
 )
 
 LEASE, EVERY = MINUTE, 15 * SECOND
@@ -146,7 +147,7 @@ def test_the_row_says_which_stage_is_at_work() -> None:
     assert seen == [("first", ()), ("second", ("first",)), ("third", ("first", "second"))]
 
 
-def test_an_attempt_that_begins_again_says_so() -> None:
+def test_an_attempt_of_newer_code_begins_again_and_says_so() -> None:
     seen: list[tuple[str | None, tuple[str, ...]]] = []
 
     def fails_once(job: Job[Book]) -> Value:
@@ -162,6 +163,7 @@ def test_an_attempt_that_begins_again_says_so() -> None:
     key = shop.keep()
     after = shop.deliver(key)
     assert (after.stage, after.stages_completed) == ("fails_once", ("watched",))  # where it failed
+    shop.settings = some_settings(code_version="v8")
     assert shop.deliver(key).status is Status.COMPLETED
     assert seen == [("watched", ()), ("watched", ())]
 

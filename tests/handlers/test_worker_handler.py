@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -13,7 +14,7 @@ from analysis_jobs.stores.sqs import SqsJobQueue
 from analysis_jobs.work import Worker
 from tests.handlers.builders import START
 from tests.handlers.deployment import QUEUE, Deployment, deployed
-from tests.handlers.events import call, logged, sqs_record
+from tests.handlers.events import Context, call, logged, sqs_record
 
 DOCUMENT = f"{new_id(START)}/missing.pdf"
 BAD_BODIES = [
@@ -94,7 +95,7 @@ def test_a_batch_of_which_everything_failed_is_reported_and_not_raised(stack: De
 
 @pytest.mark.usefixtures("stack")
 def test_an_empty_batch_is_fine() -> None:
-    assert worker.handler({"Records": []}, None) == {"batchItemFailures": []}
+    assert worker.handler({"Records": []}, Context()) == {"batchItemFailures": []}
 
 
 def test_a_record_that_lacks_its_parts_is_reported_and_the_others_are_handled(stack: Deployment) -> None:
@@ -152,3 +153,28 @@ def test_in_a_fifo_queue_what_follows_a_failed_message_is_reported_and_untouched
     assert [_status(job_id)["status"] for job_id in jobs] == ["failed", "queued", "queued"]
     assert stack.work(second, third) == []
     assert [_status(job_id)["status"] for job_id in jobs] == ["failed"] * 3
+
+
+@pytest.mark.parametrize(
+    ("time_left", "margin"),
+    [(timedelta(minutes=15), timedelta(seconds=15)), (timedelta(seconds=20), timedelta(seconds=5))],
+)
+@pytest.mark.usefixtures("stack")
+def test_work_stops_a_little_before_the_invocation_does(time_left: timedelta, margin: timedelta) -> None:
+    stops: list[datetime | None] = []
+    with patch.object(Worker, "handle", lambda _self, _message, stop_at: stops.append(stop_at)):
+        begun = datetime.now(UTC)
+        worker.handler({"Records": [sqs_record('{"job_id": "x", "tenant": "acme"}')]}, Context(time_left))
+    [stop_at] = stops
+    assert stop_at is not None
+    assert timedelta(seconds=-1) < stop_at - begun - (time_left - margin) < timedelta(seconds=1)
+
+
+def test_a_message_that_comes_too_late_goes_back_and_spends_no_attempt(stack: Deployment) -> None:
+    body = {"analysis": "rfp-analysis", "input": {"document": f"{new_id(START)}/x.pdf"}}
+    job_id = call("POST", "/jobs", body).json["job_id"]
+    [record] = stack.messages()
+    answer = worker.handler({"Records": [record]}, Context(timedelta()))
+    assert answer == {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
+    job = call("GET", f"/jobs/{job_id}").json
+    assert (job["status"], job["attempt"]) == ("queued", 0)

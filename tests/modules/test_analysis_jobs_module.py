@@ -38,21 +38,21 @@ def test_the_readmes_example_makes_a_whole_stack(plan: Plan) -> None:
         "aws_apigatewayv2_api": 1,
         "aws_apigatewayv2_authorizer": 1,
         "aws_apigatewayv2_integration": 1,
-        "aws_apigatewayv2_route": 4,
+        "aws_apigatewayv2_route": 6,
         "aws_apigatewayv2_stage": 1,
         "aws_cloudwatch_dashboard": 1,
         "aws_cloudwatch_event_rule": 1,
         "aws_cloudwatch_event_target": 1,
-        "aws_cloudwatch_log_group": 4,
-        "aws_cloudwatch_metric_alarm": 8,
+        "aws_cloudwatch_log_group": 5,
+        "aws_cloudwatch_metric_alarm": 10,
         "aws_dynamodb_table": 2,
-        "aws_iam_role": 3,
-        "aws_iam_role_policy": 6,
+        "aws_iam_role": 4,
+        "aws_iam_role_policy": 8,
         "aws_kms_alias": 1,
         "aws_kms_key": 1,
-        "aws_lambda_alias": 3,
-        "aws_lambda_event_source_mapping": 1,
-        "aws_lambda_function": 3,
+        "aws_lambda_alias": 4,
+        "aws_lambda_event_source_mapping": 2,
+        "aws_lambda_function": 4,
         "aws_lambda_function_event_invoke_config": 1,
         "aws_lambda_permission": 2,
         "aws_s3_bucket": 1,
@@ -64,8 +64,8 @@ def test_the_readmes_example_makes_a_whole_stack(plan: Plan) -> None:
         "aws_s3_bucket_versioning": 1,
         "aws_sns_topic": 1,
         "aws_sns_topic_policy": 1,
-        "aws_sqs_queue": 2,
-        "aws_sqs_queue_policy": 2,
+        "aws_sqs_queue": 3,
+        "aws_sqs_queue_policy": 3,
         "aws_sqs_queue_redrive_allow_policy": 1,
         "aws_sqs_queue_redrive_policy": 1,
     }
@@ -75,6 +75,7 @@ def test_the_readmes_example_makes_a_whole_stack(plan: Plan) -> None:
     ("name", "handler", "timeout_s", "memory_mb"),
     [
         ("acme-proposals-api", "api.handler", 30, 512),
+        ("acme-proposals-events", "events.handler", 60, 256),
         ("acme-proposals-sweeper", "sweeper.handler", 50, 512),
         ("acme-proposals-worker", "worker.handler", 900, 1024),
     ],
@@ -91,9 +92,11 @@ def test_each_function_has_its_handler_and_size(
     ("module", "argument", "sources"),
     [
         ("api_function", "statements", {"local.api_statements"}),
+        ("events", "statements", {"local.event_statements"}),
         ("sweeper", "statements", {"local.sweeper_statements"}),
         ("worker", "statements", {"local.worker_statements"}),
         ("api_function", "environment", {"local.environment", "var.api.authorizer.tenant_claim"}),
+        ("events", "environment", {"local.event_environment"}),
         ("sweeper", "environment", {"local.environment"}),
         ("worker", "environment", {"local.environment", "var.worker.environment", "var.worker.secrets"}),
         ("alarms", "api_id", {"module.api.id"}),
@@ -116,10 +119,12 @@ def test_each_alarm_watches_what_this_stack_makes(plan: Plan) -> None:
     queues = {values["name"] for values in plan.of_type("aws_sqs_queue").values()}
     alarms = {values["alarm_name"]: values for values in plan.of_type("aws_cloudwatch_metric_alarm").values()}
     watched = {name: alarm["dimensions"] for name, alarm in alarms.items() if alarm.get("dimensions")}
-    assert queues == {"acme-proposals-jobs", "acme-proposals-jobs-dlq"}
+    assert queues == {"acme-proposals-events-dlq", "acme-proposals-jobs", "acme-proposals-jobs-dlq"}
     assert watched == {
         "acme-proposals-dead-letter-age-medium": {"QueueName": "acme-proposals-jobs-dlq"},
         "acme-proposals-dead-letters-medium": {"QueueName": "acme-proposals-jobs-dlq"},
+        "acme-proposals-event-dead-letters": {"QueueName": "acme-proposals-events-dlq"},
+        "acme-proposals-events-late": {"FunctionName": "acme-proposals-events"},
         "acme-proposals-oldest-message-medium": {"QueueName": "acme-proposals-jobs"},
         "acme-proposals-sweeper-silent": {"service": "acme-proposals"},
         "acme-proposals-worker-duration": {"FunctionName": "acme-proposals-worker"},
@@ -134,7 +139,17 @@ def test_the_standard_routes_all_ask_for_a_token(plan: Plan) -> None:
     routes = {
         values["route_key"]: values["authorization_type"] for values in plan.of_type("aws_apigatewayv2_route").values()
     }
-    assert routes == {"GET /jobs": "JWT", "GET /jobs/{job_id}": "JWT", "POST /jobs": "JWT", "POST /uploads": "JWT"}
+    assert routes == dict.fromkeys(
+        (
+            "GET /jobs",
+            "GET /jobs/{job_id}",
+            "POST /jobs",
+            "POST /jobs/{job_id}/cancel",
+            "POST /jobs/{job_id}/retry",
+            "POST /uploads",
+        ),
+        "JWT",
+    )
 
 
 def test_what_holds_data_is_protected_unless_told_otherwise(plan: Plan) -> None:

@@ -77,7 +77,8 @@ def test_an_environment_is_what_its_config_says(environment: str, plan: Plan) ->
     tables = {
         table["name"]: table["deletion_protection_enabled"] for table in plan.of_type("aws_dynamodb_table").values()
     }
-    [mapping] = plan.of_type("aws_lambda_event_source_mapping").values()
+    mappings = plan.of_type("aws_lambda_event_source_mapping")
+    [mapping] = [values for address, values in mappings.items() if ".lane[" in address]
     [authorizer] = plan.of_type("aws_apigatewayv2_authorizer").values()
     emails = [each["endpoint"] for each in plan.of_type("aws_sns_topic_subscription").values()]
     assert bucket["force_destroy"] is not wanted["deletion_protection"]
@@ -106,7 +107,8 @@ def test_everything_carries_the_environments_tags(environment: str, plan: Plan) 
 
 
 @pytest.mark.parametrize(
-    ("function", "timeout_s", "memory_mb"), [("api", 30, 512), ("sweeper", 50, 512), ("worker", 900, 1024)]
+    ("function", "timeout_s", "memory_mb"),
+    [("api", 30, 512), ("events", 60, 256), ("sweeper", 50, 512), ("worker", 900, 1024)],
 )
 def test_the_functions_have_the_first_systems_numbers(
     environment: str, plan: Plan, function: str, timeout_s: int, memory_mb: int

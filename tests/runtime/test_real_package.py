@@ -49,12 +49,30 @@ MALFORMED = {
         }
     ]
 }
+EVENT_ENVIRONMENT = {
+    "EVENT_BUS_NAME": "default",
+    "EVENT_DEAD_LETTER_QUEUE_URL": "http://127.0.0.1:9/queue",
+    "POWERTOOLS_SERVICE_NAME": "under-test",
+    "POWERTOOLS_METRICS_NAMESPACE": "AnalysisJobs",
+}
+# The row of a job that ended long ago was deleted: no event.
+ENDED = {
+    "Records": [
+        {
+            "eventName": "REMOVE",
+            "dynamodb": {"Keys": {"tenant": {"S": "t"}, "item": {"S": "job#j"}}, "SequenceNumber": "1"},
+        }
+    ]
+}
 # What each function can be asked without a cloud around it, and whether it needs its settings for the answer.
 ASKED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "api": (REQUEST, ENVIRONMENT),
     "worker": (MALFORMED, ENVIRONMENT),
     "sweeper": ({}, {}),
+    "events": (ENDED, EVENT_ENVIRONMENT),
 }
+# What a function says it lacks where it is given nothing.
+LACKS = dict.fromkeys(ASKED, ("ANALYSES", "TABLE_NAME", "QUEUE_URLS")) | {"events": tuple(EVENT_ENVIRONMENT)[:3]}
 
 
 def ask(runtime: LambdaRuntime, name: str) -> Answer:
@@ -71,6 +89,8 @@ def require_expected(name: str, answer: Answer) -> None:
         assert answer.value["statusCode"] == 404
     elif name == "worker":
         assert answer.value == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+    elif name == "events":
+        assert answer.value == {"batchItemFailures": []}
     else:
         assert answer.error is not None
         assert answer.error["errorType"] == "ConfigurationError"
@@ -105,7 +125,7 @@ def test_an_unknown_route_is_a_problem_of_its_own_media_type(task_root: Path, st
     assert {"type", "title", "status", "detail"} <= problem.keys()
 
 
-@pytest.mark.parametrize("name", ["api", "worker"])
+@pytest.mark.parametrize("name", ["api", "worker", "events"])
 def test_a_second_event_is_answered_by_the_same_process_and_far_sooner(
     name: str, task_root: Path, start: Start
 ) -> None:
@@ -122,7 +142,7 @@ def test_missing_settings_are_named_by_the_error(name: str, task_root: Path, sta
     error = ask(runtime, name).error
     assert error is not None
     assert error["errorType"] == "ConfigurationError"
-    assert all(variable in error["errorMessage"] for variable in ("ANALYSES", "TABLE_NAME", "QUEUE_URLS"))
+    assert all(variable in error["errorMessage"] for variable in LACKS[name])
     assert runtime.starts == 1, "nothing is read at import, so the function itself has started"
 
 
@@ -135,5 +155,8 @@ def test_a_cold_start_costs_little_more_than_boto3_alone(own_task_root: Path, st
         return min(start(function).invoke(event).duration_s for _ in range(3))
 
     yardstick_s = cold_s(Function(own_task_root, "yardstick.handler"), {})
-    ratios = {name: cold_s(function(own_task_root, name), ASKED[name][0]) / yardstick_s for name in ("api", "worker")}
+    ratios = {
+        name: cold_s(function(own_task_root, name), ASKED[name][0]) / yardstick_s
+        for name in ("api", "worker", "events")
+    }
     assert max(ratios.values()) < 2.5, ratios

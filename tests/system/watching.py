@@ -20,7 +20,7 @@ def until[Seen](look: Callable[[], Seen | None], timeout_s: float = 30.0) -> See
 
 
 def logged(stack: LocalCloud, function: str, since: float) -> list[str]:
-    """Return the lines that a function (`api`, `worker`, `sweeper`) wrote since a moment (`time.time()`)."""
+    """Return the lines that a function (`api`, `worker`, `sweeper`, `events`) wrote since a moment (`time.time()`)."""
     group = f"/aws/lambda/{stack.connection.outputs['function_names'][function]}"
     pages = stack.boto3("logs").get_paginator("filter_log_events")
     found = pages.paginate(logGroupName=group, startTime=int(since * 1000))

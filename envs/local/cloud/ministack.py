@@ -3,6 +3,7 @@
 It runs from an environment of its own, because it pins botocore; see serve.py.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -73,6 +74,7 @@ class MiniStack:
         self._clear()
         for name in ("state", "objects", "tmp"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
+        rewind_streams(self._folder / "state" / "lambda.json")
         self._child = Child(
             [self._python, "-I", SERVE, f"{LOOPBACK}:{self._port}", trusted.chain, trusted.key],
             environment=self._environment(),
@@ -149,6 +151,18 @@ def saved(folder: Path) -> bool:
     """Return whether the last MiniStack on the folder saved its state: it does so when it stops."""
     code = _exit_code_file(folder)
     return code.exists() and code.read_text("utf-8").strip() == "0"
+
+
+def rewind_streams(state: Path) -> None:
+    """Let the readers of tables' streams begin anew, in the saved state of MiniStack's Lambda.
+
+    It keeps how far they have read, but not what they read: they would wait for as many new changes as there were old
+    ones, and miss those.
+    """
+    if state.exists():
+        saved_state = json.loads(state.read_text("utf-8"))
+        saved_state["payload"].pop("dynamodb_stream_positions", None)
+        state.write_text(json.dumps(saved_state), "utf-8")
 
 
 def _exit_code_file(folder: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ _CONDITIONS: dict[Guard, str] = {
     Guard.IN_TIME: "#deadline > :now",
     Guard.PAST_DEADLINE: "#deadline <= :now",
     Guard.UNCHANGED: "#version = :version",
+    Guard.CANCEL_ASKED: "attribute_exists(#cancel_asked_at)",
+    Guard.NOT_CANCELLED: "attribute_not_exists(#cancel_asked_at)",
 }
 # Two submissions of one idempotency key, or of one subject, at the same instant: DynamoDB cancels one of the two.
 _CONFLICT_TRIES = 8
@@ -54,18 +57,20 @@ class DynamoJobStore:
 
     def create(self, job: JobRecord, idempotency: IdempotencyKey | None) -> Created | Existing:
         """See `JobStore.create`. One request, and one more where the key was used before."""
-        writes = [self._put(to_item(job))]
+        writes = [self._put_new(to_item(job))]
         if job.subject is not None:
             pointer = _subject_key(job.tenant, job.analysis, job.subject) | {"job_id": {"S": job.job_id}}
             writes.append(self._put(pointer))
         if idempotency is not None:
             writes.append(self._put_idempotency_key(job, idempotency))
         if len(writes) == 1:
-            self._client.put_item(**writes[0])  # an id is fresh: 80 random bits
+            # An id is fresh (80 random bits): a row of this id is our own, from an earlier try of this request.
+            with suppress(self._client.exceptions.ConditionalCheckFailedException):
+                self._client.put_item(**writes[0])
             return Created(job)
         for _ in range(_CONFLICT_TRIES):
             outcome = self._transact(writes)
-            if outcome is None:
+            if outcome is None or (idempotency is None and outcome == "ConditionalCheckFailed"):
                 return Created(job)
             if idempotency is not None and outcome == "ConditionalCheckFailed":
                 existing = self._existing(job.tenant, idempotency)
@@ -150,6 +155,13 @@ class DynamoJobStore:
 
     def _put(self, item: Item) -> dict[str, Any]:
         return {"TableName": self._table, "Item": item}
+
+    def _put_new(self, item: Item) -> dict[str, Any]:
+        # A copy of this request that arrives late must not put a job that is at work back to its beginning.
+        return self._put(item) | {
+            "ConditionExpression": "attribute_not_exists(#item)",
+            "ExpressionAttributeNames": {"#item": "item"},
+        }
 
     def _put_idempotency_key(self, job: JobRecord, idempotency: IdempotencyKey) -> dict[str, Any]:
         item = _idempotency_key(job.tenant, idempotency) | {

@@ -4,7 +4,7 @@ Key: `tenant` and `item` (`job#<id>`). What a beat changes (lease, progress, usa
 heartbeat costs one write. `due_at` and `due_shard` exist only while a next step is owed: the index `due` is sparse.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ type Item = dict[str, Any]
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
-_TIMES = {"created_at", "deadline", "due_at", "not_before", "lease_until", "finished_at"}
+_TIMES = {"created_at", "deadline", "due_at", "not_before", "lease_until", "finished_at", "cancel_asked_at"}
 _NUMBERS = {"version", "attempt", "max_attempts", "fence", "sends", "progress"}
 # Where a field's value also makes an index key; the tenant is part of every one.
 _INDEXED = {"status": "tenant_status", "client": "tenant_client", "subject": "tenant_subject"}
@@ -95,6 +95,8 @@ def _plain(name: str, value: Any) -> Any:
         return [_plain_entry(entry) for entry in value]
     if name == "stages_completed":
         return list(value)
+    if name in ("checkpoints", "timeouts"):
+        return dict(value)
     return value
 
 
@@ -104,23 +106,26 @@ def _plain_entry(entry: HistoryEntry) -> dict[str, Any]:
 
 def _field(name: str, value: Any) -> Any:
     """Return what `JobRecord` holds, of what boto3 deserialized (its numbers are `Decimal`)."""
-    if name in _TIMES:
-        return from_ms(int(value))
-    if name in _NUMBERS:
-        return int(value)
-    match name:
-        case "expires_at":
-            return from_ms(int(value) * 1000)
-        case "status":
-            return Status(value)
-        case "input" | "result":
-            return Payload(**value)
-        case "usage":
-            return Usage(**{counter: int(count) for counter, count in value.items()})
-        case "failure":
-            return JobFailure(**value)
-        case "stages_completed":
-            return tuple(value)
-        case "history":
-            return tuple(HistoryEntry(from_ms(int(e["at"])), e["transition"], Status(e["status"])) for e in value)
-    return value
+    return _DECODERS[name](value) if name in _DECODERS else value
+
+
+def _history(value: Any) -> tuple[HistoryEntry, ...]:
+    return tuple(HistoryEntry(from_ms(int(e["at"])), e["transition"], Status(e["status"])) for e in value)
+
+
+def _counts(value: Any) -> dict[str, int]:
+    return {name: int(count) for name, count in value.items()}
+
+
+_DECODERS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(_TIMES, lambda value: from_ms(int(value))),
+    **dict.fromkeys(_NUMBERS, int),
+    **dict.fromkeys(("input", "result"), lambda value: Payload(**value)),
+    "expires_at": lambda value: from_ms(int(value) * 1000),
+    "failure": lambda value: JobFailure(**value),
+    "history": _history,
+    "stages_completed": tuple,
+    "status": Status,
+    "timeouts": _counts,
+    "usage": lambda value: Usage(**_counts(value)),
+}

@@ -36,6 +36,8 @@ _GUARDS: dict[Guard, Callable[[_Check], bool]] = {
     Guard.IN_TIME: lambda c: c.stored.deadline > c.now,
     Guard.PAST_DEADLINE: lambda c: c.stored.deadline <= c.now,
     Guard.UNCHANGED: lambda c: c.read is not None and c.stored.version == c.read.version,
+    Guard.CANCEL_ASKED: lambda c: c.stored.cancel_asked_at is not None,
+    Guard.NOT_CANCELLED: lambda c: c.stored.cancel_asked_at is None,
 }
 
 
@@ -53,12 +55,12 @@ class MemoryJobStore:
         with self._lock:
             if idempotency:
                 used = self._keys.get((job.tenant, idempotency.digest))
-                if used and used[0].expires_at > job.created_at:
+                if used and used[1] != job.job_id and used[0].expires_at > job.created_at:
                     return Existing(used[1], used[0].body_digest)
                 self._keys[job.tenant, idempotency.digest] = (idempotency, job.job_id)
-            if job.subject is not None:
+            # A copy of this request that arrives late must not put a job that is at work back to its beginning.
+            if self.jobs.setdefault(JobKey(job.tenant, job.job_id), job) is job and job.subject is not None:
                 self._subjects[job.tenant, job.analysis, job.subject] = job.job_id
-            self.jobs[JobKey(job.tenant, job.job_id)] = job
         return Created(job)
 
     def get(self, key: JobKey) -> JobRecord | None:

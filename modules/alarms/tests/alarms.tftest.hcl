@@ -31,6 +31,7 @@ variables {
   api_id             = "a1b2c3"
   queues             = { high = "orders-jobs-high", low = "orders-jobs-low" }
   dead_letter_queues = { high = "orders-jobs-high-dlq", low = "orders-jobs-low-dlq" }
+  events             = { dead_letter_queue = "orders-events-dlq", function_name = "orders-events" }
   service            = { name = "orders" }
   worker             = { function_name = "orders-worker", timeout_s = 600 }
 }
@@ -45,6 +46,8 @@ run "each_alarm_watches_its_own_metric_of_its_own_resource" {
       dead-letter-age-low  = "AWS/SQS ApproximateAgeOfOldestMessage QueueName=orders-jobs-low-dlq"
       dead-letters-high    = "AWS/SQS ApproximateNumberOfMessagesVisible QueueName=orders-jobs-high-dlq"
       dead-letters-low     = "AWS/SQS ApproximateNumberOfMessagesVisible QueueName=orders-jobs-low-dlq"
+      event-dead-letters   = "AWS/SQS ApproximateNumberOfMessagesVisible QueueName=orders-events-dlq"
+      events-late          = "AWS/Lambda IteratorAge FunctionName=orders-events"
       oldest-message-high  = "AWS/SQS ApproximateAgeOfOldestMessage QueueName=orders-jobs-high"
       oldest-message-low   = "AWS/SQS ApproximateAgeOfOldestMessage QueueName=orders-jobs-low"
       sweeper-silent       = "AnalysisJobs Sweeps service=orders"
@@ -55,7 +58,7 @@ run "each_alarm_watches_its_own_metric_of_its_own_resource" {
     error_message = "An alarm watches the wrong thing."
   }
   assert {
-    condition     = output.alarm_names["worker-errors"] == "orders-worker-errors" && length(output.alarm_names) == 11
+    condition     = output.alarm_names["worker-errors"] == "orders-worker-errors" && length(output.alarm_names) == 13
     error_message = "Every alarm must be named after the stack, and told in the outputs."
   }
 }
@@ -70,6 +73,8 @@ run "each_alarm_rings_where_its_default_says" {
       dead-letter-age-low  = "Maximum GreaterThanThreshold 3600 60s x1 ignore"
       dead-letters-high    = "Maximum GreaterThanThreshold 5 60s x1 ignore"
       dead-letters-low     = "Maximum GreaterThanThreshold 5 60s x1 ignore"
+      event-dead-letters   = "Maximum GreaterThanThreshold 0 60s x1 ignore"
+      events-late          = "Maximum GreaterThanThreshold 900000 300s x1 notBreaching"
       oldest-message-high  = "Maximum GreaterThanThreshold 1200 60s x3 notBreaching"
       oldest-message-low   = "Maximum GreaterThanThreshold 1200 60s x3 notBreaching"
       sweeper-silent       = "Sum LessThanThreshold 1 60s x5 breaching"
@@ -107,7 +112,7 @@ run "the_dashboard_shows_every_alarm_and_every_lane" {
   command = plan
 
   assert {
-    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets[0].properties.alarms) == 11
+    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets[0].properties.alarms) == 13
     error_message = "The dashboard must show all alarms."
   }
   assert {
@@ -120,14 +125,26 @@ run "the_dashboard_shows_every_alarm_and_every_lane" {
   }
 }
 
-run "thresholds_are_settings" {
+run "a_stack_without_events_has_no_alarm_of_them" {
   command = plan
   variables {
-    thresholds = { dead_letter_depth = 0, oldest_message_age_s = 3000, worker_duration_percent = 50, sweeper_silent_min = 10 }
+    events = null
   }
 
   assert {
-    condition     = [for key in ["dead-letters-low", "oldest-message-low", "worker-duration"] : aws_cloudwatch_metric_alarm.this[key].threshold] == [0, 3000, 300000]
+    condition     = !contains(keys(output.alarm_names), "events-late") && length(output.alarm_names) == 11 && !strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "IteratorAge")
+    error_message = "What is not there cannot be watched."
+  }
+}
+
+run "thresholds_are_settings" {
+  command = plan
+  variables {
+    thresholds = { dead_letter_depth = 0, events_late_s = 120, oldest_message_age_s = 3000, worker_duration_percent = 50, sweeper_silent_min = 10 }
+  }
+
+  assert {
+    condition     = [for key in ["dead-letters-low", "events-late", "oldest-message-low", "worker-duration"] : aws_cloudwatch_metric_alarm.this[key].threshold] == [0, 120000, 3000, 300000]
     error_message = "A threshold that was set must be the alarm's."
   }
   assert {

@@ -58,6 +58,22 @@ run "refuses_a_count_below_zero" {
   expect_failures = [var.thresholds]
 }
 
+run "refuses_an_event_age_that_a_healthy_stack_reaches" {
+  command = plan
+  variables {
+    thresholds = { events_late_s = 59 }
+  }
+  expect_failures = [var.thresholds]
+}
+
+run "refuses_to_call_events_late_when_they_are_given_up" {
+  command = plan
+  variables {
+    thresholds = { events_late_s = 79200 }
+  }
+  expect_failures = [var.thresholds]
+}
+
 run "refuses_to_call_a_sweeper_silent_after_one_minute" {
   command = plan
   variables {

@@ -155,6 +155,22 @@ run "refuses_a_name_too_long_for_the_bucket" {
   expect_failures = [var.name]
 }
 
+run "refuses_the_arn_of_a_bus" {
+  command = plan
+  variables {
+    events = { bus_name = "arn:aws:events:eu-west-1:111122223333:event-bus/orders" }
+  }
+  expect_failures = [var.events]
+}
+
+run "refuses_notices_without_events" {
+  command = plan
+  variables {
+    events = { enabled = false, sns = true }
+  }
+  expect_failures = [var.events]
+}
+
 run "refuses_a_hash_in_hexadecimal" {
   command = plan
   variables {

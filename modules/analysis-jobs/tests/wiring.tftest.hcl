@@ -21,6 +21,14 @@ mock_provider "aws" {
   mock_resource "aws_dynamodb_table" {
     defaults = { arn = "arn:prompts" }
   }
+
+  mock_resource "aws_sns_topic" {
+    defaults = { arn = "arn:aws:sns:eu-west-1:111122223333:orders-notices" }
+  }
+
+  mock_resource "aws_sqs_queue" {
+    defaults = { arn = "arn:aws:sqs:eu-west-1:111122223333:orders-events-dlq", id = "https://sqs/events-dlq", url = "https://sqs/events-dlq" }
+  }
 }
 
 override_module {
@@ -51,6 +59,7 @@ override_module {
     arn        = "arn:jobs"
     index_arns = { by-client = "arn:jobs/index/by-client", due = "arn:jobs/index/due" }
     name       = "orders-jobs"
+    stream_arn = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders-jobs/stream/1"
   }
 }
 
@@ -79,6 +88,11 @@ override_module {
 override_module {
   target  = module.sweeper
   outputs = { name = "orders-sweeper", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-sweeper:live", alias_name = "live", role_name = "sweeper-role" }
+}
+
+override_module {
+  target  = module.events
+  outputs = { name = "orders-events", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-events:live", role_name = "events-role" }
 }
 
 override_module {
@@ -133,7 +147,7 @@ run "lanes_and_schedule_feed_the_right_aliases_and_outputs_name_the_right_parts"
     error_message = "Queues and dead-letter queues must not be mixed up."
   }
   assert {
-    condition     = output.function_names == { api = "orders-api", sweeper = "orders-sweeper", worker = "orders-worker" } && output.role_names == { api = "api-role", sweeper = "sweeper-role", worker = "worker-role" }
+    condition     = output.function_names == { api = "orders-api", events = "orders-events", sweeper = "orders-sweeper", worker = "orders-worker" } && output.role_names == { api = "api-role", events = "events-role", sweeper = "sweeper-role", worker = "worker-role" }
     error_message = "Functions and roles must not be mixed up."
   }
   assert {
@@ -161,7 +175,7 @@ run "each_role_may_do_exactly_this" {
     condition = { for key, statement in local.api_statements : key => join(" ", concat(sort(statement.actions), ["on"], statement.resources)) } == {
       inputs_write  = "s3:PutObject on arn:bucket/jobs/*"
       jobs_read     = "dynamodb:BatchGetItem dynamodb:GetItem dynamodb:Query on arn:jobs arn:jobs/index/by-*"
-      jobs_write    = "dynamodb:PutItem on arn:jobs"
+      jobs_write    = "dynamodb:PutItem dynamodb:UpdateItem on arn:jobs"
       queue_send    = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
       results_read  = "s3:GetObject on arn:bucket/jobs/*"
       uploads_write = "s3:PutObject on arn:bucket/uploads/*"
@@ -187,6 +201,14 @@ run "each_role_may_do_exactly_this" {
       queue_send = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
     }
     error_message = "The sweeper's role has changed."
+  }
+  assert {
+    condition = { for key, statement in local.event_statements : key => join(" ", concat(sort(statement.actions), ["on"], statement.resources)) } == {
+      dead_letters_send = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:orders-events-dlq"
+      events_put        = "events:PutEvents on arn:aws:events:eu-west-1:111122223333:event-bus/default"
+      stream_read       = "dynamodb:DescribeStream dynamodb:GetRecords dynamodb:GetShardIterator dynamodb:ListStreams on arn:aws:dynamodb:eu-west-1:111122223333:table/orders-jobs/stream/1"
+    }
+    error_message = "The role of the events function has changed."
   }
   assert {
     condition = { for statement in jsondecode(output.submit_policy_json).Statement : statement.Sid => join(" ", concat(sort(statement.Action), ["on"], sort(statement.Resource))) } == {
@@ -226,8 +248,101 @@ run "the_functions_are_told_exactly_this" {
     error_message = "The functions' environment has changed; the library's settings must read it."
   }
   assert {
-    condition     = length(setsubtract(setsubtract(keys(local.environment), keys(var.environment)), local.own_variables)) == 0
+    condition = { for key, value in local.event_environment : key => tostring(value) } == {
+      EVENT_BUS_NAME               = "default"
+      EVENT_DEAD_LETTER_QUEUE_URL  = "https://sqs/events-dlq"
+      POWERTOOLS_METRICS_NAMESPACE = "AnalysisJobs"
+      POWERTOOLS_SERVICE_NAME      = "orders"
+      STAGE                        = "test"
+    }
+    error_message = "The environment of the events function has changed; the library's settings must read it."
+  }
+  assert {
+    condition     = length(setsubtract(setsubtract(concat(keys(local.environment), keys(local.event_environment)), keys(var.environment)), local.own_variables)) == 0
     error_message = "A variable that the module sets is missing from the list that users may not overwrite."
+  }
+}
+
+run "the_tables_stream_feeds_the_events_function_and_loses_nothing" {
+  command = plan
+
+  assert {
+    condition     = [aws_lambda_event_source_mapping.events[0].event_source_arn, aws_lambda_event_source_mapping.events[0].function_name] == ["arn:aws:dynamodb:eu-west-1:111122223333:table/orders-jobs/stream/1", "arn:aws:lambda:eu-west-1:111122223333:function:orders-events:live"]
+    error_message = "The stream of the job table must feed the alias."
+  }
+  assert {
+    condition     = aws_lambda_event_source_mapping.events[0].starting_position == "TRIM_HORIZON"
+    error_message = "With LATEST, what happens while the mapping begins is never told."
+  }
+  assert {
+    condition     = aws_lambda_event_source_mapping.events[0].parallelization_factor == 1 && aws_lambda_event_source_mapping.events[0].function_response_types == toset(["ReportBatchItemFailures"]) && aws_lambda_event_source_mapping.events[0].bisect_batch_on_function_error
+    error_message = "What failed must come back alone, and before what follows it."
+  }
+  assert {
+    condition     = aws_lambda_event_source_mapping.events[0].maximum_retry_attempts == -1 && aws_lambda_event_source_mapping.events[0].maximum_record_age_in_seconds < 86400
+    error_message = "Events are given up by their age, while the stream still has them, and not by a count."
+  }
+  assert {
+    condition     = aws_lambda_event_source_mapping.events[0].destination_config[0].on_failure[0].destination_arn == aws_sqs_queue.event_dead_letter[0].arn && aws_sqs_queue.event_dead_letter[0].sqs_managed_sse_enabled
+    error_message = "What is given up must be written down."
+  }
+  assert {
+    condition     = jsondecode(one(one(aws_lambda_event_source_mapping.events[0].filter_criteria).filter).pattern) == { dynamodb = { Keys = { item = { S = [{ prefix = "job#" }] } } }, eventName = ["INSERT", "MODIFY"] }
+    error_message = "The function is asked about jobs' rows alone, and not about their end."
+  }
+  assert {
+    condition     = jsondecode(aws_sqs_queue_policy.event_dead_letter[0].policy).Statement[0].Resource == aws_sqs_queue.event_dead_letter[0].arn && aws_sqs_queue_policy.event_dead_letter[0].queue_url == aws_sqs_queue.event_dead_letter[0].id
+    error_message = "The notes travel over TLS only."
+  }
+  assert {
+    condition     = [output.event_bus_name, output.event_dead_letter_queue_url] == ["default", "https://sqs/events-dlq"] && output.notice_topic_arn == null
+    error_message = "An output names another part."
+  }
+}
+
+run "a_topic_is_made_and_may_be_published_to_only_where_it_is_wanted" {
+  command = plan
+
+  variables {
+    events = { bus_name = "orders", sns = true }
+  }
+
+  assert {
+    condition     = output.notice_topic_arn == "arn:aws:sns:eu-west-1:111122223333:orders-notices" && local.event_environment.NOTICE_TOPIC_ARN == output.notice_topic_arn
+    error_message = "The function must be told of the topic that is made."
+  }
+  assert {
+    condition     = one(local.event_statements.notices_publish.resources) == output.notice_topic_arn && one(local.event_statements.notices_publish.actions) == "sns:Publish"
+    error_message = "The function must be allowed to publish to it, and to no other."
+  }
+  assert {
+    condition     = aws_sns_topic.notices[0].name == "orders-notices" && aws_sns_topic.notices[0].kms_master_key_id == "alias/aws/sns"
+    error_message = "Notices name tenants: they are encrypted."
+  }
+  assert {
+    condition     = aws_sns_topic_policy.notices[0].arn == output.notice_topic_arn && jsondecode(aws_sns_topic_policy.notices[0].policy).Statement[0].Resource == output.notice_topic_arn
+    error_message = "The topic is published to over TLS only."
+  }
+  assert {
+    condition     = output.event_bus_name == "orders" && one(local.event_statements.events_put.resources) == "arn:aws:events:eu-west-1:111122223333:event-bus/orders" && local.event_environment.EVENT_BUS_NAME == "orders"
+    error_message = "The bus that is named must be the one that is told."
+  }
+}
+
+run "events_can_be_left_out" {
+  command = plan
+
+  variables {
+    events = { enabled = false }
+  }
+
+  assert {
+    condition     = length(module.events) == 0 && length(aws_lambda_event_source_mapping.events) == 0 && length(aws_sqs_queue.event_dead_letter) == 0
+    error_message = "No events, no function."
+  }
+  assert {
+    condition     = output.event_bus_name == null && output.event_dead_letter_queue_url == null && output.function_names == { api = "orders-api", sweeper = "orders-sweeper", worker = "orders-worker" } && keys(output.role_names) == ["api", "sweeper", "worker"]
+    error_message = "No events, no outputs of them."
   }
 }
 

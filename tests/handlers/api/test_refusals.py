@@ -13,6 +13,8 @@ ROUTES = [
     ("POST", "/jobs"),
     ("GET", "/jobs"),
     ("GET", "/jobs/01m80ep4519qqbn8af6shbwev8"),
+    ("POST", "/jobs/01m80ep4519qqbn8af6shbwev8/cancel"),
+    ("POST", "/jobs/01m80ep4519qqbn8af6shbwev8/retry"),
     ("POST", "/uploads"),
     ("POST", "/proposals/42/analyze-rfp"),
     ("GET", "/proposals/42/analysis-status"),

@@ -1,0 +1,124 @@
+"""What a caller may do to a job after it was submitted: cancel it, or run it again."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from analysis_jobs.analysis import Analyses
+from analysis_jobs.clock import Clock
+from analysis_jobs.observability import count, log
+from analysis_jobs.problems import Problem
+from analysis_jobs.record import Changes, JobKey, JobRecord
+from analysis_jobs.settings import Settings
+from analysis_jobs.stores.ports import JobQueue, JobStore, Landed
+from analysis_jobs.sweep import SEND_GRACE
+from analysis_jobs.transitions import CANCEL, REQUEST_CANCEL, RETRY, Status, Transition
+
+# Between the read and the write a worker may move the job on: then what it is now decides.
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Control:
+    """Cancels and retries jobs. Both are idempotent."""
+
+    store: JobStore
+    queue: JobQueue
+    analyses: Analyses
+    settings: Settings
+    clock: Clock
+
+    def cancel(self, key: JobKey) -> JobRecord:
+        """Cancel a job that waits; ask the worker of one that is worked on, which stops within a heartbeat.
+
+        Raises `Problem`: 404, or 409 where the job has completed or failed.
+        """
+        job = self._job(key)
+        for _ in range(_TRIES):
+            match job.status:
+                case Status.QUEUED:
+                    transition, changes = CANCEL, self._ended()
+                case Status.PROCESSING if job.cancel_asked_at is None:
+                    transition, changes = REQUEST_CANCEL, {"cancel_asked_at": self.clock.now()}
+                case Status.PROCESSING | Status.CANCELLED:
+                    return job
+                case _:
+                    raise _conflict(f"the job has {job.status}: there is nothing to cancel")
+            landed, job = self._take(key, transition, changes, job)
+            if landed:
+                return job
+        raise _conflict("the job keeps changing: try again")
+
+    def retry(self, key: JobKey) -> JobRecord:
+        """Run a failed or cancelled job again, with all its attempts and a new deadline; finished stages are kept.
+
+        Raises `Problem`: 404, or 409 where the job has completed, or its analysis is not deployed any longer.
+        """
+        job = self._job(key)
+        for _ in range(_TRIES):
+            if not job.status.ended:
+                return job
+            if job.status is Status.COMPLETED:
+                raise _conflict("the job has completed: submit a new one")
+            landed, job = self._take(key, RETRY, self._begin_again(job), job)
+            if landed:
+                self._send(job)
+                return job
+        raise _conflict("the job keeps changing: try again")
+
+    def _job(self, key: JobKey) -> JobRecord:
+        job = self.store.get(key)
+        if job is None:
+            raise Problem.not_found(f"there is no job {key.job_id}")
+        return job
+
+    def _take(
+        self, key: JobKey, transition: Transition, changes: dict[str, Any], job: JobRecord
+    ) -> tuple[bool, JobRecord]:
+        """Return whether the edge was taken, and the job as it is now."""
+        outcome = self.store.transition(key, transition, Changes(changes), now=self.clock.now(), read=job)
+        if outcome.job is None:
+            raise Problem.not_found(f"there is no job {key.job_id}")
+        if not isinstance(outcome, Landed):
+            return False, outcome.job
+        log(f"job.{transition.name}", f"the job is {outcome.job.status}", job_id=key.job_id, tenant=key.tenant)
+        if transition is CANCEL:
+            count("JobsCancelled")
+        return True, outcome.job
+
+    def _ended(self) -> dict[str, Any]:
+        now = self.clock.now()
+        return {
+            "finished_at": now,
+            "expires_at": now + self.settings.job_retention,
+            "due_at": None,
+            "cancel_asked_at": now,
+        }
+
+    def _begin_again(self, job: JobRecord) -> dict[str, Any]:
+        analysis = self.analyses.get(job.analysis)
+        if analysis is None:
+            raise _conflict(f"the analysis {job.analysis!r} is not deployed any longer")
+        now = self.clock.now()
+        return {
+            "attempt": 0,
+            "max_attempts": analysis.max_attempts,
+            "deadline": now + analysis.deadline,
+            "due_at": now + min(SEND_GRACE, analysis.deadline),
+            "progress": 0,
+            "timeouts": {},
+            **dict.fromkeys(
+                ("cancel_asked_at", "expires_at", "failure", "finished_at", "lease_until", "not_before"), None
+            ),
+        }
+
+    def _send(self, job: JobRecord) -> None:
+        try:
+            dedupe = f"{job.job_id}-{job.fence}-retry-{job.version}"
+            self.queue.send(job.lane, JobKey(job.tenant, job.job_id), dedupe=dedupe, delay=timedelta())
+        except Exception as error:  # noqa: BLE001 - the job is due, and the sweeper sends
+            log("job.not_sent", "the sweeper will send the message", error=error, job_id=job.job_id)
+
+
+def _conflict(why: str) -> Problem:
+    return Problem(409, "Conflict", why)

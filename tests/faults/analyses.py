@@ -1,0 +1,95 @@
+"""The analyses that the tests of faults run: two short stages, five long ones, and one stage of many items."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from analysis_jobs import Analysis, Job
+from analysis_jobs.analysis import stage
+
+LONG_STAGE = timedelta(seconds=1.6)
+
+
+class Lot(BaseModel):
+    """A lot of an auction; its number stands in every prompt, so that trouble can be meant for it."""
+
+    number: int
+
+
+class Draft(BaseModel):
+    """What the first stage writes."""
+
+    text: str
+
+
+class Estimate(BaseModel):
+    """What the model is asked for."""
+
+    summary: str
+
+
+class Valuation(BaseModel):
+    """The result, and which claim of the job made it."""
+
+    summary: str
+    attempt: int
+
+
+class Parts(BaseModel):
+    """The result of the long analyses."""
+
+    parts: list[str]
+
+
+def prompt(number: int, part: str) -> str:
+    """Return a prompt; a scenario matches it by `[number/part]`."""
+    text = f"Lot {number}: a first edition, bound in calf, with the bookplate of its first owner. " * 3
+    return f"[{number}/{part}] Value this.\n<document>\nTitle: Lot {number}\nSummary: {text}\n</document>"
+
+
+def draft(job: Job[Lot]) -> Draft:
+    """Ask for free text."""
+    return Draft(text=job.ask(prompt(job.request.number, "draft"), max_tokens=500))
+
+
+def estimate(job: Job[Lot]) -> Valuation:
+    """Ask for a structured answer."""
+    answer = job.ask(prompt(job.request.number, "estimate"), answer=Estimate, max_tokens=500)
+    return Valuation(summary=answer.summary, attempt=job.attempt)
+
+
+def _long_stage(number: int, *, last: bool) -> Callable[[Job[Lot]], Any]:
+    def run(job: Job[Lot]) -> BaseModel:
+        text = job.ask(prompt(job.request.number, f"part {number}"), max_tokens=500)
+        return Parts(parts=[text] * 5) if last else Draft(text=text)
+
+    run.__name__ = f"part_{number}"
+    return stage(needs=LONG_STAGE)(run)
+
+
+def pages(job: Job[Lot]) -> Parts:
+    """Ask about each of five pages."""
+
+    def page(number: int) -> str:
+        return job.ask(prompt(job.request.number, f"page {number}"), max_tokens=500)
+
+    return Parts(parts=job.each(range(1, 6), page, needs=LONG_STAGE))
+
+
+valuation = Analysis(
+    "valuation",
+    request=Lot,
+    result=Valuation,
+    stages=[draft, estimate],
+    model_id="anthropic.claude-3-haiku-20240307-v1:0",
+)
+five_stages = Analysis(
+    "five-stages",
+    request=Lot,
+    result=Parts,
+    stages=[_long_stage(number, last=number == 5) for number in range(1, 6)],
+    model_id=valuation.model_id,
+)
+five_pages = Analysis("five-pages", request=Lot, result=Parts, stages=[pages], model_id=valuation.model_id)

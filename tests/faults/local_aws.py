@@ -1,0 +1,303 @@
+"""A bare AWS on this machine for the tests of faults: MiniStack, the stand-in, bad weather before it, and a fleet.
+
+The stack is not applied by Terraform here, which takes a minute: a table, two queues and a bucket of the module's shape
+are enough, and their settings differ from test to test. The functions run in processes of ours and not in MiniStack's:
+MiniStack tells its functions its own endpoint, so no bad weather could stand between, and one thread of it polls all
+queues, which a killed function makes pause. `worker_process` does what the event source mapping does instead.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+from unittest.mock import patch
+
+import boto3
+
+from analysis_jobs import settings as configuration
+from analysis_jobs import submission, wiring
+from analysis_jobs.analysis import load_analyses
+from analysis_jobs.clock import SystemClock
+from analysis_jobs.control import Control
+from analysis_jobs.record import JobKey, JobRecord
+from analysis_jobs.stores.dynamo import DynamoJobStore
+from analysis_jobs.stores.items import from_item
+from analysis_jobs.stores.s3 import S3ArtifactStore
+from analysis_jobs.stores.sqs import SqsJobQueue
+from analysis_jobs.submission import Intake, Submission
+from cloud import ministack
+from cloud.certificates import certificates
+from cloud.connection import Connection
+from cloud.local_cloud import REPOSITORY
+from cloud.ministack import MiniStack
+from cloud.ports import free_ports
+from cloud.stand_in import StandIn
+from tests.faults.chaos import ChaosProxy
+from tests.faults.worker_process import DEFAULT_LEASE_S, Task
+from tests.handlers.aws import create_job_table
+
+TENANT = "acme"
+TABLE, BUCKET, QUEUE = "faults-jobs", "faults-artifacts", "faults-jobs"
+MAX_RECEIVES = 3
+
+
+class LocalAws:
+    """`with LocalAws(folder, lease_s=3) as aws`: everything runs until the block is left, and then nothing does."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        lease_s: float = 3.0,
+        heartbeat_s: float = 0.75,
+        visibility_s: int = 18,
+        seed: int = 1,
+        **environment: str,
+    ) -> None:
+        self.folder = folder
+        self.lease_s = lease_s
+        self._visibility_s = visibility_s
+        self._seed = seed
+        self._environment = {
+            "ANALYSES": "tests.faults.analyses",
+            "BUCKET_NAME": BUCKET,
+            "CODE_VERSION": "v1",
+            "HEARTBEAT_S": str(heartbeat_s),
+            "LEASE_S": str(lease_s),
+            "STOP_MARGIN_S": "0.75",
+            "TABLE_NAME": TABLE,
+            **environment,
+        }
+        self._open = ExitStack()
+        self.stand_in: StandIn
+        self.proxy: ChaosProxy
+        self.fleet: Fleet
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._open.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def _start(self) -> None:
+        trusted = certificates(self.folder / "certificates")
+        [port] = free_ports(1)
+        cloud = MiniStack(ministack.interpreter(REPOSITORY), self.folder, trusted, port)
+        self.stand_in = self._open.enter_context(StandIn())
+        self._open.callback(cloud.stop)
+        cloud.start()
+        self._connection = Connection("", "", cloud.url, self.stand_in.url, str(trusted.bundle), {})
+        self.proxy = self._open.enter_context(ChaosProxy(cloud.url, trusted.bundle, self._seed))
+        self._create()
+        self.fleet = self._open.enter_context(Fleet(self))
+
+    def _create(self) -> None:
+        dynamodb = self.client("dynamodb")
+        create_job_table(dynamodb, TABLE)
+        view = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+        dynamodb.update_table(TableName=TABLE, StreamSpecification=view)
+        where = {"LocationConstraint": ministack.REGION}
+        self.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
+        self.dead_letter_url = self.client("sqs").create_queue(QueueName=f"{QUEUE}-dlq")["QueueUrl"]
+        arn = f"arn:aws:sqs:{ministack.REGION}:000000000000:{QUEUE}-dlq"
+        redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES})
+        attributes = {"VisibilityTimeout": str(self._visibility_s), "RedrivePolicy": redrive}
+        self.queue_url = self.client("sqs").create_queue(QueueName=QUEUE, Attributes=attributes)["QueueUrl"]
+
+    @property
+    def url(self) -> str:
+        """MiniStack's URL."""
+        return self._connection.aws_url
+
+    @property
+    def bundle(self) -> str:
+        """What its certificate is checked with."""
+        return self._connection.ca_bundle
+
+    def client(self, service: str) -> Any:
+        """Return a client that the weather does not touch."""
+        return self._connection.boto3(service)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of the functions: their AWS is behind the weather."""
+        return {
+            **ministack.ROOT_CREDENTIALS,
+            "AWS_DEFAULT_REGION": ministack.REGION,
+            "AWS_CA_BUNDLE": self.bundle,
+            "AWS_ENDPOINT_URL": self.proxy.url,
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": self.stand_in.url,
+            "POWERTOOLS_METRICS_NAMESPACE": "AnalysisJobs",
+            "POWERTOOLS_SERVICE_NAME": "faults",
+            "QUEUE_URLS": json.dumps({"medium": self.queue_url}),
+            **self._environment,
+        }
+
+    @property
+    def scale(self) -> float:
+        """How many times shorter all times are than the defaults."""
+        return DEFAULT_LEASE_S / self.lease_s
+
+    @cached_property
+    def store(self) -> DynamoJobStore:
+        """The table, in calm weather."""
+        return DynamoJobStore(self.client("dynamodb"), TABLE, SystemClock())
+
+    @cached_property
+    def settings(self) -> configuration.Settings:
+        """The functions' settings."""
+        return configuration.from_environment(self.variables)
+
+    @cached_property
+    def _queue(self) -> SqsJobQueue:
+        return SqsJobQueue(self.client("sqs"), self.settings.queue_urls)
+
+    @cached_property
+    def control(self) -> Control:
+        """What cancels and retries, in calm weather."""
+        analyses = load_analyses(self.settings.analyses)
+        return Control(self.store, self._queue, analyses, self.settings, SystemClock())
+
+    @cached_property
+    def _rough_intake(self) -> Intake:
+        def client(service: str, config: Any = wiring._STORE_CONFIG) -> Any:  # noqa: SLF001 - as the API's function has it
+            given = ministack.ROOT_CREDENTIALS
+            session: Any = boto3.Session(given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"])
+            return session.client(service, config=config, endpoint_url=self.proxy.url, region_name=ministack.REGION)
+
+        return Intake(
+            DynamoJobStore(client("dynamodb"), TABLE, SystemClock()),
+            SqsJobQueue(client("sqs"), self.settings.queue_urls),
+            S3ArtifactStore(client("s3", wiring._S3_CONFIG), BUCKET),  # noqa: SLF001
+            load_analyses(self.settings.analyses),
+            self.settings,
+            SystemClock(),
+        )
+
+    def submit(self, number: int, analysis: str = "valuation") -> JobKey:
+        """Submit a job through the weather, as a caller does: again with the same key until it is accepted."""
+        wanted = Submission(analysis=analysis, input={"number": number})
+        grace = timedelta(seconds=120 / self.scale)
+        for _ in range(50):
+            try:
+                with patch.object(submission, "SEND_GRACE", grace):
+                    job = self._rough_intake.submit(TENANT, wanted, f"lot-{number}")
+            except Exception:  # noqa: BLE001 - the API would answer 500
+                time.sleep(0.2)
+            else:
+                return JobKey(TENANT, job.job_id)
+        raise TimeoutError(f"lot {number} was refused 50 times")
+
+    def jobs(self) -> dict[str, JobRecord]:
+        """Return all jobs by id."""
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=TABLE, ConsistentRead=True)
+        rows = (item for page in pages for item in page["Items"] if item["item"]["S"].startswith("job#"))
+        return {job.job_id: job for job in map(from_item, rows)}
+
+    def changes(self) -> Iterator[tuple[JobRecord | None, JobRecord]]:
+        """Yield every change of every job in its order, as the row before and after, out of the table's stream."""
+        streams = self.client("dynamodbstreams")
+        arn = self.client("dynamodb").describe_table(TableName=TABLE)["Table"]["LatestStreamArn"]
+        for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+            where = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+            iterator = streams.get_shard_iterator(**where)["ShardIterator"]
+            while iterator:
+                found = streams.get_records(ShardIterator=iterator, Limit=1000)
+                for change in (record["dynamodb"] for record in found["Records"]):
+                    if change["Keys"]["item"]["S"].startswith("job#"):
+                        before = change.get("OldImage")
+                        yield from_item(before) if before else None, from_item(change["NewImage"])
+                iterator = found.get("NextShardIterator") if found["Records"] else None
+
+    def messages(self, url: str) -> list[str]:
+        """Return how many messages a queue holds, waiting, delayed and in flight, as texts of their bodies' ids."""
+        found: list[str] = []
+        sqs = self.client("sqs")
+        while batch := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=60).get("Messages"):
+            found += [json.loads(message["Body"])["job_id"] for message in batch]
+        return found
+
+
+class Fleet:
+    """The execution environments of a test, forked and signalled by one `worker_process`."""
+
+    def __init__(self, aws: LocalAws) -> None:
+        self._aws = aws
+        self._lock = threading.Lock()
+        self._logs: dict[int, Path] = {}
+
+    def __enter__(self) -> Self:
+        folders = ("handlers", "envs/local", ".")
+        self._zygote = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.worker_process"],
+            cwd=REPOSITORY,
+            env={
+                "PATH": os.defpath,
+                "PYTHONPATH": os.pathsep.join(str(REPOSITORY / folder) for folder in folders),
+                **self._aws.variables,
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._zygote as zygote:
+            assert zygote.stdin
+            zygote.stdin.close()
+
+    @property
+    def pids(self) -> list[int]:
+        """All that were ever started."""
+        return list(self._logs)
+
+    def spawn(self, role: str = "worker", **fields: Any) -> int:
+        """Start a process; return its pid."""
+        log = self._aws.folder / f"{role}-{len(self._logs)}.log"
+        task = Task(role, str(log), self._aws.queue_url, self._aws.url, self._aws.bundle, **fields)
+        pid = int(self._ask({"spawn": asdict(task)}))
+        self._logs[pid] = log
+        return pid
+
+    def signal(self, pid: int, signal: int) -> bool:
+        """Send a signal; return whether there was still anybody to take it. 0 only asks that."""
+        return bool(self._ask({"signal": int(signal), "pid": pid}))
+
+    def lines(self, pid: int | None = None) -> Iterator[Mapping[str, Any]]:
+        """Yield the JSON lines that one process, or all of them, wrote."""
+        logs = list(self._logs.values()) if pid is None else [self._logs[pid]]
+        for log in logs:
+            if not log.exists():
+                continue
+            for line in log.read_text(encoding="utf-8").splitlines():
+                try:
+                    yield json.loads(line)
+                except json.JSONDecodeError:  # its last words, or a metric cut by a kill
+                    continue
+
+    def last_words(self, pid: int) -> str:
+        """Return the end of a process' output."""
+        return self._logs[pid].read_text(encoding="utf-8")[-3000:]
+
+    def _ask(self, request: Mapping[str, Any]) -> Any:
+        assert self._zygote.stdin
+        assert self._zygote.stdout
+        with self._lock:
+            self._zygote.stdin.write(json.dumps(request) + "\n")
+            self._zygote.stdin.flush()
+            return json.loads(self._zygote.stdout.readline())

@@ -1,0 +1,132 @@
+"""Single conditions taken away from the library. Each must make the model check fail, or the check proves nothing."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+from analysis_jobs import attempt, checkpoints, control, sweep, work
+from analysis_jobs import transitions as table
+from analysis_jobs.record import Changes
+from analysis_jobs.transitions import Guard, Status, Transition
+
+type Mutation = Callable[[], AbstractContextManager[object]]
+
+
+@contextmanager
+def _with(transition: Transition, **fields: Any) -> Iterator[None]:
+    """Change an edge of the table, for everybody who uses it."""
+    before = {name: getattr(transition, name) for name in fields}
+    for name, value in fields.items():
+        object.__setattr__(transition, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            object.__setattr__(transition, name, value)
+
+
+def _without(transition: Transition, guard: Guard) -> Mutation:
+    sources = {status: guards - {guard} for status, guards in transition.sources.items()}
+    assert sources != transition.sources, f"{transition.name} has no guard {guard.name}"
+    return lambda: _with(transition, sources=sources)
+
+
+def _moving(transition: Transition, **counters: int) -> Mutation:
+    return lambda: _with(transition, counters=counters)
+
+
+def _from(transition: Transition, *statuses: Status) -> Mutation:
+    """Take the edge from more states, without a condition."""
+    return lambda: _with(transition, sources=transition.sources | dict.fromkeys(statuses, frozenset[Guard]()))
+
+
+def _writing(module: Any, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> Mutation:
+    """Change what a module writes with its transitions."""
+    return lambda: patch.object(module, "Changes", lambda values: Changes(change(dict(values))))
+
+
+def _waits_without_being_due(values: dict[str, Any]) -> dict[str, Any]:
+    return values | ({"due_at": None} if "not_before" in values and values["not_before"] else {})
+
+
+def _is_due_as_before(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "due_at" or value is None}
+
+
+def _stays_due(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "due_at" or "finished_at" not in values}
+
+
+def _keeps_its_attempts(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "attempt"}
+
+
+def _goes_on_after_a_refused_beat() -> AbstractContextManager[object]:
+    def hold(worker: Any, claimed: Any, changes: Mapping[str, Any]) -> Any:
+        now = worker.clock.now()
+        key = work._key(claimed)  # noqa: SLF001
+        return worker.store.transition(key, table.BEAT, Changes(changes), now=now, read=claimed).job
+
+    return patch.object(work.Worker, "_hold", hold)
+
+
+def _artifacts_without_a_token(module: Any, name: str) -> Mutation:
+    given = getattr(module, name)
+
+    def unfenced(first: Any, second: Any, *more: Any) -> Any:
+        artifacts, job = (first, second) if name == "store_json" else (second, first)
+        unnamed = replace(job, fence=0)
+        return given(*((artifacts, unnamed) if name == "store_json" else (unnamed, artifacts)), *more)
+
+    return lambda: patch.object(module, name, unfenced)
+
+
+@contextmanager
+def _attempts_counted_on_failure() -> Iterator[None]:
+    with _with(table.CLAIM, counters={"fence": 1}), _with(table.RELEASE, counters={"attempt": 1}):
+        yield
+
+
+def _an_attempt_back_for_nothing() -> AbstractContextManager[object]:
+    return patch.object(attempt.Attempt, "gained", property(lambda _: True))
+
+
+MUTATIONS: dict[str, tuple[Mutation, str | None]] = {
+    "a beat without the token": (_without(table.BEAT, Guard.TOKEN), "beat"),
+    "a completion without the token": (_without(table.COMPLETE, Guard.TOKEN), "complete"),
+    "a failure without the token": (_without(table.FAIL, Guard.TOKEN), "fail"),
+    "a release without the token": (_without(table.RELEASE, Guard.TOKEN), "release"),
+    "a deferral without the token": (_without(table.DEFER, Guard.TOKEN), "defer"),
+    "a continuation without the token": (_without(table.CONTINUE, Guard.TOKEN), "continue"),
+    "a stop without the token": (_without(table.STOP, Guard.TOKEN), "stop"),
+    "a completion from any state": (_from(table.COMPLETE, *Status), "complete"),
+    "a retry of what has completed": (_from(table.RETRY, Status.COMPLETED), "retry"),
+    "a claim that takes what is held": (_without(table.CLAIM, Guard.LEASE_EXPIRED), None),
+    "a sweep that requeues what is held": (_without(table.REQUEUE, Guard.LEASE_EXPIRED), "requeue"),
+    "a sweep that abandons what is held": (_without(table.ABANDON, Guard.LEASE_EXPIRED), "abandon"),
+    "a sweep that expires what is held": (_without(table.EXPIRE, Guard.LEASE_EXPIRED), "expire"),
+    "a sweep that cancels what is held": (_without(table.CANCEL_LOST, Guard.LEASE_EXPIRED), "cancel_lost"),
+    "a claim without an attempt left": (_without(table.CLAIM, Guard.ATTEMPTS_LEFT), None),
+    "attempts counted on failure": (_attempts_counted_on_failure, None),
+    "a deferral that spends an attempt": (_moving(table.DEFER), None),
+    "a deferral that gives the token back": (_moving(table.DEFER, attempt=-1, fence=-1), None),
+    "a retry that gives the token back": (_moving(table.RETRY, fence=-1), None),
+    "a retry that keeps the attempts": (_writing(control, _keeps_its_attempts), None),
+    "an attempt back without a checkpoint": (_an_attempt_back_for_nothing, "model"),
+    "a claim before the wait is over": (_without(table.CLAIM, Guard.WAITED), None),
+    "a claim after the deadline": (_without(table.CLAIM, Guard.IN_TIME), None),
+    "an expiry before the deadline": (_without(table.EXPIRE, Guard.PAST_DEADLINE), "expire"),
+    "two sweepers that send the same": (_without(table.RESEND, Guard.UNCHANGED), "resend"),
+    "a release in spite of a cancel": (_without(table.RELEASE, Guard.NOT_CANCELLED), "release"),
+    "a requeue in spite of a cancel": (_without(table.REQUEUE, Guard.NOT_CANCELLED), "requeue"),
+    "a claim in spite of a cancel": (_without(table.CLAIM, Guard.NOT_CANCELLED), None),
+    "a wait that is not due": (_writing(work, _waits_without_being_due), None),
+    "a sweep that leaves what it sent overdue": (_writing(sweep, _is_due_as_before), None),
+    "an end that stays due": (_writing(work, _stays_due), None),
+    "an end by the sweeper that stays due": (_writing(sweep, _stays_due), None),
+    "a refused beat that stops nobody": (_goes_on_after_a_refused_beat, "model"),
+    "results without the token in their key": (_artifacts_without_a_token(attempt, "store_json"), "put"),
+    "checkpoints without the token in their key": (_artifacts_without_a_token(attempt, "Checkpoints"), None),
+}

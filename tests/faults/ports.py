@@ -1,0 +1,228 @@
+"""The ports of the library, each call of which is a turn: it may fail, come late, land twice, or be the last."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from analysis_jobs.errors import Defer, Fail, Retry
+from analysis_jobs.interrupts import Breaker
+from analysis_jobs.model import Question, Reply
+from analysis_jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Usage
+from analysis_jobs.stores.memory import MemoryArtifactStore
+from analysis_jobs.stores.ports import Created, Existing, JobStore, Landed, Refused
+from analysis_jobs.transitions import Transition
+from tests.faults.baton import Baton, Process, TurnClock
+from tests.faults.invariants import answer
+from tests.faults.ledger import Ledger
+
+VISIBILITY = timedelta(seconds=90)
+
+
+class Order(Enum):
+    """What becomes of a request."""
+
+    FAIL = "it does not arrive"
+    LOST = "it is done, and the answer does not arrive"
+    TWICE = "it is sent, and done, twice"
+    LATE = "it is given up, and done later"
+    TWIN = "it is done, and done again later"
+    THROTTLE = "the model says to wait"
+    WAIT = "the model says to wait for longer than a queue can"
+    RETRY = "the model fails"
+    TIMEOUT = "the model is silent"
+    REFUSE = "the model refuses"
+
+
+@dataclass
+class Network:
+    """Carries every request, as it was ordered with the turn; `late` are those that are still on their way."""
+
+    baton: Baton
+    late: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def process(self) -> Process:
+        """Who acts."""
+        assert self.baton.current is not None
+        return self.baton.current.process
+
+    def carry[Answer](self, at: str, request: Callable[[], Answer]) -> Answer:
+        """Do `request` as it was ordered."""
+        order = self.baton.point(at)
+        if order in {Order.LATE, Order.TWIN}:
+            self.late.append(lambda: (request(), None)[1])
+        if order in {Order.FAIL, Order.LATE}:
+            raise ConnectionError(f"{at}: no connection")
+        if order is Order.TWICE:
+            request()
+        answered = request()
+        self.baton.point("answer")
+        if order is Order.LOST:
+            raise ConnectionError(f"{at}: no answer")
+        return answered
+
+
+@dataclass
+class SeenStore:
+    """A store of jobs under the eyes of the ledger."""
+
+    inner: JobStore
+    network: Network
+    ledger: Ledger
+
+    def create(self, job: JobRecord, idempotency: IdempotencyKey | None) -> Created | Existing:
+        """See `JobStore.create`."""
+        key = JobKey(job.tenant, job.job_id)
+
+        def request() -> Created | Existing:
+            outcome = self.inner.create(job, idempotency)
+            if isinstance(outcome, Created):
+                found = self.inner.get(key)
+                assert found is not None
+                self.ledger.created(key, found)
+            return outcome
+
+        return self.network.carry("create", request)
+
+    def get(self, key: JobKey) -> JobRecord | None:
+        """See `JobStore.get`."""
+        return self.network.carry("read", lambda: self.inner.get(key))
+
+    def due(self, now: datetime) -> Iterator[JobKey]:
+        """See `JobStore.due`."""
+        yield from self.network.carry("read", lambda: list(self.inner.due(now)))
+
+    def transition(
+        self, key: JobKey, transition: Transition, changes: Changes, *, now: datetime, read: JobRecord | None = None
+    ) -> Landed | Refused:
+        """See `JobStore.transition`."""
+        asked = self.ledger.request(transition.name, self.network.process, now, keeps="checkpoints" in changes.values)
+
+        def request() -> Landed | Refused:
+            outcome = self.inner.transition(key, transition, changes, now=now, read=read)
+            if isinstance(outcome, Landed):
+                self.ledger.wrote(asked, outcome.job)
+            return outcome
+
+        outcome = self.network.carry(transition.name, request)
+        if transition.name == "claim":
+            self.ledger.believes(asked.process, key)
+        elif asked.claim and isinstance(outcome, Refused):
+            asked.claim.told = True
+        return outcome
+
+    def latest(self, tenant: str, analysis: str, subject: str) -> JobRecord | None:
+        """See `JobStore.latest`."""
+        return self.inner.latest(tenant, analysis, subject)
+
+    def list_jobs(self, listing: Any) -> Any:
+        """See `JobStore.list_jobs`."""
+        return self.inner.list_jobs(listing)
+
+
+@dataclass(eq=False)
+class SentMessage:
+    """A message in the queue."""
+
+    key: JobKey
+    visible_at: datetime
+
+
+@dataclass
+class TurnQueue:
+    """A queue of messages in virtual time."""
+
+    network: Network
+    ledger: Ledger
+    clock: TurnClock
+    messages: dict[str, SentMessage] = field(default_factory=dict)
+    sent: list[JobKey] = field(default_factory=list)
+
+    def holds_back(self, lane: str, delay: timedelta) -> bool:  # noqa: ARG002 - the port's signature
+        """See `JobQueue.holds_back`."""
+        return delay <= timedelta(minutes=15)
+
+    def send(self, lane: str, job: JobKey, *, dedupe: str, delay: timedelta = timedelta()) -> None:  # noqa: ARG002
+        """See `JobQueue.send`."""
+        self.ledger.sent(job, dedupe)
+
+        def request() -> None:
+            self.sent.append(job)
+            self.messages[f"message {len(self.sent)}"] = SentMessage(job, self.clock.now() + delay)
+
+        self.network.carry("send", request)
+
+    def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:  # noqa: ARG002
+        """See `JobQueue.extend`."""
+
+        def request() -> None:
+            if receipt_handle in self.messages:
+                self.messages[receipt_handle].visible_at = self.clock.now() + visibility
+
+        self.network.carry("extend", request)
+
+    def visible(self) -> Sequence[str]:
+        """Return the receipts of the messages that can be received."""
+        return [name for name, message in self.messages.items() if message.visible_at <= self.clock.now()]
+
+    def receive(self, receipt: str) -> JobKey:
+        """Hide a message, and return the job that it names."""
+        message = self.messages[receipt]
+        message.visible_at = self.clock.now() + VISIBILITY
+        return message.key
+
+
+class TurnArtifacts(MemoryArtifactStore):
+    """A bucket each of whose requests is a turn."""
+
+    def __init__(self, network: Network, ledger: Ledger) -> None:
+        super().__init__()
+        self._network, self._ledger = network, ledger
+
+    def read(self, key: str, max_bytes: int) -> bytes:
+        """See `ArtifactStore.read`."""
+        return self._network.carry("fetch", lambda: MemoryArtifactStore.read(self, key, max_bytes))
+
+    def write(self, key: str, body: bytes, content_type: str) -> None:
+        """See `ArtifactStore.write`."""
+        process = self._network.process
+
+        def request() -> None:
+            self._ledger.put(key, process, new=self.objects.get(key) != body)
+            MemoryArtifactStore.write(self, key, body, content_type)
+
+        self._network.carry("put", request)
+
+
+@dataclass
+class TurnModel:
+    """A model that answers a prompt, which is the name of a piece of work, unless it is ordered not to."""
+
+    network: Network
+    ledger: Ledger
+
+    def ask(self, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:
+        """See `Model.ask`."""
+        key = JobKey("acme", question.metadata["job_id"])
+        self.ledger.asked(self.network.process, key, question.prompt)
+        cut: list[bool] = []
+        with breaker.armed(lambda: cut.append(True)):
+            order = self.network.baton.point("model")
+        if cut:
+            raise Retry("model_connection", "cut off")
+        match order:
+            case Order.THROTTLE:
+                raise Defer("model_throttled", "wait")
+            case Order.WAIT:
+                raise Defer("model_quota_exceeded", "wait for longer", timedelta(minutes=20))
+            case Order.RETRY:
+                raise Retry("model_error", "once more")
+            case Order.TIMEOUT:
+                raise Retry("model_timeout", "silence")
+            case Order.REFUSE:
+                raise Fail("model_refused_request", "no")
+        text = answer(question.prompt, key.job_id, self.ledger.answered(self.network.process, question.prompt))
+        on_chunk(text)
+        return Reply(text, None, "end_turn", Usage(1, 10, 5))

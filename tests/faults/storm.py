@@ -1,0 +1,157 @@
+"""The storm: jobs come in while workers and sweepers are killed and paused, and both AWS and the model misbehave."""
+
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from analysis_jobs.record import JobKey, JobRecord
+from cloud.stand_in.scenarios import Scenario
+from tests.faults.chaos import CALM, OUTAGE, Weather
+from tests.faults.local_aws import LocalAws
+
+ROUGH = Weather(
+    refuse=0.02, refuse_lost=0.01, reset=0.01, reset_lost=0.01, slow=0.05, hang=0.003, send_twice=0.15, slowest_s=1.0
+)
+PACE = {"chunk_s": 0.05, "chunk_chars": 16}
+# What befalls a model call, how likely, and how often in a row; the other half of the calls go well.
+TROUBLE: Mapping[str, tuple[float, int, dict[str, Any]]] = {
+    "throttled": (0.12, 2, {"error": "ThrottlingException"}),
+    "unavailable": (0.04, 1, {"error": "ServiceUnavailableException"}),
+    "throttled in mid-answer": (0.04, 1, {"stream_error": "throttlingException"}),
+    "broken off": (0.04, 1, {"stream_error": "modelStreamErrorException"}),
+    "cut": (0.04, 1, {"cut": "chunked"}),
+    "cut in silence": (0.04, 1, {"cut": "unchunked"}),
+    "reset": (0.03, 1, {"cut": "reset"}),
+    "spoiled": (0.03, 1, {"bad_checksum": True}),
+    "hanging": (0.04, 1, {"stall_s": 12.0}),
+    "nonsense once": (0.05, 1, {"nonsense": True}),
+    "nonsense twice": (0.02, 2, {"nonsense": True}),
+    "refused": (0.02, 1, {"error": "ValidationException"}),
+}
+STAGES = ("draft", "estimate")
+
+
+@dataclass(frozen=True)
+class Size:
+    """How big a storm is; times in seconds of the test."""
+
+    jobs: int
+    workers: int
+    jobs_per_s: float
+    kill_every_s: float
+    pause_every_s: float
+    outage_every_s: float
+    limit_s: float
+
+
+@dataclass
+class Storm:
+    """`with Storm(aws, size, seed) as storm`: it rages until the block is left; `kills` are (pid, when)."""
+
+    aws: LocalAws
+    size: Size
+    seed: int
+    accepted: list[JobKey] = field(default_factory=list)
+    kills: list[tuple[int, float]] = field(default_factory=list)
+    pauses: int = 0
+    outages: int = 0
+    troubles: Counter[str] = field(default_factory=Counter)
+    errors: list[Exception] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)
+        self._over = threading.Event()
+        self._all_in = threading.Event()
+        self._pids: dict[int, str] = {}
+        self._lock = threading.Lock()
+        forces = (self._submit, self._kill, self._pause, self._worsen)
+        self._threads = [threading.Thread(target=self._guarded, args=(force,)) for force in forces]
+
+    def __enter__(self) -> Self:
+        self._set_trouble()
+        for _ in range(self.size.workers):
+            self._spawn("worker")
+        for _ in range(2):
+            self._spawn("sweeper")
+        self.aws.proxy.weather = ROUGH
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+        self.aws.proxy.weather = CALM
+
+    def wait(self) -> dict[str, JobRecord]:
+        """Return the jobs as soon as all are accepted and have ended, or as they are when the time is over."""
+        deadline = time.monotonic() + self.size.limit_s
+        while True:
+            jobs = self.aws.jobs()
+            done = self._all_in.is_set() and all(job.status.ended for job in jobs.values())
+            if done or self.errors or time.monotonic() > deadline:
+                return jobs
+            time.sleep(0.5)
+
+    def _set_trouble(self) -> None:
+        scenarios = []
+        for number in range(self.size.jobs):
+            for stage in STAGES:
+                names, weights = zip(*((name, each[0]) for name, each in TROUBLE.items()), strict=True)
+                [drawn] = self._random.choices([*names, ""], [*weights, 1 - sum(weights)])
+                if drawn:
+                    _, times, fields = TROUBLE[drawn]
+                    scenarios.append(Scenario.of({"match": f"[{number}/{stage}]", "times": times, **PACE, **fields}))
+                    self.troubles[drawn] += 1
+        self.aws.stand_in.set(*scenarios, **PACE)
+
+    def _spawn(self, role: str) -> None:
+        pid = self.aws.fleet.spawn(role, batch=1 + len(self._pids) % 2, forget_to_delete=0.1)
+        self._pids[pid] = role
+
+    def _guarded(self, force: Callable[[], None]) -> None:
+        try:
+            force()
+        except Exception as error:  # noqa: BLE001 - a storm that is no storm must not pass
+            self.errors.append(error)
+
+    def _submit(self) -> None:
+        for number in range(self.size.jobs):
+            if self._over.wait(self._random.expovariate(self.size.jobs_per_s)):
+                return
+            self.accepted.append(self.aws.submit(number))
+        self._all_in.set()
+
+    def _kill(self) -> None:
+        while not self._over.wait(self._random.uniform(0.5, 1.5) * self.size.kill_every_s):
+            with self._lock:
+                pid, role = self._random.choice(list(self._pids.items()))
+                self.aws.fleet.signal(pid, signal.SIGKILL)
+                self.kills.append((pid, time.time()))
+                del self._pids[pid]
+                self._spawn(role)
+
+    def _pause(self) -> None:
+        """Stop a worker for longer than its lease, and wake it: it believes that it still has the job."""
+        while not self._over.wait(self._random.uniform(0.5, 1.5) * self.size.pause_every_s):
+            with self._lock:
+                pid = self._random.choice([pid for pid, role in self._pids.items() if role == "worker"])
+                self.pauses += self.aws.fleet.signal(pid, signal.SIGSTOP)
+                del self._pids[pid]  # not to be killed meanwhile
+            self._over.wait(1.5 * self.aws.lease_s)
+            with self._lock:
+                if self.aws.fleet.signal(pid, signal.SIGCONT):
+                    self._pids[pid] = "worker"
+
+    def _worsen(self) -> None:
+        while not self._over.wait(self._random.uniform(0.5, 1.5) * self.size.outage_every_s):
+            self.aws.proxy.weather = OUTAGE
+            self.outages += 1
+            self._over.wait(self._random.uniform(0.5, 2.0))
+            self.aws.proxy.weather = ROUGH

@@ -1,0 +1,159 @@
+"""What a job of five minutes costs in AWS requests and in write units, heartbeats included, over the AWS of moto."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from analysis_jobs import Analysis, Job
+from analysis_jobs.analysis import Analyses
+from analysis_jobs.model import Question, Reply
+from analysis_jobs.prompts import MemoryPromptStore
+from analysis_jobs.settings import Settings
+from analysis_jobs.stores.dynamo import DynamoJobStore
+from analysis_jobs.stores.items import Item
+from analysis_jobs.stores.s3 import S3ArtifactStore
+from analysis_jobs.stores.sqs import SqsJobQueue
+from analysis_jobs.submission import Intake, Submission
+from analysis_jobs.sweep import Sweeper
+from analysis_jobs.transitions import Status
+from analysis_jobs.work import Message, Worker
+from tests.faults.capacity import size, write_units
+from tests.faults.figures import record
+from tests.handlers.aws import REGION, client, create_job_table
+from tests.handlers.builders import (
+    QUEUE_ARN,
+    Book,
+    ScriptedModel,
+    SteppedClock,
+    Value,
+    key_of,
+    says,
+    some_settings,
+)
+
+BEAT = timedelta(seconds=15)
+WORK = timedelta(minutes=5)
+ANSWER = "The book is a first edition, and complete. " * 40
+
+
+class Meter:
+    """Counts requests by `service:Operation`, and the write units of the table, which it reads through `look`."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[str] = Counter()
+        self.units: Counter[str] = Counter()
+        self.largest_row = 0
+        self._rows: dict[str, Item] = {}
+
+    def watch(self) -> None:
+        boto3.setup_default_session()
+        assert boto3.DEFAULT_SESSION
+        boto3.DEFAULT_SESSION.events.register("before-parameter-build", self._asked)
+        boto3.DEFAULT_SESSION.events.register("after-call.dynamodb.UpdateItem", self._updated)
+
+    def _asked(self, model: Any, params: dict[str, Any], **_: Any) -> None:
+        self.requests[f"{model.service_model.service_name}:{model.name}"] += 1
+        if model.name == "PutItem":
+            self._written("PutItem", params["Item"])
+
+    def _updated(self, parsed: dict[str, Any], **_: Any) -> None:
+        if "Attributes" in parsed:
+            self._written("UpdateItem", parsed["Attributes"])
+
+    def _written(self, operation: str, row: Item) -> None:
+        job_id = row["item"]["S"]
+        self.units[operation] += write_units(self._rows.get(job_id), row)
+        self.largest_row = max(self.largest_row, size(row))
+        self._rows[job_id] = row
+
+
+@pytest.fixture
+def meter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Meter]:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "tests")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with mock_aws():
+        create_job_table(client("dynamodb"), "jobs")
+        where: Any = {"LocationConstraint": REGION}
+        client("s3").create_bucket(Bucket="artifacts", CreateBucketConfiguration=where)
+        client("sqs").create_queue(QueueName="jobs")
+        found = Meter()
+        found.watch()
+        yield found
+        boto3.DEFAULT_SESSION = None
+
+
+def test_a_job_of_five_minutes_costs_two_requests_and_one_unit_a_heartbeat(meter: Meter) -> None:
+    clock = SteppedClock()
+
+    def answer(_question: Question) -> Reply:
+        for _ in range(WORK // BEAT):
+            clock.step(BEAT)
+        return says(ANSWER)
+
+    def price(job: Job[Book]) -> Value:
+        return Value(text=job.ask("What is it worth?"))
+
+    settings = some_settings(queue_urls={"medium": client("sqs").get_queue_url(QueueName="jobs")["QueueUrl"]})
+    analyses = Analyses([Analysis("valuation", request=Book, result=Value, stages=[price])])
+    store = DynamoJobStore(client("dynamodb"), "jobs", clock)
+    queue = SqsJobQueue(client("sqs"), settings.queue_urls)
+    artifacts = S3ArtifactStore(client("s3"), "artifacts")
+    meter.requests.clear()
+    job = Intake(store, queue, artifacts, analyses, settings, clock).submit(
+        "acme", Submission(analysis="valuation", input={"isbn": "42"})
+    )
+    submitted = meter.requests.total()
+    [message] = client("sqs").receive_message(QueueUrl=settings.queue_urls["medium"])["Messages"]
+    assert json.loads(message["Body"])["job_id"] == job.job_id
+    meter.requests.clear()
+    worker = Worker(store, queue, artifacts, MemoryPromptStore(), ScriptedModel(answer), analyses, settings, clock)
+    worker.handle(Message(key_of(job), QUEUE_ARN, message["ReceiptHandle"]))
+    ended = store.get(key_of(job))
+    assert ended
+    assert ended.status is Status.COMPLETED
+    made = Counter(meter.requests)
+    beats = made["dynamodb:UpdateItem"] - 2  # the claim and the end
+    # The last beat's time is the answer's too: which of the two threads runs first is left to chance.
+    assert beats in (WORK // BEAT - 1, WORK // BEAT)
+    assert made["sqs:ChangeMessageVisibility"] == beats + 1
+    made["bedrock-runtime:ConverseStream"] = 1  # the script's
+    del made["dynamodb:GetItem"]  # this test's look at the end
+    # The row and two indexes when it is created and when it ends, both indexes moved by the claim.
+    assert meter.units.total() == 3 + 5 + beats + 6
+    record(
+        "cost of a job of 5 minutes",
+        heartbeats=beats,
+        requests_of_the_submission=submitted,
+        requests_of_the_worker=made.total(),
+        requests_of_heartbeats=2 * beats,
+        requests_of_a_sweep=requests_of_a_sweep(meter, store, queue, settings, clock),
+        write_units=meter.units.total(),
+        write_units_of_heartbeats=beats,
+        largest_row_bytes=meter.largest_row,
+    )
+
+
+def requests_of_a_sweep(
+    meter: Meter, store: DynamoJobStore, queue: SqsJobQueue, settings: Settings, clock: SteppedClock
+) -> int:
+    """Return how many requests a sweep makes that finds nothing; it is the same for any number of jobs."""
+    meter.requests.clear()
+    assert not Sweeper(store, queue, settings, clock).sweep()
+    return meter.requests.total()
+
+
+def test_sizes_and_units_follow_the_rules_of_the_service() -> None:
+    row: Item = {"tenant": {"S": "a"}, "item": {"S": "job#1"}, "tenant_status": {"S": "a#queued"}}
+    assert size(row) == len("tenantaitemjob#1tenant_statusa#queued")
+    assert write_units(None, row) == 2  # the row, and its entry in one index
+    moved: Item = row | {"tenant_status": {"S": "a#processing"}}
+    assert write_units(row, moved) == 3  # the row, one entry that goes, and one that comes
+    assert write_units(row, row | {"lease_until": {"N": "1767225600000"}}) == 1
+    assert write_units(row, row | {"result": {"S": "x" * 1024}}) == 2

@@ -1,0 +1,62 @@
+"""How long a job waits after its worker was killed, in calm weather, by each of the two ways to its next claim.
+
+The storm shows that jobs survive; here is measured what a caller waits, without anything else that goes wrong.
+"""
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from analysis_jobs.transitions import Status
+from tests.faults.audit import broken_rules, crash_waits
+from tests.faults.figures import record
+from tests.faults.local_aws import LocalAws
+from tests.faults.watching import all_ended, claims, spread, until
+
+LEASE_S, HEARTBEAT_S, SWEEP_S = 3.0, 0.75, 3.0
+VISIBILITY_MARGIN_S = 2.0  # `work` adds it to the lease, whatever the lease is
+PROCESS_S = 1.5  # of this machine: to notice, to receive, to claim
+# The longest wait that each way allows, from the last heartbeat, which may be in the moment of the kill.
+BOUNDS = {
+    "message": LEASE_S + VISIBILITY_MARGIN_S,
+    "sweeper": LEASE_S + SWEEP_S,
+}
+
+
+@pytest.mark.parametrize("way", BOUNDS)
+def test_a_killed_workers_job_is_claimed_again_within_its_bound(tmp_path: Path, way: str, *, long: bool) -> None:
+    jobs = 40 if long else 5
+    chance = random.Random(1)
+    with LocalAws(tmp_path, lease_s=LEASE_S, heartbeat_s=HEARTBEAT_S, visibility_s=60) as aws:
+        aws.stand_in.set(chunk_s=0.15, chunk_chars=16)
+        doomed = [aws.fleet.spawn(invocations=1) for _ in range(jobs)]
+        for number in range(jobs):
+            aws.submit(number)
+        until(lambda: len(aws.stand_in.calls()) >= jobs, 60)
+        if way == "sweeper":
+            aws.client("sqs").purge_queue(QueueUrl=aws.queue_url)  # as if every message were lost
+            aws.fleet.spawn("sweeper", every_s=SWEEP_S)
+        for _ in range(jobs):
+            aws.fleet.spawn()
+        kills = []
+        for pid in doomed:
+            time.sleep(chance.uniform(0, 2 * HEARTBEAT_S / jobs))
+            kills.append((pid, time.time()))
+            assert aws.fleet.signal(pid, signal.SIGKILL)
+        ended = until(lambda: all_ended(aws), 60)
+        assert {(job.status, job.attempt) for job in ended.values()} == {(Status.COMPLETED, 2)}
+        assert broken_rules(aws.changes()) == []
+        waited = [wait.waited_s for wait in crash_waits(kills, claims(aws), ended)]
+        assert len(waited) == jobs
+        assert max(waited) < BOUNDS[way] + PROCESS_S
+        record(
+            f"wait after a kill, by the {way}",
+            jobs=jobs,
+            lease_s=LEASE_S,
+            heartbeat_s=HEARTBEAT_S,
+            bound_s=BOUNDS[way],
+            **spread(waited),
+        )

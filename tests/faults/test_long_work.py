@@ -1,0 +1,96 @@
+"""Work that is longer than an invocation goes on in others; work that nobody wants stops within a heartbeat."""
+
+import statistics
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from analysis_jobs.record import JobKey
+from analysis_jobs.transitions import Status
+from tests.faults.audit import broken_rules
+from tests.faults.figures import record
+from tests.faults.local_aws import LocalAws
+from tests.faults.watching import ended, until
+
+TIMEOUT_S, MARGIN_S, STAGE_S = 3.0, 0.5, 1.6
+HEARTBEAT_S = 0.75
+TEXT = {"chunk_s": 0.2, "chunk_chars": 1}  # flows for longer than any test waits
+# What the model does when the cancel comes, as scenarios of the stand-in.
+MANNERS = {"flowing": TEXT, "stalled": {"stall_s": 60.0}, "silent": {"first_token_s": 60.0}}
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    folder = tmp_path_factory.mktemp("aws")
+    with LocalAws(folder, heartbeat_s=HEARTBEAT_S, STOP_MARGIN_S=str(MARGIN_S), MODEL_SILENCE_S="60") as aws:
+        yield aws
+
+
+@pytest.mark.parametrize("analysis", ["five-stages", "five-pages"])
+def test_work_of_five_invocations_does_each_part_once_and_spends_no_attempt_on_it(aws: LocalAws, analysis: str) -> None:
+    """Each part takes more than half of a function's time, so that no two of them fit into one invocation."""
+    aws.stand_in.reset()
+    aws.stand_in.set(first_token_s=STAGE_S)
+    pid = aws.fleet.spawn(timeout_s=TIMEOUT_S)
+    began = time.monotonic()
+    key = aws.submit(1 if analysis == "five-stages" else 2, analysis)
+    job = until(lambda: ended(aws, key), 60)
+    took_s = time.monotonic() - began
+    assert aws.fleet.signal(pid, 9)
+    assert (job.status, job.attempt, job.failure) == (Status.COMPLETED, 1, None)
+    took = [entry.transition for entry in job.history]
+    assert took == ["claim", "continue"] * 4 + ["claim", "complete"]
+    prompts = Counter(call["prompt_sha256"] for call in aws.stand_in.calls(outcome="ok"))
+    assert sorted(prompts.values()) == [1] * 5
+    assert len(aws.stand_in.calls()) == 5
+    record(
+        f"long work, {analysis}",
+        parts=5,
+        parts_run_twice=0,
+        invocations=took.count("claim"),
+        attempts_spent=job.attempt,
+        function_s=TIMEOUT_S,
+        part_s=STAGE_S,
+        took_s=round(took_s, 1),
+    )
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+def test_a_cancel_stops_a_running_job_within_a_heartbeat(aws: LocalAws, manner: str, *, long: bool) -> None:
+    jobs = 20 if long else 3
+    aws.stand_in.reset()
+    aws.stand_in.set(**MANNERS[manner])
+    pids = [aws.fleet.spawn(timeout_s=60.0) for _ in range(jobs)]
+    first = 100 * (1 + list(MANNERS).index(manner))
+    keys = [aws.submit(first + number) for number in range(jobs)]
+    until(lambda: len(aws.stand_in.calls(outcome="running")) == jobs, 30)
+    time.sleep(HEARTBEAT_S)  # let what was sent before a stall arrive
+    latencies = sorted(cancelled_after(aws, key) for key in keys)
+    until(lambda: not aws.stand_in.calls(outcome="running"), 5)
+    for pid in pids:
+        assert aws.fleet.signal(pid, 9)
+    assert len(aws.stand_in.calls()) == jobs
+    assert latencies[-1] < HEARTBEAT_S + 0.75
+    record(
+        f"cancel, model {manner}",
+        jobs=jobs,
+        heartbeat_s=HEARTBEAT_S,
+        median_s=round(statistics.median(latencies), 2),
+        max_s=round(latencies[-1], 2),
+    )
+
+
+def cancelled_after(aws: LocalAws, key: JobKey) -> float:
+    """Cancel a job; return how many seconds later it was, by its own row."""
+    aws.control.cancel(key)
+    asked = time.monotonic()
+    job = until(lambda: ended(aws, key), 20)
+    took_s = time.monotonic() - asked
+    assert job.status is Status.CANCELLED
+    return took_s
+
+
+def test_the_rows_of_all_these_jobs_kept_the_rules(aws: LocalAws) -> None:
+    assert broken_rules(aws.changes()) == []

@@ -1,0 +1,82 @@
+"""A write lands, its reply is lost, and the client sends it again: refused, as it has been taken already."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from analysis_jobs import Job
+from analysis_jobs.decisions import Action, decide
+from analysis_jobs.errors import Defer, Fail, Retry
+from analysis_jobs.record import Changes, JobKey, JobRecord
+from analysis_jobs.stores.memory import MemoryJobStore
+from analysis_jobs.stores.ports import Landed, Refused
+from analysis_jobs.transitions import Status, Transition
+from tests.handlers.builders import Book, Shop, Value
+
+
+class Forgetful(MemoryJobStore):
+    """A table whose reply to some transition is lost, every time."""
+
+    def __init__(self, forgotten: str) -> None:
+        super().__init__()
+        self._forgotten = forgotten
+
+    def transition(
+        self,
+        key: JobKey,
+        transition: Transition,
+        changes: Changes,
+        *,
+        now: datetime,
+        read: JobRecord | None = None,
+    ) -> Landed | Refused:
+        """See `JobStore.transition`."""
+        outcome = super().transition(key, transition, changes, now=now, read=read)
+        if transition.name == self._forgotten:
+            outcome = super().transition(key, transition, changes, now=now, read=read)
+        return outcome
+
+
+def stage_that_raises(error: Exception | None) -> Any:
+    def price(_job: Job[Book]) -> Value:
+        if error:
+            raise error
+        return Value(text="x")
+
+    return price
+
+
+@pytest.fixture(params=["release", "defer"])
+def put_back(request: pytest.FixtureRequest) -> tuple[str, Exception]:
+    errors = {"release": Retry("again", "once more"), "defer": Defer("wait", "slow down")}
+    return request.param, errors[request.param]
+
+
+def test_a_job_that_was_put_back_gets_its_message_all_the_same(put_back: tuple[str, Exception]) -> None:
+    name, error = put_back
+    shop = Shop([stage_that_raises(error)], store=Forgetful(name))
+    key = shop.keep()
+    assert shop.deliver(key).status is Status.QUEUED
+    assert len(shop.queue.sent) == 1
+
+
+@pytest.mark.parametrize(("name", "error"), [("complete", None), ("fail", Fail("no", "never"))])
+def test_an_end_is_logged_and_counted_as_one(
+    name: str, error: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[str] = []
+    monkeypatch.setattr("analysis_jobs.work.count", counted.append)
+    shop = Shop([stage_that_raises(error)], store=Forgetful(name))
+    assert shop.deliver(shop.keep()).status.ended
+    assert counted == [{"complete": "JobsCompleted", "fail": "JobsFailed"}[name]]
+
+
+@pytest.mark.parametrize(("status", "action"), [(500, Action.DEFER), (503, Action.DEFER), (400, Action.RETRY)])
+def test_an_answer_without_a_code_is_judged_by_its_status(status: int, action: Action) -> None:
+    error = ClientError(
+        {"Error": {"Code": str(status), "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
+        "PutObject",
+    )
+    assert decide(error).action is action

@@ -1,0 +1,66 @@
+"""Hundreds of jobs in a storm: each ends, once, and none is paid for more often than it may be."""
+
+import statistics
+import time
+from collections import Counter
+from pathlib import Path
+
+from analysis_jobs.record import JobRecord
+from analysis_jobs.transitions import Status
+from tests.faults.audit import bound_of_calls, broken_rules, calls_by_job, crash_waits
+from tests.faults.figures import record
+from tests.faults.local_aws import LocalAws
+from tests.faults.storm import STAGES, Size, Storm
+from tests.faults.watching import claims, spread
+
+QUICK = Size(24, 12, jobs_per_s=6, kill_every_s=1.0, pause_every_s=4, outage_every_s=6, limit_s=90)
+LONG = Size(300, 24, jobs_per_s=5, kill_every_s=0.5, pause_every_s=3, outage_every_s=8, limit_s=300)
+
+
+def test_every_job_in_a_storm_ends_once_and_is_paid_for_within_its_bound(tmp_path: Path, *, long: bool) -> None:
+    with LocalAws(tmp_path, lease_s=2.0, heartbeat_s=0.5) as aws, Storm(aws, LONG if long else QUICK, seed=3) as storm:
+        began = time.monotonic()
+        jobs = storm.wait()
+        took_s = time.monotonic() - began
+        assert storm.errors == []
+        assert {key.job_id for key in storm.accepted} == set(jobs)
+        assert len(jobs) == storm.size.jobs
+        assert {job_id: job.status for job_id, job in jobs.items() if not job.status.ended} == {}
+        assert broken_rules(aws.changes()) == []
+        calls = calls_by_job(aws.stand_in.calls())
+        bounds = {job_id: bound_of_calls(job, len(STAGES)) for job_id, job in jobs.items()}
+        assert {job_id: calls[job_id] for job_id, bound in bounds.items() if calls[job_id] > bound} == {}
+        assert set(aws.messages(aws.dead_letter_url)) <= set(jobs)
+        waits = crash_waits(storm.kills, claims(aws), jobs)
+        assert waits
+        completed = {job_id for job_id, job in jobs.items() if job.status is Status.COMPLETED}
+        assert completed
+        events = Counter(line.get("event") for line in aws.fleet.lines())
+        waited = [wait.waited_s for wait in waits]
+        record(
+            "storm",
+            jobs=len(jobs),
+            lost=0,
+            double_results=0,
+            completed=len(completed),
+            failed=dict(failures(jobs)),
+            took_s=round(took_s),
+            processes_killed=len(storm.kills),
+            processes_paused=storm.pauses,
+            jobs_hit_by_a_kill=len(waits),
+            outages=storm.outages,
+            mishaps=dict(aws.proxy.met),
+            troubles=dict(storm.troubles),
+            stale_writes_refused=events["job.stale_write"] + events["job.stopped"],
+            delivered_again=events["job.delivered_again"],
+            calls_median=statistics.median(calls[job_id] for job_id in jobs),
+            calls_max=max(calls.values()),
+            calls_bound=2 * len(STAGES) * 3,
+            lease_s=aws.lease_s,
+            **spread(waited),
+        )
+
+
+def failures(jobs: dict[str, JobRecord]) -> Counter[str]:
+    """Return how many jobs failed with which code."""
+    return Counter(job.failure.code for job in jobs.values() if job.failure)

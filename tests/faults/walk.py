@@ -1,0 +1,142 @@
+"""Random walks through a world: one seed, one interleaving."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from analysis_jobs.transitions import ALL
+from tests.faults.baton import Actor, Process
+from tests.faults.ports import Order
+from tests.faults.world import World
+from tests.handlers.builders import MINUTE, SECOND
+
+type Event = Callable[[], object]
+
+_WORKERS, _SWEEPERS, _CALLERS, _MOST_JOBS = 3, 2, 2, 8
+# What may become of a request that waits at a point; most arrive.
+_WRITES = (Order.FAIL, Order.LOST, Order.TWICE, Order.LATE, Order.TWIN)
+_ORDERS: dict[str, tuple[Order, ...]] = {
+    "model": (Order.THROTTLE, Order.WAIT, Order.RETRY, Order.TIMEOUT, Order.REFUSE),
+    "read": (Order.FAIL,),
+    "fetch": (Order.FAIL,),
+    "send": (Order.FAIL, Order.LOST, Order.TWICE, Order.LATE),
+    "extend": (Order.FAIL, Order.LOST),
+    "put": (Order.FAIL, Order.LOST, Order.TWICE),
+    # A copy of a beat that arrives after the next one may take a checkpoint back: its work is done again, no more.
+    "beat": (Order.FAIL, Order.LOST, Order.TWICE, Order.LATE),
+    **dict.fromkeys(("answer", "wait", "join", "start", "acknowledge"), ()),
+}
+_PAUSES = {**dict.fromkeys(_ORDERS, 0.0), "beat": 0.1, "claim": 0.1}
+_FOCUSES = tuple(edge.name for edge in ALL) + ("put", "send", "model")
+_JUMPS = (1, 1, 5, 14, 16, 30, 61, 63, 125, 600, -1, -2)
+
+
+class Walk:
+    """Chooses what happens next, by a seed."""
+
+    def __init__(self, world: World, seed: int, focus: str | None = None) -> None:
+        self.world = world
+        self.choose = random.Random(seed)
+        self.chosen: Counter[str] = Counter()
+        # Worlds differ in how hostile they are: in the friendly ones jobs get further, in the others they meet more.
+        self.kills = self.choose.random() < 0.6
+        self.jobs = self.choose.choice((1, 1, 3))
+        self.trouble = self.choose.choice((0.02, 0.08, 0.2))
+        self.pauses = self.choose.choice((0, 0.1, 0.4))
+        # Where most are held up that get there: the others meet what they are about to write, and outrun them.
+        self.focus = focus or self.choose.choice((None, *_FOCUSES))
+        self.held: dict[Process, object] = {}
+
+    def go(self, events: int) -> None:
+        """Make `events` things happen, then end the chaos and see every job end."""
+        while self.world.events < events:
+            self._next()
+        for process in list(self.world.baton.processes):
+            if self.choose.random() < 0.5:
+                self.world.kill(process)
+        self.world.calm_down(keep_messages=self.choose.random() < 0.5)
+
+    def _next(self) -> None:
+        for process, view in list(self.held.items()):
+            # Let go of them once they have been outrun: what they are about to write is stale then.
+            if self.choose.random() < (0.02 if view == self._view() else 0.08):
+                self.world.stalled.discard(process)
+                del self.held[process]
+        actors = [actor for actor in self.world.baton.runnable() if actor.process not in self.world.stalled]
+        if actors and self.choose.random() < 0.8:
+            actor = self.choose.choice(actors)
+            for _ in range(self.choose.choice((1, 1, 2, 5, 12))):
+                if actor.over or not actor.ready() or actor.process in self.world.stalled:
+                    break
+                self.world.step(actor, self._order(actor))
+                if not actor.over and self.choose.random() < self._held_up(actor.at):
+                    self.held[actor.process] = self._view()  # between what it read and what it writes
+                    self.world.stalled.add(actor.process)
+        else:
+            name, event = self.choose.choice(self._events())
+            self.chosen[name] += 1
+            event()
+
+    def _view(self) -> list[tuple[Any, ...]]:
+        rows = [life.row for life in self.world.ledger.lives.values()]
+        return [(row.status, row.fence, row.lease_until, row.cancel_asked_at) for row in rows]
+
+    def _held_up(self, at: str) -> float:
+        return 0.8 if at == self.focus else self.pauses * _PAUSES.get(at, 1)
+
+    def _order(self, actor: Actor) -> Order | None:
+        orders = _ORDERS.get(actor.at, _WRITES)
+        return self.choose.choice(orders) if orders and self.choose.random() < self.trouble else None
+
+    def _events(self) -> list[tuple[str, Event]]:
+        world, choose = self.world, self.choose
+        processes = [process for process in world.baton.processes if not process.over]
+        count = Counter(process.kind for process in processes)
+        lives = list(world.ledger.lives)
+        events: list[tuple[str, Event]] = [("advance", self._advance)] * 4
+        open_jobs = [key for key, life in world.ledger.lives.items() if not life.row.status.ended]
+        if len(open_jobs) < self.jobs and len(lives) < _MOST_JOBS and count["api"] < _CALLERS:
+            analysis, key = choose.choice(("valuation", "valuation", "brief")), choose.choice((None, "k"))
+            events += [("submit", lambda: world.submit(analysis if key is None else "valuation", key))] * 3
+        if processes:
+            victim = choose.choice(processes)
+            events += [] if victim in self.held else [("stall or wake", lambda: self._stall_or_wake(victim))] * 3
+            events += [("kill", lambda: world.kill(victim))] * 2 * self.kills
+        if count["sweeper"] < _SWEEPERS:
+            events += [("sweep", world.sweep)] * (4 if self._overdue() else 1) + [("sweep alone", world.sweep_alone)]
+        if world.network.late:
+            events += [("late", lambda: world.arrive(choose.randrange(len(world.network.late))))] * 2
+        if count["worker"] < _WORKERS:
+            if visible := world.queue.visible():
+                stop_after = choose.choice((None, 15 * SECOND, 40 * SECOND, 2 * MINUTE))
+                events += [("deliver", lambda: world.deliver(choose.choice(visible), stop_after))] * 8
+            if world.queue.sent:
+                events += [("deliver again", lambda: world.deliver_again(choose.choice(world.queue.sent)))]
+        if world.queue.messages and self.kills:
+            events += [("lose", lambda: world.lose(choose.choice(list(world.queue.messages))))]
+        if lives and count["api"] < _CALLERS:
+            key_of_job = choose.choice(lives[-3:])
+            ended = world.ledger.lives[key_of_job].row.status.ended
+            events += [("cancel", lambda: world.cancel(key_of_job))] * (1 if ended else 2)
+            events += [("retry", lambda: world.retry(key_of_job))] * (2 if ended else 1)
+        return events
+
+    def _advance(self) -> None:
+        """Let some time pass, or as much as makes a difference to a job."""
+        now, rows = self.world.clock.now(), [life.row for life in self.world.ledger.lives.values()]
+        rare = [row.deadline for row in rows if self.choose.random() < 0.1]
+        moments = [*rare, *(at for row in rows for at in (row.due_at, row.lease_until, row.not_before) if at)]
+        soon = [at - now for at in moments if timedelta() <= at - now < timedelta(hours=1)]
+        if soon and self.choose.random() < 0.5:
+            self.world.advance(self.choose.choice(soon) + self.choose.choice((timedelta(), SECOND)))
+        else:
+            self.world.advance(timedelta(seconds=self.choose.choice(_JUMPS)))
+
+    def _overdue(self) -> bool:
+        now = self.world.clock.now()
+        return any(life.row.due_at and life.row.due_at <= now for life in self.world.ledger.lives.values())
+
+    def _stall_or_wake(self, process: Process) -> None:
+        self.world.stalled ^= {process}

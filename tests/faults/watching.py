@@ -1,0 +1,65 @@
+"""How the tests of faults wait for processes and jobs."""
+
+import math
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from analysis_jobs.record import JobKey, JobRecord
+from tests.faults.local_aws import LocalAws
+
+
+def until[Seen](look: Callable[[], Seen | None], timeout_s: float) -> Seen:
+    """Look until something is seen, and return it; fail where it never is."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if seen := look():
+            return seen
+        time.sleep(0.05)
+    raise AssertionError(f"not seen within {timeout_s:.0f} s")
+
+
+def said(aws: LocalAws, pid: int, event: str) -> bool:
+    """Tell whether a process has written a line of the harness'."""
+    return any(line.get("event") == f"harness.{event}" for line in aws.fleet.lines(pid))
+
+
+def handled(aws: LocalAws, pid: int) -> bool:
+    """Tell whether a process that takes one message is done with it; fail where it died instead."""
+    if said(aws, pid, "handled"):
+        return True
+    assert aws.fleet.signal(pid, 0), aws.fleet.last_words(pid)
+    return False
+
+
+def ended(aws: LocalAws, key: JobKey) -> JobRecord | None:
+    """Return a job, once it has ended."""
+    job = aws.store.get(key)
+    return job if job and job.status.ended else None
+
+
+def all_ended(aws: LocalAws) -> Mapping[str, JobRecord] | None:
+    """Return the jobs, once all have ended."""
+    jobs = aws.jobs()
+    return jobs if all(job.status.ended for job in jobs.values()) else None
+
+
+def claims(aws: LocalAws) -> dict[int, list[tuple[str, float]]]:
+    """Return which jobs each process claimed, and when, as it logged them."""
+    found = defaultdict(list)
+    for pid in aws.fleet.pids:
+        for line in aws.fleet.lines(pid):
+            if line.get("event") == "job.claimed":
+                at = datetime.strptime(line["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z")
+                found[pid].append((line["job_id"], at.timestamp()))
+    return found
+
+
+def spread(waited_s: Sequence[float]) -> dict[str, float]:
+    """Return median, 99th percentile (nearest rank) and maximum of times."""
+    ordered = sorted(waited_s)
+    p99 = ordered[math.ceil(0.99 * len(ordered)) - 1]
+    found = {"wait_median_s": statistics.median(ordered), "wait_p99_s": p99, "wait_max_s": ordered[-1]}
+    return {name: round(value, 2) for name, value in found.items()}

@@ -1,0 +1,47 @@
+"""Attempts at a job, one after the other: what they did, and what breaks them off."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from analysis_jobs import Retry
+from analysis_jobs.record import JobRecord
+from tests.handlers.builders import MINUTE, Shop
+
+TIME = 10 * MINUTE  # of an invocation
+BREAK = Retry("model_connection", "reset", after=timedelta())
+
+
+class Chapter(BaseModel):
+    title: str
+    read_at: datetime
+
+
+@dataclass
+class Diary:
+    """What was done, over all attempts; `fails` are the entries at which an attempt breaks off, once each."""
+
+    fails: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+
+    def note(self, entry: str) -> None:
+        self.done.append(entry)
+        if entry in self.fails:
+            self.fails.remove(entry)
+            raise BREAK.with_traceback(None)
+
+
+def run(shop: Shop, *, time: timedelta | None = None, **fields: Any) -> JobRecord:
+    """Run a job to its end, with one message after the other; each invocation has `time`."""
+    key = shop.keep(**fields)
+    shop.queue.send("medium", key, dedupe="submit")
+    while shop.queue.sent:
+        shop.clock.advance(shop.queue.sent.pop(0)[2])
+        shop.deliver(key, time=time)
+    return shop.job(key)
+
+
+def steps(job: JobRecord) -> list[str]:
+    return [entry.transition for entry in job.history]

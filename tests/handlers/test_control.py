@@ -1,0 +1,343 @@
+"""What a caller does to a job after it was submitted: cancel it, at any state, or run it again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from analysis_jobs import Analysis, Job
+from analysis_jobs.analysis import Analyses
+from analysis_jobs.clock import ManualClock
+from analysis_jobs.control import Control
+from analysis_jobs.problems import Problem
+from analysis_jobs.record import Changes, JobFailure, JobKey, JobRecord
+from analysis_jobs.stores.memory import MemoryQueue
+from analysis_jobs.stores.ports import JobStore, Landed, Refused
+from analysis_jobs.transitions import (
+    BEAT,
+    CANCEL,
+    CLAIM,
+    COMPLETE,
+    FAIL,
+    RELEASE,
+    REQUEST_CANCEL,
+    RETRY,
+    Status,
+    Transition,
+)
+from tests.handlers.builders import (
+    MINUTE,
+    NOTHING,
+    SECOND,
+    START,
+    Book,
+    Shop,
+    Value,
+    a_job,
+    a_processing_job,
+    key_of,
+    some_settings,
+)
+
+EVERY = 15 * SECOND
+FAILURE = JobFailure("model_timeout", "silence", retryable=True)
+FAILED: dict[str, Any] = {
+    "status": Status.FAILED,
+    "attempt": 3,
+    "fence": 5,
+    "version": 12,
+    "due_at": None,
+    "deadline": START - MINUTE,
+    "finished_at": START - MINUTE,
+    "expires_at": START + timedelta(days=30),
+    "failure": FAILURE,
+    "progress": 70,
+    "stage": "second",
+    "stages_completed": ("first",),
+    "checkpoints": {"first": "5.1-d-c"},
+    "timeouts": {"second": 2},
+}
+
+
+def stage(job: Job[Book]) -> Value:
+    return Value(text=job.ask("worth?"))
+
+
+ANALYSES = Analyses(
+    [
+        Analysis(
+            "valuation",
+            request=Book,
+            result=Value,
+            stages=[stage],
+            max_attempts=4,
+            deadline=timedelta(hours=2),
+        )
+    ]
+)
+
+
+@dataclass
+class Desk:
+    """A control over a store, and what it sends."""
+
+    store: JobStore
+    clock: ManualClock
+    queue: MemoryQueue = field(default_factory=MemoryQueue)
+
+    @property
+    def control(self) -> Control:
+        return Control(self.store, self.queue, ANALYSES, some_settings(), self.clock)
+
+    def keep(self, job: JobRecord) -> JobKey:
+        self.store.create(job, None)
+        return key_of(job)
+
+    def job(self, key: JobKey) -> JobRecord:
+        found = self.store.get(key)
+        assert found
+        return found
+
+    def take(self, key: JobKey, transition: Transition, read: JobRecord | None = None, **changes: Any) -> JobRecord:
+        outcome = self.store.transition(
+            key, transition, Changes(changes), now=self.clock.now(), read=read or self.job(key)
+        )
+        assert isinstance(outcome, Landed), transition.name
+        return outcome.job
+
+
+@pytest.fixture
+def desk(store: JobStore, clock: ManualClock) -> Desk:
+    return Desk(store, clock)
+
+
+def refused(act: Callable[[], object]) -> Problem:
+    with pytest.raises(Problem) as refusal:
+        act()
+    return refusal.value
+
+
+# Cancelling
+
+
+def test_a_job_that_waits_is_cancelled_at_once(desk: Desk) -> None:
+    key = desk.keep(a_job(failure=FAILURE, attempt=1, fence=1, not_before=START + MINUTE))
+    job = desk.control.cancel(key)
+    assert job == desk.job(key)
+    assert (job.status, job.finished_at, job.due_at) == (Status.CANCELLED, START, None)
+    assert (job.expires_at, job.cancel_asked_at) == (START + timedelta(days=30), START)
+    assert [entry.transition for entry in job.history] == ["cancel"]
+    assert set(desk.store.due(START + timedelta(days=999))) == set()
+
+
+def test_a_job_that_is_worked_on_is_asked_to_stop_and_stays_its_workers(desk: Desk) -> None:
+    before = a_processing_job()
+    key = desk.keep(before)
+    job = desk.control.cancel(key)
+    assert job == replace(before, version=before.version + 1, cancel_asked_at=START, history=job.history), (
+        "and is due when its lease has run out"
+    )
+    desk.take(key, BEAT, before)  # the holder learns of it
+
+
+@pytest.mark.parametrize("fields", [{}, {"status": Status.PROCESSING, "fence": 1, "lease_until": START + MINUTE}])
+def test_cancelling_twice_is_cancelling_once(desk: Desk, fields: dict[str, Any]) -> None:
+    key = desk.keep(a_job(**fields))
+    first = desk.control.cancel(key)
+    desk.clock.advance(SECOND)
+    assert desk.control.cancel(key) == first == desk.job(key)
+
+
+@pytest.mark.parametrize("status", [Status.COMPLETED, Status.FAILED])
+def test_what_has_ended_cannot_be_cancelled(desk: Desk, status: Status) -> None:
+    key = desk.keep(a_job(**FAILED | {"status": status}))
+    before = desk.job(key)
+    problem = refused(lambda: desk.control.cancel(key))
+    assert (problem.status, str(status) in problem.detail) == (409, True)
+    assert desk.job(key) == before
+
+
+def test_another_tenants_job_does_not_exist(desk: Desk) -> None:
+    key = desk.keep(a_job(**FAILED))
+    for act in (desk.control.cancel, desk.control.retry):
+        problem = refused(lambda act=act: act(JobKey("globex", key.job_id)))  # type: ignore[misc]
+        assert (problem.status, key.job_id in problem.detail) == (404, True)
+    assert desk.job(key).status is Status.FAILED
+
+
+# Running again
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED])
+def test_an_ended_job_begins_again_with_all_it_may_and_what_it_has(desk: Desk, status: Status) -> None:
+    key = desk.keep(a_job(**FAILED | {"status": status, "cancel_asked_at": START - MINUTE}))
+    before = desk.job(key)
+    job = desk.control.retry(key)
+    assert job == desk.job(key)
+    assert job == replace(
+        before,
+        status=Status.QUEUED,
+        version=13,
+        attempt=0,
+        max_attempts=4,
+        deadline=START + timedelta(hours=2),
+        due_at=START + 2 * MINUTE,
+        progress=0,
+        timeouts={},
+        cancel_asked_at=None,
+        expires_at=None,
+        failure=None,
+        finished_at=None,
+        history=job.history,
+    ), "checkpoints, usage and the fence are kept"
+    assert [entry.transition for entry in job.history] == ["retry"]
+    assert desk.queue.sent == [("medium", key, timedelta())]
+    assert list(desk.store.due(START + 2 * MINUTE)) == [key], "should the message be lost"
+
+
+def test_running_again_twice_sends_one_message(desk: Desk) -> None:
+    key = desk.keep(a_job(**FAILED))
+    first = desk.control.retry(key)
+    assert desk.control.retry(key) == first
+    claimed = desk.take(key, CLAIM, lease_until=START + MINUTE)
+    assert desk.control.retry(key) == claimed
+    assert len(desk.queue.sent) == 1
+
+
+def test_each_message_of_a_fifo_queue_is_another_one(desk: Desk) -> None:
+    key = desk.keep(a_job(**FAILED))
+    for _ in range(3):
+        desk.control.retry(key)
+        desk.control.cancel(key)
+    assert len(set(desk.queue.dedupes)) == 3
+
+
+def test_a_completed_job_does_not_run_again(desk: Desk) -> None:
+    key = desk.keep(a_job(**FAILED | {"status": Status.COMPLETED}))
+    assert refused(lambda: desk.control.retry(key)).status == 409
+    assert (desk.job(key).status, desk.queue.sent) == (Status.COMPLETED, [])
+
+
+def test_a_job_whose_analysis_is_gone_does_not_run_again(desk: Desk) -> None:
+    key = desk.keep(a_job(**FAILED | {"analysis": "gone"}))
+    problem = refused(lambda: desk.control.retry(key))
+    assert (problem.status, "'gone'" in problem.detail) == (409, True)
+
+
+def test_a_job_is_accepted_again_even_where_its_message_cannot_be_sent(desk: Desk) -> None:
+    class Closed(MemoryQueue):
+        def send(self, *_: Any, **__: Any) -> None:
+            raise ConnectionError("no network")
+
+    desk.queue = Closed()
+    key = desk.keep(a_job(**FAILED))
+    assert desk.control.retry(key).status is Status.QUEUED
+    assert list(desk.store.due(START + 2 * MINUTE)) == [key]
+
+
+def test_the_fence_only_grows_and_nothing_of_the_old_run_lands(desk: Desk) -> None:
+    key = desk.keep(a_job())
+    old = desk.take(key, CLAIM, lease_until=START + MINUTE)
+    desk.take(key, FAIL, old)
+    desk.control.retry(key)
+    for transition in (BEAT, COMPLETE, FAIL, RELEASE):
+        assert isinstance(desk.store.transition(key, transition, NOTHING, now=START, read=old), Refused)
+    new = desk.take(key, CLAIM, lease_until=START + MINUTE)
+    assert new.fence == old.fence + 1
+    for transition in (BEAT, COMPLETE, FAIL, RELEASE):
+        assert isinstance(desk.store.transition(key, transition, NOTHING, now=START, read=old), Refused)
+    desk.take(key, COMPLETE, new)
+
+
+def test_a_history_does_not_grow_without_end_of_running_again(desk: Desk) -> None:
+    key = desk.keep(a_job())
+    desk.take(key, CLAIM, lease_until=START + MINUTE)
+    for _ in range(30):
+        desk.take(key, FAIL)
+        desk.control.retry(key)
+        desk.take(key, CLAIM, lease_until=START + MINUTE)
+    assert len(desk.job(key).history) <= 42
+    assert [entry.transition for entry in desk.job(key).history[-3:]] == ["fail", "retry", "claim"]
+
+
+# Races: somebody moves the job on between the read and the write
+
+
+class Overtaken:
+    """A store in which something else happens just before the first writes."""
+
+    def __init__(self, store: JobStore, *happening: Callable[[], object]) -> None:
+        self._store = store
+        self._happening = list(happening)
+
+    def transition(self, *arguments: Any, **options: Any) -> Landed | Refused:
+        if self._happening:
+            self._happening.pop(0)()
+        return self._store.transition(*arguments, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def overtaken(desk: Desk, *happening: Callable[[], object]) -> Control:
+    return replace(desk.control, store=Overtaken(desk.store, *happening))
+
+
+def test_a_job_that_is_claimed_meanwhile_is_asked_to_stop(desk: Desk) -> None:
+    key = desk.keep(a_job())
+    control = overtaken(desk, lambda: desk.take(key, CLAIM, lease_until=START + MINUTE))
+    job = control.cancel(key)
+    assert (job.status, job.cancel_asked_at) == (Status.PROCESSING, START)
+
+
+def test_a_job_that_is_put_back_meanwhile_is_cancelled(desk: Desk) -> None:
+    key = desk.keep(a_processing_job())
+    assert overtaken(desk, lambda: desk.take(key, RELEASE)).cancel(key).status is Status.CANCELLED
+
+
+def test_a_job_that_completes_meanwhile_stays_completed(desk: Desk) -> None:
+    key = desk.keep(a_processing_job())
+    problem = refused(lambda: overtaken(desk, lambda: desk.take(key, COMPLETE)).cancel(key))
+    assert (problem.status, desk.job(key).status) == (409, Status.COMPLETED)
+    assert desk.job(key).cancel_asked_at is None
+
+
+def test_a_job_that_somebody_else_cancels_meanwhile_is_cancelled_once(desk: Desk) -> None:
+    key = desk.keep(a_job())
+    job = overtaken(desk, lambda: desk.control.cancel(key)).cancel(key)
+    assert (job.status, [entry.transition for entry in job.history]) == (Status.CANCELLED, ["cancel"])
+
+
+def test_a_job_that_somebody_else_runs_again_meanwhile_is_sent_once(desk: Desk) -> None:
+    key = desk.keep(a_job(**FAILED))
+    assert overtaken(desk, lambda: desk.control.retry(key)).retry(key).status is Status.QUEUED
+    assert len(desk.queue.sent) == 1
+
+
+def test_a_job_that_keeps_changing_is_a_conflict_and_no_loop(desk: Desk) -> None:
+    key = desk.keep(a_job())
+
+    def back_and_forth() -> None:
+        if desk.job(key).status is Status.QUEUED:
+            desk.take(key, CLAIM, lease_until=START + MINUTE)
+        else:
+            desk.take(key, RELEASE, lease_until=None)
+
+    control = overtaken(desk, *[back_and_forth] * 9)
+    desk.store.create(replace(a_job(job_id=key.job_id), max_attempts=99), None)
+    assert refused(lambda: control.cancel(key)).status == 409
+
+
+def test_a_row_that_vanishes_meanwhile_is_not_found(clock: ManualClock) -> None:
+    shop = Shop([stage])
+    key = shop.keep(**FAILED)
+    desk = Desk(shop.store, clock)
+    control = overtaken(desk, lambda: shop.store.jobs.pop(key))
+    assert refused(lambda: control.retry(key)).status == 404
+
+
+def test_of_two_edges_that_a_caller_may_take_each_has_its_own_states() -> None:
+    assert not CANCEL.sources.keys() & REQUEST_CANCEL.sources.keys()
+    assert not RETRY.sources.keys() & (CANCEL.sources.keys() | REQUEST_CANCEL.sources.keys())

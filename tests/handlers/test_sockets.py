@@ -1,0 +1,200 @@
+"""Breaking a model call off from another thread, flowing, stalled, or not begun: over plain HTTP and over TLS."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from analysis_jobs import wiring
+from analysis_jobs.bedrock import BedrockModel
+from analysis_jobs.errors import Retry
+from analysis_jobs.interrupts import Breaker
+from analysis_jobs.model import Question
+from analysis_jobs.sockets import Line
+from cloud.stand_in import StandIn
+from tests.handlers.relay import TlsRelay
+
+QUESTION = Question("eu.anthropic.claude-sonnet-4-5-20250929-v1:0", "Say a lot. " * 50, 1_000)
+AT_ONCE_S = 0.7  # "well under a second", on a busy machine
+LONG_S = 30
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[StandIn]:
+    with StandIn() as server:
+        yield server
+
+
+@pytest.fixture
+def stand_in(server: StandIn) -> StandIn:
+    server.reset()
+    return server
+
+
+@pytest.fixture(scope="module", params=["http", "tls", "tls through a proxy"])
+def model(request: pytest.FixtureRequest, server: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Return a model with the worker's own client, over each kind of connection."""
+    if request.param == "http":
+        yield _model(server.url)
+        return
+    with TlsRelay(server.url, tmp_path_factory.mktemp("tls")) as relay:
+        if request.param == "tls":
+            yield _model(relay.url, verify=relay.bundle)
+        else:
+            yield _model("https://localhost:9", verify=relay.bundle, proxies={"https": relay.proxy})
+
+
+def _model(url: str, *, verify: str | None = None, **options: Any) -> BedrockModel:
+    client = boto3.client(
+        "bedrock-runtime",
+        region_name="eu-west-1",
+        endpoint_url=url,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        verify=verify,
+        config=wiring.MODEL_CONFIG.merge(Config(**options)),
+    )
+    return BedrockModel(client)
+
+
+def _tripped_when(breaker: Breaker, holds: Callable[[], bool]) -> tuple[threading.Thread, list[float]]:
+    """Trip the breaker from another thread, as a heartbeat does, once something holds; note when that was."""
+    moments: list[float] = []
+
+    def trip() -> None:
+        until = time.monotonic() + 10
+        while not holds() and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(0.05)  # so that it waits in its read again
+        moments.append(time.monotonic())
+        breaker.trip()
+
+    thread = threading.Thread(target=trip)
+    thread.start()
+    return thread, moments
+
+
+def _our_threads() -> set[str]:
+    """Return the threads that are not a server's."""
+    names = {thread.name for thread in threading.enumerate()}
+    return {name for name in names if name != "relay" and "process_request" not in name}
+
+
+CASES: dict[str, dict[str, Any]] = {
+    "flowing": {"chunk_s": 0.02, "chunk_chars": 1},
+    "stalled within": {"stall_s": LONG_S, "chunk_chars": 5},
+    "before the first byte": {"first_token_s": LONG_S},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_call_is_broken_off_from_another_thread_at_once(model: BedrockModel, stand_in: StandIn, case: str) -> None:
+    stand_in.set(**CASES[case])
+    breaker, pieces = Breaker(), list[str]()
+    threads_before = _our_threads()
+    early = case == "before the first byte"
+    thread, tripped_at = _tripped_when(breaker, lambda: bool(stand_in.calls() if early else pieces))
+    with pytest.raises(Retry) as broken:
+        model.ask(QUESTION, pieces.append, breaker)
+    took = time.monotonic() - tripped_at[0]
+    thread.join()
+    assert took < AT_ONCE_S
+    assert broken.value.code in ("model_connection", "model_stream_cut")
+    assert bool(pieces) is not early
+    stand_in.set()
+    assert model.ask(QUESTION, pieces.append, Breaker()).stop_reason == "end_turn"  # the client is as good as new
+    assert _our_threads() == threads_before
+
+
+def test_a_call_that_begins_after_the_trip_ends_at_once(model: BedrockModel, stand_in: StandIn) -> None:
+    stand_in.set(first_token_s=LONG_S)
+    breaker = Breaker()
+    breaker.trip()
+    begun = time.monotonic()
+    with pytest.raises(Retry):
+        model.ask(QUESTION, lambda _: None, breaker)
+    assert time.monotonic() - begun < 2 * AT_ONCE_S
+
+
+def test_calls_of_other_threads_go_on(model: BedrockModel, stand_in: StandIn) -> None:
+    stand_in.set(chunk_s=0.02, chunk_chars=20)
+    ours, theirs = Breaker(), Breaker()
+    replies: list[str] = []
+    other = threading.Thread(target=lambda: replies.append(model.ask(QUESTION, lambda _: None, theirs).text))
+    other.start()
+    pieces: list[str] = []
+    thread, _ = _tripped_when(ours, lambda: bool(pieces))
+    with pytest.raises(Retry):
+        model.ask(QUESTION, pieces.append, ours)
+    thread.join()
+    other.join()
+    assert len(replies) == 1
+
+
+def test_a_trip_after_the_answer_does_not_hit_the_next_call_on_the_connection(
+    model: BedrockModel, stand_in: StandIn
+) -> None:
+    stand_in.set()
+    done = Breaker()
+    model.ask(QUESTION, lambda _: None, done)
+    stand_in.set(chunk_s=0.01)
+    assert model.ask(QUESTION, lambda _: done.trip(), Breaker()).stop_reason == "end_turn"
+
+
+def test_all_threads_of_one_attempt_are_cut(model: BedrockModel, stand_in: StandIn) -> None:
+    stand_in.set(first_token_s=LONG_S)
+    breaker, codes = Breaker(), list[str]()
+
+    def ask() -> None:
+        try:
+            model.ask(QUESTION, lambda _: None, breaker)
+        except Retry as error:
+            codes.append(error.code)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    tripping, tripped_at = _tripped_when(breaker, lambda: len(stand_in.calls()) == 4)
+    for thread in threads:
+        thread.join()
+    tripping.join()
+    assert codes == ["model_connection"] * 4
+    assert time.monotonic() - tripped_at[0] < AT_ONCE_S
+
+
+# The line itself
+
+
+def test_a_line_that_was_cut_cuts_what_goes_over_it_later() -> None:
+    line = Line()
+    line.cut()
+    near, far = socket.socketpair()
+    with near, far:
+        line.goes_over(near)
+        assert far.recv(1) == b""
+
+
+def test_a_line_leaves_alone_what_another_line_goes_over() -> None:
+    line = Line()
+    near, far = socket.socketpair()
+    with near, far:
+        line.goes_over(near)
+        line.leaves(near)
+        line.cut()
+        near.sendall(b"x")
+        assert far.recv(1) == b"x"
+
+
+def test_to_cut_a_line_whose_socket_is_closed_does_nothing() -> None:
+    line = Line()
+    near, far = socket.socketpair()
+    line.goes_over(near)
+    near.close()
+    far.close()
+    line.cut()
+    line.cut()

@@ -1,0 +1,226 @@
+"""A worker, a sweeper and a lossy network at one job: replies that are lost, and writes that come late."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from analysis_jobs import Defer, Job, Retry
+from analysis_jobs.record import Changes, JobKey, JobRecord
+from analysis_jobs.stores.memory import MemoryJobStore
+from analysis_jobs.stores.ports import Landed, Refused
+from analysis_jobs.transitions import (
+    BEAT,
+    CANCEL,
+    CLAIM,
+    COMPLETE,
+    DEFER,
+    FAIL,
+    RELEASE,
+    REQUEUE,
+    RETRY,
+    STOP,
+    Status,
+    Transition,
+)
+from analysis_jobs.work import NoTimeLeft
+from tests.handlers.builders import (
+    MILLISECOND,
+    MINUTE,
+    NOTHING,
+    SECOND,
+    START,
+    Book,
+    Shop,
+    Value,
+    a_job,
+    heartbeat_lives,
+    key_of,
+)
+
+LEASE, EVERY, SWEEP = MINUTE, 15 * SECOND, MINUTE
+
+
+def gold(_job: Job[Book]) -> Value:
+    return Value(text="gold")
+
+
+class LossyStore(MemoryJobStore):
+    """A store whose reply to some transitions is lost; the client then sends them once more, as boto3 does."""
+
+    def __init__(self, *lossy: Transition) -> None:
+        super().__init__()
+        self.lossy = list(lossy)
+        self.meanwhile: list[Any] = []
+
+    def transition(self, key: JobKey, transition: Transition, changes: Changes, **more: Any) -> Landed | Refused:
+        if transition in self.lossy:
+            self.lossy.remove(transition)
+            super().transition(key, transition, changes, **more)
+            while self.meanwhile:
+                self.meanwhile.pop()()
+        return super().transition(key, transition, changes, **more)
+
+
+def test_a_claim_whose_reply_was_lost_is_known_by_who_made_it() -> None:
+    shop = Shop([gold], store=LossyStore(CLAIM))
+    job = shop.deliver(shop.keep(max_attempts=1))
+    assert (job.status, job.attempt, job.fence) == (Status.COMPLETED, 1, 1)
+
+
+def test_each_claim_is_somebody_elses() -> None:
+    shop = Shop([gold])
+    claimants = {shop.deliver(shop.keep()).claimant for _ in range(20)}
+    assert len(claimants) == 20
+    assert None not in claimants
+
+
+def test_a_claim_whose_reply_was_lost_for_longer_than_the_lease_is_ours_no_more() -> None:
+    store = LossyStore(CLAIM)
+    shop = Shop([gold], store=store)
+    key = shop.keep()
+
+    def requeued() -> None:
+        shop.clock.advance(LEASE)
+        store.transition(key, REQUEUE, Changes({"lease_until": None}), now=shop.clock.now())
+        store.jobs[key] = a_job(**vars(store.jobs[key]) | {"attempt": 3})  # so that nobody may claim it
+
+    store.meanwhile.append(requeued)
+    job = shop.deliver(key)
+    assert (job.status, job.result) == (Status.QUEUED, None)
+
+
+@pytest.mark.parametrize("transition", [RELEASE, DEFER], ids=lambda transition: transition.name)
+def test_a_job_that_was_put_back_though_the_reply_was_lost_is_due_as_if_it_were_sent(transition: Transition) -> None:
+    def wait(_job: Job[Book]) -> Value:
+        raise (Retry if transition is RELEASE else Defer)("code", "message", after=10 * SECOND)
+
+    shop = Shop([wait], store=LossyStore(transition))
+    key = shop.keep()
+    job = shop.deliver(key)
+    assert (job.status, shop.queue.sent, job.due_at) == (Status.QUEUED, [], START + 10 * SECOND + LEASE)
+    shop.clock.advance(10 * SECOND + LEASE)
+    assert shop.sweeper.sweep() == {"resend": 1}
+
+
+@pytest.mark.parametrize("ended", [COMPLETE, FAIL, STOP], ids=lambda transition: transition.name)
+def test_no_beat_wakes_a_job_that_has_ended(ended: Transition) -> None:
+    shop = Shop([gold])
+    job = a_job(status=Status.PROCESSING, fence=1, attempt=1, lease_until=START + LEASE, cancel_asked_at=START)
+    shop.store.create(job, None)
+    over = shop.store.transition(key_of(job), ended, Changes({"due_at": None}), now=START, read=job).job
+    late = shop.store.transition(
+        key_of(job), BEAT, Changes({"lease_until": START + timedelta(days=1)}), now=START, read=job
+    )
+    assert late == Refused(over)
+
+
+def test_a_beat_on_its_way_is_over_before_the_end_is_written() -> None:
+    order: list[str] = []
+
+    class Watched(MemoryJobStore):
+        def transition(self, key: JobKey, transition: Transition, changes: Changes, **more: Any) -> Landed | Refused:
+            outcome = super().transition(key, transition, changes, **more)
+            order.append(transition.name if isinstance(outcome, Landed) else f"{transition.name} refused")
+            assert (transition is BEAT) == heartbeat_lives() or transition is CLAIM
+            return outcome
+
+    def work(_job: Job[Book]) -> Value:
+        for _ in range(3):
+            shop.clock.step(EVERY)
+        shop.clock.advance(EVERY)  # and the fourth beat is on its way
+        return Value(text="x")
+
+    shop = Shop([work], store=Watched())
+    shop.deliver(shop.keep())
+    assert order[-1] == "complete"
+    assert "beat refused" not in order
+
+
+def test_an_invocation_that_is_over_claims_nothing() -> None:
+    shop = Shop([gold])
+    key = shop.keep()
+    before = shop.job(key)
+    for time in (timedelta(), -SECOND):
+        with pytest.raises(NoTimeLeft, match=key.job_id):
+            shop.deliver(key, time=time)
+    assert shop.job(key) == before
+    assert shop.deliver(key, time=MILLISECOND).status is Status.COMPLETED
+
+
+# The bound: after its last sign of life a job is worked on again, or has ended, within a lease and a sweep
+
+
+def in_hand(shop: Shop) -> JobKey:
+    key = shop.keep(max_attempts=2)
+    until = shop.clock.now() + LEASE
+    shop.store.transition(key, CLAIM, Changes({"lease_until": until, "due_at": until}), now=shop.clock.now())
+    return key
+
+
+def step_by_step(shop: Shop, key: JobKey, *, within: timedelta) -> JobRecord:
+    """Sweep once a minute, delivering nothing that is lost, until the job moves; it must do so in time."""
+    before, begun = shop.job(key), shop.clock.now()
+    while shop.job(key) == before:
+        shop.clock.advance(SWEEP)
+        shop.sweeper.sweep()
+        assert shop.clock.now() - begun <= within, "nobody looked after it in time"
+    return shop.job(key)
+
+
+@pytest.mark.parametrize("beats", [0, 1, 40])
+def test_a_worker_that_dies_is_followed_within_a_lease_and_a_sweep(beats: int) -> None:
+    shop = Shop([gold])
+    key = in_hand(shop)
+    for _ in range(beats):
+        shop.clock.advance(EVERY)
+        until = Changes({"lease_until": shop.clock.now() + LEASE})
+        shop.store.transition(key, BEAT, until, now=shop.clock.now(), read=shop.job(key))
+    job = step_by_step(shop, key, within=LEASE + SWEEP)
+    assert (job.status, len(shop.queue.sent)) == (Status.QUEUED, 1)
+
+
+@pytest.mark.parametrize("transition", [RELEASE, DEFER], ids=lambda transition: transition.name)
+@pytest.mark.parametrize("wait", [timedelta(), 10 * SECOND, 5 * MINUTE, 15 * MINUTE, 20 * MINUTE])
+def test_a_message_that_is_lost_is_sent_again_within_a_lease_and_a_sweep(
+    transition: Transition, wait: timedelta
+) -> None:
+    def put_back(_job: Job[Book]) -> Value:
+        raise (Retry if transition is RELEASE else Defer)("code", "message", after=wait)
+
+    shop = Shop([put_back])
+    key = shop.keep()
+    shop.deliver(key)
+    shop.queue.sent.clear()
+    step_by_step(shop, key, within=wait + LEASE + SWEEP)
+    assert len(shop.queue.sent) == 1
+
+
+def test_a_cancelled_job_of_a_dead_worker_ends_within_a_lease_and_a_sweep() -> None:
+    shop = Shop([gold])
+    key = in_hand(shop)
+    shop.store.jobs[key] = a_job(**vars(shop.job(key)) | {"cancel_asked_at": START})
+    assert step_by_step(shop, key, within=LEASE + SWEEP).status is Status.CANCELLED
+
+
+@pytest.mark.parametrize("lost", ["requeue", "retry"])
+def test_a_message_of_the_sweeper_or_of_a_caller_that_is_lost_is_sent_again(lost: str) -> None:
+    shop = Shop([gold])
+    key = in_hand(shop)
+    if lost == "requeue":
+        step_by_step(shop, key, within=LEASE + SWEEP)
+    else:
+        shop.store.transition(key, FAIL, Changes({"due_at": None}), now=START, read=shop.job(key))
+        due = Changes({"due_at": START + 2 * MINUTE, "attempt": 0})
+        shop.store.transition(key, RETRY, due, now=START, read=shop.job(key))
+    shop.queue.sent.clear()
+    step_by_step(shop, key, within=2 * MINUTE + SWEEP)
+    assert len(shop.queue.sent) == 1
+
+
+def test_what_waits_for_nobody_is_never_looked_at() -> None:
+    shop = Shop([gold])
+    key = shop.keep()
+    shop.store.transition(key, CANCEL, Changes({"due_at": None}), now=START)
+    assert list(shop.store.due(START + timedelta(days=9_999))) == []
+    assert isinstance(shop.store.transition(key, CLAIM, NOTHING, now=START), Refused)

@@ -1,0 +1,150 @@
+"""The three functions of the real package, each in AWS's own runtime client, on a small AWS: job, queue, table, bucket.
+
+The local cloud runs functions in its own interpreter, without a limit on memory. Here the process is the one that
+Lambda has, and dies as it does there.
+"""
+
+import json
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cloud import ministack, ports
+from cloud.certificates import certificates
+from cloud.connection import Connection
+from cloud.stand_in import StandIn
+from tests.handlers.aws import create_job_table
+from tests.handlers.events import http_event, sqs_record
+from tests.runtime.lambda_runtime import Answer, Function, LambdaRuntime
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LEASE_S = 1.0
+MODEL_ID = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+
+@contextmanager
+def small_aws(folder: Path) -> Iterator[tuple[Connection, StandIn]]:
+    """Run an AWS with a table, a bucket and a queue in it, and a stand-in for Bedrock."""
+    trusted = certificates(folder / "certificates")
+    aws = ministack.MiniStack(ministack.interpreter(REPOSITORY), folder, trusted, ports.free_ports(1)[0])
+    with StandIn() as stand_in:
+        aws.start()
+        try:
+            connection = Connection("", "", aws.url, stand_in.url, str(trusted.bundle), {})
+            create_job_table(connection.boto3("dynamodb"), "jobs")
+            connection.boto3("s3").create_bucket(
+                Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": ministack.REGION}
+            )
+            connection.boto3("dynamodb").create_table(
+                TableName="prompts",
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("prompt", "version")],
+                KeySchema=[
+                    {"AttributeName": "prompt", "KeyType": "HASH"},
+                    {"AttributeName": "version", "KeyType": "RANGE"},
+                ],
+            )
+            connection.boto3("sqs").create_queue(QueueName="jobs")
+            yield connection, stand_in
+        finally:
+            aws.stop()
+
+
+@dataclass
+class SmallStack:
+    """What a job meets. `worker` is replaced by one with other limits: that is a deployment."""
+
+    connection: Connection
+    api: LambdaRuntime
+    sweeper: LambdaRuntime
+    worker: LambdaRuntime
+
+    def submit(self, document: bytes) -> str:
+        """Upload a document, submit a job about it, and return the job's id."""
+        name = "00000000000000000000000000/call.pdf"
+        self.connection.boto3("s3").put_object(Bucket="artifacts", Key=f"uploads/acme/{name}", Body=document)
+        accepted = self.call("POST", "/jobs", {"analysis": "rfp-analysis", "input": {"document": name}})
+        return str(accepted["job_id"])
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        return self.call("GET", f"/jobs/{job_id}")
+
+    def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """Send a request through the API function."""
+        event = http_event(method, path, json.dumps(body) if body else None, claims={"tenant": "acme"})
+        answer = self.api.invoke(event).value
+        assert answer["statusCode"] < 300, answer
+        content: dict[str, Any] = json.loads(answer["body"])
+        return content
+
+    def work(self) -> Answer:
+        """Give the worker the next message, as Lambda's poller does: it is deleted if the run ends well."""
+        sqs = self.connection.boto3("sqs")
+        url = sqs.get_queue_url(QueueName="jobs")["QueueUrl"]
+        [message] = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=10)["Messages"]
+        record = sqs_record(message["Body"], receipt=message["ReceiptHandle"])
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        answer = self.worker.invoke({"Records": [{**record, "eventSourceARN": arn}]})
+        if answer.value == {"batchItemFailures": []}:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return answer
+
+    def forget_messages(self) -> None:
+        """Empty the queue: the messages of killed runs would come back in the next test."""
+        sqs = self.connection.boto3("sqs")
+        sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName="jobs")["QueueUrl"])
+
+    def sweep_until(self, step: str) -> None:
+        """Sweep until a sweep has taken this step: the lease must be over first."""
+        deadline = time.monotonic() + 10 * LEASE_S
+        while not self.sweeper.invoke({}).value.get(step):
+            assert time.monotonic() < deadline, f"no {step} within {10 * LEASE_S:g} s"
+            time.sleep(LEASE_S / 10)
+
+
+def function(connection: Connection, task_root: Path, name: str, *, timeout_s: float, memory_mb: int) -> Function:
+    """Return a function of the package, with these limits and leases of a second."""
+    url = connection.boto3("sqs").get_queue_url(QueueName="jobs")["QueueUrl"]
+    environment = {
+        "AWS_CA_BUNDLE": connection.ca_bundle,
+        "AWS_ENDPOINT_URL": connection.aws_url,
+        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": connection.stand_in_url,
+        "ANALYSES": "rfp_analysis",
+        "TABLE_NAME": "jobs",
+        "PROMPT_TABLE_NAME": "prompts",
+        "BUCKET_NAME": "artifacts",
+        "QUEUE_URLS": json.dumps({"medium": url}),
+        "CODE_VERSION": "under-test",
+        "LEASE_S": str(LEASE_S),
+        "HEARTBEAT_S": str(LEASE_S / 4),
+        "STOP_MARGIN_S": "0.2",
+        "MODEL_ID": MODEL_ID,
+        "POWERTOOLS_SERVICE_NAME": "under-test",
+        "POWERTOOLS_METRICS_NAMESPACE": "AnalysisJobs",
+    }
+    return Function(task_root, f"{name}.handler", timeout_s, memory_mb, environment)
+
+
+def swollen_pdf(megabytes: int) -> bytes:
+    """Return a PDF of a few kilobytes that unpacks to this much text on one page: PDFium needs a hundred times that."""
+    line = b"(Nothing to see here, and a lot of it.) Tj T*\n"
+    content = zlib.compress(b"BT /F1 12 Tf 14 TL 72 720 Td\n" + line * (1 + megabytes * 2**20 // len(line)) + b"ET", 9)
+    font = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R"
+        b" /Resources << /Font << /F1 " + font + b" >> >> >>",
+        b"<< /Length %d /Filter /FlateDecode >>\nstream\n%s\nendstream" % (len(content), content),
+    ]
+    pdf, offsets = b"%PDF-1.7\n", []
+    for number, written in enumerate(objects, start=1):
+        offsets.append(len(pdf))
+        pdf += b"%d 0 obj\n%s\nendobj\n" % (number, written)
+    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    end = b"xref\n0 5\n0000000000 65535 f \n%strailer\n<< /Size 5 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n"
+    return pdf + end % (table, len(pdf))

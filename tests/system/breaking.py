@@ -1,0 +1,177 @@
+"""How system tests break the stack as the world does, and put it back."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from cloud.local_cloud import LocalCloud
+from tests.system.watching import until
+
+_COMPARED = {"GreaterThanThreshold": ">", "LessThanThreshold": "<"}
+
+
+def kill_workers(stack: LocalCloud) -> int:
+    """Send SIGKILL to every process of this stack's worker; return how many there were."""
+    found = list(_workers(stack))
+    for process in found:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    return len(found)
+
+
+def _workers(stack: LocalCloud) -> Iterator[int]:
+    named = f"AWS_LAMBDA_FUNCTION_NAME={stack.outputs['function_names']['worker']}".encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # gone meanwhile, or somebody else's
+            # The emulator unpacks functions below its folder: no other stack's worker is meant.
+            mine = os.fsencode(stack.folder) in (process / "cmdline").read_bytes()
+            if mine and named in (process / "environ").read_bytes().split(b"\0"):
+                yield int(process.name)
+
+
+def wait_until_asking(stack: LocalCloud, job_id: str, attempt: int) -> None:
+    """Wait until the worker is in the middle of this attempt: its question is with the model."""
+
+    def look() -> bool:
+        job = stack.client().job(job_id)
+        return (job["status"], job["attempt"]) == ("processing", attempt) and bool(
+            stack.connection.stand_in.calls(outcome="running")
+        )
+
+    until(look)
+
+
+def make_overdue(stack: LocalCloud, job_id: str) -> None:
+    """Let a job's lease, or the time in which its message must have come, be over now."""
+    past = "SET due_at = :past"
+    if stack.client().job(job_id)["status"] == "processing":
+        past += ", lease_until = :past"
+    stack.boto3("dynamodb").update_item(
+        TableName=stack.outputs["table_name"],
+        Key={"tenant": {"S": "acme"}, "item": {"S": f"job#{job_id}"}},
+        UpdateExpression=past,
+        ExpressionAttributeValues={":past": {"N": "1"}},
+    )
+
+
+def sweep(stack: LocalCloud) -> dict[str, int]:
+    """Sweep now instead of within a minute; return the steps taken."""
+    name = stack.outputs["function_names"]["sweeper"]
+    answer = stack.boto3("lambda").invoke(FunctionName=name, Qualifier="live")
+    assert "FunctionError" not in answer
+    steps: dict[str, int] = json.loads(answer["Payload"].read())
+    return steps
+
+
+def alarm_on(stack: LocalCloud, key: str, value: float) -> str:
+    """Return the line that shows a deployed alarm's expression, and whether `value` breaches it."""
+    name = f"{stack.outputs['function_names']['worker'].removesuffix('-worker')}-{key}"
+    [alarm] = stack.boto3("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    compared, threshold = _COMPARED[alarm["ComparisonOperator"]], alarm["Threshold"]
+    rings = value > threshold if compared == ">" else value < threshold
+    [dimension] = alarm["Dimensions"]
+    of = "the API" if dimension["Name"] == "ApiId" else dimension["Value"]
+    over = f"{alarm['Period'] * alarm['EvaluationPeriods']} s"
+    return (
+        f"alarm    {key} {'rings' if rings else 'is quiet'}: {alarm['Statistic']} of {alarm['Namespace']}"
+        f" {alarm['MetricName']} of {of} over {over} is {value:g}, {compared} {threshold:g}"
+    )
+
+
+def depth(stack: LocalCloud, url: str) -> int:
+    """Return how many messages a queue shows."""
+    names = ["ApproximateNumberOfMessages"]
+    found = stack.boto3("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+    return int(found["Attributes"]["ApproximateNumberOfMessages"])
+
+
+@contextmanager
+def hidden_for_a_second(stack: LocalCloud, url: str) -> Iterator[None]:
+    """Let a message that failed come back after a second, and not after the function's timeout."""
+    sqs = stack.boto3("sqs")
+    before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "1"})
+    try:
+        yield
+    finally:
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=before)
+
+
+@contextmanager
+def without_queue(stack: LocalCloud, url: str) -> Iterator[None]:
+    """Delete a queue for a while."""
+    sqs = stack.boto3("sqs")
+    before: dict[str, Any] = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    tags = sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
+    kept = {name: value for name, value in before.items() if name in _SET}
+    sqs.delete_queue(QueueUrl=url)
+    try:
+        yield
+    finally:
+        sqs.create_queue(QueueName=url.rsplit("/", 1)[-1], Attributes=kept, tags=tags)
+
+
+# What a queue is made with; its other attributes are counts and dates.
+_SET = {
+    "DelaySeconds",
+    "MaximumMessageSize",
+    "MessageRetentionPeriod",
+    "Policy",
+    "ReceiveMessageWaitTimeSeconds",
+    "RedrivePolicy",
+    "SqsManagedSseEnabled",
+    "VisibilityTimeout",
+}
+
+
+@contextmanager
+def another_prompt(stack: LocalCloud, prompt: str, template: str) -> Iterator[None]:
+    """Let the active version of a prompt have another template for a while; the row of its version is put back."""
+    dynamodb, table = stack.boto3("dynamodb"), stack.outputs["prompt_table_name"]
+
+    def version(name: str) -> dict[str, Any]:
+        key = {"prompt": {"S": prompt}, "version": {"S": name}}
+        found: dict[str, Any] = dynamodb.get_item(TableName=table, Key=key)["Item"]
+        return found
+
+    bad = {**version("active"), "user_prompt_template": {"S": template}, "number": {"N": "2"}}
+    dynamodb.put_item(TableName=table, Item=bad)
+    try:
+        yield
+    finally:
+        dynamodb.put_item(TableName=table, Item={**version("v000001"), "version": {"S": "active"}})
+
+
+@contextmanager
+def broken_worker(stack: LocalCloud) -> Iterator[str]:
+    """Deploy a worker that cannot start, and give what it answers; at the end its alias is put back."""
+    functions, name = stack.boto3("lambda"), stack.outputs["function_names"]["worker"]
+    before = functions.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
+    handler = functions.get_function_configuration(FunctionName=name)["Handler"]
+    functions.update_function_configuration(FunctionName=name, Handler="nowhere.handler")
+    broken = functions.publish_version(FunctionName=name)["Version"]
+    functions.update_alias(FunctionName=name, Name="live", FunctionVersion=broken)
+    try:
+        answer = functions.invoke(FunctionName=name, Qualifier="live", Payload=b'{"Records": []}')
+        yield str(json.loads(answer["Payload"].read())["errorMessage"])
+    finally:
+        functions.update_alias(FunctionName=name, Name="live", FunctionVersion=before)
+        functions.update_function_configuration(FunctionName=name, Handler=handler)
+        functions.delete_function(FunctionName=name, Qualifier=broken)
+
+
+def take_all(stack: LocalCloud, url: str, count: int, timeout_s: float = 30) -> list[dict[str, Any]]:
+    """Receive and delete `count` messages of a queue that nobody else reads."""
+    sqs = stack.boto3("sqs")
+    found: list[dict[str, Any]] = []
+    deadline = time.monotonic() + timeout_s
+    while len(found) < count and time.monotonic() < deadline:
+        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            found.append(message)
+    return found

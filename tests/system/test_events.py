@@ -1,0 +1,115 @@
+"""A rule of somebody else's hears of every transition of a job, in order; without events allowed, none is lost."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloud.demo import default_document
+from cloud.local_cloud import REPOSITORY, LocalCloud
+from cloud.ministack import rewind_streams
+from tests.system.watching import logged, until, without_statement
+
+pytestmark = pytest.mark.system
+
+DOCUMENT = default_document(REPOSITORY / "examples" / "rfp-analysis")
+RULE = "somebody-elses"
+
+
+@dataclass
+class Listener:
+    """A queue that a rule of the bus feeds, in another team's hands."""
+
+    stack: LocalCloud
+    queue_url: str
+    heard: list[dict[str, Any]] = field(default_factory=list)
+
+    def of(self, job_id: str) -> list[dict[str, Any]]:
+        """Receive what is there, and return the events of a job so far, in the order in which they came."""
+        sqs = self.stack.boto3("sqs")
+        while messages := sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                self.heard.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return [event for event in self.heard if event["detail"]["job_id"] == job_id]
+
+    def until_ended(self, job_id: str) -> list[dict[str, Any]]:
+        """Return a job's events once one of them tells of its end."""
+
+        def look() -> list[dict[str, Any]] | None:
+            events = self.of(job_id)
+            return events if events and events[-1]["detail"]["status"] in {"completed", "failed"} else None
+
+        return until(look)
+
+
+@pytest.fixture
+def listener(stack: LocalCloud) -> Iterator[Listener]:
+    sqs, bus = stack.boto3("sqs"), stack.boto3("events")
+    url = sqs.create_queue(QueueName=RULE)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    bus.put_rule(Name=RULE, EventPattern=json.dumps({"source": ["analysis-jobs"]}))
+    bus.put_targets(Rule=RULE, Targets=[{"Id": "queue", "Arn": arn}])
+    yield Listener(stack, url)
+    bus.remove_targets(Rule=RULE, Ids=["queue"])
+    bus.delete_rule(Name=RULE)
+    sqs.delete_queue(QueueUrl=url)
+
+
+def told(events: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(event["detail-type"], event["detail"]["transition"]) for event in events]
+
+
+def test_every_transition_of_a_job_is_heard_once_and_in_order(stack: LocalCloud, listener: Listener) -> None:
+    client = stack.client()
+    job_id = client.submit("rfp-analysis", {"document": client.upload(DOCUMENT)})["job_id"]
+    job = client.ended(job_id)
+    events = listener.until_ended(job_id)
+    assert told(events) == [("Job queued", "submit"), ("Job processing", "claim"), ("Job completed", "complete")]
+    details = [event["detail"] for event in events]
+    ids = [detail["id"] for detail in details]
+    assert len(set(ids)) == 3
+    assert all(each.startswith(f"{job_id}.") for each in ids)
+    assert [detail["version"] for detail in details] == sorted(detail["version"] for detail in details)
+    assert [(detail["transition"], detail["at"]) for detail in details] == [
+        (entry["transition"], entry["at"]) for entry in job["history"]
+    ]
+    assert {detail["tenant"] for detail in details} == {"acme"}
+    assert not {"input", "result", "document"} & details[-1].keys()
+
+
+def test_a_job_that_fails_says_why(stack: LocalCloud, listener: Listener) -> None:
+    client = stack.client()
+    job_id = client.submit("rfp-analysis", {"document": f"{'0' * 26}/never-uploaded.pdf"})["job_id"]
+    job = client.ended(job_id)
+    events = listener.until_ended(job_id)
+    assert told(events)[-1] == ("Job failed", "fail")
+    assert events[-1]["detail"]["error"] == job["error"]
+
+
+def test_events_that_could_not_go_out_go_out_later_and_in_order(stack: LocalCloud, listener: Listener) -> None:
+    client = stack.client()
+    document = client.upload(DOCUMENT)
+    since = time.time()
+    with without_statement(stack, "events", "EventsPut"):
+        job_id = client.submit("rfp-analysis", {"document": document})["job_id"]
+        client.ended(job_id)
+        until(lambda: [line for line in logged(stack, "events", since) if "AccessDenied" in line])
+        assert listener.of(job_id) == []
+    events = listener.until_ended(job_id)
+    assert told(events) == [("Job queued", "submit"), ("Job processing", "claim"), ("Job completed", "complete")]
+
+
+def test_a_kept_cloud_reads_its_streams_from_the_beginning(tmp_path: Path) -> None:
+    state = tmp_path / "lambda.json"
+    rewind_streams(state)
+    assert not state.exists()
+    state.write_text(
+        json.dumps({"payload": {"functions": 1, "dynamodb_stream_positions": {"data": {"a": 9}}}}), "utf-8"
+    )
+    rewind_streams(state)
+    assert json.loads(state.read_text("utf-8")) == {"payload": {"functions": 1}}
