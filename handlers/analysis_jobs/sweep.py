@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from analysis_jobs.clock import Clock
 from analysis_jobs.observability import count, log
 from analysis_jobs.record import Changes, JobFailure, JobKey, JobRecord
 from analysis_jobs.settings import Settings
-from analysis_jobs.stores.ports import JobQueue, JobStore, Landed
+from analysis_jobs.stores.ports import JobQueue, JobStore, Landed, Refused
 from analysis_jobs.transitions import ABANDON, CANCEL_LOST, EXPIRE, REQUEUE, RESEND, Status, Transition
 
 # How long a message may be on its way before it counts as lost, the first time; it doubles with every sending, so that
@@ -73,20 +74,21 @@ class Sweeper:
         return self._dead_worker(key, job) if job.status is Status.PROCESSING else self._lost_message(key, job)
 
     def _dead_worker(self, key: JobKey, job: JobRecord) -> str:
-        now = self.clock.now()
+        now, mark = self.clock.now(), uuid4().hex
         due_at = min(now + SEND_GRACE, job.deadline)
-        changes = Changes({"due_at": due_at, "lease_until": None, "failure": _last_error(job)})
-        outcome = self.store.transition(key, REQUEUE, changes, now=now)
-        if not isinstance(outcome, Landed):
+        changes = {"due_at": due_at, "lease_until": None, "failure": _last_error(job), "claimant": mark}
+        outcome = self.store.transition(key, REQUEUE, Changes(changes), now=now)
+        if outcome.job is None or not _landed(outcome, mark):
             return "overtaken"
         self.queue.send(job.lane, key, dedupe=f"{job.job_id}-{outcome.job.fence}-requeue")
         return "requeue"
 
     def _lost_message(self, key: JobKey, job: JobRecord) -> str:
         # First the row, then the message: a crash between leaves a row that is due again, not a message too many.
-        now = self.clock.now()
-        changes = Changes({"due_at": min(now + send_grace(job.sends + 1), job.deadline)})
-        if not isinstance(self.store.transition(key, RESEND, changes, now=now, read=job), Landed):
+        now, mark = self.clock.now(), uuid4().hex
+        changes = Changes({"due_at": min(now + send_grace(job.sends + 1), job.deadline), "claimant": mark})
+        outcome = self.store.transition(key, RESEND, changes, now=now, read=job)
+        if not _landed(outcome, mark):
             return "overtaken"
         self.queue.send(job.lane, key, dedupe=f"{job.job_id}-{job.fence}-{job.sends}")
         return "resend"
@@ -107,6 +109,11 @@ class Sweeper:
             return "cancel"
         count("JobsFailed")
         return "fail"
+
+
+def _landed(outcome: Landed | Refused, mark: str) -> bool:
+    """Tell whether a write with this mark landed: refused, and there all the same, where its reply was lost."""
+    return isinstance(outcome, Landed) or (outcome.job is not None and outcome.job.claimant == mark)
 
 
 def _last_error(job: JobRecord) -> JobFailure:

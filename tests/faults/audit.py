@@ -88,10 +88,10 @@ def bound_of_calls(job: JobRecord, stages: int) -> int:
 def crash_waits(
     kills: Iterable[tuple[int, float]], claims: Mapping[int, Iterable[tuple[str, float]]], jobs: Mapping[str, JobRecord]
 ) -> list[CrashWait]:
-    """Return what each kill did to the jobs that the process held; `claims` (job, when) by pid, as logged."""
+    """Return what each kill did to the jobs that the process held; `claims` (job, when) by process, as logged."""
     waits = []
-    for pid, killed_at in kills:
-        for job_id, claimed_at in claims.get(pid, ()):
+    for name, killed_at in kills:
+        for job_id, claimed_at in claims.get(name, ()):
             if wait := _wait(jobs[job_id], claimed_at, killed_at):
                 waits.append(wait)
     return waits

@@ -1,4 +1,4 @@
-"""What the proofs measured, a JSON line each: `make faults` prints them as a table, `docs/reliability.md` keeps them."""
+"""What the proofs measured, a JSON line each: `make faults` prints them, `docs/reliability.md` keeps them."""
 
 import json
 import sys

@@ -1,11 +1,11 @@
-"""What must hold of every write that lands, whoever made it and whatever else happened: the invariants of the design."""
+"""What must hold of every write that lands, whoever made it: the invariants of the design."""
 
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from analysis_jobs.record import MAX_HISTORY, JobRecord
+from analysis_jobs.record import MAX_HISTORY
 from tests.faults.ledger import Ledger, Life, Write
 
 LEASE = timedelta(seconds=60)

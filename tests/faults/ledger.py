@@ -4,10 +4,9 @@ Nothing here asks the library what is allowed: the rules are those of the design
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from analysis_jobs.record import JobKey, JobRecord
 from tests.faults.baton import Process
@@ -68,10 +67,14 @@ class Write:
     kept: Mapping[str, int]
 
 
+# Yields every rule that a write breaks, and how; see `invariants`.
+type Rules = Callable[[Write, Ledger], Iterable[tuple[str, str]]]
+
+
 class Ledger:
     """Every job's life, every artifact's writer, and what was found to be wrong."""
 
-    def __init__(self, rules: "Rules") -> None:
+    def __init__(self, rules: Rules) -> None:
         self.lives: dict[JobKey, Life] = {}
         self.writers: dict[str, Claim | None] = {}
         self.claims: dict[Process, Claim] = {}
@@ -164,6 +167,3 @@ class Ledger:
         if (key, dedupe) in self.dedupes:
             self.broken.append(f"messages: {dedupe} was sent twice")
         self.dedupes.add((key, dedupe))
-
-
-type Rules = Any  # a callable of a write and its ledger that yields what is wrong; see `invariants`

@@ -262,25 +262,27 @@ class Fleet:
             zygote.stdin.close()
 
     @property
-    def pids(self) -> list[int]:
+    def names(self) -> list[int]:
         """All that were ever started."""
         return list(self._logs)
 
     def spawn(self, role: str = "worker", **fields: Any) -> int:
-        """Start a process; return its pid."""
-        log = self._aws.folder / f"{role}-{len(self._logs)}.log"
-        task = Task(role, str(log), self._aws.queue_url, self._aws.url, self._aws.bundle, **fields)
-        pid = int(self._ask({"spawn": asdict(task)}))
-        self._logs[pid] = log
-        return pid
+        """Start a process; return its name."""
+        with self._lock:
+            name = len(self._logs)
+            self._logs[name] = self._aws.folder / f"{role}-{name}.log"
+        log = str(self._logs[name])
+        task = Task(role, log, self._aws.queue_url, self._aws.url, self._aws.bundle, **fields)
+        self._ask({"spawn": asdict(task), "name": name})
+        return name
 
-    def signal(self, pid: int, signal: int) -> bool:
+    def signal(self, name: int, signal: int) -> bool:
         """Send a signal; return whether there was still anybody to take it. 0 only asks that."""
-        return bool(self._ask({"signal": int(signal), "pid": pid}))
+        return bool(self._ask({"signal": int(signal), "name": name}))
 
-    def lines(self, pid: int | None = None) -> Iterator[Mapping[str, Any]]:
+    def lines(self, name: int | None = None) -> Iterator[Mapping[str, Any]]:
         """Yield the JSON lines that one process, or all of them, wrote."""
-        logs = list(self._logs.values()) if pid is None else [self._logs[pid]]
+        logs = list(self._logs.values()) if name is None else [self._logs[name]]
         for log in logs:
             if not log.exists():
                 continue
@@ -290,9 +292,9 @@ class Fleet:
                 except json.JSONDecodeError:  # its last words, or a metric cut by a kill
                     continue
 
-    def last_words(self, pid: int) -> str:
+    def last_words(self, name: int) -> str:
         """Return the end of a process' output."""
-        return self._logs[pid].read_text(encoding="utf-8")[-3000:]
+        return self._logs[name].read_text(encoding="utf-8")[-3000:]
 
     def _ask(self, request: Mapping[str, Any]) -> Any:
         assert self._zygote.stdin

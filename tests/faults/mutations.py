@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from analysis_jobs import attempt, checkpoints, control, sweep, work
+from analysis_jobs import attempt, control, sweep, work
 from analysis_jobs import transitions as table
 from analysis_jobs.record import Changes
 from analysis_jobs.transitions import Guard, Status, Transition
+from tests.faults import scenes
 
 type Mutation = Callable[[], AbstractContextManager[object]]
 
@@ -48,7 +49,7 @@ def _writing(module: Any, change: Callable[[dict[str, Any]], Mapping[str, Any]])
 
 
 def _waits_without_being_due(values: dict[str, Any]) -> dict[str, Any]:
-    return values | ({"due_at": None} if "not_before" in values and values["not_before"] else {})
+    return values | ({"due_at": None} if values.get("not_before") else {})
 
 
 def _is_due_as_before(values: dict[str, Any]) -> dict[str, Any]:
@@ -93,20 +94,24 @@ def _an_attempt_back_for_nothing() -> AbstractContextManager[object]:
     return patch.object(attempt.Attempt, "gained", property(lambda _: True))
 
 
-MUTATIONS: dict[str, tuple[Mutation, str | None]] = {
+# What is taken away, and how it is found: by walks in which most are held up at one request, or in a scene.
+MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
     "a beat without the token": (_without(table.BEAT, Guard.TOKEN), "beat"),
     "a completion without the token": (_without(table.COMPLETE, Guard.TOKEN), "complete"),
     "a failure without the token": (_without(table.FAIL, Guard.TOKEN), "fail"),
     "a release without the token": (_without(table.RELEASE, Guard.TOKEN), "release"),
     "a deferral without the token": (_without(table.DEFER, Guard.TOKEN), "defer"),
     "a continuation without the token": (_without(table.CONTINUE, Guard.TOKEN), "continue"),
-    "a stop without the token": (_without(table.STOP, Guard.TOKEN), "stop"),
+    "a stop without the token": (_without(table.STOP, Guard.TOKEN), scenes.stale_stop),
     "a completion from any state": (_from(table.COMPLETE, *Status), "complete"),
     "a retry of what has completed": (_from(table.RETRY, Status.COMPLETED), "retry"),
     "a claim that takes what is held": (_without(table.CLAIM, Guard.LEASE_EXPIRED), None),
     "a sweep that requeues what is held": (_without(table.REQUEUE, Guard.LEASE_EXPIRED), "requeue"),
-    "a sweep that abandons what is held": (_without(table.ABANDON, Guard.LEASE_EXPIRED), "abandon"),
-    "a sweep that expires what is held": (_without(table.EXPIRE, Guard.LEASE_EXPIRED), "expire"),
+    "a sweep that abandons what is held": (
+        _without(table.ABANDON, Guard.LEASE_EXPIRED),
+        scenes.late_beat_before_abandon,
+    ),
+    "a sweep that expires what is held": (_without(table.EXPIRE, Guard.LEASE_EXPIRED), scenes.late_beat_before_expiry),
     "a sweep that cancels what is held": (_without(table.CANCEL_LOST, Guard.LEASE_EXPIRED), "cancel_lost"),
     "a claim without an attempt left": (_without(table.CLAIM, Guard.ATTEMPTS_LEFT), None),
     "attempts counted on failure": (_attempts_counted_on_failure, None),
@@ -127,6 +132,6 @@ MUTATIONS: dict[str, tuple[Mutation, str | None]] = {
     "an end that stays due": (_writing(work, _stays_due), None),
     "an end by the sweeper that stays due": (_writing(sweep, _stays_due), None),
     "a refused beat that stops nobody": (_goes_on_after_a_refused_beat, "model"),
-    "results without the token in their key": (_artifacts_without_a_token(attempt, "store_json"), "put"),
+    "results without the token in their key": (_artifacts_without_a_token(attempt, "store_json"), scenes.stale_result),
     "checkpoints without the token in their key": (_artifacts_without_a_token(attempt, "Checkpoints"), None),
 }

@@ -51,7 +51,7 @@ class Size:
 
 @dataclass
 class Storm:
-    """`with Storm(aws, size, seed) as storm`: it rages until the block is left; `kills` are (pid, when)."""
+    """`with Storm(aws, size, seed) as storm`: it rages until the block is left; `kills` are (process, when)."""
 
     aws: LocalAws
     size: Size
@@ -67,7 +67,7 @@ class Storm:
         self._random = random.Random(self.seed)
         self._over = threading.Event()
         self._all_in = threading.Event()
-        self._pids: dict[int, str] = {}
+        self._running: dict[int, str] = {}
         self._lock = threading.Lock()
         forces = (self._submit, self._kill, self._pause, self._worsen)
         self._threads = [threading.Thread(target=self._guarded, args=(force,)) for force in forces]
@@ -112,8 +112,8 @@ class Storm:
         self.aws.stand_in.set(*scenarios, **PACE)
 
     def _spawn(self, role: str) -> None:
-        pid = self.aws.fleet.spawn(role, batch=1 + len(self._pids) % 2, forget_to_delete=0.1)
-        self._pids[pid] = role
+        name = self.aws.fleet.spawn(role, batch=1 + len(self._running) % 2, forget_to_delete=0.1)
+        self._running[name] = role
 
     def _guarded(self, force: Callable[[], None]) -> None:
         try:
@@ -131,23 +131,23 @@ class Storm:
     def _kill(self) -> None:
         while not self._over.wait(self._random.uniform(0.5, 1.5) * self.size.kill_every_s):
             with self._lock:
-                pid, role = self._random.choice(list(self._pids.items()))
-                self.aws.fleet.signal(pid, signal.SIGKILL)
-                self.kills.append((pid, time.time()))
-                del self._pids[pid]
+                name, role = self._random.choice(list(self._running.items()))
+                self.aws.fleet.signal(name, signal.SIGKILL)
+                self.kills.append((name, time.time()))
+                del self._running[name]
                 self._spawn(role)
 
     def _pause(self) -> None:
         """Stop a worker for longer than its lease, and wake it: it believes that it still has the job."""
         while not self._over.wait(self._random.uniform(0.5, 1.5) * self.size.pause_every_s):
             with self._lock:
-                pid = self._random.choice([pid for pid, role in self._pids.items() if role == "worker"])
-                self.pauses += self.aws.fleet.signal(pid, signal.SIGSTOP)
-                del self._pids[pid]  # not to be killed meanwhile
-            self._over.wait(1.5 * self.aws.lease_s)
+                name = self._random.choice([name for name, role in self._running.items() if role == "worker"])
+                self.pauses += self.aws.fleet.signal(name, signal.SIGSTOP)
+                del self._running[name]  # not to be killed meanwhile
+            self._over.wait(self._random.uniform(1.2, 3.0) * self.aws.lease_s)
             with self._lock:
-                if self.aws.fleet.signal(pid, signal.SIGCONT):
-                    self._pids[pid] = "worker"
+                if self.aws.fleet.signal(name, signal.SIGCONT):
+                    self._running[name] = "worker"
 
     def _worsen(self) -> None:
         while not self._over.wait(self._random.uniform(0.5, 1.5) * self.size.outage_every_s):

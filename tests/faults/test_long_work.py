@@ -33,12 +33,12 @@ def test_work_of_five_invocations_does_each_part_once_and_spends_no_attempt_on_i
     """Each part takes more than half of a function's time, so that no two of them fit into one invocation."""
     aws.stand_in.reset()
     aws.stand_in.set(first_token_s=STAGE_S)
-    pid = aws.fleet.spawn(timeout_s=TIMEOUT_S)
+    name = aws.fleet.spawn(timeout_s=TIMEOUT_S)
     began = time.monotonic()
     key = aws.submit(1 if analysis == "five-stages" else 2, analysis)
     job = until(lambda: ended(aws, key), 60)
     took_s = time.monotonic() - began
-    assert aws.fleet.signal(pid, 9)
+    assert aws.fleet.signal(name, 9)
     assert (job.status, job.attempt, job.failure) == (Status.COMPLETED, 1, None)
     took = [entry.transition for entry in job.history]
     assert took == ["claim", "continue"] * 4 + ["claim", "complete"]
@@ -62,15 +62,15 @@ def test_a_cancel_stops_a_running_job_within_a_heartbeat(aws: LocalAws, manner: 
     jobs = 20 if long else 3
     aws.stand_in.reset()
     aws.stand_in.set(**MANNERS[manner])
-    pids = [aws.fleet.spawn(timeout_s=60.0) for _ in range(jobs)]
+    workers = [aws.fleet.spawn(timeout_s=60.0) for _ in range(jobs)]
     first = 100 * (1 + list(MANNERS).index(manner))
     keys = [aws.submit(first + number) for number in range(jobs)]
     until(lambda: len(aws.stand_in.calls(outcome="running")) == jobs, 30)
     time.sleep(HEARTBEAT_S)  # let what was sent before a stall arrive
     latencies = sorted(cancelled_after(aws, key) for key in keys)
     until(lambda: not aws.stand_in.calls(outcome="running"), 5)
-    for pid in pids:
-        assert aws.fleet.signal(pid, 9)
+    for name in workers:
+        assert aws.fleet.signal(name, 9)
     assert len(aws.stand_in.calls()) == jobs
     assert latencies[-1] < HEARTBEAT_S + 0.75
     record(

@@ -13,7 +13,7 @@ from analysis_jobs.record import Changes, JobKey, JobRecord
 from analysis_jobs.stores.memory import MemoryJobStore
 from analysis_jobs.stores.ports import Landed, Refused
 from analysis_jobs.transitions import Status, Transition
-from tests.handlers.builders import Book, Shop, Value
+from tests.handlers.builders import START, Book, Shop, Value
 
 
 class Forgetful(MemoryJobStore):
@@ -71,6 +71,17 @@ def test_an_end_is_logged_and_counted_as_one(
     shop = Shop([stage_that_raises(error)], store=Forgetful(name))
     assert shop.deliver(shop.keep()).status.ended
     assert counted == [{"complete": "JobsCompleted", "fail": "JobsFailed"}[name]]
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"), [("requeue", {"status": Status.PROCESSING, "attempt": 1, "fence": 1}), ("resend", {})]
+)
+def test_a_job_that_the_sweeper_took_on_gets_its_message_all_the_same(name: str, fields: dict[str, Any]) -> None:
+    shop = Shop([stage_that_raises(None)], store=Forgetful(name))
+    shop.keep(due_at=START, lease_until=START if fields else None, **fields)
+    assert shop.sweeper.sweep() == {name: 1}
+    assert len(shop.queue.sent) == 1
+    assert not shop.sweeper.sweep()
 
 
 @pytest.mark.parametrize(("status", "action"), [(500, Action.DEFER), (503, Action.DEFER), (400, Action.RETRY)])

@@ -23,14 +23,14 @@ def test_nothing_lands_of_what_a_worker_writes_that_was_paused_past_its_lease(tm
         steps = steps_of_a_job(aws)
         assert {name.split()[1] for name in steps} > {"dynamodb:UpdateItem", "s3:PutObject", "s3:GetObject"}
         paused = pause_before_each(aws, steps)
-        for pid in [aws.fleet.spawn() for _ in range(6)] + [aws.fleet.spawn("sweeper", every_s=2.0)]:
-            assert aws.fleet.signal(pid, 0)
+        for name in [aws.fleet.spawn() for _ in range(6)] + [aws.fleet.spawn("sweeper", every_s=2.0)]:
+            assert aws.fleet.signal(name, 0)
         ended = until(lambda: all_ended(aws), 60)
         assert Counter(job.status for job in ended.values()) == {Status.COMPLETED: len(steps) + 1}
         before, calls = everything(aws), calls_by_job(aws.stand_in.calls())
-        for pid in paused:
-            assert aws.fleet.signal(pid, signal.SIGCONT)
-        until(lambda: all(handled(aws, pid) for pid in paused), 30)
+        for name in paused:
+            assert aws.fleet.signal(name, signal.SIGCONT)
+        until(lambda: all(handled(aws, name) for name in paused), 30)
         after = everything(aws)
         assert {label: after.get(label) for label in before} == before
         # What a woken worker leaves in the bucket is under its own token: no row names it.
@@ -40,7 +40,7 @@ def test_nothing_lands_of_what_a_worker_writes_that_was_paused_past_its_lease(tm
         assert broken_rules(aws.changes()) == []
         late = calls_by_job(aws.stand_in.calls()) - calls
         assert max(late.values(), default=0) <= 1
-        refused = Counter(line.get("event") for pid in paused for line in aws.fleet.lines(pid))
+        refused = Counter(line.get("event") for name in paused for line in aws.fleet.lines(name))
         record(
             "stale worker",
             paused_before=len(steps),
@@ -54,9 +54,9 @@ def test_nothing_lands_of_what_a_worker_writes_that_was_paused_past_its_lease(tm
 def steps_of_a_job(aws: LocalAws) -> list[str]:
     """Let one job run undisturbed; return its worker's AWS calls in their order, of the heartbeat's the first two."""
     aws.submit(0)
-    pid = aws.fleet.spawn(say_calls=True, invocations=1)
-    until(lambda: handled(aws, pid), 30)
-    labels = [line["label"] for line in aws.fleet.lines(pid) if line.get("event") == "harness.call"]
+    name = aws.fleet.spawn(say_calls=True, invocations=1)
+    until(lambda: handled(aws, name), 30)
+    labels = [line["label"] for line in aws.fleet.lines(name) if line.get("event") == "harness.call"]
     assert set(BEATS) < set(labels)
     return [label for label in labels if label.startswith("work ") or label in BEATS]
 
@@ -65,9 +65,9 @@ def pause_before_each(aws: LocalAws, steps: list[str]) -> list[int]:
     """Give each step a job and a worker that stops before it; return the workers once all of them are stopped."""
     for number in range(1, len(steps) + 1):
         aws.submit(number)
-    pids = [aws.fleet.spawn(pause_before=step, invocations=1, timeout_s=300.0) for step in steps]
-    until(lambda: all(said(aws, pid, "paused") for pid in pids), 30)
-    return pids
+    workers = [aws.fleet.spawn(pause_before=step, invocations=1, timeout_s=300.0) for step in steps]
+    until(lambda: all(said(aws, name, "paused") for name in workers), 30)
+    return workers
 
 
 def everything(aws: LocalAws) -> dict[Any, Any]:

@@ -29,16 +29,16 @@ _ORDERS: dict[str, tuple[Order, ...]] = {
     **dict.fromkeys(("answer", "wait", "join", "start", "acknowledge"), ()),
 }
 _PAUSES = {**dict.fromkeys(_ORDERS, 0.0), "beat": 0.1, "claim": 0.1}
-_FOCUSES = tuple(edge.name for edge in ALL) + ("put", "send", "model")
+_FOCUSES = (*(edge.name for edge in ALL), "put", "send", "model")
 _JUMPS = (1, 1, 5, 14, 16, 30, 61, 63, 125, 600, -1, -2)
 
 
 class Walk:
-    """Chooses what happens next, by a seed."""
+    """Chooses what happens next. Most are held up at `focus`, where it is given: the name of a request."""
 
-    def __init__(self, world: World, seed: int, focus: str | None = None) -> None:
+    def __init__(self, world: World, choose: random.Random, focus: str | None = None) -> None:
         self.world = world
-        self.choose = random.Random(seed)
+        self.choose = choose
         self.chosen: Counter[str] = Counter()
         # Worlds differ in how hostile they are: in the friendly ones jobs get further, in the others they meet more.
         self.kills = self.choose.random() < 0.6

@@ -21,16 +21,16 @@ def until[Seen](look: Callable[[], Seen | None], timeout_s: float) -> Seen:
     raise AssertionError(f"not seen within {timeout_s:.0f} s")
 
 
-def said(aws: LocalAws, pid: int, event: str) -> bool:
+def said(aws: LocalAws, name: int, event: str) -> bool:
     """Tell whether a process has written a line of the harness'."""
-    return any(line.get("event") == f"harness.{event}" for line in aws.fleet.lines(pid))
+    return any(line.get("event") == f"harness.{event}" for line in aws.fleet.lines(name))
 
 
-def handled(aws: LocalAws, pid: int) -> bool:
+def handled(aws: LocalAws, name: int) -> bool:
     """Tell whether a process that takes one message is done with it; fail where it died instead."""
-    if said(aws, pid, "handled"):
+    if said(aws, name, "handled"):
         return True
-    assert aws.fleet.signal(pid, 0), aws.fleet.last_words(pid)
+    assert aws.fleet.signal(name, 0), aws.fleet.last_words(name)
     return False
 
 
@@ -49,11 +49,11 @@ def all_ended(aws: LocalAws) -> Mapping[str, JobRecord] | None:
 def claims(aws: LocalAws) -> dict[int, list[tuple[str, float]]]:
     """Return which jobs each process claimed, and when, as it logged them."""
     found = defaultdict(list)
-    for pid in aws.fleet.pids:
-        for line in aws.fleet.lines(pid):
+    for name in aws.fleet.names:
+        for line in aws.fleet.lines(name):
             if line.get("event") == "job.claimed":
                 at = datetime.strptime(line["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z")
-                found[pid].append((line["job_id"], at.timestamp()))
+                found[name].append((line["job_id"], at.timestamp()))
     return found
 
 

@@ -1,8 +1,8 @@
-"""Execution environments that can be killed: `python -m tests.faults.worker_process` forks one for each line it reads.
+"""Execution environments that can be killed: `python -m tests.faults.worker_process` forks one for each line read.
 
-A line is JSON: {"spawn": Task} or {"signal": number, "pid": pid}; each is answered by one line. Forking an image that
-has everything imported, and its clients made, gives a new environment in milliseconds, where a start from nothing takes
-a second of CPU. No client has connected when it is forked.
+A line is JSON: {"spawn": Task, "name": number} or {"signal": number, "name": number}; each is answered by one line.
+Forking an image that has everything imported, and its clients made, gives a new environment in milliseconds, where a
+start from nothing takes a second of CPU. No client has connected when it is forked.
 Whoever is forked lives no longer than this process, and this one no longer than its standard input.
 
 Times are scaled: what the library fixes in seconds for a lease of 60 s is divided here as the lease is.
@@ -223,10 +223,10 @@ def _poller(aws_url: str, bundle: str) -> Any:
 
 
 class _Zygote:
-    """Forks, and signals whom it forked: nobody else's pid can be meant, for only it reaps them."""
+    """Forks, and signals whom it forked: by names, because the system uses a pid again as soon as it can."""
 
     def __init__(self) -> None:
-        self._children: set[int] = set()
+        self._pids: dict[int, int] = {}
 
     def serve(self) -> None:
         """Answer lines until there are no more."""
@@ -234,13 +234,14 @@ class _Zygote:
         stdin = os.fdopen(os.dup(0), "rb", buffering=0)
         while line := stdin.readline():
             request = json.loads(line)
-            answer = self._spawn(Task(**request["spawn"])) if "spawn" in request else self._signal(**request)
+            name = request["name"]
+            answer = self._spawn(name, Task(**request["spawn"])) if "spawn" in request else self._signal(**request)
             sys.stdout.write(json.dumps(answer) + "\n")
             sys.stdout.flush()
-        for pid in list(self._children):
-            self._signal(signal.SIGKILL, pid)
+        for name in list(self._pids):
+            self._signal(signal.SIGKILL, name)
 
-    def _spawn(self, task: Task) -> int:
+    def _spawn(self, name: int, task: Task) -> bool:
         worker._worker()  # noqa: SLF001 - what the first invocation would do, in each fork again
         sweeper._sweeper()  # noqa: SLF001
         _poller(task.aws_url, task.bundle)
@@ -248,8 +249,8 @@ class _Zygote:
         pid = os.fork()
         if pid == 0:
             self._become(task, parent)
-        self._children.add(pid)
-        return pid
+        self._pids[name] = pid
+        return True
 
     def _become(self, task: Task, parent: int) -> None:
         """Run the task; never returns."""
@@ -268,16 +269,18 @@ class _Zygote:
             sys.stdout.flush()
             os._exit(code)
 
-    def _signal(self, signal: int, pid: int) -> bool:
+    def _signal(self, signal: int, name: int) -> bool:
         """Return whether the process was there to take it; 0 only looks."""
-        if pid in self._children and os.waitpid(pid, os.WNOHANG) != (0, 0):
-            self._children.discard(pid)
-        if pid not in self._children:
+        pid = self._pids.get(name)
+        if pid is None:
+            return False
+        if os.waitpid(pid, os.WNOHANG) != (0, 0):  # until it is waited for, nobody else can have its pid
+            del self._pids[name]
             return False
         os.kill(pid, signal)
         if signal == 9:  # SIGKILL, whose name this argument hides
             os.waitpid(pid, 0)
-            self._children.discard(pid)
+            del self._pids[name]
         return True
 
 

@@ -148,8 +148,17 @@ class World:
         stop_at = self.clock.now() + stop_after if stop_after else None
 
         def work() -> None:
-            parts: Any = (self.store, self.queue, self.artifacts, MemoryPromptStore(), self.model, self.analyses)
-            Worker(*parts, SETTINGS, self.clock).handle(Message(key, QUEUE_ARN, receipt), stop_at)
+            worker = Worker(
+                self.store,
+                self.queue,
+                self.artifacts,
+                MemoryPromptStore(),
+                self.model,
+                self.analyses,
+                SETTINGS,
+                self.clock,
+            )
+            worker.handle(Message(key, QUEUE_ARN, receipt), stop_at)
             self.baton.point("acknowledge")
             self.queue.messages.pop(receipt, None)
 
@@ -161,6 +170,22 @@ class World:
         self._event(f"{process} begins")
         self.baton.spawn(process, work)
         return process
+
+    def till(self, process: Process, at: str) -> Actor:
+        """Let a process run alone until one of its actors is about to do something; its heartbeat goes first."""
+        for _ in range(1_000):
+            actors = [actor for actor in process.actors if not actor.over]
+            if waiting := [actor for actor in actors if actor.at == at]:
+                return waiting[0]
+            ready = [actor for actor in actors if actor.ready()]
+            assert ready, f"{process} waits, and is not about to {at}: {[actor.at for actor in actors]}"
+            self.step(ready[-1])
+        raise AssertionError(f"{process} never came to {at}")
+
+    def end(self, process: Process) -> None:
+        """Let a process run alone to its end."""
+        while not process.over:
+            self.step(next(actor for actor in process.actors if not actor.over and actor.ready()))
 
     # What must hold
 
@@ -178,7 +203,7 @@ class World:
         sweeper = self.sweep()
         while not sweeper.over:
             self.step(sweeper.actors[0])
-        assert others == [process for process in self.baton.processes if process is not sweeper]
+        assert others == [process for process in self.baton.processes if not process.over]
         now = self.clock.now()
         for key, life in self.ledger.lives.items():
             row = life.row

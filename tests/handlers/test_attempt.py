@@ -290,3 +290,33 @@ def test_time_outs_of_different_stages_are_counted_apart() -> None:
     silence = Retry("model_timeout", "silence", after=SECOND)
     job = run(Shop([one, two], ScriptedModel(silence, says("a"), silence, says("b"))))
     assert (job.status, job.timeouts) == (Status.COMPLETED, {"one": 1, "two": 1})
+
+
+def test_a_call_that_is_broken_off_for_lack_of_time_is_no_error_of_the_model() -> None:
+    def cut_off(_question: Any) -> Any:
+        for _ in range(40):
+            shop.clock.step(15 * SECOND)
+        raise Retry("model_connection", "the connection to the model failed")
+
+    def one(_job: Job[Book]) -> dict[str, int]:
+        return {}
+
+    def two(job: Job[Book]) -> Value:
+        return Value(text=job.ask("?"))
+
+    shop = Shop([one, two], ScriptedModel(cut_off, says("gold")))
+    job = run(shop, time=TIME, max_attempts=1)
+    assert (job.status, steps(job)) == (Status.COMPLETED, ["claim", "continue", "claim", "complete"])
+
+
+def test_a_stage_costs_one_write_of_the_row() -> None:
+    def one(_job: Job[Book]) -> dict[str, int]:
+        return {}
+
+    def two(_job: Job[Book]) -> dict[str, int]:
+        return {}
+
+    def three(_job: Job[Book]) -> Value:
+        return Value(text="x")
+
+    assert run(Shop([one, two, three])).version == 1 + 4, "submit; claim, one, two, complete"

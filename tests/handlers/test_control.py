@@ -12,7 +12,7 @@ from analysis_jobs.analysis import Analyses
 from analysis_jobs.clock import ManualClock
 from analysis_jobs.control import Control
 from analysis_jobs.problems import Problem
-from analysis_jobs.record import Changes, JobFailure, JobKey, JobRecord
+from analysis_jobs.record import MAX_HISTORY, Changes, HistoryEntry, JobFailure, JobKey, JobRecord
 from analysis_jobs.stores.memory import MemoryQueue
 from analysis_jobs.stores.ports import JobStore, Landed, Refused
 from analysis_jobs.transitions import (
@@ -24,6 +24,7 @@ from analysis_jobs.transitions import (
     RELEASE,
     REQUEST_CANCEL,
     RETRY,
+    STOP,
     Status,
     Transition,
 )
@@ -260,6 +261,16 @@ def test_a_history_does_not_grow_without_end_of_running_again(desk: Desk) -> Non
         desk.take(key, CLAIM, lease_until=START + MINUTE)
     assert len(desk.job(key).history) <= 42
     assert [entry.transition for entry in desk.job(key).history[-3:]] == ["fail", "retry", "claim"]
+
+
+def test_a_long_history_shows_that_a_cancel_was_asked_for_in_whatever_way_the_job_ends(desk: Desk) -> None:
+    waits = tuple(HistoryEntry(START - MINUTE, "defer", Status.QUEUED) for _ in range(MAX_HISTORY))
+    for transition in (COMPLETE, FAIL, STOP):
+        held = a_processing_job(history=waits)
+        key = desk.keep(held)
+        desk.control.cancel(key)
+        history = desk.take(key, transition, held).history
+        assert [entry.transition for entry in history[-2:]] == ["request_cancel", transition.name]
 
 
 # Races: somebody moves the job on between the read and the write

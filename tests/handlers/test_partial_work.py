@@ -4,7 +4,9 @@ import threading
 
 import pytest
 
-from analysis_jobs import Fail, Job
+from analysis_jobs import Fail, Job, Retry
+from analysis_jobs.errors import OutOfTime
+from analysis_jobs.fan_out import run_all
 from analysis_jobs.transitions import Status
 from tests.handlers.attempts import BREAK, TIME, Chapter, Diary, run, steps
 from tests.handlers.builders import (
@@ -206,3 +208,42 @@ def test_what_an_item_returns_must_be_json() -> None:
     job = run(Shop([read]))
     assert job.failure
     assert (job.failure.code, calls) == ("checkpoint_invalid", [])
+
+
+def test_items_that_are_slow_in_turn_are_not_one_stage_that_times_out_twice() -> None:
+    def read(job: Job[Book]) -> Value:
+        return Value(text="".join(job.each(range(4), lambda _: job.ask("?"))))
+
+    silence = Retry("model_timeout", "silence", after=SECOND)
+    model = ScriptedModel(says("a"), silence, says("b"), silence, says("c"), says("d"))
+    job = run(Shop([read], model), max_attempts=3)
+    assert (job.status, len(model.questions)) == (Status.COMPLETED, 6)
+
+
+def test_after_an_error_in_one_thread_nothing_more_is_begun() -> None:
+    begun: list[int] = []
+    failed = threading.Event()
+
+    def work(number: int, _item: str) -> None:
+        begun.append(number)
+        if number == 0:
+            failed.set()
+            raise ValueError("no")
+        failed.wait(5)
+        threading.Event().wait(0.05)
+
+    with pytest.raises(ValueError, match="no"):
+        run_all(work, ["x"] * 100, at_once=2)
+    assert len(begun) < 10
+
+
+@pytest.mark.parametrize("stopped", range(3))
+def test_of_the_errors_of_all_threads_an_order_to_stop_is_raised(stopped: int) -> None:
+    together = threading.Barrier(3, timeout=5)
+
+    def work(number: int, _item: str) -> None:
+        together.wait()
+        raise OutOfTime if number == stopped else ValueError
+
+    with pytest.raises(OutOfTime):
+        run_all(work, ["x"] * 3, at_once=3)

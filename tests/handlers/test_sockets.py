@@ -146,6 +146,22 @@ def test_a_trip_after_the_answer_does_not_hit_the_next_call_on_the_connection(
     assert model.ask(QUESTION, lambda _: done.trip(), Breaker()).stop_reason == "end_turn"
 
 
+def test_a_cut_that_comes_late_does_not_hit_the_next_call_on_the_connection(
+    model: BedrockModel, stand_in: StandIn
+) -> None:
+    cuts: list[Callable[[], None]] = []
+
+    class Keeping(Breaker):
+        def armed(self, cut: Callable[[], None]) -> Any:
+            cuts.append(cut)
+            return super().armed(cut)
+
+    stand_in.set()
+    model.ask(QUESTION, lambda _: None, Keeping())
+    stand_in.set(chunk_s=0.01)
+    assert model.ask(QUESTION, lambda _: cuts[0](), Breaker()).stop_reason == "end_turn"
+
+
 def test_all_threads_of_one_attempt_are_cut(model: BedrockModel, stand_in: StandIn) -> None:
     stand_in.set(first_token_s=LONG_S)
     breaker, codes = Breaker(), list[str]()

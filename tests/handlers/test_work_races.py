@@ -37,6 +37,7 @@ from tests.handlers.builders import (
     heartbeat_lives,
     key_of,
 )
+from tests.handlers.events import logged
 
 LEASE, EVERY, SWEEP = MINUTE, 15 * SECOND, MINUTE
 
@@ -91,16 +92,23 @@ def test_a_claim_whose_reply_was_lost_for_longer_than_the_lease_is_ours_no_more(
 
 
 @pytest.mark.parametrize("transition", [RELEASE, DEFER], ids=lambda transition: transition.name)
-def test_a_job_that_was_put_back_though_the_reply_was_lost_is_due_as_if_it_were_sent(transition: Transition) -> None:
+def test_a_job_that_was_put_back_though_the_reply_was_lost_is_sent(transition: Transition) -> None:
     def wait(_job: Job[Book]) -> Value:
         raise (Retry if transition is RELEASE else Defer)("code", "message", after=10 * SECOND)
 
     shop = Shop([wait], store=LossyStore(transition))
     key = shop.keep()
     job = shop.deliver(key)
-    assert (job.status, shop.queue.sent, job.due_at) == (Status.QUEUED, [], START + 10 * SECOND + LEASE)
-    shop.clock.advance(10 * SECOND + LEASE)
-    assert shop.sweeper.sweep() == {"resend": 1}
+    assert (job.status, shop.queue.sent) == (Status.QUEUED, [("medium", key, 10 * SECOND)])
+    assert [entry.transition for entry in job.history] == ["claim", transition.name]
+
+
+def test_an_end_whose_reply_was_lost_is_an_end_and_no_stale_write() -> None:
+    shop = Shop([gold], store=LossyStore(COMPLETE))
+    with logged() as lines:
+        job = shop.deliver(shop.keep())
+    assert job.status is Status.COMPLETED
+    assert [line["event"] for line in lines] == ["job.claimed", "job.complete"]
 
 
 @pytest.mark.parametrize("ended", [COMPLETE, FAIL, STOP], ids=lambda transition: transition.name)

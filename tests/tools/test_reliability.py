@@ -30,8 +30,8 @@ def test_the_last_figures_of_a_name_count_and_each_proof_has_its_place(file: Pat
     assert "| failed, by code | worker_lost 4 |" in section
     assert "| AWS requests, by what befell them | nothing 9,000 |" in section
     assert "| stale worker | paused before 11, writes landed 0 |" in section
-    assert "| message | 40 |" in section
-    assert "| stalled | 20 |" in section
+    assert "| message | 40 | 5.2 |" in section
+    assert "| stalled | 20 | 0.8 |" in section
     assert "Long work" not in section
 
 

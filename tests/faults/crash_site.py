@@ -1,0 +1,391 @@
+"""A stack on the AWS that moto plays, in virtual time: a process dies just before or just after an AWS call."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from moto import mock_aws
+from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
+from moto.sqs import models as moto_sqs
+
+from analysis_jobs import heartbeat, ids
+from analysis_jobs.bedrock import BedrockModel
+from analysis_jobs.clock import to_ms
+from analysis_jobs.control import Control
+from analysis_jobs.problems import Problem
+from analysis_jobs.prompts import MemoryPromptStore
+from analysis_jobs.record import JobKey, JobRecord
+from analysis_jobs.stores.dynamo import DynamoJobStore
+from analysis_jobs.stores.s3 import S3ArtifactStore
+from analysis_jobs.stores.sqs import SqsJobQueue
+from analysis_jobs.submission import Intake, Submission
+from analysis_jobs.sweep import Sweeper
+from analysis_jobs.work import Message, Worker
+from cloud.stand_in.eventstream import CONTENT_TYPE, event
+from tests.faults.baton import Actor, Baton, Killed, Process, TurnClock
+from tests.faults.world import analyses
+from tests.handlers.aws import REGION, client, create_job_table
+from tests.handlers.builders import MINUTE, SECOND, START, some_settings
+
+ANSWER_TAKES = 20 * SECOND
+TICK = 5 * SECOND
+_ENDS = ("complete", "fail", "cancel", "stop")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What happens to one job, and how that ends: `replies` are what the model does first (then it answers)."""
+
+    name: str
+    ends: str
+    calls: int  # of the model, that are answered
+    analysis: str = "valuation"
+    keyed: bool = False
+    replies: tuple[str, ...] = ()
+    stop_after: timedelta | None = None
+    deadline: timedelta = 30 * MINUTE
+    acts: Mapping[str, timedelta] = field(default_factory=dict)  # "cancel", "retry", and when
+    lose_messages: int = 0  # so many of the first ones
+    die_asking: int | None = None  # the worker that asks the model for the so-manieth time dies over it
+    exact: bool = True  # the model is asked as often as said; else that often at most
+
+
+@dataclass(frozen=True)
+class Crash:
+    """Where a process dies: at which AWS call, before it is sent or after it was answered."""
+
+    call: int
+    after: bool
+
+
+class Clients:
+    """boto3's clients, made once: whatever they send is a turn of the run that is on."""
+
+    def __init__(self) -> None:
+        self.run: Run | None = None
+        self.by_name = {name: client(name) for name in ("dynamodb", "sqs", "s3", "bedrock-runtime")}
+        for name, made in self.by_name.items():
+            events = made.meta.events
+            events.register(f"before-parameter-build.{name}", self._asked)
+            events.register(f"before-call.{name}", self._before)
+            events.register(f"after-call.{name}", self._after)
+        model = self.by_name["bedrock-runtime"].meta.events
+        model.unregister("before-send", botocore_stubber)  # moto plays no models
+        model.register("before-send.bedrock-runtime", self._model)
+
+    def _asked(self, params: Mapping[str, Any], **_: Any) -> None:
+        if self.run:
+            self.run.asked(params)
+
+    def _before(self, model: Any, **_: Any) -> None:
+        if self.run:
+            self.run.before(f"{model.service_model.service_name} {model.name}")
+
+    def _after(self, http_response: Any, **_: Any) -> None:
+        if self.run:
+            self.run.after(landed=http_response.status_code < 300)
+
+    def _model(self, request: Any, **_: Any) -> AWSResponse | None:
+        return self.run.answer(request) if self.run else None
+
+
+@contextmanager
+def aws() -> Iterator[Clients]:
+    """Give clients of an AWS in memory."""
+    with mock_aws():
+        yield Clients()
+
+
+class Run:
+    """One job from its submission to its end, with one crash at most."""
+
+    _numbers = count(1)
+
+    def __init__(self, clients: Clients, scenario: Scenario, crash: Crash | None = None) -> None:
+        self.scenario, self._crash = scenario, crash
+        self.calls: list[str] = []  # of AWS, in order, each with who made it
+        self.asks = 0
+        self.answers = 0
+        self.kept = 0
+        self.unkept_at_crash = 0
+        self.crashed: str | None = None
+        self.unanswered: int | None = None  # the call over which the scenario's own worker died
+        self._at: dict[Actor, int] = {}
+        self._keeps: dict[Actor, int] = {}
+        self.baton = Baton()
+        self.clock = TurnClock(self.baton, START)
+        self._aws, number = clients, next(self._numbers)
+        boto = clients.by_name
+        self._name = f"aj-{number}"
+        create_job_table(boto["dynamodb"], self._name)
+        boto["s3"].create_bucket(Bucket=self._name, CreateBucketConfiguration={"LocationConstraint": REGION})
+        self._url = boto["sqs"].create_queue(QueueName=self._name, Attributes={"VisibilityTimeout": "90"})["QueueUrl"]
+        self._queue = moto_sqs.sqs_backends[DEFAULT_ACCOUNT_ID][REGION].queues[self._name]
+        self.settings = some_settings(
+            table_name=self._name,
+            bucket_name=self._name,
+            queue_urls={"medium": self._url},
+            inline_bytes=40,
+            lease_s=60,
+            heartbeat_s=15,
+        )
+        self._analyses = analyses(scenario.deadline)
+        self._store = DynamoJobStore(boto["dynamodb"], self._name, self.clock)
+        self._lane = SqsJobQueue(boto["sqs"], self.settings.queue_urls)
+        self._artifacts = S3ArtifactStore(boto["s3"], self._name)
+        self._model = BedrockModel(boto["bedrock-runtime"])
+        self._lost = 0
+        self._retries: list[tuple[str, timedelta]] = []
+        self._received: dict[Process, str] = {}
+        self._callers: dict[Process, str] = {}
+        self.key: JobKey | None = None
+
+    # What the hooks see
+
+    def asked(self, params: Mapping[str, Any]) -> None:
+        """Note whether a write keeps what the model has answered so far."""
+        actor = self.baton.current
+        if actor:
+            names, values = params.get("ExpressionAttributeNames", {}), params.get("ExpressionAttributeValues", {})
+            status = values.get(":status", {}).get("S")
+            keeps = "#checkpoints" in names or status in {"completed", "failed", "cancelled"}
+            self._keeps[actor] = self.answers if keeps and "UpdateExpression" in params else 0
+
+    def before(self, call: str) -> None:
+        """Make a call a turn, or the last thing that its process comes to."""
+        actor = self.baton.current
+        if actor is None:
+            return
+        number = self._at[actor] = len(self.calls)
+        self.calls.append(f"{actor.process.kind}: {call}")
+        self._die_at(number, actor, after=False)
+        self.baton.point(call)
+
+    def after(self, *, landed: bool) -> None:
+        """As `before`, once the answer is there."""
+        actor = self.baton.current
+        if actor is None:
+            return
+        if landed:
+            self.kept = max(self.kept, self._keeps.get(actor, 0))
+        self._die_at(self._at[actor], actor, after=True)
+        self.baton.point("answer")
+
+    def _die_at(self, number: int, actor: Actor, *, after: bool) -> None:
+        if self._crash == Crash(number, after):
+            self.crashed = f"{'after' if after else 'before'} {self.calls[number]}"
+            self.unkept_at_crash = self.answers - self.kept if actor.process.kind == "worker" else 0
+            actor.process.alive = False
+            raise Killed
+
+    def answer(self, request: Any) -> AWSResponse:
+        """Be the model: think for a while, then answer, or not."""
+        actor = self.baton.current
+        assert actor is not None
+        self.asks += 1
+        reply = self.scenario.replies[self.asks - 1] if self.asks <= len(self.scenario.replies) else ""
+        if reply:
+            body = json.dumps({"message": reply}).encode()
+            return AWSResponse(request.url, 400, _headers("x-amzn-ErrorType", reply), _Body(body))
+        self.answers += 1
+        if self.asks == self.scenario.die_asking:
+            self.unanswered = self._at[actor]
+            self.kept = self.answers  # that this answer is lost is the scenario's doing, not the crash's
+            self._received.clear()
+            self._queue._messages.clear()  # noqa: SLF001 - and its message with it
+            actor.process.alive = False
+            raise Killed
+        self.clock.sleep(ANSWER_TAKES)
+        asked = json.loads(request.body)
+        text = f"<{asked['messages'][0]['content'][0]['text']}>"
+        events = (
+            event("messageStart", {"role": "assistant"}),
+            event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": text}}),
+            event("messageStop", {"stopReason": "end_turn"}),
+            event("metadata", {"usage": {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15}}),
+        )
+        headers = _headers("content-type", CONTENT_TYPE)
+        return AWSResponse(request.url, 200, headers, _Body(b"".join(events)))
+
+    # The run
+
+    def go(self) -> JobRecord | None:
+        """Let the job live; return it as it ends, None where it was never accepted."""
+        chances = SimpleNamespace(randbits=random.Random(1).getrandbits)
+        random.seed(1)
+        with ExitStack() as stack:
+            stack.enter_context(patch.object(heartbeat, "Thread", self.baton.thread))
+            stack.enter_context(patch.object(ids, "secrets", chances))
+            stack.enter_context(patch.object(moto_sqs, "unix_time_millis", lambda: float(to_ms(self.clock.now()))))
+            stack.enter_context(patch.object(moto_sqs, "unix_time", lambda: to_ms(self.clock.now()) / 1000))
+            self._aws.run = self
+            try:
+                return self._live()
+            finally:
+                self._aws.run = None
+                for process in list(self.baton.processes):
+                    self.baton.kill(process)
+
+    def _live(self) -> JobRecord | None:
+        acts = {"submit": START, **{act: START + at for act, at in self.scenario.acts.items()}}
+        swept = START
+        while self.clock.now() < START + timedelta(hours=3):
+            now = self.clock.now()
+            for act in [act for act, at in acts.items() if at <= now]:
+                if act == "retry" and not self._has_ended():
+                    continue  # whoever retries has seen it fail
+                del acts[act]
+                if act == "submit" or self._find():
+                    self._come("api", self._act(act), act)
+            if now - swept >= MINUTE:
+                swept = now
+                if self.key is None or self._is_due():
+                    self._come("sweeper", Sweeper(self._store, self._lane, self.settings, self.clock).sweep)
+            self._deliver()
+            self._turns()
+            for act in self._unanswered():
+                acts[act] = now + TICK
+            if not acts and not self.baton.processes and self._is_over():
+                return self.job()
+            self.clock.advance(TICK)
+        raise AssertionError(f"the job does not end: {self.job()}")
+
+    def _turns(self) -> None:
+        while ready := self.baton.runnable():
+            for actor in ready:
+                if not actor.over and actor.ready():
+                    self.baton.step(actor)
+                    if not actor.process.alive:
+                        self.baton.kill(actor.process)
+        for process in [process for process in self._received if process.over]:
+            handle = self._received.pop(process)
+            if process.error is None:
+                self._aws.by_name["sqs"].delete_message(QueueUrl=self._url, ReceiptHandle=handle)
+            else:
+                assert isinstance(process.error, Killed), process.error
+
+    def _unanswered(self) -> list[str]:
+        """Return what callers have to ask again, because the process that they asked is dead."""
+        over = {process: act for process, act in self._callers.items() if process.over}
+        for process in over:
+            del self._callers[process]
+            # Whoever asks again may be told that the job has completed meanwhile.
+            conflict = isinstance(process.error, Problem) and process.error.status == 409
+            assert process.error is None or conflict or isinstance(process.error, Killed), process.error
+        # Who has no idempotency key does not dare to.
+        repeats = self.scenario.keyed
+        return [act for process, act in over.items() if not process.alive and (repeats or act != "submit")]
+
+    def _act(self, act: str) -> Callable[[], object]:
+        if act == "submit":
+            given = {"isbn": "42" + "x" * 80}
+            key = "a key" if self.scenario.keyed else None
+            submission = Submission(analysis=self.scenario.analysis, input=given, subject="books/42" if key else None)
+            parts = (self._store, self._lane, self._artifacts, self._analyses, self.settings, self.clock)
+            return lambda: Intake(*parts).submit("acme", submission, key)
+        control = Control(self._store, self._lane, self._analyses, self.settings, self.clock)
+        key_of_job = self._find()
+        assert key_of_job is not None
+        return lambda: getattr(control, act)(key_of_job)
+
+    def _deliver(self) -> None:
+        if not self._queue.messages:
+            return
+        found = self._aws.by_name["sqs"].receive_message(QueueUrl=self._url, MaxNumberOfMessages=10)
+        for received in found.get("Messages", []):
+            handle = received["ReceiptHandle"]
+            if self._lost < self.scenario.lose_messages:
+                self._lost += 1
+                self._aws.by_name["sqs"].delete_message(QueueUrl=self._url, ReceiptHandle=handle)
+                continue
+            message = Message.parse(received["Body"], f"arn:aws:sqs:{REGION}:1:{self._name}", handle)
+            self._received[self._come("worker", self._work(message))] = handle
+
+    def _work(self, message: Message) -> Callable[[], None]:
+        worker = Worker(
+            self._store,
+            self._lane,
+            self._artifacts,
+            MemoryPromptStore(),
+            self._model,
+            self._analyses,
+            self.settings,
+            self.clock,
+        )
+        limit = self.scenario.stop_after
+        stop_at = self.clock.now() + limit if limit else None
+        return lambda: worker.handle(message, stop_at)
+
+    def _come(self, kind: str, work: Callable[[], object], act: str | None = None) -> Process:
+        process = Process(kind)
+        self.baton.spawn(process, work)
+        if act:
+            self._callers[process] = act
+        return process
+
+    # What is there
+
+    def job(self) -> JobRecord | None:
+        """Return the one job of this run."""
+        key = self._find()
+        return self._store.get(key) if key else None
+
+    def artifact(self, key: str) -> Any:
+        """Return what an artifact holds."""
+        return json.loads(self._artifacts.read(key, 1_000_000))
+
+    def _find(self) -> JobKey | None:
+        if self.key is None:
+            rows = self._aws.by_name["dynamodb"].scan(TableName=self._name)["Items"]
+            found = [row["item"]["S"][4:] for row in rows if row["item"]["S"].startswith("job#")]
+            assert len(found) <= 1, "one submission made two jobs"
+            self.key = JobKey("acme", found[0]) if found else None
+        return self.key
+
+    def _is_due(self) -> bool:
+        job = self.job()
+        return bool(job and job.due_at and job.due_at <= self.clock.now())
+
+    def _has_ended(self) -> bool:
+        job = self.job()
+        return job is None or job.status.ended
+
+    def _is_over(self) -> bool:
+        return not self._received and not self._queue.messages and self._has_ended()
+
+
+def _headers(name: str, value: str) -> HTTPHeaders:
+    headers = HTTPHeaders()
+    headers[name] = value
+    return headers
+
+
+class _Body:
+    """A body as urllib3 gives it."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self._body
+
+    def read(self, *_: Any) -> bytes:
+        return self._body
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def ends_of(job: JobRecord) -> Counter[str]:
+    """Return how often a job ended, by how."""
+    return Counter(entry.transition for entry in job.history if entry.status.ended)
