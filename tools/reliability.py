@@ -19,6 +19,7 @@ BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
 type Figures = Mapping[str, Any]
 
 # What has a table of its own; everything else is listed as it was recorded.
+_CRASH = "Crash points: "
 _STORM = "storm"
 _WAIT = "wait after a kill, by the "
 _CANCEL = "cancel, model "
@@ -57,8 +58,11 @@ def read(file: Path) -> dict[str, Figures]:
 def section(figures: Mapping[str, Figures]) -> str:
     """Return the section of Markdown."""
     parts: list[tuple[str, list[str]]] = []
+    crashes = [values for name, values in figures.items() if name.startswith(_CRASH)]
+    totals = {key: sum(values.get(key, 0) for values in crashes) for key in ("aws_calls", "crash_points")}
     others = [name for name in figures if not name.startswith((_STORM, _WAIT, _CANCEL, _LONG, _COST))]
-    parts.append(("Interleavings, crash points, stale workers", _listed({name: figures[name] for name in others})))
+    listed = {name: figures[name] for name in others} | ({"Crash points, in all": totals} if crashes else {})
+    parts.append(("Interleavings, crash points, stale workers", _listed(listed)))
     if storm := figures.get(_STORM):
         rows = [(label, _text(storm[key])) for label, key in _STORM_ROWS if key in storm]
         parts.append((f"The storm, with a lease of {storm['lease_s']:g} s", _table(("what", "figure"), rows)))

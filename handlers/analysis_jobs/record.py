@@ -66,9 +66,9 @@ class HistoryEntry:
 class JobRecord:
     """One job. Times are aware and in UTC; `version` grows with every write, `fence` with every claim.
 
-    `due_at` is when the sweeper must look after the job (None: never again), `not_before` the end of a wait, `claimant`
-    which claim, or sweep, took the job last. `checkpoints` maps a name to where its value is kept, `timeouts` a stage to
-    how often it ran out of time.
+    `due_at` is when the sweeper must look after the job (None: never again), `not_before` the end of a wait.
+    `claimant` marks the claim, or the sweep, that took the job last. `checkpoints` maps a name to where its value is
+    kept, `timeouts` a stage to how often it ran out of time.
     """
 
     tenant: str
