@@ -11,7 +11,7 @@ from typing import Any, overload
 from pydantic import BaseModel, ValidationError
 
 from analysis_jobs.checkpoints import MISSING, Checkpoints, restored
-from analysis_jobs.documents import is_document, pdf_text, upload_key
+from analysis_jobs.documents import is_document, pdf_text, safe_filename, upload_key
 from analysis_jobs.errors import ConfigurationError, Fail, OutOfTime, Retry
 from analysis_jobs.fan_out import run_all
 from analysis_jobs.interrupts import Breaker
@@ -101,6 +101,18 @@ class Job[Request: BaseModel]:
     def keep_output(self, stage: str, output: Any) -> None:
         """Remember a stage's output for the stages after it (the engine calls this)."""
         self._outputs[stage] = output
+
+    def write_once(self, name: str, content: bytes, content_type: str) -> bool:
+        """Put a file of the job into the bucket, at `jobs/<tenant>/<job id>/files/<name>`; return whether it was new.
+
+        A side effect that is keyed by the job: whichever attempt writes first, its file stays, and doing it again
+        changes nothing. Raises `Fail` for a name that is more than letters, digits, dot, hyphen and underscore.
+        """
+        if safe_filename(name) != name:
+            raise Fail("file_name_invalid", f"{name!r}: give letters, digits, dot, hyphen and underscore")
+        self._bench.check()
+        key = f"jobs/{self.tenant}/{self.job_id}/files/{name}"
+        return self._bench.artifacts.write_once(key, content, content_type)
 
     def checkpoint(self, name: str, value: Any) -> None:
         """Keep partial work (JSON) under a name: `saved` gives it back to the next attempt of the stage.

@@ -54,6 +54,12 @@ def test_a_second_write_replaces_the_first(artifacts: ArtifactStore) -> None:
     assert artifacts.read("k", 100) == b"second"
 
 
+def test_what_is_written_once_stays_as_it_was_first(artifacts: ArtifactStore) -> None:
+    assert artifacts.write_once("k", b"first", "text/plain")
+    assert not artifacts.write_once("k", b"second", "text/plain")
+    assert artifacts.read("k", 100) == b"first"
+
+
 def test_what_is_not_there_is_not_found(artifacts: ArtifactStore) -> None:
     artifacts.write("jobs/acme/1", b"x", "text/plain")
     for key in ("jobs/acme/2", "jobs/acme", "jobs/acme/1/"):

@@ -260,3 +260,28 @@ def test_a_later_stage_gets_what_an_earlier_one_returned() -> None:
     job = _job()
     job.keep_output("outline", outline(job))
     assert job.output(outline) == {"parts": 3}
+
+
+def test_a_file_that_an_attempt_wrote_stays_whatever_a_later_one_writes() -> None:
+    artifacts = MemoryArtifactStore()
+    assert _job(artifacts=artifacts).write_once("report.txt", b"first", "text/plain")
+    assert not _job(artifacts=artifacts).write_once("report.txt", b"second", "text/plain")
+    assert artifacts.objects == {f"jobs/acme/{RECORD.job_id}/files/report.txt": b"first"}
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a b"])
+def test_a_file_whose_name_could_lead_elsewhere_is_refused(name: str) -> None:
+    with pytest.raises(Fail) as refused:
+        _job().write_once(name, b"x", "text/plain")
+    assert refused.value.code == "file_name_invalid"
+
+
+def test_an_attempt_that_must_stop_writes_no_file() -> None:
+    artifacts = MemoryArtifactStore()
+
+    def stop() -> None:
+        raise Stopped("the lease is lost")
+
+    with pytest.raises(Stopped):
+        _job(artifacts=artifacts, check=stop).write_once("report.txt", b"x", "text/plain")
+    assert artifacts.objects == {}

@@ -150,6 +150,10 @@ class MemoryArtifactStore:
         """See `ArtifactStore.write`."""
         self.objects[key] = body
 
+    def write_once(self, key: str, body: bytes, content_type: str) -> bool:  # noqa: ARG002 - the port's signature
+        """See `ArtifactStore.write_once`."""
+        return self.objects.setdefault(key, body) is body
+
     def presign_post(self, key: str, content_type: str, size: int, expires: timedelta) -> PresignedPost:  # noqa: ARG002
         """See `ArtifactStore.presign_post`."""
         return PresignedPost("memory://upload", {"key": key, "Content-Type": content_type})

@@ -115,6 +115,9 @@ class ArtifactStore(Protocol):
     def write(self, key: str, body: bytes, content_type: str) -> None:
         """Write an artifact."""
 
+    def write_once(self, key: str, body: bytes, content_type: str) -> bool:
+        """Write an artifact where there is none of this key; return whether it was written. The first write stays."""
+
     def presign_post(self, key: str, content_type: str, size: int, expires: timedelta) -> PresignedPost:
         """Return a form that admits one upload: this key, this content type, exactly `size` bytes."""
 

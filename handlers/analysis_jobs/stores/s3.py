@@ -12,6 +12,8 @@ from analysis_jobs.stores.ports import NotFound, PresignedPost, TooLarge
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+# A conditional write that came second, or at the same moment as another.
+_ALREADY_THERE = {"ConditionalRequestConflict", "PreconditionFailed", "412"}
 # Without s3:ListBucket, which nobody here needs, S3 answers 403 for an object that is not there.
 _MISSING = {"NoSuchKey", "AccessDenied", "404", "403"}
 
@@ -39,6 +41,19 @@ class S3ArtifactStore:
     def write(self, key: str, body: bytes, content_type: str) -> None:
         """See `ArtifactStore.write`."""
         self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=content_type)
+
+    def write_once(self, key: str, body: bytes, content_type: str) -> bool:
+        """See `ArtifactStore.write_once`. One conditional request.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+        """
+        try:
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, IfNoneMatch="*")
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _ALREADY_THERE:
+                return False
+            raise
+        return True
 
     def presign_post(self, key: str, content_type: str, size: int, expires: timedelta) -> PresignedPost:
         """See `ArtifactStore.presign_post`. Computed here, without a request."""
