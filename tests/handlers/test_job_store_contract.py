@@ -180,6 +180,18 @@ def test_the_same_idempotency_key_leads_to_the_first_job(store: JobStore) -> Non
     assert store.get(key_of(second)) is None
 
 
+@pytest.mark.parametrize("subject", [None, "books/1"])
+@pytest.mark.parametrize("key", [None, "d1"])
+def test_a_copy_of_a_submission_that_arrives_late_leaves_the_job_where_it_is(
+    store: JobStore, subject: str | None, key: str | None
+) -> None:
+    job, idempotency = a_job(subject=subject), the_key(key) if key else None
+    store.create(job, idempotency)
+    claimed = claim(store, job)
+    assert isinstance(store.create(job, idempotency), Created)
+    assert read_of(store, job) == claimed
+
+
 def test_a_refused_submission_does_not_become_the_latest_of_its_subject(store: JobStore) -> None:
     first, second = a_job(subject="books/1"), a_job(subject="books/1")
     store.create(first, the_key())
