@@ -26,6 +26,7 @@ demo: .venv/.ready .venv-cloud/.ready ## Run a real job on a stack on this machi
 local: .venv/.ready .venv-cloud/.ready ## Keep that stack running, for you to call, until Ctrl-C [EXAMPLE=]
 	@$(CLOUD) up --example "$(EXAMPLE)"
 
+# `loadgroup` without groups hands out one test at a time, to whichever process is free.
 .PHONY: test
 test: lint .venv-cloud/.ready ## Run every check and every test
 	$(PYTHON_BIN) -m pytest --numprocesses 2 --dist loadgroup --durations 20 tests
