@@ -8,7 +8,7 @@ from analysis_jobs.analysis import Analyses
 from analysis_jobs.clock import Clock
 from analysis_jobs.observability import count, log
 from analysis_jobs.problems import Problem
-from analysis_jobs.record import Changes, JobKey, JobRecord
+from analysis_jobs.record import Changes, JobKey, JobRecord, ending
 from analysis_jobs.settings import Settings
 from analysis_jobs.stores.ports import JobQueue, JobStore, Landed
 from analysis_jobs.sweep import SEND_GRACE
@@ -88,12 +88,7 @@ class Control:
 
     def _ended(self) -> dict[str, Any]:
         now = self.clock.now()
-        return {
-            "finished_at": now,
-            "expires_at": now + self.settings.job_retention,
-            "due_at": None,
-            "cancel_asked_at": now,
-        }
+        return {**ending(now, self.settings.job_retention), "cancel_asked_at": now}
 
     def _begin_again(self, job: JobRecord) -> dict[str, Any]:
         analysis = self.analyses.get(job.analysis)

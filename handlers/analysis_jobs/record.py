@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from analysis_jobs.transitions import Guard, Status, Transition
@@ -150,6 +150,11 @@ class Changes:
     def __post_init__(self) -> None:
         if unknown := self.values.keys() - _CHANGEABLE:
             raise ValueError(f"a transition cannot change {', '.join(sorted(unknown))}")
+
+
+def ending(now: datetime, retention: timedelta) -> dict[str, Any]:
+    """Return the changes of every transition that ends a job: nothing is owed any longer, and the row may expire."""
+    return {"finished_at": now, "expires_at": now + retention, "due_at": None, "lease_until": None}
 
 
 def trimmed_history(

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from analysis_jobs.clock import Clock
 from analysis_jobs.observability import count, log
-from analysis_jobs.record import Changes, JobFailure, JobKey, JobRecord
+from analysis_jobs.record import Changes, JobFailure, JobKey, JobRecord, ending
 from analysis_jobs.settings import Settings
 from analysis_jobs.stores.ports import JobQueue, JobStore, Landed, Refused
 from analysis_jobs.transitions import ABANDON, CANCEL_LOST, EXPIRE, REQUEUE, RESEND, Status, Transition
@@ -95,12 +95,7 @@ class Sweeper:
 
     def _end(self, key: JobKey, transition: Transition, why: Mapping[str, Any]) -> str:
         now = self.clock.now()
-        ended = {
-            "finished_at": now,
-            "expires_at": now + self.settings.job_retention,
-            "due_at": None,
-            "lease_until": None,
-        }
+        ended = ending(now, self.settings.job_retention)
         outcome = self.store.transition(key, transition, Changes({**ended, **why}), now=now)
         if not isinstance(outcome, Landed):
             return "overtaken"

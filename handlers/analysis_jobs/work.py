@@ -16,7 +16,7 @@ from analysis_jobs.heartbeat import Heartbeat
 from analysis_jobs.model import Model
 from analysis_jobs.observability import count, log
 from analysis_jobs.prompts import PromptStore
-from analysis_jobs.record import Changes, JobFailure, JobKey, JobRecord, Payload
+from analysis_jobs.record import Changes, JobFailure, JobKey, JobRecord, Payload, ending
 from analysis_jobs.settings import Settings
 from analysis_jobs.stores.ports import ArtifactStore, JobQueue, JobStore, Landed, Refused
 from analysis_jobs.transitions import BEAT, CLAIM, COMPLETE, CONTINUE, DEFER, FAIL, RELEASE, STOP, Status, Transition
@@ -233,13 +233,7 @@ class Worker:
             self._stop(claimed, attempt)
 
     def _end(self, claimed: JobRecord, transition: Transition, changes: Mapping[str, Any]) -> None:
-        now = self.clock.now()
-        ended = {
-            "finished_at": now,
-            "expires_at": now + self.settings.job_retention,
-            "due_at": None,
-            "lease_until": None,
-        }
+        ended = ending(self.clock.now(), self.settings.job_retention)
         if isinstance(self._write(claimed, transition, {**ended, **changes}), Landed):
             count(_COUNTERS[transition.name])
 
