@@ -1,16 +1,16 @@
-"""The text of PDFs, and every way in which a file can be bad."""
+"""The text of PDFs, every way in which one can be bad, and the names of documents."""
 
 import random
 import re
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from analysis_jobs import Document, Fail, documents
-from analysis_jobs.documents import MAX_PAGES, is_document, pdf_text, safe_filename, upload_key
+from analysis_jobs import Document, Fail
+from analysis_jobs.documents import is_document, safe_filename, upload_key
+from analysis_jobs.documents.reader import MAX_CHARACTERS, DocumentReader, ReaderLimits, require_text
 from tests.handlers.pdfs import COASTAL, EXAMPLE, PNG, REPOSITORY, RIVERSIDE, pdf, raw_pdf, swollen_pdf
 
 STATEMENT = REPOSITORY.parent / "shared" / "data" / "bank-statement-multipage.pdf"
@@ -18,13 +18,18 @@ CATALOG = b"<</Type/Catalog/Pages 2 0 R>>"
 ID = "01m80ep4519qqbn8af6shbwev8"
 
 
+def pdf_text(content: bytes, name: str, **limits: int) -> str:
+    reader = DocumentReader(ReaderLimits(**limits))
+    return require_text(reader.read(content, name, lambda: None), name)
+
+
 def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text)
 
 
-def _code(content: bytes, name: str = "rfp.pdf") -> str:
+def _code(content: bytes, name: str = "rfp.pdf", **limits: int) -> str:
     with pytest.raises(Fail) as refused:
-        pdf_text(content, name)
+        pdf_text(content, name, **limits)
     assert name in refused.value.message, "the message names the file"
     return refused.value.code
 
@@ -68,8 +73,8 @@ def test_a_statement_from_another_programme_reads_whole() -> None:
     ("content", "code"),
     [
         pytest.param(b"", "document_empty", id="no bytes"),
-        pytest.param(PNG, "document_not_pdf", id="a picture"),
-        pytest.param(b"Request for proposals\n", "document_not_pdf", id="a text"),
+        pytest.param(PNG, "document_type_mismatch", id="a picture"),
+        pytest.param(b"Request for proposals\n", "document_type_mismatch", id="a text"),
         pytest.param(b"%PDF-1.7\n" + b"nonsense" * 500, "document_corrupt", id="only the header is a PDF's"),
         pytest.param(raw_pdf(CATALOG, b"<</Type/Pages/Kids[]/Count 0>>"), "document_corrupt", id="no pages"),
         pytest.param(raw_pdf(b"<</Type/Catalog>>"), "document_corrupt", id="no page tree"),
@@ -101,7 +106,7 @@ def test_a_file_whose_bytes_were_scattered_is_refused_or_read_but_never_crashes(
         except Fail as refused:
             outcomes.add(refused.code)
     assert outcomes
-    assert outcomes <= {"document_corrupt", "document_no_text", "document_not_pdf", "document_encrypted"}
+    assert outcomes <= {"document_corrupt", "document_no_text", "document_type_mismatch", "document_encrypted"}
 
 
 def test_a_document_that_only_its_owner_may_change_is_read() -> None:
@@ -111,53 +116,24 @@ def test_a_document_that_only_its_owner_may_change_is_read() -> None:
 def test_a_header_within_the_first_kilobyte_counts_and_one_after_it_does_not() -> None:
     content = pdf(["found"])
     assert pdf_text(b"\r\n" * 500 + content, "rfp.pdf") == "found"
-    assert _code(b"\r\n" * 512 + content) == "document_not_pdf"
+    assert _code(b"\r\n" * 512 + content) == "document_type_mismatch"
 
 
 def test_a_file_padded_with_zeros_is_read() -> None:
     assert pdf_text(pdf(["found"]) + b"\0" * 4096, "rfp.pdf") == "found"
 
 
-def test_a_document_with_more_pages_than_the_limit_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "MAX_PAGES", 3)
-    assert pdf_text(pdf(*[["page"]] * 3), "rfp.pdf").count("page") == 3
-    assert _code(pdf(*[["page"]] * 4)) == "document_too_long"
-    assert MAX_PAGES == 2_000
+def test_a_document_with_more_pages_than_the_limit_is_too_long() -> None:
+    assert pdf_text(pdf(*[["page"]] * 3), "rfp.pdf", pages=3).count("page") == 3
+    assert _code(pdf(*[["page"]] * 4), pages=3) == "document_too_long"
+    assert ReaderLimits().pages == 2_000
 
 
-def test_few_bytes_that_unpack_to_much_text_are_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_bytes_that_unpack_to_much_text_are_too_long() -> None:
     bomb = swollen_pdf(2_000)
     assert len(bomb) < 2_000
     assert len(pdf_text(bomb, "rfp.pdf")) == 80_000
-    monkeypatch.setattr(documents, "MAX_CHARACTERS", 79_999)
-    assert _code(bomb) == "document_too_long"
-
-
-def test_the_limit_on_characters_counts_all_pages_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "MAX_CHARACTERS", 9)
-    assert pdf_text(pdf(["four"], ["five"]), "rfp.pdf") == "four\ffive"
-    assert _code(pdf(["four"], ["five"], ["more"])) == "document_too_long"
-
-
-def test_pages_are_closed_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    import pypdfium2  # noqa: PLC0415 - as the product does
-
-    open_pages: list[int] = []
-    most = 0
-
-    def counting(step: int, method: Callable[..., None]) -> Callable[..., None]:
-        def counted(*arguments: object, **options: object) -> None:
-            nonlocal most
-            open_pages.append(step)
-            most = max(most, sum(open_pages))
-            return method(*arguments, **options)
-
-        return counted
-
-    monkeypatch.setattr(pypdfium2.PdfPage, "__init__", counting(+1, pypdfium2.PdfPage.__init__))
-    monkeypatch.setattr(pypdfium2.PdfPage, "close", counting(-1, pypdfium2.PdfPage.close))
-    pdf_text(pdf(*[["page"]] * 20), "rfp.pdf")
-    assert (most, sum(open_pages)) == (1, 0)
+    assert _code(swollen_pdf(MAX_CHARACTERS // 40 + 1), memory_mb=2_000) == "document_too_long"
 
 
 def test_jobs_side_by_side_read_their_own_documents() -> None:

@@ -1,0 +1,97 @@
+"""Reads documents, within limits."""
+
+import base64
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from analysis_jobs.attachments import Attachment
+from analysis_jobs.documents import Page, Reading, child
+from analysis_jobs.errors import ConfigurationError, Fail
+from document_reader.task import Limits, Task
+
+type Check = Callable[[], None]
+
+# More than any model reads at once. Far fewer bytes than that unpack to any length: a limit on bytes is none on text.
+MAX_CHARACTERS = 5_000_000
+_MEGABYTE = 2**20
+_MAX_DPI = 600
+
+
+class OcrEngine(Protocol):
+    """Reads what is written in a picture."""
+
+    def recognise(self, picture: bytes) -> tuple[str, float]:
+        """Return the text in a PNG or JPEG, a line a line, and a confidence of 0 to 1; "" and 0 where there is none."""
+
+
+@dataclass(frozen=True)
+class ReaderLimits:
+    """How much is read: pages a document, pixels a picture, megabytes of memory while it is read."""
+
+    pages: int = 2_000
+    pixels: int = 50_000_000
+    memory_mb: int = 512
+
+
+@dataclass(frozen=True)
+class DocumentReader:
+    """Reads documents; `ocr` reads the pictures in them, None leaves them unread."""
+
+    limits: ReaderLimits = field(default_factory=ReaderLimits)
+    ocr: Literal["tesseract"] | OcrEngine | None = "tesseract"
+
+    def read(self, content: bytes, name: str, check: Check) -> Reading:
+        """Return the text of every page, by OCR where a page is a picture of text.
+
+        `check` is called several times a second, and may raise. Raises `Fail` with a code that begins in `document_`,
+        and `MissingExtraError` where the package does not carry what reads this kind.
+        """
+        by = self.ocr or "none"
+        ocr = by if isinstance(by, str) else "other"
+        lines = self._run(content, check, what="read", name=name, ocr=ocr)
+        kind = next(lines)["kind"]
+        # One after the other: a picture for another engine is gone from memory before the next one is drawn.
+        return Reading(kind, tuple(self._page(line) for line in lines))
+
+    def draw(
+        self, content: bytes, name: str, check: Check, *, pages: Sequence[int] | None, dpi: int
+    ) -> list[Attachment]:
+        """Return pictures of pages (from 1; None: of all), PNG or JPEG, small enough for the models that read pictures.
+
+        A picture that was uploaded comes as large as it is. Raises as `read`.
+        """
+        if not 1 <= dpi <= _MAX_DPI:
+            raise ConfigurationError(f"page_images(dpi={dpi}): give 1 to {_MAX_DPI}")
+        wanted = None if pages is None else tuple(sorted(set(pages)))
+        if wanted and wanted[0] < 1:
+            raise ConfigurationError("page_images(pages=…): pages count from 1")
+        _, *lines = self._run(content, check, what="draw", name=name, pages=wanted, dpi=dpi)
+        stem = name.rpartition(".")[0] or name
+        return [
+            Attachment(base64.b64decode(line["picture"]), line["media_type"], f"{stem}-page-{line['page']}")
+            for line in lines
+        ]
+
+    def attach(self, content: bytes, name: str, check: Check) -> Attachment:
+        """Return the document itself, its media type by its content. Raises as `read`."""
+        [kind] = self._run(content, check, what="look", name=name)
+        return Attachment(content, kind["media_type"], name)
+
+    def _page(self, line: dict[str, Any]) -> Page:
+        if "picture" not in line:
+            return Page(line["page"], line["text"], line["source"], line.get("confidence"))
+        text, confidence = self.ocr.recognise(base64.b64decode(line["picture"]))  # type: ignore[union-attr]
+        return Page(line["page"], text, "ocr", confidence)
+
+    def _run(self, content: bytes, check: Check, **task: Any) -> Iterator[dict[str, Any]]:
+        limits = Limits(self.limits.pages, self.limits.pixels, MAX_CHARACTERS, self.limits.memory_mb * _MEGABYTE)
+        lines = child.run(Task(limits=limits, **task), content, check)
+        return (line for line in lines if "working" not in line)
+
+
+def require_text(reading: Reading, name: str) -> str:
+    """Return the text of a reading. Raises `Fail` where there is none."""
+    if not any(page.text.strip() for page in reading.pages):
+        raise Fail("document_no_text", f"{name} has no text: {len(reading.pages)} pages, all empty")
+    return reading.text

@@ -1,0 +1,119 @@
+"""What a file is: by its content, never by its name."""
+
+import io
+import re
+import zipfile
+from dataclasses import dataclass
+
+from document_reader.task import UnreadableError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file: `name` as readings say it, and its media type."""
+
+    name: str
+    media_type: str
+
+
+PDF = Kind("pdf", "application/pdf")
+DOCX = Kind("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document")
+XLSX = Kind("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+TEXT = Kind("text", "text/plain")
+PNG = Kind("image", "image/png")
+JPEG = Kind("image", "image/jpeg")
+TIFF = Kind("image", "image/tiff")
+WEBP = Kind("image", "image/webp")
+
+# Between kinds of pictures a wrong ending is harmless, and cameras do it: each is read as what it is.
+ENDINGS = {
+    "pdf": "pdf",
+    "docx": "docx",
+    "xlsx": "xlsx",
+    **dict.fromkeys(("txt", "md", "csv", "tsv", "json", "xml", "html", "htm", "log"), "text"),
+    **dict.fromkeys(("png", "jpg", "jpeg", "tif", "tiff", "webp"), "image"),
+}
+# The specification lets the header stand within the first 1,024 bytes (ISO 32000, implementation note 13).
+_PDF_WINDOW = 1024
+# Every format of before 2007, and every encrypted one, is a compound file: https://learn.microsoft.com/openspecs/windows_protocols/ms-cfb
+_COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
+_PICTURES = {
+    rb"\x89PNG\r\n\x1a\n": PNG,
+    rb"\xff\xd8\xff": JPEG,
+    rb"II\*\0|MM\0\*": TIFF,
+    rb"RIFF....WEBP": WEBP,
+}
+_OTHERS = {
+    b"GIF8": "a GIF picture",
+    b"BM": "a bitmap",
+    b"{\\rtf": "rich text (RTF)",
+    b"%!PS": "PostScript",
+    b"\x1f\x8b": "a gzip archive",
+    b"Rar!": "a RAR archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"\x7fELF": "a program",
+    b"MZ": "a program",
+}
+# What no text has: control characters but for tab, line ends, form feed, and escape.
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_SUPPORTED = "PDF, DOCX, XLSX, text, PNG, JPEG, TIFF and WebP are read"
+MOST_PARTS = 10_000
+
+
+def recognised(content: bytes, name: str) -> Kind:
+    """Return the kind of `content`.
+
+    Raises UnreadableError: `document_empty`, `document_encrypted` (Office), `document_unsupported`, `document_corrupt`
+    (an archive without its directory), and `document_type_mismatch` where the ending of `name` says something else.
+    """
+    if not content:
+        raise UnreadableError("document_empty", "has no bytes")
+    expected = ENDINGS.get(name.rpartition(".")[2].lower())
+    kind = _by_magic(content)
+    if isinstance(kind, Kind) and expected in {None, kind.name}:
+        return kind
+    found = kind if isinstance(kind, str) else _described(kind)
+    if expected:
+        message = f"is not {expected}, as its name says, but {found}"
+        raise UnreadableError("document_type_mismatch", message)
+    raise UnreadableError("document_unsupported", f"is {found}; {_SUPPORTED}")
+
+
+def _by_magic(content: bytes) -> Kind | str:
+    """Return the kind, or words for what it is instead."""
+    for magic, kind in _PICTURES.items():
+        if re.match(magic, content, re.DOTALL):
+            return kind
+    if content.startswith(b"PK\x03\x04"):
+        return _of_archive(content)
+    if b"%PDF-" in content[:_PDF_WINDOW]:
+        return PDF
+    if content.startswith(_COMPOUND_FILE):
+        if _ENCRYPTED_PACKAGE in content:
+            raise UnreadableError("document_encrypted", "is encrypted: upload it without a password")
+        return "a file of an Office before 2007"
+    for magic, words in _OTHERS.items():
+        if content.startswith(magic) and (len(magic) > len(b"BM") or _BINARY.search(content)):
+            return words
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or not _BINARY.search(content):
+        return TEXT
+    return "of no kind that is known"
+
+
+def _of_archive(content: bytes) -> Kind | str:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            parts = set(archive.namelist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
+        raise UnreadableError("document_corrupt", f"cannot be unpacked: {error}") from error
+    if len(parts) > MOST_PARTS:
+        raise UnreadableError("document_too_complex", f"has {len(parts)} parts, and no document has {MOST_PARTS}")
+    for part, kind in (("word/document.xml", DOCX), ("xl/workbook.xml", XLSX)):
+        if part in parts:
+            return kind
+    return "a presentation (PPTX)" if "ppt/presentation.xml" in parts else "a ZIP archive"
+
+
+def _described(kind: Kind) -> str:
+    return kind.media_type.rpartition("/")[2].upper() if kind.name == "image" else kind.name

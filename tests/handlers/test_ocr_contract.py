@@ -1,0 +1,118 @@
+"""Two engines read pictures: what the package carries, and Amazon Textract. Both keep one contract."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+from PIL import Image
+
+from analysis_jobs import wiring
+from analysis_jobs.decisions import Action, decide
+from analysis_jobs.documents.reader import DocumentReader
+from analysis_jobs.documents.textract import Textract
+from analysis_jobs.errors import JobError
+from document_reader import recognition
+from document_reader.pictures import Raster
+from tests.handlers.aws import REGION, client
+from tests.handlers.builders import some_settings
+from tests.handlers.office import picture, scanned_pdf, written_on
+
+LINES = ("Licence of a therapist", "Valid until 30 August 2026")
+PNG = picture(written_on(*LINES), "PNG")
+BLANK = picture(written_on(), "PNG")
+# What Textract answers: https://docs.aws.amazon.com/textract/latest/dg/API_DetectDocumentText.html
+ANSWER: list[dict[str, Any]] = [
+    {"BlockType": "PAGE"},
+    *({"BlockType": "LINE", "Text": line, "Confidence": 95.0} for line in LINES),
+    {"BlockType": "WORD", "Text": "Licence", "Confidence": 90.0},
+    {"BlockType": "WORD", "Text": "of", "Confidence": 91.0},
+]
+
+type Recognise = Callable[[bytes], tuple[str, float]]
+
+
+def textract(*answers: list[dict[str, Any]] | str, status: int = 400) -> Textract:
+    """Return the engine on a client whose answers are blocks, or the name of an error."""
+    stubbed = client("textract")
+    stub = Stubber(stubbed)
+    for answer in answers:
+        if isinstance(answer, str):
+            stub.add_client_error("detect_document_text", answer, "no", status)
+        else:
+            stub.add_response("detect_document_text", {"Blocks": answer})
+    stub.activate()
+    return Textract(stubbed)
+
+
+def _tesseract(content: bytes) -> tuple[str, float]:
+    grey = Image.open(io.BytesIO(content)).convert("L")
+    found = recognition.recognise(Raster(grey.width, grey.height, 1, grey.width, grey.tobytes()))
+    return "\n".join(line for line in found.text.split("\n") if line), found.confidence
+
+
+@pytest.fixture(params=["tesseract", "textract"])
+def recognise(request: pytest.FixtureRequest) -> Recognise:
+    def of_textract(content: bytes) -> tuple[str, float]:
+        return textract([{"BlockType": "PAGE"}] if content == BLANK else ANSWER).recognise(content)
+
+    return _tesseract if request.param == "tesseract" else of_textract
+
+
+def test_lines_come_as_lines_with_a_confidence_of_0_to_1(recognise: Recognise) -> None:
+    text, confidence = recognise(PNG)
+    assert text.split("\n") == list(LINES)
+    assert 0.7 < confidence <= 1
+
+
+def test_nothing_is_read_on_an_empty_page_and_nobody_is_sure_of_it(recognise: Recognise) -> None:
+    assert recognise(BLANK) == ("", 0.0)
+
+
+def test_the_confidence_is_the_mean_of_the_words() -> None:
+    assert textract(ANSWER).recognise(PNG)[1] == pytest.approx(0.905)
+
+
+@pytest.mark.parametrize(
+    ("error", "action", "code"),
+    [
+        ("UnsupportedDocumentException", Action.NEVER, "ocr_refused"),
+        ("BadDocumentException", Action.NEVER, "ocr_refused"),
+        ("DocumentTooLargeException", Action.NEVER, "ocr_refused"),
+        ("InvalidParameterException", Action.NEVER, "ocr_refused"),
+        ("LimitExceededException", Action.DEFER, "ocr_throttled"),
+        ("ProvisionedThroughputExceededException", Action.DEFER, "aws_busy"),
+        ("ThrottlingException", Action.DEFER, "aws_busy"),
+        ("InternalServerError", Action.DEFER, "aws_busy"),
+        ("AccessDeniedException", Action.NEVER, "access_denied"),
+    ],
+)
+def test_an_error_of_textract_is_decided_as_it_deserves(error: str, action: Action, code: str) -> None:
+    with pytest.raises(Exception) as raised:  # noqa: PT011 - ours, or boto3's: the decision is what counts
+        textract(error).recognise(PNG)
+    decision = decide(raised.value)
+    assert (decision.action, decision.code) == (action, code)
+
+
+def test_a_picture_that_textract_does_not_take_is_not_sent() -> None:
+    with pytest.raises(JobError, match="ocr_refused: a page has 10000001 bytes"):
+        textract().recognise(b"x" * 10_000_001)
+
+
+def test_textract_reads_the_pages_of_a_scan_one_by_one() -> None:
+    scan = scanned_pdf(written_on("one"), written_on("two"))
+    reader = DocumentReader(ocr=textract(ANSWER, [{"BlockType": "PAGE"}]))
+    reading = reader.read(scan, "scan.pdf", lambda: None)
+    assert [(page.text, page.source) for page in reading.pages] == [("\n".join(LINES), "ocr"), ("", "ocr")]
+
+
+@pytest.mark.parametrize(("chosen", "engine"), [("tesseract", str), ("textract", Textract), ("none", type(None))])
+def test_the_setting_chooses_the_engine_and_the_limits(
+    chosen: str, engine: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    settings = some_settings(ocr_engine=chosen, max_pages=3, max_pixels=4, document_memory_mb=65)
+    reader = wiring.document_reader(settings)
+    assert isinstance(reader.ocr, engine)
+    assert (reader.limits.pages, reader.limits.pixels, reader.limits.memory_mb) == (3, 4, 65)
