@@ -1,0 +1,77 @@
+"""Both vendors' model ports, as the worker makes them, at a stand-in."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import boto3
+from botocore.config import Config
+
+from analysis_jobs import wiring
+from analysis_jobs.bedrock import BedrockModel
+from analysis_jobs.clock import SystemClock
+from analysis_jobs.gemini import KEY_VARIABLE, GeminiModel
+from analysis_jobs.model import Model
+from analysis_jobs.secrets import Secrets
+
+KEY_ARN = "arn:aws:ssm:eu-west-1:123456789012:parameter/gemini/key"
+BEDROCK_ID = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+GEMINI_ID = "gemini-2.5-flash"
+
+
+class Keys:
+    """The keys that AWS gives one after the other; the last one again and again."""
+
+    def __init__(self, *keys: str) -> None:
+        self._keys = list(keys)
+        self.asked = 0
+
+    def read(self, _arn: str) -> str:
+        """Return the next key."""
+        self.asked += 1
+        return self._keys.pop(0) if len(self._keys) > 1 else self._keys[0]
+
+
+def a_gemini_key(keys: Keys | None = None) -> Secrets:
+    """Return secrets that have Gemini's key behind its variable."""
+    read = (keys or Keys("a key")).read
+    return Secrets(lambda name: KEY_ARN if name == KEY_VARIABLE else "", read, SystemClock(), timedelta(minutes=5))
+
+
+def bedrock(url: str, silence_s: float = 5) -> BedrockModel:
+    """Return Bedrock's port, whose client is the worker's own, but for the address and the patience."""
+    client = boto3.client(
+        "bedrock-runtime",
+        region_name="eu-west-1",
+        endpoint_url=url,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=wiring.MODEL_CONFIG.merge(Config(read_timeout=silence_s)),
+    )
+    return BedrockModel(client)
+
+
+def gemini(url: str, silence_s: float = 5, keys: Keys | None = None) -> GeminiModel:
+    """Return Gemini's port."""
+    return GeminiModel(a_gemini_key(keys), url, timedelta(seconds=silence_s))
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """One vendor: a model of it, its port at an address, and how it calls what both have."""
+
+    name: str
+    model_id: str
+    operation: str
+    busy: str
+    finished: str
+
+    def port(self, url: str, silence_s: float = 5) -> Model:
+        """Return its port at a stand-in."""
+        make = gemini if self.name == "gemini" else bedrock
+        return make(url, silence_s)
+
+
+VENDORS = {
+    "bedrock": Vendor("bedrock", BEDROCK_ID, "converse-stream", "ThrottlingException", "end_turn"),
+    "gemini": Vendor("gemini", GEMINI_ID, "streamGenerateContent", "RESOURCE_EXHAUSTED", "STOP"),
+}

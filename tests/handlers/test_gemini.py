@@ -1,0 +1,339 @@
+"""Gemini's own: its key and how it is rotated, its quotas, its reasons to finish, its schemas, and its import."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+
+from analysis_jobs import Defer, Fail, Retry
+from analysis_jobs.errors import ConfigurationError, JobError
+from analysis_jobs.gemini import GeminiModel
+from analysis_jobs.gemini_errors import KeyRefused, api_error
+from analysis_jobs.gemini_schema import response_schema
+from analysis_jobs.interrupts import Breaker
+from analysis_jobs.model import Question, Tool
+from analysis_jobs.secrets import no_secrets
+from cloud.stand_in import StandIn
+from tests.handlers.models import GEMINI_ID, KEY_ARN, Keys, gemini
+from tests.handlers.pdfs import REPOSITORY
+
+QUESTION = Question(GEMINI_ID, "Say a lot. " * 20, 1_000)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[StandIn]:
+    with StandIn() as server:
+        yield server
+
+
+@pytest.fixture
+def stand_in(server: StandIn) -> StandIn:
+    server.reset()
+    return server
+
+
+def _ask(model: GeminiModel, question: Question = QUESTION) -> Any:
+    return model.ask(question, lambda _: None, Breaker())
+
+
+def _refused(model: GeminiModel, question: Question = QUESTION) -> JobError:
+    with pytest.raises(JobError) as refused:
+        _ask(model, question)
+    return refused.value
+
+
+# The key
+
+
+def test_a_key_that_was_rotated_is_read_again_once_and_the_question_asked_again(stand_in: StandIn) -> None:
+    stand_in.take_gemini_key("new")
+    keys = Keys("old", "new")
+    model = gemini(stand_in.url, keys=keys)
+    assert _ask(model).fault is None
+    assert _ask(model).fault is None
+    assert keys.asked == 2
+    assert [call["outcome"] for call in stand_in.calls()] == ["INVALID_ARGUMENT", "ok", "ok"]
+
+
+def test_a_key_that_is_wrong_and_stays_so_ends_the_job_after_one_request(stand_in: StandIn) -> None:
+    stand_in.take_gemini_key("new")
+    keys = Keys("old")
+    error = _refused(gemini(stand_in.url, keys=keys))
+    assert isinstance(error, Fail)
+    assert error.code == "access_denied"
+    assert "refuses the API key" in error.message
+    assert "old" not in error.message
+    assert (keys.asked, len(stand_in.calls())) == (2, 1)
+
+
+def test_a_second_wrong_key_is_not_tried_for_ever(stand_in: StandIn) -> None:
+    stand_in.take_gemini_key("new")
+    keys = Keys("old", "older", "oldest")
+    assert isinstance(_refused(gemini(stand_in.url, keys=keys)), KeyRefused)
+    assert (keys.asked, len(stand_in.calls())) == (2, 2)
+
+
+def test_a_worker_without_a_key_says_which_variable_it_lacks(stand_in: StandIn) -> None:
+    with pytest.raises(ConfigurationError, match=r"GEMINI_API_KEY.*worker\.secrets"):
+        _ask(GeminiModel(no_secrets(), stand_in.url))
+
+
+def test_what_googles_client_would_find_in_the_environment_changes_nothing(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GEMINI_API_KEY holds an ARN here, which Google's client would take for a key.
+    for name, value in {
+        "GEMINI_API_KEY": KEY_ARN,
+        "GOOGLE_API_KEY": "another",
+        "GOOGLE_CLOUD_PROJECT": "p",
+        "GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9",
+        "GOOGLE_GENAI_USE_VERTEXAI": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    stand_in.take_gemini_key("ours")
+    assert _ask(gemini(stand_in.url, keys=Keys("ours"))).fault is None
+
+
+@pytest.mark.parametrize("url", ["gemini.example", "ftp://gemini.example"])
+def test_an_address_that_is_none_is_a_fault_of_the_deployment(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="GEMINI_BASE_URL"):
+        _ask(gemini(url))
+
+
+# Errors, as the real service words them
+
+
+def _body(status: int, name: str, *details: dict[str, Any]) -> dict[str, Any]:
+    return {"error": {"code": status, "message": "said Gemini", "status": name, "details": list(details)}}
+
+
+RPC = "type.googleapis.com/google.rpc."
+PER_DAY = {
+    "@type": f"{RPC}QuotaFailure",
+    "violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier", "quotaValue": "20"}],
+}
+PER_MINUTE = {"@type": f"{RPC}QuotaFailure", "violations": [{"quotaId": "GenerateRequestsPerMinutePerProjectPerModel"}]}
+
+
+def _wait(delay: str) -> dict[str, Any]:
+    return {"@type": f"{RPC}RetryInfo", "retryDelay": delay}
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("details", "code", "after"),
+    [
+        ([PER_MINUTE, _wait("46s")], "model_throttled", timedelta(seconds=46)),
+        ([PER_MINUTE, _wait("36.1s")], "model_throttled", timedelta(seconds=37)),
+        ([PER_MINUTE], "model_throttled", None),
+        ([PER_MINUTE, _wait("soon")], "model_throttled", None),
+        ([PER_MINUTE, _wait("0s")], "model_throttled", None),
+        ([PER_MINUTE, _wait("36000s")], "model_throttled", HOUR),
+        ([PER_DAY, _wait("600s")], "model_quota_exceeded", timedelta(minutes=10)),
+        ([PER_DAY, _wait("35625s")], "model_quota_exceeded", HOUR),
+        ([PER_DAY], "model_quota_exceeded", HOUR),
+        ([], "model_throttled", None),
+    ],
+)
+def test_an_exhausted_quota_waits_as_long_as_gemini_says_a_days_quota_an_hour_at_most(
+    details: list[dict[str, Any]], code: str, after: timedelta | None
+) -> None:
+    error = api_error(429, "RESOURCE_EXHAUSTED", "said Gemini", _body(429, "RESOURCE_EXHAUSTED", *details))
+    assert isinstance(error, Defer)
+    assert (error.code, error.after) == (code, after)
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "body", "kind", "code"),
+    [
+        (502, "Bad Gateway", {"message": "<html>"}, Defer, "model_unavailable"),
+        (503, None, None, Defer, "model_unavailable"),
+        (504, "Gateway Timeout", "<html>", Retry, "model_timeout"),
+        (418, "I'm a teapot", [], Retry, "model_error"),
+        (None, None, {"error": "odd"}, Retry, "model_error"),
+        (413, "Request Entity Too Large", {}, Fail, "model_refused_request"),
+        (401, "UNAUTHENTICATED", _body(401, "UNAUTHENTICATED"), KeyRefused, "access_denied"),
+        (403, "PERMISSION_DENIED", _body(403, "PERMISSION_DENIED"), Fail, "access_denied"),
+        (400, "INVALID_ARGUMENT", {"error": {"details": ["odd", None]}}, Fail, "model_refused_request"),
+    ],
+)
+def test_what_is_not_worded_as_it_should_be_is_decided_by_its_status(
+    status: int | None, name: str | None, body: Any, kind: type[JobError], code: str
+) -> None:
+    error = api_error(status, name, "said the proxy", body)
+    assert (type(error), error.code) == (kind, code)
+
+
+def test_a_days_quota_is_seen_over_the_wire(stand_in: StandIn) -> None:
+    stand_in.set(error="RESOURCE_EXHAUSTED", per_day=True)
+    error = _refused(gemini(stand_in.url))
+    assert isinstance(error, Defer)
+    assert (error.code, error.after) == ("model_quota_exceeded", HOUR)
+
+
+def test_a_model_that_there_is_not_ends_the_job(stand_in: StandIn) -> None:
+    error = _refused(gemini(stand_in.url), replace(QUESTION, model_id="gemini-NONE"))
+    assert (type(error), error.code) == (Fail, "model_not_found")
+
+
+# Answers
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind", "code"),
+    [
+        ("MAX_TOKENS", Fail, "model_answer_too_long"),
+        ("CONTINUATION", Fail, "model_answer_too_long"),
+        ("SAFETY", Fail, "model_answer_blocked"),
+        ("RECITATION", Fail, "model_answer_blocked"),
+        ("PROHIBITED_CONTENT", Fail, "model_answer_blocked"),
+        ("SPII", Fail, "model_answer_blocked"),
+        ("MALFORMED_RESPONSE", Retry, "model_answer_invalid"),
+        ("OTHER", Retry, "model_answer_invalid"),
+    ],
+)
+def test_an_answer_that_ends_for_a_bad_reason_is_no_answer_but_counted(
+    stand_in: StandIn, reason: str, kind: type[JobError], code: str
+) -> None:
+    stand_in.set(finish_reason=reason)
+    reply = _ask(gemini(stand_in.url))
+    assert (type(reply.fault), reply.fault.code, reply.stop_reason) == (kind, code, reason)
+    assert reply.usage.output_tokens > 0
+    assert len(stand_in.calls()) == 1, "the client does not ask for more of an answer by itself"
+
+
+@pytest.mark.filterwarnings("ignore:.*is not a valid FinishReason:UserWarning")
+def test_a_reason_of_next_year_is_a_good_one(stand_in: StandIn) -> None:
+    stand_in.set(finish_reason="PERFECT")
+    assert _ask(gemini(stand_in.url)).fault is None
+
+
+def test_a_question_that_is_refused_ends_the_job(stand_in: StandIn) -> None:
+    stand_in.set(block_reason="PROHIBITED_CONTENT")
+    reply = _ask(gemini(stand_in.url))
+    assert isinstance(reply.fault, Fail)
+    assert (reply.fault.code, reply.text) == ("model_answer_blocked", "")
+    assert "PROHIBITED_CONTENT" in reply.fault.message
+    assert reply.usage.input_tokens > 0
+
+
+def test_thoughts_are_counted_as_output(stand_in: StandIn) -> None:
+    stand_in.set(thought_tokens=700)
+    usage = _ask(gemini(stand_in.url)).usage
+    assert usage.output_tokens == stand_in.calls()[0]["output_tokens"] + 700
+
+
+# Schemas
+
+
+class Colour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Part(BaseModel):
+    """A part."""
+
+    name: Annotated[str, Field(min_length=1, pattern="^[a-z]+$")]
+    colour: Colour = Field(default=Colour.RED, description="Beside a reference, where nothing may stand.")
+    weight: Annotated[float, Field(gt=0, le=5)] | None = None
+
+
+class Thing(BaseModel):
+    kind: Literal["thing"]
+    made: date | None
+    price: Decimal
+    parts: list[Part] = Field(max_length=3)
+    notes: dict[str, str] = {}
+    child: "Thing | None" = None
+
+
+_TAKEN = {
+    "$defs", "$ref", "additionalProperties", "anyOf", "description", "enum", "format", "items", "maxItems", "maximum",
+    "minItems", "minimum", "oneOf", "prefixItems", "properties", "required", "title", "type",
+}  # fmt: skip
+
+
+def _schemas(schema: Any) -> Iterator[dict[str, Any]]:
+    yield schema
+    for name, value in schema.items():
+        if name in ("properties", "$defs"):
+            for each in value.values():
+                yield from _schemas(each)
+        elif name in ("anyOf", "oneOf", "prefixItems"):
+            for each in value:
+                yield from _schemas(each)
+        elif name in ("items", "additionalProperties") and isinstance(value, dict):
+            yield from _schemas(value)
+
+
+def test_a_schema_keeps_what_gemini_takes_and_nothing_else() -> None:
+    found = response_schema(Thing.model_json_schema(), "A thing.")
+    every = list(_schemas(found))
+    assert {name for each in every for name in each} <= _TAKEN
+    assert all(set(each) <= {"$ref", "$defs"} for each in every if "$ref" in each), "nothing beside a reference"
+    defined = found["$defs"]
+    assert set(defined) == {"Colour", "Part", "Thing"}
+    part = defined["Part"]["properties"]
+    assert part["colour"] == {"$ref": "#/$defs/Colour"}
+    assert part["weight"]["anyOf"] == [{"maximum": 5, "type": "number"}, {"type": "null"}]
+    assert defined["Colour"]["enum"] == ["red", "blue"]
+    thing = defined["Thing"]["properties"]
+    assert thing["kind"]["enum"] == ["thing"]
+    assert thing["made"]["anyOf"][0] == {"format": "date", "type": "string"}
+    assert thing["parts"]["maxItems"] == 3
+
+
+def test_a_schema_that_is_an_object_says_what_it_is() -> None:
+    assert response_schema(Part.model_json_schema(), "One part.")["description"] == "One part."
+    assert "description" not in response_schema({"type": "object", "properties": {}})
+
+
+def test_a_schema_with_references_comes_back_filled(stand_in: StandIn) -> None:
+    tool = Tool("Part", "A part.", Part.model_json_schema())
+    question = replace(QUESTION, prompt="<document>Name: wheel\nColour: blue\nWeight: 2.5</document>", tool=tool)
+    found = Part.model_validate(_ask(gemini(stand_in.url), question).data)
+    assert (found.name, found.colour) == ("wheel", Colour.BLUE)
+
+
+# The import
+
+_WITHOUT = """
+import sys
+sys.modules[{hidden!r}] = None
+from analysis_jobs.errors import ConfigurationError
+from analysis_jobs.interrupts import Breaker
+from analysis_jobs.model import Question
+from analysis_jobs.secrets import no_secrets
+from analysis_jobs.vendors import Vendors
+vendors = Vendors(None, no_secrets())
+assert not any(found and name.split(".")[0] in ("google", "httpx2") for name, found in sys.modules.items())
+try:
+    vendors.ask(Question("gemini-2.5-flash", "?", 1), print, Breaker())
+except ConfigurationError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("hidden", ["google", "httpx2"])
+def test_without_the_extra_the_first_question_says_what_is_missing_and_where_it_goes(hidden: str) -> None:
+    program = _WITHOUT.format(hidden=hidden)
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": str(REPOSITORY / "handlers")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert '"gemini"' in run.stdout
+    assert "package.toml" in run.stdout

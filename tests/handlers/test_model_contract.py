@@ -1,0 +1,346 @@
+"""Both vendors behind one port: the same question, the same answer, the same faults, one request for each."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from analysis_jobs import Defer, Fail, Job, Retry
+from analysis_jobs.attachments import Attachment
+from analysis_jobs.errors import JobError, Stopped
+from analysis_jobs.interrupts import Breaker
+from analysis_jobs.model import Model, Question, Tool
+from analysis_jobs.secrets import Secrets
+from analysis_jobs.vendors import Vendors, is_gemini
+from cloud.stand_in import StandIn
+from tests.handlers.builders import Shop, Value
+from tests.handlers.models import VENDORS, Keys, Vendor, a_gemini_key, bedrock
+from tests.handlers.pdfs import pdf
+
+DOCUMENT = (
+    "Harbour Lights Festival\n\nRequest for Proposals\n\nDeadline: 15 March 2027\n\n"
+    "The festival asks for proposals for light installations along the old harbour wall. "
+    "Each installation must run for ten nights and must be safe in storms."
+)
+SCHEMA = {
+    "type": "object",
+    "properties": {"title": {"type": "string"}, "deadline": {"type": "string", "format": "date"}},
+    "required": ["title", "deadline"],
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[StandIn]:
+    with StandIn() as server:
+        yield server
+
+
+@pytest.fixture
+def stand_in(server: StandIn) -> StandIn:
+    server.reset()
+    return server
+
+
+@pytest.fixture(params=VENDORS)
+def vendor(request: pytest.FixtureRequest) -> Vendor:
+    return VENDORS[request.param]
+
+
+@pytest.fixture
+def model(stand_in: StandIn, vendor: Vendor) -> Model:
+    return vendor.port(stand_in.url)
+
+
+def _free(vendor: Vendor, **fields: Any) -> Question:
+    question = Question(vendor.model_id, f"Summarise.\n<document>\n{DOCUMENT}\n</document>", 1_000)
+    return replace(question, **fields)
+
+
+def _structured(vendor: Vendor, **fields: Any) -> Question:
+    return _free(vendor, tool=Tool("Call", "A call for proposals.", SCHEMA), **fields)
+
+
+def _nothing(_piece: str) -> None:
+    pass
+
+
+def _refused(model: Model, question: Question) -> JobError:
+    with pytest.raises(JobError) as refused:
+        model.ask(question, _nothing, Breaker())
+    return refused.value
+
+
+def test_a_structured_answer_has_the_documents_values(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
+    reply = model.ask(_structured(vendor), _nothing, Breaker())
+    assert reply.data == {"title": "Harbour Lights Festival", "deadline": "2027-03-15"}
+    assert reply.fault is None
+    [call] = stand_in.calls()
+    assert (call["model"], call["operation"], call["max_tokens"]) == (vendor.model_id, vendor.operation, 1_000)
+
+
+def test_a_free_answer_is_text_in_its_pieces(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
+    stand_in.set(chunk_chars=5)
+    pieces: list[str] = []
+    reply = model.ask(_free(vendor), pieces.append, Breaker())
+    assert "".join(pieces) == reply.text
+    assert "Harbour Lights Festival" in reply.text
+    assert len(pieces) > 5
+    assert (reply.data, reply.stop_reason, reply.fault) == (None, vendor.finished, None)
+
+
+def test_the_usage_is_what_the_model_counted(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
+    usage = model.ask(_structured(vendor), _nothing, Breaker()).usage
+    [call] = stand_in.calls()
+    assert (usage.calls, usage.input_tokens, usage.output_tokens) == (1, call["input_tokens"], call["output_tokens"])
+    assert usage.input_tokens > usage.output_tokens > 5
+
+
+def test_a_system_prompt_is_read(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
+    model.ask(_free(vendor, system="Be brief. " * 20), _nothing, Breaker())
+    model.ask(_free(vendor), _nothing, Breaker())
+    with_system, without = stand_in.calls()
+    assert with_system["input_tokens"] > without["input_tokens"] + 40
+
+
+_BEFORE = [
+    ("ThrottlingException", Defer, "model_throttled"),
+    ("ServiceUnavailableException", Defer, "model_unavailable"),
+    ("InternalServerException", Defer, "model_unavailable"),
+    ("ModelErrorException", Retry, "model_error"),
+    ("ModelTimeoutException", Retry, "model_timeout"),
+    ("ValidationException", Fail, "model_refused_request"),
+    ("ResourceNotFoundException", Fail, "model_not_found"),
+    ("AccessDeniedException", Fail, "access_denied"),
+]
+
+
+_WITHIN = [
+    ("throttlingException", Defer, "model_throttled"),
+    ("serviceUnavailableException", Defer, "model_unavailable"),
+    ("internalServerException", Defer, "model_unavailable"),
+    ("modelStreamErrorException", Retry, "model_error"),
+]
+_ERRORS = [({"error": name}, kind, code) for name, kind, code in _BEFORE] + [
+    ({"stream_error": name}, kind, code) for name, kind, code in _WITHIN
+]
+
+
+@pytest.mark.parametrize(("scenario", "kind", "code"), _ERRORS, ids=lambda value: str(value)[1:-1])
+def test_an_error_is_one_request_and_one_decision_before_the_answer_and_within(
+    stand_in: StandIn, vendor: Vendor, scenario: dict[str, str], kind: type[JobError], code: str
+) -> None:
+    stand_in.set(**scenario, message="said the model")
+    error = _refused(vendor.port(stand_in.url), _structured(vendor))
+    assert (type(error), error.code) == (kind, code)
+    assert "said the model" in error.message
+    assert len(stand_in.calls()) == 1
+
+
+@dataclass(frozen=True)
+class Break:
+    """One way in which an answer breaks off, and what may be made of it."""
+
+    scenario: dict[str, Any]
+    codes: tuple[str, ...]
+
+
+_BREAKS = {
+    "cut": Break({"cut": "chunked"}, ("model_connection", "model_stream_cut")),
+    "cut where nothing tells that more was to come": Break({"cut": "unchunked"}, ("model_stream_cut",)),
+    "reset": Break({"cut": "reset"}, ("model_connection",)),
+    "silence within": Break({"stall_s": 30}, ("model_timeout",)),
+    "silence before": Break({"first_token_s": 30}, ("model_timeout",)),
+    "spoiled": Break({"bad_checksum": True}, ("model_connection", "model_stream_cut")),
+}
+
+
+@pytest.mark.parametrize("case", _BREAKS.values(), ids=_BREAKS)
+def test_an_answer_that_breaks_off_is_tried_again_by_the_engine_and_by_nobody_else(
+    stand_in: StandIn, vendor: Vendor, case: Break
+) -> None:
+    stand_in.set(**case.scenario)
+    begun = time.monotonic()
+    error = _refused(vendor.port(stand_in.url, silence_s=0.5), _structured(vendor))
+    assert type(error) is Retry
+    assert error.code in case.codes
+    assert len(stand_in.calls()) == 1
+    assert time.monotonic() - begun < 20  # the silences are of 30 s
+
+
+@pytest.mark.parametrize("after_events", [0, 1, 2, 5])
+def test_an_unmarked_cut_is_noticed_anywhere(
+    model: Model, vendor: Vendor, stand_in: StandIn, after_events: int
+) -> None:
+    stand_in.set(cut="unchunked", after_events=after_events, chunk_chars=5)
+    assert _refused(model, _structured(vendor)).code == "model_stream_cut"
+
+
+def test_a_model_that_cannot_be_reached_is_tried_again(vendor: Vendor) -> None:
+    error = _refused(vendor.port("http://127.0.0.1:9"), _free(vendor))
+    assert (type(error), error.code) == (Retry, "model_connection")
+    assert "127.0.0.1" not in error.message, "addresses are nobody's business"
+
+
+def test_an_answer_cut_at_max_tokens_is_useless_but_counted(model: Model, vendor: Vendor) -> None:
+    reply = model.ask(_structured(vendor, max_tokens=5), _nothing, Breaker())
+    assert isinstance(reply.fault, Fail)
+    assert (reply.fault.code, reply.data) == ("model_answer_too_long", None)
+    assert "max_tokens=5" in reply.fault.message
+    assert reply.usage.input_tokens > 0 < reply.usage.output_tokens
+
+
+def test_an_answer_that_does_not_fit_the_schema_is_handed_on(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
+    stand_in.set(nonsense=True)
+    reply = model.ask(_structured(vendor), _nothing, Breaker())
+    assert (reply.fault, "title" in (reply.data or {})) == (None, False)
+
+
+def test_what_on_chunk_raises_breaks_the_call_off_at_once(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
+    stand_in.set(chunk_s=1, chunk_chars=1)
+    pieces: list[str] = []
+
+    def stop(piece: str) -> None:
+        pieces.append(piece)
+        raise Stopped("the lease is lost")
+
+    begun = time.monotonic()
+    with pytest.raises(Stopped):
+        model.ask(_free(vendor), stop, Breaker())
+    assert (len(pieces), len(stand_in.calls())) == (1, 1)
+    assert time.monotonic() - begun < 20  # whole, it takes a minute and more
+
+
+def test_the_port_can_ask_again_after_every_kind_of_break(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
+    for scenario in ({"cut": "chunked"}, {"cut": "unchunked"}, {"bad_checksum": True}, {"error": vendor.busy}):
+        stand_in.set(scenario)
+        _refused(model, _structured(vendor))
+        stand_in.set()
+        assert model.ask(_structured(vendor), _nothing, Breaker()).data is not None
+
+
+# Attachments
+
+PDF = Attachment(pdf(["Harbour Lights Festival", "Deadline: 15 March 2027"]), "application/pdf", "call/2027.pdf")
+TEXT = Attachment(b"Harbour Lights Festival\n\nDeadline: 15 March 2027", "text/plain; charset=utf-8", "call.txt")
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8ffff3f0005fe02fe0def46b8"
+    "0000000049454e44ae426082"
+)
+PICTURE = Attachment(PNG, "image/png", "dot.png")
+
+
+@pytest.mark.parametrize("attachment", [PDF, TEXT], ids=lambda attachment: attachment.media_type)
+def test_a_document_is_read_by_the_model(model: Model, vendor: Vendor, attachment: Attachment) -> None:
+    question = _structured(vendor, prompt="Which call is it?", attachments=(attachment,))
+    assert model.ask(question, _nothing, Breaker()).data == {
+        "title": "Harbour Lights Festival",
+        "deadline": "2027-03-15",
+    }
+
+
+def test_a_picture_costs_tokens(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
+    model.ask(_free(vendor, attachments=(PICTURE, PICTURE)), _nothing, Breaker())
+    model.ask(_free(vendor), _nothing, Breaker())
+    with_pictures, without = stand_in.calls()
+    assert with_pictures["input_tokens"] > without["input_tokens"] + 2_000
+
+
+def test_documents_of_one_name_are_told_apart(model: Model, vendor: Vendor) -> None:
+    odd = replace(PDF, name="Ø:/weird  name?.pdf")
+    nameless = replace(TEXT, name="")
+    question = _structured(vendor, attachments=(PDF, PDF, odd, nameless, nameless))
+    assert model.ask(question, _nothing, Breaker()).fault is None
+
+
+_REFUSED = {
+    "a type that nobody takes": (replace(PDF, media_type="application/zip"), "attachment_not_supported"),
+    "no type": (replace(PDF, media_type=""), "attachment_not_supported"),
+    "no bytes": (replace(PICTURE, content=b""), "attachment_not_supported"),
+    "too large": (replace(PDF, content=b"%PDF-" + b" " * 50_000_000), "attachment_too_large"),
+}
+
+
+@pytest.mark.parametrize(("attachment", "code"), _REFUSED.values(), ids=_REFUSED)
+def test_what_a_vendor_does_not_take_is_refused_before_it_is_sent(
+    model: Model, vendor: Vendor, stand_in: StandIn, attachment: Attachment, code: str
+) -> None:
+    error = _refused(model, _free(vendor, attachments=(attachment,)))
+    assert (type(error), error.code) == (Fail, code)
+    assert attachment.name in error.message
+    assert stand_in.calls() == []
+
+
+@pytest.mark.parametrize(("attachment", "most"), [(PICTURE, 20), (TEXT, 5)], ids=["pictures", "documents"])
+def test_bedrock_takes_so_many_at_once_and_no_more(stand_in: StandIn, attachment: Attachment, most: int) -> None:
+    vendor = VENDORS["bedrock"]
+    model = vendor.port(stand_in.url)
+    assert model.ask(_free(vendor, attachments=(attachment,) * most), _nothing, Breaker()).fault is None
+    error = _refused(model, _free(vendor, attachments=(attachment,) * (most + 1)))
+    assert error.code == "attachments_too_many"
+    assert f"at most {most} " in error.message
+
+
+# Whose a model is
+
+
+@pytest.mark.parametrize(
+    ("model_id", "ours"),
+    [
+        ("gemini-2.5-flash", True),
+        ("models/gemini-2.5-pro", True),
+        ("eu.anthropic.claude-sonnet-4-5-20250929-v1:0", False),
+        ("google.gemma-3-27b-it", False),
+        ("arn:aws:bedrock:eu-west-1:1:application-inference-profile/gemini-abc", False),
+    ],
+)
+def test_a_models_id_says_whose_it_is(model_id: str, *, ours: bool) -> None:
+    assert is_gemini(model_id) is ours
+
+
+class Read(BaseModel):
+    title: str
+    deadline: str
+
+
+def test_one_job_asks_both_vendors_and_knows_what_each_consumed(stand_in: StandIn) -> None:
+    def first(job: Job[Any]) -> Value:
+        stand_in.set(nonsense=True, times=1)
+        found = job.ask(
+            f"<document>{DOCUMENT}</document>", answer=Read, model_id="gemini-2.5-flash", attachments=[TEXT]
+        )
+        return Value(text=found.title)
+
+    def second(job: Job[Any]) -> Value:
+        return Value(text=job.ask(f"Say more of {job.output(first).text}.", model_id=VENDORS["bedrock"].model_id))
+
+    shop = Shop([first, second], _Both(stand_in, a_gemini_key(Keys("k"))))  # type: ignore[arg-type]
+    job = shop.deliver(shop.keep())
+    assert job.failure is None
+    assert [call["operation"] for call in stand_in.calls()] == [
+        "streamGenerateContent",
+        "streamGenerateContent",
+        "converse-stream",
+    ]
+    assert {model: usage.calls for model, usage in job.models.items()} == {
+        "gemini-2.5-flash": 2,  # and a repair turn
+        VENDORS["bedrock"].model_id: 1,
+    }
+    assert sum(usage.input_tokens for usage in job.models.values()) == job.usage.input_tokens
+    assert job.cost_usd is not None
+    assert 0 < job.cost_usd < 1
+
+
+def _Both(stand_in: StandIn, secrets: Secrets) -> Vendors:  # noqa: N802 - reads as a part
+    return Vendors(bedrock(stand_in.url), secrets, stand_in.url)
+
+
+def test_a_delay_that_gemini_names_is_the_jobs_delay(stand_in: StandIn) -> None:
+    stand_in.set(error="RESOURCE_EXHAUSTED", retry_delay_s=36.67)
+    vendor = VENDORS["gemini"]
+    error = _refused(vendor.port(stand_in.url), _free(vendor))
+    assert isinstance(error, Defer)
+    assert error.after == timedelta(seconds=37)

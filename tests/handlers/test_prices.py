@@ -1,0 +1,233 @@
+"""What calls cost: the price of each model by any of its ids, in exact decimals, on the row, in answers and counted."""
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from analysis_jobs import Job, Retry
+from analysis_jobs.errors import ConfigurationError
+from analysis_jobs.model import Question, Reply
+from analysis_jobs.prices import Price, Prices
+from analysis_jobs.record import Usage
+from analysis_jobs.settings import from_environment
+from analysis_jobs.stores.items import from_item, to_item
+from analysis_jobs.views import summary
+from tests.handlers.builders import Book, ScriptedModel, Shop, Value, a_job, says, some_settings
+
+MILLION = Usage(1, 1_000_000, 100_000)
+
+
+@pytest.mark.parametrize(
+    ("model_id", "cost"),
+    [
+        ("global.anthropic.claude-sonnet-4-5-20250929-v1:0", "4.5"),
+        ("eu.anthropic.claude-sonnet-4-5-20250929-v1:0", "4.95"),
+        ("us.anthropic.claude-sonnet-4-5-20250514-v1:0", "4.95"),
+        ("anthropic.claude-sonnet-4-5-20250514-v1:0", "4.95"),
+        ("us.anthropic.claude-opus-4-5-20251101-v1:0", "8.25"),
+        ("anthropic.claude-opus-4-20250514-v1:0", "22.5"),
+        ("anthropic.claude-3-haiku-20240307-v1:0", "0.375"),
+        ("apac.anthropic.claude-3-5-sonnet-20241022-v2:0", "4.5"),
+        ("arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.amazon.nova-pro-v1:0", "1.12"),
+        ("arn:aws:bedrock:eu-west-1::foundation-model/amazon.nova-micro-v1:0", "0.049"),
+        ("amazon.nova-pro-v1:0:300k", "1.12"),
+        ("gemini-2.5-flash", "0.55"),
+        ("models/gemini-2.5-flash", "0.55"),
+        ("gemini-2.5-flash-preview-09-2025", "0.55"),
+        ("gemini-2.5-flash-lite", "0.14"),
+        ("gemini-2.5-flash-001", "0.55"),
+        ("gemini-3-flash-preview", "0.8"),
+    ],
+)
+def test_a_model_has_its_familys_price_whatever_its_geography_and_release(model_id: str, cost: str) -> None:
+    assert Prices().cost_usd(model_id, MILLION) == Decimal(cost)
+
+
+@pytest.mark.parametrize(
+    "model_id",
+    [
+        "anthropic.claude-sonnet-4-9-20270101-v1:0",
+        "amazon.nova-2-lite-v1:0",
+        "gemini-2.5-flash-image",
+        "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/abc123",
+        "some.model",
+    ],
+)
+def test_a_model_of_another_family_has_no_price_rather_than_a_guess(model_id: str) -> None:
+    assert Prices().cost_usd(model_id, MILLION) is None
+
+
+def test_a_missing_price_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    prices = Prices()
+    for _ in range(3):
+        prices.cost_usd("some.model", MILLION)
+    assert caplog.messages == ["no price is known of some.model: set model_prices"]
+
+
+@pytest.mark.parametrize(
+    ("usage", "cost"),
+    [
+        (Usage(1, 200_000, 0), "0.25"),
+        (Usage(1, 200_001, 0), "0.500003"),
+        (Usage(1, 150_000, 1_000, cache_read_tokens=100_000), "0.415"),  # 0.375 + 0.015 + 0.025
+    ],
+)
+def test_a_long_prompt_has_a_price_of_its_own_what_a_cache_holds_included(usage: Usage, cost: str) -> None:
+    assert Prices().cost_usd("gemini-2.5-pro", usage) == Decimal(cost)
+
+
+def test_what_a_cache_reads_and_keeps_has_its_own_price() -> None:
+    usage = Usage(1, 0, 0, cache_read_tokens=1_000_000, cache_write_tokens=1_000_000)
+    assert Prices().cost_usd("global.anthropic.claude-sonnet-4-5-20250929-v1:0", usage) == Decimal("4.05")
+    assert Prices({"m": Price(input=Decimal(2), output=Decimal(3))}).cost_usd("m", usage) == 4, "else that of the input"
+
+
+def test_an_amount_is_rounded_half_up_to_a_millionth() -> None:
+    prices = Prices({"m": Price(input=Decimal("0.5"), output=Decimal(0))})
+    assert [str(prices.cost_usd("m", Usage(1, tokens, 0))) for tokens in (0, 1, 2, 3)] == [
+        "0.000000",
+        "0.000001",
+        "0.000001",
+        "0.000002",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "anthropic.claude-sonnet-4-5",
+    ],
+)
+def test_a_stacks_own_price_is_what_it_pays_by_any_of_the_models_names(name: str) -> None:
+    prices = Prices({name: Price(input=Decimal(1), output=Decimal(1))})
+    assert prices.cost_usd("eu.anthropic.claude-sonnet-4-5-20250929-v1:0", MILLION) == Decimal("1.1")
+
+
+def test_a_stack_names_its_prices_in_the_environment() -> None:
+    given = {"ANALYSES": "a", "TABLE_NAME": "t", "BUCKET_NAME": "b", "QUEUE_URLS": '{"medium": "u"}'}
+    settings = from_environment(given | {"MODEL_PRICES": '{"some.model": {"input": 0.1, "output": 2}}'})
+    assert settings.prices.cost_usd("some.model", MILLION) == Decimal("0.3")
+    assert settings.prices is settings.prices, "so that a missing price is told once"
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("0.3", "MODEL_PRICES"),
+        ("{", "MODEL_PRICES: give JSON"),
+        ('{"m": {"input": 1}}', "MODEL_PRICES.m.output"),
+        ('{"m": {"input": -1, "output": 1}}', "MODEL_PRICES.m.input"),
+        ('{"m": {"input": 1, "output": 1, "in": 1}}', "MODEL_PRICES.m.in"),
+    ],
+)
+def test_prices_that_are_none_are_refused(given: str, why: str) -> None:
+    environment = {"ANALYSES": "a", "TABLE_NAME": "t", "BUCKET_NAME": "b", "QUEUE_URLS": '{"medium": "u"}'}
+    with pytest.raises(ConfigurationError, match=why):
+        from_environment(environment | {"MODEL_PRICES": given})
+
+
+def test_a_price_stays_as_it_is() -> None:
+    with pytest.raises(ValidationError):
+        Price(input=Decimal(1), output=Decimal(1)).input = Decimal(2)  # type: ignore[misc]
+
+
+# On the row
+
+OWN = {"some.model": Price(input=Decimal(1), output=Decimal(2)), "other": Price(input=Decimal(10), output=Decimal(20))}
+
+
+def _shop(*script: Any, **fields: Any) -> Shop:
+    def work(job: Job[Book]) -> Value:
+        job.ask("one?")
+        return Value(text=job.ask("two?", model_id="other"))
+
+    return Shop([work], ScriptedModel(*script), settings=some_settings(model_prices=OWN, **fields))
+
+
+def _metered(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    return [line for line in lines if "OutputTokens" in line]
+
+
+def test_a_job_knows_what_each_model_consumed_and_what_it_all_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    shop = _shop(says("a", input_tokens=1_000, output_tokens=100), says("b", input_tokens=10, output_tokens=1))
+    job = shop.deliver(shop.keep())
+    assert job.models == {"some.model": Usage(1, 1_000, 100), "other": Usage(1, 10, 1)}
+    assert (job.usage, job.cost_usd) == (Usage(2, 1_010, 101), Decimal("0.001320"))
+    [metered] = _metered(capsys)
+    assert (metered["InputTokens"], metered["OutputTokens"], metered["CostUsd"]) == ([1010.0], [101.0], [0.00132])
+    assert metered["analysis"] == "valuation"
+
+
+def test_what_an_attempt_spent_counts_though_it_failed_and_once(capsys: pytest.CaptureFixture[str]) -> None:
+    shop = _shop(says("a", input_tokens=1_000), Retry("model_error", "x"), says("a"), says("b"))
+    key = shop.keep()
+    failed = shop.deliver(key)
+    assert failed.cost_usd == Decimal("0.001010")
+    assert [line["InputTokens"] for line in _metered(capsys)] == [[1000.0]]
+    shop.clock.advance(shop.settings.lease * 10)
+    job = shop.deliver(key)
+    assert job.result is not None
+    assert (job.models["some.model"], job.models["other"]) == (Usage(2, 1_010, 10), Usage(1, 10, 5))
+    assert job.cost_usd == Decimal("0.001010") + Decimal("0.000020") + Decimal("0.000200")
+    assert [line["InputTokens"] for line in _metered(capsys)] == [[20.0]]
+
+
+def test_a_price_that_is_not_known_makes_the_cost_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    shop = _shop(says("a"), says("b"), model_id="unknown")
+    job = shop.deliver(shop.keep())
+    assert job.cost_usd is None
+    assert summary(job)["cost_usd"] is None
+    [metered] = _metered(capsys)
+    assert "CostUsd" not in metered
+
+
+def test_a_job_that_asks_nothing_costs_nothing_and_is_not_metered(capsys: pytest.CaptureFixture[str]) -> None:
+    def work(_job: Job[Book]) -> Value:
+        return Value(text="free")
+
+    shop = Shop([work])
+    job = shop.deliver(shop.keep())
+    assert (job.models, summary(job)["cost_usd"]) == ({}, 0.0)
+    assert _metered(capsys) == []
+
+
+def test_a_useless_answer_is_paid_for() -> None:
+    def cut(question: Question) -> Reply:
+        return replace(says(question.prompt), fault=Retry("model_answer_invalid", "half"))
+
+    shop = _shop(cut)
+    assert shop.deliver(shop.keep()).cost_usd == Decimal("0.000020")
+
+
+def test_a_row_of_before_is_read_and_its_cost_stays_unknown() -> None:
+    item = to_item(a_job(usage=Usage(1, 100, 10)))
+    for name in ("models", "cost_usd"):
+        item.pop(name, None)
+    job = from_item(item)
+    assert (job.usage, job.models, job.cost_usd) == (Usage(1, 100, 10), {}, None)
+    assert summary(job)["cost_usd"] is None
+    shop = _shop(says("a"), says("b"))
+    key = shop.keep(usage=Usage(1, 100, 10))
+    assert shop.deliver(key).cost_usd is None
+
+
+def test_a_row_keeps_exact_amounts() -> None:
+    job = a_job(
+        usage=Usage(3, 7, 5, 2, 1),
+        models={"eu.m:0": Usage(1, 1, 1), "arn:aws:bedrock:x/y": Usage(2, 6, 4, 2, 1)},
+        cost_usd=Decimal("0.100001"),
+    )
+    found = from_item(to_item(job))
+    assert (found.usage, found.models, found.cost_usd) == (job.usage, job.models, job.cost_usd)
+    assert summary(found)["cost_usd"] == 0.100001
+
+
+def test_usage_without_a_cache_is_written_as_the_code_of_before_reads_it() -> None:
+    assert set(to_item(a_job(usage=Usage(1, 2, 3)))["usage"]["M"]) == {"calls", "input_tokens", "output_tokens"}
