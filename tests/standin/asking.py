@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from pydantic import BaseModel
+
+from cloud.stand_in.answers import Conversation
+from cloud.stand_in.answers import answer as reply
 
 if TYPE_CHECKING:
     from types_boto3_bedrock_runtime import BedrockRuntimeClient
@@ -28,6 +32,16 @@ def asking(url: str, read_timeout_s: float = 5) -> "Iterator[Ask]":
     """Ask the stand-in at this URL, and leave no connection open."""
     with contextlib.closing(client(url, read_timeout_s=read_timeout_s)) as bedrock:
         yield Ask(bedrock)
+
+
+def filled[Answer: BaseModel](answer: type[Answer], prompt: str) -> Answer:
+    """Return what the stand-in would answer to a prompt in the shape of a model, as `job.ask(prompt, answer=…)` does.
+
+    For a look at it while one writes an analysis; what stands between `<document>` and `</document>` is what is read.
+    """
+    schema = {"inputSchema": {"json": answer.model_json_schema()}}
+    asked = Conversation([user(prompt)], tools={"answer": schema}, tool_choice={"tool": {"name": "answer"}})
+    return answer.model_validate(reply(asked, 100_000).tool_input)
 
 
 def client(url: str, region: str = "eu-west-1", read_timeout_s: float = 5) -> "BedrockRuntimeClient":

@@ -161,6 +161,20 @@ def test_a_certificate_yields_its_own_values() -> None:
     }
 
 
+def test_a_person_and_a_date_are_found_behind_other_words_than_the_fields() -> None:
+    class Card(BaseModel):
+        holder: str
+        issued_on: dt.date
+        expires_on: dt.date
+
+    card = "College of Surveyors\nRegistrant: Mina Example\nRegistered on: 9 January 2024\nValid until: 8 January 2027"
+    assert fill(Card.model_json_schema(), card) == {
+        "holder": "Mina Example",
+        "issued_on": "2024-01-09",
+        "expires_on": "2027-01-08",
+    }
+
+
 def test_a_summary_is_made_of_the_documents_sentences_and_signed() -> None:
     summary = brief("road").summary
     assert summary.startswith("Rehabilitation of the N7 Trunk Road")

@@ -45,7 +45,7 @@ def test_many_threads_ask_once_and_other_keys_do_not_wait() -> None:
 
     def ask() -> str:
         asked.append("key")
-        slow.wait(5)
+        slow.wait(60)
         return "answer"
 
     threads = [threading.Thread(target=kept.get, args=("key", ask)) for _ in range(8)]
@@ -53,8 +53,8 @@ def test_many_threads_ask_once_and_other_keys_do_not_wait() -> None:
         thread.start()
     begun = time.monotonic()
     assert kept.get("other", lambda: "at once") == "at once"
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 20
     slow.set()
     for thread in threads:
-        thread.join(5)
+        thread.join(60)
     assert asked == ["key"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
+from cloud.stand_in.attached import Attached, attached
 from cloud.stand_in.filling import fill
 from cloud.stand_in.json_types import Json
 from cloud.stand_in.reading import read
@@ -72,14 +73,25 @@ class Conversation:
             if message["role"] == "user" and not any("toolResult" in block for block in message["content"])
         ]
         fenced = [match["inside"] for turn in turns for match in _FENCED.finditer(turn)]
+        seen = self.attachments
+        told = [*(each.shown for each in seen if not each.is_picture), *fenced]
+        if seen:  # pictures are looked at where there is no text, which is exact and quick to read
+            return "\n\n".join(told or [each.shown for each in seen])
         return "\n\n".join(fenced) if fenced else next((turn for turn in reversed(turns) if turn.strip()), "")
 
     @cached_property
     def input_tokens(self) -> int:
         """How many tokens are read: four characters each, the tools' schemas and results included."""
-        blocks = [block for message in self.messages for block in message["content"] if "text" not in block]
-        others = [*blocks, *self.tools.values()]
-        return tokens(self.prompt + (json.dumps(others, default=str) if others else ""))
+        plain = (block for message in self.messages for block in message["content"] if not attached(block))
+        others = [*(block for block in plain if "text" not in block), *self.tools.values()]
+        read = tokens(self.prompt + (json.dumps(others, default=str) if others else ""))
+        return read + sum(each.tokens for each in self.attachments)
+
+    @cached_property
+    def attachments(self) -> list[Attached]:
+        """The pictures and documents of the user's turns."""
+        blocks = (block for message in self.messages if message["role"] == "user" for block in message["content"])
+        return [found for block in blocks if (found := attached(block))]
 
     @property
     def tool_to_use(self) -> str:

@@ -3,7 +3,7 @@
 import time
 import traceback
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +11,8 @@ from cloud.stand_in import eventstream
 from cloud.stand_in.answers import Answer, Conversation, answer, digest
 from cloud.stand_in.model_policy import ModelPolicy, SignedRequest
 from cloud.stand_in.models import check_offered, find
-from cloud.stand_in.refusals import IN_STREAM, BedrockError, HungUpError, invalid
+from cloud.stand_in.pacing import pieces, send_paced
+from cloud.stand_in.refusals import AS_BEDROCK, IN_STREAM, STATUS, BedrockError, HungUpError, invalid
 from cloud.stand_in.scenarios import Call, Control, Scenario
 from cloud.stand_in.validation import check, check_length, parse
 from cloud.stand_in.wire import Wire
@@ -71,7 +72,7 @@ class Bedrock:
         check_length(conversation, scenario.context_tokens or model.context_tokens)
         wire.wait(scenario.first_token_s)
         if scenario.error:
-            raise BedrockError(scenario.error, scenario.message)
+            raise BedrockError(_known(scenario.error, STATUS), scenario.message)
         reservation = quota.reserve(model, call.input_tokens, conversation.max_tokens)
         if not reservation:
             raise BedrockError("ThrottlingException")
@@ -102,8 +103,12 @@ class _Reply:
     @property
     def pieces(self) -> list[str]:
         """The text or the tool's input, in the pieces it is streamed in."""
-        whole, size = self.answer.tool_json or self.answer.text, self.scenario.chunk_chars
-        return [whole[start : start + size] for start in range(0, len(whole), size)]
+        return pieces(self.answer.tool_json or self.answer.text, self.scenario.chunk_chars)
+
+    @property
+    def stop_reason(self) -> str:
+        """Why the answer ends."""
+        return self.scenario.finish_reason or self.answer.stop_reason
 
     def events(self) -> Iterator[bytes]:
         """Yield the messages of the stream."""
@@ -115,7 +120,7 @@ class _Reply:
             delta = {"toolUse": {"input": piece}} if self.answer.tool else {"text": piece}
             yield eventstream.event("contentBlockDelta", {"contentBlockIndex": 0, "delta": delta})
         yield eventstream.event("contentBlockStop", {"contentBlockIndex": 0})
-        stop = {"stopReason": self.answer.stop_reason, "additionalModelResponseFields": _OTHER_FIELDS}
+        stop = {"stopReason": self.stop_reason, "additionalModelResponseFields": _OTHER_FIELDS}
         yield eventstream.event("messageStop", stop)
         yield eventstream.event("metadata", self.accounts)
 
@@ -126,7 +131,7 @@ def _send_stream(wire: Wire, reply: _Reply) -> str:
     wire.start_stream(chunked=scenario.cut != "unchunked")
     # What goes wrong in mid-answer goes wrong before `messageStop`, the last but one, however short the answer is.
     until_fault = min(scenario.after_events, len(events) - 2)
-    _send_paced(wire, events[:until_fault], scenario.chunk_s)
+    send_paced(wire, events[:until_fault], scenario.chunk_s)
     wire.wait(scenario.stall_s)
     if scenario.stream_error:
         wire.send_events(_stream_error(scenario))
@@ -138,33 +143,37 @@ def _send_stream(wire: Wire, reply: _Reply) -> str:
     rest = events[until_fault:]
     if scenario.bad_checksum:
         rest[0] = eventstream.spoiled(rest[0])
-    _send_paced(wire, rest, scenario.chunk_s)
+    send_paced(wire, rest, scenario.chunk_s)
     wire.end_stream()
     return "bad checksum" if scenario.bad_checksum else "ok"
 
 
-def _send_paced(wire: Wire, events: list[bytes], pause_s: float) -> None:
-    if not pause_s:
-        wire.send_events(*events)
-        return
-    for event in events:
-        wire.send_events(event)
-        wire.wait(pause_s)
+def _known(name: str, names: Collection[str]) -> str:
+    """Return an error's name at Bedrock, of either vendor's name."""
+    return name if name in names else AS_BEDROCK.get(name, "InternalServerException")
+
+
+def _in_stream(scenario: Scenario) -> str:
+    """Return how Bedrock spells a scenario's error within a stream."""
+    name = _known(scenario.stream_error, IN_STREAM)
+    spelt = name[:1].lower() + name[1:]
+    return spelt if spelt in IN_STREAM else "internalServerException"
 
 
 def _stream_error(scenario: Scenario) -> bytes:
-    error = BedrockError(IN_STREAM[scenario.stream_error], scenario.message)
+    name = _in_stream(scenario)
+    error = BedrockError(IN_STREAM[name], scenario.message)
     body: dict[str, object] = {"message": error.message}
-    if scenario.stream_error == "modelStreamErrorException":
+    if name == "modelStreamErrorException":
         body |= {"originalStatusCode": error.status, "originalMessage": error.message}
-    return eventstream.exception(scenario.stream_error, body)
+    return eventstream.exception(name, body)
 
 
 def _send_whole(wire: Wire, reply: _Reply) -> str:
     scenario = reply.scenario
     wire.wait(scenario.stall_s + scenario.chunk_s * len(reply.pieces))
     if scenario.stream_error:
-        code = IN_STREAM[scenario.stream_error].replace("ModelStreamError", "ModelError")
+        code = IN_STREAM[_in_stream(scenario)].replace("ModelStreamError", "ModelError")
         raise BedrockError(code, scenario.message)
     tool_use = {"toolUseId": _tool_use_id(), "name": reply.answer.tool, "input": reply.answer.tool_input}
     content = {
@@ -174,7 +183,7 @@ def _send_whole(wire: Wire, reply: _Reply) -> str:
                 "content": [{"toolUse": tool_use} if reply.answer.tool else {"text": reply.answer.text}],
             },
         },
-        "stopReason": reply.answer.stop_reason,
+        "stopReason": reply.stop_reason,
         "additionalModelResponseFields": _OTHER_FIELDS,
         **reply.accounts,
     }

@@ -79,7 +79,8 @@ class FieldValues:
         if wanted.speaks_of(_ISSUER):
             return self.finder.labelled(wanted) or names.issuer(self.document)
         if wanted.speaks_of(_RECIPIENT):
-            return self.finder.labelled(wanted, own_words=True) or names.recipient(self.document)
+            own = self.finder.labelled(wanted, own_words=True) or names.recipient(self.document)
+            return own or self.finder.labelled(wanted)
         if wanted.speaks_of(_CONTACT) or (wanted.speaks_of(_PERSON) and "contact" in wanted.parents.lower()):
             return self.finder.labelled(wanted, own_words=True) or names.contact(self.document)
         return None

@@ -6,15 +6,19 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
+from cloud.stand_in.chats import as_item, findings, messages_in, style
 from cloud.stand_in.field_values import SIGNATURE, FieldValues, address_pattern
 from cloud.stand_in.json_types import Json, Schema
 from cloud.stand_in.matching import Wanted
-from cloud.stand_in.reading import Document, clipped, read
+from cloud.stand_in.reading import Document, clipped, read, stems
+from cloud.stand_in.tables import rows_about
 from cloud.stand_in.typed_values import dates
 
 NOT_STATED: Final = "not stated in the document"
 _MAX_DEPTH = 6
+_OF_STYLE: Final = stems("style tone writing manner")
 _MAX_ITEMS = 20
+_MAX_ROWS = 200  # of a table
 _MOST_CHARS = 2_000
 _UNKNOWN_MEMBERS: Final = frozenset({"other", "unknown", "none", "not_stated", "unspecified", "n/a"})
 _UNREADABLE_FORMATS: Final = frozenset({"uuid", "binary", "time", "duration"})
@@ -90,6 +94,8 @@ class _Filler:
             return self.read.day(wanted) if form == "date" else self.read.moment(wanted)
         if address_pattern(form, wanted):
             return self.read.address(form, wanted)
+        if wanted.words & _OF_STYLE and not self.line and (messages := messages_in(self.document.text)):
+            return _shortened(style(messages), schema.get("maxLength", _MOST_CHARS))
         text = None if form in _UNREADABLE_FORMATS else self.read.text(wanted)
         if not text or len(text) < schema.get("minLength", 0):
             return None
@@ -133,7 +139,17 @@ class _Filler:
                 found = self._least(resolved, depth + 1)
             if found is not _MISSING:
                 filled[name] = found
-        return filled
+        return filled | self._confidence(properties, filled)
+
+    def _confidence(self, properties: Schema, filled: Mapping[str, Json]) -> dict[str, Json]:
+        """Return how sure an object is, where it wants to know: the share of its other fields that the document has."""
+        numbers = {name for name, part in properties.items() if _is_share(self._resolved(part))}
+        wants = [name for name in numbers if "confidence" in name and filled.get(name) in (0, None)]
+        others = properties.keys() - set(wants)
+        if not wants or not others:
+            return {}
+        share = sum(not _is_unknown(filled.get(name)) for name in others) / len(others)
+        return dict.fromkeys(wants, round(0.4 + 0.55 * share, 2)) if share else {}
 
     def _pairs(self, schema: Schema) -> dict[str, Json]:
         """Return what the document itself labels, for an object without properties of its own."""
@@ -152,13 +168,43 @@ class _Filler:
         if "prefixItems" in schema:
             return self._tuple(schema["prefixItems"], wanted, depth)
         item = self._items(schema)
+        if not self.line and (rows := rows_about(self.document.text, item.get("properties", {}))):
+            return [self._row(item, row, depth + 1) for row in rows][
+                : min(schema.get("maxItems", _MAX_ROWS), _MAX_ROWS)
+            ]
         most = min(schema.get("maxItems", _MAX_ITEMS), _MAX_ITEMS)
+        if seen := self._seen_in_chat(item, wanted):
+            return seen[:most]
         found: list[Json] = []
         for line in self._lines_about(wanted, item) if depth < _MAX_DEPTH else ():
             each = self._of_line(item, line, wanted, depth + 1)
             if each is not _MISSING and not _is_empty(each) and each not in found:
                 found.append(each)
         return found[:most] + self._least_items(schema, depth)[len(found) :]
+
+    def _seen_in_chat(self, item: Schema, wanted: Wanted) -> list[Json]:
+        messages = [] if self.line else messages_in(self.document.text)
+        about = f"{wanted.name} {wanted.description}"
+        found = (as_item(each, item.get("properties", {})) for each in findings(messages, about))
+        return [each for each in found if each and set(item.get("required", ())) <= each.keys()]
+
+    def _row(self, schema: Schema, row: Mapping[str, str], depth: int) -> Json:
+        """Return an item of a list, of the row of a table: each field of its cell."""
+        filled = {}
+        for name, part in schema["properties"].items():
+            resolved = self._resolved(part)
+            found = self._of_cell(resolved, row[name], Wanted(name), depth) if name in row else _MISSING
+            if found is _MISSING and name in schema.get("required", ()):
+                found = self._least(resolved, depth)
+            if found is not _MISSING:
+                filled[name] = found
+        return filled
+
+    def _of_cell(self, schema: Schema, cell: str, wanted: Wanted, depth: int) -> Json:
+        kinds = {self._resolved(each).get("type") for each in schema.get("anyOf", [schema])}
+        if kinds <= {"string", "null"}:
+            return self._of_line({"type": "string"}, cell, wanted, depth)
+        return _Filler(read(cell), self.definitions, cell).value(schema, wanted, depth)
 
     def _tuple(self, parts: list[Schema], wanted: Wanted, depth: int) -> Json:
         found = [self.value(part, wanted, depth + 1) for part in parts]
@@ -212,6 +258,15 @@ class _Filler:
             )
         earliest = {"date": "0001-01-01", "date-time": "0001-01-01T00:00:00Z"}.get(str(schema.get("format")))
         return earliest or clipped(NOT_STATED, schema.get("maxLength", len(NOT_STATED)))
+
+
+def _is_share(schema: Schema) -> bool:
+    options = schema.get("anyOf", [schema])
+    return any(each.get("type") == "number" and each.get("maximum", 1) == 1 for each in options)
+
+
+def _is_unknown(value: Json) -> bool:
+    return value == NOT_STATED or _is_empty(value) or str(value).lower() in _UNKNOWN_MEMBERS
 
 
 def _is_date(schema: Schema) -> bool:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
 from cloud.stand_in.models import Model
-from cloud.stand_in.refusals import IN_STREAM, STATUS
+from cloud.stand_in.refusals import GEMINI_STATUS, IN_STREAM, STATUS
 
 Cut = Literal["", "chunked", "unchunked", "reset"]
 _LOGGED_CALLS: Final = 20_000
 # What a field takes in JSON, by the type of its default.
-_TYPES: Final = {str: (str,), bool: (bool,), int: (int,), float: (int, float), type(None): (int, type(None))}
+_TYPES: Final = {str: (str,), bool: (bool,), int: (int,), float: (int, float), type(None): (int, float, type(None))}
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,9 @@ class Scenario:
         tokens_per_minute: quota of each model; a call beyond it is a ThrottlingException.
         quota_window_s: the quota's minute, shorter for a test.
         context_tokens: the longest input instead of the model's own.
-        error: answer this error instead, such as `ThrottlingException`.
-        stream_error: break the stream off with this error, such as `modelStreamErrorException`.
+        error: answer this error instead, such as `ThrottlingException` or Gemini's `RESOURCE_EXHAUSTED`; what only one
+            vendor has is an internal error of the other's.
+        stream_error: break the stream off with this error, such as `modelStreamErrorException` or `UNAVAILABLE`.
         message: the text of either error instead of Bedrock's.
         cut: close the connection in mid-answer: `chunked` without the last chunk, `unchunked` where nothing tells the
             caller that more was to come, `reset` hard.
@@ -39,6 +40,11 @@ class Scenario:
         bad_checksum: spoil one message of the stream.
         nonsense: answer something that does not fit the schema.
         after_events: how many events of the stream come before what goes wrong in mid-answer.
+        finish_reason: end the answer for this reason, such as Gemini's `SAFETY` or Bedrock's `content_filtered`.
+        block_reason: Gemini refuses the question for this reason, such as `PROHIBITED_CONTENT`.
+        retry_delay_s: how long Gemini says to wait after a RESOURCE_EXHAUSTED.
+        per_day: it is the day's quota that is exhausted.
+        thought_tokens: how many tokens Gemini says that it thought before it answered.
 
     """
 
@@ -58,6 +64,11 @@ class Scenario:
     bad_checksum: bool = False
     nonsense: bool = False
     after_events: int = 3
+    finish_reason: str = ""
+    block_reason: str = ""
+    retry_delay_s: float | None = None
+    per_day: bool = False
+    thought_tokens: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what could only be a slip of the pen.
@@ -66,10 +77,10 @@ class Scenario:
             ValueError: with the name of the field and what it may be.
 
         """
-        if self.error and self.error not in STATUS:
-            raise ValueError(f"error: {self.error!r} is none of {', '.join(STATUS)}")
-        if self.stream_error and self.stream_error not in IN_STREAM:
-            raise ValueError(f"stream_error: {self.stream_error!r} is none of {', '.join(IN_STREAM)}")
+        for name, offered in (("error", STATUS), ("stream_error", IN_STREAM)):
+            value = getattr(self, name)
+            if value and value not in offered and value not in GEMINI_STATUS:
+                raise ValueError(f"{name}: {value!r} is none of {', '.join([*offered, *GEMINI_STATUS])}")
         if self.cut not in get_args(Cut):
             raise ValueError(f"cut: {self.cut!r} is none of {', '.join(filter(None, get_args(Cut)))}")
         for name in ("first_token_s", "chunk_s", "stall_s", "after_events", "chunk_chars", "quota_window_s"):

@@ -1,4 +1,4 @@
-"""The stand-in server: Bedrock's runtime, a token issuer, and the switchboard for tests, on one loopback port.
+"""The stand-in server: Bedrock's runtime, Gemini, a token issuer, and the switchboard for tests, on one loopback port.
 
 `python -m cloud.stand_in --port 8080` prints its URL and `ready`; SIGINT or SIGTERM end it.
 """
@@ -18,6 +18,8 @@ from urllib.parse import unquote
 from urllib.request import ProxyHandler, Request, build_opener
 
 from cloud.stand_in.bedrock import Bedrock
+from cloud.stand_in.gemini import PATH as GEMINI_PATH
+from cloud.stand_in.gemini import Gemini
 from cloud.stand_in.issuer import CONFIGURATION_PATH, KEYS_PATH, Issuer
 from cloud.stand_in.model_policy import ModelPolicy
 from cloud.stand_in.refusals import BedrockError, HungUpError
@@ -61,6 +63,10 @@ class Remote:
         log = self.request("GET", "/calls")
         return [call for call in log if all(call[name] == value for name, value in wanted.items())]
 
+    def take_gemini_key(self, key: str | None) -> None:
+        """Let Gemini take this API key alone from now on, as after a rotation; None, and after a reset: any."""
+        self.request("POST", "/gemini-key", {"key": key})
+
     def token(self, tenant: str, **claims: Any) -> str:  # noqa: ANN401 - what `Issuer.mint` takes
         """Return a token of the issuer's, made as `Issuer.mint` says."""
         return str(self.request("POST", "/token", {"tenant": tenant, **claims})["access_token"])
@@ -102,7 +108,7 @@ class StandIn(Remote):
         self.issuer = Issuer(self.url, key_file)
         control = Control()
         policy = ModelPolicy(endpoint, ca_bundle) if endpoint else None
-        self._server.routes = _Routes(Bedrock(control, policy), control, self.issuer)
+        self._server.routes = _Routes(Bedrock(control, policy), Gemini(control), control, self.issuer)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="stand-in", daemon=True)
 
     def __enter__(self) -> Self:
@@ -119,10 +125,11 @@ class StandIn(Remote):
 
 
 class _Routes:
-    """What is answered where. Bedrock and the issuer are the product's; the rest is for tests and `make local`."""
+    """What is answered where. The models and the issuer are the product's; the rest is for tests and `make local`."""
 
-    def __init__(self, bedrock: Bedrock, control: Control, issuer: Issuer) -> None:
+    def __init__(self, bedrock: Bedrock, gemini: Gemini, control: Control, issuer: Issuer) -> None:
         self._bedrock = bedrock
+        self._gemini = gemini
         self._control = control
         self._issuer = issuer
         self._answers: dict[tuple[str, str], Callable[[Any], object]] = {
@@ -134,15 +141,17 @@ class _Routes:
             ("DELETE", "/control"): lambda _: self._reset(),
             ("GET", "/calls"): lambda _: control.calls(),
             ("DELETE", "/calls"): lambda _: self._forget(),
+            ("POST", "/gemini-key"): self._gemini_key,
             ("POST", "/token"): self._token,
         }
 
     def serve(self, wire: Wire) -> None:
         """Answer one request."""
         path = wire.path.partition("?")[0]
-        if wire.command == "POST" and (found := _MODEL_PATH.fullmatch(path)):
-            self._bedrock.serve(wire, unquote(found["model"]), found["operation"])
-            return
+        for pattern, vendor in ((_MODEL_PATH, self._bedrock), (GEMINI_PATH, self._gemini)):
+            if wire.command == "POST" and (found := pattern.fullmatch(path)):
+                vendor.serve(wire, unquote(found["model"]), found["operation"])
+                return
         answer = self._answers.get((wire.command, path))
         if answer is None:
             wire.refuse(BedrockError("ResourceNotFoundException", f"The stand-in has no {wire.command} {path}."))
@@ -159,11 +168,19 @@ class _Routes:
 
     def _reset(self) -> object:
         self._bedrock.forget_roles()
+        self._gemini.key = None
         return self._set([])
 
     def _forget(self) -> object:
         self._control.forget_calls()
         return []
+
+    def _gemini_key(self, wanted: Any) -> object:  # noqa: ANN401 - JSON
+        key = wanted["key"]
+        if not (key is None or isinstance(key, str)):
+            raise ValueError(f"key: {key!r} is no text")
+        self._gemini.key = key
+        return {"key": key}
 
     def _token(self, wanted: Any) -> object:  # noqa: ANN401 - JSON
         token = self._issuer.mint(**wanted)

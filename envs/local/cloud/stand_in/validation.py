@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cloud.stand_in.answers import Conversation
+from cloud.stand_in.contents import decoded
 from cloud.stand_in.models import Model
 from cloud.stand_in.refusals import BedrockError, invalid
 
@@ -45,7 +46,7 @@ def check(body: Mapping[str, Any], model: Model) -> Conversation:
     if len(metadata) > _MOST_METADATA:
         raise _constraint(len(metadata), "requestMetadata", f"have length less than or equal to {_MOST_METADATA}")
     return Conversation(
-        messages=body["messages"],
+        messages=decoded(body["messages"]),
         system=body.get("system") or (),
         tools=tools,
         tool_choice=(body.get("toolConfig") or {}).get("toolChoice") or {},

@@ -31,7 +31,7 @@ class Wire(BaseHTTPRequestHandler):
     _head = b""
     _chunked = True
 
-    def body(self) -> bytes:
+    def body(self, most_bytes: int = MOST_BODY_BYTES) -> bytes:
         """Return the request's body; to be read once.
 
         Raises:
@@ -39,7 +39,7 @@ class Wire(BaseHTTPRequestHandler):
 
         """
         size = int(self.headers.get("Content-Length") or 0)
-        if size > MOST_BODY_BYTES:
+        if size > most_bytes:
             self.close_connection = True
             raise BedrockError("ValidationException", "The request body is too large.")
         return self.rfile.read(size)
@@ -62,11 +62,11 @@ class Wire(BaseHTTPRequestHandler):
         self._send(raw[: len(raw) // 2])
         self.hang_up(reset=reset)
 
-    def start_stream(self, *, chunked: bool = True) -> None:
+    def start_stream(self, *, chunked: bool = True, content_type: str = eventstream.CONTENT_TYPE) -> None:
         """Begin an event stream; without chunking only the closed connection ends it."""
         self._chunked = chunked
         framing = {"Transfer-Encoding": "chunked"} if chunked else {"Connection": "close"}
-        self._start(200, {"Content-Type": eventstream.CONTENT_TYPE, **framing})
+        self._start(200, {"Content-Type": content_type, **framing})
 
     def send_events(self, *events: bytes) -> None:
         """Send messages of the stream, all in one write."""
