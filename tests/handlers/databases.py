@@ -1,0 +1,133 @@
+"""A job's way to a real PostgreSQL database, with a secret that a test can rotate or spoil."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from analysis_jobs import postgres
+from analysis_jobs.checkpoints import Checkpoints
+from analysis_jobs.clock import ManualClock
+from analysis_jobs.interrupts import Breaker
+from analysis_jobs.job import Job, Workbench
+from analysis_jobs.postgres import Attempting, Database
+from analysis_jobs.postgres_connections import Connections, Source
+from analysis_jobs.prompts import MemoryPromptStore
+from analysis_jobs.secrets import Secrets
+from analysis_jobs.stores.memory import MemoryArtifactStore
+from cloud.postgres import Login, PostgreSQL
+from tests.handlers.builders import ScriptedModel, a_job
+
+SCHEMA = Path(postgres.__file__).with_name("postgres_schema.sql").read_text(encoding="utf-8")
+SECRET = "DATABASE_SECRET"
+ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:books-AbCdEf"
+_numbers = count(1)
+
+
+class Nothing(BaseModel):
+    """The request of jobs here."""
+
+
+@dataclass
+class Vault:
+    """A secret in Secrets Manager: what it holds now, and how often it was asked for."""
+
+    holds: dict[str, Any]
+    reads: int = 0
+
+    def read(self, _: str) -> str:
+        self.reads += 1
+        return json.dumps(self.holds)
+
+
+@dataclass
+class Attempt:
+    """An attempt that a test can stop; `held` counts how often the job's row was asked."""
+
+    stops: BaseException | None = None
+    held: int = 0
+    breaker: Breaker = field(default_factory=Breaker)
+
+    def check(self) -> None:
+        if self.stops is not None:
+            raise self.stops
+
+    def hold(self) -> None:
+        self.held += 1
+        self.check()
+
+    def stop(self, why: BaseException) -> None:
+        """Do what a heartbeat does that learns of a cancel."""
+        self.stops = why
+        self.breaker.trip()
+
+
+@dataclass
+class Worker:
+    """One execution environment, with its own connections, secrets and clock."""
+
+    login: Login
+    vault: Vault
+    connections: Connections
+    secrets: Secrets
+    clock: ManualClock
+
+    def database(self, attempt: Attempt | None = None, **options: Any) -> Database:
+        """Return the database as an attempt sees it."""
+        attempt = attempt or Attempt()
+        source = Source(SECRET, lambda: self.secrets.json(SECRET), lambda: self.secrets.forget(SECRET))
+        attempting = Attempting(attempt.check, attempt.hold, attempt.breaker)
+        return Database(source, attempting, connections=self.connections, **options)
+
+    def pid(self) -> int:
+        """Return which process of the server this worker's connection has."""
+        return int(self.database().query("SELECT pg_backend_pid() AS pid")[0]["pid"])
+
+    def kept(self) -> int:
+        """Return how many connections are kept."""
+        return len(self.connections._kept)  # noqa: SLF001 - what an execution environment keeps
+
+
+def a_database(server: PostgreSQL, *scripts: str) -> Login:
+    """Return a new database after these scripts, and the role that owns it."""
+    return server.database(f"books_{next(_numbers)}", *scripts)
+
+
+@contextmanager
+def a_worker(login: Login, **secret: Any) -> Iterator[Worker]:
+    """Start an execution environment whose secret is of this login, with `secret` instead; None leaves a key out."""
+    holds = {**login.secret(), "sslrootcert": login.ca_bundle, **secret}
+    vault = Vault({key: value for key, value in holds.items() if value is not None})
+    clock = ManualClock()
+    secrets = Secrets({SECRET: ARN}.__getitem__, vault.read, clock, timedelta(minutes=5))
+    connections = Connections(clock)
+    try:
+        yield Worker(login, vault, connections, secrets, clock)
+    finally:
+        connections.close()
+
+
+def job_of(worker: Worker, check: Callable[[], None] = lambda: None) -> Job[Nothing]:
+    """Return a job whose secrets are those of a worker."""
+    record = replace(a_job(), attempt=1)
+    store = MemoryArtifactStore()
+    bench = Workbench(
+        artifacts=store,
+        prompts=MemoryPromptStore(),
+        model=ScriptedModel(),
+        model_id="m",
+        max_document_bytes=1,
+        check=check,
+        hold=check,
+        time_left=lambda: timedelta.max,
+        breaker=Breaker(),
+        checkpoints=Checkpoints(record, store, {}, lambda _: None),
+        secrets=worker.secrets,
+    )
+    return Job(record, Nothing(), bench)

@@ -1,0 +1,332 @@
+"""An effect of a job is done once, on a real server: in turn, at once, after a rollback, and never by who must stop."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+
+from analysis_jobs import Defer, Fail, Retry
+from analysis_jobs import postgres as library
+from analysis_jobs.errors import CancelAsked, ConfigurationError, Stopped
+from analysis_jobs.postgres import Cursor
+from analysis_jobs.postgres_connections import CONNECTIONS
+from cloud.postgres import Login, PostgreSQL
+from tests.handlers.builders import SECOND, eventually
+from tests.handlers.databases import SCHEMA, Attempt, Worker, a_database, a_worker, job_of
+
+BOOKS = """
+CREATE TABLE books (id bigint PRIMARY KEY, title text NOT NULL, value_mid numeric(12, 2) CHECK (value_mid >= 0));
+INSERT INTO books VALUES (42, 'Dune', NULL);
+"""
+SLEEPS = "query LIKE 'SELECT pg_sleep%' AND state = 'active'"
+SAVE = "UPDATE books SET value_mid = coalesce(value_mid, 0) + %s WHERE id = 42"
+
+
+@dataclass(frozen=True)
+class Named:
+    tenant: str = "acme"
+    job_id: str = "job-1"
+
+
+JOB = Named()
+
+
+@pytest.fixture
+def login(postgres_server: PostgreSQL) -> Login:
+    return a_database(postgres_server, SCHEMA, BOOKS)
+
+
+@pytest.fixture
+def worker(login: Login) -> Iterator[Worker]:
+    with a_worker(login) as worker:
+        yield worker
+
+
+def _value(login: Login) -> Any:
+    return _ask(login, "SELECT value_mid FROM books")
+
+
+def _effects(login: Login) -> list[str]:
+    with login.connect() as connection:
+        return [row[0] for row in connection.execute("SELECT effect FROM analysis_jobs_effects ORDER BY effect")]
+
+
+def _ask(login: Login, statement: str) -> Any:
+    with login.connect() as connection:
+        row = connection.execute(statement.encode()).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def _sessions(login: Login, like: str) -> int:
+    here = "datname = current_database()"
+    return int(_ask(login, f"SELECT count(*) FROM pg_stat_activity WHERE {here} AND {like}"))  # noqa: S608 - our own
+
+
+def _do(worker: Worker, block: Callable[[Cursor], object], attempt: Attempt | None = None, **options: Any) -> None:
+    with worker.database(attempt, **options).once(JOB, effect="save") as cursor:
+        assert cursor is not None
+        block(cursor)
+
+
+def _save(worker: Worker, amount: str = "10.50", job: Named = JOB, attempt: Attempt | None = None) -> bool:
+    with worker.database(attempt).once(job, effect="save") as cursor:
+        if cursor is not None:
+            cursor.execute(SAVE, (Decimal(amount),))
+        return cursor is not None
+
+
+def test_an_effect_is_done_once_in_one_transaction_with_its_mark(worker: Worker, login: Login) -> None:
+    assert [_save(worker), _save(worker), _save(worker)] == [True, False, False]
+    assert (_value(login), _effects(login)) == (Decimal("10.50"), ["save"])
+
+
+def test_another_job_another_tenant_and_another_effect_are_others(worker: Worker, login: Login) -> None:
+    assert all(_save(worker, "1", job) for job in (JOB, Named("other"), Named(job_id="job-2")))
+    with worker.database().once(JOB, effect="index") as cursor:
+        assert cursor is not None
+    assert (_value(login), _effects(login)) == (Decimal(3), ["index", "save", "save", "save"])
+
+
+def test_ten_at_once_do_it_once(login: Login) -> None:
+    begin = threading.Barrier(10)
+
+    def one(_: int) -> bool:
+        with a_worker(login) as worker:
+            worker.pid()
+            begin.wait()
+            return _save(worker)
+
+    with ThreadPoolExecutor(10) as pool:
+        assert sorted(pool.map(one, range(10))) == [False] * 9 + [True]
+    assert _value(login) == Decimal("10.50")
+
+
+@pytest.mark.parametrize("first_fails", [False, True])
+def test_the_second_of_two_at_once_waits_for_the_first_to_commit_or_to_give_up(
+    worker: Worker, login: Login, first_fails: bool
+) -> None:
+    with a_worker(login) as other, ThreadPoolExecutor(1) as pool:
+
+        def first() -> bool:
+            with worker.database().once(JOB, effect="save") as cursor:
+                assert cursor is not None
+                second = pool.submit(_save, other, "2")
+                eventually(lambda: _waits_for_a_lock(login))
+                cursor.execute(SAVE, (Decimal(1),))
+                seconds.append(second)
+                if first_fails:
+                    raise Retry("model_error", "no")
+            return True
+
+        seconds: list[object] = []
+        if first_fails:
+            with pytest.raises(Retry, match="model_error"):
+                first()
+        else:
+            first()
+        [second] = seconds
+        assert second.result() is first_fails  # type: ignore[attr-defined]
+    assert (_value(login), _effects(login)) == (Decimal(2 if first_fails else 1), ["save"])
+
+
+def _waits_for_a_lock(login: Login) -> bool:
+    return _sessions(login, "wait_event_type = 'Lock'") > 0
+
+
+def test_what_fails_in_the_block_leaves_nothing_and_is_done_by_the_next(worker: Worker, login: Login) -> None:
+    def block(cursor: Cursor) -> None:
+        cursor.execute(SAVE, (Decimal(1),))
+        raise ValueError("the stage failed")
+
+    with pytest.raises(ValueError, match="the stage failed"):
+        _do(worker, block)
+    assert (_value(login), _effects(login), worker.kept()) == (None, [], 1)
+    assert _save(worker)
+
+
+@pytest.mark.parametrize("why", [CancelAsked("a caller"), Stopped("the lease is lost")], ids=["cancelled", "stale"])
+def test_who_must_stop_does_not_commit(worker: Worker, login: Login, why: Stopped) -> None:
+    attempt = Attempt()
+
+    def block(cursor: Cursor) -> None:
+        cursor.execute(SAVE, (Decimal(1),))
+        attempt.stops = why
+
+    with pytest.raises(type(why)):
+        _do(worker, block, attempt)
+    assert (_value(login), _effects(login), worker.kept()) == (None, [], 1)
+
+
+def test_the_row_is_asked_once_before_a_commit_and_not_for_a_duplicate(worker: Worker) -> None:
+    attempt = Attempt()
+    _save(worker, attempt=attempt)
+    _save(worker, attempt=attempt)
+    assert attempt.held == 1
+
+
+def test_who_must_stop_does_not_even_begin(worker: Worker) -> None:
+    with pytest.raises(CancelAsked), worker.database(Attempt(CancelAsked("a caller"))).once(JOB, effect="save"):
+        raise AssertionError("it began")
+    assert worker.vault.reads == 0
+
+
+def test_a_long_query_is_broken_off_and_leaves_nothing_running(worker: Worker, login: Login) -> None:
+    attempt = Attempt()
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(_do, worker, _sleep_long, attempt, statement_timeout=600 * SECOND)
+        eventually(lambda: _sessions(login, SLEEPS) == 1)
+        attempt.stop(CancelAsked("a caller"))
+        with pytest.raises(CancelAsked):
+            working.result(timeout=5)
+    with login.connect() as looking:
+        still = f"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {SLEEPS}"  # noqa: S608
+        eventually(lambda: looking.execute(still.encode()).fetchone() == (0,))
+    assert (_effects(login), worker.kept()) == ([], 0)
+
+
+def _sleep_long(cursor: Cursor) -> None:
+    cursor.execute("SELECT pg_sleep(600)")
+
+
+def test_a_swallowed_error_is_no_success(worker: Worker, login: Login) -> None:
+    def block(cursor: Cursor) -> None:
+        with pytest.raises(psycopg.errors.UndefinedColumn):
+            cursor.execute("SELECT nothing FROM books")
+
+    with pytest.raises(Fail, match="went on: nothing of it is kept") as raised:
+        _do(worker, block)
+    assert (raised.value.code, _effects(login)) == ("database_query_invalid", [])
+
+
+def test_an_error_within_a_savepoint_is_the_analysis_own(worker: Worker, login: Login) -> None:
+    def block(cursor: Cursor) -> None:
+        with pytest.raises(psycopg.errors.UndefinedColumn), cursor.connection.transaction():
+            cursor.execute("SELECT nothing FROM books")
+        cursor.execute(SAVE, (Decimal(7),))
+
+    _do(worker, block)
+    assert _value(login) == Decimal(7)
+
+
+def _bad_constraint(cursor: Cursor) -> None:
+    cursor.execute("INSERT INTO books VALUES (42, 'again', 1)")
+
+
+def _bad_type(cursor: Cursor) -> None:
+    cursor.execute("UPDATE books SET title = %s", ("a\0b",))
+
+
+def _bad_table(cursor: Cursor) -> None:
+    cursor.execute("SELECT * FROM magazines")
+
+
+def _bad_parameters(cursor: Cursor) -> None:
+    cursor.execute("SELECT %s", (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("statement", "code", "message"),
+    [
+        (_bad_constraint, "database_value_refused", "violates unique constraint"),
+        (_bad_type, "database_value_refused", "NUL"),
+        (_bad_table, "database_query_invalid", 'relation "magazines" does not exist'),
+        (_bad_parameters, "database_query_invalid", "1 placeholder"),
+    ],
+)
+def test_what_the_statement_causes_fails_with_the_servers_words_and_none_of_its_rows(
+    worker: Worker, statement: Callable[[Cursor], None], code: str, message: str
+) -> None:
+    with pytest.raises(Fail, match=message) as raised:
+        _do(worker, statement)
+    assert raised.value.code == code
+    assert "42" not in raised.value.message.replace("42P01", "")
+
+
+def test_a_statement_that_takes_too_long_is_tried_again(worker: Worker) -> None:
+    with pytest.raises(Retry, match="statement timeout") as raised:
+        _do(worker, lambda cursor: cursor.execute("SELECT pg_sleep(5)"), statement_timeout=SECOND / 20)
+    assert raised.value.code == "database_timeout"
+
+
+def test_a_row_that_somebody_holds_is_waited_for_later(
+    worker: Worker, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "_LOCK_TIMEOUT", SECOND / 20)
+    with login.connect() as other, other.transaction():
+        other.execute("SELECT * FROM books FOR UPDATE")
+        with pytest.raises(Defer) as raised:
+            _save(worker)
+    assert raised.value.code == "database_busy"
+
+
+def test_a_transaction_that_idles_is_ended_by_the_server_and_tried_again(
+    worker: Worker, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "_IDLE_TIMEOUT", SECOND / 20)
+
+    def block(cursor: Cursor) -> None:
+        eventually(lambda: _in_transaction(login) == 0)
+        cursor.execute(SAVE, (Decimal(1),))
+
+    with pytest.raises(Retry) as raised:
+        _do(worker, block)
+    assert (raised.value.code, worker.kept()) == ("database_connection", 0)
+    monkeypatch.undo()
+    assert _save(worker), "nobody holds the mark any more"
+
+
+def _in_transaction(login: Login) -> int:
+    return _sessions(login, "state = 'idle in transaction'")
+
+
+def test_a_session_that_is_ended_within_a_transaction_is_tried_again(worker: Worker, login: Login) -> None:
+    def block(cursor: Cursor) -> None:
+        assert _ask(login, f"SELECT pg_terminate_backend({cursor.connection.info.backend_pid}, 5000)")
+        cursor.execute(SAVE, (Decimal(1),))
+
+    with pytest.raises(Defer) as raised:
+        _do(worker, block)
+    assert (raised.value.code, worker.kept()) == ("database_unavailable", 0)
+    assert _save(worker)
+
+
+def test_a_missing_table_of_effects_is_a_clear_error_with_its_ddl(postgres_server: PostgreSQL) -> None:
+    with a_worker(a_database(postgres_server, BOOKS)) as worker:
+        with pytest.raises(ConfigurationError, match="its migrations must run") as raised:
+            _save(worker)
+        assert SCHEMA in str(raised.value)
+        assert worker.kept() == 1
+
+
+@pytest.mark.parametrize("effect", ["", " save", "a" * 101, "a;b"])
+def test_an_effect_has_a_plain_name(worker: Worker, effect: str) -> None:
+    with pytest.raises(ConfigurationError, match="give up to 100 letters"), worker.database().once(JOB, effect=effect):
+        raise AssertionError("it began")
+
+
+def test_a_query_gives_rows_by_their_columns_and_only_reads(worker: Worker) -> None:
+    database = worker.database()
+    assert database.query("SELECT id, title FROM books WHERE id = %s", (42,)) == [{"id": 42, "title": "Dune"}]
+    with pytest.raises(Fail, match="only reads") as raised:
+        database.query("UPDATE books SET title = 'x' RETURNING id")
+    assert raised.value.code == "database_query_invalid"
+
+
+def test_a_job_has_its_database(worker: Worker, login: Login) -> None:
+    job = job_of(worker)
+    database = job.database("DATABASE_SECRET", statement_timeout=5 * SECOND)
+    try:
+        assert database.query("SHOW statement_timeout") == [{"statement_timeout": "5s"}]
+        with database.once(job, effect="save") as cursor:
+            assert cursor is not None
+        with login.connect() as connection:
+            marks = connection.execute("SELECT tenant, job_id, effect FROM analysis_jobs_effects").fetchall()
+        assert marks == [(job.tenant, job.job_id, "save")]
+    finally:
+        CONNECTIONS.close()

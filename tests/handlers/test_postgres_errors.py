@@ -1,0 +1,95 @@
+"""What is done about an error of PostgreSQL: the whole table."""
+
+import pytest
+
+from analysis_jobs import Defer, Fail, Retry
+from analysis_jobs.errors import JobError
+from analysis_jobs.postgres_errors import is_refusal, of_connecting, of_statement
+
+HOST = 'connection failed: connection to server at "10.0.3.7", port 5432 failed: '
+
+STATEMENTS = [
+    ("08006", Retry, "database_connection"),
+    ("0A000", Fail, "database_query_invalid"),
+    ("21000", Retry, "database_error"),
+    ("22001", Fail, "database_value_refused"),
+    ("22P02", Fail, "database_value_refused"),
+    ("23502", Fail, "database_value_refused"),
+    ("23505", Fail, "database_value_refused"),
+    ("25006", Defer, "database_unavailable"),
+    ("25P02", Fail, "database_query_invalid"),
+    ("25P03", Retry, "database_connection"),
+    ("26000", Fail, "database_query_invalid"),
+    ("28000", Defer, "database_login_refused"),
+    ("28P01", Defer, "database_login_refused"),
+    ("3D000", Fail, "database_query_invalid"),
+    ("3F000", Fail, "database_query_invalid"),
+    ("40001", Defer, "database_conflict"),
+    ("40P01", Defer, "database_conflict"),
+    ("40003", Retry, "database_error"),
+    ("42501", Fail, "database_denied"),
+    ("42601", Fail, "database_query_invalid"),
+    ("42P01", Fail, "database_query_invalid"),
+    ("44000", Fail, "database_value_refused"),
+    ("53100", Defer, "database_busy"),
+    ("53300", Defer, "database_busy"),
+    ("54000", Fail, "database_query_invalid"),
+    ("55P03", Defer, "database_busy"),
+    ("57014", Retry, "database_timeout"),
+    ("57P01", Defer, "database_unavailable"),
+    ("57P02", Retry, "database_connection"),
+    ("57P03", Defer, "database_unavailable"),
+    ("P0001", Fail, "database_value_refused"),
+    ("XX000", Retry, "database_error"),
+]
+
+
+@pytest.mark.parametrize(("sqlstate", "kind", "code"), STATEMENTS)
+def test_a_statement_that_failed(sqlstate: str, kind: type[JobError], code: str) -> None:
+    found = of_statement(sqlstate, "the server's words", "DatabaseError")
+    assert (type(found), found.code, found.message) == (kind, code, f"PostgreSQL {sqlstate}: the server's words")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "code", "message"),
+    [
+        ("OperationalError", Retry, "database_connection", "the connection to the database was lost"),
+        ("DataError", Fail, "database_value_refused", HOST),
+        ("ProgrammingError", Fail, "database_query_invalid", HOST),
+        ("InterfaceError", Fail, "database_query_invalid", HOST),
+    ],
+)
+def test_what_is_psycopgs_own_error(name: str, kind: type[JobError], code: str, message: str) -> None:
+    found = of_statement(None, HOST, name)
+    assert (type(found), found.code, found.message) == (kind, code, message)
+
+
+CONNECTING = [
+    ('FATAL:  password authentication failed for user "books"', "database_login_refused"),
+    ('FATAL:  PAM authentication failed for user "books"', "database_login_refused"),
+    ('FATAL:  role "books" does not exist', "database_login_refused"),
+    ('FATAL:  role "books" is not permitted to log in', "database_login_refused"),
+    ('FATAL:  database "books" does not exist', "database_login_refused"),
+    ('FATAL:  permission denied for database "books"', "database_login_refused"),
+    ("fe_sendauth: no password supplied", "database_login_refused"),
+    ('FATAL:  no pg_hba.conf entry for host "10.0.3.9", user "books", no encryption', "database_login_refused"),
+    ("SSL error: certificate verify failed", "database_untrusted"),
+    ('server certificate for "a" does not match host name "b"', "database_untrusted"),
+    ("server does not support SSL, but SSL was required", "database_untrusted"),
+    ("FATAL:  sorry, too many clients already", "database_busy"),
+    ('FATAL:  too many connections for role "books"', "database_busy"),
+    ("FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute", "database_busy"),
+    ("FATAL:  the database system is starting up", "database_unavailable"),
+    ("Connection refused", "database_unavailable"),
+    ("connection timeout expired", "database_unavailable"),
+    ('could not translate host name "books.rds" to address: Name or service not known', "database_unavailable"),
+    ("FATAL:  was auch immer", "database_unavailable"),
+]
+
+
+@pytest.mark.parametrize(("message", "code"), CONNECTING)
+def test_a_connection_that_was_not_made_waits_and_says_nothing_of_hosts(message: str, code: str) -> None:
+    found = of_connecting(f"{HOST}{message}", "DATABASE_SECRET")
+    assert (type(found), found.code) == (Defer, code)
+    assert "10.0.3.7" not in found.message
+    assert is_refusal(found) is (code == "database_login_refused")

@@ -1,0 +1,86 @@
+"""What a secret says, and what is wrong with it: every refusal names the secret and the key."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis_jobs.errors import ConfigurationError
+from analysis_jobs.postgres_login import login
+
+# As Secrets Manager writes it for an instance of RDS.
+RDS = {
+    "username": "analyst",
+    "password": "p@ss:word/1",
+    "engine": "postgres",
+    "host": "books.c9akciq32.eu-west-1.rds.amazonaws.com",
+    "port": 5432,
+    "dbname": "books",
+    "dbInstanceIdentifier": "books",
+}
+
+
+def _login(**changes: Any) -> Any:
+    given = {key: value for key, value in (RDS | changes).items() if value is not None}
+    return login("DATABASE_SECRET", given, "")
+
+
+def test_a_secret_of_rds_is_a_login_that_asks_for_proof() -> None:
+    found = _login()
+    assert (found.host, found.port, found.username, found.password, found.database, found.sslmode) == (
+        RDS["host"],
+        5432,
+        "analyst",
+        "p@ss:word/1",
+        "books",
+        "verify-full",
+    )
+    assert Path(found.ca_bundle).is_file(), "the public authorities, where nothing else is given"
+    assert "p@ss" not in repr(found)
+
+
+def test_the_port_is_a_number_a_text_or_the_usual_one() -> None:
+    assert [_login(port=given).port for given in (5433, "5433", None)] == [5433, 5433, 5432]
+
+
+def test_both_names_of_the_database_may_be_there() -> None:
+    assert _login(database="a", dbname="b").database == "a"
+
+
+def test_the_bundle_of_the_secret_goes_before_that_of_the_function(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours.pem", tmp_path / "theirs.pem"
+    for bundle in (ours, theirs):
+        bundle.touch()
+    assert login("S", RDS, str(ours)).ca_bundle == str(ours)
+    assert login("S", RDS | {"sslrootcert": str(theirs)}, str(ours)).ca_bundle == str(theirs)
+    assert login("S", RDS | {"sslrootcert": "system"}, str(ours)).ca_bundle not in (str(ours), str(theirs))
+    assert login("S", RDS | {"sslmode": "require"}, str(ours)).ca_bundle == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dbname": None}, "has no 'database' or 'dbname'"),
+        ({"dbname": ""}, "has no 'database' or 'dbname'"),
+        ({"host": None}, "has no 'host'"),
+        ({"host": 5}, "has no 'host'"),
+        ({"username": None}, "has no 'username'"),
+        ({"password": None}, "has no 'password'"),
+        ({"port": "many"}, "has port 'many': give a number"),
+        ({"engine": "mysql"}, "of engine 'mysql'"),
+        ({"sslmode": "prefer"}, "sslmode 'prefer': give verify-full, verify-ca, require"),
+        ({"sslmode": "disable"}, "`disable` is for a server on this machine"),
+        ({"sslrootcert": "nowhere.pem"}, "there is no file nowhere.pem"),
+    ],
+)
+def test_what_is_wrong_is_said_by_the_secrets_name_and_the_key(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        _login(**changes)
+    assert message in str(raised.value)
+    assert "DATABASE_SECRET" in str(raised.value)
+    assert "p@ss" not in str(raised.value)
+
+
+def test_aurora_is_postgresql_too_and_plain_text_goes_on_this_machine() -> None:
+    assert _login(engine="aurora-postgresql").host == RDS["host"]
+    assert _login(sslmode="disable", host="localhost").ca_bundle == ""

@@ -1,0 +1,102 @@
+"""The server of the local cloud and of these tests."""
+
+import os
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from cloud import postgres
+from cloud.certificates import Certificates, certificates
+from cloud.errors import CloudError
+from cloud.ports import free_ports, is_free
+from cloud.postgres import PostgreSQL
+
+
+@pytest.fixture
+def trusted(postgres_server: PostgreSQL, tmp_path: Path) -> Certificates:
+    """Return certificates, where there is a server at all."""
+    assert postgres_server.running
+    return certificates(tmp_path / "certificates")
+
+
+def test_what_was_committed_is_there_after_a_restart_on_another_port(tmp_path: Path, trusted: Certificates) -> None:
+    first, second = free_ports(2)
+    before = PostgreSQL(tmp_path, trusted, first)
+    with before:
+        login = before.database("books", "CREATE TABLE notes AS SELECT 'kept' AS text")
+        still_connected = login.connect()
+    still_connected.close()
+    assert not before.running
+    assert is_free(first)
+    after = PostgreSQL(tmp_path, trusted, second)
+    try:
+        with after, after.database("books").connect() as connection:
+            assert connection.execute("SELECT text FROM notes").fetchone() == ("kept",)
+    finally:
+        after.forget()
+
+
+def test_a_start_that_was_interrupted_leaves_nothing_in_the_way(tmp_path: Path, trusted: Certificates) -> None:
+    server = PostgreSQL(tmp_path, trusted, free_ports(1)[0])
+    (server._home / "data.new").mkdir()  # noqa: SLF001 - as an initdb that was killed leaves it
+    (server._home / "data").mkdir()  # noqa: SLF001
+    try:
+        with server, server.superuser.connect() as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+    finally:
+        server.forget()
+
+
+def test_it_takes_nobody_without_tls_or_with_another_password(postgres_server: PostgreSQL) -> None:
+    login = postgres_server.superuser
+    where = {"host": login.host, "port": str(login.port), "user": login.username}
+    with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry"):
+        psycopg.connect(**where, password=login.password, sslmode="disable")  # type: ignore[arg-type]
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(**where, password="x", sslmode="require")  # type: ignore[arg-type]
+
+
+def test_a_port_that_is_taken_is_a_clear_error(
+    postgres_server: PostgreSQL, tmp_path: Path, trusted: Certificates
+) -> None:
+    second = PostgreSQL(tmp_path, trusted, postgres_server.port)
+    try:
+        with pytest.raises(CloudError, match="PostgreSQL did not start"):
+            second.start()
+    finally:
+        second.forget()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root keeps the data elsewhere")
+def test_a_folder_that_has_gone_takes_its_data_with_it(tmp_path: Path, trusted: Certificates) -> None:
+    gone = PostgreSQL(tmp_path / "first", trusted, 1)._home  # noqa: SLF001 - where its data are
+    assert gone.is_dir()
+    assert not gone.is_relative_to(tmp_path), "nobody else gets into a folder of pytest"
+    (tmp_path / "first").rmdir()
+    server = PostgreSQL(tmp_path / "second", trusted, 1)
+    assert not gone.exists()
+    server.forget()
+    assert not list(gone.parent.glob(f"{server._home.name}*"))  # noqa: SLF001
+
+
+def test_without_a_server_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PG_BIN", str(tmp_path))
+    with pytest.raises(CloudError, match=r"PG_BIN is .*: there are no postgres and initdb in it"):
+        postgres.binaries()
+    monkeypatch.delenv("PG_BIN")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(postgres, "USUAL_PLACES", ())
+    with pytest.raises(CloudError, match="apt-get install postgresql"):
+        postgres.binaries()
+
+
+def test_the_newest_of_several_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for version in ("9", "16", "15"):
+        folder = tmp_path / version / "bin"
+        folder.mkdir(parents=True)
+        for program in ("postgres", "initdb"):
+            (folder / program).touch(mode=0o755)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(postgres, "USUAL_PLACES", (f"{tmp_path}/*/bin",))
+    assert postgres.binaries() == tmp_path / "16" / "bin"
