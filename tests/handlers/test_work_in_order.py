@@ -1,0 +1,97 @@
+"""Jobs in a FIFO lane: one that has to wait does so in its place, and the later ones of its subject behind it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from analysis_jobs import Defer, Fail, Job, Retry
+from analysis_jobs.batch import KeepMessage, handle_batch
+from analysis_jobs.errors import OutOfTime
+from analysis_jobs.stores.memory import MemoryQueue
+from analysis_jobs.transitions import Status
+from tests.handlers.builders import MINUTE, SECOND, START, Book, Shop, Value, heartbeat_lives
+
+EARLY = SECOND  # by so much may two machines' clocks differ
+
+
+def shop_that(error: BaseException) -> Shop:
+    """Return a shop whose work has an error, once, in a FIFO lane."""
+    errors = [error]
+
+    def work(job: Job[Book]) -> Value:
+        job.checkpoint("part", 1)
+        if errors:
+            raise errors.pop()
+        return Value(text="done")
+
+    return Shop([work], queue=MemoryQueue(fifo=True))
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [
+        (Retry("model_error", "again", after=MINUTE), 1),
+        (Defer("model_throttled", "later", after=MINUTE), 0),
+    ],
+    ids=["an error", "told to wait"],
+)
+def test_a_job_that_waits_keeps_its_message_hidden_until_then(error: Exception, attempts: int) -> None:
+    shop = shop_that(error)
+    key = shop.keep(subject="documents/1")
+    with pytest.raises(KeepMessage):
+        shop.deliver(key)
+    job = shop.job(key)
+    assert (job.status, job.attempt, job.not_before) == (Status.QUEUED, attempts, START + MINUTE - EARLY)
+    assert shop.queue.sent == [], "a new message would be behind the later ones of its subject"
+    assert shop.queue.extended[-1] == ("receipt", MINUTE)
+    assert job.due_at == START + MINUTE + shop.settings.lease, "should the message be lost, the sweeper sends another"
+    assert not heartbeat_lives()
+
+
+def test_the_same_message_does_the_work_when_the_wait_is_over() -> None:
+    shop = shop_that(Defer("model_throttled", "later", after=MINUTE))
+    key = shop.keep(subject="documents/1")
+    with pytest.raises(KeepMessage):
+        shop.deliver(key)
+    shop.clock.advance(MINUTE)
+    assert shop.deliver(key).status is Status.COMPLETED
+
+
+def test_work_that_goes_on_in_another_invocation_goes_on_before_the_later_ones() -> None:
+    shop = shop_that(OutOfTime("the invocation ends"))
+    key = shop.keep(subject="documents/1")
+    with pytest.raises(KeepMessage):
+        shop.deliver(key)
+    assert (shop.job(key).status, shop.queue.extended[-1]) == (Status.QUEUED, ("receipt", timedelta()))
+
+
+def test_a_job_that_has_failed_lets_the_next_one_pass() -> None:
+    shop = shop_that(Fail("document_corrupt", "never"))
+    key = shop.keep(subject="documents/1")
+    assert shop.deliver(key).status is Status.FAILED
+
+
+def test_a_message_that_was_lost_meanwhile_is_sent_into_the_group_of_its_subject() -> None:
+    shop = shop_that(Defer("model_throttled", "later", after=MINUTE))
+    key = shop.keep(subject="documents/1")
+    with pytest.raises(KeepMessage):
+        shop.deliver(key)
+    shop.clock.advance(MINUTE + shop.settings.lease)
+    assert shop.sweeper.sweep() == {"resend": 1}
+    assert shop.queue.subjects == ["documents/1"]
+
+
+def test_a_message_that_waits_comes_back_with_what_follows_it_and_is_no_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def handle(record: dict[str, Any]) -> None:
+        if record["messageId"] == "2":
+            raise KeepMessage
+
+    records = [
+        {"messageId": str(number), "eventSourceARN": "arn:aws:sqs:eu-west-1:1:jobs.fifo"} for number in (1, 2, 3)
+    ]
+    answer = handle_batch(records, handle)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "2"}, {"itemIdentifier": "3"}]}
+    assert caplog.records == []
