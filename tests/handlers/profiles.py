@@ -1,0 +1,116 @@
+"""The profile interpretation in process: its API and its worker over stores in memory, in virtual time."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+import api
+from analysis_jobs.analysis import Analyses
+from analysis_jobs.clock import ManualClock, rfc3339
+from analysis_jobs.control import Control
+from analysis_jobs.http import Api
+from analysis_jobs.interrupts import Breaker
+from analysis_jobs.model import Question, Reply
+from analysis_jobs.prompts import MemoryPromptStore
+from analysis_jobs.record import JobKey, JobRecord, Usage
+from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
+from analysis_jobs.submission import Intake
+from analysis_jobs.work import Message, Worker
+from profile_interpretation import profile_interpretation
+from tests.handlers.builders import QUEUE_ARN, SECOND, START, some_settings
+from tests.handlers.events import Answer, call
+
+HOUR = timedelta(hours=1)
+# Larger than any jump of the clock while a job is worked on: no heartbeat is due.
+SETTINGS = some_settings(
+    queue_urls={"high": "h", "medium": "m", "low": "l"}, lease_s=40_000, heartbeat_s=20_000, inline_bytes=200
+)
+FOUND = {
+    "traits": [{"name": "curious", "evidence": "asks why", "confidence": 0.8}],
+    "interests": [{"name": "bridges", "evidence": "keeps notes", "confidence": 0.1}],
+    "communication_style": "Polite and to the point.",
+    "confidence": 0.2,
+}
+
+
+@dataclass
+class Interpreter:
+    """A model that finds the same in every chat; `before` may refuse, and learns which job asks."""
+
+    before: Callable[[str], None] = lambda _job_id: None
+    questions: list[Question] = field(default_factory=list)
+
+    def ask(self, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:  # noqa: ARG002
+        """See `Model.ask`."""
+        self.questions.append(question)
+        self.before(question.metadata["job_id"])
+        return Reply("", FOUND, "tool_use", Usage(1, 100, 20))
+
+
+@dataclass(frozen=True)
+class Service:
+    """Everything that is deployed."""
+
+    model: Interpreter = field(default_factory=Interpreter)
+    clock: ManualClock = field(default_factory=lambda: ManualClock(START))
+    store: MemoryJobStore = field(default_factory=MemoryJobStore)
+    queue: MemoryQueue = field(default_factory=MemoryQueue)
+    artifacts: MemoryArtifactStore = field(default_factory=MemoryArtifactStore)
+
+    @property
+    def intake(self) -> Intake:
+        """What accepts jobs."""
+        return Intake(self.store, self.queue, self.artifacts, Analyses([profile_interpretation]), SETTINGS, self.clock)
+
+    @property
+    def control(self) -> Control:
+        """What runs jobs again."""
+        return Control(self.store, self.queue, self.intake.analyses, SETTINGS, self.clock)
+
+    def work(self, key: JobKey | None = None) -> JobRecord:
+        """Let a worker have a job's message, that of the last one that was sent where none is named."""
+        found = key or self.queue.sent[-1][1]
+        Worker(
+            self.store,
+            self.queue,
+            self.artifacts,
+            MemoryPromptStore(),
+            self.model,
+            self.intake.analyses,
+            SETTINGS,
+            self.clock,
+        ).handle(Message(found, QUEUE_ARN, "receipt"))
+        return self.store.jobs[found]
+
+
+@contextmanager
+def opened() -> Iterator[Service]:
+    """Let `api.handler` answer over a service."""
+    service = Service()
+    built = Api.build(service.intake, SETTINGS.tenant_claim)
+    with patch.object(api, "_api", lambda: built):
+        yield service
+
+
+def chat(number: int, *, since: datetime = START, off: int = 0) -> list[dict[str, Any]]:
+    """Return so many messages, a second apart and the first a second after `since`, and `off` off the record."""
+    times = [since + (index + 1) * SECOND for index in range(number + off)]
+    return [
+        {"text": f"message {index}" if index < number else "a secret", "sent_at": rfc3339(at)}
+        | ({} if index < number else {"off_the_record": True})
+        for index, at in enumerate(times)
+    ]
+
+
+def analyze(messages: Sequence[Any], trigger: str = "manual", *, user: str = "ada", context: str = "support") -> Answer:
+    """Ask for an analysis."""
+    body = {"user_id": user, "context": context, "messages": list(messages), "trigger": trigger}
+    return call("POST", "/api/profile/analyze", body)
+
+
+def status(*, user: str = "ada", context: str = "support") -> Answer:
+    """Ask how the newest analysis of a user and context is."""
+    return call("GET", f"/api/profile/{user}/{context}/status")

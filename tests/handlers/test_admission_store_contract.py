@@ -1,0 +1,200 @@
+"""What every store must do for a policy: read what stands, let one of many in, run only the newest job again."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from analysis_jobs.admission import Admission, Analysed, Gate, Outcome, Passage, Rate, Standing, passage
+from analysis_jobs.clock import ManualClock
+from analysis_jobs.record import Changes, IdempotencyKey, JobRecord, pointer_until
+from analysis_jobs.stores.dynamo import DynamoJobStore
+from analysis_jobs.stores.ports import Created, Existing, JobStore, Landed, Overtaken, Refused, Superseded
+from analysis_jobs.transitions import CANCEL, Status
+from tests.handlers.builders import MINUTE, SECOND, START, a_job
+
+HOUR = timedelta(hours=1)
+POLICY = Admission(at_most=Rate(2, per=HOUR))
+GATE = Gate("acme", "valuation", "books/1", "users/1")
+UNTIL = START + timedelta(days=31)
+AGAIN: dict[str, Any] = {"deadline": START + HOUR, "due_at": START + MINUTE, "finished_at": None}
+
+
+def a_submission(**fields: Any) -> JobRecord:
+    return a_job(**({"subject": "books/1", "created_at": START} | fields))
+
+
+def key(body: str = "b1") -> IdempotencyKey:
+    return IdempotencyKey("d1", body, START + 24 * HOUR)
+
+
+def known(store: JobStore, gate: Gate = GATE) -> Standing:
+    return store.standing(gate, None, START)[0]
+
+
+def through(store: JobStore, job: JobRecord, *, seen: Standing | None = None, gate: Gate = GATE) -> Passage:
+    return passage(POLICY, gate, known(store, gate) if seen is None else seen, job, UNTIL)
+
+
+def admitted(store: JobStore, **fields: Any) -> JobRecord:
+    """Let a job in."""
+    job = a_submission(**fields)
+    assert store.admit(job, None, through(store, job)) == Created(job)
+    return job
+
+
+def cancelled(store: JobStore, job: JobRecord) -> JobRecord:
+    outcome = store.transition(job.key, CANCEL, Changes({"finished_at": START, "due_at": None}), now=START)
+    assert isinstance(outcome, Landed)
+    return outcome.job
+
+
+def run_again(store: JobStore, job: JobRecord, *, newest_only: bool = True) -> Landed | Refused | Superseded:
+    return store.retry(job, Changes(AGAIN), now=START, pointer_until=UNTIL, newest_only=newest_only)
+
+
+def test_nothing_stands_at_first(store: JobStore) -> None:
+    assert store.standing(GATE, key(), START) == (Standing(), None)
+
+
+def test_what_was_written_stands(store: JobStore) -> None:
+    first = admitted(store)
+    assert store.get(first.key) == first
+    assert store.latest("acme", "valuation", "books/1") == first
+    found = known(store)
+    assert (found.latest, found.subject and found.subject.job_id) == (first, first.job_id)
+    assert found.rate
+    assert found.rate.admitted == (START,)
+
+
+def test_the_last_analysis_is_remembered_behind_a_newer_job(store: JobStore) -> None:
+    done = a_submission(status=Status.COMPLETED, created_at=START - HOUR, finished_at=START - MINUTE)
+    store.admit(done, None, through(store, done))
+    analysed = Analysed(done.job_id, START - HOUR, START - MINUTE)
+    assert known(store).analysed == analysed
+    newer = cancelled(store, admitted(store))
+    assert known(store).latest == newer
+    assert known(store).analysed == analysed
+
+
+@pytest.mark.parametrize("subject", ["books/1", "books/2"])
+def test_of_two_that_saw_the_same_one_is_let_in(store: JobStore, subject: str) -> None:
+    """Of one subject, and of two subjects under one rate."""
+    gate = replace(GATE, subject=subject)
+    seen, other_seen = known(store), known(store, gate)
+    first, second = a_submission(), a_submission(subject=subject)
+    assert store.admit(first, None, through(store, first, seen=seen)) == Created(first)
+    assert store.admit(second, None, through(store, second, seen=other_seen, gate=gate)) == Overtaken()
+    assert store.get(second.key) is None
+    assert store.admit(second, None, through(store, second, gate=gate)) == Created(second)
+    times = known(store, gate).rate
+    assert times
+    assert times.admitted == (START, START)
+
+
+def test_a_pointer_that_no_policy_wrote_is_seen_and_guarded_too(store: JobStore) -> None:
+    plain, other = a_submission(), a_submission()
+    store.create(plain, None, UNTIL)
+    seen = known(store)
+    assert seen.latest == plain
+    store.create(other, None)
+    late = a_submission()
+    assert store.admit(late, None, through(store, late, seen=seen)) == Overtaken()
+    assert isinstance(store.admit(late, None, through(store, late)), Created)
+
+
+def test_a_second_try_of_what_had_landed_is_what_landed(store: JobStore) -> None:
+    job = a_submission()
+    written = through(store, job)
+    assert store.admit(job, key(), written) == Created(job)
+    assert store.admit(job, key(), written) == Created(job)
+
+
+def test_a_key_that_was_used_is_seen_and_lets_nobody_in(store: JobStore) -> None:
+    first, second = a_submission(), a_submission(subject="books/2")
+    gate = replace(GATE, subject="books/2")
+    store.admit(first, key(), through(store, first))
+    assert store.standing(gate, key("b2"), START)[1] == Existing(first.job_id, "b1")
+    assert store.admit(second, key("b2"), through(store, second, gate=gate)) == Overtaken()
+    assert store.standing(gate, key(), START + 24 * HOUR)[1] is None
+
+
+@pytest.mark.parametrize("job_id", ["01abc", None])
+def test_what_a_key_was_answered_is_kept(store: JobStore, job_id: str | None) -> None:
+    answered = Existing(job_id, "b1", Outcome.SKIPPED, '{"code": "fresh"}')
+    assert store.remember("acme", key(), answered, START) is None
+    assert store.remember("acme", key(), Existing("other", "b1"), START + SECOND) == answered
+    assert store.standing(GATE, key(), START)[1] == answered
+    assert store.create(a_job(), key()) == answered
+
+
+def test_the_newest_job_runs_again_and_whoever_saw_it_ended_has_to_look_again(store: JobStore) -> None:
+    job = cancelled(store, admitted(store))
+    seen, other = known(store), a_submission()
+    outcome = run_again(store, job)
+    assert isinstance(outcome, Landed)
+    assert (outcome.job.status, outcome.job.deadline) == (Status.QUEUED, START + HOUR)
+    assert outcome.job == store.get(job.key)
+    assert store.admit(other, None, through(store, other, seen=seen)) == Overtaken()
+
+
+def test_an_older_job_does_not_run_again_where_only_the_newest_may(store: JobStore) -> None:
+    older = cancelled(store, admitted(store))
+    newer = admitted(store)
+    assert run_again(store, older) == Superseded(newer.job_id)
+    assert store.get(older.key) == older
+    assert isinstance(run_again(store, older, newest_only=False), Landed)
+    assert store.latest("acme", "valuation", "books/1") == newer
+
+
+def test_a_job_that_was_read_before_it_changed_does_not_run_again(store: JobStore) -> None:
+    job = admitted(store)
+    now_it_is = cancelled(store, job)
+    assert run_again(store, job) == Refused(now_it_is)
+    assert isinstance(run_again(store, now_it_is), Landed)
+
+
+def test_a_job_whose_pointer_has_expired_gets_one_again(store: JobStore) -> None:
+    job = cancelled(store, admitted(store))
+    if isinstance(store, DynamoJobStore):
+        pointer = {"tenant": {"S": "acme"}, "item": {"S": "subject#valuation#books/1"}}
+        store._client.delete_item(TableName=store._table, Key=pointer)  # noqa: SLF001 - what DynamoDB's TTL does
+    assert isinstance(run_again(store, job), Landed)
+    assert store.latest("acme", "valuation", "books/1") == store.get(job.key)
+
+
+def test_pointers_expire_after_the_rows_that_they_point_at(dynamo_store: DynamoJobStore, dynamodb: Any) -> None:
+    def expiries() -> dict[str, int]:
+        items = dynamodb.scan(TableName=dynamo_store._table)["Items"]  # noqa: SLF001
+        return {i["item"]["S"]: int(i["expires_at"]["N"]) for i in items if "expires_at" in i}
+
+    def seconds(moment: Any) -> int:
+        return int(moment.timestamp())
+
+    job = admitted(dynamo_store)
+    dynamo_store.create(a_submission(subject="books/2"), None, UNTIL)
+    assert expiries() == {
+        "subject#valuation#books/1": seconds(UNTIL),
+        "subject#valuation#books/2": seconds(UNTIL),
+        "rate#valuation#users/1": seconds(START + HOUR),
+    }
+    later = UNTIL + HOUR
+    ended = cancelled(dynamo_store, job)
+    dynamo_store.retry(ended, Changes(AGAIN), now=START, pointer_until=later, newest_only=False)
+    assert expiries()["subject#valuation#books/1"] == seconds(later)
+    retention = timedelta(days=30)
+    assert pointer_until(START, retention) > START + retention
+
+
+def test_a_policy_takes_one_read_more_and_another_for_a_subject_that_is_known(
+    dynamo_store: DynamoJobStore, dynamodb: Any, clock: ManualClock
+) -> None:
+    requests: list[str] = []
+    dynamodb.meta.events.register("before-call.dynamodb", lambda model, **_: requests.append(model.name))
+    job = admitted(dynamo_store, created_at=clock.now())
+    assert requests == ["BatchGetItem", "TransactWriteItems"]
+    requests.clear()
+    cancelled(dynamo_store, job)
+    admitted(dynamo_store, created_at=clock.now())
+    assert requests == ["UpdateItem", "BatchGetItem", "GetItem", "TransactWriteItems"]

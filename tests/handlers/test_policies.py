@@ -1,0 +1,332 @@
+"""Submissions under a policy, through the intake: what is answered, what is written and sent, and never twice."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from analysis_jobs import Admission, Analysis, NewItems, Rate, Trigger
+from analysis_jobs.admission import Outcome, Passage
+from analysis_jobs.analysis import Analyses
+from analysis_jobs.clock import ManualClock
+from analysis_jobs.control import Control
+from analysis_jobs.doorkeeper import Answer
+from analysis_jobs.errors import ConfigurationError
+from analysis_jobs.problems import Problem
+from analysis_jobs.record import Changes, IdempotencyKey, JobRecord
+from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
+from analysis_jobs.stores.ports import Created, JobStore, Landed, Overtaken
+from analysis_jobs.submission import Intake, Submission
+from analysis_jobs.transitions import CANCEL, CLAIM, COMPLETE, FAIL, Status, Transition
+from tests.handlers.builders import MINUTE, SECOND, Value, some_settings
+
+HOUR = timedelta(hours=1)
+
+
+class Chat(BaseModel):
+    user_id: str | int
+    context: str = "support"
+    messages: list[str] = []
+
+
+def describe(_job: Any) -> Value:
+    raise NotImplementedError
+
+
+TRIGGERS = {
+    "messages": Trigger("low", NewItems(at_least=2, count=lambda chat, _since: len(chat.messages))),
+    "view": Trigger("medium"),
+    "manual": Trigger("high", skips_freshness=True),
+    "quiet": Trigger(),
+}
+ANALYSES = Analyses(
+    [
+        Analysis(
+            "profile",
+            request=Chat,
+            result=Value,
+            stages=[describe],
+            subject="users/{user_id}/{context}",
+            admission=Admission(fresh_for=HOUR, at_most=Rate(2, per=HOUR, of="users/{user_id}")),
+            triggers=TRIGGERS,
+        ),
+        Analysis("single", request=Chat, result=Value, stages=[describe], admission=Admission()),
+    ]
+)
+SETTINGS = some_settings(queue_urls={"low": "l", "medium": "m", "high": "h"})
+
+
+@pytest.fixture
+def intake(store: JobStore, clock: ManualClock) -> Intake:
+    return Intake(store, MemoryQueue(), MemoryArtifactStore(), ANALYSES, SETTINGS, clock)
+
+
+def ask(
+    intake: Intake, trigger: str | None = "manual", key: str | None = None, tenant: str = "acme", **given: Any
+) -> Answer:
+    submission = {"analysis": "profile", "input": {"user_id": "ada", **given}, "trigger": trigger}
+    return intake.answer(tenant, Submission.model_validate(submission), key)
+
+
+def refusal(intake: Intake, **fields: Any) -> Problem:
+    submission = {"analysis": "profile", "input": {"user_id": "ada"}, "trigger": "manual"} | fields
+    with pytest.raises(Problem) as refused:
+        intake.answer("acme", Submission.model_validate(submission))
+    assert sent(intake) == []
+    return refused.value
+
+
+def sent(intake: Intake) -> list[str]:
+    assert isinstance(intake.queue, MemoryQueue)
+    return [lane for lane, *_ in intake.queue.sent]
+
+
+def the_job(answer: Answer) -> JobRecord:
+    assert answer.job
+    return answer.job
+
+
+def take(intake: Intake, job: JobRecord, transition: Transition, **changes: Any) -> JobRecord:
+    key, now = job.key, intake.clock.now()
+    outcome = intake.store.transition(key, transition, Changes(changes), now=now, read=intake.store.get(key))
+    assert isinstance(outcome, Landed)
+    return outcome.job
+
+
+def end(intake: Intake, answer: Answer, how: Transition = COMPLETE) -> JobRecord:
+    """Let a worker end a job."""
+    take(intake, the_job(answer), CLAIM, lease_until=intake.clock.now() + MINUTE)
+    return take(intake, the_job(answer), how, finished_at=intake.clock.now(), due_at=None, lease_until=None)
+
+
+# The four outcomes
+
+
+def test_a_submission_makes_a_job_in_the_lane_of_its_trigger(intake: Intake) -> None:
+    answer = ask(intake, "messages", messages=["a", "b"])
+    job = the_job(answer)
+    assert (answer.outcome, answer.reason) == (Outcome.CREATED, {})
+    assert (job.subject, job.lane, job.status) == ("users/ada/support", "low", Status.QUEUED)
+    assert (intake.store.get(job.key), sent(intake)) == (job, ["low"])
+
+
+def test_while_a_job_is_active_it_is_the_answer(intake: Intake) -> None:
+    first = ask(intake)
+    again = ask(intake, "view")
+    assert (again.outcome, again.job, again.reason["code"]) == (Outcome.EXISTING, first.job, "active")
+    assert sent(intake) == ["high"]
+    assert ask(intake, context="other").outcome == Outcome.CREATED
+    assert ask(intake, tenant="other").outcome == Outcome.CREATED
+
+
+def test_a_fresh_subject_is_skipped_with_its_last_analysis(intake: Intake, clock: ManualClock) -> None:
+    done = end(intake, ask(intake))
+    again = ask(intake, "view")
+    assert (again.outcome, again.job, again.reason["code"]) == (Outcome.SKIPPED, done, "fresh")
+    assert ask(intake, "manual").outcome == Outcome.CREATED
+    clock.advance(HOUR)
+    assert ask(intake, "view", context="other").outcome == Outcome.CREATED
+
+
+def test_a_subject_stays_fresh_when_a_later_job_of_it_fails(intake: Intake) -> None:
+    done = end(intake, ask(intake))
+    end(intake, ask(intake), FAIL)
+    assert ask(intake, "view").job == done
+
+
+def test_too_few_new_items_are_skipped_with_or_without_a_last_analysis(intake: Intake, clock: ManualClock) -> None:
+    none = ask(intake, "messages", messages=["a"])
+    assert (none.outcome, none.job, none.reason["code"]) == (Outcome.SKIPPED, None, "too_few_new_items")
+    done = end(intake, ask(intake))
+    clock.advance(2 * HOUR)
+    few = ask(intake, "messages", messages=["a"])
+    assert (few.job, few.reason["new_items"], few.reason["at_least"]) == (done, 1, 2)
+
+
+def test_over_the_limit_a_submission_is_told_when_to_come_back(intake: Intake, clock: ManualClock) -> None:
+    ask(intake, context="one")
+    clock.advance(10 * MINUTE)
+    ask(intake, context="two")
+    clock.advance(MINUTE)
+    with pytest.raises(Problem) as limited:
+        ask(intake, context="three")
+    body = limited.value.body()
+    assert (body["status"], body["outcome"], body["reason"]["code"]) == (429, "limited", "rate_limited")
+    assert limited.value.headers == {"Retry-After": str(49 * 60)}
+    assert ask(intake, context="three", user_id="bob").outcome == Outcome.CREATED
+    clock.advance(49 * MINUTE)
+    assert ask(intake, context="three").outcome == Outcome.CREATED
+
+
+def test_who_only_wants_the_job_gets_it_or_a_conflict(intake: Intake) -> None:
+    given = {"analysis": "profile", "input": {"user_id": 7}, "trigger": "messages"}
+    submission = Submission.model_validate(given)
+    with pytest.raises(Problem, match="2 are needed"):
+        intake.submit("acme", submission)
+    job = intake.submit("acme", submission.model_copy(update={"trigger": "view"}))
+    assert job.subject == "users/7/support"
+    assert intake.submit("acme", submission) == job
+
+
+# What is asked wrongly
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "hint"),
+    [
+        ({"trigger": None}, "trigger", "manual, messages, quiet, view"),
+        ({"trigger": "other"}, "trigger", "manual, messages, quiet, view"),
+        ({"priority": "low"}, "priority", "the trigger 'manual' sets it"),
+        ({"subject": "users/bob/support"}, "subject", "'users/ada/support'"),
+        ({"input": {"user_id": "a/b"}}, "input.user_id", "without a slash"),
+        ({"input": {"user_id": ""}}, "input.user_id", "without a slash"),
+        ({"input": {"user_id": "x" * 300}}, "subject", "longer than 230"),
+        ({"analysis": "single"}, "trigger", "leave it out"),
+        ({"analysis": "single", "trigger": None}, "subject", "give one"),
+    ],
+)
+def test_what_is_wrong_is_named(intake: Intake, fields: dict[str, Any], field: str, hint: str) -> None:
+    problem = refusal(intake, **fields)
+    assert (problem.status, [error.field for error in problem.errors]) == (422, [field])
+    assert hint in problem.detail
+
+
+def test_a_trigger_without_a_priority_leaves_it_to_the_caller(intake: Intake) -> None:
+    given = {"analysis": "profile", "input": {"user_id": "ada"}, "trigger": "quiet", "priority": "low"}
+    assert intake.submit("acme", Submission.model_validate(given)).lane == "low"
+
+
+def test_a_trigger_whose_lane_is_not_deployed_stops_the_function(intake: Intake) -> None:
+    with pytest.raises(ConfigurationError, match="a trigger's priority is 'high', but the lanes are: low, medium"):
+        replace(intake, settings=some_settings(queue_urls={"low": "l", "medium": "m"}))
+
+
+# The same key again
+
+
+def test_a_key_gives_what_it_gave_whatever_the_policy_would_say_now(intake: Intake, clock: ManualClock) -> None:
+    made = ask(intake, key="k1")
+    existing = ask(intake, key="k2")
+    done = end(intake, made)
+    skipped = ask(intake, "view", key="k3")
+    clock.advance(2 * HOUR)
+    assert ask(intake, key="k1") == replace(made, job=done)
+    assert ask(intake, key="k2") == replace(existing, job=done)
+    assert ask(intake, "view", key="k3") == skipped
+    assert sent(intake) == ["high"]
+
+
+def test_a_key_of_another_request_is_refused_before_any_rule(intake: Intake) -> None:
+    ask(intake, key="k1")
+    with pytest.raises(Problem, match="Idempotency key reused"):
+        ask(intake, "view", key="k1")
+
+
+def test_a_submission_over_the_limit_may_come_back_with_its_key(intake: Intake, clock: ManualClock) -> None:
+    ask(intake, context="one")
+    ask(intake, context="two")
+    with pytest.raises(Problem):
+        ask(intake, key="k", context="three")
+    clock.advance(HOUR)
+    assert ask(intake, key="k", context="three").outcome == Outcome.CREATED
+
+
+def test_of_two_with_one_key_the_slower_gets_the_answer_of_the_faster(intake: Intake) -> None:
+    class Faster(MemoryJobStore):
+        """A store in which another request with the same key is answered while this one decides."""
+
+        raced = False
+
+        def remember(self, tenant: str, idempotency: IdempotencyKey, answered: Any, now: Any) -> Any:
+            if not self.raced:
+                self.raced = True
+                ask(replace(intake, store=self), key="k2")
+            return super().remember(tenant, idempotency, answered, now)
+
+    racing = replace(intake, store=Faster())
+    first = ask(racing, key="k1")
+    assert ask(racing, key="k2").job == first.job
+
+
+# Many at once
+
+
+def test_a_hundred_at_once_make_one_job(clock: ManualClock) -> None:
+    intake = Intake(MemoryJobStore(), MemoryQueue(), MemoryArtifactStore(), ANALYSES, SETTINGS, clock)
+    with ThreadPoolExecutor(32) as threads:
+        answers = list(threads.map(lambda _: ask(intake, "view"), range(100)))
+    assert Counter(answer.outcome for answer in answers) == {Outcome.CREATED: 1, Outcome.EXISTING: 99}
+    assert len({the_job(answer).job_id for answer in answers}) == 1
+    assert sent(intake) == ["medium"]
+
+
+def test_a_hundred_contexts_of_one_user_at_once_make_as_many_jobs_as_the_rate_allows(clock: ManualClock) -> None:
+    intake = Intake(MemoryJobStore(), MemoryQueue(), MemoryArtifactStore(), ANALYSES, SETTINGS, clock)
+
+    def one(number: int) -> int:
+        try:
+            ask(intake, context=f"c{number}")
+        except Problem as problem:
+            return problem.status
+        return 202
+
+    with ThreadPoolExecutor(32) as threads:
+        assert Counter(threads.map(one, range(100))) == {202: 2, 429: 98}
+
+
+def test_who_is_overtaken_again_and_again_is_told_to_come_back(intake: Intake) -> None:
+    class Lost(MemoryJobStore):
+        def admit(self, job: JobRecord, idempotency: IdempotencyKey | None, passage: Passage) -> Created | Overtaken:
+            super().admit(job, idempotency, passage)
+            return Overtaken()
+
+    class Never(MemoryJobStore):
+        def admit(self, *_: Any) -> Created | Overtaken:
+            return Overtaken()
+
+    with pytest.raises(Problem) as busy:
+        ask(replace(intake, store=Never()))
+    assert (busy.value.status, busy.value.headers["Retry-After"]) == (503, "1")
+    assert ask(replace(intake, store=Lost())).outcome == Outcome.CREATED  # the first try landed, its reply was lost
+
+
+def test_the_input_is_stored_only_for_what_is_let_in(intake: Intake) -> None:
+    long = ["m" * 5_000]
+    ask(intake, messages=long)
+    ask(intake, messages=long)
+    assert isinstance(intake.artifacts, MemoryArtifactStore)
+    assert len(intake.artifacts.objects) == 1
+
+
+# Running a job again
+
+
+@pytest.fixture
+def control(intake: Intake) -> Control:
+    return Control(intake.store, intake.queue, intake.analyses, intake.settings, intake.clock)
+
+
+def test_an_older_job_cannot_run_beside_a_newer_one(intake: Intake, control: Control, clock: ManualClock) -> None:
+    older = end(intake, ask(intake), FAIL)
+    clock.advance(SECOND)
+    newer = the_job(ask(intake))
+    with pytest.raises(Problem, match=f"has a newer job, {newer.job_id}") as refused:
+        control.retry(older.key)
+    assert refused.value.status == 409
+    take(intake, newer, CANCEL, finished_at=clock.now(), due_at=None)
+    with pytest.raises(Problem, match="has a newer job"):
+        control.retry(older.key)
+    assert control.retry(newer.key).status == Status.QUEUED
+    assert ask(intake, "view").job == intake.store.get(newer.key)
+
+
+def test_a_job_that_runs_again_is_the_active_one(intake: Intake, control: Control) -> None:
+    job = end(intake, ask(intake), FAIL)
+    assert control.retry(job.key).status == Status.QUEUED
+    assert ask(intake).outcome == Outcome.EXISTING
+    assert control.retry(job.key) == intake.store.get(job.key)
+    assert sent(intake) == ["high", "high"]
