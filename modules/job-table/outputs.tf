@@ -4,7 +4,7 @@ output "arn" {
 }
 
 output "index_arns" {
-  description = "ARN of each index by its name: by-client, by-status, by-subject, due."
+  description = "ARN of each index by its name: by-client, by-status, by-subject, due, waiting."
   value       = { for index in local.indexes : index.name => "${aws_dynamodb_table.this.arn}/index/${index.name}" }
 }
 

@@ -6,16 +6,19 @@ locals {
     { name = "by-status", hash_key = "tenant_status", range_key = "item" },
     { name = "by-subject", hash_key = "tenant_subject", range_key = "item" },
     { name = "due", hash_key = "due_shard", range_key = "due_at" },
+    { name = "waiting", hash_key = "lane", range_key = "waiting" },
   ]
 
   key_types = {
     due_at         = "N"
     due_shard      = "S"
     item           = "S"
+    lane           = "S"
     tenant         = "S"
     tenant_client  = "S"
     tenant_status  = "S"
     tenant_subject = "S"
+    waiting        = "S"
   }
 }
 

@@ -40,8 +40,9 @@ run "a_table_with_its_defaults" {
       by-status  = "tenant_status item KEYS_ONLY"
       by-subject = "tenant_subject item KEYS_ONLY"
       due        = "due_shard due_at KEYS_ONLY"
+      waiting    = "lane waiting KEYS_ONLY"
     }
-    error_message = "The indexes are those that listing and the sweeper read."
+    error_message = "The indexes are those that listing, the sweeper and the order of tiers read."
   }
 
   assert {
@@ -49,10 +50,12 @@ run "a_table_with_its_defaults" {
       due_at         = "N"
       due_shard      = "S"
       item           = "S"
+      lane           = "S"
       tenant         = "S"
       tenant_client  = "S"
       tenant_status  = "S"
       tenant_subject = "S"
+      waiting        = "S"
     }
     error_message = "Every key attribute has its type, and no other attribute is declared."
   }
@@ -83,6 +86,7 @@ run "a_table_with_its_defaults" {
       by-status  = "arn:aws:dynamodb:eu-west-1:111122223333:table/rfp-jobs/index/by-status"
       by-subject = "arn:aws:dynamodb:eu-west-1:111122223333:table/rfp-jobs/index/by-subject"
       due        = "arn:aws:dynamodb:eu-west-1:111122223333:table/rfp-jobs/index/due"
+      waiting    = "arn:aws:dynamodb:eu-west-1:111122223333:table/rfp-jobs/index/waiting"
     }
     error_message = "Each index has its ARN, for policies that name one."
   }

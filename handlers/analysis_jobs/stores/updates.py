@@ -1,0 +1,98 @@
+"""A transition as an update expression of DynamoDB, with the condition that its guards make."""
+
+import re
+from datetime import datetime
+from typing import Any
+
+from analysis_jobs.clock import to_ms
+from analysis_jobs.record import Changes, HistoryEntry, JobKey, JobRecord, trimmed_history
+from analysis_jobs.stores.items import attributes, history_item
+from analysis_jobs.transitions import Guard, Transition
+
+_CONDITIONS: dict[Guard, str] = {
+    Guard.TOKEN: "#fence = :fence",
+    Guard.LEASE_EXPIRED: "(attribute_not_exists(#lease_until) OR #lease_until <= :now)",
+    Guard.ATTEMPTS_LEFT: "#attempt < #max_attempts",
+    Guard.ATTEMPTS_SPENT: "#attempt >= #max_attempts",
+    Guard.WAITED: "(attribute_not_exists(#not_before) OR #not_before <= :now)",
+    Guard.IN_TIME: "#deadline > :now",
+    Guard.PAST_DEADLINE: "#deadline <= :now",
+    Guard.UNCHANGED: "#version = :version",
+    Guard.CANCEL_ASKED: "attribute_exists(#cancel_asked_at)",
+    Guard.NOT_CANCELLED: "attribute_not_exists(#cancel_asked_at)",
+}
+
+
+class Update:
+    """One transition as the arguments of `UpdateItem`."""
+
+    def __init__(
+        self,
+        key: JobKey,
+        transition: Transition,
+        changes: Changes,
+        now: datetime,
+        read: JobRecord | None,
+    ) -> None:
+        self._names: dict[str, str] = {}
+        self._values: dict[str, Any] = {}
+        self._sets: list[str] = []
+        self._removes: list[str] = []
+        for name, value in ({"status": str(transition.target)} | dict(changes.values)).items():
+            for attribute, serialized in attributes(key, name, value).items():
+                self._assign(attribute, serialized)
+        for name, step in {"version": 1, **transition.counters}.items():
+            self._sets.append(f"{self._name(name)} = {self._name(name)} + {self._value(f'add_{name}', _number(step))}")
+        if transition.recorded:
+            self._record(HistoryEntry(now, transition.name, transition.target), transition, read)
+        self._condition = " OR ".join(
+            self._source(str(status), guards, now, read) for status, guards in transition.sources.items()
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the expressions, and what their names and values stand for."""
+        remove = f" REMOVE {', '.join(self._removes)}" if self._removes else ""
+        return {
+            "UpdateExpression": f"SET {', '.join(self._sets)}{remove}",
+            "ConditionExpression": self._condition,
+            "ExpressionAttributeNames": self._names,
+            "ExpressionAttributeValues": self._values,
+        }
+
+    def _assign(self, name: str, value: Any) -> None:
+        if value is None:
+            self._removes.append(self._name(name))
+        else:
+            self._sets.append(f"{self._name(name)} = {self._value(name, value)}")
+
+    def _record(self, entry: HistoryEntry, transition: Transition, read: JobRecord | None) -> None:
+        history = self._name("history")
+        whole = trimmed_history(transition, entry, read)
+        added = self._value("history", {"L": [history_item(entry) for entry in whole or (entry,)]})
+        self._sets.append(f"{history} = {added if whole else f'list_append({history}, {added})'}")
+
+    def _source(self, status: str, guards: frozenset[Guard], now: datetime, read: JobRecord | None) -> str:
+        clauses = [f"{self._name('status')} = {self._value(f'from_{status}', {'S': status})}"]
+        for guard in sorted(guards, key=lambda guard: guard.name):
+            clauses.append(_CONDITIONS[guard])
+            for name in re.findall(r"#(\w+)", _CONDITIONS[guard]):
+                self._name(name)
+            if guard is Guard.TOKEN and read:
+                self._value("fence", _number(read.fence))
+            if guard is Guard.UNCHANGED and read:
+                self._value("version", _number(read.version))
+            if ":now" in _CONDITIONS[guard]:
+                self._value("now", _number(to_ms(now)))
+        return f"({' AND '.join(clauses)})"
+
+    def _name(self, name: str) -> str:
+        self._names[f"#{name}"] = name
+        return f"#{name}"
+
+    def _value(self, name: str, value: Any) -> str:
+        self._values[f":{name}"] = value
+        return f":{name}"
+
+
+def _number(value: int) -> dict[str, str]:
+    return {"N": str(value)}

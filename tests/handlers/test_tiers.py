@@ -1,0 +1,336 @@
+"""The order within a lane by tier: whose turn a message is, and that no job loses its own."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from pydantic import BaseModel
+
+from analysis_jobs import Analysis, Defer, Job, Retry, Tiers
+from analysis_jobs.analysis import Analyses
+from analysis_jobs.claims import CANDIDATES, Claims
+from analysis_jobs.errors import ConfigurationError
+from analysis_jobs.record import JobKey, JobRecord
+from analysis_jobs.settings import Settings
+from analysis_jobs.stores.memory import MemoryJobStore
+from analysis_jobs.tiers import Asked, Turn
+from analysis_jobs.transitions import Status
+from analysis_jobs.wiring import _in_these_lanes
+from analysis_jobs.work import Message
+from tests.handlers.builders import MINUTE, QUEUE_ARN, SECOND, START, Book, Shop, Value, a_job, some_settings
+
+ORDER = ("gold", "silver", "free")
+
+
+class Chat(BaseModel):
+    plan: str
+
+
+def in_tier(rank: int, number: int, **fields: Any) -> JobRecord:
+    """Return a job of a tier that waits, the `number`-th of all."""
+    job_id = f"job{number:04}"
+    waits = {"tier": ORDER[rank], "rank": rank, "waiting": f"{rank:02}#{job_id}", "due_at": START + 10 * MINUTE}
+    return a_job(job_id=job_id, **(waits | fields))
+
+
+def turn(job: JobRecord, *, held_back: bool = False) -> Turn:
+    assert job.rank is not None
+    return Turn(job.lane, job.rank, held_back=held_back)
+
+
+def done(_: Job[Book]) -> Value:
+    return Value(text="done")
+
+
+def shop_of(*jobs: JobRecord, stage: Any = done) -> Shop:
+    shop = Shop([stage])
+    for job in jobs:
+        shop.store.create(job, None)
+    return shop
+
+
+def deliver(shop: Shop, job: JobRecord, *, held_back: bool = False) -> None:
+    shop.worker.handle(Message(job.key, QUEUE_ARN, f"receipt of {job.job_id}", turn(job, held_back=held_back)))
+    shop.clock.advance(SECOND)
+
+
+def ended(shop: Shop) -> list[str]:
+    """Return the jobs that were done, in their order."""
+    jobs = [job for job in shop.store.jobs.values() if job.status.ended]
+    return [job.job_id for job in sorted(jobs, key=lambda job: job.finished_at or START)]
+
+
+def test_a_message_runs_the_best_job_of_its_lane_and_the_oldest_of_a_tier() -> None:
+    jobs = [in_tier(2, 1), in_tier(1, 2), in_tier(0, 4), in_tier(0, 3), in_tier(0, 0, lane="high")]
+    shop = shop_of(*jobs)
+    for job in jobs[:4]:
+        deliver(shop, job)
+    assert ended(shop) == ["job0003", "job0004", "job0002", "job0001"]
+
+
+def test_a_message_whose_own_job_is_taken_runs_the_next_one() -> None:
+    free, gold = in_tier(2, 1), in_tier(0, 2)
+    shop = shop_of(free, gold)
+    deliver(shop, free)
+    deliver(shop, gold)
+    assert ended(shop) == ["job0002", "job0001"]
+
+
+def test_each_message_runs_one_job() -> None:
+    jobs = [in_tier(0, number) for number in range(3)]
+    shop = shop_of(*jobs)
+    deliver(shop, jobs[2])
+    assert len(ended(shop)) == 1
+
+
+def test_a_job_without_a_tier_is_claimed_without_a_look_and_without_an_index_entry() -> None:
+    class Blind(MemoryJobStore):
+        def waiting(self, lane: str, limit: int) -> list[JobKey]:
+            raise AssertionError((lane, limit))
+
+    shop = Shop([done], store=Blind())
+    job = shop.deliver(shop.keep())
+    assert (job.status, job.waiting, job.rank) == (Status.COMPLETED, None, None)
+
+
+def test_the_heartbeat_and_the_end_are_of_the_job_and_the_message_is_the_one_that_came() -> None:
+    free, gold = in_tier(2, 1), in_tier(0, 2)
+    shop = shop_of(free, gold)
+    deliver(shop, free)
+    assert {receipt for receipt, _ in shop.queue.extended} == {f"receipt of {free.job_id}"}
+    assert shop.job(gold.key).turn_of == free.key
+    assert shop.job(free.key) == free
+
+
+def test_a_claimed_job_is_in_no_order_and_a_heartbeat_leaves_it_so() -> None:
+    job = in_tier(0, 1)
+    shop = shop_of(job)
+    landed, claimed = Claims(shop.store, shop.settings, shop.clock).claim(job.key, None)
+    assert landed
+    assert claimed is not None
+    assert (claimed.waiting, claimed.place, shop.store.waiting("medium", 5)) == (None, "00#job0001", [])
+
+
+def test_a_job_that_is_told_to_wait_leaves_the_order_until_its_message_comes() -> None:
+    waits = iter((Defer("model_throttled", "wait", after=MINUTE),))
+
+    def stage(job: Job[Book]) -> Value:
+        if job.job_id == "job0001" and (told := next(waits, None)):
+            raise told
+        return Value(text="done")
+
+    gold, free, silver = in_tier(0, 1), in_tier(2, 2), in_tier(1, 3)
+    shop = shop_of(gold, free, stage=stage)
+    deliver(shop, gold)
+    assert shop.job(gold.key).waiting is None
+    deliver(shop, free)  # nobody better can be claimed
+    assert ended(shop) == ["job0002"]
+    shop.clock.advance(MINUTE)
+    shop.store.create(silver, None)
+    deliver(shop, silver)  # nobody knows yet that the gold one has waited long enough: its message says so
+    deliver(shop, gold, held_back=True)
+    assert ended(shop) == ["job0002", "job0003", "job0001"]
+
+
+def test_a_message_that_was_held_back_puts_its_job_into_the_order_before_it_runs_a_better_one() -> None:
+    free = in_tier(2, 1, waiting=None, not_before=START)
+    gold = in_tier(0, 2)
+    shop = shop_of(free, gold)
+    deliver(shop, free, held_back=True)
+    assert ended(shop) == ["job0002"]
+    assert shop.store.waiting("medium", 5) == [free.key]
+
+
+def test_a_message_that_comes_before_the_wait_is_over_does_not_shorten_it() -> None:
+    free = in_tier(2, 1, waiting=None, not_before=START + MINUTE)
+    shop = shop_of(free)
+    deliver(shop, free, held_back=True)
+    assert shop.job(free.key) == free
+
+
+def test_an_error_that_may_be_tried_again_at_once_leaves_the_job_in_the_order() -> None:
+    def stage(_: Job[Book]) -> Value:
+        raise Retry("model_error", "again", after=timedelta())
+
+    gold = in_tier(0, 1)
+    shop = shop_of(gold, stage=stage)
+    deliver(shop, gold)
+    assert shop.job(gold.key).waiting == "00#job0001"
+    assert shop.queue.ranks == [0]
+
+
+def test_the_message_of_a_crashed_worker_runs_the_best_job_and_the_crashed_one_is_the_sweepers() -> None:
+    free, gold = in_tier(2, 1), in_tier(0, 2)
+    shop = shop_of(free, gold)
+    crashed = Claims(shop.store, shop.settings, shop.clock).take(free.key, turn(free))
+    assert crashed is not None
+    assert crashed.key == gold.key
+    shop.clock.advance(shop.settings.lease)
+    assert shop.sweeper.sweep() == {"requeue": 1}
+    assert shop.store.waiting("medium", 5) == [gold.key, free.key]
+    deliver(shop, free)
+    deliver(shop, gold)
+    assert ended(shop) == ["job0002", "job0001"]
+
+
+def test_the_message_of_a_crashed_worker_finds_the_job_that_it_ran_where_nobody_else_waits() -> None:
+    free, gold = in_tier(2, 1), in_tier(0, 2)
+    shop = shop_of(free, gold)
+    claims = Claims(shop.store, shop.settings, shop.clock)
+    claims.take(free.key, turn(free))
+    deliver(shop, gold)  # runs the free one
+    shop.clock.advance(shop.settings.lease)
+    deliver(shop, free)  # comes back: its own job is done, by the message of the one that crashed
+    assert ended(shop) == ["job0001", "job0002"]
+
+
+def test_where_the_order_cannot_be_seen_a_message_runs_its_own_job(caplog: pytest.LogCaptureFixture) -> None:
+    class Blind(MemoryJobStore):
+        def waiting(self, lane: str, limit: int) -> list[JobKey]:
+            raise ConnectionError(f"{lane} {limit}")
+
+    shop = Shop([done], store=Blind())
+    free, gold = in_tier(2, 1), in_tier(0, 2)
+    for job in (free, gold):
+        shop.store.create(job, None)
+    deliver(shop, free)
+    assert ended(shop) == ["job0001"]
+    assert "the order of the lane is unknown: the message runs its own job" in caplog.messages
+
+
+def test_a_worker_asks_for_a_few_jobs_and_takes_its_own_where_others_had_them_all() -> None:
+    class Late(MemoryJobStore):
+        """Shows what was there before the others came."""
+
+        def waiting(self, lane: str, limit: int) -> list[JobKey]:
+            assert (lane, limit) == ("medium", CANDIDATES)
+            return [job.key for job in golds]
+
+    golds = [in_tier(0, number, status=Status.CANCELLED, waiting=None) for number in range(CANDIDATES)]
+    free = in_tier(2, 99)
+    shop = Shop([done], store=Late())
+    for job in (*golds, free):
+        shop.store.create(job, None)
+    deliver(shop, free)
+    assert shop.job(free.key).status is Status.COMPLETED
+
+
+class Lagging(MemoryJobStore):
+    """Shows the order as it was `lag` writes ago, as an index does."""
+
+    def __init__(self, lag: int) -> None:
+        super().__init__()
+        self._lag = lag
+        self._views: list[dict[JobKey, JobRecord]] = []
+
+    def keep_view(self) -> None:
+        self._views.append(dict(self.jobs))
+
+    def waiting(self, lane: str, limit: int) -> list[JobKey]:
+        view = self._views[max(0, len(self._views) - 1 - self._lag)]
+        places = sorted((job.waiting, key) for key, job in view.items() if job.waiting and job.lane == lane)
+        return [key for _, key in places][:limit]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    ranks=some.lists(some.integers(0, 2), min_size=1, max_size=14),
+    lag=some.integers(0, 12),
+    choose=some.randoms(use_true_random=False),
+)
+def test_every_job_runs_by_the_messages_alone_however_late_the_index_is(
+    ranks: Sequence[int], lag: int, choose: Any
+) -> None:
+    """As many messages as jobs, each delivered once and in any order, some before the last jobs are there."""
+    store = Lagging(lag)
+    jobs = [in_tier(rank, number) for number, rank in enumerate(ranks)]
+    shop = Shop([done], store=store)
+    coming, claims = list(jobs), Claims(store, shop.settings, shop.clock)
+    messages: list[JobRecord] = []
+    while coming or messages:
+        if coming and (not messages or choose.random() < 0.5):
+            store.create(coming[0], None)
+            messages.append(coming.pop(0))
+        else:
+            message = messages.pop(choose.randrange(len(messages)))
+            claims.take(message.key, turn(message))
+        store.keep_view()
+    assert {job.status for job in store.jobs.values()} == {Status.PROCESSING}
+
+
+def test_a_fresh_index_gives_the_exact_order() -> None:
+    jobs = [in_tier(number * 7 % 3, number) for number in range(30)]
+    shop = shop_of(*jobs)
+    claims = Claims(shop.store, shop.settings, shop.clock)
+    taken = [claims.take(job.key, turn(job)) for job in reversed(jobs)]
+    assert [job.place for job in taken if job] == sorted(str(job.place) for job in jobs)
+
+
+# What an analysis says
+
+
+def test_a_tier_is_a_field_of_the_request_or_what_a_function_makes_of_what_was_asked_for() -> None:
+    asked = Asked("acme", "users/1", None, None, Chat(plan="silver"))
+    assert Tiers(order=ORDER, of="plan").find(asked) == "silver"
+    assert Tiers(order=ORDER, of=lambda asked: "gold" if asked.tenant == "acme" else "free").find(asked) == "gold"
+    assert Tiers(order=ORDER, of=lambda _: "platinum").find(asked) is None
+    assert Tiers(order=ORDER, of="plan").rank("free") == 2
+
+
+@pytest.mark.parametrize("order", [(), ("gold", "gold"), tuple(map(str, range(101)))])
+def test_an_order_of_no_or_too_many_or_equal_tiers_is_refused(order: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigurationError, match="give 1 to 100 different names"):
+        Tiers(order=order, of="plan")
+
+
+@pytest.mark.parametrize("tier", ["", " gold", "x" * 65])
+def test_a_tier_without_a_proper_name_is_refused(tier: str) -> None:
+    with pytest.raises(ConfigurationError, match="1 to 64 characters"):
+        Tiers(order=(tier,), of="plan")
+
+
+def test_a_tier_of_a_field_that_the_request_lacks_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="Book has no field 'plan'"):
+        Analysis("valuation", request=Book, result=Value, stages=[done], tiers=Tiers(order=ORDER, of="plan"))
+
+
+def test_tiers_and_fifo_queues_are_refused_together() -> None:
+    def talk(_: Job[Chat]) -> Value:
+        return Value(text="done")
+
+    tiered = Analysis("chats", request=Chat, result=Value, stages=[talk], tiers=Tiers(order=ORDER, of="plan"))
+    plain = Analysis("valuation", request=Book, result=Value, stages=[done])
+    fifo: Settings = some_settings(queue_urls={"medium": "https://sqs/1/jobs.fifo"})
+    assert len(_in_these_lanes(Analyses([plain]), fifo)) == 1
+    assert len(_in_these_lanes(Analyses([tiered]), some_settings())) == 1
+    with pytest.raises(ConfigurationError, match=r"^chats: tiers need standard queues"):
+        _in_these_lanes(Analyses([tiered, plain]), fifo)
+
+
+# What a message says
+
+
+def test_a_message_of_a_job_with_a_tier_says_its_turn() -> None:
+    body = '{"job_id": "1", "tenant": "acme", "lane": "low", "rank": 1, "held_back": true}'
+    assert Message.parse(body, QUEUE_ARN, "r") == Message(
+        JobKey("acme", "1"), QUEUE_ARN, "r", Turn("low", 1, held_back=True)
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        '"lane": "low"',
+        '"rank": 1',
+        '"lane": "low", "rank": "1", "held_back": false',
+        '"lane": "low", "rank": -1, "held_back": false',
+        '"lane": 1, "rank": 1, "held_back": false',
+        '"lane": "low", "rank": 1, "held_back": 0',
+    ],
+)
+def test_a_turn_that_is_none_is_no_message_of_ours(wrong: str) -> None:
+    with pytest.raises(ValueError, match="not a job message"):
+        Message.parse(f'{{"job_id": "1", "tenant": "acme", {wrong}}}', QUEUE_ARN, "r")
