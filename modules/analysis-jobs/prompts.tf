@@ -1,20 +1,20 @@
-# Prompts are data: changed without a deployment, and found by key. `prompt` is "<section>/<sub_section>#<category>",
-# `version` is "active" for the one in use, "v000001" and so on for what it was.
+# Prompts are data: changed without a deployment, and found by key. Of "<section>/<sub_section>#<category>" there is the
+# item "active", which workers read; of "<section>/<sub_section>" its versions, its changes, and which version is active.
 resource "aws_dynamodb_table" "prompts" {
   name                        = "${var.name}-prompts"
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = "prompt"
-  range_key                   = "version"
+  range_key                   = "item"
   deletion_protection_enabled = var.deletion_protection
   tags                        = var.tags
 
   attribute {
-    name = "prompt"
+    name = "item"
     type = "S"
   }
 
   attribute {
-    name = "version"
+    name = "prompt"
     type = "S"
   }
 

@@ -1,23 +1,18 @@
-"""Prompts: a template that no text can break, and a table that is looked up by its key."""
+"""Prompts: a template that no text can break."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
-from botocore.exceptions import ClientError
-from moto import mock_aws
+from hypothesis import given
+from hypothesis import strategies as some
 
 from analysis_jobs import Prompt
 from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.prompts import DynamoPromptStore, MemoryPromptStore, prompt_key
-from tests.handlers.deployment import create_prompt_table
 from tests.handlers.pdfs import EXAMPLE
 
-TABLE = "prompts"
 CATEGORY = "RFP / Call for Proposals"
 PROMPT = Prompt(
     section="proposal_writer",
@@ -113,111 +108,88 @@ def test_a_prompt_file_that_is_wrong_is_refused_by_file_and_key(tmp_path: Path, 
     assert "step-1.toml" in str(refused.value)
 
 
-@pytest.fixture
-def client() -> Iterator[Any]:
-    with mock_aws():
-        client = boto3.client("dynamodb", "eu-west-1", aws_access_key_id="test", aws_secret_access_key="test")
-        create_prompt_table(client, TABLE)
-        yield client
+# Any value. The oracle is written another way than the library: the text between the template's own words, one by one.
 
-
-@pytest.fixture
-def store(client: Any) -> DynamoPromptStore:
-    return DynamoPromptStore(client, TABLE)
-
-
-@pytest.fixture
-def calls(client: Any) -> list[str]:
-    """Return the list of requests, which grows."""
-    made: list[str] = []
-    client.meta.events.register("before-call.dynamodb", lambda model, **_: made.append(model.name))
-    return made
-
-
-def test_a_prompt_that_was_put_is_found_by_its_key(store: DynamoPromptStore) -> None:
-    whole = replace(PROMPT, system_prompt="Be brief.", output_format="As JSON: {}.")
-    store.put_active(whole)
-    assert store.active("proposal_writer", "step-1", CATEGORY) == whole
-
-
-@pytest.mark.parametrize(
-    ("section", "sub_section", "category"),
-    [("proposal_writer", "step-1", "Tender"), ("proposal_writer", "step-2", CATEGORY), ("writer", "step-1", CATEGORY)],
+WORDS = some.sampled_from(
+    ["<", "</", "/", ">", "document>", "</document>", "</ DOCUMENT >", "{rfp_text}", "{b}", "{", "}", "\\1", "note>"]
 )
-def test_another_key_finds_nothing(store: DynamoPromptStore, section: str, sub_section: str, category: str) -> None:
-    store.put_active(PROMPT)
-    assert store.active(section, sub_section, category) is None
-    assert MemoryPromptStore(PROMPT).active(section, sub_section, category) is None
+VALUES = some.lists(WORDS | some.text(max_size=8), max_size=8).map("".join)
 
 
-def test_looking_a_prompt_up_is_one_read_by_key_and_never_a_scan(store: DynamoPromptStore, calls: list[str]) -> None:
-    store.put_active(PROMPT)
-    store.active("proposal_writer", "step-1", CATEGORY)
-    store.active("proposal_writer", "step-1", "Tender")
-    assert calls == ["TransactWriteItems", "GetItem", "GetItem"]
+def undone(text: str) -> str:
+    """Return a value without the defence: no space between the sign and the stroke of a tag."""
+    return text.replace("< /", "</")
 
 
-def test_a_newer_version_becomes_the_active_one_and_the_older_ones_are_kept(
-    store: DynamoPromptStore, client: Any
-) -> None:
-    store.put_active(PROMPT)
-    newer = replace(PROMPT, version=12, user_prompt_template="Newer: {rfp_text}")
-    store.put_active(newer)
-    assert store.active("proposal_writer", "step-1", CATEGORY) == newer
-    kept = client.scan(TableName=TABLE)["Items"]
-    assert sorted(item["version"]["S"] for item in kept) == ["active", "v000003", "v000012"]
-    assert {item["prompt"]["S"] for item in kept} == {prompt_key("proposal_writer", "step-1", CATEGORY)}
+@given(first=VALUES, second=VALUES)
+def test_any_value_comes_out_between_its_tags_and_nothing_else_of_the_template_changes(first: str, second: str) -> None:
+    template = 'Read {"a": 1} {x}.\n<document>\n{rfp_text}\n</document>\n<note>{b}</note> End.'
+    rendered = _rendered(template, rfp_text=first, b=second)
+    before, rest = rendered.split("<document>\n", 1)
+    assert before == 'Read {"a": 1} {x}.\n'
+    # The only closing tags are the template's: what stands before the first of each is the value.
+    assert [tag.lower() for tag in re.findall(r"</\s*(?:document|note)\b", rendered, re.IGNORECASE)] == [
+        "</document",
+        "</note",
+    ]
+    given_first, rest = rest.split("\n</document>\n<note>", 1) if "\n</document>\n<note>" in rest else ("", "")
+    given_second, end = rest[: -len("</note> End.")], rest[-len("</note> End.") :]
+    assert end == "</note> End."
+    assert (undone(given_first), undone(given_second)) == (undone(first), undone(second))
 
 
-def test_all_categories_of_a_prompt_become_active_together_or_not_at_all(store: DynamoPromptStore, client: Any) -> None:
-    both = replace(PROMPT, categories=("Grant", "Tender"))
-    store.put_active(both)
-    # A second prompt, one of whose items no longer fits into the table.
-    with pytest.raises(ClientError):
-        store.put_active(
-            replace(both, version=4, categories=("Grant", "T" * 3_000), user_prompt_template="4 {rfp_text}")
-        )
-    assert [
-        found and found.version for found in (store.active("proposal_writer", "step-1", c) for c in both.categories)
-    ] == [3, 3]
-    assert client.scan(TableName=TABLE)["Count"] == 4
+@given(values=some.lists(VALUES, min_size=2, max_size=4))
+def test_values_side_by_side_cannot_close_a_tag_together(values: Sequence[str]) -> None:
+    names = [f"v{number}" for number in range(len(values))]
+    template = f"<document>{'/'.join(f'{{{name}}}' for name in names)}</document>"
+    rendered = _rendered(template, **dict(zip(names, values, strict=True)))
+    assert len(re.findall(r"</\s*document\b", rendered, re.IGNORECASE)) == 1
+    assert rendered.endswith("</document>")
+    assert undone(rendered) == undone(f"<document>{'/'.join(values)}</document>")
 
 
-def test_version_0_is_the_codes_own_and_is_not_put(store: DynamoPromptStore) -> None:
-    with pytest.raises(ConfigurationError, match="version 0"):
-        store.put_active(replace(PROMPT, version=0))
-    assert store.active("proposal_writer", "step-1", CATEGORY) is None
+@given(value=VALUES)
+def test_without_tags_in_the_template_a_value_stays_wholly_as_it_is(value: str) -> None:
+    assert _rendered("a {rfp_text} b", rfp_text=value) == f"a {value} b"
 
 
-def _edit(client: Any, change: str, names: dict[str, str], values: dict[str, Any] | None = None) -> None:
-    client.update_item(
-        TableName=TABLE,
-        Key={"prompt": {"S": prompt_key("proposal_writer", "step-1", CATEGORY)}, "version": {"S": "active"}},
-        UpdateExpression=change,
-        ExpressionAttributeNames=names,
-        **({"ExpressionAttributeValues": values} if values else {}),
+# What is probably not meant
+
+
+def test_the_placeholders_of_a_template_are_those_that_are_filled() -> None:
+    prompt = replace(PROMPT, user_prompt_template="{b} {a} {b} {A} {a-b} {}")
+    assert prompt.placeholders == ("b", "a")
+
+
+def test_a_template_as_it_should_be_raises_no_doubts() -> None:
+    assert PROMPT.doubts() == []
+    assert (
+        replace(PROMPT, user_prompt_template='Answer {"as": "this"}\n<document id="1">{a} {b}</document>').doubts()
+        == []
     )
 
 
-def test_a_prompt_that_was_switched_off_is_not_used(store: DynamoPromptStore, client: Any) -> None:
-    store.put_active(PROMPT)
-    _edit(client, "SET #a = :a", {"#a": "is_active"}, {":a": {"BOOL": False}})
-    assert store.active("proposal_writer", "step-1", CATEGORY) is None
+@pytest.mark.parametrize(
+    ("template", "doubt"),
+    [
+        ("Hello.", "it has no placeholder"),
+        ("<a>{rfp_text}</a> {Rfp Text}", "{Rfp Text} is no placeholder, and stays as it is: write {rfp_text}"),
+        (
+            "<a>{rfp_text}</a> { client-name }",
+            "{ client-name } is no placeholder, and stays as it is: write {client_name}",
+        ),
+        ("Read {rfp_text}.", "{rfp_text} stands in no tags: write <rfp_text>{rfp_text}</rfp_text>"),
+        ("<a>x</a> {rfp_text} <a>x", "{rfp_text} stands in no tags"),
+    ],
+)
+def test_what_is_probably_not_meant_is_said(template: str, doubt: str) -> None:
+    (said,) = replace(PROMPT, user_prompt_template=template).doubts()
+    assert said.startswith(doubt)
 
 
-def test_an_attribute_that_somebody_else_added_does_no_harm(store: DynamoPromptStore, client: Any) -> None:
-    store.put_active(PROMPT)
-    _edit(client, "SET #a = :a", {"#a": "edited_by"}, {":a": {"S": "somebody"}})
-    assert store.active("proposal_writer", "step-1", CATEGORY) == PROMPT
-
-
-@pytest.mark.parametrize("missing", ["user_prompt_template", "number", "categories"])
-def test_a_prompt_in_the_table_that_lacks_a_part_is_refused_by_its_name(
-    store: DynamoPromptStore, client: Any, missing: str
-) -> None:
-    store.put_active(PROMPT)
-    _edit(client, "REMOVE #a", {"#a": missing})
-    with pytest.raises(
-        ConfigurationError, match=rf"step-1#{CATEGORY} in the table: .*{missing.replace('number', 'version')}"
-    ):
-        store.active("proposal_writer", "step-1", CATEGORY)
+@pytest.mark.parametrize("name", ["a/b", "a#b", "", " a", "x" * 64])
+def test_a_section_that_cannot_be_part_of_a_key_is_refused(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "prompt.toml"
+    file.write_text(f'section = "{name}"\nsub_section = "s"\ncategories = ["c"]\nuser_prompt_template = "x"')
+    with pytest.raises(ConfigurationError, match=r"prompt\.toml: section: "):
+        Prompt.load(file)

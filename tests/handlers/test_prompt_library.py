@@ -1,0 +1,404 @@
+"""The table of prompts: versions that stay, one of them active, every change all or nothing."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from threading import Barrier, Thread
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as some
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from moto import mock_aws
+
+from analysis_jobs import Prompt
+from analysis_jobs.clock import ManualClock
+from analysis_jobs.errors import ConfigurationError
+from analysis_jobs.prompts import MAX_CATEGORIES, DynamoPromptStore, MemoryPromptStore, prompt_key
+from analysis_jobs.prompts.library import Head, PromptError, PromptLibrary
+from tests.handlers.builders import MINUTE, START
+from tests.handlers.deployment import create_prompt_table
+
+TABLE = "prompts"
+NAME = "proposal_writer/step-1"
+CATEGORY = "RFP / Call for Proposals"
+PROMPT = Prompt(
+    section="proposal_writer",
+    sub_section="step-1",
+    categories=(CATEGORY,),
+    user_prompt_template="Read this.\n<document>\n{rfp_text}\n</document>",
+    version=3,
+)
+
+
+def worded(words: str, **fields: Any) -> Prompt:
+    return replace(PROMPT, user_prompt_template=f"{words}: {{rfp_text}}", **fields)
+
+
+@pytest.fixture
+def client() -> Iterator[Any]:
+    with mock_aws():
+        client = boto3.client("dynamodb", "eu-west-1", aws_access_key_id="test", aws_secret_access_key="test")
+        create_prompt_table(client, TABLE)
+        yield client
+
+
+@pytest.fixture
+def library(client: Any) -> PromptLibrary:
+    return PromptLibrary(client, TABLE, ManualClock(START))
+
+
+@pytest.fixture
+def store(client: Any) -> DynamoPromptStore:
+    return DynamoPromptStore(client, TABLE)
+
+
+@pytest.fixture
+def calls(client: Any) -> list[str]:
+    """Return the list of requests, which grows."""
+    made: list[str] = []
+    client.meta.events.register("before-call.dynamodb", lambda model, **_: made.append(model.name))
+    return made
+
+
+def active(store: DynamoPromptStore, category: str = CATEGORY) -> int | None:
+    found = store.active("proposal_writer", "step-1", category)
+    return found.version if found else None
+
+
+# What a worker reads
+
+
+def test_a_prompt_that_was_put_and_activated_is_found_by_its_key(
+    library: PromptLibrary, store: DynamoPromptStore
+) -> None:
+    whole = replace(PROMPT, system_prompt="Be brief.", output_format="As JSON: {}.")
+    library.put(whole, activate=True)
+    assert store.active("proposal_writer", "step-1", CATEGORY) == whole
+
+
+@pytest.mark.parametrize(
+    ("section", "sub_section", "category"),
+    [("proposal_writer", "step-1", "Tender"), ("proposal_writer", "step-2", CATEGORY), ("writer", "step-1", CATEGORY)],
+)
+def test_another_key_finds_nothing(
+    library: PromptLibrary, store: DynamoPromptStore, section: str, sub_section: str, category: str
+) -> None:
+    library.put(PROMPT, activate=True)
+    assert store.active(section, sub_section, category) is None
+    assert MemoryPromptStore(PROMPT).active(section, sub_section, category) is None
+
+
+def test_looking_a_prompt_up_is_one_read_by_key_and_never_a_scan(
+    library: PromptLibrary, store: DynamoPromptStore, calls: list[str]
+) -> None:
+    library.put(PROMPT, activate=True)
+    del calls[:]
+    store.active("proposal_writer", "step-1", CATEGORY)
+    store.active("proposal_writer", "step-1", "Tender")
+    assert calls == ["GetItem", "GetItem"]
+
+
+def _edit(client: Any, change: str, names: dict[str, str], values: dict[str, Any] | None = None) -> None:
+    client.update_item(
+        TableName=TABLE,
+        Key={"prompt": {"S": prompt_key("proposal_writer", "step-1", CATEGORY)}, "item": {"S": "active"}},
+        UpdateExpression=change,
+        ExpressionAttributeNames=names,
+        **({"ExpressionAttributeValues": values} if values else {}),
+    )
+
+
+def test_the_table_names_its_fields_as_a_prompt_file_does(library: PromptLibrary, client: Any) -> None:
+    library.put(PROMPT, activate=True)
+    key = {"prompt": {"S": prompt_key("proposal_writer", "step-1", CATEGORY)}, "item": {"S": "active"}}
+    assert client.get_item(TableName=TABLE, Key=key)["Item"] == key | {
+        "section": {"S": "proposal_writer"},
+        "sub_section": {"S": "step-1"},
+        "categories": {"L": [{"S": CATEGORY}]},
+        "is_active": {"BOOL": True},
+        "version": {"N": "3"},
+        "system_prompt": {"S": ""},
+        "user_prompt_template": {"S": PROMPT.user_prompt_template},
+        "output_format": {"S": ""},
+    }
+
+
+def test_a_prompt_that_a_hand_switched_off_is_not_used(
+    library: PromptLibrary, store: DynamoPromptStore, client: Any
+) -> None:
+    library.put(PROMPT, activate=True)
+    _edit(client, "SET #a = :a", {"#a": "is_active"}, {":a": {"BOOL": False}})
+    assert store.active("proposal_writer", "step-1", CATEGORY) is None
+
+
+def test_an_attribute_that_somebody_else_added_does_no_harm(
+    library: PromptLibrary, store: DynamoPromptStore, client: Any
+) -> None:
+    library.put(PROMPT, activate=True)
+    _edit(client, "SET #a = :a", {"#a": "edited_by"}, {":a": {"S": "somebody"}})
+    assert store.active("proposal_writer", "step-1", CATEGORY) == PROMPT
+
+
+@pytest.mark.parametrize("missing", ["user_prompt_template", "categories", "section"])
+def test_a_prompt_in_the_table_that_lacks_a_part_is_refused_by_its_name(
+    library: PromptLibrary, store: DynamoPromptStore, client: Any, missing: str
+) -> None:
+    library.put(PROMPT, activate=True)
+    _edit(client, "REMOVE #a", {"#a": missing})
+    with pytest.raises(ConfigurationError, match=rf"step-1#{CATEGORY} in the table: .*{missing}"):
+        store.active("proposal_writer", "step-1", CATEGORY)
+
+
+# Versions
+
+
+def test_a_version_that_is_there_is_never_changed(library: PromptLibrary) -> None:
+    library.put(PROMPT)
+    with pytest.raises(PromptError, match=r"^version: .* v3 is there and says something else; .* Give version = 4"):
+        library.put(worded("Other"))
+    assert library.version(NAME, 3) == PROMPT
+
+
+def test_a_version_that_somebody_else_writes_meanwhile_is_not_written_over(
+    library: PromptLibrary, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, once = PromptLibrary(client, TABLE, ManualClock(START)), iter((True,))
+    numbered = PromptLibrary._numbered  # noqa: SLF001 - the moment between the read and the write
+
+    def overtaken(self: PromptLibrary, prompt: Prompt, head: Head) -> tuple[Prompt, bool]:
+        found = numbered(self, prompt, head)
+        if self is library and next(once, False):
+            other.put(worded("Theirs", version=0))
+        return found
+
+    monkeypatch.setattr(PromptLibrary, "_numbered", overtaken)
+    put, _ = library.put(worded("Ours", version=0))
+    assert put.version == 2
+    said = [library.version(NAME, number).user_prompt_template for number in (1, 2)]
+    assert said == ["Theirs: {rfp_text}", "Ours: {rfp_text}"]
+
+
+def test_a_file_without_a_version_gets_the_next_one_and_the_same_again_is_the_same_version(
+    library: PromptLibrary,
+) -> None:
+    numbers = [library.put(worded(words, version=0)) for words in ("a", "a", "b", "a")]
+    assert [(prompt.version, new) for prompt, new in numbers] == [(1, True), (1, False), (2, True), (3, True)]
+    assert [prompt.version for prompt in library.versions(NAME)] == [3, 2, 1]
+
+
+def test_a_version_that_was_put_is_not_active_yet(library: PromptLibrary, store: DynamoPromptStore) -> None:
+    library.put(PROMPT)
+    assert active(store) is None
+    assert list(library.history(NAME)) == []
+    assert library.head(NAME) == Head(NAME, latest=3, revision=1, active={})
+
+
+def test_there_is_no_version_but_those_that_were_put(library: PromptLibrary) -> None:
+    with pytest.raises(PromptError, match="there is no prompt 'proposal_writer/step-1'"):
+        library.activate(NAME, 1)
+    library.put(PROMPT)
+    with pytest.raises(PromptError, match="has no version 1; its newest is 3"):
+        library.activate(NAME, 1)
+
+
+# Changes
+
+
+def test_a_newer_version_becomes_the_active_one_and_the_older_ones_are_kept(
+    library: PromptLibrary, store: DynamoPromptStore
+) -> None:
+    library.put(PROMPT, activate=True)
+    library.put(worded("Newer", version=12), activate=True)
+    assert active(store) == 12
+    assert [prompt.version for prompt in library.versions(NAME)] == [12, 3]
+
+
+def test_a_change_is_one_transaction(library: PromptLibrary, calls: list[str]) -> None:
+    library.put(replace(PROMPT, categories=("Grant", "Tender")), activate=True)
+    library.activate(NAME, 3)
+    library.rollback(NAME)
+    assert [name for name in calls if name not in ("GetItem", "Query")] == ["TransactWriteItems"] * 2
+
+
+def test_all_categories_of_a_prompt_become_active_together_or_not_at_all(
+    library: PromptLibrary, store: DynamoPromptStore, client: Any
+) -> None:
+    both = replace(PROMPT, categories=("Grant", "Tender"))
+    library.put(both, activate=True)
+    before = client.scan(TableName=TABLE)["Items"]
+    with pytest.raises(ClientError):  # one of its items no longer fits into the table
+        library.put(worded("4", version=4, categories=("Grant", "T" * 3_000)), activate=True)
+    assert client.scan(TableName=TABLE)["Items"] == before
+    assert [active(store, category) for category in both.categories] == [3, 3]
+
+
+def test_as_many_categories_as_a_prompt_may_have_are_activated_at_once(
+    library: PromptLibrary, store: DynamoPromptStore
+) -> None:
+    categories = tuple(f"c{number}" for number in range(MAX_CATEGORIES))
+    library.put(replace(PROMPT, categories=categories), activate=True)
+    assert {active(store, category) for category in categories} == {3}
+    library.rollback(NAME)
+    assert {active(store, category) for category in categories} == {None}
+
+
+def test_what_is_active_already_is_no_change(library: PromptLibrary) -> None:
+    library.put(PROMPT, activate=True)
+    assert library.activate(NAME, 3) is None
+    assert library.put(PROMPT, activate=True) == (PROMPT, False)
+    assert len(list(library.history(NAME))) == 1
+
+
+def test_a_version_leaves_the_categories_alone_that_it_is_not_for(
+    library: PromptLibrary, store: DynamoPromptStore
+) -> None:
+    library.put(worded("Both", version=1, categories=("Grant", "Tender")), activate=True)
+    library.put(worded("Grants", version=2, categories=("Grant",)), activate=True)
+    assert [active(store, category) for category in ("Grant", "Tender")] == [2, 1]
+    library.rollback(NAME)
+    assert [active(store, category) for category in ("Grant", "Tender")] == [1, 1]
+
+
+def test_rolling_back_goes_back_one_change_after_the_other_to_the_codes_default(
+    library: PromptLibrary, store: DynamoPromptStore
+) -> None:
+    for number in (1, 2, 3):
+        library.put(worded(str(number), version=number), activate=True)
+    seen = []
+    for _ in range(3):
+        library.rollback(NAME)
+        seen.append(active(store))
+    assert seen == [2, 1, None]
+    with pytest.raises(PromptError, match="no change left to take back"):
+        library.rollback(NAME)
+
+
+def test_what_was_activated_after_a_rollback_is_rolled_back_first(
+    library: PromptLibrary, store: DynamoPromptStore
+) -> None:
+    for number in (1, 2, 3):
+        library.put(worded(str(number), version=number), activate=True)
+    library.rollback(NAME)
+    library.activate(NAME, 1)
+    assert [library.rollback(NAME), active(store)][1] == 2
+    assert [library.rollback(NAME), active(store)][1] == 1
+
+
+def test_a_deactivated_prompt_leaves_the_default_and_can_be_taken_back(
+    library: PromptLibrary, store: DynamoPromptStore
+) -> None:
+    library.put(PROMPT, activate=True)
+    library.deactivate(NAME)
+    assert active(store) is None
+    assert library.deactivate(NAME) is None
+    library.rollback(NAME)
+    assert active(store) == 3
+
+
+def test_the_history_says_when_and_what(client: Any) -> None:
+    clock = ManualClock(START)
+    library = PromptLibrary(client, TABLE, clock)
+    library.put(PROMPT, activate=True)
+    clock.advance(MINUTE)
+    library.deactivate(NAME)
+    clock.advance(timedelta(days=1))
+    library.rollback(NAME)
+    assert [(change.at, change.action, change.before, change.after) for change in library.history(NAME)] == [
+        ("2026-01-02T00:01:00.000Z", "rollback", {CATEGORY: 0}, {CATEGORY: 3}),
+        ("2026-01-01T00:01:00.000Z", "deactivate", {CATEGORY: 3}, {CATEGORY: 0}),
+        ("2026-01-01T00:00:00.000Z", "activate", {CATEGORY: 0}, {CATEGORY: 3}),
+    ]
+
+
+def test_every_prompt_is_listed(library: PromptLibrary) -> None:
+    library.put(PROMPT, activate=True)
+    library.put(replace(PROMPT, section="books", version=0))
+    assert library.heads() == [Head("books/step-1", 1, 1, {}), Head(NAME, 3, 1, {CATEGORY: 3})]
+
+
+def test_a_reader_always_finds_the_old_one_or_the_new_one(library: PromptLibrary, store: DynamoPromptStore) -> None:
+    library.put(worded("1", version=1), activate=True)
+    library.put(worded("2", version=2))
+    begin, over = Barrier(2), []
+
+    def change() -> None:
+        begin.wait()
+        for number in (2, 1) * 10:
+            library.activate(NAME, number)
+        over.append(True)
+
+    thread = Thread(target=change)
+    thread.start()
+    begin.wait()
+    seen = set()
+    while not over:
+        found = store.active("proposal_writer", "step-1", CATEGORY)
+        seen.add(found and (found.version, found.user_prompt_template))
+    thread.join()
+    assert seen <= {(1, "1: {rfp_text}"), (2, "2: {rfp_text}")}
+
+
+class AnyChanges(RuleBasedStateMachine):
+    """Any changes in any order: the table says what a list of states says, whose end is what is active."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.aws = mock_aws()
+        self.aws.start()
+        client = boto3.client("dynamodb", "eu-west-1", aws_access_key_id="test", aws_secret_access_key="test")
+        create_prompt_table(client, TABLE)
+        self.library, self.store = PromptLibrary(client, TABLE, ManualClock(START)), DynamoPromptStore(client, TABLE)
+        self.states: list[dict[str, int]] = [{}]
+        self.versions: list[tuple[str, ...]] = []
+
+    @rule(categories=some.sets(some.sampled_from("abc"), min_size=1).map(sorted).map(tuple), activate=some.booleans())
+    def put(self, categories: tuple[str, ...], *, activate: bool) -> None:
+        number = len(self.versions) + 1
+        self.library.put(worded(str(number), version=0, categories=categories), activate=activate)
+        self.versions.append(categories)
+        if activate:
+            self.states.append(self.states[-1] | dict.fromkeys(categories, number))
+
+    @rule(choose=some.integers(0, 20))
+    def activate(self, choose: int) -> None:
+        if self.versions:
+            number = choose % len(self.versions) + 1
+            self._to(self.library.activate(NAME, number), dict.fromkeys(self.versions[number - 1], number))
+
+    @rule()
+    def deactivate(self) -> None:
+        if self.versions:
+            self._to(self.library.deactivate(NAME), dict.fromkeys(self.states[-1], 0))
+
+    @rule()
+    def rollback(self) -> None:
+        if len(self.states) > 1:
+            self.library.rollback(NAME)
+            self.states.pop()
+        elif self.versions:
+            with pytest.raises(PromptError):
+                self.library.rollback(NAME)
+
+    @invariant()
+    def what_is_active_is_what_should_be(self) -> None:
+        expected = {category: self.states[-1].get(category) for category in "abc"}
+        assert {category: active(self.store, category) for category in "abc"} == expected
+
+    def _to(self, change: object, moved: dict[str, int]) -> None:
+        state = {category: to for category, to in (self.states[-1] | moved).items() if to}
+        assert (change is None) == (state == self.states[-1])
+        if change:
+            self.states.append(state)
+
+    def teardown(self) -> None:
+        self.aws.stop()
+
+
+TestAnyChanges = AnyChanges.TestCase
+TestAnyChanges.settings = settings(
+    max_examples=15, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+)

@@ -1,0 +1,109 @@
+"""Which prompts a job was asked with: kept a stage, whatever happens to its workers."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from analysis_jobs import Defer, Fail, Job, Prompt, Retry
+from analysis_jobs.prompts import MemoryPromptStore
+from analysis_jobs.record import JobKey, JobRecord
+from analysis_jobs.stores.dynamo import DynamoJobStore
+from analysis_jobs.stores.items import from_item, to_item
+from analysis_jobs.views import detail, summary
+from analysis_jobs.work import Message
+from tests.handlers.builders import QUEUE_ARN, SECOND, Book, ScriptedModel, Shop, Value, a_job, says
+from tests.handlers.events import logged
+
+DEFAULT = Prompt("books", "value", ("Novel",), "<book>{isbn}</book>")
+
+
+def asking(job: Job[Book], name: str = "books/value") -> str:
+    return job.ask(job.prompt(name, category="Novel", default=DEFAULT, isbn=job.request.isbn))
+
+
+def first(job: Job[Book]) -> dict[str, str]:
+    return {"said": asking(job)}
+
+
+def second(job: Job[Book]) -> Value:
+    return Value(text=asking(job) + asking(job, "books/check") + asking(job))
+
+
+def deliver(shop: Shop, key: JobKey, *prompts: Prompt) -> JobRecord:
+    worker = replace(shop.worker, prompts=MemoryPromptStore(*prompts))
+    worker.handle(Message(key, QUEUE_ARN, "receipt"))
+    return shop.job(key)
+
+
+def test_each_stage_says_the_versions_that_it_was_asked_with() -> None:
+    shop = Shop([first, second], ScriptedModel(*[says("an answer")] * 4))
+    versions = (replace(DEFAULT, version=3), replace(DEFAULT, sub_section="check", version=7))
+    job = deliver(shop, shop.keep(), *versions)
+    assert job.prompts == {"first": "books/value@v3", "second": "books/value@v3, books/check@v7"}
+    assert detail(job, shop.artifacts)["prompts"] == job.prompts
+    assert "prompts" not in summary(job)
+
+
+def test_a_stage_that_runs_again_says_what_it_was_asked_with_then_and_a_finished_one_as_before() -> None:
+    again = Retry("model_error", "once more", after=SECOND)
+    shop = Shop([first, second], ScriptedModel(says("one"), again, says("two"), says("three"), says("four")))
+    key = shop.keep()
+    assert deliver(shop, key, replace(DEFAULT, version=1)).prompts == {
+        "first": "books/value@v1",
+        "second": "books/value@v1",
+    }
+    shop.clock.advance(SECOND)
+    assert deliver(shop, key, replace(DEFAULT, version=2)).prompts == {
+        "first": "books/value@v1",
+        "second": "books/value@v2, books/value@v0",
+    }
+
+
+def test_what_a_finished_stage_was_asked_with_outlives_its_worker() -> None:
+    class Dead(BaseException):
+        """The process is no more: nothing is written about it."""
+
+    def dies(_: Job[Book]) -> Value:
+        raise Dead
+
+    shop = Shop([first, dies], ScriptedModel(says("one")))
+    key = shop.keep()
+    with pytest.raises(Dead):
+        deliver(shop, key, replace(DEFAULT, version=3))
+    assert shop.job(key).prompts == {"first": "books/value@v3"}
+
+
+def test_a_job_that_asked_with_no_prompt_of_the_table_says_so() -> None:
+    def stage(job: Job[Book]) -> Value:
+        return Value(text=job.ask("inline"))
+
+    shop = Shop([stage], ScriptedModel(says("one")))
+    assert deliver(shop, shop.keep()).prompts == {}
+
+
+def test_a_row_of_before_there_were_prompts_tiers_and_turns_is_still_read(dynamo_store: DynamoJobStore) -> None:
+    assert dynamo_store
+    job = a_job()
+    item = to_item(job)
+    old = {name: value for name, value in item.items() if name not in ("prompts", "tier", "rank", "waiting", "turn_of")}
+    assert from_item(old) == job
+
+
+@pytest.mark.parametrize(
+    ("error", "event", "code"),
+    [
+        (Fail("not_a_book", "no"), "job.fail", "not_a_book"),
+        (Retry("model_error", "again"), "job.release", "model_error"),
+        (Defer("model_throttled", "wait"), "job.defer", "model_throttled"),
+    ],
+)
+def test_the_line_about_a_job_that_failed_or_must_wait_says_why(error: Exception, event: str, code: str) -> None:
+    def stage(_: Job[Book]) -> Value:
+        raise error
+
+    shop = Shop([stage])
+    with logged() as lines:
+        shop.deliver(shop.keep())
+    found: list[Any] = [line for line in lines if line["event"] == event]
+    assert [line["code"] for line in found] == [code]
