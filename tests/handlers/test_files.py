@@ -1,0 +1,218 @@
+"""Named files: shown with the stage that saved them, the latest attempt's, never a stale worker's."""
+
+import pytest
+from pydantic import BaseModel
+
+from analysis_jobs import Fail, Job, Retry
+from analysis_jobs.errors import ConfigurationError
+from analysis_jobs.files import MAX_FILE_BYTES, MAX_FILES, Files, file_key, json_file
+from analysis_jobs.record import StoredFile
+from analysis_jobs.stores.memory import MemoryArtifactStore
+from analysis_jobs.transitions import Status
+from tests.handlers.attempts import Diary, run
+from tests.handlers.builders import SECOND, START, Book, Shop, Value, a_processing_job
+
+CLAIMED = a_processing_job(fence=3)
+
+
+def _content(shop: Shop, job: object, name: str) -> bytes:
+    assert hasattr(job, "files")
+    return shop.artifacts.objects[file_key(job, name, job.files[name])]  # type: ignore[arg-type]
+
+
+def test_a_file_is_kept_under_the_token_of_its_attempt_and_named_in_the_row() -> None:
+    def write(job: Job[Book]) -> Value:
+        job.save_file("a.txt", b"text", "text/plain")
+        job.save_json("b.json", {"x": Value(text="\u00e4"), "at": START})
+        return Value(text="x")
+
+    shop = Shop([write])
+    job = run(shop)
+    size = len(_content(shop, job, "b.json"))
+    assert job.files == {"a.txt": StoredFile(1, 4, "text/plain"), "b.json": StoredFile(1, size, "application/json")}
+    assert shop.artifacts.objects[f"jobs/acme/{job.job_id}/files/1/a.txt"] == b"text"
+    assert '"text": "\u00e4"'.encode() in _content(shop, job, "b.json")
+
+
+def test_a_file_is_shown_with_the_end_of_its_stage_and_costs_no_write_of_its_own() -> None:
+    seen: list[object] = []
+
+    def first(job: Job[Book]) -> Value:
+        versions.append(shop.job(key).version)
+        job.save_file("a.txt", b"1", "text/plain")
+        seen.append(dict(shop.job(key).files))
+        return Value(text="x")
+
+    def second(job: Job[Book]) -> Value:
+        versions.append(shop.job(key).version)
+        seen.append(sorted(shop.job(key).files))
+        job.save_file("b.txt", b"2", "text/plain")
+        job.checkpoint("part", 1)
+        seen.append(sorted(shop.job(key).files))
+        return Value(text="x")
+
+    versions: list[int] = []
+    shop = Shop([first, second])
+    key = shop.keep()
+    shop.deliver(key)
+    assert seen == [{}, ["a.txt"], ["a.txt", "b.txt"]]
+    assert versions[1] - versions[0] == 1
+
+
+def test_a_later_attempt_replaces_the_file_of_an_earlier_one() -> None:
+    def write(job: Job[Book]) -> Value:
+        job.save_file("a.txt", f"attempt {job.attempt}".encode(), "text/plain")
+        diary.note("written")
+        return Value(text="x")
+
+    diary, shop = Diary(fails=["written"]), Shop([write])
+    job = run(shop)
+    assert (job.attempt, _content(shop, job, "a.txt")) == (2, b"attempt 2")
+
+
+def test_a_finished_stages_file_stays_where_a_later_stage_is_tried_again() -> None:
+    def first(job: Job[Book]) -> Value:
+        diary.note("first")
+        job.save_file("a.txt", b"1", "text/plain")
+        return Value(text="x")
+
+    def second(job: Job[Book]) -> Value:
+        diary.note("second")
+        job.save_file("b.txt", b"2", "text/plain")
+        return Value(text="x")
+
+    diary, shop = Diary(fails=["second"]), Shop([first, second])
+    job = run(shop)
+    assert diary.done == ["first", "second", "second"]
+    assert {name: file.fence for name, file in job.files.items()} == {"a.txt": 1, "b.txt": 2}
+
+
+def test_a_stale_workers_file_is_never_shown() -> None:
+    def write(job: Job[Book]) -> Value:
+        job.save_file("a.txt", b"stale", "text/plain")
+        shop.another_worker_claims(key)
+        return Value(text="x")
+
+    shop = Shop([write])
+    key = shop.keep()
+    job = shop.deliver(key)
+    assert (job.status, job.fence, job.files) == (Status.PROCESSING, 2, {})
+
+
+def test_a_stale_worker_does_not_overwrite_the_file_of_a_newer_one() -> None:
+    artifacts = MemoryArtifactStore()
+    newer, stale = Files(a_processing_job(job_id=CLAIMED.job_id, fence=4), artifacts), Files(CLAIMED, artifacts)
+    newer.save("a.txt", b"newer", "text/plain")
+    stale.save("a.txt", b"stale", "text/plain")
+    stored = newer.changes()["files"]["a.txt"]
+    assert artifacts.objects[file_key(CLAIMED, "a.txt", stored)] == b"newer"
+
+
+def test_a_heartbeat_does_not_speak_of_files() -> None:
+    def write(job: Job[Book]) -> Value:
+        job.save_file("a.txt", b"1", "text/plain")
+        shop.clock.step(15 * SECOND)
+        seen.append(dict(shop.job(key).files))
+        return Value(text="x")
+
+    seen: list[object] = []
+    shop = Shop([write])
+    key = shop.keep()
+    assert list(shop.deliver(key).files) == ["a.txt"]
+    assert seen == [{}]
+
+
+def test_the_files_of_a_failed_job_are_there_to_look_at() -> None:
+    def write(job: Job[Book]) -> Value:
+        job.save_file("a.txt", b"why", "text/plain")
+        raise Fail("no_good", "see a.txt")
+
+    job = run(Shop([write]))
+    assert (job.status, list(job.files)) == (Status.FAILED, ["a.txt"])
+
+
+def test_files_that_are_saved_in_threads_are_all_kept() -> None:
+    def write(job: Job[Book]) -> Value:
+        job.each(range(20), lambda number: job.save_file(f"{number}.txt", b"x", "text/plain"), at_once=5)
+        return Value(text="x")
+
+    assert len(run(Shop([write])).files) == 20
+
+
+# What is written once
+
+
+def test_a_file_that_is_written_once_is_shown_too_and_stays_the_first() -> None:
+    def write(job: Job[Book]) -> Value:
+        fresh = job.write_once("a.txt", f"attempt {job.attempt}".encode(), "text/plain")
+        diary.note(f"new {fresh}")
+        return Value(text="x")
+
+    diary, shop = Diary(fails=["new True"]), Shop([write])
+    job = run(shop)
+    assert diary.done == ["new True", "new False"]
+    assert job.files == {"a.txt": StoredFile(0, 9, "text/plain")}
+    assert _content(shop, job, "a.txt") == b"attempt 1"
+
+
+def test_a_file_whose_writer_was_gone_before_it_could_say_so_is_shown_with_its_own_size() -> None:
+    artifacts = MemoryArtifactStore()
+    Files(CLAIMED, artifacts).save_once("a.txt", b"of the dead", "text/plain")
+    files = Files(CLAIMED, artifacts)
+    assert not files.save_once("a.txt", b"x", "text/plain")
+    assert files.changes() == {"files": {"a.txt": StoredFile(0, 11, "text/plain")}}
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a b", "a" * 129, "\u00e4.txt"])
+def test_a_name_that_could_lead_elsewhere_is_refused(name: str) -> None:
+    with pytest.raises(Fail) as refused:
+        Files(CLAIMED, MemoryArtifactStore()).save(name, b"x", "text/plain")
+    assert refused.value.code == "file_name_invalid"
+
+
+@pytest.mark.parametrize("content_type", ["", "text", "text/plain\r\nSet-Cookie: x=1", "text/" + "x" * 81])
+def test_a_content_type_that_is_none_is_a_fault_of_the_code(content_type: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no content type"):
+        Files(CLAIMED, MemoryArtifactStore()).save("a.txt", b"x", content_type)
+
+
+def test_one_file_too_many_is_refused_and_one_that_is_replaced_is_not() -> None:
+    files = Files(CLAIMED, MemoryArtifactStore())
+    for number in range(MAX_FILES):
+        files.save(f"{number}.txt", b"x", "text/plain")
+    files.save("0.txt", b"y", "text/plain")
+    with pytest.raises(Fail) as refused:
+        files.save("more.txt", b"x", "text/plain")
+    assert refused.value.code == "files_too_many"
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_written() -> None:
+    artifacts = MemoryArtifactStore()
+    with pytest.raises(Fail) as refused:
+        Files(CLAIMED, artifacts).save("a.bin", bytes(MAX_FILE_BYTES + 1), "application/zip")
+    assert (refused.value.code, artifacts.objects) == ("file_too_large", {})
+
+
+class Ratio(BaseModel):
+    value: float
+
+
+@pytest.mark.parametrize("value", [float("nan"), object(), Ratio(value=float("inf")), "\ud83d"])
+def test_what_is_no_json_is_no_json_file(value: object) -> None:
+    with pytest.raises(Fail) as refused:
+        json_file("a.json", [value])
+    assert refused.value.code == "file_invalid"
+
+
+def test_an_attempt_that_waits_shows_what_it_saved_meanwhile() -> None:
+    def write(job: Job[Book]) -> Value:
+        job.save_file("a.txt", b"1", "text/plain")
+        raise Retry("later", "later", after=SECOND)
+
+    shop = Shop([write])
+    key = shop.keep()
+    job = shop.deliver(key)
+    assert (job.status, list(job.files)) == (Status.QUEUED, ["a.txt"])
