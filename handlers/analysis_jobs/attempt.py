@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from analysis_jobs.analysis import Analysis, options_of
 from analysis_jobs.checkpoints import MISSING, Checkpoints, restored
-from analysis_jobs.errors import Fail, OutOfTime
+from analysis_jobs.documents.reader import DocumentReader
+from analysis_jobs.errors import Fail, Finished, OutOfTime
 from analysis_jobs.heartbeat import Heartbeat
 from analysis_jobs.job import Job, Workbench
 from analysis_jobs.model import Model
@@ -17,10 +18,11 @@ from analysis_jobs.observability import log
 from analysis_jobs.payloads import MAX_PAYLOAD_BYTES, load_json, store_json
 from analysis_jobs.prompts import PromptStore
 from analysis_jobs.record import JobRecord, Payload
+from analysis_jobs.secrets import Secrets
 from analysis_jobs.settings import Settings
 from analysis_jobs.stores.ports import ArtifactStore, TooLarge
 
-type Stage = Callable[[Job[Any]], BaseModel | Mapping[str, Any]]
+type Stage = Callable[[Job[Any]], object]
 type Done = tuple[str, ...]
 
 
@@ -32,6 +34,8 @@ class Ports:
     prompts: PromptStore
     model: Model
     settings: Settings
+    secrets: Secrets
+    documents: DocumentReader
 
 
 class Attempt:
@@ -45,15 +49,29 @@ class Attempt:
         self._said = (claimed.stage, claimed.stages_completed)
         self.job: Job[Any] | None = None
         self.stage = claimed.stage or ""
+        self.completed: Done = ()
 
     @property
     def gained(self) -> bool:
         """Whether this attempt has made a checkpoint: the next one begins further on."""
         return self._checkpoints is not None and self._checkpoints.gained > 0
 
+    def beat(self) -> dict[str, Any]:
+        """Return what a heartbeat says of this attempt: no files, which the stage writes meanwhile."""
+        return {"progress": self.job.percent, **self.job.spent.changes(), **self._asked_with()} if self.job else {}
+
     def changes(self) -> dict[str, Any]:
-        """Return what a write about this attempt says of it in any case."""
-        return {"usage": self.job.usage} if self.job else {}
+        """Return what a write that ends this attempt says of it in any case."""
+        return {**self.job.spent.changes(), **self.job.files.changes(), **self._asked_with()} if self.job else {}
+
+    def _asked_with(self) -> dict[str, Any]:
+        """Return which prompts the stages used, where there are any: a beat pays for what it writes."""
+        return {"prompts": self.job.prompts} if self.job and self.job.prompts else {}
+
+    def measure_spending(self) -> None:
+        """Count what the attempt's model calls consumed."""
+        if self.job:
+            self.job.spent.measure()
 
     def run(self, analysis: Analysis[Any, Any], heart: Heartbeat) -> Payload:
         """Return where the result is kept. Raises what the stages raise, and `Stopped`."""
@@ -71,11 +89,16 @@ class Attempt:
                     raise OutOfTime(f"{name} needs more time than is left")
                 self._say(name, done)
                 job.enter(name, survives_deploys=options.survives_deploys)
-                output = stage(job)
+                try:
+                    output = stage(job)
+                except Finished as finished:
+                    self.completed = (*done, name)
+                    return self._keep(analysis, finished.result)
                 if following is not None:
                     output = self._finish_stage(stage, output, (*done, name), following.__name__)
             job.keep_output(name, output)
             done = (*done, name)
+        self.completed = done
         return self._keep(analysis, output)
 
     def _prepare(self, analysis: Analysis[Any, Any], heart: Heartbeat) -> tuple[Job[Any], Checkpoints]:
@@ -85,7 +108,7 @@ class Attempt:
         except ValidationError as error:
             # It was valid when it was submitted: the code has changed since.
             raise Fail("input_invalid", f"the deployed code refuses the job's input: {error}") from error
-        self._checkpoints = Checkpoints(self._claimed, self._ports.artifacts, given, self._write)
+        self._checkpoints = Checkpoints(self._claimed, self._ports.artifacts, given, self._write_with_files)
         bench = Workbench(
             artifacts=self._ports.artifacts,
             prompts=self._ports.prompts,
@@ -93,12 +116,21 @@ class Attempt:
             model_id=analysis.model_id or self._ports.settings.model_id,
             max_document_bytes=self._ports.settings.max_document_bytes,
             check=heart.check,
+            hold=lambda: self._write({}),
             time_left=heart.time_left,
             breaker=heart.breaker,
             checkpoints=self._checkpoints,
+            secrets=self._ports.secrets,
+            prices=self._ports.settings.prices,
+            database_ca_bundle=self._ports.settings.database_ca_bundle,
+            documents=self._ports.documents,
         )
         self.job = Job(self._claimed, request, bench)
         return self.job, self._checkpoints
+
+    def _write_with_files(self, changes: Mapping[str, Any]) -> None:
+        """Write a checkpoint to the row, and the files that were saved before it."""
+        self._write({**changes, **self.job.files.changes(), **self._asked_with()} if self.job else changes)
 
     def _say(self, name: str, done: Done) -> None:
         """Write which stage begins, where the row does not say so already: a request less for most jobs."""

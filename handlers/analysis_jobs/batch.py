@@ -9,6 +9,10 @@ from analysis_jobs.observability import log
 type Record = dict[str, Any]
 
 
+class KeepMessage(Exception):  # noqa: N818 - nothing failed
+    """The message shall come back, and whoever raises this has seen to when."""
+
+
 def handle_batch(records: Sequence[Record], handle: Callable[[Record], None]) -> dict[str, Any]:
     """Hand every record to `handle`; return which failed, as `ReportBatchItemFailures` wants it.
 
@@ -31,6 +35,8 @@ def handle_batch(records: Sequence[Record], handle: Callable[[Record], None]) ->
 def _succeeds(record: Record, handle: Callable[[Record], None]) -> bool:
     try:
         handle(record)
+    except KeepMessage:
+        return False
     except Exception as error:  # noqa: BLE001 - the message goes back, whatever it was; the others are not to blame
         log("message.failed", "the message goes back", error=error, message_id=record["messageId"])
         return False

@@ -21,7 +21,7 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from analysis_jobs.errors import Fail
-from analysis_jobs.payloads import MAX_PAYLOAD_BYTES
+from analysis_jobs.payloads import MAX_PAYLOAD_BYTES, job_folder
 from analysis_jobs.record import JobRecord
 from analysis_jobs.stores.ports import ArtifactStore, NotFound
 
@@ -130,7 +130,7 @@ class Checkpoints:
             return MISSING  # the bucket's lifecycle was faster: it is made again
 
     def _key(self, reference: str) -> str:
-        return f"jobs/{self._claimed.tenant}/{self._claimed.job_id}/checkpoints/{reference}.json"
+        return f"{job_folder(self._claimed)}/checkpoints/{reference}.json"
 
     def _digest(self, name: str, *, survives_deploys: bool) -> str:
         version = "" if survives_deploys else self._claimed.code_version

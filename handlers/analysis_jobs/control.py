@@ -1,16 +1,15 @@
 """What a caller may do to a job after it was submitted: cancel it, or run it again."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from analysis_jobs.analysis import Analyses
 from analysis_jobs.clock import Clock
 from analysis_jobs.observability import count, log
 from analysis_jobs.problems import Problem
-from analysis_jobs.record import Changes, JobKey, JobRecord, ending
+from analysis_jobs.record import Changes, JobKey, JobRecord, ending, pointer_until
 from analysis_jobs.settings import Settings
-from analysis_jobs.stores.ports import JobQueue, JobStore, Landed
+from analysis_jobs.stores.ports import JobQueue, JobStore, Landed, Refused, Superseded
 from analysis_jobs.sweep import SEND_GRACE
 from analysis_jobs.transitions import CANCEL, REQUEST_CANCEL, RETRY, Status, Transition
 
@@ -52,7 +51,8 @@ class Control:
     def retry(self, key: JobKey) -> JobRecord:
         """Run a failed or cancelled job again, with all its attempts and a new deadline; finished stages are kept.
 
-        Raises `Problem`: 404, or 409 where the job has completed, or its analysis is not deployed any longer.
+        Raises `Problem`: 404, or 409 where the job has completed, where its analysis is not deployed any longer, or
+        where that allows one active job a subject, and the subject has a newer one.
         """
         job = self._job(key)
         for _ in range(_TRIES):
@@ -60,11 +60,27 @@ class Control:
                 return job
             if job.status is Status.COMPLETED:
                 raise _conflict("the job has completed: submit a new one")
-            landed, job = self._take(key, RETRY, self._begin_again(job), job)
+            landed, job = self._run_again(job)
             if landed:
                 self._send(job)
                 return job
         raise _conflict("the job keeps changing: try again")
+
+    def _run_again(self, job: JobRecord) -> tuple[bool, JobRecord]:
+        """Take the edge `RETRY`, for a job with a subject together with the subject's pointer."""
+        changes, policy = self._begin_again(job), self.analyses[job.analysis].admission
+        if job.subject is None:
+            return self._take(job.key, RETRY, changes, job)
+        outcome = self.store.retry(
+            job,
+            Changes(changes),
+            now=self.clock.now(),
+            pointer_until=pointer_until(changes["deadline"], self.settings.job_retention),
+            newest_only=policy is not None and policy.one_active,
+        )
+        if isinstance(outcome, Superseded):
+            raise _conflict(f"{job.subject} has a newer job, {outcome.newest_job_id}: retry that one, or submit again")
+        return self._became(job.key, RETRY, outcome)
 
     def _job(self, key: JobKey) -> JobRecord:
         job = self.store.get(key)
@@ -77,6 +93,9 @@ class Control:
     ) -> tuple[bool, JobRecord]:
         """Return whether the edge was taken, and the job as it is now."""
         outcome = self.store.transition(key, transition, Changes(changes), now=self.clock.now(), read=job)
+        return self._became(key, transition, outcome)
+
+    def _became(self, key: JobKey, transition: Transition, outcome: Landed | Refused) -> tuple[bool, JobRecord]:
         if outcome.job is None:
             raise Problem.not_found(f"there is no job {key.job_id}")
         if not isinstance(outcome, Landed):
@@ -101,7 +120,9 @@ class Control:
             "deadline": now + analysis.deadline,
             "due_at": now + min(SEND_GRACE, analysis.deadline),
             "progress": 0,
+            "sends": 1,
             "timeouts": {},
+            "waiting": job.place,
             **dict.fromkeys(
                 ("cancel_asked_at", "expires_at", "failure", "finished_at", "lease_until", "not_before"), None
             ),
@@ -110,8 +131,9 @@ class Control:
     def _send(self, job: JobRecord) -> None:
         try:
             dedupe = f"{job.job_id}-{job.fence}-retry-{job.version}"
-            self.queue.send(job.lane, JobKey(job.tenant, job.job_id), dedupe=dedupe, delay=timedelta())
+            self.queue.send(job.lane, job.key, dedupe=dedupe, rank=job.rank, subject=job.subject)
         except Exception as error:  # noqa: BLE001 - the job is due, and the sweeper sends
+            count("JobsNotSent")
             log("job.not_sent", "the sweeper will send the message", error=error, job_id=job.job_id)
 
 

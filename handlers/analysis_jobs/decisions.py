@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import Enum
 from http import HTTPStatus
 
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ClientError, DataNotFoundError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as NoConnection
 
 from analysis_jobs.errors import ConfigurationError, Defer, Fail, JobError, Retry
@@ -63,6 +63,7 @@ _BUSY = {
     "TransactionInProgressException",
 }
 _LONGEST_RETRY_AFTER = timedelta(hours=1)
+_NAME_THE_SERVICE = "Put it into `aws_services` in the package.toml beside the analyses, and build the package again."
 
 
 class Action(Enum):
@@ -103,6 +104,9 @@ def decide(error: Exception) -> Decision:
             return Decision(Action.NEVER, error.code, error.message)
         case ConfigurationError():
             return Decision(Action.NEVER, "configuration", str(error))
+        case DataNotFoundError():
+            # A client of a service whose description the package leaves out; the error lists those that are there.
+            return Decision(Action.NEVER, "configuration", f"{str(error).strip()}. {_NAME_THE_SERVICE}")
         case ClientError():
             return _of_aws(error)
         case NoConnection() | HTTPClientError() | IncompleteReadError():

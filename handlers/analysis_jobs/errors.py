@@ -11,9 +11,12 @@ Stopped                     the attempt must stop; not an error of the job, and 
 |                           everything must not catch this
 |-- CancelAsked             a caller asked for it
 `-- OutOfTime               the invocation's time is over
+
+Finished                    the analysis has its result already; no `Exception` either
 """
 
 from datetime import timedelta
+from typing import Any
 
 
 class AnalysisJobsError(Exception):
@@ -63,3 +66,11 @@ class CancelAsked(Stopped):
 
 class OutOfTime(Stopped):
     """The invocation's time is over; the lease still holds, to hand the job on."""
+
+
+class Finished(BaseException):
+    """The job ends now, as completed with `result`; `job.finish` raises it."""
+
+    def __init__(self, result: Any) -> None:
+        super().__init__("the analysis has finished")
+        self.result = result

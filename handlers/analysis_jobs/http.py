@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Literal, Self
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -12,14 +13,17 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
+from analysis_jobs.admission import Outcome
 from analysis_jobs.analysis import Analysis
 from analysis_jobs.control import Control
 from analysis_jobs.documents import safe_filename, upload_key
+from analysis_jobs.files import file_key
 from analysis_jobs.ids import first_id_at, is_id, new_id
 from analysis_jobs.observability import log
 from analysis_jobs.payloads import MAX_PAYLOAD_BYTES
 from analysis_jobs.problems import FieldError, Problem, field_errors
 from analysis_jobs.record import JobKey, JobRecord, Listing
+from analysis_jobs.subjects import names_in
 from analysis_jobs.submission import Intake, Submission
 from analysis_jobs.transitions import Status
 from analysis_jobs.views import detail, etag, summary
@@ -28,6 +32,7 @@ from analysis_jobs.views import detail, etag, summary
 _WAIT = re.compile(r"[1-9]|1[0-9]|2[0-5]")
 _POLL = timedelta(seconds=1)
 _UPLOAD_LIFE = timedelta(hours=1)
+_DOWNLOAD_LIFE = timedelta(minutes=5)
 # What a tenant's name may be: it becomes part of keys, where `#` and `/` divide.
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:+-]{0,127}")
 
@@ -90,14 +95,18 @@ class Api:
         api.app.post("/jobs")(api.submit)
         api.app.get("/jobs")(api.list_jobs)
         api.app.get("/jobs/<job_id>")(api.status)
+        api.app.get("/jobs/<job_id>/files/<name>")(api.download)
         api.app.post("/jobs/<job_id>/cancel")(api.cancel)
         api.app.post("/jobs/<job_id>/retry")(api.retry)
         api.app.post("/uploads")(api.upload)
+        api.app.get("/openapi.json")(api.openapi)
         for analysis in intake.analyses.values():
             if analysis.submit_route:
                 api.app.post(_pattern(analysis.submit_route))(api.submit_own(analysis))
             if analysis.status_route:
                 api.app.get(_pattern(analysis.status_route))(api.status_own(analysis))
+            if analysis.download_route:
+                api.app.get(_pattern(analysis.download_route))(api.download_own(analysis))
         api.app.exception_handler(Problem)(api.problem)
         api.app.not_found(api.no_route)
         api.app.exception_handler(Exception)(api.unexpected)
@@ -109,17 +118,24 @@ class Api:
         return self._accepted(tenant, _validated(Submission, self._json_body()))
 
     def submit_own(self, analysis: Analysis[Any, Any]) -> Callable[..., Response[str]]:
-        """Return the handler of an analysis' own submit route: the body is the input, the path names the subject."""
+        """Return the handler of an analysis' own submit route: the body is the input, the path names the subject.
+
+        With triggers the body's `trigger` names one; a subject that the path does not name is made of the input.
+        """
 
         def submit(**parameters: str) -> Response[str]:
             tenant = self._tenant()
             body = self._json_body()
             if not isinstance(body, dict):
                 raise Problem.of_field("body", "give a JSON object")
+            trigger = body.pop("trigger", None) if analysis.triggers else None
             submission = {
                 "analysis": analysis.name,
                 "input": body,
+                "trigger": trigger,
                 "subject": _subject(analysis, parameters),
+                "client": parameters.get("client"),
+                "project": parameters.get("project"),
             }
             try:
                 return self._accepted(tenant, _validated(Submission, submission))
@@ -131,10 +147,14 @@ class Api:
 
     def status(self, job_id: str) -> Response[str]:
         """Answer `GET /jobs/{job_id}`, at once or when something has changed (`?wait=`)."""
-        job = self.intake.store.get(self._key(job_id))
-        if job is None:
-            raise Problem.not_found(f"there is no job {job_id}")
-        return self._job(self._wait(job))
+        return self._job(self._wait(self._stored(job_id)))
+
+    def download(self, job_id: str, name: str) -> Response[str]:
+        """Answer `GET /jobs/{job_id}/files/{name}`: 302 to a URL of the bucket, valid for five minutes.
+
+        A web page, which may not see where a redirect leads, asks for JSON and gets the URL in it.
+        """
+        return self._download(self._stored(job_id), name)
 
     def cancel(self, job_id: str) -> Response[str]:
         """Answer `POST /jobs/{job_id}/cancel`: 200 where it is cancelled, 202 where its worker was asked to stop."""
@@ -145,6 +165,12 @@ class Api:
         """Answer `POST /jobs/{job_id}/retry`: 202, the job waits or runs again."""
         return _answer(202, summary(self.control.retry(self._key(job_id))), {"Location": f"/jobs/{job_id}"})
 
+    def _stored(self, job_id: str, analysis: Analysis[Any, Any] | None = None) -> JobRecord:
+        job = self.intake.store.get(self._key(job_id))
+        if job is None or (analysis is not None and job.analysis != analysis.name):
+            raise Problem.not_found(f"there is no job {job_id}")
+        return job
+
     def _key(self, job_id: str) -> JobKey:
         key = JobKey(self._tenant(), job_id)
         if not is_id(job_id):
@@ -152,16 +178,27 @@ class Api:
         return key
 
     def status_own(self, analysis: Analysis[Any, Any]) -> Callable[..., Response[str]]:
-        """Return the handler of an analysis' own status route: the latest job of the path's subject."""
+        """Return the handler of an analysis' own status route: the path's job, or the latest of its subject."""
 
         def status(**parameters: str) -> Response[str]:
+            if "job_id" in parameters:
+                return self._job(self._wait(self._stored(parameters["job_id"], analysis)))
             subject = _subject(analysis, parameters)
-            job = self.intake.store.latest(self._tenant(), analysis.name, subject)
+            job = self.intake.store.latest(self._tenant(), analysis.name, subject or "")
             if job is None:
                 raise Problem.not_found(f"{subject} has no {analysis.name} yet")
             return self._job(self._wait(job))
 
         return status
+
+    def download_own(self, analysis: Analysis[Any, Any]) -> Callable[..., Response[str]]:
+        """Return the handler of an analysis' own download route; see `download`."""
+
+        def download(**parameters: str) -> Response[str]:
+            named = parameters[analysis.downloaded or ""]
+            return self._download(self._stored(parameters["job_id"], analysis), analysis.downloads.get(named, named))
+
+        return download
 
     def list_jobs(self) -> Response[str]:
         """Answer `GET /jobs`: a page, newest first."""
@@ -188,6 +225,17 @@ class Api:
         }
         return _answer(201, answer)
 
+    def openapi(self) -> Response[str]:
+        """Answer `GET /openapi.json`: the same for every tenant, and only for who names one, as all the rest."""
+        self._tenant()
+        return Response(200, "application/json", self._document)
+
+    @cached_property
+    def _document(self) -> str:
+        from analysis_jobs.openapi import document  # noqa: PLC0415 - costs time, and few ever ask for it
+
+        return json.dumps(document(self.intake.analyses, self.intake.settings), ensure_ascii=False)
+
     def problem(self, problem: Problem) -> Response[str]:
         """Answer with problem details."""
         return _answer(problem.status, problem.body(), problem.headers, "application/problem+json")
@@ -205,16 +253,33 @@ class Api:
 
     def _accepted(self, tenant: str, submission: Submission) -> Response[str]:
         key = self.app.current_event.headers.get("idempotency-key")
-        job = self.intake.submit(tenant, submission, key)
-        status_url = f"/jobs/{job.job_id}"
-        estimate = self.intake.analyses[job.analysis].estimated_time
-        answer = {
-            "job_id": job.job_id,
-            "status": str(job.status),
+        answer = self.intake.answer(tenant, submission, key)
+        job = answer.job
+        status_url = f"/jobs/{job.job_id}" if job else None
+        estimate = self.intake.analyses[submission.analysis].estimated_time
+        body = {
+            "job_id": job.job_id if job else None,
+            "status": str(job.status) if job else None,
             "status_url": status_url,
             "estimated_time_seconds": int(estimate.total_seconds()),
+            "outcome": str(answer.outcome),
         }
-        return _answer(202, answer, {"Location": status_url, "Retry-After": _retry_after(estimate)})
+        headers = {"Location": status_url} if status_url else {}
+        if answer.outcome is Outcome.CREATED:
+            return _answer(202, body, headers | {"Retry-After": _retry_after(estimate)})
+        if job and not job.status.ended:
+            headers["Retry-After"] = _retry_after(estimate)
+        return _answer(200, body | {"reason": dict(answer.reason)}, headers)
+
+    def _download(self, job: JobRecord, name: str) -> Response[str]:
+        file = job.files.get(name)
+        if file is None:
+            raise Problem.not_found(f"job {job.job_id} has no file {name!r}")
+        url = self.intake.artifacts.presign_get(file_key(job, name, file), name, file.content_type, _DOWNLOAD_LIFE)
+        headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+        if "application/json" in (self.app.current_event.headers.get("accept") or ""):
+            return _answer(200, {"url": url, "expires_in_seconds": int(_DOWNLOAD_LIFE.total_seconds())}, headers)
+        return Response(302, body="", headers={**headers, "Location": url})
 
     def _job(self, job: JobRecord) -> Response[str]:
         headers = {"ETag": etag(job), "Cache-Control": "no-cache"}
@@ -231,7 +296,7 @@ class Api:
         anything = self.app.current_event.headers.get("if-none-match") is None
         while not job.status.ended and (anything or self._is_known(job)) and clock.now() < until:
             clock.sleep(min(_POLL, until - clock.now()))
-            job = self.intake.store.get(JobKey(job.tenant, job.job_id)) or job
+            job = self.intake.store.get(job.key) or job
         return job
 
     def _is_known(self, job: JobRecord) -> bool:
@@ -289,8 +354,10 @@ def _id_at(moment: datetime | None) -> str | None:
     return first_id_at(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
-def _subject(analysis: Analysis[Any, Any], parameters: dict[str, str]) -> str:
-    return (analysis.subject or "").format(**parameters)
+def _subject(analysis: Analysis[Any, Any], parameters: dict[str, str]) -> str | None:
+    if analysis.subject is None or names_in(analysis.subject) - parameters.keys():
+        return None
+    return analysis.subject.format(**parameters)
 
 
 def _pattern(route: str) -> str:

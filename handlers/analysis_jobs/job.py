@@ -2,28 +2,35 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from threading import Lock
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
+from analysis_jobs.asking import DEFAULT_MAX_TOKENS, Asker, Spent
+from analysis_jobs.attachments import Attachment
 from analysis_jobs.checkpoints import MISSING, Checkpoints, restored
-from analysis_jobs.documents import is_document, pdf_text, safe_filename, upload_key
-from analysis_jobs.errors import ConfigurationError, Fail, OutOfTime, Retry
+from analysis_jobs.documents import Reading
+from analysis_jobs.documents.of_job import JobDocuments
+from analysis_jobs.documents.reader import DocumentReader
+from analysis_jobs.errors import ConfigurationError, Finished, OutOfTime
 from analysis_jobs.fan_out import run_all
+from analysis_jobs.files import Files, json_file
 from analysis_jobs.interrupts import Breaker
-from analysis_jobs.model import Model, Question, Reply, Tool
+from analysis_jobs.model import Model
+from analysis_jobs.prices import Prices
 from analysis_jobs.prompts import Prompt, PromptStore, RenderedPrompt
 from analysis_jobs.record import JobRecord, Usage
-from analysis_jobs.stores.ports import ArtifactStore, NotFound, TooLarge
+from analysis_jobs.secrets import Secrets, no_secrets
+from analysis_jobs.stores.ports import ArtifactStore
 
-_DEFAULT_MAX_TOKENS = 4_096
-_EXPECTED_CHARACTERS = 3_000  # of an answer, to turn what has arrived into progress
+if TYPE_CHECKING:
+    from analysis_jobs.postgres import Database
+
 _NEARLY_DONE = 95
-_LONGEST_SUMMARY = 1_000
 _CHECKPOINT_NAME = re.compile(r"[A-Za-z0-9][\w.:/-]{0,99}")
 
 
@@ -37,9 +44,14 @@ class Workbench:
     model_id: str
     max_document_bytes: int
     check: Callable[[], None]
+    hold: Callable[[], object]
     time_left: Callable[[], timedelta]
     breaker: Breaker
     checkpoints: Checkpoints
+    secrets: Secrets = field(default_factory=no_secrets)
+    prices: Prices = field(default_factory=Prices)
+    database_ca_bundle: str = ""
+    documents: DocumentReader = field(default_factory=DocumentReader)
 
 
 class Job[Request: BaseModel]:
@@ -50,14 +62,19 @@ class Job[Request: BaseModel]:
         self._bench = bench
         self._outputs: dict[str, Any] = {}
         self._progress = record.progress
-        self._usage = record.usage
         self._stage = ""
         self._survives_deploys = False
         self._series: Counter[str] = Counter()
         self._in_series = False
-        self._counting = Lock()  # a stage may ask in threads
+        self._counting = Lock()  # a stage may work in threads
+        self._asker = Asker(record, bench, self._follow)
         self.request = request
-        self.prompt_source: str | None = None
+        self.files = Files(record, bench.artifacts)
+        self._documents = JobDocuments(
+            record.tenant, bench.artifacts, bench.documents, bench.max_document_bytes, bench.check
+        )
+        self.prompts = dict(record.prompts)
+        self._asked_with: list[str] = []
 
     @property
     def job_id(self) -> str:
@@ -75,6 +92,11 @@ class Job[Request: BaseModel]:
         return self._record.subject
 
     @property
+    def submitted_at(self) -> datetime:
+        """When the job was accepted: the same in every attempt, as a rule that knows of today wants it."""
+        return self._record.created_at
+
+    @property
     def attempt(self) -> int:
         """Which attempt this is, from 1."""
         return self._record.attempt
@@ -82,7 +104,12 @@ class Job[Request: BaseModel]:
     @property
     def usage(self) -> Usage:
         """What the job's model calls consumed so far, over all attempts."""
-        return self._usage
+        return self._asker.spent.usage
+
+    @property
+    def spent(self) -> Spent:
+        """The same by model, and what it cost (the engine writes it)."""
+        return self._asker.spent
 
     @property
     def percent(self) -> int:
@@ -94,6 +121,15 @@ class Job[Request: BaseModel]:
         self._bench.check()
         self._progress = max(0, min(100, int(percent)))
 
+    def finish(self, result: BaseModel | Mapping[str, Any]) -> NoReturn:
+        """End the job now, as completed with this result of its analysis; later stages do not run.
+
+        It raises what is no `Exception`, so that none is mistaken for it; `finally` and `with` blocks are left as by
+        any other.
+        """
+        self._bench.check()
+        raise Finished(result)
+
     def output(self, stage: Callable[..., Any]) -> Any:
         """Return what an earlier stage returned."""
         return self._outputs[stage.__name__]
@@ -103,16 +139,50 @@ class Job[Request: BaseModel]:
         self._outputs[stage] = output
 
     def write_once(self, name: str, content: bytes, content_type: str) -> bool:
-        """Put a file of the job into the bucket, at `jobs/<tenant>/<job id>/files/<name>`; return whether it was new.
+        """Keep a file of the job, at `files/<name>` in its folder of the bucket; return whether it was new.
 
         A side effect that is keyed by the job: whichever attempt writes first, its file stays, and doing it again
-        changes nothing. Raises `Fail` for a name that is more than letters, digits, dot, hyphen and underscore.
+        changes nothing. Callers download it as one of `save_file`, and it raises what that raises.
         """
-        if safe_filename(name) != name:
-            raise Fail("file_name_invalid", f"{name!r}: give letters, digits, dot, hyphen and underscore")
         self._bench.check()
-        key = f"jobs/{self.tenant}/{self.job_id}/files/{name}"
-        return self._bench.artifacts.write_once(key, content, content_type)
+        return self.files.save_once(name, content, content_type)
+
+    def save_file(self, name: str, content: bytes, content_type: str) -> None:
+        """Keep a file of the job, which callers download; what is saved later under the same name replaces it.
+
+        It is shown from the next checkpoint on, at the latest with the end of the stage. Raises `Fail` for a name that
+        is more than letters, digits, dot, hyphen and underscore, for more than 50 MB, and for more than 25 files.
+        """
+        self._bench.check()
+        self.files.save(name, content, content_type)
+
+    def save_json(self, name: str, value: Any) -> None:
+        """Keep a value (models and dates too) as indented JSON; see `save_file`. Raises `Fail` for what is none."""
+        self.save_file(name, json_file(name, value), "application/json")
+
+    def save_csv(self, name: str, rows: Sequence[BaseModel], *, columns: type[BaseModel] | None = None) -> None:
+        """Keep rows as a file of comma-separated values, as Excel reads it; see `save_excel` and `save_file`."""
+        from analysis_jobs.spreadsheets import CSV_TYPE, csv_file  # noqa: PLC0415 - only who writes one pays for it
+
+        self.save_file(name, csv_file(rows, columns), CSV_TYPE)
+
+    def save_excel(
+        self,
+        name: str,
+        rows: Sequence[BaseModel],
+        *,
+        sheet: str = "Sheet1",
+        title: str | None = None,
+        columns: type[BaseModel] | None = None,
+    ) -> None:
+        """Keep rows as an Excel workbook of one sheet, a column a field; see `save_file`. It needs the extra `excel`.
+
+        A field's `title` heads its column. `title` goes above the header, `columns` names the model where there may be
+        no rows. Raises `Fail` for rows of different models, and for more than a sheet holds.
+        """
+        from analysis_jobs.spreadsheets import EXCEL_TYPE, excel_file  # noqa: PLC0415 - as above
+
+        self.save_file(name, excel_file(rows, columns, sheet=sheet, title=title), EXCEL_TYPE)
 
     def checkpoint(self, name: str, value: Any) -> None:
         """Keep partial work (JSON) under a name: `saved` gives it back to the next attempt of the stage.
@@ -174,6 +244,7 @@ class Job[Request: BaseModel]:
     def enter(self, stage: str, *, survives_deploys: bool = False) -> None:
         """Say which stage runs: its checkpoints are its own (the engine calls this)."""
         self._stage = stage
+        self._asked_with = []
         self._survives_deploys = survives_deploys
         self._series.clear()
 
@@ -187,38 +258,83 @@ class Job[Request: BaseModel]:
         self._progress = max(self._progress, round(begun_at + (_NEARLY_DONE - begun_at) * min(1.0, share)))
 
     def text(self, document: str) -> str:
-        """Return the text of a PDF that the caller uploaded.
+        """Return the text of a document that the caller uploaded, form feeds between pages; see `read`.
 
-        Raises `Fail` with a code that begins in `document_` where there is no such file or it cannot be read.
+        Raises `Fail` (`document_no_text`) where there is none.
         """
-        if not is_document(document):
-            # A key made of it might lead out of the tenant's folder.
-            raise Fail("document_not_found", f"{document!r} is not what POST /uploads calls a document")
-        name = document.rsplit("/", 1)[-1]
-        try:
-            content = self._bench.artifacts.read(upload_key(self.tenant, document), self._bench.max_document_bytes)
-        except NotFound as error:
-            raise Fail(
-                "document_not_found",
-                f"{document} was not uploaded, or may not be read by this function ({error})",
-            ) from error
-        except TooLarge as error:
-            limit = self._bench.max_document_bytes
-            raise Fail("document_too_large", f"{name} has {error.size} bytes; at most {limit} are read") from error
-        text = pdf_text(content, name)
-        self._bench.check()
-        return text
+        return self._documents.text(document)
+
+    def read(self, document: str) -> Reading:
+        """Return the pages of a document that the caller uploaded: PDF, DOCX, XLSX, text or a picture.
+
+        Where a page is a picture of text it is read by OCR, with a confidence. Raises `Fail` with a code that begins in
+        `document_` where there is no such file or it cannot be read.
+        """
+        return self._documents.read(document)
+
+    def page_images(self, document: str, *, pages: Sequence[int] | None = None, dpi: int = 150) -> list[Attachment]:
+        """Return pictures of pages (from 1; None: of all) of a PDF or of a picture, for models that read pictures.
+
+        Raises as `read`.
+        """
+        return self._documents.page_images(document, pages, dpi)
+
+    def attachment(self, document: str) -> Attachment:
+        """Return the document itself, for models that take PDFs and pictures. Raises as `read`."""
+        return self._documents.attachment(document)
 
     def prompt(self, name: str, *, category: str, default: Prompt, **values: str) -> RenderedPrompt:
         """Return the active prompt `section/sub-section` of a category, or the default, with `values` put in."""
         section, _, sub_section = name.partition("/")
         prompt = self._bench.prompts.active(section, sub_section, category) or default
         rendered = prompt.render(values)
-        self.prompt_source = rendered.source
+        with self._counting:
+            if rendered.source not in self._asked_with:
+                self._asked_with.append(rendered.source)
+                self.prompts = {**self.prompts, self._stage: ", ".join(self._asked_with)}
         return rendered
 
+    def secret(self, name: str) -> str:
+        """Return the secret whose ARN the environment variable `name` holds: one of the module's `worker.secrets`.
+
+        It is kept in memory for a few minutes. Raises `ConfigurationError` where the variable holds no ARN, `Fail` with
+        a code that begins in `secret_` where AWS does not give it.
+        """
+        self._bench.check()
+        return self._bench.secrets.text(name)
+
+    def secret_json(self, name: str) -> dict[str, Any]:
+        """Return a secret that is a JSON object, as Secrets Manager's own of databases. Raises as `secret`."""
+        self._bench.check()
+        return self._bench.secrets.json(name)
+
+    def forget_secret(self, name: str) -> None:
+        """Ask AWS again the next time: for when a secret was refused, which may have been rotated."""
+        self._bench.secrets.forget(name)
+
+    def database(self, name: str, *, statement_timeout: timedelta = timedelta(minutes=1)) -> "Database":
+        """Return the PostgreSQL database whose credentials are the secret `name`. It needs the extra `postgres`.
+
+        Nothing is connected yet; one connection is kept while the function is warm.
+        """
+        from analysis_jobs.postgres import Attempting, Database  # noqa: PLC0415 - only who has one pays for it
+        from analysis_jobs.postgres_connections import Source  # noqa: PLC0415 - as above
+
+        bench = self._bench
+        source = Source(
+            name, lambda: self.secret_json(name), lambda: self.forget_secret(name), bench.database_ca_bundle
+        )
+        return Database(source, Attempting(bench.check, bench.hold, bench.breaker), statement_timeout)
+
     @overload
-    def ask(self, prompt: RenderedPrompt | str, *, max_tokens: int = ..., model_id: str | None = None) -> str: ...
+    def ask(
+        self,
+        prompt: RenderedPrompt | str,
+        *,
+        attachments: Sequence[Attachment] = ...,
+        max_tokens: int = ...,
+        model_id: str | None = None,
+    ) -> str: ...
 
     @overload
     def ask[Answer: BaseModel](
@@ -226,6 +342,7 @@ class Job[Request: BaseModel]:
         prompt: RenderedPrompt | str,
         *,
         answer: type[Answer],
+        attachments: Sequence[Attachment] = ...,
         max_tokens: int = ...,
         model_id: str | None = None,
     ) -> Answer: ...
@@ -235,91 +352,23 @@ class Job[Request: BaseModel]:
         prompt: RenderedPrompt | str,
         *,
         answer: type[BaseModel] | None = None,
-        max_tokens: int = _DEFAULT_MAX_TOKENS,
+        attachments: Sequence[Attachment] = (),
+        max_tokens: int = DEFAULT_MAX_TOKENS,
         model_id: str | None = None,
     ) -> BaseModel | str:
-        """Ask the model; with `answer`, in that pydantic model's shape, with one repair turn where it does not fit.
+        """Ask a model, with pictures and documents beside the prompt; `gemini-…` is Google's, every other Bedrock's.
 
-        Raises `Fail`, `Retry` or `Defer`, as the model's error deserves.
+        With `answer`, in that pydantic model's shape, with one repair turn where it does not fit. Raises `Fail`,
+        `Retry` or `Defer`, as the model's error deserves.
         """
-        rendered = RenderedPrompt(prompt, None, "inline") if isinstance(prompt, str) else prompt
-        question = Question(
-            model_id=self._model_id(model_id),
-            prompt=rendered.user,
-            system=rendered.system,
-            max_tokens=max_tokens,
-            tool=_tool(answer) if answer else None,
-            metadata={"job_id": self.job_id},
-        )
-        reply = self._ask(question)
-        if answer is None:
-            return reply.text
-        try:
-            return answer.model_validate(reply.data)
-        except ValidationError as error:
-            repaired = self._ask(_repair(question, reply, error))
-        try:
-            return answer.model_validate(repaired.data)
-        except ValidationError as error:
-            raise Retry(
-                "model_answer_invalid",
-                f"the model's answer does not fit its schema: {_summary(error)}",
-            ) from error
+        return self._asker.ask(prompt, answer=answer, attachments=attachments, max_tokens=max_tokens, model_id=model_id)
 
-    def _model_id(self, model_id: str | None) -> str:
-        chosen = model_id or self._bench.model_id
-        if not chosen:
-            raise ConfigurationError("no model: set model_id on the module, on the analysis, or in job.ask(model_id=…)")
-        return chosen
-
-    def _ask(self, question: Question) -> Reply:
+    def _follow(self) -> Callable[[float], None]:
+        """Return what moves the progress on while an answer arrives; not within `each`, which counts its items."""
         begun_at = self._progress
-        arrived = 0
 
-        def on_chunk(piece: str) -> None:
-            nonlocal arrived
-            self._bench.check()
-            arrived += len(piece)
-            if not self._in_series:  # there the finished items are counted
-                self._move(begun_at, arrived / _EXPECTED_CHARACTERS)
+        def move(share: float) -> None:
+            if not self._in_series:
+                self._move(begun_at, share)
 
-        self._bench.check()
-        try:
-            reply = self._bench.model.ask(question, on_chunk, self._bench.breaker)
-        except Exception:
-            self._bench.check()  # where we broke the call off ourselves, its error is none of the model's
-            raise
-        with self._counting:
-            self._usage += reply.usage  # a useless answer is paid for too
-        if reply.fault:
-            raise reply.fault
-        return reply
-
-
-def _tool(answer: type[BaseModel]) -> Tool:
-    description = (answer.__doc__ or "").strip().splitlines()
-    return Tool(
-        re.sub(r"[^A-Za-z0-9_-]", "_", answer.__name__)[:64],  # as Bedrock wants it; `Page[int]` is a name in Python
-        description[0] if description else "The answer.",
-        answer.model_json_schema(),
-    )
-
-
-def _repair(question: Question, reply: Reply, error: ValidationError) -> Question:
-    prompt = (
-        f"{question.prompt}\n\nYour answer to this was:\n{reply.text}\n\n"
-        f"It does not fit the schema: {_summary(error)}\nAnswer again, and mend exactly that."
-    )
-    return Question(
-        question.model_id,
-        prompt,
-        question.max_tokens,
-        question.system,
-        question.tool,
-        question.metadata,
-    )
-
-
-def _summary(error: ValidationError) -> str:
-    found = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}" for e in error.errors())
-    return found if len(found) <= _LONGEST_SUMMARY else f"{found[:_LONGEST_SUMMARY]}…"
+        return move

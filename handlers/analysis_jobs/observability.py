@@ -1,11 +1,13 @@
 """Logs and metrics: JSON lines that say `event=`, and counters in CloudWatch's embedded metric format."""
 
+from collections.abc import Mapping
+from datetime import timedelta
 from functools import cache
 from threading import Lock
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 _NAMESPACE = "AnalysisJobs"
 _COUNTING = Lock()  # the jobs of one invocation run in threads
@@ -35,6 +37,23 @@ def count(metric: str, amount: int = 1) -> None:
     """Add to a counter; `flush` writes it."""
     with _COUNTING:
         _metrics().add_metric(metric, MetricUnit.Count, amount)
+
+
+def measure(metric: str, duration: timedelta, analysis: str) -> None:
+    """Write a time of one job, in seconds, with its analysis as a dimension beside the service."""
+    own = EphemeralMetrics(namespace=_NAMESPACE)
+    own.add_dimension("analysis", analysis)
+    own.add_metric(metric, MetricUnit.Seconds, duration.total_seconds())
+    own.flush_metrics()
+
+
+def measure_amounts(amounts: Mapping[str, float], analysis: str) -> None:
+    """Write amounts of one job by their metrics' names, with its analysis as a dimension beside the service."""
+    own = EphemeralMetrics(namespace=_NAMESPACE)
+    own.add_dimension("analysis", analysis)
+    for metric, amount in amounts.items():
+        own.add_metric(metric, MetricUnit.Count, amount)
+    own.flush_metrics()
 
 
 def flush() -> None:

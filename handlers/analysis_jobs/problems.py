@@ -1,6 +1,6 @@
 """Error bodies: RFC 9457 problem details, which name the field and the fix."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -22,13 +22,15 @@ class FieldError:
 class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
     """An answer that is not the one that was asked for."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what RFC 9457 has
         self,
         status: int,
         title: str,
         detail: str,
         errors: Sequence[FieldError] = (),
+        *,
         headers: dict[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(f"{status} {title}: {detail}")
         self.status = status
@@ -36,6 +38,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
         self.detail = detail
         self.errors = errors
         self.headers = headers or {}
+        self.members = members or {}
 
     @classmethod
     def invalid(cls, errors: Sequence[FieldError]) -> Self:
@@ -65,6 +68,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
             "title": self.title,
             "status": self.status,
             "detail": _clipped(self.detail),
+            **self.members,
         }
         errors = [{name: _clipped(text) for name, text in asdict(error).items()} for error in self.errors[:_MAX_ERRORS]]
         return details | ({"errors": errors} if errors else {})

@@ -1,8 +1,9 @@
 """The row of a job, as the logic sees it; `stores` know how it is kept."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Self
 
 from analysis_jobs.transitions import Guard, Status, Transition
@@ -15,18 +16,16 @@ MAX_HISTORY = 40
 
 @dataclass(frozen=True)
 class Usage:
-    """What a job's model calls consumed, over all its attempts."""
+    """What a job's model calls consumed, over all its attempts; `input_tokens` are those without a cache's."""
 
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
 
     def __add__(self, other: Self) -> Self:
-        return type(self)(
-            self.calls + other.calls,
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-        )
+        return type(self)(*(mine + others for mine, others in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,15 @@ class Payload:
 
 
 @dataclass(frozen=True)
+class StoredFile:
+    """A named file of a job: the fencing token of who saved it (0: whoever was first), its bytes and its type."""
+
+    fence: int
+    size: int
+    content_type: str
+
+
+@dataclass(frozen=True)
 class HistoryEntry:
     """One transition that a job went through."""
 
@@ -63,12 +71,24 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True)
+class JobKey:
+    """What names a job: the tenant is part of it, so that no id of another tenant can be reached."""
+
+    tenant: str
+    job_id: str
+
+
+@dataclass(frozen=True)
 class JobRecord:
     """One job. Times are aware and in UTC; `version` grows with every write, `fence` with every claim.
 
     `due_at` is when the sweeper must look after the job (None: never again), `not_before` the end of a wait.
     `claimant` marks the claim, or the sweep, that took the job last. `checkpoints` maps a name to where its value is
-    kept, `timeouts` a stage to how often it ran out of time.
+    kept, `timeouts` a stage to how often it ran out of time, `prompts` a stage to what it was asked with, `models` a
+    model's id to its part of `usage`. `cost_usd` is None where a price is not known.
+
+    A job of a tier has a `rank`, 0 for the best; `waiting` is its place in its lane while it may be claimed. `turn_of`
+    is the job whose message the claim was made with, where that was another one's.
     """
 
     tenant: str
@@ -84,6 +104,10 @@ class JobRecord:
     subject: str | None = None
     client: str | None = None
     project: str | None = None
+    tier: str | None = None
+    rank: int | None = None
+    waiting: str | None = None
+    turn_of: JobKey | None = None
     version: int = 1
     attempt: int = 0
     fence: int = 0
@@ -98,20 +122,32 @@ class JobRecord:
     result: Payload | None = None
     failure: JobFailure | None = None
     usage: Usage = Usage()
+    models: Mapping[str, Usage] = field(default_factory=dict)
+    cost_usd: Decimal | None = None
     code_version: str | None = None
     claimant: str | None = None
     cancel_asked_at: datetime | None = None
     checkpoints: Mapping[str, str] = field(default_factory=dict)
     timeouts: Mapping[str, int] = field(default_factory=dict)
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, StoredFile] = field(default_factory=dict)
     history: tuple[HistoryEntry, ...] = ()
 
+    @property
+    def key(self) -> JobKey:
+        """What names the job."""
+        return JobKey(self.tenant, self.job_id)
 
-@dataclass(frozen=True)
-class JobKey:
-    """What names a job: the tenant is part of it, so that no id of another tenant can be reached."""
+    @property
+    def place(self) -> str | None:
+        """Where the job stands in its lane while it waits, None without a tier."""
+        return None if self.rank is None else place(self.rank, self.job_id)
 
-    tenant: str
-    job_id: str
+    @property
+    def names(self) -> dict[str, Any]:
+        """What a log line says of the job."""
+        names = ("job_id", "tenant", "analysis", "attempt", "code_version")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -154,7 +190,22 @@ class Changes:
 
 def ending(now: datetime, retention: timedelta) -> dict[str, Any]:
     """Return the changes of every transition that ends a job: nothing is owed any longer, and the row may expire."""
-    return {"finished_at": now, "expires_at": now + retention, "due_at": None, "lease_until": None}
+    ended = {"finished_at": now, "expires_at": now + retention}
+    return ended | dict.fromkeys(("due_at", "lease_until", "waiting"), None)
+
+
+def place(rank: int, job_id: str) -> str:
+    """Return where a job stands in its lane: by its rank, and within one by its id, which sorts by time."""
+    return f"{rank:02}#{job_id}"
+
+
+# A worker may finish what its deadline overtook; and an expiry need not be exact.
+_POINTER_MARGIN = timedelta(days=1)
+
+
+def pointer_until(deadline: datetime, retention: timedelta) -> datetime:
+    """Return when the pointer to a job may expire: later than the row of the job itself."""
+    return deadline + retention + _POINTER_MARGIN
 
 
 def trimmed_history(
@@ -187,8 +238,13 @@ _CHANGEABLE = {
     "checkpoints",
     "claimant",
     "deadline",
+    "files",
     "max_attempts",
+    "prompts",
+    "sends",
     "timeouts",
+    "turn_of",
+    "waiting",
     "due_at",
     "not_before",
     "lease_until",
@@ -199,6 +255,8 @@ _CHANGEABLE = {
     "progress",
     "result",
     "failure",
+    "cost_usd",
+    "models",
     "usage",
     "code_version",
 }

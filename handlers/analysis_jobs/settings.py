@@ -4,12 +4,14 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Self
+from functools import cached_property
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from analysis_jobs.errors import ConfigurationError
 from analysis_jobs.payloads import MAX_INLINE_BYTES
+from analysis_jobs.prices import Price, Prices
 
 type _Given = Annotated[str, Field(min_length=1)]
 
@@ -36,14 +38,24 @@ class Settings(BaseModel):
     tenant_claim: str = "tenant"
     inline_bytes: int = Field(default=MAX_INLINE_BYTES, ge=0, le=100_000)
     max_document_bytes: int = Field(default=50_000_000, ge=1)
+    max_pages: int = Field(default=2_000, ge=1)
+    max_pixels: int = Field(default=50_000_000, ge=1)
+    document_memory_mb: int = Field(default=512, ge=64)
+    ocr_engine: Literal["tesseract", "textract", "none"] = "tesseract"
+    secret_max_age_s: float = Field(default=300, ge=0)
+    database_ca_bundle: str = ""
+    gemini_base_url: str = ""
+    model_prices: dict[_Given, Price] = Field(default_factory=dict)
 
     @field_validator("queue_urls", mode="before")
     @classmethod
     def _parse_queue_urls(cls, value: object) -> object:
-        try:
-            return json.loads(value) if isinstance(value, str) else value
-        except json.JSONDecodeError as error:
-            raise ValueError(f'give JSON, as {{"medium": "https://sqs…"}}: {error}') from error
+        return _parsed(value, '{"medium": "https://sqs…"}')
+
+    @field_validator("model_prices", mode="before")
+    @classmethod
+    def _parse_model_prices(cls, value: object) -> object:
+        return _parsed(value, '{"gemini-2.5-flash": {"input": 0.3, "output": 2.5}}')
 
     @model_validator(mode="after")
     def _two_beats_fit_into_a_lease(self) -> Self:
@@ -62,6 +74,16 @@ class Settings(BaseModel):
         """The time between two heartbeats."""
         return timedelta(seconds=self.heartbeat_s)
 
+    @cached_property
+    def prices(self) -> Prices:
+        """What models cost: the stack's own prices before the list's."""
+        return Prices(self.model_prices)
+
+    @property
+    def secret_max_age(self) -> timedelta:
+        """How long a secret's value is used before AWS is asked for it again."""
+        return timedelta(seconds=self.secret_max_age_s)
+
     @property
     def stop_margin(self) -> timedelta:
         """How long before the end of its invocation a worker stops, to hand its job on."""
@@ -71,6 +93,13 @@ class Settings(BaseModel):
     def job_retention(self) -> timedelta:
         """How long the row of an ended job is kept."""
         return timedelta(days=self.job_retention_days)
+
+
+def _parsed(value: object, example: str) -> object:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except json.JSONDecodeError as error:
+        raise ValueError(f"give JSON, as {example}: {error}") from error
 
 
 class EventSettings(BaseModel):
@@ -95,6 +124,11 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
 def events_from_environment(environment: Mapping[str, str] | None = None) -> EventSettings:
     """Read `EventSettings`, as `from_environment` does `Settings`."""
     return _read(EventSettings, environment)
+
+
+def variable(name: str) -> str:
+    """Return an environment variable that a stack names itself, as one of `worker.secrets`; "" where it is not set."""
+    return os.environ.get(name, "")
 
 
 def _read[Model: BaseModel](model: type[Model], environment: Mapping[str, str] | None) -> Model:

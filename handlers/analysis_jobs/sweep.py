@@ -12,6 +12,7 @@ from analysis_jobs.observability import count, log
 from analysis_jobs.record import Changes, JobFailure, JobKey, JobRecord, ending
 from analysis_jobs.settings import Settings
 from analysis_jobs.stores.ports import JobQueue, JobStore, Landed, Refused
+from analysis_jobs.timing import measure_processing
 from analysis_jobs.transitions import ABANDON, CANCEL_LOST, EXPIRE, REQUEUE, RESEND, Status, Transition
 
 # How long a message may be on its way before it counts as lost, the first time; it doubles with every sending, so that
@@ -19,6 +20,7 @@ from analysis_jobs.transitions import ABANDON, CANCEL_LOST, EXPIRE, REQUEUE, RES
 SEND_GRACE = timedelta(minutes=2)
 _GRACE_DOUBLINGS = 6
 _NOTHING_DONE = ("alive", "overtaken")
+_BEFORE = "; the error before: "
 
 
 def send_grace(sends: int) -> timedelta:
@@ -57,6 +59,8 @@ class Sweeper:
         log("sweep.done", "swept", steps=dict(steps))
         count("Sweeps")
         count("JobsRequeued", steps["requeue"] + steps["resend"])
+        if steps["error"]:
+            count("SweepErrors", steps["error"])
         return steps
 
     def _step(self, key: JobKey) -> str:
@@ -77,20 +81,24 @@ class Sweeper:
         now, mark = self.clock.now(), uuid4().hex
         due_at = min(now + SEND_GRACE, job.deadline)
         changes = {"due_at": due_at, "lease_until": None, "failure": _last_error(job), "claimant": mark}
+        changes["waiting"] = job.place
         outcome = self.store.transition(key, REQUEUE, Changes(changes), now=now)
         if outcome.job is None or not _landed(outcome, mark):
             return "overtaken"
-        self.queue.send(job.lane, key, dedupe=f"{job.job_id}-{outcome.job.fence}-requeue")
+        dedupe = f"{job.job_id}-{outcome.job.fence}-requeue"
+        self.queue.send(job.lane, key, dedupe=dedupe, rank=job.rank, subject=job.subject)
         return "requeue"
 
     def _lost_message(self, key: JobKey, job: JobRecord) -> str:
         # First the row, then the message: a crash between leaves a row that is due again, not a message too many.
         now, mark = self.clock.now(), uuid4().hex
-        changes = Changes({"due_at": min(now + send_grace(job.sends + 1), job.deadline), "claimant": mark})
+        due_at = min(now + send_grace(job.sends + 1), job.deadline)
+        changes = Changes({"due_at": due_at, "claimant": mark, "waiting": job.place})
         outcome = self.store.transition(key, RESEND, changes, now=now, read=job)
-        if not _landed(outcome, mark):
+        if outcome.job is None or not _landed(outcome, mark):
             return "overtaken"
-        self.queue.send(job.lane, key, dedupe=f"{job.job_id}-{job.fence}-{job.sends}")
+        dedupe = f"{job.job_id}-{job.fence}-resend-{outcome.job.version}"  # a retry counts the sendings anew
+        self.queue.send(job.lane, key, dedupe=dedupe, rank=job.rank, subject=job.subject)
         return "resend"
 
     def _end(self, key: JobKey, transition: Transition, why: Mapping[str, Any]) -> str:
@@ -99,6 +107,7 @@ class Sweeper:
         outcome = self.store.transition(key, transition, Changes({**ended, **why}), now=now)
         if not isinstance(outcome, Landed):
             return "overtaken"
+        measure_processing(outcome.job)
         if transition is CANCEL_LOST:
             count("JobsCancelled")
             return "cancel"
@@ -115,8 +124,12 @@ def _last_error(job: JobRecord) -> JobFailure:
     """Return why a job has to begin again, or cannot: its last attempt gave no sign of life, or had an error."""
     if job.status is Status.QUEUED and job.failure:
         return job.failure
-    known = f"; the attempt before: {job.failure.message}" if job.failure else ""
-    message = f"attempt {job.attempt} of {job.max_attempts} was cut off (timeout, memory, or a crash){known}"
+    message = f"attempt {job.attempt} of {job.max_attempts} was cut off (timeout, memory, or a crash)"
+    if job.failure:
+        # Of an attempt that was cut off too, what it knew of the one before: else the message would grow with each.
+        before = job.failure.message
+        before = before.partition(_BEFORE)[2] if job.failure.code == "worker_lost" else before
+        message += f"{_BEFORE}{before}" if before else ""
     return JobFailure("worker_lost", message, retryable=True)
 
 

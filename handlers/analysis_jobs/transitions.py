@@ -123,6 +123,9 @@ RESEND = Transition(
     recorded=False,
 )
 
+# A message that was held back has come: the wait is over, and the job stands in the order of its lane again.
+JOIN = Transition("join", {Status.QUEUED: _when(Guard.WAITED)}, Status.QUEUED, recorded=False)
+
 # The deadline has passed, and nobody is at work. (Whoever is may finish: a deadline ends the waiting.)
 EXPIRE = Transition(
     "expire",
@@ -163,6 +166,7 @@ ALL = (
     REQUEUE,
     ABANDON,
     RESEND,
+    JOIN,
     EXPIRE,
     CANCEL,
     REQUEST_CANCEL,

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import boto3
 from botocore.config import Config
 
-from analysis_jobs.analysis import load_analyses
+from analysis_jobs.analysis import Analyses, load_analyses
 from analysis_jobs.clock import SystemClock
-from analysis_jobs.settings import EventSettings, Settings
+from analysis_jobs.documents.reader import DocumentReader, ReaderLimits
+from analysis_jobs.errors import ConfigurationError
+from analysis_jobs.settings import EventSettings, Settings, variable
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
@@ -26,6 +28,8 @@ _STORE_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "sta
 # Version 4 and the Region's own host name: buckets made since 2020 refuse older signatures, and a form that is posted
 # to the global endpoint is redirected, which browsers do not follow with a body.
 _S3_CONFIG = _STORE_CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
+# A page takes Textract a few seconds.
+_OCR_CONFIG = _STORE_CONFIG.merge(Config(read_timeout=60))
 # One request: a second one would be billed too, and the job engine decides about retries. The read time-out is the
 # longest silence within a stream, first token included.
 MODEL_CONFIG = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 1})
@@ -38,10 +42,19 @@ def intake(settings: Settings) -> Intake:
         store=DynamoJobStore(_client("dynamodb"), settings.table_name, clock),
         queue=SqsJobQueue(_client("sqs"), settings.queue_urls),
         artifacts=S3ArtifactStore(_client("s3", _S3_CONFIG), settings.bucket_name),
-        analyses=load_analyses(settings.analyses),
+        analyses=_in_these_lanes(load_analyses(settings.analyses), settings),
         settings=settings,
         clock=clock,
     )
+
+
+def _in_these_lanes(analyses: Analyses, settings: Settings) -> Analyses:
+    """Return the analyses. Raises `ConfigurationError` where one has tiers and a queue has an order of its own."""
+    fifo = any(url.endswith(".fifo") for url in settings.queue_urls.values())
+    if fifo and (tiered := [analysis.name for analysis in analyses.values() if analysis.tiers]):
+        names = ", ".join(tiered)
+        raise ConfigurationError(f"{names}: tiers need standard queues; the module's setting is queue.fifo = false")
+    return analyses
 
 
 def api(settings: Settings) -> Api:
@@ -55,19 +68,35 @@ def worker(settings: Settings) -> Worker:
     """Return what runs jobs."""
     from analysis_jobs.bedrock import BedrockModel  # noqa: PLC0415 - only the worker asks models
     from analysis_jobs.prompts import DynamoPromptStore  # noqa: PLC0415
+    from analysis_jobs.secrets import AwsSecrets, Secrets  # noqa: PLC0415
+    from analysis_jobs.vendors import Vendors  # noqa: PLC0415
     from analysis_jobs.work import Worker  # noqa: PLC0415
 
     accepted = intake(settings)
+    aws = AwsSecrets(lambda: _client("secretsmanager"), lambda: _client("ssm"))
+    secrets = Secrets(variable, aws.read, accepted.clock, settings.secret_max_age)
     return Worker(
         store=accepted.store,
         queue=accepted.queue,
         artifacts=accepted.artifacts,
         prompts=DynamoPromptStore(_client("dynamodb"), settings.prompt_table_name),
-        model=BedrockModel(_client("bedrock-runtime", MODEL_CONFIG)),
+        model=Vendors(BedrockModel(_client("bedrock-runtime", MODEL_CONFIG)), secrets, settings.gemini_base_url),
         analyses=accepted.analyses,
         settings=settings,
         clock=accepted.clock,
+        secrets=secrets,
+        documents=document_reader(settings),
     )
+
+
+def document_reader(settings: Settings) -> DocumentReader:
+    """Return what reads documents, within the limits of the settings."""
+    limits = ReaderLimits(settings.max_pages, settings.max_pixels, settings.document_memory_mb)
+    if settings.ocr_engine == "textract":
+        from analysis_jobs.documents.textract import Textract  # noqa: PLC0415 - only who chose it pays for its client
+
+        return DocumentReader(limits, Textract(_client("textract", _OCR_CONFIG)))
+    return DocumentReader(limits, None if settings.ocr_engine == "none" else settings.ocr_engine)
 
 
 def sweeper(settings: Settings) -> Sweeper:
@@ -92,7 +121,9 @@ def publisher(settings: EventSettings) -> Publisher:
     )
 
 
-type _Service = Literal["dynamodb", "sqs", "s3", "bedrock-runtime", "events", "sns"]
+type _Service = Literal[
+    "dynamodb", "sqs", "s3", "bedrock-runtime", "events", "sns", "secretsmanager", "ssm", "textract"
+]
 
 
 def _client(service: _Service, config: Config = _STORE_CONFIG) -> Any:

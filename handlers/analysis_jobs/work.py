@@ -2,24 +2,29 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self
-from uuid import uuid4
 
 from analysis_jobs.analysis import Analyses, Analysis
 from analysis_jobs.attempt import Attempt, Ports
+from analysis_jobs.batch import KeepMessage
+from analysis_jobs.claims import Claims
 from analysis_jobs.clock import Clock
 from analysis_jobs.decisions import Action, Decision, backoff, decide
+from analysis_jobs.documents.reader import DocumentReader
 from analysis_jobs.errors import CancelAsked, Fail, OutOfTime, Stopped
 from analysis_jobs.heartbeat import Heartbeat
 from analysis_jobs.model import Model
 from analysis_jobs.observability import count, log
 from analysis_jobs.prompts import PromptStore
 from analysis_jobs.record import Changes, JobFailure, JobKey, JobRecord, Payload, ending
+from analysis_jobs.secrets import Secrets, no_secrets
 from analysis_jobs.settings import Settings
 from analysis_jobs.stores.ports import ArtifactStore, JobQueue, JobStore, Landed, Refused
-from analysis_jobs.transitions import BEAT, CLAIM, COMPLETE, CONTINUE, DEFER, FAIL, RELEASE, STOP, Status, Transition
+from analysis_jobs.tiers import Turn
+from analysis_jobs.timing import measure_processing, measure_wait
+from analysis_jobs.transitions import BEAT, COMPLETE, CONTINUE, DEFER, FAIL, RELEASE, STOP, Transition
 
 # The message comes back a little after the lease has run out: then the claim finds it expired.
 _VISIBILITY_MARGIN = timedelta(seconds=2)
@@ -31,30 +36,35 @@ class NoTimeLeft(Exception):  # noqa: N818 - nobody's fault
     """The invocation is about to end: the message comes back, and no attempt is spent."""
 
 
-class UnknownJob(Exception):  # noqa: N818 - the message's fault
-    """A message names a job that is not in the table: it stays in the queue, and goes to the dead letters untouched."""
-
-
 @dataclass(frozen=True)
 class Message:
-    """A received pointer to a job."""
+    """A received pointer to a job; with a `turn` it stands for the best job that waits in its lane."""
 
     job: JobKey
     queue_arn: str
     receipt_handle: str
+    turn: Turn | None = None
 
     @classmethod
     def parse(cls, body: str, queue_arn: str, receipt_handle: str) -> Self:
         """Read a message's body. Raises `ValueError` where it is not one of ours."""
         try:
             pointer = json.loads(body)
-            named = pointer["tenant"], pointer["job_id"]
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            named, turn = (pointer["tenant"], pointer["job_id"]), Turn.parse(pointer)
+        except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"not a job message ({error!r}): {body[:200]!r}") from error
         match named:
             case str(tenant), str(job_id):
-                return cls(JobKey(tenant, job_id), queue_arn, receipt_handle)
+                return cls(JobKey(tenant, job_id), queue_arn, receipt_handle, turn)
         raise ValueError(f"not a job message (tenant and job_id are texts): {body[:200]!r}")
+
+
+class WaitsInPlace(KeepMessage):
+    """A job in an order waits before the later ones of its subject: its message is not acknowledged, but hidden."""
+
+    def __init__(self, delay: timedelta) -> None:
+        super().__init__(str(delay))
+        self.delay = delay
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,8 @@ class Worker:
     analyses: Analyses
     settings: Settings
     clock: Clock
+    secrets: Secrets = field(default_factory=no_secrets)
+    documents: DocumentReader = field(default_factory=DocumentReader)
 
     def handle(self, message: Message, stop_at: datetime | None = None) -> None:
         """Do what the message asks for, until `stop_at` at the latest; returning acknowledges it.
@@ -78,11 +90,19 @@ class Worker:
         """
         if stop_at is not None and self.clock.now() >= stop_at:
             raise NoTimeLeft(message.job.job_id)
-        claimed = self._claim(message.job)
+        claimed = Claims(self.store, self.settings, self.clock).take(message.job, message.turn)
         if claimed is None:
             return
+        measure_wait(claimed)
         self._show_again_after_the_lease(message)
-        ports = Ports(self.artifacts, self.prompts, self.model, self.settings)
+        try:
+            self._work_on(claimed, message, stop_at)
+        except WaitsInPlace as wait:
+            self._show_again(message, wait.delay)
+            raise
+
+    def _work_on(self, claimed: JobRecord, message: Message, stop_at: datetime | None) -> None:
+        ports = Ports(self.artifacts, self.prompts, self.model, self.settings, self.secrets, self.documents)
         attempt = Attempt(claimed, ports, lambda changes: self._hold(claimed, changes))
         try:
             outcome = self._run(message, claimed, attempt, stop_at)
@@ -91,33 +111,9 @@ class Worker:
         except OutOfTime as why:
             self._out_of_time(claimed, attempt, str(why))
         except Stopped:
-            log("job.stopped", "the lease was lost: another worker has the job", **_names(claimed))
+            log("job.stopped", "the lease was lost: another worker has the job", **claimed.names)
         else:
             self._finish(claimed, attempt, outcome)
-
-    def _claim(self, key: JobKey) -> JobRecord | None:
-        now = self.clock.now()
-        until = now + self.settings.lease
-        changes = {
-            "claimant": uuid4().hex,
-            "lease_until": until,
-            "due_at": until,
-            "not_before": None,
-            "code_version": self.settings.code_version,
-        }
-        outcome = self.store.transition(key, CLAIM, Changes(changes), now=now)
-        job = outcome.job
-        if job is None:
-            raise UnknownJob(key.job_id)
-        # Refused, and ours all the same: the reply to the claim was lost, and the client sent it again.
-        ours = job.status is Status.PROCESSING and job.claimant == changes["claimant"]
-        if isinstance(outcome, Landed) or ours:
-            log("job.claimed", "claimed", **_names(job))
-            return job
-        # A second delivery: the job has ended, or somebody works on it, or it must wait and its row is due when it need
-        # not any longer. In each case this message has nothing to add.
-        log("job.delivered_again", f"nothing to do: the job is {job.status}", **_names(job))
-        return None
 
     def _run(
         self, message: Message, claimed: JobRecord, attempt: Attempt, stop_at: datetime | None
@@ -133,8 +129,10 @@ class Worker:
                 return attempt.run(self._analysis(claimed), heart)
             except Exception as error:  # noqa: BLE001 - every error of a job ends in a decision about it
                 decision = decide(error)
-                log("job.error", decision.message, error=error, code=decision.code, **_names(claimed))
+                log("job.error", decision.message, error=error, code=decision.code, **claimed.names)
                 return decision
+            finally:
+                attempt.measure_spending()
 
     def _analysis(self, claimed: JobRecord) -> Analysis[Any, Any]:
         analysis = self.analyses.get(claimed.analysis)
@@ -144,7 +142,7 @@ class Worker:
 
     def _hold(self, claimed: JobRecord, changes: Mapping[str, Any]) -> JobRecord:
         """Write changes while holding the job. Raises `Stopped` where it is not held, or wanted, any longer."""
-        outcome = self.store.transition(_key(claimed), BEAT, Changes(changes), now=self.clock.now(), read=claimed)
+        outcome = self.store.transition(claimed.key, BEAT, Changes(changes), now=self.clock.now(), read=claimed)
         if not isinstance(outcome, Landed):
             raise Stopped("the lease is lost")
         if outcome.job.cancel_asked_at is not None:
@@ -153,14 +151,15 @@ class Worker:
 
     def _beat(self, message: Message, claimed: JobRecord, attempt: Attempt) -> datetime:
         until = self.clock.now() + self.settings.lease
-        progress = {"progress": attempt.job.percent} if attempt.job else {}
-        self._hold(claimed, {"lease_until": until, **progress, **attempt.changes()})
+        self._hold(claimed, {"lease_until": until, **attempt.beat()})
         # After the lease, and longer: the message must not come back while the lease is ours.
         self._show_again_after_the_lease(message)
         return until
 
     def _show_again_after_the_lease(self, message: Message) -> None:
-        visibility = self.settings.lease + _VISIBILITY_MARGIN
+        self._show_again(message, self.settings.lease + _VISIBILITY_MARGIN)
+
+    def _show_again(self, message: Message, visibility: timedelta) -> None:
         try:
             self.queue.extend(message.queue_arn, message.receipt_handle, visibility)
         except Exception as error:  # noqa: BLE001 - the lease decides: a message may be early, late, or deleted already
@@ -170,8 +169,8 @@ class Worker:
         if isinstance(outcome, Decision):
             self._after_error(claimed, attempt, self._second_timeout_is_final(claimed, attempt, outcome))
             return
-        names = tuple(stage.__name__ for stage in self._analysis(claimed).stages)
-        done = {"result": outcome, "progress": 100, "failure": None, "stage": None, "stages_completed": names}
+        completed = attempt.completed
+        done = {"result": outcome, "progress": 100, "failure": None, "stage": None, "stages_completed": completed}
         self._end(claimed, COMPLETE, {**done, **attempt.changes()})
 
     def _second_timeout_is_final(self, claimed: JobRecord, attempt: Attempt, decision: Decision) -> Decision:
@@ -216,36 +215,45 @@ class Worker:
         now = self.clock.now()
         delay = max(timedelta(), min(wanted, claimed.deadline - now))
         # What the queue cannot hold back for so long is sent by the sweeper, when its time has come.
-        sent = self.queue.holds_back(claimed.lane, delay)
+        in_place = claimed.rank is None and self.queue.in_order(claimed.lane)
+        sent = in_place or self.queue.holds_back(claimed.lane, delay)
         due_at = now + delay + (self.settings.lease if sent else timedelta())
         waiting = {
             "due_at": min(due_at, claimed.deadline),
             "not_before": now + delay - _CLOCK_TOLERANCE,
             "lease_until": None,
+            # A job that must wait is in no order: the message that is held back brings it there.
+            "waiting": claimed.place if delay <= _CLOCK_TOLERANCE else None,
         }
         outcome = self._write(claimed, transition, {**waiting, **changes, **attempt.changes()})
         if isinstance(outcome, Landed):
+            count("JobsRequeued")
+            if in_place:
+                raise WaitsInPlace(delay)
             # The new message first, the old one is acknowledged by returning; a crash between leaves a job that is due.
             if sent:
-                self.queue.send(claimed.lane, _key(claimed), dedupe=f"{claimed.job_id}-{claimed.fence}", delay=delay)
-            count("JobsRequeued")
+                dedupe = f"{claimed.job_id}-{claimed.fence}"
+                self.queue.send(claimed.lane, claimed.key, dedupe=dedupe, delay=delay, rank=claimed.rank)
         elif outcome.job and outcome.job.cancel_asked_at is not None and outcome.job.fence == claimed.fence:
             self._stop(claimed, attempt)
 
     def _end(self, claimed: JobRecord, transition: Transition, changes: Mapping[str, Any]) -> None:
         ended = ending(self.clock.now(), self.settings.job_retention)
-        if isinstance(self._write(claimed, transition, {**ended, **changes}), Landed):
+        outcome = self._write(claimed, transition, {**ended, **changes})
+        if isinstance(outcome, Landed):
             count(_COUNTERS[transition.name])
+            measure_processing(outcome.job)
 
     def _write(self, claimed: JobRecord, transition: Transition, changes: Mapping[str, Any]) -> Landed | Refused:
-        outcome = self.store.transition(_key(claimed), transition, Changes(changes), now=self.clock.now(), read=claimed)
+        outcome = self.store.transition(claimed.key, transition, Changes(changes), now=self.clock.now(), read=claimed)
         if outcome.job and _was_ours(outcome.job, claimed, transition):
             # The reply was lost, and the client sent the write again: refused, and it had landed all the same.
             outcome = Landed(outcome.job)
         landed = isinstance(outcome, Landed)
         event = f"job.{transition.name}" if landed else "job.stale_write"
         message = f"the job is {transition.target}" if landed else f"{transition.name} did not land"
-        log(event, message, **_names(outcome.job or claimed))
+        failure = changes.get("failure")
+        log(event, message, code=failure.code if failure else None, **(outcome.job or claimed).names)
         return outcome
 
 
@@ -260,17 +268,3 @@ def _timeouts(claimed: JobRecord, attempt: Attempt) -> int:
 def _was_ours(job: JobRecord, claimed: JobRecord, transition: Transition) -> bool:
     """Tell whether a job is where this holder's `transition` led it; the sweeper's ways have other names."""
     return job.fence == claimed.fence and bool(job.history) and job.history[-1].transition == transition.name
-
-
-def _key(job: JobRecord) -> JobKey:
-    return JobKey(job.tenant, job.job_id)
-
-
-def _names(job: JobRecord) -> dict[str, Any]:
-    return {
-        "job_id": job.job_id,
-        "tenant": job.tenant,
-        "analysis": job.analysis,
-        "attempt": job.attempt,
-        "code_version": job.code_version,
-    }

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,28 @@ def test_submit_uploads_the_document_and_names_it_in_the_input(api: ApiServer, r
         "subject": "books/42",
         "priority": "high",
     }
+
+
+@pytest.mark.parametrize(("job_id", "expected"), [("01abc", 0), (None, 1)])
+def test_submit_says_which_job_stands_instead_and_why(
+    api: ApiServer, run: Run, job_id: str | None, expected: int
+) -> None:
+    reason = {"code": "fresh", "message": "the last analysis is still fresh"}
+    state = "completed" if job_id else None
+    answer = {"job_id": job_id, "status": state, "outcome": "skipped", "reason": reason}
+    api.troubles["POST", "/jobs"] = deque([(200, {}, json.dumps(answer).encode())])
+    status, out, _ = run("submit", "profile-interpretation", "--trigger", "view")
+    said = "skipped: the last analysis is still fresh"
+    assert (status, out.strip()) == (expected, f"01abc completed  {said}" if job_id else said)
+    assert json.loads(api.bodies[-1][2])["trigger"] == "view"
+
+
+def test_submit_does_not_wait_until_a_policy_lets_it_in(api: ApiServer, run: Run) -> None:
+    problem = {"status": 429, "detail": "try again at noon", "outcome": "limited"}
+    api.troubles["POST", "/jobs"] = deque([(429, {"Retry-After": "3600"}, json.dumps(problem).encode())])
+    status, _, err = run("submit", "profile-interpretation", "--trigger", "manual")
+    assert (status, "try again at noon" in err) == (1, True)
+    assert api.calls.count(("POST", "/jobs")) == 1
 
 
 @pytest.mark.parametrize(("ending", "expected"), [("completed", 0), ("failed", 1), ("cancelled", 1)])

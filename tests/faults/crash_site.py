@@ -30,10 +30,11 @@ from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
 from analysis_jobs.submission import Intake, Submission
 from analysis_jobs.sweep import Sweeper
+from analysis_jobs.tiers import Tiers
 from analysis_jobs.work import Message, Worker
 from cloud.stand_in.eventstream import CONTENT_TYPE, event
 from tests.faults.baton import Actor, Baton, Killed, Process, TurnClock
-from tests.faults.world import analyses
+from tests.faults.world import TIERS, analyses, tier_of
 from tests.handlers.aws import REGION, client, create_job_table
 from tests.handlers.builders import MINUTE, SECOND, START, some_settings
 
@@ -57,6 +58,7 @@ class Scenario:
     acts: Mapping[str, timedelta] = field(default_factory=dict)  # "cancel", "retry", and when
     lose_messages: int = 0  # so many of the first ones
     die_asking: int | None = None  # the worker that asks the model for the so-manieth time dies over it
+    tiered: bool = False
     exact: bool = True  # the model is asked as often as said; else that often at most
 
 
@@ -139,7 +141,8 @@ class Run:
             lease_s=60,
             heartbeat_s=15,
         )
-        self._analyses = analyses(scenario.deadline)
+        tiers = Tiers(order=TIERS, of=tier_of) if scenario.tiered else None
+        self._analyses = analyses(scenario.deadline, tiers)
         self._store = DynamoJobStore(boto["dynamodb"], self._name, self.clock)
         self._lane = SqsJobQueue(boto["sqs"], self.settings.queue_urls)
         self._artifacts = S3ArtifactStore(boto["s3"], self._name)
@@ -288,7 +291,7 @@ class Run:
 
     def _act(self, act: str) -> Callable[[], object]:
         if act == "submit":
-            given = {"isbn": "42" + "x" * 80}
+            given = {"isbn": f"{TIERS[1]} 42{'x' * 80}"}
             key = "a key" if self.scenario.keyed else None
             submission = Submission(analysis=self.scenario.analysis, input=given, subject="books/42" if key else None)
             parts = (self._store, self._lane, self._artifacts, self._analyses, self.settings, self.clock)

@@ -5,15 +5,17 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from analysis_jobs.record import MAX_HISTORY
-from tests.faults.ledger import Ledger, Life, Write
+from analysis_jobs.record import MAX_HISTORY, JobRecord
+from tests.faults.ledger import ALONE, Ledger, Life, Write, stands_in_order
 
 LEASE = timedelta(seconds=60)
+OF_ONE_PIECE = ("brief", ALONE)
 NEVER_CHANGED = ("tenant", "job_id", "analysis", "input", "lane", "subject", "client", "project", "created_at")
 # Who may lead a job from where to where.
 EDGES = {
     "worker": {
         ("queued", "processing"),
+        ("queued", "queued"),
         ("processing", "processing"),
         ("processing", "queued"),
         ("processing", "completed"),
@@ -52,6 +54,8 @@ class Invariants:
             identity,
             history,
             checkpoints,
+            places,
+            self.tiers,
             self.due,
             self.lease_bound,
             self.results,
@@ -72,6 +76,17 @@ class Invariants:
             yield "due after its deadline and its lease"
         if write.process.kind == "sweeper" and not (write.before.due_at and write.before.due_at <= write.now):
             yield "the sweeper wrote to what was not overdue"
+
+    def tiers(self, write: Write, ledger: Ledger) -> Iterator[str]:
+        """No better job of the lane was left waiting by a worker that looked at the order, and could have had it."""
+        seen = ledger.looks.get(write.process, {})
+        if write.name != "claim" or write.before.rank is None:
+            return
+        for key, row in seen.items():
+            better = ledger.lives[key].row
+            as_seen = better.version == row.version and better.deadline > self._latest()
+            if as_seen and key != write.after.key and _order(better) < _order(write.before):
+                yield f"{_order(write.before)} was taken, and {_order(better)} left waiting"
 
     def lease_bound(self, write: Write, _: Ledger) -> Iterator[str]:
         """A lease is held by who works, for a lease at most."""
@@ -109,7 +124,7 @@ def edges(write: Write, _: Ledger) -> Iterator[str]:
 
 def fencing(write: Write, _: Ledger) -> Iterator[str]:
     """A worker writes only while its claim is the last one, and the job is in its hands."""
-    if write.process.kind == "worker" and write.name != "claim" and write.life.owner is not write.claim:
+    if write.process.kind == "worker" and write.name not in ("claim", "join") and write.life.owner is not write.claim:
         yield "a write of a worker that does not hold the job"
 
 
@@ -189,10 +204,22 @@ def checkpoints(write: Write, _: Ledger) -> Iterator[str]:
             yield f"the checkpoint of {work} was lost"
 
 
+def places(write: Write, _: Ledger) -> Iterator[str]:
+    """Whoever waits with a tier, and may be claimed, is shown at its place; nobody else is."""
+    after = write.after
+    expected = "#".join(_order(after)) if stands_in_order(write) else None
+    if after.waiting != expected:
+        yield f"shown at {after.waiting}, and not at {expected}"
+
+
+def _order(job: JobRecord) -> tuple[str, str]:
+    return (f"{job.rank:02}", job.job_id)
+
+
 def expected_text(write: Write) -> str:
     """Return the text of the one right result: of each piece of work the answer that was kept; see `world.ANALYSES`."""
     job = write.after
-    if job.analysis == "brief":
+    if job.analysis in OF_ONE_PIECE:
         return answer("only", job.job_id, job.fence)
     pieces = ("first", "second/item/0", "second/item/1")
     return " ".join(answer(work, job.job_id, write.kept.get(work, 0)) for work in pieces)
@@ -206,9 +233,9 @@ def answer(work: str, job_id: str, fence: int) -> str:
 def call_bound(life: Life) -> int:
     """Return how often the model may be asked for a job: each claim loses one answer at most, each piece is kept once.
 
-    The one piece of `brief` is its last: it is kept by the end itself.
+    Where there is one piece it is the last: it is kept by the end itself.
     """
-    return len(life.claims) + (0 if life.row.analysis == "brief" else 2)
+    return len(life.claims) + (0 if life.row.analysis in OF_ONE_PIECE else 2)
 
 
 def _shown(write: Write) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class Life:
     claims: list[Claim] = field(default_factory=list)
     ends: int = 0
     retries: int = 0
+    in_order: bool = False
     calls: Counter[str] = field(default_factory=Counter)
     kept: Mapping[str, int] = field(default_factory=dict)
 
@@ -67,8 +68,19 @@ class Write:
     kept: Mapping[str, int]
 
 
+def stands_in_order(write: Write) -> bool:
+    """Tell whether a write leaves a job where the order of its lane must show it: it waits, and may be claimed."""
+    after = write.after
+    waited = after.not_before is None or after.not_before <= write.now
+    return after.rank is not None and after.status == "queued" and waited
+
+
 # Yields every rule that a write breaks, and how; see `invariants`.
 type Rules = Callable[[Write, Ledger], Iterable[tuple[str, str]]]
+
+
+# The analysis that allows one active job a subject.
+ALONE = "alone"
 
 
 class Ledger:
@@ -81,13 +93,15 @@ class Ledger:
         self.dedupes: set[tuple[JobKey, str]] = set()
         self.broken: list[str] = []
         self.landed: Counter[str] = Counter()
+        self.looks: dict[Process, dict[JobKey, JobRecord]] = {}
         self._rules = rules
 
     def created(self, key: JobKey, row: JobRecord) -> None:
         """Note that a job's row was written for the first time."""
         known = self.lives.get(key)
         if known is None:
-            self.lives[key] = Life(row)
+            self.lives[key] = Life(row, in_order=row.rank is not None)
+            self._alone(row)
         elif known.row != row:
             self.broken.append(f"creating overwrote a job: {known.row} became {row}")
 
@@ -99,7 +113,7 @@ class Ledger:
 
     def wrote(self, request: Request, after: JobRecord) -> None:
         """Note a transition that landed, and check it."""
-        life = self.lives[JobKey(after.tenant, after.job_id)]
+        life = self.lives[after.key]
         kept = life.kept if request.answered is None else request.answered
         write = Write(request.name, request.process, request.claim, life.row, after, request.now, life, kept)
         self.landed[write.name] += 1
@@ -128,6 +142,28 @@ class Ledger:
         if write.after.status != "processing":
             life.owner = None
         life.row = write.after
+        life.in_order = stands_in_order(write)
+        self._alone(life.row)
+
+    def _alone(self, row: JobRecord) -> None:
+        """Check that a job that may be the only active one of its subject is the only one."""
+        rows = [life.row for life in self.lives.values() if life.row.analysis == row.analysis == ALONE]
+        active = [other.job_id for other in rows if other.subject == row.subject and not other.status.ended]
+        if len(active) > 1:
+            self.broken.append(f"one active: {row.subject} has {', '.join(active)}")
+
+    def in_order(self, lane: str) -> dict[JobKey, JobRecord]:
+        """Return the jobs of a lane that wait in the order of their tiers."""
+        lives = self.lives.items()
+        return {key: life.row for key, life in lives if life.in_order and life.row.lane == lane}
+
+    def looked(self, process: Process, there: dict[JobKey, JobRecord]) -> None:
+        """Note which jobs stood in the order when a worker looked at it, and has read the answer."""
+        self.looks[process] = there
+
+    def refused(self, process: Process, key: JobKey) -> None:
+        """Note that a worker could not claim a job, and has read so."""
+        self.looks.get(process, {}).pop(key, None)
 
     def believes(self, process: Process, key: JobKey) -> None:
         """Note that a worker has read that its claim landed."""

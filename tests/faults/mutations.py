@@ -3,14 +3,17 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
-from analysis_jobs import attempt, control, sweep, work
+from analysis_jobs import attempt, claims, control, doorkeeper, sweep, work
 from analysis_jobs import transitions as table
+from analysis_jobs.admission import Admission, Rate, Verdict, decide
 from analysis_jobs.record import Changes
+from analysis_jobs.stores.memory import MemoryJobStore
 from analysis_jobs.transitions import Guard, Status, Transition
-from tests.faults import scenes
+from tests.faults import races, scenes
 
 type Mutation = Callable[[], AbstractContextManager[object]]
 
@@ -60,6 +63,15 @@ def _stays_due(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != "due_at" or "finished_at" not in values}
 
 
+def _stays_where_it_stands(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "waiting"}
+
+
+def _the_worst_first() -> AbstractContextManager[object]:
+    best = claims.Claims._best  # noqa: SLF001 - nothing else has the order
+    return patch.object(claims.Claims, "_best", lambda self, turn: [*best(self, turn)][::-1])
+
+
 def _keeps_its_attempts(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != "attempt"}
 
@@ -67,7 +79,7 @@ def _keeps_its_attempts(values: dict[str, Any]) -> dict[str, Any]:
 def _goes_on_after_a_refused_beat() -> AbstractContextManager[object]:
     def hold(worker: Any, claimed: Any, changes: Mapping[str, Any]) -> Any:
         now = worker.clock.now()
-        key = work._key(claimed)  # noqa: SLF001
+        key = claimed.key
         return worker.store.transition(key, table.BEAT, Changes(changes), now=now, read=claimed).job
 
     return patch.object(work.Worker, "_hold", hold)
@@ -112,7 +124,10 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
         scenes.late_beat_before_abandon,
     ),
     "a sweep that expires what is held": (_without(table.EXPIRE, Guard.LEASE_EXPIRED), scenes.late_beat_before_expiry),
-    "a sweep that cancels what is held": (_without(table.CANCEL_LOST, Guard.LEASE_EXPIRED), "cancel_lost"),
+    "a sweep that cancels what is held": (
+        _without(table.CANCEL_LOST, Guard.LEASE_EXPIRED),
+        scenes.late_beat_before_a_cancel,
+    ),
     "a claim without an attempt left": (_without(table.CLAIM, Guard.ATTEMPTS_LEFT), None),
     "attempts counted on failure": (_attempts_counted_on_failure, None),
     "a deferral that spends an attempt": (_moving(table.DEFER), None),
@@ -131,7 +146,49 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
     "a sweep that leaves what it sent overdue": (_writing(sweep, _is_due_as_before), None),
     "an end that stays due": (_writing(work, _stays_due), None),
     "an end by the sweeper that stays due": (_writing(sweep, _stays_due), None),
+    "a lane in which the worst job is taken first": (_the_worst_first, None),
+    "a claim that leaves the job in the order": (_writing(claims, _stays_where_it_stands), None),
+    "a wait or an error that keeps the job out of the order": (_writing(work, _stays_where_it_stands), None),
+    "a sweep that keeps the job out of the order": (_writing(sweep, _stays_where_it_stands), None),
+    "a retry that keeps the job out of the order": (_writing(control, _stays_where_it_stands), None),
     "a refused beat that stops nobody": (_goes_on_after_a_refused_beat, "model"),
     "results without the token in their key": (_artifacts_without_a_token(attempt, "store_json"), scenes.stale_result),
     "checkpoints without the token in their key": (_artifacts_without_a_token(attempt, "Checkpoints"), None),
+}
+
+
+def _blind(policy: Admission, *known: Any) -> Verdict:
+    """Decide without a look at the newest job."""
+    return decide(replace(policy, one_active=False, at_most=policy.at_most or Rate(1_000, timedelta(1))), *known)
+
+
+def _admits_what_was_overtaken() -> AbstractContextManager[object]:
+    given = MemoryJobStore.admit
+
+    def admit(store: Any, job: Any, idempotency: Any, passage: Any) -> Any:
+        seen = store.standing(passage.gate, None, job.created_at)[0]
+        return given(store, job, idempotency, replace(passage, seen=seen))
+
+    return patch.object(MemoryJobStore, "admit", admit)
+
+
+def _retries(*, newest_only: bool | None = None, unseen: bool = False) -> Mutation:
+    given = MemoryJobStore.retry
+
+    def retry(store: Any, job: Any, changes: Any, **asked: Any) -> Any:
+        before = dict(store._subjects)  # noqa: SLF001
+        outcome = given(store, job, changes, **asked | ({} if newest_only is None else {"newest_only": newest_only}))
+        if unseen:
+            store._subjects.update(before)  # noqa: SLF001
+        return outcome
+
+    return lambda: patch.object(MemoryJobStore, "retry", retry)
+
+
+# The same for a policy of one active job a subject; each is found by a race too.
+POLICY_MUTATIONS: dict[str, tuple[Mutation, scenes.Scene]] = {
+    "a policy that does not look": (lambda: patch.object(doorkeeper, "decide", _blind), races.one_after_the_other),
+    "a job that is let in though it was overtaken": (_admits_what_was_overtaken, races.two_at_once),
+    "a retry that who decides does not see": (_retries(unseen=True), races.a_retry_while_one_decides),
+    "a retry that does not see a newer job": (_retries(newest_only=False), races.a_submission_while_one_retries),
 }

@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from analysis_jobs.admission import Gate, Passage, Standing
 from analysis_jobs.errors import Defer, Fail, Retry
 from analysis_jobs.interrupts import Breaker
 from analysis_jobs.model import Question, Reply
 from analysis_jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Usage
 from analysis_jobs.stores.memory import MemoryArtifactStore
-from analysis_jobs.stores.ports import Created, Existing, JobStore, Landed, Refused
+from analysis_jobs.stores.ports import Created, Existing, JobStore, Landed, Overtaken, Refused, Superseded
+from analysis_jobs.tiers import Turn
 from analysis_jobs.transitions import Transition
 from tests.faults.baton import Baton, Process, TurnClock
 from tests.faults.invariants import answer
@@ -72,19 +74,54 @@ class SeenStore:
     network: Network
     ledger: Ledger
 
-    def create(self, job: JobRecord, idempotency: IdempotencyKey | None) -> Created | Existing:
+    def create(
+        self, job: JobRecord, idempotency: IdempotencyKey | None, pointer_until: datetime | None = None
+    ) -> Created | Existing:
         """See `JobStore.create`."""
-        key = JobKey(job.tenant, job.job_id)
 
         def request() -> Created | Existing:
-            outcome = self.inner.create(job, idempotency)
-            if isinstance(outcome, Created):
-                found = self.inner.get(key)
-                assert found is not None
-                self.ledger.created(key, found)
-            return outcome
+            return self._created(job.key, self.inner.create(job, idempotency, pointer_until))
 
         return self.network.carry("create", request)
+
+    def admit(self, job: JobRecord, idempotency: IdempotencyKey | None, passage: Passage) -> Created | Overtaken:
+        """See `JobStore.admit`."""
+
+        def request() -> Created | Overtaken:
+            return self._created(job.key, self.inner.admit(job, idempotency, passage))
+
+        return self.network.carry("create", request)
+
+    def standing(
+        self, gate: Gate, idempotency: IdempotencyKey | None, now: datetime
+    ) -> tuple[Standing, Existing | None]:
+        """See `JobStore.standing`."""
+        return self.network.carry("read", lambda: self.inner.standing(gate, idempotency, now))
+
+    def remember(self, tenant: str, idempotency: IdempotencyKey, answered: Existing, now: datetime) -> Existing | None:
+        """See `JobStore.remember`."""
+        return self.network.carry("create", lambda: self.inner.remember(tenant, idempotency, answered, now))
+
+    def retry(
+        self, job: JobRecord, changes: Changes, *, now: datetime, pointer_until: datetime, newest_only: bool
+    ) -> Landed | Refused | Superseded:
+        """See `JobStore.retry`."""
+        asked = self.ledger.request("retry", self.network.process, now, keeps=False)
+
+        def request() -> Landed | Refused | Superseded:
+            outcome = self.inner.retry(job, changes, now=now, pointer_until=pointer_until, newest_only=newest_only)
+            if isinstance(outcome, Landed):
+                self.ledger.wrote(asked, outcome.job)
+            return outcome
+
+        return self.network.carry("retry", request)
+
+    def _created[Outcome](self, key: JobKey, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, Created):
+            found = self.inner.get(key)
+            assert found is not None
+            self.ledger.created(key, found)
+        return outcome
 
     def get(self, key: JobKey) -> JobRecord | None:
         """See `JobStore.get`."""
@@ -109,9 +146,21 @@ class SeenStore:
         outcome = self.network.carry(transition.name, request)
         if transition.name == "claim":
             self.ledger.believes(asked.process, key)
+            if isinstance(outcome, Refused):
+                self.ledger.refused(asked.process, key)
         elif asked.claim and isinstance(outcome, Refused):
             asked.claim.told = True
         return outcome
+
+    def waiting(self, lane: str, limit: int) -> Sequence[JobKey]:
+        """See `JobStore.waiting`."""
+
+        def request() -> tuple[Sequence[JobKey], dict[JobKey, JobRecord]]:
+            return self.inner.waiting(lane, limit), self.ledger.in_order(lane)
+
+        found, there = self.network.carry("look", request)
+        self.ledger.looked(self.network.process, there)
+        return found
 
     def latest(self, tenant: str, analysis: str, subject: str) -> JobRecord | None:
         """See `JobStore.latest`."""
@@ -127,6 +176,7 @@ class SentMessage:
     """A message in the queue."""
 
     key: JobKey
+    turn: Turn | None
     visible_at: datetime
 
 
@@ -138,19 +188,34 @@ class TurnQueue:
     ledger: Ledger
     clock: TurnClock
     messages: dict[str, SentMessage] = field(default_factory=dict)
-    sent: list[JobKey] = field(default_factory=list)
+    sent: list[SentMessage] = field(default_factory=list)
 
     def holds_back(self, lane: str, delay: timedelta) -> bool:  # noqa: ARG002 - the port's signature
         """See `JobQueue.holds_back`."""
         return delay <= timedelta(minutes=15)
 
-    def send(self, lane: str, job: JobKey, *, dedupe: str, delay: timedelta = timedelta()) -> None:  # noqa: ARG002
+    def in_order(self, lane: str) -> bool:  # noqa: ARG002 - the port's signature
+        """See `JobQueue.in_order`."""
+        return False
+
+    def send(
+        self,
+        lane: str,
+        job: JobKey,
+        *,
+        dedupe: str,
+        delay: timedelta = timedelta(),
+        rank: int | None = None,
+        subject: str | None = None,  # noqa: ARG002 - there is no order here
+    ) -> None:
         """See `JobQueue.send`."""
         self.ledger.sent(job, dedupe)
+        turn = None if rank is None else Turn(lane, rank, held_back=delay > timedelta())
 
         def request() -> None:
-            self.sent.append(job)
-            self.messages[f"message {len(self.sent)}"] = SentMessage(job, self.clock.now() + delay)
+            message = SentMessage(job, turn, self.clock.now() + delay)
+            self.sent.append(message)
+            self.messages[f"message {len(self.sent)}"] = message
 
         self.network.carry("send", request)
 
@@ -167,11 +232,11 @@ class TurnQueue:
         """Return the receipts of the messages that can be received."""
         return [name for name, message in self.messages.items() if message.visible_at <= self.clock.now()]
 
-    def receive(self, receipt: str) -> JobKey:
-        """Hide a message, and return the job that it names."""
+    def receive(self, receipt: str) -> SentMessage:
+        """Hide a message, and return it."""
         message = self.messages[receipt]
         message.visible_at = self.clock.now() + VISIBILITY
-        return message.key
+        return message
 
 
 class TurnArtifacts(MemoryArtifactStore):

@@ -40,6 +40,14 @@ def late_beat_before_expiry(world: World) -> None:
     _late_beat(world, "expire", worker)
 
 
+def late_beat_before_a_cancel(world: World) -> None:
+    """As above, and a caller has asked for the job to be cancelled: its worker stops, and not the sweeper for it."""
+    key = _submit(world, "valuation")
+    worker = _begin(world)
+    world.end(world.cancel(key))
+    _late_beat(world, "cancel_lost", worker)
+
+
 def stale_result(world: World) -> None:
     """A worker is held up before it keeps its result, until another is about to say where its own is."""
     _submit(world, "valuation")
@@ -53,7 +61,13 @@ def stale_result(world: World) -> None:
     world.end(worker)
 
 
-SCENES: tuple[Scene, ...] = (stale_stop, late_beat_before_abandon, late_beat_before_expiry, stale_result)
+SCENES: tuple[Scene, ...] = (
+    stale_stop,
+    late_beat_before_abandon,
+    late_beat_before_expiry,
+    late_beat_before_a_cancel,
+    stale_result,
+)
 
 
 def _submit(world: World, analysis: str) -> JobKey:

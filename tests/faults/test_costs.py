@@ -32,7 +32,6 @@ from tests.handlers.builders import (
     ScriptedModel,
     SteppedClock,
     Value,
-    key_of,
     says,
     some_settings,
 )
@@ -114,8 +113,8 @@ def test_a_job_of_five_minutes_costs_two_requests_and_one_unit_a_heartbeat(meter
     assert json.loads(message["Body"])["job_id"] == job.job_id
     meter.requests.clear()
     worker = Worker(store, queue, artifacts, MemoryPromptStore(), ScriptedModel(answer), analyses, settings, clock)
-    worker.handle(Message(key_of(job), QUEUE_ARN, message["ReceiptHandle"]))
-    ended = store.get(key_of(job))
+    worker.handle(Message(job.key, QUEUE_ARN, message["ReceiptHandle"]))
+    ended = store.get(job.key)
     assert ended
     assert ended.status is Status.COMPLETED
     made = Counter(meter.requests)

@@ -39,6 +39,8 @@ SOON_FOUND = (
     "a claim after the deadline",
     "a wait that is not due",
     "an end that stays due",
+    "a lane in which the worst job is taken first",
+    "a claim that leaves the job in the order",
     "checkpoints without the token in their key",
 )
 

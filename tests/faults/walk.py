@@ -9,7 +9,7 @@ from typing import Any
 from analysis_jobs.transitions import ALL
 from tests.faults.baton import Actor, Process
 from tests.faults.ports import Order
-from tests.faults.world import World
+from tests.faults.world import TIERS, World
 from tests.handlers.builders import MINUTE, SECOND
 
 type Event = Callable[[], object]
@@ -20,6 +20,7 @@ _WRITES = (Order.FAIL, Order.LOST, Order.TWICE, Order.LATE, Order.TWIN)
 _ORDERS: dict[str, tuple[Order, ...]] = {
     "model": (Order.THROTTLE, Order.WAIT, Order.RETRY, Order.TIMEOUT, Order.REFUSE),
     "read": (Order.FAIL,),
+    "look": (Order.FAIL, Order.LOST),
     "fetch": (Order.FAIL,),
     "send": (Order.FAIL, Order.LOST, Order.TWICE, Order.LATE),
     "extend": (Order.FAIL, Order.LOST),
@@ -98,8 +99,7 @@ class Walk:
         events: list[tuple[str, Event]] = [("advance", self._advance)] * 4
         open_jobs = [key for key, life in world.ledger.lives.items() if not life.row.status.ended]
         if len(open_jobs) < self.jobs and len(lives) < _MOST_JOBS and count["api"] < _CALLERS:
-            analysis, key = choose.choice(("valuation", "valuation", "brief")), choose.choice((None, "k"))
-            events += [("submit", lambda: world.submit(analysis if key is None else "valuation", key))] * 3
+            events += [("submit", self._submission())] * 3
         if processes:
             victim = choose.choice(processes)
             events += [] if victim in self.held else [("stall or wake", lambda: self._stall_or_wake(victim))] * 3
@@ -122,6 +122,11 @@ class Walk:
             events += [("cancel", lambda: world.cancel(key_of_job))] * (1 if ended else 2)
             events += [("retry", lambda: world.retry(key_of_job))] * (2 if ended else 1)
         return events
+
+    def _submission(self) -> Event:
+        analysis, key = self.choose.choice(("valuation", "valuation", "brief")), self.choose.choice((None, "k"))
+        tier = self.choose.choice(TIERS) if key is None else TIERS[0]
+        return lambda: self.world.submit(analysis if key is None else "valuation", key, tier)
 
     def _advance(self) -> None:
         """Let some time pass, or as much as makes a difference to a job."""

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from analysis_jobs import Analysis, Job, heartbeat, ids
+from analysis_jobs import Admission, Analysis, Job, heartbeat, ids
 from analysis_jobs.analysis import Analyses
 from analysis_jobs.control import Control
 from analysis_jobs.problems import Problem
@@ -17,14 +17,16 @@ from analysis_jobs.record import JobKey
 from analysis_jobs.stores.ports import JobStore
 from analysis_jobs.submission import Intake, Submission
 from analysis_jobs.sweep import Sweeper
+from analysis_jobs.tiers import Asked, Tiers
 from analysis_jobs.work import Message, Worker
 from tests.faults.baton import Actor, Baton, Process, TurnClock, run
 from tests.faults.invariants import LEASE, Invariants, call_bound
-from tests.faults.ledger import Ledger
-from tests.faults.ports import Network, Order, SeenStore, TurnArtifacts, TurnModel, TurnQueue
+from tests.faults.ledger import ALONE, Ledger
+from tests.faults.ports import Network, Order, SeenStore, SentMessage, TurnArtifacts, TurnModel, TurnQueue
 from tests.handlers.builders import MINUTE, QUEUE_ARN, SECOND, START, Book, Value, some_settings
 
 SWEEP = MINUTE
+TIERS = ("gold", "silver", "free")
 # Results and inputs of more bytes than this are artifacts: those of `valuation` are, those of `brief` are not.
 SETTINGS = some_settings(lease_s=LEASE.total_seconds(), heartbeat_s=15, inline_bytes=80)
 
@@ -44,13 +46,19 @@ def only(job: Job[Book]) -> Value:
     return Value(text=job.ask("only"))
 
 
-def analyses(deadline: timedelta) -> Analyses:
+def tier_of(asked: Asked) -> str:
+    """Return the tier that a book's number begins with."""
+    return str(getattr(asked.request, "isbn")).split()[0]  # noqa: B009 - any request
+
+
+def analyses(deadline: timedelta, tiers: Tiers | None = None) -> Analyses:
     """Return one of two stages that keeps what it has, and one that has a single chance."""
-    parts: Any = {"request": Book, "result": Value, "deadline": deadline}
+    parts: Any = {"request": Book, "result": Value, "deadline": deadline, "tiers": tiers}
     return Analyses(
         [
             Analysis("valuation", stages=[first, second], **parts),
             Analysis("brief", stages=[only], max_attempts=1, **parts),
+            Analysis(ALONE, stages=[only], admission=Admission(), **parts),
         ]
     )
 
@@ -67,7 +75,9 @@ class World:
         self.store = SeenStore(self.inner, self.network, self.ledger)
         self.queue = TurnQueue(self.network, self.ledger, self.clock)
         self.artifacts = TurnArtifacts(self.network, self.ledger)
-        self.analyses = analyses(timedelta(minutes=(2, 10, 30)[seed % 3]))
+        # In every other world jobs have tiers, and messages are turns.
+        tiers = Tiers(order=TIERS, of=tier_of) if seed % 2 else None
+        self.analyses = analyses(timedelta(minutes=(2, 10, 30)[seed % 3]), tiers)
         self.model = TurnModel(self.network, self.ledger)
         self.stalled: set[Process] = set()
         self.events = 0
@@ -113,22 +123,23 @@ class World:
         self._event(f"{receipt} is delivered")
         return self._work(self.queue.receive(receipt), receipt, stop_after)
 
-    def deliver_again(self, key: JobKey) -> Process:
+    def deliver_again(self, message: SentMessage) -> Process:
         """Give a worker a copy of a message that may be handled already."""
         self._event("a message is delivered again")
-        return self._work(key, "a copy", None)
+        return self._work(message, "a copy", None)
 
     def sweep(self) -> Process:
         """Start a sweep."""
         return self._come("sweeper", Sweeper(self.store, self.queue, SETTINGS, self.clock).sweep)
 
-    def submit(self, analysis: str, key: str | None = None) -> Process:
+    def submit(self, analysis: str, key: str | None = None, tier: str = TIERS[0]) -> Process:
         """Let a caller submit a job, again where the idempotency key was used."""
         self._submissions += 1
-        given = {"isbn": f"{key or self._submissions} {'x' * 80}"}
-        submission = Submission(analysis=analysis, input=given, subject="books/1" if key else None)
+        given = {"isbn": f"{tier} {key or self._submissions} {'x' * 80}"}
+        subject = "books/1" if key or analysis == ALONE else None
+        submission = Submission(analysis=analysis, input=given, subject=subject)
         intake = Intake(self.store, self.queue, self.artifacts, self.analyses, SETTINGS, self.clock)
-        return self._come("api", lambda: intake.submit("acme", submission, key))
+        return self._come("api", lambda: intake.answer("acme", submission, key))
 
     def cancel(self, key: JobKey) -> Process:
         """Let a caller cancel a job."""
@@ -144,7 +155,7 @@ class World:
         except Problem as problem:
             assert problem.status == 409  # noqa: PT017 - the state forbids it, and nothing else does
 
-    def _work(self, key: JobKey, receipt: str, stop_after: timedelta | None) -> Process:
+    def _work(self, message: SentMessage, receipt: str, stop_after: timedelta | None) -> Process:
         stop_at = self.clock.now() + stop_after if stop_after else None
 
         def work() -> None:
@@ -158,7 +169,7 @@ class World:
                 SETTINGS,
                 self.clock,
             )
-            worker.handle(Message(key, QUEUE_ARN, receipt), stop_at)
+            worker.handle(Message(message.key, QUEUE_ARN, receipt, message.turn), stop_at)
             self.baton.point("acknowledge")
             self.queue.messages.pop(receipt, None)
 

@@ -18,7 +18,7 @@ def client(service: str) -> Any:
 
 def create_job_table(dynamodb: "DynamoDBClient", name: str) -> None:
     """Create a table with the keys and the indexes of `modules/job-table`."""
-    texts = ("tenant", "item", "due_shard", *(f"tenant_{index}" for index in INDEXES))
+    texts = ("tenant", "item", "due_shard", "lane", "waiting", *(f"tenant_{index}" for index in INDEXES))
     dynamodb.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
@@ -30,6 +30,7 @@ def create_job_table(dynamodb: "DynamoDBClient", name: str) -> None:
         GlobalSecondaryIndexes=[
             *(_index(f"by-{index}", f"tenant_{index}", "item") for index in INDEXES),
             _index("due", "due_shard", "due_at"),
+            _index("waiting", "lane", "waiting"),
         ],
     )
 

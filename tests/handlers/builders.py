@@ -61,11 +61,6 @@ def a_processing_job(**fields: Any) -> JobRecord:
     return a_job(**(held | fields))
 
 
-def key_of(job: JobRecord) -> JobKey:
-    """Return what names `job`."""
-    return JobKey(job.tenant, job.job_id)
-
-
 def some_settings(**fields: Any) -> Settings:
     """Return settings that are valid, with `fields` instead."""
     given = {
@@ -202,7 +197,7 @@ class Shop:
         """Create a job that waits, with `fields` instead."""
         job = a_job(**({"stage": self.stages[0].__name__} | fields))
         self.store.create(job, None)
-        return key_of(job)
+        return job.key
 
     def job(self, key: JobKey) -> JobRecord:
         """Return a job as it is now."""

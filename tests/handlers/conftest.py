@@ -11,6 +11,11 @@ from analysis_jobs.clock import ManualClock
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.memory import MemoryJobStore
 from analysis_jobs.stores.ports import JobStore
+from cloud import postgres
+from cloud.certificates import certificates
+from cloud.errors import CloudError
+from cloud.ports import free_ports
+from cloud.postgres import PostgreSQL, binaries
 from tests.handlers.aws import client, create_job_table
 from tests.handlers.builders import START
 
@@ -20,6 +25,18 @@ _numbers = count(1)
 @pytest.fixture(autouse=True)
 def _named_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "tests")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQL]:
+    """Return a real PostgreSQL server; who takes it is skipped where this machine has none."""
+    try:
+        binaries()
+    except CloudError as why:
+        pytest.skip(str(why))
+    folder = tmp_path_factory.mktemp("postgres")
+    with postgres.running(folder, certificates(folder / "certificates"), free_ports(1)[0]) as server:
+        yield server
 
 
 @pytest.fixture

@@ -89,8 +89,8 @@ def create_prompt_table(dynamodb: Any, name: str) -> None:
     dynamodb.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("prompt", "version")],
-        KeySchema=[{"AttributeName": "prompt", "KeyType": "HASH"}, {"AttributeName": "version", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("prompt", "item")],
+        KeySchema=[{"AttributeName": "prompt", "KeyType": "HASH"}, {"AttributeName": "item", "KeyType": "RANGE"}],
     )
 
 

@@ -12,7 +12,7 @@ from analysis_jobs.record import HistoryEntry, JobRecord
 from analysis_jobs.stores.items import job_item_key, to_item
 from analysis_jobs.transitions import Status
 from tests.handlers.aws import REGION
-from tests.handlers.builders import START, a_job, key_of
+from tests.handlers.builders import START, a_job
 
 TABLE = "aj-jobs"
 STREAM_ARN = f"arn:aws:dynamodb:{REGION}:123456789012:table/{TABLE}/stream/2026-01-01T00:00:00.000"
@@ -32,7 +32,7 @@ def stream_record(number: int, before: JobRecord | None, after: JobRecord | None
         "eventSourceARN": STREAM_ARN,
         "dynamodb": {
             "ApproximateCreationDateTime": 1767225600,
-            "Keys": job_item_key(key_of(job)),
+            "Keys": job_item_key(job.key),
             "SequenceNumber": f"{number:021}",
             "SizeBytes": 500,
             "StreamViewType": "NEW_AND_OLD_IMAGES",

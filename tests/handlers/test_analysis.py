@@ -52,6 +52,9 @@ def declare(**fields: Any) -> Analysis[Any, Any]:
         {"subject": "books/{id}", "submit_route": "POST /books/{id}/value", "status_route": "GET /books/{id}/value"},
         {"subject": "{a}/{b}", "submit_route": "POST /x/{b}/{a}/{c}"},
         {"subject": "all", "submit_route": "POST /value"},
+        {"submit_route": "POST /value"},
+        {"submit_route": "POST /{client}/{project}/value", "status_route": "GET /status/{job_id}"},
+        {"download_route": "GET /download/{job_id}/{kind}", "downloads": {"excel": "a.xlsx"}},
     ],
 )
 def test_what_can_work_is_accepted(fields: dict[str, Any]) -> None:
@@ -81,6 +84,17 @@ def test_what_can_work_is_accepted(fields: dict[str, Any]) -> None:
         ({"status_route": "POST /x", "subject": "x"}, "route 'POST /x' must read 'GET /path'"),
         ({"status_route": "GET /a b", "subject": "x"}, "route 'GET /a b' must read 'GET /path'"),
         ({"submit_route": "POST /x/{id}"}, "its own routes need a subject, as 'proposals/{id}'"),
+        ({"submit_route": "POST /{client}/{id}"}, "its own routes need a subject"),
+        ({"status_route": "GET /x/{id}"}, "its own routes need a subject"),
+        ({"submit_route": "POST /x/{job_id}"}, "its own routes need a subject"),
+        ({"download_route": "POST /x/{job_id}/{file}"}, "route 'POST /x/{job_id}/{file}' must read 'GET /path'"),
+        ({"download_route": "GET /x/{job_id}"}, "needs {job_id} and one parameter more, as {file}"),
+        ({"download_route": "GET /x/{id}/{file}"}, "needs {job_id} and one parameter more"),
+        ({"download_route": "GET /x/{job_id}/{a}/{b}"}, "needs {job_id} and one parameter more"),
+        (
+            {"download_route": "GET /x/{job_id}/{file}", "downloads": {"excel": "../a.xlsx"}},
+            "downloads names the file '../a.xlsx'; give letters, digits, dot, hyphen and underscore",
+        ),
         (
             {"submit_route": "POST /x/{id}", "subject": "x/{book}/{id}/{author}"},
             "subject 'x/{book}/{id}/{author}' names {author}, {book}, which 'POST /x/{id}' lacks",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from moto import mock_aws
@@ -86,6 +87,20 @@ def test_a_form_of_s3_is_signed_for_exactly_its_size(s3_artifacts: S3ArtifactSto
     assert ["content-length-range", 10, 10] in conditions
     assert {"Content-Type": "application/pdf"} in conditions
     assert {"key": "uploads/acme/1/a.pdf"} in conditions
+
+
+def test_a_link_is_for_one_artifact_as_a_download_of_a_name_and_a_type(artifacts: ArtifactStore) -> None:
+    link = artifacts.presign_get("jobs/acme/1/files/2/a.csv", "a.csv", "text/csv", timedelta(minutes=5))
+    assert "/jobs/acme/1/files/2/a.csv?" in link
+    assert "a.csv" in link.partition("?")[2]
+
+
+def test_a_link_of_s3_gives_the_file_its_name_and_type_and_ends_soon(s3_artifacts: S3ArtifactStore) -> None:
+    link = s3_artifacts.presign_get("jobs/acme/C!20D/a.csv", "a.csv", "text/csv; charset=utf-8", timedelta(minutes=5))
+    query = parse_qs(urlsplit(link).query)
+    assert query["response-content-disposition"] == ['attachment; filename="a.csv"']
+    assert query["response-content-type"] == ["text/csv; charset=utf-8"]
+    assert query.get("X-Amz-Expires", ["300"]) == ["300"]
 
 
 # Payloads

@@ -187,7 +187,7 @@ def test_an_answer_that_breaks_off_is_tried_again_by_the_engine_and_by_nobody_el
     error = _refused(_model(stand_in.url, read_timeout_s=0.5), question)
     assert (type(error), error.code) == (Retry, case.code)
     assert len(stand_in.calls()) == 1
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20  # the silences are of 30 s
 
 
 @pytest.mark.parametrize("after_events", [0, 1, 2, 5])
@@ -221,7 +221,7 @@ def test_an_answer_that_does_not_fit_the_schema_is_handed_on_as_it_is(model: Bed
 
 
 def test_what_on_chunk_raises_breaks_the_call_off_at_once(model: BedrockModel, stand_in: StandIn) -> None:
-    stand_in.set(chunk_s=0.3, chunk_chars=5)
+    stand_in.set(chunk_s=1, chunk_chars=1)
     pieces: list[str] = []
 
     def stop(piece: str) -> None:
@@ -232,7 +232,7 @@ def test_what_on_chunk_raises_breaks_the_call_off_at_once(model: BedrockModel, s
     with pytest.raises(Stopped):
         model.ask(FREE, stop, Breaker())
     assert (len(pieces), len(stand_in.calls())) == (1, 1)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 20  # whole, it takes a minute and more
     _until(lambda: stand_in.calls(outcome="caller hung up") != [])
 
 

@@ -15,6 +15,7 @@ from analysis_jobs.problems import Problem
 from analysis_jobs.record import MAX_HISTORY, Changes, HistoryEntry, JobFailure, JobKey, JobRecord
 from analysis_jobs.stores.memory import MemoryQueue
 from analysis_jobs.stores.ports import JobStore, Landed, Refused
+from analysis_jobs.sweep import SEND_GRACE, Sweeper
 from analysis_jobs.transitions import (
     BEAT,
     CANCEL,
@@ -38,7 +39,6 @@ from tests.handlers.builders import (
     Value,
     a_job,
     a_processing_job,
-    key_of,
     some_settings,
 )
 
@@ -92,9 +92,13 @@ class Desk:
     def control(self) -> Control:
         return Control(self.store, self.queue, ANALYSES, some_settings(), self.clock)
 
+    @property
+    def sweeper(self) -> Sweeper:
+        return Sweeper(self.store, self.queue, some_settings(), self.clock)
+
     def keep(self, job: JobRecord) -> JobKey:
         self.store.create(job, None)
-        return key_of(job)
+        return job.key
 
     def job(self, key: JobKey) -> JobRecord:
         found = self.store.get(key)
@@ -213,6 +217,23 @@ def test_each_message_of_a_fifo_queue_is_another_one(desk: Desk) -> None:
         desk.control.retry(key)
         desk.control.cancel(key)
     assert len(set(desk.queue.dedupes)) == 3
+
+
+def test_a_retry_counts_the_sendings_anew_and_none_of_them_has_the_name_of_an_earlier_one(desk: Desk) -> None:
+    key = desk.keep(a_job(**FAILED | {"sends": 7}))
+    for _ in range(3):
+        assert desk.control.retry(key).sends == 1
+        desk.clock.advance(SEND_GRACE)
+        assert desk.sweeper.sweep() == {"resend": 1}
+        desk.control.cancel(key)
+    assert len(set(desk.queue.dedupes)) == 6
+
+
+def test_a_job_of_a_tier_that_runs_again_stands_in_the_order_of_its_lane(desk: Desk) -> None:
+    key = desk.keep(a_job(**FAILED | {"rank": 1, "tier": "silver"}))
+    assert desk.control.retry(key).waiting == f"01#{key.job_id}"
+    assert desk.queue.ranks == [1]
+    assert desk.control.cancel(key).waiting is None
 
 
 def test_a_completed_job_does_not_run_again(desk: Desk) -> None:

@@ -3,16 +3,19 @@
 from datetime import timedelta
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
     ConnectTimeoutError,
+    DataNotFoundError,
     EndpointConnectionError,
     IncompleteReadError,
     ReadTimeoutError,
     ResponseStreamingError,
     SSLError,
+    UnknownServiceError,
 )
 from pydantic import BaseModel, ValidationError
 
@@ -46,6 +49,7 @@ TABLE: list[tuple[Exception, Action, str, timedelta | None]] = [
     (Defer("model_throttled", "slow down", after=timedelta()), Action.DEFER, "model_throttled", timedelta()),
     (JobError("odd", "of no kind"), Action.NEVER, "odd", None),
     (ConfigurationError("no model"), Action.NEVER, "configuration", None),
+    (UnknownServiceError(service_name="rekognition", known_service_names="s3"), Action.NEVER, "configuration", None),
     (aws_error("AccessDenied"), Action.NEVER, "access_denied", None),
     (aws_error("AccessDeniedException"), Action.NEVER, "access_denied", None),
     # S3, DynamoDB and SQS: their own words for being busy, forbidden and misconfigured.
@@ -90,6 +94,14 @@ TABLE: list[tuple[Exception, Action, str, timedelta | None]] = [
 def test_an_error_has_its_decision(error: Exception, action: Action, code: str, after: timedelta | None) -> None:
     decision = decide(error)
     assert (decision.action, decision.code, decision.after) == (action, code, after)
+
+
+def test_a_service_that_the_package_lacks_is_told_with_what_to_do() -> None:
+    with pytest.raises(DataNotFoundError) as raised:
+        boto3.client("nowhere", region_name="eu-west-1")
+    message = decide(raised.value).message
+    assert message.startswith("Unknown service: 'nowhere'.")
+    assert "`aws_services` in the package.toml" in message
 
 
 def test_what_connection_failed_is_not_told() -> None:

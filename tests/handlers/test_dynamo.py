@@ -14,7 +14,7 @@ from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.ports import Created, Existing
 from analysis_jobs.submission import Submission
 from analysis_jobs.transitions import CLAIM, Status
-from tests.handlers.builders import MINUTE, NOTHING, START, a_job, key_of
+from tests.handlers.builders import MINUTE, NOTHING, START, a_job
 
 KEY = IdempotencyKey("d1", "b1", START + MINUTE)
 
@@ -71,7 +71,7 @@ def test_submissions_that_collide_for_ever_are_an_error(dynamodb: Any, table: st
     job = a_job(subject="books/1")
     with pytest.raises(TimeoutError, match=f"{job.job_id}: 8 conflicting submissions"):
         store.create(job, None)
-    assert store.get(key_of(job)) is None
+    assert store.get(job.key) is None
 
 
 def test_a_transaction_that_fails_for_another_reason_is_an_error(dynamodb: Any, table: str, clock: ManualClock) -> None:
@@ -88,7 +88,7 @@ def test_a_submission_that_landed_unseen_is_not_taken_for_another(
 ) -> None:
     # The first try is still in progress when it is tried again, and lands: the key is then used, by this very job.
     def land_late(real: Callable[..., Any], **arguments: Any) -> Any:
-        if store.get(key_of(job)) is None:
+        if store.get(job.key) is None:
             real(**arguments)
             answer = {"Error": {"Code": "TransactionInProgressException", "Message": "in progress"}}
             raise dynamodb.exceptions.TransactionInProgressException(answer, "TransactWriteItems")
@@ -105,7 +105,7 @@ def test_a_row_that_its_index_is_behind_on_is_left_out(dynamodb: Any, table: str
 
     def claim_meanwhile(real: Callable[..., Any], **arguments: Any) -> Any:
         found = real(**arguments)
-        store.transition(key_of(moved), CLAIM, NOTHING, now=START)
+        store.transition(moved.key, CLAIM, NOTHING, now=START)
         return found
 
     store = DynamoJobStore(interposed(dynamodb, "query", claim_meanwhile), table, clock)

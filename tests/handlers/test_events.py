@@ -25,7 +25,7 @@ from analysis_jobs.stores.items import job_item_key
 from analysis_jobs.stores.ports import Landed
 from analysis_jobs.transitions import BEAT, CLAIM, DEFER, FAIL, RESEND, Status, Transition
 from tests.handlers.aws import REGION, client, create_job_table
-from tests.handlers.builders import MINUTE, NOTHING, SECOND, START, a_job, key_of
+from tests.handlers.builders import MINUTE, NOTHING, SECOND, START, a_job
 from tests.handlers.events import logged
 from tests.handlers.streams import (
     TABLE,
@@ -153,7 +153,7 @@ def dynamodb() -> Iterator[Any]:
 
 def row_of(dynamodb: Any, job: JobRecord) -> dict[str, Any] | None:
     """Return a job's row as it is stored."""
-    found: dict[str, Any] | None = dynamodb.get_item(TableName=TABLE, Key=job_item_key(key_of(job))).get("Item")
+    found: dict[str, Any] | None = dynamodb.get_item(TableName=TABLE, Key=job_item_key(job.key)).get("Item")
     return found
 
 
@@ -169,7 +169,7 @@ def test_what_the_store_writes_is_what_events_tell(dynamodb: Any, clock: ManualC
     def take(transition: Transition, changes: Changes = NOTHING) -> None:
         nonlocal job
         clock.advance(SECOND)
-        landed = store.transition(key_of(job), transition, changes, now=clock.now(), read=job)
+        landed = store.transition(job.key, transition, changes, now=clock.now(), read=job)
         assert isinstance(landed, Landed)
         job = landed.job
         rows.append(row_of(dynamodb, job))

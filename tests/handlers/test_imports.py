@@ -11,6 +11,7 @@ import pytest
 
 from tests.handlers.pdfs import REPOSITORY
 
+EXAMPLES = REPOSITORY / "examples"
 HANDLERS = ("api", "worker", "sweeper", "events")
 PATH = os.pathsep.join(str(REPOSITORY / folder) for folder in ("handlers", "examples/rfp-analysis"))
 ENVIRONMENT = {
@@ -64,7 +65,8 @@ import {handler}
 {handler}._{handler}()
 print(json.dumps(sorted(sys.modules)))
 """
-_NOBODY = {"analysis_jobs.cli", "aws_xray_sdk", "cloud", "moto", "pypdfium2", "pytest", "tests"}
+_NOBODY = {"analysis_jobs.cli", "aws_xray_sdk", "cloud", "google", "httpx2", "moto", "pypdfium2", "pytest", "tests"}
+_EXTRAS = {"PIL", "defusedxml", "docx", "openpyxl", "psycopg", "tesserocr", "xlsxwriter"}
 _UNWANTED = {
     "api": {"analysis_jobs.bedrock", "analysis_jobs.work", "analysis_jobs.heartbeat"},
     "worker": {"analysis_jobs.http", "aws_lambda_powertools.event_handler"},
@@ -83,6 +85,21 @@ def test_a_handler_that_is_ready_has_imported_nothing_that_it_does_not_use(handl
     imported = set(json.loads(_run(_READY.format(handler=handler), **ENVIRONMENT)))
     assert imported & (_NOBODY | _UNWANTED[handler]) == set()
     assert "analysis_jobs.settings" in imported
+
+
+@pytest.mark.parametrize("example", sorted(path.parent.name for path in EXAMPLES.glob("*/main.tf")))
+def test_an_examples_api_has_imported_nothing_that_only_its_worker_needs(example: str) -> None:
+    analysis = example.replace("-", "_")
+    own = {
+        "ANALYSES": analysis,
+        "PYTHONPATH": os.pathsep.join(map(str, (REPOSITORY / "handlers", EXAMPLES / example))),
+        "QUEUE_URLS": json.dumps(
+            dict.fromkeys(("high", "medium", "low"), "https://sqs.eu-west-1.amazonaws.com/1/jobs")
+        ),
+    }
+    imported = set(json.loads(_run(_READY.format(handler="api"), **ENVIRONMENT | own)))
+    assert imported & (_NOBODY | _UNWANTED["api"] | _EXTRAS) == set()
+    assert analysis in imported
 
 
 # Reports who asks for a variable: the first frame outside the machinery of `os.environ`.

@@ -56,6 +56,7 @@ def _job(model: ScriptedModel | None = None, **bench: Any) -> Job[Request]:
         "model_id": "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
         "max_document_bytes": 100_000,
         "check": lambda: None,
+        "hold": lambda: None,
         "time_left": lambda: timedelta.max,
         "breaker": Breaker(),
         "checkpoints": Checkpoints(RECORD, MemoryArtifactStore(), {}, lambda _: None),
@@ -83,7 +84,7 @@ def test_the_text_of_an_uploaded_document_is_read() -> None:
     ("content", "code"),
     [
         (b"", "document_empty"),
-        (PNG, "document_not_pdf"),
+        (PNG, "document_type_mismatch"),
         (b"%PDF-1.4 rubbish", "document_corrupt"),
         (pdf(["secret"], password="hunter2"), "document_encrypted"),
         (pdf([]), "document_no_text"),
@@ -123,9 +124,9 @@ def test_a_prompt_comes_from_the_table_and_else_is_the_default() -> None:
     default = Prompt("books", "step-1", ("Novel",), "Default: {text}")
     job = _job(prompts=MemoryPromptStore(replace(default, user_prompt_template="Stored: {text}", version=4)))
     assert job.prompt("books/step-1", category="Novel", default=default, text="x").user == "Stored: x"
-    assert job.prompt_source == "books/step-1@v4"
+    assert job.prompts == {"": "books/step-1@v4"}
     assert job.prompt("books/step-1", category="Essay", default=default, text="x").user == "Default: x"
-    assert job.prompt_source == "books/step-1@v0"
+    assert job.prompts == {"": "books/step-1@v4, books/step-1@v0"}
 
 
 def test_a_prompt_that_has_no_place_for_a_value_is_a_fault_of_the_deployment() -> None:

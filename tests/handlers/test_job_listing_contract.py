@@ -10,7 +10,7 @@ from analysis_jobs.ids import first_id_at
 from analysis_jobs.record import IdempotencyKey, JobRecord, Listing
 from analysis_jobs.stores.ports import JobStore, Page
 from analysis_jobs.transitions import CLAIM, Status
-from tests.handlers.builders import MINUTE, NOTHING, START, a_job, key_of
+from tests.handlers.builders import MINUTE, NOTHING, START, a_job
 
 
 def keep(store: JobStore, number: int, **fields: Any) -> list[JobRecord]:
@@ -85,7 +85,7 @@ def test_a_filter_lets_its_jobs_through(store: JobStore, by: dict[str, Any], exp
 
 def test_a_list_by_status_follows_the_transitions(store: JobStore) -> None:
     job = keep(store, 1)[0]
-    store.transition(key_of(job), CLAIM, NOTHING, now=START)
+    store.transition(job.key, CLAIM, NOTHING, now=START)
     assert store.list_jobs(Listing("acme", status=Status.QUEUED)).jobs == []
     assert [j.job_id for j in store.list_jobs(Listing("acme", status=Status.PROCESSING)).jobs] == [job.job_id]
 

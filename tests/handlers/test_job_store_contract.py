@@ -2,6 +2,7 @@
 
 from dataclasses import fields, replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from analysis_jobs.record import (
     JobKey,
     JobRecord,
     Payload,
+    StoredFile,
     Usage,
 )
 from analysis_jobs.stores.ports import Created, Existing, JobStore, Landed, Refused
@@ -35,7 +37,7 @@ from analysis_jobs.transitions import (
     Status,
     Transition,
 )
-from tests.handlers.builders import MILLISECOND, MINUTE, NOTHING, SECOND, START, a_job, a_processing_job, key_of
+from tests.handlers.builders import MILLISECOND, MINUTE, NOTHING, SECOND, START, a_job, a_processing_job
 
 LEASE = {"lease_until": START + MINUTE, "due_at": START + MINUTE}
 TEXT = "Ökonomie, 経済, \U0001f4c8, \x00 and \\u0041 'quoted\" \n"
@@ -44,6 +46,10 @@ FULL = a_job(
     subject=f"books/{TEXT}",
     client="web",
     project=TEXT,
+    tier="gold",
+    rank=2,
+    waiting="02#1",
+    turn_of=JobKey("globex", "01other"),
     version=9,
     attempt=2,
     fence=7,
@@ -58,11 +64,15 @@ FULL = a_job(
     result=Payload(key="jobs/acme/1/7-result.json"),
     failure=JobFailure("model_timeout", TEXT, retryable=True),
     usage=Usage(3, 200_000, 4_096),
+    models={"some.model": Usage(1, 2, 3), "gemini-2.5-flash": Usage(1, 5, 4, 3, 2)},
+    cost_usd=Decimal("0.012345"),
     code_version="sha256:1+/=",
     claimant="6f1e",
     cancel_asked_at=START + 3 * MILLISECOND,
     checkpoints={"read": "7.1-d-c", f"write/{TEXT}": "7.2-d-c"},
     timeouts={"write": 1, "read": 0},
+    prompts={"read": "books/step-1@v3", "write": f"{TEXT}@v0"},
+    files={"a.xlsx": StoredFile(7, 10_240, "text/csv; charset=utf-8"), "b.json": StoredFile(0, 0, "application/json")},
     history=(
         HistoryEntry(START + MILLISECOND, "claim", Status.PROCESSING),
         HistoryEntry(START, "defer", Status.QUEUED),
@@ -78,13 +88,13 @@ def claim(store: JobStore, job: JobRecord, *, at: timedelta = timedelta()) -> Jo
     """Claim `job` with a lease of a minute; the claim must land."""
     until = START + at + MINUTE
     changes = Changes({"lease_until": until, "due_at": until, "not_before": None})
-    outcome = store.transition(key_of(job), CLAIM, changes, now=START + at)
+    outcome = store.transition(job.key, CLAIM, changes, now=START + at)
     assert isinstance(outcome, Landed)
     return outcome.job
 
 
 def read_of(store: JobStore, job: JobRecord) -> JobRecord:
-    found = store.get(key_of(job))
+    found = store.get(job.key)
     assert found is not None
     return found
 
@@ -105,7 +115,7 @@ def read_of(store: JobStore, job: JobRecord) -> JobRecord:
 )
 def test_a_row_is_read_back_as_it_was_written(store: JobStore, row: JobRecord) -> None:
     assert store.create(row, None) == Created(row)
-    assert store.get(key_of(row)) == row
+    assert store.get(row.key) == row
 
 
 def test_the_row_of_all_fields_has_all_fields() -> None:
@@ -115,7 +125,7 @@ def test_the_row_of_all_fields_has_all_fields() -> None:
 
 
 def test_there_is_no_job_that_was_not_created(store: JobStore) -> None:
-    assert store.get(key_of(a_job())) is None
+    assert store.get(a_job().key) is None
 
 
 def test_a_job_of_another_tenant_is_no_job(store: JobStore) -> None:
@@ -124,7 +134,7 @@ def test_a_job_of_another_tenant_is_no_job(store: JobStore) -> None:
     stranger = JobKey("evil", job.job_id)
     assert store.get(stranger) is None
     assert store.transition(stranger, CLAIM, NOTHING, now=START) == Refused(None)
-    assert store.get(key_of(job)) == job
+    assert store.get(job.key) == job
 
 
 @pytest.mark.parametrize(
@@ -158,14 +168,14 @@ def test_a_job_of_another_tenant_is_no_job(store: JobStore) -> None:
 def test_a_transition_writes_what_it_is_given(store: JobStore, name: str, before: Any, after: Any) -> None:
     job = a_processing_job(**{name: before})
     store.create(job, None)
-    outcome = store.transition(key_of(job), BEAT, Changes({name: after}), now=START, read=job)
+    outcome = store.transition(job.key, BEAT, Changes({name: after}), now=START, read=job)
     expected = replace(job, version=2, **{name: after})
     assert outcome == Landed(expected)
-    assert store.get(key_of(job)) == expected
+    assert store.get(job.key) == expected
 
 
 def test_a_transition_cannot_change_what_the_table_of_transitions_rules() -> None:
-    for name in ("status", "fence", "version", "history", "tenant", "created_at", "sends", "input", "nonsense"):
+    for name in ("status", "fence", "version", "history", "tenant", "created_at", "rank", "input", "nonsense"):
         with pytest.raises(ValueError, match=f"cannot change {name}"):
             Changes({name: 1})
 
@@ -177,7 +187,7 @@ def test_the_same_idempotency_key_leads_to_the_first_job(store: JobStore) -> Non
     first, second = a_job(), a_job()
     assert store.create(first, the_key()) == Created(first)
     assert store.create(second, the_key(body="b2")) == Existing(first.job_id, "b1")
-    assert store.get(key_of(second)) is None
+    assert store.get(second.key) is None
 
 
 @pytest.mark.parametrize("subject", [None, "books/1"])
@@ -259,9 +269,9 @@ def test_a_job_lives_from_the_queue_to_its_result(store: JobStore) -> None:
     claimed = claim(store, job)
     assert (claimed.status, claimed.attempt, claimed.fence, claimed.version) == (Status.PROCESSING, 1, 1, 2)
     beat = Changes({"lease_until": START + 2 * MINUTE, "progress": 40, "usage": Usage(1, 10, 2)})
-    store.transition(key_of(job), BEAT, beat, now=START + SECOND, read=claimed)
+    store.transition(job.key, BEAT, beat, now=START + SECOND, read=claimed)
     done = Changes({"result": Payload(text='"gold"'), "finished_at": START + MINUTE, "due_at": None})
-    store.transition(key_of(job), COMPLETE, done, now=START + MINUTE, read=claimed)
+    store.transition(job.key, COMPLETE, done, now=START + MINUTE, read=claimed)
     assert read_of(store, job) == replace(
         job,
         status=Status.COMPLETED,
@@ -286,7 +296,7 @@ def test_a_second_worker_does_not_get_a_job_that_is_held(store: JobStore) -> Non
     store.create(job, None)
     claimed = claim(store, job)
     last_moment = START + MINUTE - MILLISECOND
-    assert store.transition(key_of(job), CLAIM, NOTHING, now=last_moment) == Refused(claimed)
+    assert store.transition(job.key, CLAIM, NOTHING, now=last_moment) == Refused(claimed)
     assert claim(store, job, at=MINUTE).fence == 2
 
 
@@ -303,31 +313,31 @@ def test_no_write_of_a_stale_worker_lands(store: JobStore, stale_write: Transiti
     if now_it_is == "claimed again":
         claim(store, job, at=MINUTE)
     elif now_it_is == "queued again":
-        store.transition(key_of(job), REQUEUE, NOTHING, now=later)
+        store.transition(job.key, REQUEUE, NOTHING, now=later)
     elif now_it_is == "deferred and claimed":
-        store.transition(key_of(job), DEFER, NOTHING, now=START, read=stale)
+        store.transition(job.key, DEFER, NOTHING, now=START, read=stale)
         assert claim(store, job).attempt == stale.attempt  # the attempt was given back, the token was not
     elif now_it_is in ("failed", "retried", "retried and claimed"):
-        failed = store.transition(key_of(job), FAIL, NOTHING, now=START, read=stale).job
+        failed = store.transition(job.key, FAIL, NOTHING, now=START, read=stale).job
         if now_it_is != "failed":
-            assert isinstance(store.transition(key_of(job), RETRY, NOTHING, now=START, read=failed), Landed)
+            assert isinstance(store.transition(job.key, RETRY, NOTHING, now=START, read=failed), Landed)
         if now_it_is == "retried and claimed":
             claim(store, job)
     else:
-        store.transition(key_of(job), COMPLETE, NOTHING, now=START, read=stale)
+        store.transition(job.key, COMPLETE, NOTHING, now=START, read=stale)
     before = read_of(store, job)
     changes = Changes({"result": Payload(text='"stale"'), "progress": 1, "lease_until": START + timedelta(days=1)})
-    assert store.transition(key_of(job), stale_write, changes, now=later, read=stale) == Refused(before)
+    assert store.transition(job.key, stale_write, changes, now=later, read=stale) == Refused(before)
     assert read_of(store, job) == before
 
 
 def test_of_two_sweepers_that_saw_the_same_row_one_sends_again(store: JobStore) -> None:
     job = a_job()
     store.create(job, None)
-    first = store.transition(key_of(job), RESEND, NOTHING, now=START, read=job)
+    first = store.transition(job.key, RESEND, NOTHING, now=START, read=job)
     assert isinstance(first, Landed)
     assert first.job.sends == 2
-    assert store.transition(key_of(job), RESEND, NOTHING, now=START, read=job) == Refused(first.job)
+    assert store.transition(job.key, RESEND, NOTHING, now=START, read=job) == Refused(first.job)
 
 
 def test_attempts_are_counted_until_none_is_left(store: JobStore) -> None:
@@ -337,9 +347,9 @@ def test_attempts_are_counted_until_none_is_left(store: JobStore) -> None:
     claim(store, job, at=MINUTE)
     spent = read_of(store, job)
     end = START + 2 * MINUTE
-    assert store.transition(key_of(job), CLAIM, NOTHING, now=end) == Refused(spent)
-    assert store.transition(key_of(job), REQUEUE, NOTHING, now=end) == Refused(spent)
-    assert isinstance(store.transition(key_of(job), ABANDON, NOTHING, now=end), Landed)
+    assert store.transition(job.key, CLAIM, NOTHING, now=end) == Refused(spent)
+    assert store.transition(job.key, REQUEUE, NOTHING, now=end) == Refused(spent)
+    assert isinstance(store.transition(job.key, ABANDON, NOTHING, now=end), Landed)
 
 
 def test_waiting_gives_the_attempt_back_and_ends_at_the_deadline(store: JobStore) -> None:
@@ -348,10 +358,10 @@ def test_waiting_gives_the_attempt_back_and_ends_at_the_deadline(store: JobStore
     for turn in range(1, 4):
         claimed = claim(store, job)
         assert (claimed.attempt, claimed.fence) == (1, turn)
-        assert isinstance(store.transition(key_of(job), DEFER, NOTHING, now=START, read=claimed), Landed)
-    assert isinstance(store.transition(key_of(job), EXPIRE, NOTHING, now=START + MINUTE - MILLISECOND), Refused)
-    assert isinstance(store.transition(key_of(job), CLAIM, NOTHING, now=START + MINUTE), Refused)
-    assert isinstance(store.transition(key_of(job), EXPIRE, NOTHING, now=START + MINUTE), Landed)
+        assert isinstance(store.transition(job.key, DEFER, NOTHING, now=START, read=claimed), Landed)
+    assert isinstance(store.transition(job.key, EXPIRE, NOTHING, now=START + MINUTE - MILLISECOND), Refused)
+    assert isinstance(store.transition(job.key, CLAIM, NOTHING, now=START + MINUTE), Refused)
+    assert isinstance(store.transition(job.key, EXPIRE, NOTHING, now=START + MINUTE), Landed)
 
 
 def test_a_history_does_not_grow_without_end(store: JobStore) -> None:
@@ -362,7 +372,7 @@ def test_a_history_does_not_grow_without_end(store: JobStore) -> None:
     lengths = []
     for turn in range(4):
         claimed = claim(store, job, at=turn * SECOND)
-        store.transition(key_of(job), DEFER, NOTHING, now=START + turn * SECOND, read=claimed)
+        store.transition(job.key, DEFER, NOTHING, now=START + turn * SECOND, read=claimed)
         lengths.append(len(read_of(store, job).history))
     assert lengths == [MAX_HISTORY] * 4
     turns = [
@@ -387,9 +397,9 @@ def test_a_job_is_due_from_its_moment_on(store: JobStore) -> None:
     for job in jobs:
         store.create(job, None)
     assert due(store, -MILLISECOND) == set()
-    assert due(store, timedelta()) == {key_of(jobs[0])}
-    assert due(store, 3 * MINUTE) == {key_of(job) for job in jobs[:4]}
-    assert due(store, timedelta(days=1)) == {key_of(job) for job in jobs}
+    assert due(store, timedelta()) == {jobs[0].key}
+    assert due(store, 3 * MINUTE) == {job.key for job in jobs[:4]}
+    assert due(store, timedelta(days=1)) == {job.key for job in jobs}
 
 
 def test_a_job_is_due_when_its_last_transition_said(store: JobStore) -> None:
@@ -397,14 +407,14 @@ def test_a_job_is_due_when_its_last_transition_said(store: JobStore) -> None:
     store.create(job, None)
     claimed = claim(store, job)
     assert due(store, MINUTE - MILLISECOND) == set()
-    assert due(store, MINUTE) == {key_of(job)}
+    assert due(store, MINUTE) == {job.key}
     beat = Changes({"lease_until": START + timedelta(hours=1)})
-    store.transition(key_of(job), BEAT, beat, now=START, read=claimed)
-    assert due(store, MINUTE) == {key_of(job)}  # a beat leaves the index alone
+    store.transition(job.key, BEAT, beat, now=START, read=claimed)
+    assert due(store, MINUTE) == {job.key}  # a beat leaves the index alone
 
 
 def test_a_job_that_has_ended_is_never_due(store: JobStore) -> None:
     job = a_processing_job(due_at=START)
     store.create(job, None)
-    store.transition(key_of(job), COMPLETE, Changes({"due_at": None}), now=START, read=job)
+    store.transition(job.key, COMPLETE, Changes({"due_at": None}), now=START, read=job)
     assert due(store, timedelta(days=10_000)) == set()

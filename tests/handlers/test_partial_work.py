@@ -133,7 +133,7 @@ def test_progress_follows_the_items_and_not_the_length_of_an_answer() -> None:
 
 
 def test_items_are_done_in_threads_and_come_back_in_their_order() -> None:
-    together = threading.Barrier(3, timeout=5)
+    together = threading.Barrier(3, timeout=60)
 
     def read(job: Job[Book]) -> Value:
         def word(number: int) -> int:
@@ -177,7 +177,7 @@ def test_usage_of_questions_in_threads_is_counted_whole() -> None:
 
 
 def test_an_order_to_stop_goes_before_the_errors_that_it_causes() -> None:
-    begun = threading.Barrier(3, timeout=5)
+    begun = threading.Barrier(3, timeout=60)
 
     def read(job: Job[Book]) -> Value:
         def word(number: int) -> int:
@@ -239,7 +239,7 @@ def test_after_an_error_in_one_thread_nothing_more_is_begun() -> None:
 
 @pytest.mark.parametrize("stopped", range(3))
 def test_of_the_errors_of_all_threads_an_order_to_stop_is_raised(stopped: int) -> None:
-    together = threading.Barrier(3, timeout=5)
+    together = threading.Barrier(3, timeout=60)
 
     def work(number: int, _item: str) -> None:
         together.wait()

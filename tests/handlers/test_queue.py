@@ -94,6 +94,26 @@ def test_on_a_fifo_queue_a_job_is_a_group(sqs: Any, fifo: str) -> None:
     assert [message["Attributes"]["MessageGroupId"] for message in received(sqs, fifo)] == ["01job", "02job"]
 
 
+def test_on_a_fifo_queue_the_jobs_of_a_subject_are_a_group(sqs: Any, fifo: str) -> None:
+    queue, long = SqsJobQueue(sqs, {"medium": fifo}), "documents/\u6587" * 20
+    sendings = [(JOB, long), (JobKey("acme", "03job"), long), (JobKey("acme", "04job"), "documents/2"), (OTHER, long)]
+    for job, subject in sendings:
+        queue.send("medium", job, dedupe=job.job_id, subject=subject)
+    groups = [message["Attributes"]["MessageGroupId"] for message in received(sqs, fifo)]
+    # One subject is one group, of its tenant alone.
+    assert [groups.index(group) for group in groups] == [0, 0, 2, 3]
+
+
+def test_on_a_fifo_queue_a_job_with_a_tier_is_a_group_of_its_own(sqs: Any, fifo: str) -> None:
+    SqsJobQueue(sqs, {"medium": fifo}).send("medium", JOB, dedupe="1", subject="documents/1", rank=0)
+    assert [message["Attributes"]["MessageGroupId"] for message in received(sqs, fifo)] == ["01job"]
+
+
+def test_a_fifo_lane_keeps_an_order_and_a_standard_one_does_not(sqs: Any, fifo: str, standard: str) -> None:
+    queues: list[JobQueue] = [SqsJobQueue(sqs, {"medium": fifo}), SqsJobQueue(sqs, {"medium": standard}), MemoryQueue()]
+    assert [queue.in_order("medium") for queue in queues] == [True, False, False]
+
+
 def test_a_fifo_queue_drops_a_copy_and_keeps_a_second_sending(sqs: Any, fifo: str) -> None:
     queue = SqsJobQueue(sqs, {"medium": fifo})
     for dedupe in ("first", "first", "second"):

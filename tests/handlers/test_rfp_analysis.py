@@ -3,14 +3,15 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from analysis_jobs import Prompt
-from analysis_jobs.prompts import DynamoPromptStore
+from analysis_jobs.prompts.library import PromptLibrary
+from analysis_jobs.record import Usage
 from cloud.stand_in import StandIn
 from rfp_analysis import ExtractedData
 from tests.handlers.aws import client
@@ -108,7 +109,9 @@ def test_a_document_becomes_a_brief_of_what_it_states(
 def test_the_job_shows_progress_usage_and_times_to_the_end(stack: Deployment, stand_in: StandIn) -> None:
     job = _done(stack, RIVERSIDE)
     [asked] = stand_in.calls()
-    assert job["usage"] == {"calls": 1, "input_tokens": asked["input_tokens"], "output_tokens": asked["output_tokens"]}
+    usage = asdict(Usage(1, asked["input_tokens"], asked["output_tokens"]))
+    assert (job["usage"], job["models"]) == (usage, {MODEL_ID: usage})
+    assert 0 < job["cost_usd"] < 0.1
     assert (job["progress"], job["attempt"], job["stages_completed"], job["stage"]) == (100, 1, ["brief"], None)
     assert job["created_at"] <= job["started_at"] <= job["finished_at"]
     assert [step["transition"] for step in job["history"]] == ["submit", "claim", "complete"]
@@ -121,14 +124,13 @@ def test_the_prompt_of_the_table_is_asked_where_there_is_one(stack: Deployment, 
     assert _done(stack, RIVERSIDE)["status"] == "completed"
     default = Prompt.load(EXAMPLE / "prompts" / "proposal-writer-step-1.toml")
     words = "Only the table has these words: {rfp_text}"
-    DynamoPromptStore(client("dynamodb"), "aj-prompts").put_active(
-        replace(default, version=1, user_prompt_template=words)
-    )
+    library = PromptLibrary(client("dynamodb"), "aj-prompts")
+    library.put(replace(default, version=1, user_prompt_template=words), activate=True)
     job_id = _submit(stack, RIVERSIDE.read_bytes())
     stack.work()
     assert _status(job_id)["error"]["code"] == "model_refused_request"
-    key = {"prompt": {"S": f"proposal_writer/step-1#{default.categories[0]}"}, "version": {"S": "active"}}
-    client("dynamodb").delete_item(TableName="aj-prompts", Key=key)
+    library.deactivate(default.name)
+    assert _done(stack, RIVERSIDE)["prompts"] == {"brief": "proposal_writer/step-1@v0"}
 
 
 @pytest.mark.parametrize(
@@ -137,7 +139,7 @@ def test_the_prompt_of_the_table_is_asked_where_there_is_one(stack: Deployment, 
         (b"", "document_empty"),
         (RIVERSIDE.read_bytes()[:3_000], "document_corrupt"),
         (pdf(["secret"], password="hunter2"), "document_encrypted"),
-        (PNG, "document_not_pdf"),
+        (PNG, "document_type_mismatch"),
         (pdf([]), "document_no_text"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

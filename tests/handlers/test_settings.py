@@ -45,6 +45,10 @@ REFUSED = [
     ({"STOP_MARGIN_S": "-1"}, "STOP_MARGIN_S: Input should be greater than or equal to 0"),
     ({"STOP_MARGIN_S": "inf"}, "STOP_MARGIN_S: Input should be a finite number"),
     ({"MAX_DOCUMENT_BYTES": "0"}, "MAX_DOCUMENT_BYTES: Input should be greater than or equal to 1"),
+    ({"MAX_PAGES": "0"}, "MAX_PAGES: Input should be greater than or equal to 1"),
+    ({"MAX_PIXELS": "0"}, "MAX_PIXELS: Input should be greater than or equal to 1"),
+    ({"DOCUMENT_MEMORY_MB": "63"}, "DOCUMENT_MEMORY_MB: Input should be greater than or equal to 64"),
+    ({"OCR_ENGINE": "abbyy"}, "OCR_ENGINE: Input should be 'tesseract', 'textract' or 'none'"),
 ]
 
 
@@ -71,7 +75,15 @@ def test_every_variable_is_read() -> None:
         "TENANT_CLAIM": "org",
         "INLINE_BYTES": "100",
         "MAX_DOCUMENT_BYTES": "10",
+        "MAX_PAGES": "11",
+        "MAX_PIXELS": "12",
+        "DOCUMENT_MEMORY_MB": "128",
+        "OCR_ENGINE": "textract",
         "STOP_MARGIN_S": "7.5",
+        "SECRET_MAX_AGE_S": "60",
+        "DATABASE_CA_BUNDLE": "rds.pem",
+        "GEMINI_BASE_URL": "https://gemini",
+        "MODEL_PRICES": "{}",
     }
     settings = from_environment(LEAST | given)
     assert set(type(settings).model_fields) == {name.lower() for name in LEAST | given}

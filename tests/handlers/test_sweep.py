@@ -24,7 +24,6 @@ from tests.handlers.builders import (
     Value,
     a_job,
     a_processing_job,
-    key_of,
     some_settings,
 )
 
@@ -47,7 +46,7 @@ def dead(**fields: Any) -> JobRecord:
 
 def kept(shop: Shop, job: JobRecord) -> JobKey:
     shop.store.create(job, None)
-    return key_of(job)
+    return job.key
 
 
 def test_where_nothing_is_due_nothing_happens(shop: Shop) -> None:
@@ -95,10 +94,10 @@ def test_a_backlog_of_hours_does_not_fill_with_copies(shop: Shop) -> None:
 
 def test_a_message_that_cannot_be_sent_now_is_sent_later(shop: Shop) -> None:
     class ClosedOnce(MemoryQueue):
-        def send(self, lane: str, job: JobKey, *, dedupe: str, delay: timedelta = timedelta()) -> None:
+        def send(self, lane: str, job: JobKey, **options: Any) -> None:
             if shop.job(job).sends == 2:
                 raise ConnectionError("no network")
-            super().send(lane, job, dedupe=dedupe, delay=delay)
+            super().send(lane, job, **options)
 
     shop.queue = ClosedOnce()
     kept(shop, a_job(due_at=START))
@@ -119,13 +118,28 @@ def test_a_dead_workers_job_goes_to_the_next_attempt(shop: Shop) -> None:
     assert job.due_at == START + SEND_GRACE
     assert job.failure == JobFailure(
         "worker_lost",
-        "attempt 1 of 3 was cut off (timeout, memory, or a crash); the attempt before: slow down",
+        "attempt 1 of 3 was cut off (timeout, memory, or a crash); the error before: slow down",
         retryable=True,
     )
     assert shop.queue.sent == [("medium", key, timedelta())]
     after = shop.deliver(key)
     assert (after.status, after.attempt) == (Status.COMPLETED, 2)
     assert [entry.transition for entry in after.history] == ["requeue", "claim", "complete"]
+
+
+def test_the_reason_does_not_grow_with_every_worker_that_dies(shop: Shop) -> None:
+    cut = "was cut off (timeout, memory, or a crash)"
+    known = f"attempt 1 of 3 {cut}; the error before: slow down"
+    keys = [
+        kept(shop, dead(attempt=attempt, failure=JobFailure("worker_lost", message, retryable=True)))
+        for attempt, message in ((2, known), (2, f"attempt 1 of 3 {cut}"), (3, known))
+    ]
+    shop.sweeper.sweep()
+    assert [failure.message for key in keys if (failure := shop.job(key).failure)] == [
+        f"attempt 2 of 3 {cut}; the error before: slow down",
+        f"attempt 2 of 3 {cut}",
+        f"attempt 3 of 3 {cut}; the error before: slow down",
+    ]
 
 
 def test_a_worker_that_gives_signs_of_life_is_left_alone(shop: Shop) -> None:
@@ -266,7 +280,7 @@ class Stale(MemoryJobStore):
     ],
 )
 def test_what_the_index_calls_due_and_the_row_does_not_is_left_alone(shop: Shop, job: JobRecord | None) -> None:
-    key = key_of(job) if job else JobKey("acme", "gone")
+    key = job.key if job else JobKey("acme", "gone")
     shop.store = Stale(key)
     if job:
         shop.store.create(job, None)
@@ -317,11 +331,11 @@ def test_one_bad_row_does_not_stop_the_sweep(shop: Shop) -> None:
 
     shop.store = Unreadable()
     jobs = [a_job(due_at=START - n * MILLISECOND) for n in range(5)]
-    bad = key_of(jobs[2])
+    bad = jobs[2].key
     for job in jobs:
         kept(shop, job)
     assert shop.sweeper.sweep() == {"resend": 4, "error": 1}
-    assert {key for _, key, _ in shop.queue.sent} == {key_of(job) for job in jobs} - {bad}
+    assert {key for _, key, _ in shop.queue.sent} == {job.key for job in jobs} - {bad}
 
 
 def test_a_row_of_dynamodb_that_cannot_be_read_does_not_stop_the_sweep(
@@ -334,4 +348,4 @@ def test_a_row_of_dynamodb_that_cannot_be_read_does_not_stop_the_sweep(
     dynamodb.update_item(TableName=table, Key=bad, UpdateExpression="REMOVE created_at")
     sweeper = Sweeper(dynamo_store, shop.queue, some_settings(), shop.clock)
     assert sweeper.sweep() == {"resend": 1, "requeue": 1, "error": 1}
-    assert {key for _, key, _ in shop.queue.sent} == {key_of(job) for job in jobs[1:]}
+    assert {key for _, key, _ in shop.queue.sent} == {job.key for job in jobs[1:]}

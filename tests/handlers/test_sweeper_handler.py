@@ -44,12 +44,21 @@ def test_a_sweep_with_nothing_to_do_says_so_and_counts_itself(
         assert stack.sweep() == {}
     assert [(line["event"], line["steps"]) for line in lines] == [("sweep.done", {})]
     [metrics] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
-    assert metrics["Sweeps"] == [1.0]
+    assert (metrics["Sweeps"], "SweepErrors" in metrics) == ([1.0], False)
 
 
-def test_a_job_whose_message_was_lost_is_sent_again_and_done(stack: Deployment, request: pytest.FixtureRequest) -> None:
+def _counted(capsys: pytest.CaptureFixture[str], name: str) -> list[float]:
+    """Return what was counted under a name since this was asked for last."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    return [value for line in lines for value in line.get(name, [])]
+
+
+def test_a_job_whose_message_was_lost_is_counted_sent_again_and_done(
+    stack: Deployment, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
     with patch.object(SqsJobQueue, "send", side_effect=OSError("no route to SQS")):
         job_id = _submit()
+    assert _counted(capsys, "JobsNotSent") == [1.0]
     assert stack.messages() == []
     request.getfixturevalue("later")
     assert stack.sweep() == {"resend": 1}
@@ -57,7 +66,9 @@ def test_a_job_whose_message_was_lost_is_sent_again_and_done(stack: Deployment, 
     assert call("GET", f"/jobs/{job_id}").json["status"] == "failed", "its document is missing: it was worked on"
 
 
-def test_one_bad_row_does_not_stop_the_sweep(stack: Deployment, request: pytest.FixtureRequest) -> None:
+def test_one_bad_row_does_not_stop_the_sweep_and_is_counted(
+    stack: Deployment, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
     jobs = [_submit() for _ in range(3)]
     stack.messages()
     request.getfixturevalue("later")
@@ -70,6 +81,7 @@ def test_one_bad_row_does_not_stop_the_sweep(stack: Deployment, request: pytest.
 
     with patch.object(DynamoJobStore, "get", broken), logged() as lines:
         assert stack.sweep() == {"resend": 2, "error": 1}
+    assert _counted(capsys, "SweepErrors") == [1.0]
     [line] = [line for line in lines if line["event"] == "sweep.error"]
     assert (line["job_id"], line["tenant"]) == (jobs[1], "acme")
 

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Defer, Fail, Job, Retry
+from analysis_jobs.claims import UnknownJob
 from analysis_jobs.payloads import MAX_PAYLOAD_BYTES
 from analysis_jobs.record import HistoryEntry, JobFailure, JobKey, JobRecord, Payload, Usage
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.transitions import Status
-from analysis_jobs.work import Message, UnknownJob
+from analysis_jobs.work import Message
 from tests.handlers.builders import (
     MILLISECOND,
     MINUTE,
@@ -25,7 +26,6 @@ from tests.handlers.builders import (
     Shop,
     Value,
     a_job,
-    key_of,
     says,
 )
 
@@ -78,6 +78,7 @@ def test_a_job_ends_with_its_result() -> None:
         result=Payload(text='{"text":"gold","pounds":0.0}'),
         failure=None,
         usage=Usage(1, 12, 3),
+        models={"some.model": Usage(1, 12, 3)},
         code_version="v7",
         claimant=after.claimant,
         history=(
@@ -93,7 +94,7 @@ def test_a_job_ends_with_its_result_on_dynamodb_too(dynamo_store: DynamoJobStore
     shop = Shop([asking], ScriptedModel(says("gold")))
     job = a_job(subject="books/42", client="web")
     dynamo_store.create(job, None)
-    replace(shop.worker, store=dynamo_store).handle(Message(key_of(job), QUEUE_ARN, "receipt"))
+    replace(shop.worker, store=dynamo_store).handle(Message(job.key, QUEUE_ARN, "receipt"))
     after = dynamo_store.latest("acme", "valuation", "books/42")
     assert after is not None
     assert (after.status, after.result) == (Status.COMPLETED, Payload(text='{"text":"gold","pounds":0.0}'))

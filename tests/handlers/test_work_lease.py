@@ -71,8 +71,9 @@ def test_a_beat_renews_the_lease_and_carries_progress_and_usage() -> None:
     shop.deliver(key)
     claimed, beaten = seen
     assert (claimed.lease_until, claimed.due_at) == (START + LEASE, START + LEASE)
+    models = {"some.model": Usage(1, 7, 1)}
     assert beaten == replace(
-        claimed, version=3, lease_until=START + EVERY + LEASE, progress=60, usage=Usage(2, 8, 2)
+        claimed, version=3, lease_until=START + EVERY + LEASE, progress=60, usage=Usage(2, 8, 2), models=models
     )  # and `due_at`, a key of an index, stays as it is
 
 
@@ -316,8 +317,8 @@ def test_an_end_that_cannot_be_written_gives_the_message_back(transition: Transi
 class ClosedQueue(MemoryQueue):
     """A queue that takes nothing."""
 
-    def send(self, lane: str, job: JobKey, *, dedupe: str, delay: timedelta = timedelta()) -> None:
-        raise ConnectionError(f"{lane} does not take {job} ({dedupe}, {delay})")
+    def send(self, lane: str, job: JobKey, **options: Any) -> None:
+        raise ConnectionError(f"{lane} does not take {job} ({options})")
 
 
 def test_a_job_whose_next_message_cannot_be_sent_is_due_and_its_old_message_comes_back() -> None:

@@ -35,7 +35,6 @@ from tests.handlers.builders import (
     Value,
     a_job,
     heartbeat_lives,
-    key_of,
 )
 from tests.handlers.events import logged
 
@@ -116,9 +115,9 @@ def test_no_beat_wakes_a_job_that_has_ended(ended: Transition) -> None:
     shop = Shop([gold])
     job = a_job(status=Status.PROCESSING, fence=1, attempt=1, lease_until=START + LEASE, cancel_asked_at=START)
     shop.store.create(job, None)
-    over = shop.store.transition(key_of(job), ended, Changes({"due_at": None}), now=START, read=job).job
+    over = shop.store.transition(job.key, ended, Changes({"due_at": None}), now=START, read=job).job
     late = shop.store.transition(
-        key_of(job), BEAT, Changes({"lease_until": START + timedelta(days=1)}), now=START, read=job
+        job.key, BEAT, Changes({"lease_until": START + timedelta(days=1)}), now=START, read=job
     )
     assert late == Refused(over)
 

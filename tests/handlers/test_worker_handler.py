@@ -9,6 +9,7 @@ from unittest.mock import patch
 import pytest
 
 import worker
+from analysis_jobs.claims import Claims
 from analysis_jobs.ids import new_id
 from analysis_jobs.stores.sqs import SqsJobQueue
 from analysis_jobs.work import Worker
@@ -109,7 +110,7 @@ def test_a_record_that_lacks_its_parts_is_reported_and_the_others_are_handled(st
 def test_a_fault_of_a_store_brings_the_message_back(stack: Deployment) -> None:
     _submit()
     [record] = stack.messages()
-    with patch.object(Worker, "_claim", side_effect=OSError("no route to DynamoDB")):
+    with patch.object(Claims, "take", side_effect=OSError("no route to DynamoDB")):
         assert stack.work(record) == [record["messageId"]]
     assert stack.work(record) == []
 
@@ -139,7 +140,7 @@ def test_each_end_is_counted_and_written(stack: Deployment, capsys: pytest.Captu
     _submit()
     capsys.readouterr()
     stack.work()
-    metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"JobsFailed"' in line]
     assert [(line["service"], line["JobsFailed"]) for line in metrics] == [("tests", [1.0])]
 
 

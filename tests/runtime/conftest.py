@@ -1,5 +1,6 @@
 """Functions to run: small ones written in the test, and the real package."""
 
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -44,8 +45,10 @@ def real_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def task_root(real_package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Unpack the real package once, for tests that leave it as it is."""
-    return _unpacked(real_package, tmp_path_factory.mktemp("package"))
+    """Unpack the real package once, with `greedy` beside it, for tests that leave it as it is."""
+    root = _unpacked(real_package, tmp_path_factory.mktemp("package"))
+    shutil.copy(Path(__file__).with_name("greedy.py"), root)
+    return root
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ Lambda has, and dies as it does there.
 
 import json
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,10 +41,10 @@ def small_aws(folder: Path) -> Iterator[tuple[Connection, StandIn]]:
             connection.boto3("dynamodb").create_table(
                 TableName="prompts",
                 BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("prompt", "version")],
+                AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("prompt", "item")],
                 KeySchema=[
                     {"AttributeName": "prompt", "KeyType": "HASH"},
-                    {"AttributeName": "version", "KeyType": "RANGE"},
+                    {"AttributeName": "item", "KeyType": "RANGE"},
                 ],
             )
             connection.boto3("sqs").create_queue(QueueName="jobs")
@@ -67,8 +66,11 @@ class SmallStack:
         """Upload a document, submit a job about it, and return the job's id."""
         name = "00000000000000000000000000/call.pdf"
         self.connection.boto3("s3").put_object(Bucket="artifacts", Key=f"uploads/acme/{name}", Body=document)
-        accepted = self.call("POST", "/jobs", {"analysis": "rfp-analysis", "input": {"document": name}})
-        return str(accepted["job_id"])
+        return self.submit_to("rfp-analysis", {"document": name})
+
+    def submit_to(self, analysis: str, given: dict[str, Any]) -> str:
+        """Submit a job, and return its id."""
+        return str(self.call("POST", "/jobs", {"analysis": analysis, "input": given})["job_id"])
 
     def job(self, job_id: str) -> dict[str, Any]:
         return self.call("GET", f"/jobs/{job_id}")
@@ -113,7 +115,7 @@ def function(connection: Connection, task_root: Path, name: str, *, timeout_s: f
         "AWS_CA_BUNDLE": connection.ca_bundle,
         "AWS_ENDPOINT_URL": connection.aws_url,
         "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": connection.stand_in_url,
-        "ANALYSES": "rfp_analysis",
+        "ANALYSES": "rfp_analysis,greedy",
         "TABLE_NAME": "jobs",
         "PROMPT_TABLE_NAME": "prompts",
         "BUCKET_NAME": "artifacts",
@@ -127,24 +129,3 @@ def function(connection: Connection, task_root: Path, name: str, *, timeout_s: f
         "POWERTOOLS_METRICS_NAMESPACE": "AnalysisJobs",
     }
     return Function(task_root, f"{name}.handler", timeout_s, memory_mb, environment)
-
-
-def swollen_pdf(megabytes: int) -> bytes:
-    """Return a PDF of a few kilobytes that unpacks to this much text on one page: PDFium needs a hundred times that."""
-    line = b"(Nothing to see here, and a lot of it.) Tj T*\n"
-    content = zlib.compress(b"BT /F1 12 Tf 14 TL 72 720 Td\n" + line * (1 + megabytes * 2**20 // len(line)) + b"ET", 9)
-    font = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
-    objects = [
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R"
-        b" /Resources << /Font << /F1 " + font + b" >> >> >>",
-        b"<< /Length %d /Filter /FlateDecode >>\nstream\n%s\nendstream" % (len(content), content),
-    ]
-    pdf, offsets = b"%PDF-1.7\n", []
-    for number, written in enumerate(objects, start=1):
-        offsets.append(len(pdf))
-        pdf += b"%d 0 obj\n%s\nendobj\n" % (number, written)
-    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    end = b"xref\n0 5\n0000000000 65535 f \n%strailer\n<< /Size 5 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n"
-    return pdf + end % (table, len(pdf))

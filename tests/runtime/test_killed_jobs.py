@@ -14,7 +14,9 @@ from cloud.stand_in import StandIn
 from tests.operations import as_logged, as_the_caller_sees, counted, require_shown
 from tests.runtime.conftest import Start
 from tests.runtime.lambda_runtime import Answer, LambdaRuntime
-from tests.runtime.small_stack import SmallStack, function, small_aws, swollen_pdf
+from tests.runtime.small_stack import REPOSITORY, SmallStack, function, small_aws
+
+DOCUMENT = REPOSITORY / "examples" / "rfp-analysis" / "documents" / "coastal-road-resilience.pdf"
 
 Deploy = Callable[..., LambdaRuntime]
 
@@ -54,12 +56,11 @@ def of(name: str, runtime: LambdaRuntime, job_id: str) -> list[str]:
     return list(as_logged(name, runtime.log.splitlines(), job_id=job_id))
 
 
-def test_a_document_that_needs_more_memory_than_there_is_fails_and_completes_with_more(
+def test_a_job_that_needs_more_memory_than_there_is_fails_and_completes_with_more(
     stack: SmallStack, deploy: Deploy
 ) -> None:
     stack.worker = small = deploy("worker", memory_mb=192)
-    document = swollen_pdf(megabytes=2)
-    job_id = stack.submit(document)
+    job_id = stack.submit_to("greedy", {"megabytes": 300})
     ends = []
     for attempt in (1, 2, 3):
         ends.append(died(stack.work()))
@@ -75,7 +76,7 @@ def test_a_document_that_needs_more_memory_than_there_is_fails_and_completes_wit
     require_shown(
         "out of memory",
         [
-            f"caller   uploads a PDF of {len(document) // 1000} KB; the worker has 192 MB",
+            "caller   submits a job that takes 300 MB; the worker has 192 MB",
             *turns,
             failures,
             as_the_caller_sees(failed),
@@ -88,7 +89,7 @@ def test_a_document_that_needs_more_memory_than_there_is_fails_and_completes_wit
 
 def test_a_run_that_cannot_be_stopped_in_time_is_killed_and_costs_an_attempt(stack: SmallStack, deploy: Deploy) -> None:
     stack.worker = short = deploy("worker", timeout_s=2)
-    job_id = stack.submit(swollen_pdf(megabytes=5))
+    job_id = stack.submit_to("greedy", {"seconds": 4})
     end = died(stack.work())
     stack.sweep_until("requeue")
     waiting = stack.job(job_id)
@@ -111,8 +112,8 @@ def test_a_stage_that_is_out_of_time_twice_fails_and_says_which(
     stack: SmallStack, deploy: Deploy, aws: tuple[Connection, StandIn]
 ) -> None:
     aws[1].set(first_token_s=60)
-    stack.worker = deploy("worker", timeout_s=2.5)
-    job_id = stack.submit(swollen_pdf(megabytes=0))
+    stack.worker = deploy("worker", timeout_s=5)
+    job_id = stack.submit(DOCUMENT.read_bytes())
     for _ in range(2):
         assert stack.work().value == {"batchItemFailures": []}
     [failures] = counted("worker", stack.worker.log.splitlines(), "JobsFailed")

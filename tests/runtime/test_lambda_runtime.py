@@ -1,6 +1,5 @@
 """How AWS's runtime client behaves: what the functions, and those who read their errors, can rely on."""
 
-import time
 from pathlib import Path
 
 from tests.runtime.conftest import StartSource
@@ -18,9 +17,7 @@ def test_a_function_gets_its_event_and_the_caller_its_value(start_source: StartS
 def test_a_second_event_finds_the_process_warm(start_source: StartSource) -> None:
     runtime = start_source("seen = []\ndef handler(event, context):\n    seen.append(event)\n    return seen\n")
     runtime.invoke(1)
-    began = time.perf_counter()
     assert runtime.invoke(2).value == [1, 2]
-    assert time.perf_counter() - began < runtime.init_s
     assert runtime.starts == 1
 
 
@@ -76,12 +73,12 @@ def handler(event, context):
     finally:
         open(event, "w").close()
 """
-    runtime = start_source(source, timeout_s=0.3)
+    runtime = start_source(source, timeout_s=1)
     pid = runtime.invoke(None).value
     error = runtime.invoke(str(tmp_path / "cleaned-up")).error
     assert error is not None
     assert error["errorType"] == "Sandbox.Timedout"
-    assert error["errorMessage"].endswith("Error: Task timed out after 0.30 seconds")
+    assert error["errorMessage"].endswith("Error: Task timed out after 1.00 seconds")
     assert runtime.invoke(None).value != pid
     assert runtime.starts == 2
     assert not (tmp_path / "cleaned-up").exists()

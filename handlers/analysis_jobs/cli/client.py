@@ -28,6 +28,7 @@ ENDED = frozenset({"completed", "failed", "cancelled"})
 # Full jitter below 1, 2, 4 … s: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
+_FOUND = 302
 _NOT_MODIFIED = 304
 _TOO_MANY = 429
 
@@ -51,7 +52,9 @@ class ApiError(CallError):
     def __init__(self, where: str, response: BaseHTTPResponse) -> None:
         self.status = response.status
         self.problem = _problem(response)
-        self.passing = self.status == _TOO_MANY or self.status >= 500  # noqa: PLR2004 - HTTP's classes
+        # Where a policy lets nothing in, it is the caller's to decide whether to wait for so long.
+        limited = self.problem.get("outcome") == "limited"
+        self.passing = (self.status == _TOO_MANY and not limited) or self.status >= 500  # noqa: PLR2004 - HTTP's classes
         self.retry_after_s = _seconds(response.headers.get("Retry-After"))
         self.detail = str(self.problem.get("detail") or self.problem.get("message") or self.problem)
         super().__init__(f"{where} answered {self.status}: {self.detail}")
@@ -128,6 +131,14 @@ class Client:
         status: Job = self.call("GET", _path(job_id), params={"wait": wait_s or None}).json()
         return status
 
+    def download(self, job_id: str, name: str) -> bytes:
+        """Return a file of a job, one of those that its status names."""
+        given = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        path = f"{self.url}{_path(job_id)}/files/{quote(name, safe='')}"
+        lead = self._patiently(lambda: self._send("GET", path, headers=given, leads=True))
+        # The link carries its own permission: S3 must not see the caller's token.
+        return self._patiently(lambda: self._send("GET", lead.headers["Location"])).data
+
     def jobs(self, **filters: object) -> Iterator[Job]:
         """Yield jobs, newest first; `filters` are the query's (status, client, subject, from, to, limit a page)."""
         cursor = None
@@ -183,7 +194,7 @@ class Client:
                 self._clock.sleep(timedelta(seconds=_pause_s(error, number)))
         return send()
 
-    def _send(self, method: str, url: str, **options: Any) -> BaseHTTPResponse:
+    def _send(self, method: str, url: str, *, leads: bool = False, **options: Any) -> BaseHTTPResponse:
         where = f"{method} {url.partition('?')[0]}"
         proxy = proxy_of(url)
         pool = self._pools.get(proxy)
@@ -195,6 +206,8 @@ class Client:
         except HTTPError as error:
             raise UnreachableError(f"{where} cannot be reached: {error}") from error
         # A redirect is none of ours: a token is not sent to wherever it leads.
+        if leads and response.status == _FOUND and "Location" in response.headers:
+            return response
         if response.status >= 300 and response.status != _NOT_MODIFIED:  # noqa: PLR2004 - HTTP's classes
             raise ApiError(where, response)
         return response

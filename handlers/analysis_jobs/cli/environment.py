@@ -6,6 +6,7 @@ from pathlib import Path
 
 URL_VARIABLE = "ANALYSIS_JOBS_URL"
 TOKEN_VARIABLE = "ANALYSIS_JOBS_TOKEN"  # noqa: S105 - the name of the variable
+PROMPT_TABLE_VARIABLE = "ANALYSIS_JOBS_PROMPT_TABLE"
 # The API is a host of AWS's: who reaches AWS through something that signs anew has told boto3 so.
 CA_BUNDLE_VARIABLE = "AWS_CA_BUNDLE"
 

@@ -1,8 +1,9 @@
-"""The commands about single jobs: submit, status, list, cancel, retry."""
+"""The commands about single jobs: submit, status, download, list, cancel, retry."""
 
 import argparse
 from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -17,13 +18,17 @@ _LISTED = ("job_id", "analysis", "status", "progress", "created_at", "subject", 
 def submit(client: Client, screen: Screen, options: argparse.Namespace) -> int:
     """Hand in a job, with `--wait` until it has ended; only `completed` is a success then."""
     document = {"document": client.upload(options.document)} if options.document else {}
-    names = ("subject", "priority", "client", "project")
+    names = ("subject", "priority", "trigger", "client", "project")
     members = {name: value for name in names if (value := getattr(options, name)) is not None}
     # With a key a call whose answer was lost can be made again, and finds the job that the first one made.
     key = options.idempotency_key or str(uuid4())
     job = client.submit(options.analysis, options.input | document, idempotency_key=key, **members)
+    why = f"{job['outcome']}: {reason['message']}" if (reason := job.get("reason")) else ""
+    if job["job_id"] is None:
+        screen.answer(job, [why])
+        return 1
     if not options.wait:
-        screen.answer(job, [f"{job['job_id']} {job['status']}"])
+        screen.answer(job, [f"{job['job_id']} {job['status']}  {why}".rstrip()])
         return 0
     screen.note(f"Submitted {options.analysis} as job {job['job_id']}")
     return _follow(client, screen, job["job_id"], options.timeout_s)
@@ -35,6 +40,23 @@ def status(client: Client, screen: Screen, options: argparse.Namespace) -> int:
         return _follow(client, screen, options.job_id, options.timeout_s)
     job = client.job(options.job_id)
     screen.answer(job, _described(job))
+    return 0
+
+
+def download(client: Client, screen: Screen, options: argparse.Namespace) -> int:
+    """Put a job's files, or the one that is named, into a folder."""
+    names = [options.name] if options.name else sorted(client.job(options.job_id)["files"])
+    if not names:
+        screen.note(f"Job {options.job_id} has no files")
+        return 1
+    options.to.mkdir(parents=True, exist_ok=True)
+    done = []
+    for name in names:
+        content = client.download(options.job_id, name)
+        target = options.to / Path(name).name  # whatever answers there must not choose the folder
+        target.write_bytes(content)
+        done.append({"name": name, "path": str(target), "size": len(content)})
+    screen.answer({"files": done}, (f"{file['path']}  {file['size']} bytes" for file in done))
     return 0
 
 
@@ -91,7 +113,9 @@ def _follow(client: Client, screen: Screen, job_id: str, timeout_s: float) -> in
 
 
 def _described(job: Job) -> list[str]:
-    rows = [(name, value) for name, value in _leaves(job) if name != "history"]
+    shown = {name: value for name, value in job.items() if name != "files"}
+    rows = [(name, value) for name, value in _leaves(shown) if name != "history"]
+    rows += [("file", f"{name}  {file['size']} bytes") for name, file in (job.get("files") or {}).items()]
     width = max(len(name) for name, _ in rows)
     return [f"{name:{width}}  {value}" for name, value in rows]
 

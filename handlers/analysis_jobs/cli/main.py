@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from analysis_jobs.cli import environment, jobs
+from analysis_jobs.cli import environment, jobs, prompt_options
 from analysis_jobs.cli.client import CallError, Client
 from analysis_jobs.cli.ledger import LedgerError
 from analysis_jobs.cli.screen import INTERRUPTED, Screen
@@ -18,7 +18,8 @@ from analysis_jobs.transitions import Status
 _TRIES = 6
 _EPILOG = f"""
 environment: {environment.URL_VARIABLE} the API's URL, {environment.TOKEN_VARIABLE} a token for it,
-{environment.CA_BUNDLE_VARIABLE} a file of who is trusted; for dead-letter queues also what boto3 reads
+{environment.CA_BUNDLE_VARIABLE} a file of who is trusted; {environment.PROMPT_TABLE_VARIABLE} the table of prompts;
+for prompts and dead-letter queues also what boto3 reads
 """
 
 
@@ -26,6 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns 0 where it did what it was asked, 1 where not, 2 where the question was wrong."""
     options = _parser().parse_args(arguments)
     screen = Screen(options.json)
+    if options.command == "prompts":
+        from analysis_jobs.cli import prompts  # noqa: PLC0415 - boto3 takes longer to import than the rest to run
+
+        return prompts.run(screen, options)
     try:
         token = environment.required(environment.TOKEN_VARIABLE, "the API wants a token")
         url = options.url or environment.required(environment.URL_VARIABLE, "where is the API? Or give --url")
@@ -50,6 +55,7 @@ def _run(client: Client, screen: Screen, options: argparse.Namespace, token: str
     commands = {
         "submit": jobs.submit,
         "status": jobs.status,
+        "download": jobs.download,
         "list": jobs.list_,
         "cancel": jobs.cancel,
         "retry": jobs.retry,
@@ -72,10 +78,16 @@ def _parser() -> argparse.ArgumentParser:
     status = command("status", "show a job")
     status.add_argument("job_id")
     _wait_options(status)
+    download = command("download", "save a job's files")
+    download.add_argument("job_id")
+    download.add_argument("name", nargs="?", help="one file (default: all)")
+    download.add_argument("--to", type=Path, default=Path(), metavar="FOLDER", help="where to (default: here)")
     _list_options(command("list", "show jobs, newest first"))
     for name, help_ in (("cancel", "cancel jobs"), ("retry", "run failed or cancelled jobs again")):
         command(name, help_).add_argument("job_id", nargs="+")
     _redrive_options(command("redrive", "run failed and dead-lettered jobs again, many at once"))
+    help_ = "show prompts, keep versions of them, and say which is active (with AWS credentials)"
+    prompt_options.add_commands(commands.add_parser("prompts", help=help_, description=help_))
     return parser
 
 
@@ -85,6 +97,7 @@ def _submit_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", type=_object, default={}, metavar="JSON", help="the input, or the rest of it")
     parser.add_argument("--subject", help="what is analysed, as books/42")
     parser.add_argument("--priority", help="the lane")
+    parser.add_argument("--trigger", help="the reason, of an analysis that has triggers")
     parser.add_argument("--client")
     parser.add_argument("--project")
     parser.add_argument("--idempotency-key", help="the same key and input answer the same job, for a day")

@@ -3,81 +3,147 @@
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from analysis_jobs.admission import Gate, Passage, Standing
 from analysis_jobs.clock import Clock, to_ms
-from analysis_jobs.record import Changes, HistoryEntry, IdempotencyKey, JobKey, JobRecord, Listing, trimmed_history
+from analysis_jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Listing
 from analysis_jobs.stores.items import (
     DUE_SHARDS,
     Item,
-    attributes,
     from_item,
-    history_item,
     index_value,
     job_item_key,
     key_of,
     to_item,
 )
-from analysis_jobs.stores.ports import Created, Existing, Landed, Page, Refused, require_read
-from analysis_jobs.transitions import Guard, Transition
+from analysis_jobs.stores.pointers import (
+    Put,
+    idempotency_item_key,
+    plain_pointer,
+    prolonged,
+    rate_key,
+    rate_pointer,
+    read_rate,
+    read_subject,
+    read_used,
+    subject_key,
+    subject_pointer,
+    used_key,
+)
+from analysis_jobs.stores.ports import (
+    Created,
+    Existing,
+    Landed,
+    Overtaken,
+    Page,
+    Refused,
+    Superseded,
+    require_read,
+)
+from analysis_jobs.stores.updates import Update
+from analysis_jobs.transitions import RETRY, Transition
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-_CONDITIONS: dict[Guard, str] = {
-    Guard.TOKEN: "#fence = :fence",
-    Guard.LEASE_EXPIRED: "(attribute_not_exists(#lease_until) OR #lease_until <= :now)",
-    Guard.ATTEMPTS_LEFT: "#attempt < #max_attempts",
-    Guard.ATTEMPTS_SPENT: "#attempt >= #max_attempts",
-    Guard.WAITED: "(attribute_not_exists(#not_before) OR #not_before <= :now)",
-    Guard.IN_TIME: "#deadline > :now",
-    Guard.PAST_DEADLINE: "#deadline <= :now",
-    Guard.UNCHANGED: "#version = :version",
-    Guard.CANCEL_ASKED: "attribute_exists(#cancel_asked_at)",
-    Guard.NOT_CANCELLED: "attribute_not_exists(#cancel_asked_at)",
-}
 # Two submissions of one idempotency key, or of one subject, at the same instant: DynamoDB cancels one of the two.
 _CONFLICT_TRIES = 8
 _BATCH_GET_LIMIT = 100
+_CHECK_FAILED = "ConditionalCheckFailed"
+_CONFLICT = "TransactionConflict"
 
 
 class DynamoJobStore:
-    """One item a job, one a subject (its newest job), one an idempotency key; see `items` for the layout."""
+    """One item a job, and those that stand beside them; see `items` and `pointers` for the layout."""
 
     def __init__(self, client: DynamoDBClient, table: str, clock: Clock) -> None:
         self._client = client
         self._table = table
         self._clock = clock
 
-    def create(self, job: JobRecord, idempotency: IdempotencyKey | None) -> Created | Existing:
+    def create(
+        self, job: JobRecord, idempotency: IdempotencyKey | None, pointer_until: datetime | None = None
+    ) -> Created | Existing:
         """See `JobStore.create`. One request, and one more where the key was used before."""
         writes = [self._put_new(to_item(job))]
         if job.subject is not None:
-            pointer = _subject_key(job.tenant, job.analysis, job.subject) | {"job_id": {"S": job.job_id}}
-            writes.append(self._put(pointer))
+            writes.append(self._put(plain_pointer(job, pointer_until)))
         if idempotency is not None:
-            writes.append(self._put_idempotency_key(job, idempotency))
+            writes.append(self._put_key(job, idempotency))
         if len(writes) == 1:
             # An id is fresh (80 random bits): a row of this id is our own, from an earlier try of this request.
             with suppress(self._client.exceptions.ConditionalCheckFailedException):
                 self._client.put_item(**writes[0])
             return Created(job)
         for _ in range(_CONFLICT_TRIES):
-            outcome = self._transact(writes)
-            if outcome is None or (idempotency is None and outcome == "ConditionalCheckFailed"):
+            failed = self._transact([{"Put": write} for write in writes])
+            if not failed or (idempotency is None and _CHECK_FAILED in failed):
                 return Created(job)
-            if idempotency is not None and outcome == "ConditionalCheckFailed":
+            if idempotency is not None and _CHECK_FAILED in failed:
                 existing = self._existing(job.tenant, idempotency)
                 # Our own write, where an earlier try landed after all.
                 return Created(job) if existing.job_id == job.job_id else existing
             self._pause()
         raise TimeoutError(f"job {job.job_id}: {_CONFLICT_TRIES} conflicting submissions in a row")
+
+    def standing(
+        self, gate: Gate, idempotency: IdempotencyKey | None, now: datetime
+    ) -> tuple[Standing, Existing | None]:
+        """See `JobStore.standing`. A batch of strongly consistent reads, and one of the newest job."""
+        subject, rate = subject_key(gate.tenant, gate.analysis, gate.subject), rate_key(gate)
+        key = idempotency_item_key(gate.tenant, idempotency) if idempotency else None
+        found = {item["item"]["S"]: item for item in self._batch([k for k in (subject, rate, key) if k])}
+        pointer = read_subject(found.get(subject["item"]["S"]))
+        used = found.get(key["item"]["S"]) if key else None
+        if used and int(used["expires_at"]["N"]) <= int(now.timestamp()):
+            used = None
+        # The row after its pointer: what has ended by then stays so, unless the pointer changes too.
+        latest = self.get(JobKey(gate.tenant, pointer.job_id)) if pointer and not used else None
+        return Standing(pointer, latest, read_rate(found.get(rate["item"]["S"]) if rate else None)), read_used(used)
+
+    def admit(self, job: JobRecord, idempotency: IdempotencyKey | None, passage: Passage) -> Created | Overtaken:
+        """See `JobStore.admit`. One request."""
+        writes = [self._put_new(to_item(job)), self._put(subject_pointer(passage))]
+        if rate := rate_pointer(passage):
+            writes.append(self._put(rate))
+        if idempotency:
+            writes.append(self._put_key(job, idempotency))
+        failed = self._transact([{"Put": write} for write in writes])
+        # A row of this id is our own, from an earlier try of this request.
+        return Created(job) if not failed or failed[0] == _CHECK_FAILED else Overtaken()
+
+    def remember(self, tenant: str, idempotency: IdempotencyKey, answered: Existing, now: datetime) -> Existing | None:
+        """See `JobStore.remember`. One request, and one more where the key was used before."""
+        try:
+            self._client.put_item(**self._put(used_key(tenant, idempotency, answered, now)))
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return self._existing(tenant, idempotency)
+        return None
+
+    def retry(
+        self,
+        job: JobRecord,
+        changes: Changes,
+        *,
+        now: datetime,
+        pointer_until: datetime,
+        newest_only: bool,
+    ) -> Landed | Refused | Superseded:
+        """See `JobStore.retry`. One transaction, and a read of what became of it."""
+        row = Update(job.key, RETRY, changes, now, job).arguments() | {"Key": job_item_key(job.key)}
+        pointer = prolonged(job, pointer_until, newest_only=newest_only)
+        failed = self._transact([{"Update": {"TableName": self._table, **update}} for update in (row, pointer)])
+        if _CHECK_FAILED in failed[1:]:
+            newest = read_subject(self._get(pointer["Key"]))
+            return Superseded(newest.job_id if newest else "")
+        now_it_is = self.get(job.key)
+        return Landed(now_it_is) if not failed and now_it_is else Refused(now_it_is)
 
     def get(self, key: JobKey) -> JobRecord | None:
         """See `JobStore.get`. One strongly consistent read."""
@@ -86,7 +152,7 @@ class DynamoJobStore:
 
     def latest(self, tenant: str, analysis: str, subject: str) -> JobRecord | None:
         """See `JobStore.latest`. Two strongly consistent reads, so a job is seen as soon as it was submitted."""
-        pointer = self._get(_subject_key(tenant, analysis, subject))
+        pointer = self._get(subject_key(tenant, analysis, subject))
         return self.get(JobKey(tenant, pointer["job_id"]["S"])) if pointer else None
 
     def transition(
@@ -100,7 +166,7 @@ class DynamoJobStore:
     ) -> Landed | Refused:
         """See `JobStore.transition`. One conditional write, whose refusal brings the row along."""
         require_read(transition, read)
-        update = _Update(key, transition, changes, now, read)
+        update = Update(key, transition, changes, now, read)
         try:
             response = self._client.update_item(
                 TableName=self._table,
@@ -153,50 +219,55 @@ class DynamoJobStore:
             ):
                 yield from (key_of(item) for item in page["Items"])
 
-    def _put(self, item: Item) -> dict[str, Any]:
-        return {"TableName": self._table, "Item": item}
+    def waiting(self, lane: str, limit: int) -> list[JobKey]:
+        """See `JobStore.waiting`. One query of the sparse index."""
+        response = self._client.query(
+            TableName=self._table,
+            IndexName="waiting",
+            KeyConditionExpression="#lane = :lane",
+            ExpressionAttributeNames={"#lane": "lane"},
+            ExpressionAttributeValues={":lane": {"S": lane}},
+            Limit=limit,
+        )
+        return [key_of(item) for item in response["Items"]]
+
+    def _put(self, put: Put) -> dict[str, Any]:
+        return {"TableName": self._table, **put}
 
     def _put_new(self, item: Item) -> dict[str, Any]:
         # A copy of this request that arrives late must not put a job that is at work back to its beginning.
-        return self._put(item) | {
-            "ConditionExpression": "attribute_not_exists(#item)",
-            "ExpressionAttributeNames": {"#item": "item"},
-        }
+        return self._put(
+            {
+                "Item": item,
+                "ConditionExpression": "attribute_not_exists(#item)",
+                "ExpressionAttributeNames": {"#item": "item"},
+            }
+        )
 
-    def _put_idempotency_key(self, job: JobRecord, idempotency: IdempotencyKey) -> dict[str, Any]:
-        item = _idempotency_key(job.tenant, idempotency) | {
-            "job_id": {"S": job.job_id},
-            "body_digest": {"S": idempotency.body_digest},
-            "expires_at": {"N": str(int(idempotency.expires_at.timestamp()))},
-        }
-        return self._put(item) | {
-            # TTL deletes late, up to days: an expired key counts as gone.
-            "ConditionExpression": "attribute_not_exists(#item) OR #expires_at <= :now",
-            "ExpressionAttributeNames": {"#item": "item", "#expires_at": "expires_at"},
-            "ExpressionAttributeValues": {":now": {"N": str(int(job.created_at.timestamp()))}},
-        }
+    def _put_key(self, job: JobRecord, idempotency: IdempotencyKey) -> dict[str, Any]:
+        answered = Existing(job.job_id, idempotency.body_digest)
+        return self._put(used_key(job.tenant, idempotency, answered, job.created_at))
 
-    def _transact(self, writes: list[dict[str, Any]]) -> str | None:
-        """Write all or nothing. Returns None where it landed, else why it did not."""
+    def _transact(self, writes: list[dict[str, Any]]) -> list[str]:
+        """Write all or nothing. Returns nothing where it landed, else for each write why it did not."""
         try:
-            self._client.transact_write_items(TransactItems=[{"Put": write} for write in writes])  # type: ignore[typeddict-item]
+            self._client.transact_write_items(TransactItems=writes)  # type: ignore[arg-type]
         except self._client.exceptions.TransactionCanceledException as error:
-            reasons = {reason["Code"] for reason in error.response["CancellationReasons"]}
-            for known in ("ConditionalCheckFailed", "TransactionConflict"):
-                if known in reasons:
-                    return known
+            reasons = [reason["Code"] for reason in error.response["CancellationReasons"]]
+            if {_CHECK_FAILED, _CONFLICT} & set(reasons):
+                return reasons
             raise
         except ClientError as error:
             if error.response["Error"]["Code"] == "TransactionInProgressException":
-                return "TransactionConflict"
+                return [_CONFLICT]
             raise
-        return None
+        return []
 
     def _existing(self, tenant: str, idempotency: IdempotencyKey) -> Existing:
-        item = self._get(_idempotency_key(tenant, idempotency))
-        if item is None:
+        used = read_used(self._get(idempotency_item_key(tenant, idempotency)))
+        if used is None:
             raise LookupError("an idempotency key vanished between two requests")
-        return Existing(item["job_id"]["S"], item["body_digest"]["S"])
+        return used
 
     def _get(self, key: Item) -> Mapping[str, Any] | None:
         return self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
@@ -227,86 +298,18 @@ class DynamoJobStore:
         found: dict[JobKey, JobRecord] = {}
         for start in range(0, len(keys), _BATCH_GET_LIMIT):
             wanted = [job_item_key(key) for key in keys[start : start + _BATCH_GET_LIMIT]]
-            while wanted:
-                response = self._client.batch_get_item(
-                    RequestItems={self._table: {"Keys": wanted, "ConsistentRead": True}}
-                )
-                found |= {key_of(item): from_item(item) for item in response["Responses"].get(self._table, [])}
-                unprocessed = response["UnprocessedKeys"].get(self._table)
-                wanted = list(unprocessed["Keys"]) if unprocessed else []
-                if wanted:
-                    self._pause()
+            found |= {key_of(item): from_item(item) for item in self._batch(wanted)}
         return [found[key] for key in keys if key in found]
 
-
-class _Update:
-    """One transition as the arguments of `UpdateItem`."""
-
-    def __init__(
-        self,
-        key: JobKey,
-        transition: Transition,
-        changes: Changes,
-        now: datetime,
-        read: JobRecord | None,
-    ) -> None:
-        self._names: dict[str, str] = {}
-        self._values: dict[str, Any] = {}
-        self._sets: list[str] = []
-        self._removes: list[str] = []
-        for name, value in ({"status": str(transition.target)} | dict(changes.values)).items():
-            for attribute, serialized in attributes(key, name, value).items():
-                self._assign(attribute, serialized)
-        for name, step in {"version": 1, **transition.counters}.items():
-            self._sets.append(f"{self._name(name)} = {self._name(name)} + {self._value(f'add_{name}', _number(step))}")
-        if transition.recorded:
-            self._record(HistoryEntry(now, transition.name, transition.target), transition, read)
-        self._condition = " OR ".join(
-            self._source(str(status), guards, now, read) for status, guards in transition.sources.items()
-        )
-
-    def arguments(self) -> dict[str, Any]:
-        remove = f" REMOVE {', '.join(self._removes)}" if self._removes else ""
-        return {
-            "UpdateExpression": f"SET {', '.join(self._sets)}{remove}",
-            "ConditionExpression": self._condition,
-            "ExpressionAttributeNames": self._names,
-            "ExpressionAttributeValues": self._values,
-        }
-
-    def _assign(self, name: str, value: Any) -> None:
-        if value is None:
-            self._removes.append(self._name(name))
-        else:
-            self._sets.append(f"{self._name(name)} = {self._value(name, value)}")
-
-    def _record(self, entry: HistoryEntry, transition: Transition, read: JobRecord | None) -> None:
-        history = self._name("history")
-        whole = trimmed_history(transition, entry, read)
-        added = self._value("history", {"L": [history_item(entry) for entry in whole or (entry,)]})
-        self._sets.append(f"{history} = {added if whole else f'list_append({history}, {added})'}")
-
-    def _source(self, status: str, guards: frozenset[Guard], now: datetime, read: JobRecord | None) -> str:
-        clauses = [f"{self._name('status')} = {self._value(f'from_{status}', {'S': status})}"]
-        for guard in sorted(guards, key=lambda guard: guard.name):
-            clauses.append(_CONDITIONS[guard])
-            for name in re.findall(r"#(\w+)", _CONDITIONS[guard]):
-                self._name(name)
-            if guard is Guard.TOKEN and read:
-                self._value("fence", _number(read.fence))
-            if guard is Guard.UNCHANGED and read:
-                self._value("version", _number(read.version))
-            if ":now" in _CONDITIONS[guard]:
-                self._value("now", _number(to_ms(now)))
-        return f"({' AND '.join(clauses)})"
-
-    def _name(self, name: str) -> str:
-        self._names[f"#{name}"] = name
-        return f"#{name}"
-
-    def _value(self, name: str, value: Any) -> str:
-        self._values[f":{name}"] = value
-        return f":{name}"
+    def _batch(self, wanted: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
+        """Yield the items of up to 100 keys that there are, strongly consistent, in any order."""
+        while wanted:
+            response = self._client.batch_get_item(RequestItems={self._table: {"Keys": wanted, "ConsistentRead": True}})
+            yield from response["Responses"].get(self._table, [])
+            unprocessed = response["UnprocessedKeys"].get(self._table)
+            wanted = list(unprocessed["Keys"]) if unprocessed else []
+            if wanted:
+                self._pause()
 
 
 def _range(listing: Listing) -> tuple[str, str]:
@@ -316,15 +319,3 @@ def _range(listing: Listing) -> tuple[str, str]:
         # What sorts right below the cursor. (A start key would be shorter, but must lie within the range.)
         last = min(last, f"{listing.before_id[:-1]}{chr(ord(listing.before_id[-1]) - 1)}~")
     return listing.first_id or "", last
-
-
-def _number(value: int) -> dict[str, str]:
-    return {"N": str(value)}
-
-
-def _subject_key(tenant: str, analysis: str, subject: str) -> Item:
-    return {"tenant": {"S": tenant}, "item": {"S": f"subject#{analysis}#{subject}"}}
-
-
-def _idempotency_key(tenant: str, idempotency: IdempotencyKey) -> Item:
-    return {"tenant": {"S": tenant}, "item": {"S": f"key#{idempotency.digest}"}}

@@ -1,11 +1,12 @@
 """How a `JobRecord` is written as a DynamoDB item, and read back.
 
 Key: `tenant` and `item` (`job#<id>`). What a beat changes (lease, progress, usage) is in no index key, so that a
-heartbeat costs one write. `due_at` and `due_shard` exist only while a next step is owed: the index `due` is sparse.
+heartbeat costs one write. `due_at` and `due_shard` exist only while a next step is owed: the index `due` is sparse. So
+is `waiting`, of a lane and the place in it, which a job of a tier has while it may be claimed.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, astuple, fields
 from datetime import datetime
 from typing import Any
 from zlib import crc32
@@ -13,7 +14,7 @@ from zlib import crc32
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from analysis_jobs.clock import from_ms, to_ms
-from analysis_jobs.record import HistoryEntry, JobFailure, JobKey, JobRecord, Payload, Usage
+from analysis_jobs.record import HistoryEntry, JobFailure, JobKey, JobRecord, Payload, StoredFile, Usage
 from analysis_jobs.transitions import Status
 
 # A partition of an index takes 1,000 writes a second; the sweeper asks every shard, so there are few.
@@ -24,7 +25,7 @@ type Item = dict[str, Any]
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 _TIMES = {"created_at", "deadline", "due_at", "not_before", "lease_until", "finished_at", "cancel_asked_at"}
-_NUMBERS = {"version", "attempt", "max_attempts", "fence", "sends", "progress"}
+_NUMBERS = {"version", "attempt", "max_attempts", "fence", "rank", "sends", "progress"}
 # Where a field's value also makes an index key; the tenant is part of every one.
 _INDEXED = {"status": "tenant_status", "client": "tenant_client", "subject": "tenant_subject"}
 
@@ -56,7 +57,7 @@ def attributes(key: JobKey, name: str, value: Any) -> dict[str, Any]:
 
 def to_item(job: JobRecord) -> Item:
     """Return the whole row of a job."""
-    key = JobKey(job.tenant, job.job_id)
+    key = job.key
     item = job_item_key(key)
     for field in fields(job):
         if field.name not in ("tenant", "job_id"):
@@ -89,15 +90,14 @@ def _plain(name: str, value: Any) -> Any:
             return to_ms(value)
         case Payload():
             return {name: text for name, text in asdict(value).items() if text is not None}
-        case Usage() | JobFailure():
+        case JobFailure() | JobKey():
             return asdict(value)
-    if name == "history":
-        return [_plain_entry(entry) for entry in value]
-    if name == "stages_completed":
-        return list(value)
-    if name in ("checkpoints", "timeouts"):
-        return dict(value)
-    return value
+    return _ENCODERS[name](value) if name in _ENCODERS else value
+
+
+def _plain_usage(usage: Usage) -> dict[str, int]:
+    """Few calls use a cache; a row without those counts is read by the code of before, too."""
+    return {part: amount for part, amount in asdict(usage).items() if amount or not part.startswith("cache_")}
 
 
 def _plain_entry(entry: HistoryEntry) -> dict[str, Any]:
@@ -113,19 +113,43 @@ def _history(value: Any) -> tuple[HistoryEntry, ...]:
     return tuple(HistoryEntry(from_ms(int(e["at"])), e["transition"], Status(e["status"])) for e in value)
 
 
+def _files(value: Any) -> dict[str, StoredFile]:
+    found = {}
+    for name, text in value.items():
+        fence, size, content_type = text.split(" ", 2)
+        found[name] = StoredFile(int(fence), int(size), content_type)
+    return found
+
+
+def _models(value: Any) -> dict[str, Usage]:
+    return {model: Usage(*map(int, text.split(" "))) for model, text in value.items()}
+
+
 def _counts(value: Any) -> dict[str, int]:
     return {name: int(count) for name, count in value.items()}
 
 
+_ENCODERS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("checkpoints", "prompts", "timeouts"), dict),
+    # One short text each: every write pays for the row's size.
+    "files": lambda files: {name: f"{each.fence} {each.size} {each.content_type}" for name, each in files.items()},
+    "history": lambda entries: [_plain_entry(entry) for entry in entries],
+    "models": lambda models: {name: " ".join(map(str, astuple(usage))) for name, usage in models.items()},
+    "stages_completed": list,
+    "usage": _plain_usage,
+}
 _DECODERS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(_TIMES, lambda value: from_ms(int(value))),
     **dict.fromkeys(_NUMBERS, int),
     **dict.fromkeys(("input", "result"), lambda value: Payload(**value)),
     "expires_at": lambda value: from_ms(int(value) * 1000),
     "failure": lambda value: JobFailure(**value),
+    "files": _files,
     "history": _history,
+    "models": _models,
     "stages_completed": tuple,
     "status": Status,
     "timeouts": _counts,
+    "turn_of": lambda value: JobKey(**value),
     "usage": lambda value: Usage(**_counts(value)),
 }

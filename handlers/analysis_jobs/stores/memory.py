@@ -5,19 +5,22 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 
+from analysis_jobs.admission import Gate, Passage, RatePointer, Standing, SubjectPointer
 from analysis_jobs.record import Changes, HistoryEntry, IdempotencyKey, JobKey, JobRecord, Listing, trimmed_history
 from analysis_jobs.stores.ports import (
     Created,
     Existing,
     Landed,
     NotFound,
+    Overtaken,
     Page,
     PresignedPost,
     Refused,
+    Superseded,
     TooLarge,
     require_read,
 )
-from analysis_jobs.transitions import Guard, Transition
+from analysis_jobs.transitions import RETRY, Guard, Transition
 
 
 @dataclass(frozen=True)
@@ -42,26 +45,95 @@ _GUARDS: dict[Guard, Callable[[_Check], bool]] = {
 
 
 class MemoryJobStore:
-    """The table of jobs as three dictionaries; a lock makes each write one step, as a worker's heartbeat needs it."""
+    """The table of jobs as four dictionaries; a lock makes each write one step, as a worker's heartbeat needs it."""
 
     def __init__(self) -> None:
         self.jobs: dict[JobKey, JobRecord] = {}
-        self._keys: dict[tuple[str, str], tuple[IdempotencyKey, str]] = {}
-        self._subjects: dict[tuple[str, str, str], str] = {}
+        self._keys: dict[tuple[str, str], tuple[IdempotencyKey, Existing]] = {}
+        self._subjects: dict[tuple[str, str, str], SubjectPointer] = {}
+        self._rates: dict[tuple[str, str, str | None], RatePointer] = {}
         self._lock = Lock()
 
-    def create(self, job: JobRecord, idempotency: IdempotencyKey | None) -> Created | Existing:
+    def create(
+        self,
+        job: JobRecord,
+        idempotency: IdempotencyKey | None,
+        pointer_until: datetime | None = None,  # noqa: ARG002 - nothing expires here
+    ) -> Created | Existing:
         """See `JobStore.create`."""
         with self._lock:
             if idempotency:
-                used = self._keys.get((job.tenant, idempotency.digest))
-                if used and used[1] != job.job_id and used[0].expires_at > job.created_at:
-                    return Existing(used[1], used[0].body_digest)
-                self._keys[job.tenant, idempotency.digest] = (idempotency, job.job_id)
+                used = self._used(job.tenant, idempotency, job.created_at)
+                if used and used.job_id != job.job_id:
+                    return used
+                self._keep(job.tenant, idempotency, Existing(job.job_id, idempotency.body_digest))
             # A copy of this request that arrives late must not put a job that is at work back to its beginning.
-            if self.jobs.setdefault(JobKey(job.tenant, job.job_id), job) is job and job.subject is not None:
-                self._subjects[job.tenant, job.analysis, job.subject] = job.job_id
+            if self.jobs.setdefault(job.key, job) is job and job.subject is not None:
+                self._subjects[job.tenant, job.analysis, job.subject] = SubjectPointer(job.job_id)
         return Created(job)
+
+    def standing(
+        self, gate: Gate, idempotency: IdempotencyKey | None, now: datetime
+    ) -> tuple[Standing, Existing | None]:
+        """See `JobStore.standing`."""
+        with self._lock:
+            pointer = self._subjects.get((gate.tenant, gate.analysis, gate.subject))
+            latest = self.jobs.get(JobKey(gate.tenant, pointer.job_id)) if pointer else None
+            rate = self._rates.get((gate.tenant, gate.analysis, gate.rate))
+            return Standing(pointer, latest, rate), self._used(gate.tenant, idempotency, now)
+
+    def admit(self, job: JobRecord, idempotency: IdempotencyKey | None, passage: Passage) -> Created | Overtaken:
+        """See `JobStore.admit`."""
+        gate, seen = passage.gate, passage.seen
+        subject, rate = (gate.tenant, gate.analysis, gate.subject), (gate.tenant, gate.analysis, gate.rate)
+        with self._lock:
+            if job.key in self.jobs:
+                return Created(job)  # our own, of an earlier try
+            as_seen = self._subjects.get(subject) == seen.subject and self._rates.get(rate) == seen.rate
+            if not as_seen or self._used(job.tenant, idempotency, job.created_at):
+                return Overtaken()
+            self.jobs[job.key] = job
+            self._subjects[subject] = passage.subject
+            if passage.rate:
+                self._rates[rate] = passage.rate
+            if idempotency:
+                self._keep(job.tenant, idempotency, Existing(job.job_id, idempotency.body_digest))
+        return Created(job)
+
+    def remember(self, tenant: str, idempotency: IdempotencyKey, answered: Existing, now: datetime) -> Existing | None:
+        """See `JobStore.remember`."""
+        with self._lock:
+            used = self._used(tenant, idempotency, now)
+            if used is None:
+                self._keep(tenant, idempotency, answered)
+            return used
+
+    def retry(
+        self,
+        job: JobRecord,
+        changes: Changes,
+        *,
+        now: datetime,
+        pointer_until: datetime,  # noqa: ARG002 - nothing expires here
+        newest_only: bool,
+    ) -> Landed | Refused | Superseded:
+        """See `JobStore.retry`."""
+        subject = (job.tenant, job.analysis, str(job.subject))
+        with self._lock:
+            pointer = self._subjects.get(subject) or SubjectPointer(job.job_id)
+            if newest_only and pointer.job_id != job.job_id:
+                return Superseded(pointer.job_id)
+            outcome = self._take(job.key, RETRY, changes, now, job)
+            if isinstance(outcome, Landed):
+                self._subjects[subject] = replace(pointer, version=pointer.version + 1)
+            return outcome
+
+    def _used(self, tenant: str, idempotency: IdempotencyKey | None, now: datetime) -> Existing | None:
+        used = self._keys.get((tenant, idempotency.digest)) if idempotency else None
+        return used[1] if used and used[0].expires_at > now else None
+
+    def _keep(self, tenant: str, idempotency: IdempotencyKey, answered: Existing) -> None:
+        self._keys[tenant, idempotency.digest] = (idempotency, answered)
 
     def get(self, key: JobKey) -> JobRecord | None:
         """See `JobStore.get`."""
@@ -69,8 +141,8 @@ class MemoryJobStore:
 
     def latest(self, tenant: str, analysis: str, subject: str) -> JobRecord | None:
         """See `JobStore.latest`."""
-        job_id = self._subjects.get((tenant, analysis, subject))
-        return self.get(JobKey(tenant, job_id)) if job_id else None
+        pointer = self._subjects.get((tenant, analysis, subject))
+        return self.get(JobKey(tenant, pointer.job_id)) if pointer else None
 
     def transition(
         self,
@@ -84,14 +156,19 @@ class MemoryJobStore:
         """See `JobStore.transition`."""
         require_read(transition, read)
         with self._lock:
-            stored = self.jobs.get(key)
-            if stored is None:
-                return Refused(None)
-            guards = transition.sources.get(stored.status)
-            if guards is None or not all(_GUARDS[guard](_Check(stored, read, now)) for guard in guards):
-                return Refused(stored)
-            self.jobs[key] = _written(stored, transition, changes, now, read)
-            return Landed(self.jobs[key])
+            return self._take(key, transition, changes, now, read)
+
+    def _take(
+        self, key: JobKey, transition: Transition, changes: Changes, now: datetime, read: JobRecord | None
+    ) -> Landed | Refused:
+        stored = self.jobs.get(key)
+        if stored is None:
+            return Refused(None)
+        guards = transition.sources.get(stored.status)
+        if guards is None or not all(_GUARDS[guard](_Check(stored, read, now)) for guard in guards):
+            return Refused(stored)
+        self.jobs[key] = _written(stored, transition, changes, now, read)
+        return Landed(self.jobs[key])
 
     def list_jobs(self, listing: Listing) -> Page:
         """See `JobStore.list_jobs`."""
@@ -107,6 +184,11 @@ class MemoryJobStore:
         """See `JobStore.due`."""
         waiting = [(job.due_at, key) for key, job in list(self.jobs.items()) if job.due_at and job.due_at <= now]
         yield from (key for _, key in sorted(waiting, key=lambda pair: pair[0]))
+
+    def waiting(self, lane: str, limit: int) -> list[JobKey]:
+        """See `JobStore.waiting`. Nothing is missing here."""
+        places = [(job.waiting, key) for key, job in list(self.jobs.items()) if job.waiting and job.lane == lane]
+        return [key for _, key in sorted(places, key=lambda pair: pair[0])][:limit]
 
 
 def _written(
@@ -158,24 +240,47 @@ class MemoryArtifactStore:
         """See `ArtifactStore.presign_post`."""
         return PresignedPost("memory://upload", {"key": key, "Content-Type": content_type})
 
+    def presign_get(self, key: str, filename: str, content_type: str, expires: timedelta) -> str:
+        """See `ArtifactStore.presign_get`."""
+        seconds = int(expires.total_seconds())
+        return f"memory://download/{key}?filename={filename}&type={content_type}&seconds={seconds}"
+
 
 @dataclass
 class MemoryQueue:
     """The lanes as a list of what was sent, and of what was extended."""
 
     longest_delay: timedelta = timedelta(minutes=15)
+    fifo: bool = False
     sent: list[tuple[str, JobKey, timedelta]] = field(default_factory=list)
     dedupes: list[str] = field(default_factory=list)
+    ranks: list[int | None] = field(default_factory=list)
+    subjects: list[str | None] = field(default_factory=list)
     extended: list[tuple[str, timedelta]] = field(default_factory=list)
 
     def holds_back(self, lane: str, delay: timedelta) -> bool:  # noqa: ARG002 - the port's signature
         """See `JobQueue.holds_back`."""
         return delay <= self.longest_delay
 
-    def send(self, lane: str, job: JobKey, *, dedupe: str, delay: timedelta = timedelta()) -> None:
+    def in_order(self, lane: str) -> bool:  # noqa: ARG002 - the port's signature
+        """See `JobQueue.in_order`."""
+        return self.fifo
+
+    def send(  # noqa: PLR0913 - what a job's row says of its message, and when
+        self,
+        lane: str,
+        job: JobKey,
+        *,
+        dedupe: str,
+        delay: timedelta = timedelta(),
+        rank: int | None = None,
+        subject: str | None = None,
+    ) -> None:
         """See `JobQueue.send`."""
+        self.subjects.append(subject)
         self.sent.append((lane, job, delay))
         self.dedupes.append(dedupe)
+        self.ranks.append(rank)
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:  # noqa: ARG002
         """See `JobQueue.extend`."""

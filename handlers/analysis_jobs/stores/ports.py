@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from analysis_jobs.admission import Gate, Outcome, Passage, Standing
 from analysis_jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Listing
 from analysis_jobs.transitions import Guard, Transition
 
@@ -18,10 +19,27 @@ class Created:
 
 @dataclass(frozen=True)
 class Existing:
-    """The idempotency key was used before, for this job and a body of this digest; nothing was written."""
+    """The idempotency key was used before, for this job and a body of this digest; nothing was written.
 
-    job_id: str
+    `outcome` is what it was answered, with the `reason` of that, as JSON; `job_id` is None where there was no job.
+    """
+
+    job_id: str | None
     body_digest: str
+    outcome: Outcome = Outcome.CREATED
+    reason: str = "{}"
+
+
+@dataclass(frozen=True)
+class Overtaken:
+    """Another submission has passed meanwhile, or is just passing; nothing was written: decide anew."""
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """The subject has a newer job; nothing was written."""
+
+    newest_job_id: str
 
 
 @dataclass(frozen=True)
@@ -49,8 +67,44 @@ class Page:
 class JobStore(Protocol):
     """The table of jobs."""
 
-    def create(self, job: JobRecord, idempotency: IdempotencyKey | None) -> Created | Existing:
-        """Write a new job, its subject's pointer and its idempotency key: all of them, or none."""
+    def create(
+        self, job: JobRecord, idempotency: IdempotencyKey | None, pointer_until: datetime | None = None
+    ) -> Created | Existing:
+        """Write a new job, its subject's pointer and its idempotency key: all of them, or none.
+
+        The pointer may expire after `pointer_until` (None: never).
+        """
+
+    def standing(
+        self, gate: Gate, idempotency: IdempotencyKey | None, now: datetime
+    ) -> tuple[Standing, Existing | None]:
+        """Return what a policy decides on, each part as of its last acknowledged write; and what used the key."""
+
+    def admit(self, job: JobRecord, idempotency: IdempotencyKey | None, passage: Passage) -> Created | Overtaken:
+        """Write a new job, its key and its pointers, if the pointers are still what was seen: all, or none."""
+
+    def remember(
+        self,
+        tenant: str,
+        idempotency: IdempotencyKey,
+        answered: Existing,
+        now: datetime,
+    ) -> Existing | None:
+        """Keep what a submission that made no job was answered; or return what the key was used for before."""
+
+    def retry(
+        self,
+        job: JobRecord,
+        changes: Changes,
+        *,
+        now: datetime,
+        pointer_until: datetime,
+        newest_only: bool,
+    ) -> Landed | Refused | Superseded:
+        """Take the edge `RETRY` of a job with a subject, as `job` was read, and prolong the subject's pointer.
+
+        With `newest_only` the job must be the subject's newest, and whoever has seen the pointer has to look again.
+        """
 
     def get(self, key: JobKey) -> JobRecord | None:
         """Return the job as of the last write that was acknowledged, or None."""
@@ -77,6 +131,12 @@ class JobStore(Protocol):
 
     def due(self, now: datetime) -> Iterator[JobKey]:
         """Yield every job whose next step was due by `now`, longest overdue first within a shard."""
+
+    def waiting(self, lane: str, limit: int) -> Sequence[JobKey]:
+        """Return which jobs of a tier wait in a lane, of all tenants: the best first, at most `limit`.
+
+        What was written a moment ago may be missing, or may be there though it waits no longer.
+        """
 
 
 def require_read(transition: Transition, read: JobRecord | None) -> None:
@@ -121,6 +181,9 @@ class ArtifactStore(Protocol):
     def presign_post(self, key: str, content_type: str, size: int, expires: timedelta) -> PresignedPost:
         """Return a form that admits one upload: this key, this content type, exactly `size` bytes."""
 
+    def presign_get(self, key: str, filename: str, content_type: str, expires: timedelta) -> str:
+        """Return a URL that gives an artifact to whoever has it, as a download of this name and type."""
+
 
 class JobQueue(Protocol):
     """The lanes' queues. A message names a job and holds nothing else: the row is the truth."""
@@ -128,10 +191,22 @@ class JobQueue(Protocol):
     def holds_back(self, lane: str, delay: timedelta) -> bool:
         """Tell whether the lane can hold a message back for `delay`."""
 
-    def send(self, lane: str, job: JobKey, *, dedupe: str, delay: timedelta = timedelta()) -> None:
-        """Send a pointer to `job`, held back for `delay` or as long as the lane can.
+    def in_order(self, lane: str) -> bool:
+        """Tell whether a message that is received and not acknowledged keeps the later ones of its subject waiting."""
 
-        `dedupe` keeps a FIFO queue from dropping a second sending as a copy.
+    def send(  # noqa: PLR0913 - what a job's row says of its message, and when
+        self,
+        lane: str,
+        job: JobKey,
+        *,
+        dedupe: str,
+        delay: timedelta = timedelta(),
+        rank: int | None = None,
+        subject: str | None = None,
+    ) -> None:
+        """Send a pointer to `job`, held back for `delay` or as long as the lane can; `rank` is that of its tier.
+
+        `dedupe` keeps a FIFO queue from dropping a second sending as a copy; `subject` is whose jobs it keeps in order.
         """
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:

@@ -19,7 +19,7 @@ _MISSING = {"NoSuchKey", "AccessDenied", "404", "403"}
 
 
 class S3ArtifactStore:
-    """One bucket; keys begin with `uploads/<tenant>/` or `jobs/<tenant>/<job id>/`."""
+    """One bucket; keys begin with `uploads/<tenant>/` or `jobs/<tenant>/`."""
 
     def __init__(self, client: S3Client, bucket: str) -> None:
         self._client = client
@@ -65,3 +65,16 @@ class S3ArtifactStore:
             ExpiresIn=int(expires.total_seconds()),
         )
         return PresignedPost(form["url"], form["fields"])
+
+    def presign_get(self, key: str, filename: str, content_type: str, expires: timedelta) -> str:
+        """See `ArtifactStore.presign_get`. Computed here, without a request."""
+        return self._client.generate_presigned_url(
+            "get_object",
+            Params={
+                "Bucket": self._bucket,
+                "Key": key,
+                "ResponseContentDisposition": f'attachment; filename="{filename}"',
+                "ResponseContentType": content_type,
+            },
+            ExpiresIn=int(expires.total_seconds()),
+        )

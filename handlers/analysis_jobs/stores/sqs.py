@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from analysis_jobs.record import JobKey
+from analysis_jobs.tiers import Turn
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -27,21 +30,37 @@ class SqsJobQueue:
 
     def holds_back(self, lane: str, delay: timedelta) -> bool:
         """See `JobQueue.holds_back`. FIFO queues take no delay per message."""
-        return delay <= (timedelta() if self._url(lane).endswith(".fifo") else _LONGEST_DELAY)
+        return delay <= (timedelta() if self.in_order(lane) else _LONGEST_DELAY)
 
-    def send(self, lane: str, job: JobKey, *, dedupe: str, delay: timedelta = timedelta()) -> None:
+    def in_order(self, lane: str) -> bool:
+        """See `JobQueue.in_order`."""
+        return self._url(lane).endswith(".fifo")
+
+    def send(  # noqa: PLR0913 - what a job's row says of its message, and when
+        self,
+        lane: str,
+        job: JobKey,
+        *,
+        dedupe: str,
+        delay: timedelta = timedelta(),
+        rank: int | None = None,
+        subject: str | None = None,
+    ) -> None:
         """See `JobQueue.send`."""
         url = self._url(lane)
-        # On a standard queue the group gives tenants fair shares; on a FIFO queue a job is a group of its own, because
-        # there a failing message holds its group up.
+        # On a standard queue the group gives tenants fair shares; on a FIFO queue it is what is kept in order, and held
+        # up by a message that fails: the jobs of one subject, or a job alone.
         options: dict[str, Any] = {
             "MessageGroupId": job.tenant,
             "DelaySeconds": _seconds(min(delay, _LONGEST_DELAY)),
         }
         if url.endswith(".fifo"):
-            options = {"MessageGroupId": job.job_id, "MessageDeduplicationId": dedupe}
-        body = json.dumps({"job_id": job.job_id, "tenant": job.tenant})
-        self._client.send_message(QueueUrl=url, MessageBody=body, **options)
+            group = _group(job, subject) if rank is None else job.job_id  # tiers are an order of their own
+            options = {"MessageGroupId": group, "MessageDeduplicationId": dedupe}
+        pointer: dict[str, Any] = {"job_id": job.job_id, "tenant": job.tenant}
+        if rank is not None:
+            pointer |= asdict(Turn(lane, rank, held_back=delay > timedelta()))
+        self._client.send_message(QueueUrl=url, MessageBody=json.dumps(pointer), **options)
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:
         """See `JobQueue.extend`."""
@@ -53,6 +72,13 @@ class SqsJobQueue:
     def _url(self, lane: str) -> str:
         # A lane that is no longer deployed: its jobs go on in another, and do not wait for their deadline.
         return self._urls.get(lane) or next(iter(self._urls.values()))
+
+
+def _group(job: JobKey, subject: str | None) -> str:
+    """Return a group's name, which SQS takes up to 128 characters of: subjects may be longer, and in any script."""
+    if subject is None:
+        return job.job_id
+    return hashlib.sha256(f"{job.tenant}\n{subject}".encode(errors="surrogatepass")).hexdigest()
 
 
 def _seconds(duration: timedelta) -> int:

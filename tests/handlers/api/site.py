@@ -10,7 +10,7 @@ from unittest.mock import patch
 from pydantic import BaseModel, ConfigDict, Field
 
 import api
-from analysis_jobs import Analysis, Document, Job
+from analysis_jobs import Analysis, Document, Job, openapi
 from analysis_jobs.analysis import Analyses
 from analysis_jobs.clock import ManualClock
 from analysis_jobs.http import Api
@@ -20,8 +20,10 @@ from analysis_jobs.stores.ports import JobStore, Landed
 from analysis_jobs.submission import Intake
 from analysis_jobs.transitions import CLAIM, Transition
 from rfp_analysis import rfp_analysis
+from tests.handlers import events
+from tests.handlers.api.documented import Documented
 from tests.handlers.builders import some_settings
-from tests.handlers.events import call
+from tests.handlers.events import Answer, call, send
 
 
 class Valuation(BaseModel):
@@ -45,6 +47,8 @@ VALUATION = Analysis(
     "book-valuation", request=Valuation, result=Price, stages=[value], estimated_time=timedelta(seconds=20)
 )
 BOOK = {"analysis": "book-valuation", "input": {"isbn": "42"}}
+# By the analyses, which are kept with it: an id is one's own only while one lives.
+_DOCUMENTS: dict[tuple[int, ...], tuple[Analyses, Documented]] = {}
 UPLOAD = {"filename": "rfp.pdf", "content_type": "application/pdf", "size": 1000}
 
 
@@ -71,15 +75,31 @@ class Site:
 
 
 @contextmanager
-def opened(store: JobStore, clock: ManualClock) -> Iterator[Site]:
-    """Let `api.handler` answer over these stores."""
+def opened(store: JobStore, clock: ManualClock, *more: Analysis[Any, Any]) -> Iterator[Site]:
+    """Let `api.handler` answer over these stores, for `more` analyses too; every `call` is held against its document."""
     site = Site(store, MemoryQueue(), MemoryArtifactStore(), clock)
     settings = some_settings(queue_urls={"medium": "https://sqs/1/jobs", "high": "https://sqs/1/jobs-high"})
-    analyses = Analyses([rfp_analysis, VALUATION])
+    analyses = Analyses([rfp_analysis, VALUATION, *more])
     intake = Intake(store, site.queue, site.artifacts, analyses, settings, clock)
     built = Api.build(intake, settings.tenant_claim)
-    with patch.object(api, "_api", lambda: built):
+    documented = document_of(built)
+
+    def sent(event: dict[str, Any]) -> Answer:
+        answer = send(event)
+        documented.check(event["requestContext"]["http"]["method"], event["rawPath"], answer)
+        return answer
+
+    with patch.object(api, "_api", lambda: built), patch.object(events, "send", sent):
         yield site
+
+
+def document_of(built: Api) -> Documented:
+    """Return the document of an API, made once for the same analyses."""
+    analyses, settings = built.intake.analyses, built.intake.settings
+    key = tuple(map(id, analyses.values()))
+    if key not in _DOCUMENTS:
+        _DOCUMENTS[key] = (analyses, Documented(openapi.document(analyses, settings)))
+    return _DOCUMENTS[key][1]
 
 
 def submit(body: Any = BOOK, **options: Any) -> str:

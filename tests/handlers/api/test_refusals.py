@@ -16,6 +16,7 @@ ROUTES = [
     ("POST", "/jobs/01m80ep4519qqbn8af6shbwev8/cancel"),
     ("POST", "/jobs/01m80ep4519qqbn8af6shbwev8/retry"),
     ("POST", "/uploads"),
+    ("GET", "/openapi.json"),
     ("POST", "/proposals/42/analyze-rfp"),
     ("GET", "/proposals/42/analysis-status"),
 ]

@@ -1,7 +1,9 @@
 """Looking at jobs: one of them, at once or as soon as it moves, and lists of them."""
 
 import json
+from dataclasses import asdict
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
@@ -37,18 +39,25 @@ def test_a_waiting_job_says_so_and_when_to_look_again() -> None:
         "client": "web",
         "project": "p1",
         "priority": "medium",
+        "tier": None,
         "stage": "value",
         "stages_completed": [],
         "progress": 0,
         "attempt": 0,
         "error": None,
         "cancel_asked_at": None,
-        "usage": {"calls": 0, "input_tokens": 0, "output_tokens": 0},
+        "usage": asdict(Usage()),
+        "cost_usd": 0.0,
+        "models": {},
+        "prompts": {},
         "code_version": None,
         "created_at": "2026-01-01T00:00:00.000Z",
         "started_at": None,
         "finished_at": None,
+        "wait_seconds": None,
+        "processing_seconds": None,
         "result": None,
+        "files": {},
         "history": [{"at": "2026-01-01T00:00:00.000Z", "transition": "submit", "status": "queued"}],
     }
     assert (answer.headers["retry-after"], answer.headers["cache-control"]) == ("3", "no-cache")
@@ -60,12 +69,17 @@ def test_a_finished_job_shows_its_result_its_usage_and_its_history(both: Site) -
     both.claim(job_id)
     both.clock.advance(SECOND)
     now = both.clock.now()
-    both.take(job_id, COMPLETE, result=Payload('{"usd":12.5}'), usage=Usage(2, 300, 40), progress=100, finished_at=now)
+    usage, models = Usage(2, 300, 40), {"some.model": Usage(1, 100, 30), "gemini-2.5-flash": Usage(1, 200, 10)}
+    spent = {"usage": usage, "models": models, "cost_usd": Decimal("0.012345")}
+    both.take(job_id, COMPLETE, result=Payload('{"usd":12.5}'), **spent, progress=100, finished_at=now)
     answer = call("GET", f"/jobs/{job_id}")
     job = answer.json
     assert (job["status"], job["progress"], job["attempt"], job["result"]) == ("completed", 100, 1, {"usd": 12.5})
-    assert job["usage"] == {"calls": 2, "input_tokens": 300, "output_tokens": 40}
+    assert job["usage"] == asdict(usage)
+    assert job["models"] == {model: asdict(part) for model, part in models.items()}
+    assert job["cost_usd"] == 0.012345
     assert (job["started_at"], job["finished_at"]) == ("2026-01-01T00:00:01.000Z", "2026-01-01T00:00:02.000Z")
+    assert (job["wait_seconds"], job["processing_seconds"]) == (1, 1)
     assert (job["code_version"], job["error"]) == ("v7", None)
     assert [step["transition"] for step in job["history"]] == ["submit", "claim", "complete"]
     assert "retry-after" not in answer.headers

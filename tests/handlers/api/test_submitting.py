@@ -74,6 +74,7 @@ def test_a_job_is_accepted_with_its_address_and_when_to_look_again(both: Site) -
         "status": "queued",
         "status_url": f"/jobs/{job_id}",
         "estimated_time_seconds": 20,
+        "outcome": "created",
     }
     assert answer.headers["location"] == f"/jobs/{job_id}"
     assert answer.headers["retry-after"] == "2"

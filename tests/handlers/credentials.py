@@ -1,0 +1,147 @@
+"""A desk for `credential-extraction`: its worker over memory, with a real database, and the stand-in as its model."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+from psycopg.rows import dict_row
+
+from analysis_jobs.analysis import Analyses
+from analysis_jobs.bedrock import BedrockModel
+from analysis_jobs.clock import ManualClock
+from analysis_jobs.control import Control
+from analysis_jobs.documents import upload_key
+from analysis_jobs.documents.reader import DocumentReader
+from analysis_jobs.ids import new_id
+from analysis_jobs.model import Model
+from analysis_jobs.postgres_connections import CONNECTIONS
+from analysis_jobs.prompts import MemoryPromptStore
+from analysis_jobs.record import JobKey, JobRecord, Payload
+from analysis_jobs.secrets import Secrets
+from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
+from analysis_jobs.work import Message, Worker
+from cloud.postgres import Login, PostgreSQL
+from credential_extraction import credential_extraction
+from tests.handlers.builders import QUEUE_ARN, a_job, some_settings
+from tests.handlers.databases import ARN, SECRET, Vault, a_database
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "credential-extraction"
+DOCUMENTS = EXAMPLE / "documents"
+TODAY = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@dataclass
+class Desk:
+    """What hands documents in, and looks at what became of them; `database` is the real one."""
+
+    login: Login
+    vault: Vault
+    model: Model
+    reader: DocumentReader = field(default_factory=DocumentReader)
+    clock: ManualClock = field(default_factory=lambda: ManualClock(TODAY))
+    store: MemoryJobStore = field(default_factory=MemoryJobStore)
+    queue: MemoryQueue = field(default_factory=lambda: MemoryQueue(fifo=True))
+    artifacts: MemoryArtifactStore = field(default_factory=MemoryArtifactStore)
+
+    @property
+    def worker(self) -> Worker:
+        """A worker of an execution environment that starts."""
+        settings = some_settings(
+            analyses="credential_extraction",
+            model_id="eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            database_ca_bundle=self.login.ca_bundle,
+        )
+        return Worker(
+            store=self.store,
+            queue=self.queue,
+            artifacts=self.artifacts,
+            prompts=MemoryPromptStore(),
+            model=self.model,
+            analyses=Analyses([credential_extraction]),
+            settings=settings,
+            clock=self.clock,
+            documents=self.reader,
+            secrets=Secrets({SECRET: ARN}.__getitem__, self.vault.read, self.clock, settings.secret_max_age),
+        )
+
+    def hand_in(self, content: bytes, name: str, *, subject: str | None = "documents/42", row: bool = True) -> JobKey:
+        """Upload a document and submit its job; `row` also makes the row that its subject names."""
+        if row and subject:
+            self.run("INSERT INTO documents (tenant, id) VALUES ('acme', %s)", subject.removeprefix("documents/"))
+        document = f"{new_id(self.clock.now())}/{name}"
+        self.artifacts.write(upload_key("acme", document), content, "")
+        job = a_job(
+            job_id=new_id(self.clock.now()),
+            analysis=credential_extraction.name,
+            input=Payload(text=json.dumps({"document": document})),
+            subject=subject,
+            created_at=self.clock.now(),
+            deadline=self.clock.now() + credential_extraction.deadline,
+            due_at=self.clock.now() + credential_extraction.deadline,
+            stage="read",
+        )
+        self.store.create(job, None)
+        return job.key
+
+    def deliver(self, key: JobKey) -> JobRecord:
+        """Give a worker the job's message; return the job after that. Raises `KeepMessage` where the job waits."""
+        self.worker.handle(Message(key, QUEUE_ARN, "receipt"))
+        return self.store.jobs[key]
+
+    def work_through(self, document: str, **options: Any) -> dict[str, Any]:
+        """Hand one of the example's documents in, and return its result."""
+        key = self.hand_in((DOCUMENTS / document).read_bytes(), document, **options)
+        return result_of(self.deliver(key))
+
+    @property
+    def control(self) -> Control:
+        """What runs jobs again."""
+        worker = self.worker
+        return Control(self.store, self.queue, worker.analyses, worker.settings, self.clock)
+
+    def run(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        """Run SQL in the database."""
+        with self.login.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            cursor.execute(statement.encode(), values)
+            return cursor.fetchall() if cursor.description else []
+
+    def states(self) -> dict[str, str]:
+        """Return the state of each document by its id."""
+        return {row["id"]: row["status"] for row in self.run("SELECT id, status FROM documents")}
+
+    def results(self) -> list[dict[str, Any]]:
+        """Return what was extracted, in its order."""
+        return self.run("SELECT * FROM extraction_results ORDER BY extracted_at")
+
+
+@contextmanager
+def a_desk(server: PostgreSQL, model: Model, **secret: Any) -> Iterator[Desk]:
+    """Give a desk over a new database, whose secret has `secret` instead; None leaves a key out."""
+    login = a_database(server, (EXAMPLE / "schema.sql").read_text(encoding="utf-8"))
+    holds = {**login.secret(), **secret}
+    yield Desk(login, Vault({key: value for key, value in holds.items() if value is not None}), model)
+    CONNECTIONS.close()
+
+
+def bedrock(url: str) -> BedrockModel:
+    """Return Bedrock's client of a stand-in."""
+    client = boto3.client(
+        "bedrock-runtime",
+        region_name="eu-west-1",
+        endpoint_url=url,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    return BedrockModel(client)
+
+
+def result_of(job: JobRecord) -> dict[str, Any]:
+    """Return the result of a job that has completed."""
+    assert job.result is not None, (job.status, job.failure)
+    found: dict[str, Any] = json.loads(job.result.text or "null")
+    return found

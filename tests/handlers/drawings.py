@@ -1,0 +1,125 @@
+"""The integrator's side of `drawing-schedule`, in process: uploads, routes, a worker, and a model that reads."""
+
+import json
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from analysis_jobs.analysis import Analyses
+from analysis_jobs.interrupts import Breaker
+from analysis_jobs.model import Question, Reply
+from analysis_jobs.prompts import MemoryPromptStore
+from analysis_jobs.record import JobKey, Usage
+from analysis_jobs.work import Message, Worker
+from cloud.stand_in.answers import Conversation
+from cloud.stand_in.filling import fill
+from drawing_schedule import drawing_schedule
+from tests.handlers.api.site import Site
+from tests.handlers.builders import QUEUE_ARN, some_settings
+from tests.handlers.events import Answer, call
+
+DOCUMENTS = Path(__file__).resolve().parents[2] / "examples" / "drawing-schedule" / "documents"
+HARBOUR = DOCUMENTS / "harbour-point-level-1.pdf"
+CLINIC = DOCUMENTS / "millbrook-clinic-ground-floor.pdf"
+BRIEF = DOCUMENTS / "harbour-point-brief.docx"
+ROUTE = "/clients/harbour-point/projects/fit-out/drawings"
+HEADER = ["Tag", "Device", "Location", "Height (mm)", "Cable", "Panel"]
+
+
+def listed(drawing: Path) -> list[list[Any]]:
+    """Return the device list that a drawing was made with: what its schedule must hold."""
+    plan = tomllib.loads(drawing.with_suffix(".toml").read_text(encoding="utf-8"))
+    names = ("tag", "device", "location", "height_mm", "cable", "panel")
+    return [[each[name] for name in names] for each in plan["devices"] if each.get("listed", True)]
+
+
+@dataclass
+class ReadingModel:
+    """Answers as the local stand-in does; `broken` raises before the question that it names is answered, once."""
+
+    questions: list[Question] = field(default_factory=list)
+    broken: Callable[[Question], BaseException | None] = lambda _: None
+
+    def ask(self, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:  # noqa: ARG002
+        """See `Model.ask`."""
+        self.questions.append(question)
+        if (error := self.broken(question)) is not None:
+            self.broken = lambda _: None
+            raise error
+        assert question.tool
+        turn = Conversation(messages=[{"role": "user", "content": [{"text": question.prompt}]}])
+        data = fill(question.tool.schema, turn.source)
+        assert isinstance(data, dict)
+        on_chunk(json.dumps(data))
+        return Reply(json.dumps(data), data, "end_turn", Usage(1, 100, 50))
+
+    @property
+    def asked(self) -> list[str]:
+        """Which shapes of answers were asked for, in order."""
+        return [question.tool.name for question in self.questions if question.tool]
+
+
+@dataclass
+class Integrator:
+    """Calls the API as a tenant, and lets a worker take what is in the queue."""
+
+    site: Site
+    model: ReadingModel = field(default_factory=ReadingModel)
+
+    def upload(self, content: bytes, name: str, tenant: str = "acme") -> str:
+        """Upload a document and return what a submission calls it."""
+        asked = {"filename": name, "content_type": "application/pdf", "size": max(1, len(content))}
+        answer = call("POST", "/uploads", asked, tenant=tenant).json
+        self.site.artifacts.objects[answer["upload"]["fields"]["key"]] = content
+        return str(answer["document"])
+
+    def submit(self, drawing: bytes, *, brief: bytes | None = None, route: str = ROUTE, **body: Any) -> Answer:
+        """Upload a drawing, and a brief if there is one, and submit them."""
+        given = {"drawing": self.upload(drawing, "drawing.pdf"), **body}
+        if brief is not None:
+            given["context"] = self.upload(brief, "brief.docx")
+        return call("POST", route, given)
+
+    def work(self, *, time: timedelta | None = None) -> None:
+        """Let workers take what is in the queue, and what that puts there, an invocation a message."""
+        while self.site.queue.sent:
+            _, key, delay = self.site.queue.sent.pop(0)
+            self.site.clock.advance(delay)
+            self.deliver(key, time=time)
+
+    def deliver(self, key: JobKey, *, time: timedelta | None = None) -> None:
+        """Let a worker have a message about a job, and `time` for it."""
+        clock = self.site.clock
+        worker = Worker(
+            self.site.store,
+            self.site.queue,
+            self.site.artifacts,
+            MemoryPromptStore(),
+            self.model,
+            Analyses([drawing_schedule]),
+            some_settings(),
+            clock,
+        )
+        worker.handle(Message(key, QUEUE_ARN, "receipt"), None if time is None else clock.now() + time)
+
+    def done(self, drawing: Path, **given: Any) -> Any:
+        """Run a drawing to its end, and return the job's status."""
+        job_id = self.submit(drawing.read_bytes(), **given).json["job_id"]
+        self.work()
+        job = self.status(job_id)
+        assert job["status"] == "completed", job["error"]
+        return job
+
+    def status(self, job_id: str) -> Any:
+        """Return the job's status."""
+        return call("GET", f"/status/{job_id}").json
+
+    def file(self, job_id: str, file_type: str) -> bytes:
+        """Return what a download leads to."""
+        answer = call("GET", f"/download/{job_id}/{file_type}")
+        assert answer.status == 302, answer.body
+        key = answer.headers["location"].removeprefix("memory://download/").partition("?")[0]
+        return self.site.artifacts.objects[key]
