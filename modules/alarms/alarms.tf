@@ -74,6 +74,33 @@ locals {
     }
   }
 
+  # Counters that the functions write themselves, and only when there is something to count: silence is well.
+  own_alarms = {
+    for key, alarm in {
+      jobs-failed = {
+        metric      = "JobsFailed"
+        threshold   = var.thresholds.jobs_failed
+        description = "Many jobs fail, each for a reason of its own or all for one: a right, a model, a prompt, a deployment. Count the failed jobs by error code."
+      }
+      jobs-not-sent = {
+        metric      = "JobsNotSent"
+        threshold   = var.thresholds.jobs_not_sent
+        description = "Accepted jobs wait up to three minutes for the sweeper, because their messages cannot be sent: the API lacks the right, or the queue is gone. Look at the API's log."
+      }
+      sweep-errors = {
+        metric      = "SweepErrors"
+        threshold   = var.thresholds.sweep_errors
+        description = "The sweeper meets rows that it cannot take a step on, sweep after sweep: their jobs stand still. Its log says which, and why."
+      }
+      } : key => {
+      description = alarm.description
+      metric      = [var.service.namespace, alarm.metric, "Sum"]
+      dimensions  = { service = var.service.name }
+      when        = { operator = "GreaterThanThreshold", threshold = alarm.threshold, period_s = 300, periods = 1 }
+      missing     = "notBreaching"
+    }
+  }
+
   sweeper_alarms = {
     sweeper-silent = {
       description = "No sweep for ${var.thresholds.sweeper_silent_min} minutes: dead workers and lost messages go unnoticed, and their jobs stand still. Look at the sweeper's schedule and log."
@@ -110,7 +137,8 @@ locals {
   ]...)
 
   alarms = merge(
-    local.dead_letter_alarms, local.queue_alarms, local.worker_alarms, local.api_alarms, local.sweeper_alarms, local.event_alarms,
+    local.dead_letter_alarms, local.queue_alarms, local.worker_alarms, local.api_alarms, local.own_alarms, local.sweeper_alarms,
+    local.event_alarms,
   )
 }
 

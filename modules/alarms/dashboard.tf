@@ -2,6 +2,13 @@ locals {
   own      = var.service.namespace
   queue_of = { for lane in sort(keys(var.queues)) : lane => { work = var.queues[lane], dead = var.dead_letter_queues[lane] } }
 
+  average_of = {
+    for metric in ["ProcessingSeconds", "WaitSeconds"] : metric => {
+      expression = "SEARCH('{${local.own},analysis,service} MetricName=\"${metric}\" service=\"${var.service.name}\"', 'Average', 60)"
+      label      = "$${PROP('Dim.analysis')}"
+    }
+  }
+
   # Top to bottom, in the order an operator asks: is anything wrong, do jobs end, what waits, does the worker keep up.
   graphs = concat([
     {
@@ -10,6 +17,24 @@ locals {
       metrics = [
         for metric in ["JobsSubmitted", "JobsCompleted", "JobsFailed", "JobsRequeued"] : [local.own, metric, "service", var.service.name]
       ]
+    },
+    {
+      title = "Submissions that a policy made no job of"
+      stat  = "Sum"
+      metrics = [
+        for metric in ["SubmissionsExisting", "SubmissionsSkipped", "SubmissionsLimited"] : [local.own, metric, "service", var.service.name]
+      ]
+    },
+    # Of whichever analyses there are: each is a line of its own.
+    {
+      title   = "Average wait of a job for its worker, by analysis (s)"
+      stat    = "Average"
+      metrics = [[local.average_of["WaitSeconds"]]]
+    },
+    {
+      title   = "Average work on a job, by analysis (s)"
+      stat    = "Average"
+      metrics = [[local.average_of["ProcessingSeconds"]]]
     },
     {
       title   = "Waiting messages"

@@ -85,7 +85,8 @@ variable "thresholds" {
     `dead_letter_depth`: messages in a dead-letter queue. `dead_letter_age_s`: how long even a single one may lie there.
     `oldest_message_age_s`: a message unfinished for so long; unset, twice the worker's timeout, because a message
     stays in its queue while its job runs. `events_late_s`: age of an event on its way out. `worker_errors`: runs that crashed or timed out. `worker_throttles`: runs
-    refused for want of concurrency. `worker_duration_percent`: longest run, in percent of the timeout. `api_5xx`: answers.
+    refused for want of concurrency. `jobs_failed`: jobs that ended as failed. `jobs_not_sent`: accepted jobs whose
+    message could not be sent. `sweep_errors`: rows that a sweep could not handle. `worker_duration_percent`: longest run, in percent of the timeout. `api_5xx`: answers.
     `sweeper_silent_min`: minutes without a sweep.
   EOT
   type = object({
@@ -93,7 +94,10 @@ variable "thresholds" {
     dead_letter_age_s       = optional(number, 3600)
     dead_letter_depth       = optional(number, 5)
     events_late_s           = optional(number, 900)
+    jobs_failed             = optional(number, 10)
+    jobs_not_sent           = optional(number, 5)
     oldest_message_age_s    = optional(number)
+    sweep_errors            = optional(number, 3)
     sweeper_silent_min      = optional(number, 5)
     worker_duration_percent = optional(number, 90)
     worker_errors           = optional(number, 0)
@@ -104,9 +108,12 @@ variable "thresholds" {
 
   validation {
     condition = alltrue([
-      for count in [var.thresholds.api_5xx, var.thresholds.dead_letter_depth, var.thresholds.worker_errors, var.thresholds.worker_throttles] : count >= 0
+      for count in [
+        var.thresholds.api_5xx, var.thresholds.dead_letter_depth, var.thresholds.jobs_failed, var.thresholds.jobs_not_sent,
+        var.thresholds.sweep_errors, var.thresholds.worker_errors, var.thresholds.worker_throttles,
+      ] : count >= 0
     ])
-    error_message = "thresholds.api_5xx, dead_letter_depth, worker_errors and worker_throttles are counts from 0 on: below 0 an alarm never ends."
+    error_message = "thresholds.api_5xx, dead_letter_depth, jobs_failed, jobs_not_sent, sweep_errors, worker_errors and worker_throttles are counts from 0 on: below 0 an alarm never ends."
   }
 
   validation {

@@ -1,6 +1,7 @@
 locals {
   standard_routes = [
-    "GET /jobs", "GET /jobs/{job_id}", "POST /jobs", "POST /jobs/{job_id}/cancel", "POST /jobs/{job_id}/retry", "POST /uploads",
+    "GET /jobs", "GET /jobs/{job_id}", "GET /jobs/{job_id}/files/{name}", "GET /openapi.json", "POST /jobs",
+    "POST /jobs/{job_id}/cancel", "POST /jobs/{job_id}/retry", "POST /uploads",
   ]
 }
 

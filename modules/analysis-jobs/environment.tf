@@ -1,9 +1,18 @@
 locals {
+  # Those that are not given are the library's.
+  document_limits = {
+    MAX_DOCUMENT_BYTES = var.documents.max_bytes
+    MAX_PAGES          = var.documents.max_pages
+    MAX_PIXELS         = var.documents.max_pixels
+    OCR_ENGINE         = var.documents.ocr
+  }
+
   # What the functions are told; the library's settings read these and nothing else.
   environment = merge(var.environment, {
     ANALYSES                     = join(",", var.analyses)
     BUCKET_NAME                  = module.artifact_bucket.name
     CODE_VERSION                 = coalesce(var.package.version, var.package.sha256_base64)
+    DOCUMENT_MEMORY_MB           = floor(var.worker.memory_mb / 2)
     HEARTBEAT_S                  = var.lease.heartbeat_s
     JOB_RETENTION_DAYS           = var.retention.jobs_days
     LEASE_S                      = var.lease.lease_s
@@ -12,7 +21,10 @@ locals {
     PROMPT_TABLE_NAME            = aws_dynamodb_table.prompts.name
     QUEUE_URLS                   = jsonencode(local.queue_urls)
     TABLE_NAME                   = module.job_table.name
-  }, var.model_id == null ? {} : { MODEL_ID = var.model_id })
+    }, var.model_id == null ? {} : { MODEL_ID = var.model_id },
+    { for name, value in local.document_limits : name => value if value != null },
+    length(var.model_prices) == 0 ? {} : { MODEL_PRICES = jsonencode(var.model_prices) },
+  )
 
   # The events function loads no analysis and reads no table.
   event_environment = merge(var.environment, {

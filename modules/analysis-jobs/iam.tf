@@ -38,9 +38,20 @@ locals {
       }
       queue_send = local.queue_send
     },
+    # FIFO queues have an order of their own, and no tiers.
+    var.queue.fifo ? {} : {
+      order_read = { actions = ["dynamodb:Query"], resources = [module.job_table.index_arns["waiting"]] }
+    },
     # One statement for both services, so that its key does not hang on ARNs that are unknown when planning.
     length(var.worker.secrets) == 0 ? {} : {
       secrets_read = { actions = ["secretsmanager:GetSecretValue", "ssm:GetParameter"], resources = values(var.worker.secrets) }
+    },
+    length(var.worker.secret_key_arns) == 0 ? {} : {
+      secrets_decrypt = { actions = ["kms:Decrypt"], resources = var.worker.secret_key_arns }
+    },
+    # Textract knows no resources.
+    var.documents.ocr != "textract" ? {} : {
+      pages_recognise = { actions = ["textract:DetectDocumentText"], resources = ["*"] }
     },
     one(module.model_access[*].statements),
   )
@@ -77,9 +88,10 @@ module "model_access" {
 locals {
   submit_policy_json = jsonencode({
     Version = "2012-10-17"
-    # An idempotency key that was used before is answered with the job it made: that one is read.
+    # An idempotency key that was used before is answered with the job it made, and a policy looks at what is known of
+    # the subject: these are read.
     Statement = [for name, statement in merge(local.submit_statements, {
-      jobs_read = { actions = ["dynamodb:GetItem"], resources = [local.table_arn] }
+      jobs_read = { actions = ["dynamodb:BatchGetItem", "dynamodb:GetItem"], resources = [local.table_arn] }
       }) : {
       Sid      = replace(title(replace(name, "_", " ")), " ", "")
       Effect   = "Allow"

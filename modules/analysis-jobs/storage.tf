@@ -13,8 +13,8 @@ module "artifact_bucket" {
   force_destroy = !var.deletion_protection
   tags          = var.tags
 
-  # Browsers post documents straight to the bucket, from the same pages that call the API.
-  cors = { allowed_origins = var.api.cors.allow_origins }
+  # Browsers post documents straight to the bucket, and get files from it, from the same pages that call the API.
+  cors = { allowed_methods = ["GET", "POST"], allowed_origins = var.api.cors.allow_origins }
 
   lifecycle_rules = {
     "uploads/" = { expire_after_days = coalesce(var.retention.uploads_days, var.retention.jobs_days), noncurrent_after_days = 7 }

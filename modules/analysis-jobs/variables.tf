@@ -1,9 +1,10 @@
 locals {
   # Set in environment.tf; whoever sets one of them too would only wonder why it does not take.
   own_variables = [
-    "ANALYSES", "BUCKET_NAME", "CODE_VERSION", "EVENT_BUS_NAME", "EVENT_DEAD_LETTER_QUEUE_URL", "HEARTBEAT_S",
-    "JOB_RETENTION_DAYS", "LEASE_S", "MODEL_ID", "NOTICE_TOPIC_ARN", "POWERTOOLS_METRICS_NAMESPACE",
-    "POWERTOOLS_SERVICE_NAME", "PROMPT_TABLE_NAME", "QUEUE_URLS", "TABLE_NAME", "TENANT_CLAIM",
+    "ANALYSES", "BUCKET_NAME", "CODE_VERSION", "DOCUMENT_MEMORY_MB", "EVENT_BUS_NAME", "EVENT_DEAD_LETTER_QUEUE_URL",
+    "HEARTBEAT_S", "JOB_RETENTION_DAYS", "LEASE_S", "MAX_DOCUMENT_BYTES", "MAX_PAGES", "MAX_PIXELS", "MODEL_ID",
+    "MODEL_PRICES", "NOTICE_TOPIC_ARN", "OCR_ENGINE", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME",
+    "PROMPT_TABLE_NAME", "QUEUE_URLS", "TABLE_NAME", "TENANT_CLAIM",
   ]
 }
 
@@ -17,7 +18,10 @@ variable "alarms" {
       dead_letter_age_s       = optional(number)
       dead_letter_depth       = optional(number)
       events_late_s           = optional(number)
+      jobs_failed             = optional(number)
+      jobs_not_sent           = optional(number)
       oldest_message_age_s    = optional(number)
+      sweep_errors            = optional(number)
       sweeper_silent_min      = optional(number)
       worker_duration_percent = optional(number)
       worker_errors           = optional(number)
@@ -114,6 +118,28 @@ variable "deletion_protection" {
   type        = bool
   nullable    = false
   default     = true
+}
+
+variable "documents" {
+  description = "What is read of a document: `max_bytes` (50 million; uploads too), `max_pages` (2,000), `max_pixels` of a picture (50 million); more is refused. `ocr`: what reads pages that are pictures, \"tesseract\" (the default; the package's extra ocr), \"textract\" (Amazon Textract), or \"none\"."
+  type = object({
+    max_bytes  = optional(number)
+    max_pages  = optional(number)
+    max_pixels = optional(number)
+    ocr        = optional(string)
+  })
+  nullable = false
+  default  = {}
+
+  validation {
+    condition     = alltrue([for most in [var.documents.max_bytes, var.documents.max_pages, var.documents.max_pixels] : most == null ? true : most >= 1 && floor(most) == most])
+    error_message = "documents takes whole numbers of 1 or more for max_bytes, max_pages and max_pixels."
+  }
+
+  validation {
+    condition     = var.documents.ocr == null ? true : contains(["tesseract", "textract", "none"], var.documents.ocr)
+    error_message = "documents.ocr is \"tesseract\", \"textract\" or \"none\"."
+  }
 }
 
 variable "environment" {
@@ -219,10 +245,27 @@ variable "model_id" {
 
   validation {
     # The same rule as in the role's policy, said before the first job fails with AccessDenied.
-    condition = var.model_id == null ? true : contains(var.application_inference_profile_arns, var.model_id) || anytrue([
+    condition = var.model_id == null ? true : startswith(var.model_id, "gemini-") ? contains(keys(var.worker.secrets), "GEMINI_API_KEY") : contains(var.application_inference_profile_arns, var.model_id) || anytrue([
       for pattern in var.bedrock_model_ids : can(regex("(^|^([a-z]{2}|apac|global|us-gov)\\.|:foundation-model/|:inference-profile/[a-z-]+\\.)${replace(replace(pattern, ".", "\\."), "*", ".*")}$", var.model_id))
     ])
-    error_message = "model_id is not admitted by bedrock_model_ids, so every call to it would be denied: add a pattern for it, e.g. \"anthropic.claude-sonnet-4-5-*\", or its ARN to application_inference_profile_arns."
+    error_message = "model_id is not admitted by bedrock_model_ids, so every call to it would be denied: add a pattern for it, e.g. \"anthropic.claude-sonnet-4-5-*\", or its ARN to application_inference_profile_arns. For a model of Gemini's give the ARN of its key: worker = { secrets = { GEMINI_API_KEY = … } }."
+  }
+}
+
+variable "model_prices" {
+  description = "What models cost this stack, in USD per million tokens, where list prices are not what it pays, or the library knows none: by model ID or family (\"gemini-2.5-flash\"). `cache_read` and `cache_write`: as `input` unless given. For `cost_usd` of the jobs."
+  type = map(object({
+    input       = number
+    output      = number
+    cache_read  = optional(number)
+    cache_write = optional(number)
+  }))
+  nullable = false
+  default  = {}
+
+  validation {
+    condition     = alltrue(flatten([for price in values(var.model_prices) : [for part in [price.input, price.output, price.cache_read, price.cache_write] : part == null ? true : part >= 0]]))
+    error_message = "model_prices takes prices of 0 or more, in USD per million tokens."
   }
 }
 
@@ -259,7 +302,7 @@ variable "package" {
 }
 
 variable "queue" {
-  description = "Every lane's queue. Seconds; `visibility_timeout_s` unset: the worker's timeout + 60. After `max_receive_count` receives a message goes to the dead-letter queue. `fifo`: strict order per message group, one group a subject."
+  description = "Every lane's queue. Seconds; `visibility_timeout_s` unset: the worker's timeout + 60. After `max_receive_count` receives a message goes to the dead-letter queue. `fifo`: the jobs of one subject run one after the other, in their order; each look of a job that waits is a receive."
   type = object({
     dead_letter_retention_s = optional(number, 1209600)
     fifo                    = optional(bool, false)
@@ -274,6 +317,11 @@ variable "queue" {
     # Lambda refuses such a mapping; before that was checked, messages came back while their job still ran.
     condition     = coalesce(var.queue.visibility_timeout_s, 43200) >= var.worker.timeout_s
     error_message = "queue.visibility_timeout_s must not be below worker.timeout_s: set it to at least ${var.worker.timeout_s}, or leave it out for ${var.worker.timeout_s + 60}. A crashed worker's message does not wait for it: the lease decides."
+  }
+  validation {
+    # What follows a job that waits would come back with it, hidden for the whole visibility timeout.
+    condition     = !var.queue.fifo || var.worker.jobs_per_invocation == 1
+    error_message = "queue.fifo needs worker.jobs_per_invocation = 1: in a batch, one job that has to wait would hold up the other subjects' too."
   }
 }
 
@@ -321,7 +369,8 @@ variable "worker" {
     `jobs_per_invocation`: messages taken at once.
     `reserved_concurrency`: set it only together with every lane's `maximum_concurrency`. `environment`: variables of
     the worker alone. `secrets`: ARNs of Secrets Manager secrets or SSM parameters by the environment variable that
-    shall hold the ARN; the worker may read them, their values never enter Terraform. `vpc`: subnets and security groups.
+    shall hold the ARN; the worker may read them, their values never enter Terraform. `secret_key_arns`: the KMS keys of
+    your own that encrypt them. `vpc`: subnets and security groups.
   EOT
   type = object({
     architecture         = optional(string)
@@ -329,6 +378,7 @@ variable "worker" {
     jobs_per_invocation  = optional(number, 1)
     memory_mb            = optional(number, 1024)
     reserved_concurrency = optional(number)
+    secret_key_arns      = optional(list(string), [])
     secrets              = optional(map(string), {})
     timeout_s            = optional(number, 900)
     vpc = optional(object({
@@ -372,5 +422,10 @@ variable "worker" {
   validation {
     condition     = alltrue([for arn in values(var.worker.secrets) : can(regex("^arn:[a-z-]+:(secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:|ssm:[a-z0-9-]+:[0-9]{12}:parameter/)[^*?]+$", arn))])
     error_message = "worker.secrets takes whole ARNs of Secrets Manager secrets or SSM parameters, without wildcards; never a secret itself."
+  }
+
+  validation {
+    condition     = alltrue([for arn in var.worker.secret_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
+    error_message = "worker.secret_key_arns takes whole ARNs of KMS keys, not of aliases: IAM does not decide by them."
   }
 }

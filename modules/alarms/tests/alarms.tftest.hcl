@@ -48,8 +48,11 @@ run "each_alarm_watches_its_own_metric_of_its_own_resource" {
       dead-letters-low     = "AWS/SQS ApproximateNumberOfMessagesVisible QueueName=orders-jobs-low-dlq"
       event-dead-letters   = "AWS/SQS ApproximateNumberOfMessagesVisible QueueName=orders-events-dlq"
       events-late          = "AWS/Lambda IteratorAge FunctionName=orders-events"
+      jobs-failed          = "AnalysisJobs JobsFailed service=orders"
+      jobs-not-sent        = "AnalysisJobs JobsNotSent service=orders"
       oldest-message-high  = "AWS/SQS ApproximateAgeOfOldestMessage QueueName=orders-jobs-high"
       oldest-message-low   = "AWS/SQS ApproximateAgeOfOldestMessage QueueName=orders-jobs-low"
+      sweep-errors         = "AnalysisJobs SweepErrors service=orders"
       sweeper-silent       = "AnalysisJobs Sweeps service=orders"
       worker-duration      = "AWS/Lambda Duration FunctionName=orders-worker"
       worker-errors        = "AWS/Lambda Errors FunctionName=orders-worker"
@@ -58,7 +61,7 @@ run "each_alarm_watches_its_own_metric_of_its_own_resource" {
     error_message = "An alarm watches the wrong thing."
   }
   assert {
-    condition     = output.alarm_names["worker-errors"] == "orders-worker-errors" && length(output.alarm_names) == 13
+    condition     = output.alarm_names["worker-errors"] == "orders-worker-errors" && length(output.alarm_names) == 16
     error_message = "Every alarm must be named after the stack, and told in the outputs."
   }
 }
@@ -75,8 +78,11 @@ run "each_alarm_rings_where_its_default_says" {
       dead-letters-low     = "Maximum GreaterThanThreshold 5 60s x1 ignore"
       event-dead-letters   = "Maximum GreaterThanThreshold 0 60s x1 ignore"
       events-late          = "Maximum GreaterThanThreshold 900000 300s x1 notBreaching"
+      jobs-failed          = "Sum GreaterThanThreshold 10 300s x1 notBreaching"
+      jobs-not-sent        = "Sum GreaterThanThreshold 5 300s x1 notBreaching"
       oldest-message-high  = "Maximum GreaterThanThreshold 1200 60s x3 notBreaching"
       oldest-message-low   = "Maximum GreaterThanThreshold 1200 60s x3 notBreaching"
+      sweep-errors         = "Sum GreaterThanThreshold 3 300s x1 notBreaching"
       sweeper-silent       = "Sum LessThanThreshold 1 60s x5 breaching"
       worker-duration      = "Maximum GreaterThanThreshold 540000 300s x1 notBreaching"
       worker-errors        = "Sum GreaterThanThreshold 0 300s x1 notBreaching"
@@ -112,12 +118,21 @@ run "the_dashboard_shows_every_alarm_and_every_lane" {
   command = plan
 
   assert {
-    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets[0].properties.alarms) == 13
+    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets[0].properties.alarms) == 16
     error_message = "The dashboard must show all alarms."
   }
   assert {
     condition     = alltrue([for queue in concat(values(var.queues), values(var.dead_letter_queues)) : strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "\"${queue}\"")])
     error_message = "The dashboard must show every queue."
+  }
+  assert {
+    condition = [
+      for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : widget.properties.metrics[0][0].expression
+      if try(widget.properties.stat, "") == "Average"
+      ] == [
+      for metric in ["WaitSeconds", "ProcessingSeconds"] : "SEARCH('{${var.service.namespace},analysis,service} MetricName=\"${metric}\" service=\"${var.service.name}\"', 'Average', 60)"
+    ]
+    error_message = "The dashboard must show the average waiting and processing time of every analysis."
   }
   assert {
     condition     = alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : widget.type == "alarm" || try(widget.properties.region, "") == "cn-north-1"])
@@ -132,7 +147,7 @@ run "a_stack_without_events_has_no_alarm_of_them" {
   }
 
   assert {
-    condition     = !contains(keys(output.alarm_names), "events-late") && length(output.alarm_names) == 11 && !strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "IteratorAge")
+    condition     = !contains(keys(output.alarm_names), "events-late") && length(output.alarm_names) == 14 && !strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "IteratorAge")
     error_message = "What is not there cannot be watched."
   }
 }
@@ -140,11 +155,11 @@ run "a_stack_without_events_has_no_alarm_of_them" {
 run "thresholds_are_settings" {
   command = plan
   variables {
-    thresholds = { dead_letter_depth = 0, events_late_s = 120, oldest_message_age_s = 3000, worker_duration_percent = 50, sweeper_silent_min = 10 }
+    thresholds = { dead_letter_depth = 0, events_late_s = 120, jobs_failed = 1, jobs_not_sent = 2, sweep_errors = 0, oldest_message_age_s = 3000, worker_duration_percent = 50, sweeper_silent_min = 10 }
   }
 
   assert {
-    condition     = [for key in ["dead-letters-low", "events-late", "oldest-message-low", "worker-duration"] : aws_cloudwatch_metric_alarm.this[key].threshold] == [0, 120000, 3000, 300000]
+    condition     = [for key in ["dead-letters-low", "events-late", "jobs-failed", "jobs-not-sent", "oldest-message-low", "sweep-errors", "worker-duration"] : aws_cloudwatch_metric_alarm.this[key].threshold] == [0, 120000, 1, 2, 3000, 0, 300000]
     error_message = "A threshold that was set must be the alarm's."
   }
   assert {

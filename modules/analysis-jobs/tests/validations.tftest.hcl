@@ -264,6 +264,15 @@ run "refuses_reserved_concurrency_beside_a_lane_without_a_maximum" {
   expect_failures = [var.worker]
 }
 
+run "refuses_several_jobs_an_invocation_of_a_fifo_queue" {
+  command = plan
+  variables {
+    queue  = { fifo = true }
+    worker = { jobs_per_invocation = 2 }
+  }
+  expect_failures = [var.queue]
+}
+
 run "refuses_a_secret_under_a_name_of_the_module" {
   command = plan
   variables {
@@ -278,6 +287,62 @@ run "refuses_a_secret_itself" {
     worker = { secrets = { API_KEY = "sk-abc" } }
   }
   expect_failures = [var.worker]
+}
+
+run "refuses_an_alias_of_a_key_of_secrets" {
+  command = plan
+  variables {
+    worker = { secret_key_arns = ["arn:aws:kms:eu-west-1:111122223333:alias/secrets"] }
+  }
+  expect_failures = [var.worker]
+}
+
+run "refuses_a_negative_price" {
+  command = plan
+  variables {
+    model_prices = { "gemini-2.5-flash" = { input = -0.3, output = 2.5 } }
+  }
+  expect_failures = [var.model_prices]
+}
+
+run "refuses_documents_without_a_page" {
+  command = plan
+  variables {
+    documents = { max_pages = 0 }
+  }
+  expect_failures = [var.documents]
+}
+
+run "refuses_half_a_pixel" {
+  command = plan
+  variables {
+    documents = { max_pixels = 0.5 }
+  }
+  expect_failures = [var.documents]
+}
+
+run "refuses_an_engine_that_reads_no_pictures_here" {
+  command = plan
+  variables {
+    documents = { ocr = "abbyy" }
+  }
+  expect_failures = [var.documents]
+}
+
+run "refuses_gemini_without_its_key" {
+  command = plan
+  variables {
+    model_id = "gemini-2.5-flash"
+  }
+  expect_failures = [var.model_id]
+}
+
+run "admits_gemini_with_its_key" {
+  command = plan
+  variables {
+    model_id = "gemini-2.5-flash"
+    worker   = { secrets = { GEMINI_API_KEY = "arn:aws:ssm:eu-west-1:111122223333:parameter/key" } }
+  }
 }
 
 run "admits_a_model_by_its_bare_id" {

@@ -57,7 +57,7 @@ override_module {
   target = module.job_table
   outputs = {
     arn        = "arn:jobs"
-    index_arns = { by-client = "arn:jobs/index/by-client", due = "arn:jobs/index/due" }
+    index_arns = { by-client = "arn:jobs/index/by-client", due = "arn:jobs/index/due", waiting = "arn:jobs/index/waiting" }
     name       = "orders-jobs"
     stream_arn = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders-jobs/stream/1"
   }
@@ -188,6 +188,7 @@ run "each_role_may_do_exactly_this" {
       documents_read = "s3:GetObject on arn:bucket/uploads/*"
       jobs_write     = "dynamodb:UpdateItem on arn:jobs"
       models_invoke  = "bedrock:InvokeModel on arn:model"
+      order_read     = "dynamodb:Query on arn:jobs/index/waiting"
       prompts_read   = "dynamodb:GetItem on arn:prompts"
       queue_consume  = "sqs:ChangeMessageVisibility sqs:DeleteMessage sqs:GetQueueAttributes sqs:ReceiveMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
       queue_send     = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
@@ -213,7 +214,7 @@ run "each_role_may_do_exactly_this" {
   assert {
     condition = { for statement in jsondecode(output.submit_policy_json).Statement : statement.Sid => join(" ", concat(sort(statement.Action), ["on"], sort(statement.Resource))) } == {
       InputsWrite = "s3:PutObject on arn:bucket/jobs/*"
-      JobsRead    = "dynamodb:GetItem on arn:jobs"
+      JobsRead    = "dynamodb:BatchGetItem dynamodb:GetItem on arn:jobs"
       JobsWrite   = "dynamodb:PutItem on arn:jobs"
       QueueSend   = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
     }
@@ -234,6 +235,7 @@ run "the_functions_are_told_exactly_this" {
       ANALYSES                     = "rfp_analysis,valuation.books"
       BUCKET_NAME                  = "orders-artifacts"
       CODE_VERSION                 = var.package.sha256_base64
+      DOCUMENT_MEMORY_MB           = "512"
       HEARTBEAT_S                  = "15"
       JOB_RETENTION_DAYS           = "30"
       LEASE_S                      = "60"
@@ -367,7 +369,7 @@ run "an_analysis_without_bedrock_gets_no_right_to_it" {
   }
 
   assert {
-    condition     = !contains(keys(local.worker_statements), "models_invoke") && length(keys(local.worker_statements)) == 6
+    condition     = !contains(keys(local.worker_statements), "models_invoke") && length(keys(local.worker_statements)) == 7
     error_message = "Without bedrock_model_ids the worker must not call any model."
   }
   assert {
@@ -386,6 +388,73 @@ run "secrets_are_read_by_the_worker_alone_and_by_their_arn" {
   assert {
     condition     = one(local.worker_statements.secrets_read.resources) == "arn:aws:ssm:eu-west-1:111122223333:parameter/key" && !contains(keys(local.api_statements), "secrets_read")
     error_message = "Only the worker may read its secrets, and only those."
+  }
+  assert {
+    condition     = !contains(keys(local.worker_statements), "secrets_decrypt")
+    error_message = "Without keys of one's own there is nothing to decrypt with them."
+  }
+}
+
+run "secrets_under_a_key_of_ones_own_are_decrypted_by_the_worker_alone" {
+  command = plan
+
+  variables {
+    worker = {
+      secret_key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/0a1b"]
+      secrets         = { MODEL_KEY_ARN = "arn:aws:ssm:eu-west-1:111122223333:parameter/key" }
+    }
+  }
+
+  assert {
+    condition     = one(local.worker_statements.secrets_decrypt.resources) == "arn:aws:kms:eu-west-1:111122223333:key/0a1b" && !contains(keys(local.api_statements), "secrets_decrypt")
+    error_message = "Only the worker may decrypt its secrets, and only with their keys."
+  }
+}
+
+run "prices_reach_the_functions" {
+  command = plan
+
+  variables {
+    model_prices = { "some.model" = { input = 0.3, output = 2.5 } }
+  }
+
+  assert {
+    condition     = jsondecode(local.environment.MODEL_PRICES)["some.model"].output == 2.5
+    error_message = "The functions must be told the stack's own prices."
+  }
+}
+
+run "limits_of_documents_reach_the_functions" {
+  command = plan
+
+  variables {
+    documents = { max_bytes = 1000, max_pages = 10, max_pixels = 2000, ocr = "none" }
+  }
+
+  assert {
+    condition     = [for name in ["MAX_DOCUMENT_BYTES", "MAX_PAGES", "MAX_PIXELS", "OCR_ENGINE"] : tostring(local.environment[name])] == ["1000", "10", "2000", "none"]
+    error_message = "The functions must be told the limits of documents."
+  }
+  assert {
+    condition     = !contains(keys(local.worker_statements), "pages_recognise")
+    error_message = "Who does not read pages with Textract needs no right to it."
+  }
+}
+
+run "textract_is_allowed_only_where_it_is_chosen" {
+  command = plan
+
+  variables {
+    documents = { ocr = "textract" }
+  }
+
+  assert {
+    condition     = local.worker_statements.pages_recognise.actions == ["textract:DetectDocumentText"]
+    error_message = "The worker must be allowed to read pages with Textract."
+  }
+  assert {
+    condition     = local.environment.OCR_ENGINE == "textract" && !contains(keys(local.api_statements), "pages_recognise")
+    error_message = "The worker alone reads pages with Textract, and must be told to."
   }
 }
 
