@@ -19,17 +19,17 @@ help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: .venv/.ready .venv-cloud/.ready ## Run a real job on a stack on this machine [EXAMPLE=rfp-analysis] [DOCUMENT=your.pdf]
+demo: .venv/.ready .venv-cloud/.ready ## Run a real job on a stack on this machine [EXAMPLE=rfp-analysis] [DOCUMENT=your.file]
 	@$(CLOUD) demo --example "$(EXAMPLE)" $(if $(DOCUMENT),--document "$(DOCUMENT)")
 
 .PHONY: local
 local: .venv/.ready .venv-cloud/.ready ## Keep that stack running, for you to call, until Ctrl-C [EXAMPLE=]
 	@$(CLOUD) up --example "$(EXAMPLE)"
 
-# `loadgroup` without groups hands out one test at a time, to whichever process is free.
+# tests/sharing.py says which process gets what.
 .PHONY: test
 test: lint .venv-cloud/.ready ## Run every check and every test
-	$(PYTHON_BIN) -m pytest --numprocesses 2 --dist loadgroup --durations 20 tests
+	$(PYTHON_BIN) -m pytest --numprocesses 2 --dist loadscope --durations 20 tests
 
 .PHONY: faults
 faults: .venv/.ready .venv-cloud/.ready ## Break everything, at length; prints what that showed, for docs/reliability.md

@@ -1,11 +1,31 @@
-variable "package" {
-  description = "The built zip, as its manifest describes it."
-  type = object({
+variable "ca_bundle" {
+  description = "Path of the certificates that the local PostgreSQL is checked with."
+  type        = string
+  nullable    = false
+}
+
+variable "databases" {
+  description = "By the name of each example that has a database: what its secret holds."
+  type = map(object({
+    database = string
+    engine   = string
+    host     = string
+    password = string
+    port     = number
+    username = string
+  }))
+  nullable  = false
+  sensitive = true
+}
+
+variable "packages" {
+  description = "By the name of each example that shall be here: its built zip, as the manifest describes it."
+  type = map(object({
     architecture  = optional(string)
     path          = string
     sha256_base64 = string
     version       = optional(string)
-  })
+  }))
   nullable = false
 }
 
@@ -17,7 +37,7 @@ variable "region" {
 }
 
 variable "stand_in_url" {
-  description = "Base URL of the stand-in for Bedrock, which also issues the tokens."
+  description = "Base URL of the stand-in for the models, which also issues the tokens."
   type        = string
   nullable    = false
 }

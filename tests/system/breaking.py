@@ -6,16 +6,18 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cloud.local_cloud import LocalCloud
-from tests.system.watching import until
+from analysis_jobs.prompts.library import PromptLibrary
+from cloud.client import ApiError
+from tests.system.watching import Running, until
 
 _COMPARED = {"GreaterThanThreshold": ">", "LessThanThreshold": "<"}
 
 
-def kill_workers(stack: LocalCloud) -> int:
+def kill_workers(stack: Running) -> int:
     """Send SIGKILL to every process of this stack's worker; return how many there were."""
     found = list(_workers(stack))
     for process in found:
@@ -24,7 +26,7 @@ def kill_workers(stack: LocalCloud) -> int:
     return len(found)
 
 
-def _workers(stack: LocalCloud) -> Iterator[int]:
+def _workers(stack: Running) -> Iterator[int]:
     named = f"AWS_LAMBDA_FUNCTION_NAME={stack.outputs['function_names']['worker']}".encode()
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # gone meanwhile, or somebody else's
@@ -34,19 +36,42 @@ def _workers(stack: LocalCloud) -> Iterator[int]:
                 yield int(process.name)
 
 
-def wait_until_asking(stack: LocalCloud, job_id: str, attempt: int) -> None:
+def wait_until_asking(stack: Running, job_id: str, attempt: int) -> None:
     """Wait until the worker is in the middle of this attempt: its question is with the model."""
 
     def look() -> bool:
         job = stack.client().job(job_id)
-        return (job["status"], job["attempt"]) == ("processing", attempt) and bool(
-            stack.connection.stand_in.calls(outcome="running")
-        )
+        asking = [call for call in stack.stand_in.calls(outcome="running") if call["metadata"].get("job_id") == job_id]
+        return (job["status"], job["attempt"]) == ("processing", attempt) and bool(asking)
 
     until(look)
 
 
-def make_overdue(stack: LocalCloud, job_id: str) -> None:
+def settle(stack: Running) -> None:
+    """End what other tests have left under way: their jobs, and the messages of those.
+
+    Else they would come in between: take the answer that the stand-in is told to give once, or be in the next sweep.
+    """
+    scan = stack.boto3("dynamodb").get_paginator("scan").paginate
+
+    def under_way() -> list[tuple[str, str]]:
+        pages = scan(TableName=stack.outputs["table_name"], ConsistentRead=True)
+        rows = [row for page in pages for row in page["Items"] if row["item"]["S"].startswith("job#")]
+        return [
+            (row["tenant"]["S"], row["item"]["S"].removeprefix("job#"))
+            for row in rows
+            if row.get("status", {}).get("S") in {"queued", "processing"}
+        ]
+
+    for tenant, job_id in under_way():
+        with suppress(ApiError):  # it has ended meanwhile
+            stack.client(tenant).cancel(job_id)
+    until(lambda: not under_way())
+    for url in stack.outputs["queue_urls"].values():
+        stack.boto3("sqs").purge_queue(QueueUrl=url)
+
+
+def make_overdue(stack: Running, job_id: str) -> None:
     """Let a job's lease, or the time in which its message must have come, be over now."""
     past = "SET due_at = :past"
     if stack.client().job(job_id)["status"] == "processing":
@@ -59,7 +84,7 @@ def make_overdue(stack: LocalCloud, job_id: str) -> None:
     )
 
 
-def sweep(stack: LocalCloud) -> dict[str, int]:
+def sweep(stack: Running) -> dict[str, int]:
     """Sweep now instead of within a minute; return the steps taken."""
     name = stack.outputs["function_names"]["sweeper"]
     answer = stack.boto3("lambda").invoke(FunctionName=name, Qualifier="live")
@@ -68,7 +93,7 @@ def sweep(stack: LocalCloud) -> dict[str, int]:
     return steps
 
 
-def alarm_on(stack: LocalCloud, key: str, value: float) -> str:
+def alarm_on(stack: Running, key: str, value: float) -> str:
     """Return the line that shows a deployed alarm's expression, and whether `value` breaches it."""
     name = f"{stack.outputs['function_names']['worker'].removesuffix('-worker')}-{key}"
     [alarm] = stack.boto3("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
@@ -83,7 +108,7 @@ def alarm_on(stack: LocalCloud, key: str, value: float) -> str:
     )
 
 
-def depth(stack: LocalCloud, url: str) -> int:
+def depth(stack: Running, url: str) -> int:
     """Return how many messages a queue shows."""
     names = ["ApproximateNumberOfMessages"]
     found = stack.boto3("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
@@ -91,7 +116,7 @@ def depth(stack: LocalCloud, url: str) -> int:
 
 
 @contextmanager
-def hidden_for_a_second(stack: LocalCloud, url: str) -> Iterator[None]:
+def hidden_for_a_second(stack: Running, url: str) -> Iterator[None]:
     """Let a message that failed come back after a second, and not after the function's timeout."""
     sqs = stack.boto3("sqs")
     before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
@@ -103,7 +128,7 @@ def hidden_for_a_second(stack: LocalCloud, url: str) -> Iterator[None]:
 
 
 @contextmanager
-def without_queue(stack: LocalCloud, url: str) -> Iterator[None]:
+def without_queue(stack: Running, url: str) -> Iterator[None]:
     """Delete a queue for a while."""
     sqs = stack.boto3("sqs")
     before: dict[str, Any] = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
@@ -130,25 +155,20 @@ _SET = {
 
 
 @contextmanager
-def another_prompt(stack: LocalCloud, prompt: str, template: str) -> Iterator[None]:
-    """Let the active version of a prompt have another template for a while; the row of its version is put back."""
-    dynamodb, table = stack.boto3("dynamodb"), stack.outputs["prompt_table_name"]
-
-    def version(name: str) -> dict[str, Any]:
-        key = {"prompt": {"S": prompt}, "version": {"S": name}}
-        found: dict[str, Any] = dynamodb.get_item(TableName=table, Key=key)["Item"]
-        return found
-
-    bad = {**version("active"), "user_prompt_template": {"S": template}, "number": {"N": "2"}}
-    dynamodb.put_item(TableName=table, Item=bad)
+def another_prompt(stack: Running, prompt: str, template: str) -> Iterator[None]:
+    """Let another version of a prompt, with this template, be active for a while; then it is rolled back."""
+    library = PromptLibrary(stack.boto3("dynamodb"), stack.outputs["prompt_table_name"])
+    (active,) = set(library.head(prompt).active.values())
+    bad = replace(library.version(prompt, active), version=0, user_prompt_template=template)
+    library.put(bad, activate=True)
     try:
         yield
     finally:
-        dynamodb.put_item(TableName=table, Item={**version("v000001"), "version": {"S": "active"}})
+        library.rollback(prompt)
 
 
 @contextmanager
-def broken_worker(stack: LocalCloud) -> Iterator[str]:
+def broken_worker(stack: Running) -> Iterator[str]:
     """Deploy a worker that cannot start, and give what it answers; at the end its alias is put back."""
     functions, name = stack.boto3("lambda"), stack.outputs["function_names"]["worker"]
     before = functions.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
@@ -165,7 +185,7 @@ def broken_worker(stack: LocalCloud) -> Iterator[str]:
         functions.delete_function(FunctionName=name, Qualifier=broken)
 
 
-def take_all(stack: LocalCloud, url: str, count: int, timeout_s: float = 30) -> list[dict[str, Any]]:
+def take_all(stack: Running, url: str, count: int, timeout_s: float = 30) -> list[dict[str, Any]]:
     """Receive and delete `count` messages of a queue that nobody else reads."""
     sqs = stack.boto3("sqs")
     found: list[dict[str, Any]] = []

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from cloud import ports, state
+from cloud import ministack, ports, state
 from cloud.certificates import certificates
 from cloud.children import Child
-from cloud.demo import default_document, rows
+from cloud.connection import Connection
 from cloud.errors import CloudError
+from cloud.local_cloud import REPOSITORY
 from cloud.ministack import REGION
 from cloud.stack import Progress, Stack
 
@@ -203,6 +204,21 @@ def test_a_taken_port_means_a_fresh_start_on_others(tmp_path: Path) -> None:
     assert fresh.applied == ""
 
 
+def test_a_taken_port_of_the_database_means_a_fresh_start_too(tmp_path: Path) -> None:
+    [port] = ports.free_ports(1)
+    kept_in(tmp_path, database_port=port)
+    assert state.load(tmp_path, "1.0")[1] == ""
+    with socket.create_server((ports.LOOPBACK, port)):
+        assert f"port {port}" in state.load(tmp_path, "1.0")[1]
+        assert state.afresh(tmp_path, "1.0").database_port == 0
+
+
+def test_an_example_without_a_database_has_no_rows() -> None:
+    connection = Connection("rfp-analysis", "", "", "", "", {})
+    with pytest.raises(CloudError, match="rfp-analysis has no database"):
+        connection.rows("SELECT 1")
+
+
 def test_a_fresh_start_empties_the_folder_and_keeps_its_ports(tmp_path: Path) -> None:
     kept = kept_in(tmp_path, ministack="0.9")
     (tmp_path / "state").mkdir()
@@ -233,6 +249,29 @@ def test_a_second_process_is_refused_the_folder_and_told_who_has_it(tmp_path: Pa
     assert state.holder(tmp_path) is None
     with state.locked(tmp_path):
         assert state.holder(tmp_path) == os.getpid()
+
+
+def test_a_functions_log_is_taken_whole_however_slowly_it_comes() -> None:
+    script = """
+import importlib.util, os, queue, sys, threading, time, types
+spec = importlib.util.spec_from_file_location("serve", sys.argv[1])
+serve = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(serve)
+reading, writing = os.pipe()
+lines, pipe = queue.Queue(), os.fdopen(reading, buffering=1)
+worker = types.SimpleNamespace(_stderr_queue=lines, _proc=types.SimpleNamespace(stderr=pipe))
+def read():
+    time.sleep(0.3)
+    for line in pipe:
+        time.sleep(0.01)
+        lines.put(line.rstrip())
+threading.Thread(target=read, daemon=True).start()
+os.write(writing, b"one\\ntwo\\nthree\\n")
+print(serve.whole_log(worker).split(), serve.whole_log(worker) == "")
+"""
+    python = ministack.interpreter(REPOSITORY)
+    ran = subprocess.run([python, "-I", "-c", script, ministack.SERVE], capture_output=True, text=True, check=False)
+    assert (ran.stdout.strip(), ran.returncode) == ("['one', 'two', 'three'] True", 0), ran.stderr
 
 
 def test_progress_follows_terraforms_own_events() -> None:
@@ -290,17 +329,3 @@ def test_what_terraform_complains_of_is_what_the_person_reads(fake_terraform: Ca
     assert str(failure.value) == (
         "terraform apply failed:\naws_sqs_queue.a\nNo such queue\nIt is gone.\n\nplugin crashed"
     )
-
-
-def test_a_nested_result_becomes_rows_with_paths() -> None:
-    result = json.loads('{"summary": "s", "data": {"dates": [{"day": 1}], "names": ["a", "b"]}}')
-    assert list(rows(result)) == [
-        ("summary", "s"),
-        ("data.dates.1.day", "1"),
-        ("data.names", "a\nb"),
-    ]
-
-
-def test_an_example_without_a_document_says_that_one_must_be_named(tmp_path: Path) -> None:
-    with pytest.raises(CloudError, match="--document"):
-        default_document(tmp_path)

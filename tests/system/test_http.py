@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 import requests
 
+from analysis_jobs.cli.client import ENDED
 from cloud.client import ApiError
 from cloud.demo import default_document
 from cloud.local_cloud import REPOSITORY, LocalCloud
+from tests.system.watching import calls_of
 
 pytestmark = pytest.mark.system
 
@@ -98,18 +100,27 @@ def test_the_same_idempotency_key_answers_the_same_job_and_refuses_another_reque
     assert first == second
     status, problem = refused(stack, "POST", "/jobs", json={**body, "client": "x"}, headers=headers)
     assert (status, problem["errors"][0]["field"]) == (422, "Idempotency-Key")
-    calls = len(stack.stand_in.calls())
     client.ended(first)
-    assert len(stack.stand_in.calls()) <= calls + 1
+    assert len(calls_of(stack, first)) == 1
 
 
 def test_a_long_poll_comes_back_when_the_job_ends_and_an_unchanged_job_is_not_sent_again(stack: LocalCloud) -> None:
     client = stack.client()
     job_id = client.submit("rfp-analysis", {"document": client.upload(DOCUMENT)})["job_id"]
     waited = client.call("GET", f"/jobs/{job_id}", params={"wait": 20})
+    while waited.json()["status"] not in ENDED:  # a slow machine
+        waited = client.call("GET", f"/jobs/{job_id}", params={"wait": 20})
     assert waited.json()["status"] == "completed"
     again = client.call("GET", f"/jobs/{job_id}", headers={"If-None-Match": waited.headers["ETag"]})
     assert (again.status, again.data) == (304, b"")
+
+
+def test_a_file_that_a_job_has_not_is_not_found(stack: LocalCloud) -> None:
+    client = stack.client()
+    job_id = client.submit("rfp-analysis", {"document": client.upload(DOCUMENT)})["job_id"]
+    assert client.ended(job_id)["files"] == {}
+    status, problem = refused(stack, "GET", f"/jobs/{job_id}/files/report.xlsx")
+    assert (status, problem["detail"]) == (404, f"job {job_id} has no file 'report.xlsx'")
 
 
 def test_jobs_are_listed_by_status_and_subject_newest_first(stack: LocalCloud) -> None:

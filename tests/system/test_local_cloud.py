@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -40,7 +41,7 @@ def processes_of(folder: Path) -> dict[int, str]:
     return {process: line for process, line in found.items() if str(folder) in line and process != os.getpid()}
 
 
-def until(condition: Callable[[], bool], *, timeout_s: float = 30.0) -> bool:
+def until(condition: Callable[[], bool], *, timeout_s: float = 120.0) -> bool:
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
@@ -220,11 +221,16 @@ def test_make_local_prints_lines_that_work_and_ctrl_c_leaves_nothing_behind(stop
         assert run.returncode == 0, run.stdout + run.stderr
         assert '"completed"' in run.stdout
         assert "Coastal Road Resilience" in run.stdout
+        listing = f"{shlex.quote(sys.executable)} -m analysis_jobs.cli list --json"
+        listed = subprocess.run(
+            ["bash", "-c", "\n".join([*exports, listing])], env=ENVIRONMENT, capture_output=True, text=True, check=True
+        )
+        assert '"completed"' in listed.stdout
         for_a_token = next(line for line in lines if " token --tenant globex" in line)
         token = subprocess.run(["bash", "-c", for_a_token], cwd=REPOSITORY, capture_output=True, text=True, check=True)
         assert token.stdout.count(".") == 2
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=120) == 0
     assert nothing_runs(stopped)
 
 
@@ -236,7 +242,7 @@ def test_killing_make_local_leaves_nothing_behind_either_and_the_stack_is_kept(s
     with make_local(stopped) as (process, lines):
         assert not any("fresh start" in line for line in lines)
         process.terminate()
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=120) == 0
 
 
 def test_a_dead_emulator_ends_make_local_with_an_error(stopped: Path, tmp_path: Path) -> None:
@@ -250,7 +256,7 @@ def test_a_dead_emulator_ends_make_local_with_an_error(stopped: Path, tmp_path: 
         os.kill(emulator, signal.SIGKILL)
         assert process.stdout
         assert "MiniStack has died" in process.stdout.read()
-        assert process.wait(timeout=60) == 1
+        assert process.wait(timeout=120) == 1
     assert until(lambda: not processes_of(folder))
     kept = state.read(folder)
     assert kept

@@ -10,10 +10,20 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from cloud import demo, guide, state
+from analysis_jobs.cli.client import CallError
+from cloud import guide, state
 from cloud.connection import Connection
+from cloud.demo import Demo, show_times
 from cloud.errors import CloudError
-from cloud.local_cloud import DEFAULT_EXAMPLE, REPOSITORY, LocalCloud, default_folder
+from cloud.local_cloud import (
+    DEFAULT_EXAMPLE,
+    EXAMPLES,
+    REPOSITORY,
+    LocalCloud,
+    default_folder,
+    known_examples,
+    require_example,
+)
 from cloud.screen import Screen
 
 WATCH_EVERY_S = 0.5
@@ -23,9 +33,10 @@ DOWN_TIMEOUT_S = 60.0
 def up(options: argparse.Namespace, screen: Screen) -> int:
     """Run the cloud until it is told to stop, or until a part of it dies."""
     ready = False
+    demo = _demo(options)
     try:
-        with LocalCloud(options.folder, options.example, screen=screen) as cloud:
-            guide.show(cloud.connection, _document(options), screen, options=_said_again(options))
+        with LocalCloud(options.folder, (options.example,), screen=screen) as cloud:
+            guide.show(cloud.connection, demo, screen, options=_said_again(options))
             ready = True
             screen.say("ready")
             while True:
@@ -37,18 +48,19 @@ def up(options: argparse.Namespace, screen: Screen) -> int:
 
 
 def run_demo(options: argparse.Namespace, screen: Screen) -> int:
-    """Run one document through the cloud: the one that runs already, or one for this run alone."""
-    document = _document(options)
+    """Run an example's documents through the cloud: the one that runs already, or one for this run alone."""
+    demo = _demo(options)
+    screen.heading(f"{options.example}: {demo.file.shows}")
     started = time.monotonic()
     running = Connection.find(options.folder)
     if running:
         screen.say(f"        Using the local cloud that runs already: {running.aws_url}")
-        completed = demo.show(running, document, screen)
+        completed = demo.show(running, screen)
     else:
-        with LocalCloud(options.folder, options.example, screen=screen) as cloud:
-            completed = demo.show(cloud.connection, document, screen)
-    demo.show_times(screen, time.monotonic() - started)
-    guide.next_steps(options.example, document, screen)
+        with LocalCloud(options.folder, (options.example,), screen=screen) as cloud:
+            completed = demo.show(cloud.connection, screen)
+    show_times(screen, time.monotonic() - started)
+    guide.next_steps(options.example, demo, screen)
     return 0 if completed else 1
 
 
@@ -100,11 +112,8 @@ def _running(folder: Path) -> Connection:
     return found
 
 
-def _document(options: argparse.Namespace) -> Path:
-    document: Path = options.document or demo.default_document(REPOSITORY / "examples" / options.example)
-    if not document.is_file():
-        raise CloudError(f"There is no document {document}.")
-    return document.resolve()
+def _demo(options: argparse.Namespace) -> Demo:
+    return Demo.of(EXAMPLES / options.example, options.document, REPOSITORY / ".local" / "demo" / options.example)
 
 
 def _stop_on_signals() -> None:
@@ -123,7 +132,7 @@ def _stop_on_signals() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m cloud", description=__doc__)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--example", default=DEFAULT_EXAMPLE, help="a folder of examples/")
+    common.add_argument("--example", default=DEFAULT_EXAMPLE, help=f"one of {', '.join(known_examples())}")
     common.add_argument("--folder", type=Path, help="where its state is kept (.local/cloud/…)")
     commands = parser.add_subparsers(required=True, metavar="command")
     for name, function in (
@@ -137,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, parents=[common], help=function.__doc__)
         command.set_defaults(run=function, document=None)
         if name == "demo":
-            command.add_argument("--document", type=Path, help="a PDF (default: the example's own)")
+            command.add_argument("--document", type=Path, help="in the place of the example's main one")
         if name == "logs":
             command.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
         if name == "token":
@@ -148,11 +157,16 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the exit status."""
     options = _parser().parse_args(arguments)
+    try:
+        require_example(options.example)
+    except CloudError as error:
+        print(error, file=sys.stderr)
+        return 2
     options.folder = (options.folder or default_folder(options.example)).resolve()
     _stop_on_signals()
     try:
         status: int = options.run(options, Screen())
-    except CloudError as error:
+    except (CallError, CloudError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

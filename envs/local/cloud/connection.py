@@ -10,6 +10,8 @@ from botocore.config import Config
 
 from cloud import ministack, state
 from cloud.client import Client
+from cloud.errors import CloudError
+from cloud.postgres import Login
 from cloud.stand_in import Remote
 
 FILE = "running.json"
@@ -27,6 +29,7 @@ class Connection:
     stand_in_url: str
     ca_bundle: str
     outputs: dict[str, Any]
+    database: dict[str, Any] | None = None  # the fields of the `Login` at the example's database, if it has one
 
     @classmethod
     def find(cls, folder: Path) -> Self | None:
@@ -63,6 +66,18 @@ class Connection:
             aws_secret_access_key=ministack.ROOT_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             config=Config(retries={"total_max_attempts": 1}, proxies={}),
         )
+
+    def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        """Run SQL in the example's database, as the role that its functions have; return the rows, if it has any.
+
+        Raises CloudError where the example has no database.
+        """
+        if self.database is None:
+            raise CloudError(f"{self.example} has no database.")
+        with Login(**self.database).connect() as connection:
+            found = connection.execute(statement.encode(), values)
+            names = [column.name for column in found.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in found] if names else []
 
     @property
     def stand_in(self) -> Remote:

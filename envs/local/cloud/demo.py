@@ -1,53 +1,128 @@
-"""The shown run: a document of an example goes the whole way, and its result comes back."""
+"""The shown run: an example's documents go the whole way, and what comes back is shown and kept."""
 
-from collections.abc import Iterator, Mapping
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cloud import demo_file
 from cloud.client import Client
 from cloud.connection import Connection
-from cloud.errors import CloudError
+from cloud.demo_file import RUN, DemoFile
+from cloud.previews import excel_rows
 from cloud.screen import Screen
 
 TIMEOUT_S = 300.0
 POLL_S = 0.5
 FIRST_TOKEN_S = 1.0
 CHUNK_S = 0.25
+SHOWN_ROWS = 12
+SHOWN_CHARACTERS = 600
 
 
 def default_document(example: Path) -> Path:
-    """Return the document that an example is shown with: the first of its folder."""
-    found = sorted((example / "documents").glob("*.pdf"))
-    if not found:
-        raise CloudError(f"{example / 'documents'} has no PDF: name one with --document.")
-    return found[0]
+    """Return the document that an example is shown with: the first of its demo.toml."""
+    return demo_file.documents_of(example, demo_file.load(example))[0]
 
 
-def show(connection: Connection, document: Path, screen: Screen) -> bool:
-    """Upload, submit, poll, show what came of it; return whether the job completed.
+@dataclass(frozen=True)
+class Demo:
+    """A run of an example on these documents; what it makes is kept in `folder`."""
 
-    The stand-in is told to take its time as a model does, unless somebody has told it how to answer already.
-    """
-    ours = not connection.stand_in.scenarios()
-    if ours:
-        connection.stand_in.set(first_token_s=FIRST_TOKEN_S, chunk_s=CHUNK_S)
-    try:
-        return _run(connection.client(connection.token()), connection.example, document, screen)
-    finally:
+    file: DemoFile
+    documents: Sequence[Path]
+    folder: Path
+
+    @classmethod
+    def of(cls, example: Path, document: Path | None, folder: Path) -> "Demo":
+        """Return a new run of an example, on this document if one is given. Raises CloudError with what is wrong."""
+        file = demo_file.load(example)
+        return cls(file, demo_file.documents_of(example, file, document), folder)
+
+    def show(self, connection: Connection, screen: Screen) -> bool:
+        """Upload, submit, poll, show what came of it; return whether the job completed.
+
+        The stand-in is told to take its time as a model does, unless somebody has told it how to answer already.
+        """
+        ours = not connection.stand_in.scenarios()
         if ours:
-            connection.stand_in.set()
+            connection.stand_in.set(first_token_s=FIRST_TOKEN_S, chunk_s=CHUNK_S)
+        try:
+            return self._run(connection, screen)
+        finally:
+            if ours:
+                connection.stand_in.set()
 
+    def _run(self, connection: Connection, screen: Screen) -> bool:
+        run = format(int(time.time()), "x")
+        file = DemoFile.model_validate_json(self.file.model_dump_json().replace(RUN, run))
+        client = connection.client(connection.token())
+        if file.database and file.database.before:
+            connection.rows(file.database.before)
+        accepted = self._submit(client, connection.example, file, run, screen)
+        if "job_id" not in accepted:
+            screen.table(rows(accepted), title="The answer: no job")
+            return False
+        job = _follow(client, accepted["job_id"], screen)
+        _show_job(job, screen)
+        self._keep(client, job, screen)
+        if file.database:
+            found = [{name: _cell(value) for name, value in row.items()} for row in connection.rows(file.database.rows)]
+            if len(found) == 1:
+                screen.table(found[0].items(), title="In the database")
+            else:
+                screen.grid(found, title="In the database")
+        return bool(job["status"] == "completed")
 
-def _run(client: Client, analysis: str, document: Path, screen: Screen) -> bool:
-    with screen.step("upload") as step:
-        uploaded = client.upload(document)
-        step.say(f"{document.name}, {document.stat().st_size:,} bytes, by a presigned POST")
-    with screen.step("submit") as step:
-        accepted = client.submit(analysis, {"document": uploaded})
-        step.say(f"202 {accepted['status']}, job {accepted['job_id']}")
-    job = _follow(client, accepted["job_id"], screen)
-    _show_job(job, screen)
-    return bool(job["status"] == "completed")
+    def _submit(self, client: Client, analysis: str, file: DemoFile, run: str, screen: Screen) -> dict[str, Any]:
+        given = dict(file.submit.input)
+        if file.is_json:
+            given = demo_file.json_input(self.documents[0], run)
+        else:
+            with screen.step("upload") as step:
+                for each, document in zip(file.documents, self.documents, strict=True):
+                    given[str(each.input)] = client.upload(document)
+                sizes = (f"{document.name}, {document.stat().st_size:,} bytes" for document in self.documents)
+                step.say(f"{'; '.join(sizes)}, by a presigned POST")
+        with screen.step("submit") as step:
+            if file.submit.route:
+                route = file.submit.route
+                answer = client.call("POST", route.removeprefix("POST "), json=given)
+            else:
+                route = "POST /jobs"
+                answer = client.call(
+                    "POST", "/jobs", json={"analysis": analysis, "input": given, **file.submit.members()}
+                )
+            accepted: dict[str, Any] = answer.json()
+            step.say(f"{route}: {answer.status} {accepted.get('status', '')}, job {accepted.get('job_id')}")
+            return accepted
+
+    def _keep(self, client: Client, job: Mapping[str, Any], screen: Screen) -> None:
+        """Write the result and the job's files to the folder, in the place of the last run's, and show the Excel."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for old in self.folder.iterdir():
+            old.unlink()
+        contents = {name: client.download(job["job_id"], name) for name in job.get("files") or {}}
+        if (result := job.get("result")) is not None:
+            contents["result.json"] = json.dumps(result, indent=2, ensure_ascii=False).encode()
+        for name, content in contents.items():
+            (self.folder / name).write_bytes(content)
+        if contents:
+            screen.table(
+                [(name, f"{len(content):,} bytes") for name, content in contents.items()],
+                f"Files, in {self._shown_folder()}",
+            )
+        for name in contents:
+            if name.endswith(".xlsx"):
+                sheet, found, left = excel_rows(self.folder / name, SHOWN_ROWS)
+                more = f", {left} more rows in the file" if left else ""
+                screen.grid(found, title=f"{name}, sheet {sheet}{more}")
+
+    def _shown_folder(self) -> str:
+        here = Path.cwd()
+        return str(self.folder.relative_to(here) if self.folder.is_relative_to(here) else self.folder)
 
 
 def show_times(screen: Screen, total_s: float) -> None:
@@ -69,12 +144,35 @@ def _follow(client: Client, job_id: str, screen: Screen) -> dict[str, Any]:
 def _show_job(job: Mapping[str, Any], screen: Screen) -> None:
     if error := job.get("error"):
         screen.table(rows(error), title="Error")
-        return
-    screen.table(rows(job.get("result") or {}), title="Result")
+    if isinstance(result := job.get("result"), Mapping):
+        plain, lists = _parted(result)
+        screen.table([(name, _short(value)) for name, value in rows(plain)], title="Result")
+        for name, items in lists.items():
+            left = len(items) - SHOWN_ROWS
+            more = f", {left} more" if left > 0 else ""
+            found = [{key: _short(value) for key, value in rows(item)} for item in items[:SHOWN_ROWS]]
+            screen.grid(found, title=f"Result: {name}{more}")
     usage = job.get("usage") or {}
     spent = [(f"{name}", f"{value:,}") for name, value in usage.items() if value is not None]
     cost = job.get("cost_usd")
-    screen.table([*spent, ("cost_usd", "unknown" if cost is None else f"{cost}")], title="Model usage")
+    spent += [("cost_usd", "unknown" if cost is None else f"{cost:.6f}"), ("attempts", str(job.get("attempt")))]
+    spent += [(f"prompt of {stage}", _cell(prompt)) for stage, prompt in (job.get("prompts") or {}).items()]
+    screen.table(spent, title="What it took")
+
+
+def _parted(result: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Any], dict[str, list[Mapping[str, Any]]]]:
+    """Return a result without its lists of objects, and those lists by their paths."""
+    plain: dict[str, Any] = {}
+    lists: dict[str, list[Mapping[str, Any]]] = {}
+    for name, value in result.items():
+        if isinstance(value, Mapping):
+            plain[name], inner = _parted(value, f"{prefix}{name}.")
+            lists |= inner
+        elif isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value):
+            lists[f"{prefix}{name}"] = value
+        else:
+            plain[name] = value
+    return plain, lists
 
 
 def rows(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -88,3 +186,12 @@ def rows(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
                 yield from rows({str(number): each}, f"{path}.")
         else:
             yield path, "\n".join(map(str, item)) if isinstance(item, list) else str(item)
+
+
+def _cell(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict | list) else str(value)
+    return _short(text)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]} … ({len(text):,} characters)"

@@ -3,9 +3,14 @@
 import datetime as dt
 import shlex
 import time
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
+from cloud import curl
 from cloud.connection import TENANT, Connection
+from cloud.demo import Demo
+from cloud.local_cloud import DEFAULT_EXAMPLE, known_examples
+from cloud.postgres import Login
 from cloud.screen import Screen
 
 # As the Makefile calls it.
@@ -14,50 +19,22 @@ FOLLOW_EVERY_S = 1.0
 
 type Event = tuple[int, str, str]  # when (epoch ms), which function, what
 
-# A document of another name needs no change below: only these two lines depend on it.
-CURL = """\
-DOCUMENT={document}
-NAME=$(basename "$DOCUMENT") SIZE=$(wc -c < "$DOCUMENT" | tr -d ' ')
-auth="Authorization: Bearer $TOKEN" json='Content-Type: application/json'
-
-# Upload: ask for a form, which allows this one file, and send it
-curl -fsS "$API/uploads" -H "$auth" -H "$json" -o upload.json \\
-  -d "{{\\"filename\\": \\"$NAME\\", \\"content_type\\": \\"application/pdf\\", \\"size\\": $SIZE}}"
-python3 -c 'import json; form = json.load(open("upload.json"))["upload"]
-print("url =", json.dumps(form["url"]))
-for field in form["fields"].items(): print("form-string =", json.dumps("=".join(field)))' > upload.curl
-curl -fsS -K upload.curl -F "file=@$DOCUMENT;type=application/pdf"
-
-# Submit: 202, and the job's id
-UPLOADED=$(sed -n 's/.*"document": *"\\([^"]*\\)".*/\\1/p' upload.json)
-JOB=$(curl -fsS "$API/jobs" -H "$auth" -H "$json" \\
-  -d "{{\\"analysis\\": \\"{analysis}\\", \\"input\\": {{\\"document\\": \\"$UPLOADED\\"}}}}" |
-  sed -n 's/.*"job_id": *"\\([^"]*\\)".*/\\1/p')
-
-# Poll until it has ended
-until curl -fsS "$API/jobs/$JOB" -H "$auth" -o job.json &&
-  grep -Eq '"status": *"(completed|failed|cancelled)"' job.json; do sleep 1; done
-cat job.json
-"""
-
 
 def exports(connection: Connection, token: str) -> list[str]:
-    """Return the shell lines by which curl, the AWS CLI, boto3 and Terraform use this cloud."""
+    """Return the shell lines by which curl, analysis-jobs, the AWS CLI, boto3, Terraform and psql use this cloud."""
     variables = {
         "API": connection.api_url,
         "TOKEN": token,
+        "ANALYSIS_JOBS_URL": connection.api_url,
+        "ANALYSIS_JOBS_TOKEN": token,
         "CURL_CA_BUNDLE": connection.ca_bundle,
+        **({"DATABASE_URL": Login(**connection.database).url} if connection.database else {}),
         **connection.environment(),
     }
     return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
 
 
-def curl_lines(analysis: str, document: Path) -> str:
-    """Return the shell lines that upload a document, submit a job and poll it."""
-    return CURL.format(document=shlex.quote(str(document)), analysis=analysis)
-
-
-def show(connection: Connection, document: Path, screen: Screen, *, options: str = "") -> None:
+def show(connection: Connection, demo: Demo, screen: Screen, *, options: str = "") -> None:
     """Print all that a person needs to work with the cloud that runs.
 
     `options` are what the person's own command has to say to mean this cloud.
@@ -67,27 +44,38 @@ def show(connection: Connection, document: Path, screen: Screen, *, options: str
         [
             ("API", connection.api_url),
             ("AWS endpoint", connection.aws_url),
-            ("Bedrock", f"{connection.stand_in_url} (a stand-in: its answers are made up)"),
+            ("Models", f"{connection.stand_in_url} (a stand-in: its answers are made up)"),
+            *([("PostgreSQL", _where(connection.database))] if connection.database else []),
         ]
     )
-    screen.heading(f"For curl, the AWS CLI, boto3 and Terraform, as tenant {TENANT}")
+    screen.heading(f"For curl, analysis-jobs, the AWS CLI, boto3 and Terraform, as tenant {TENANT}")
     for line in exports(connection, connection.token()):
         screen.say(line)
     screen.heading("Another tenant's token; what the functions log")
     screen.say(f"{COMMAND} token --tenant globex{options}")
     screen.say(f"{COMMAND} logs --follow{options}")
-    screen.heading("A job with curl alone")
-    screen.say(curl_lines(connection.example, document))
+    screen.heading("The example's job with curl alone")
+    screen.say(curl.lines(connection.example, demo.file, demo.documents))
 
 
-def next_steps(example: str, document: Path, screen: Screen) -> None:
+def next_steps(example: str, demo: Demo, screen: Screen) -> None:
     """Print how to go on after the demo."""
+    named = "" if example == DEFAULT_EXAMPLE else f" EXAMPLE={example}"
+    others = ", ".join(each for each in known_examples() if each != example)
+    own = f"DOCUMENT=your{demo.documents[0].suffix}"
     screen.heading("How to go on")
-    screen.say("make local                   keep it all running; it prints the variables for curl")
-    screen.say("make demo DOCUMENT=your.pdf  the same with a document of your own")
-    screen.say("README.md, docs/             how it works, and how to use it in a stack of your own")
-    screen.heading("The same job with curl, while `make local` runs and with its variables")
-    screen.say(curl_lines(example, document))
+    screen.commands(
+        [
+            (f"make demo{named} {own}", "the same with a document of your own"),
+            ("make demo EXAMPLE=…", f"another one: {others}"),
+            (f"make local{named}", "keep it all running; it prints the variables for curl, and a job with curl alone"),
+            (f"examples/{example}/README.md", "what it shows, and how it works"),
+        ]
+    )
+
+
+def _where(login: Mapping[str, Any]) -> str:
+    return f"{login['host']}:{login['port']}, database {login['database']}"
 
 
 def show_logs(connection: Connection, screen: Screen, *, follow: bool = False) -> None:

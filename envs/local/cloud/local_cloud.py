@@ -1,6 +1,7 @@
 """The whole local cloud as one object: started in order, watched, stopped in order, kept on disk."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -12,19 +13,39 @@ from cloud import ministack, state
 from cloud.certificates import Certificates, certificates
 from cloud.client import Client
 from cloud.connection import FILE, TENANT, Connection
+from cloud.deployed import Deployed
 from cloud.errors import CloudError
 from cloud.ministack import MiniStack
+from cloud.packages import packages
+from cloud.ports import free_ports
+from cloud.postgres import Login, PostgreSQL
 from cloud.prompts import put_prompts
 from cloud.screen import Screen
 from cloud.stack import Stack
 from cloud.stand_in import StandIn
-from package import sources
-from packager import HOST, Manifest, PackageError, build
+from packager import Manifest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 ROOT = REPOSITORY / "envs" / "local"
 KEPT_IN_THE_WAY = "If what was kept of an earlier start is in the way, forget it:"
+EXAMPLES = REPOSITORY / "examples"
 DEFAULT_EXAMPLE = "rfp-analysis"
+
+
+def known_examples() -> list[str]:
+    """Return the names of the examples, each a folder of examples/ with a stack in it."""
+    return sorted(path.parent.name for path in EXAMPLES.glob("*/main.tf"))
+
+
+def require_example(name: str) -> None:
+    """Raise CloudError, with the known ones, where there is no such example."""
+    if name not in known_examples():
+        raise CloudError(f"There is no example {name!r}. There are: {', '.join(known_examples())}.")
+
+
+def schema(example: str) -> Path:
+    """Return where an example keeps the tables that it works on, if it has a database."""
+    return EXAMPLES / example / "schema.sql"
 
 
 def default_folder(example: str) -> Path:
@@ -33,25 +54,32 @@ def default_folder(example: str) -> Path:
 
 
 class LocalCloud:
-    """The stack of one example on this machine: `with LocalCloud(folder) as cloud`.
+    """The stacks of one example or several on this machine: `with LocalCloud(folder) as cloud`.
 
-    What is in the folder is used again where that is possible (`state.load` says when it is not),
-    so that a second start takes seconds. Leaving the block stops every process and keeps the
-    folder.
+    `cloud.deployed(example)` is the stack of one; what the cloud itself has of a stack (`api_url`, `outputs`, `client`)
+    is the first example's. What is in the folder is used again where that is possible (`state.load` says when it is
+    not), so that a second start takes seconds. Leaving the block stops every process and keeps the folder.
 
     Raises CloudError when it cannot start.
     """
 
-    def __init__(self, folder: Path, example: str = DEFAULT_EXAMPLE, *, screen: Screen | None = None) -> None:
+    def __init__(
+        self, folder: Path, examples: Sequence[str] = (DEFAULT_EXAMPLE,), *, screen: Screen | None = None
+    ) -> None:
+        for example in examples:
+            require_example(example)
         self.folder = folder.resolve()
-        self.example = example
+        self.examples = tuple(examples)
         self.screen = screen or Screen.silent()
         self.stack: Stack
         self.connection: Connection
         self.stand_in: StandIn
         self.ministack: MiniStack
+        self.database: PostgreSQL | None = None
         self._open = ExitStack()
         self._servers = ExitStack()
+        self._logins: dict[str, Login] = {}
+        self._stacks: dict[str, dict[str, Any]] = {}
 
     def __enter__(self) -> Self:
         """Start it all."""
@@ -62,14 +90,26 @@ class LocalCloud:
         """Stop it all."""
         self.stop()
 
+    def deployed(self, example: str) -> Deployed:
+        """Return the stack of one of its examples."""
+        outputs, login = self._stacks[example], self._logins.get(example)
+        connection = dataclasses.replace(
+            self.connection,
+            example=example,
+            api_url=self._api_url(outputs["api_url"]),
+            outputs=outputs,
+            database=dataclasses.asdict(login) if login else None,
+        )
+        return Deployed(connection, self.folder)
+
     @property
     def api_url(self) -> str:
-        """The API's base URL."""
+        """The base URL of the first example's API."""
         return self.connection.api_url
 
     @property
     def outputs(self) -> dict[str, Any]:
-        """The outputs of envs/local."""
+        """The outputs of the first example."""
         return self.connection.outputs
 
     def token(self, tenant: str = TENANT, **options: Any) -> str:  # noqa: ANN401 - what `Issuer.mint` takes
@@ -77,7 +117,7 @@ class LocalCloud:
         return self.connection.token(tenant, **options)
 
     def client(self, tenant: str = TENANT) -> Client:
-        """Return a client of the API that calls as this tenant."""
+        """Return a client of the first example's API that calls as this tenant."""
         return self.connection.client(self.token(tenant))
 
     def boto3(self, service: str) -> Any:  # noqa: ANN401 - a client of whatever service
@@ -88,6 +128,8 @@ class LocalCloud:
         """Raise CloudError when one of its processes has died."""
         if not self.ministack.running:
             raise CloudError(f"MiniStack has died.\n{self.ministack.last_words()}")
+        if self.database and not self.database.running:
+            raise CloudError(f"PostgreSQL has died.\n{self.database.last_words()}")
 
     def start(self) -> None:
         """Start it all; returns when it can take a job."""
@@ -113,15 +155,19 @@ class LocalCloud:
         if kept is None:
             self.screen.say(f"        A fresh start: {reason}.")
             kept = state.afresh(self.folder, version)
+        if (with_database := [each for each in self.examples if schema(each).exists()]) and not kept.database_port:
+            [port] = free_ports(1)
+            kept = dataclasses.replace(kept, database_port=port)
+        if with_database:  # before the functions that use it, and so gone after them
+            self._serve_databases(with_database, kept.database_port, trusted)
         self._serve(python, kept, trusted)
         if lost := self._lost(kept):
             self.screen.say(f"        Terraform puts back what MiniStack has not kept: {lost}")
             kept = dataclasses.replace(kept, applied="")
-        kept = self._apply(kept, self._package())
+        kept = self._apply(kept, self._packages())
         kept.save(self.folder)
-        self.connection = dataclasses.replace(
-            self.connection, api_url=self._api_url(kept.outputs["api_url"]), outputs=kept.outputs
-        )
+        self._stacks = kept.outputs["stacks"]
+        self.connection = self.deployed(self.examples[0]).connection
         self._put_prompts()
         self.connection.save(self.folder)
 
@@ -140,57 +186,73 @@ class LocalCloud:
             self.ministack.start()
             step.say(f"MiniStack {kept.ministack} at {self.ministack.url}")
         self.connection = Connection(
-            example=self.example,
+            example=self.examples[0],
             api_url="",
             aws_url=self.ministack.url,
             stand_in_url=self.stand_in.url,
             ca_bundle=str(trusted.bundle),
-            outputs=kept.outputs,
+            outputs={},
         )
 
+    def _serve_databases(self, examples: Sequence[str], port: int, trusted: Certificates) -> None:
+        """Start PostgreSQL, and make each example's database with the example's schema."""
+        with self.screen.step("database") as step:
+            self.database = PostgreSQL(self.folder, trusted, port)
+            self._servers.enter_context(self.database)
+            for example in examples:
+                name = example.replace("-", "_")
+                self._logins[example] = self.database.database(name, schema(example).read_text("utf-8"))
+            step.say(f"PostgreSQL at 127.0.0.1:{port}, {', '.join(each.database for each in self._logins.values())}")
+
     def _lost(self, kept: state.Kept) -> str:
-        """Return how the kept stack shows that a part of it is gone, empty when all looks well."""
-        outputs = kept.outputs
+        """Return how the kept stacks show that a part of them is gone, empty when all looks well."""
         if not kept.applied:
             return ""
         try:
-            for url in outputs["queue_urls"].values():
-                self.connection.boto3("sqs").get_queue_attributes(QueueUrl=url)
-            for name in outputs["function_names"].values():
-                self.connection.boto3("lambda").get_function(FunctionName=name, Qualifier="live")
-            for name in ("table_name", "prompt_table_name"):
-                self.connection.boto3("dynamodb").describe_table(TableName=outputs[name])
-            self.connection.boto3("s3").head_bucket(Bucket=outputs["bucket_name"])
-        except (BotoCoreError, ClientError) as error:
+            for outputs in kept.outputs["stacks"].values():
+                self._look_at(outputs)
+        except (BotoCoreError, ClientError, KeyError) as error:
             return str(error)
         return ""
 
-    def _package(self) -> Manifest:
-        """Build the package that this machine can run."""
-        with self.screen.step("package") as step:
-            try:
-                [package] = build(sources(self.example), [HOST], out=self.folder / "package")
-            except PackageError as error:
-                raise CloudError(str(error)) from error
-            size_mb = package.files.zip_bytes / 1e6
-            step.say(f"{package.version}, {size_mb:.1f} MB for {package.architecture}")
-            return package
+    def _look_at(self, outputs: Mapping[str, Any]) -> None:
+        """Raise what AWS, or a mapping, raises for a part of a stack that is not there."""
+        for url in outputs["queue_urls"].values():
+            self.boto3("sqs").get_queue_attributes(QueueUrl=url)
+        for name in outputs["function_names"].values():
+            self.boto3("lambda").get_function(FunctionName=name, Qualifier="live")
+        for name in ("table_name", "prompt_table_name"):
+            self.boto3("dynamodb").describe_table(TableName=outputs[name])
+        self.boto3("s3").head_bucket(Bucket=outputs["bucket_name"])
 
-    def _apply(self, kept: state.Kept, package: Manifest) -> state.Kept:
-        variables = {
-            "package": {
-                "path": str(REPOSITORY / package.path),
-                "sha256_base64": package.sha256_base64,
-                "version": package.version,
-                "architecture": package.architecture,
+    def _packages(self) -> dict[str, Manifest]:
+        """Build the packages that this machine can run, by example."""
+        with self.screen.step("package") as step:
+            built = packages(self.examples, self.folder / "package")
+            step.say("; ".join(f"{each.version}, {each.files.zip_bytes / 1e6:.1f} MB" for each in built.values()))
+            return built
+
+    def _apply(self, kept: state.Kept, built: Mapping[str, Manifest]) -> state.Kept:
+        variables: dict[str, Any] = {
+            "packages": {
+                example: {
+                    "path": str(REPOSITORY / package.path),
+                    "sha256_base64": package.sha256_base64,
+                    "version": package.version,
+                    "architecture": package.architecture,
+                }
+                for example, package in built.items()
             },
+            "ca_bundle": self.connection.ca_bundle,
+            "databases": {example: login.secret("database") for example, login in self._logins.items()},
             "region": ministack.REGION,
             "stand_in_url": self.stand_in.url,
         }
         self.stack = Stack(ROOT, self.folder, self.connection.environment(), variables)
-        folders = [REPOSITORY / "modules", ROOT, REPOSITORY / "examples" / self.example]
-        # The package counts by its content, not by where it lies.
-        wanted = state.fingerprint(folders, {**variables, "package": package.sha256_base64})
+        folders = [REPOSITORY / "modules", ROOT, *(EXAMPLES / example for example in self.examples)]
+        # A package counts by its content, not by where it lies.
+        contents = {example: package.sha256_base64 for example, package in built.items()}
+        wanted = state.fingerprint(folders, {**variables, "packages": contents})
         with self.screen.step("terraform") as step:
             if kept.applied == wanted:
                 step.say("nothing to do: the stack is as it was applied last")
@@ -206,10 +268,12 @@ class LocalCloud:
 
     def _put_prompts(self) -> None:
         with self.screen.step("prompts") as step:
-            folder = REPOSITORY / "examples" / self.example / "prompts"
-            table = self.connection.outputs["prompt_table_name"]
-            count = put_prompts(folder, self.connection.boto3("dynamodb"), table)
-            step.say(f"{count} in {table}")
+            put = []
+            for example, outputs in self._stacks.items():
+                table = outputs["prompt_table_name"]
+                count = put_prompts(EXAMPLES / example / "prompts", self.boto3("dynamodb"), table)
+                put.append(f"{count} in {table}")
+            step.say(", ".join(put))
 
     def _api_url(self, url: str) -> str:
         """Return the API's URL by its path form.

@@ -1,11 +1,12 @@
-"""Puts the prompts of an example into the prompt table: the one place where that happens."""
+"""Puts the prompts of an example into the prompt table, as `analysis-jobs prompts put --activate` does."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from analysis_jobs.prompts import DynamoPromptStore, Prompt
+from analysis_jobs.prompts import Prompt
+from analysis_jobs.prompts.library import PromptError, PromptLibrary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,10 +16,13 @@ if TYPE_CHECKING:
 
 def put_prompts(folder: Path, client: DynamoDBClient, table: str) -> int:
     """Make each prompt file of the folder the active one; return how many there are."""
-    store = DynamoPromptStore(client, table)
+    library = PromptLibrary(client, table)
     files = sorted(folder.glob("*.toml"))
     for file in files:
         prompt = Prompt.load(file)
-        # 0 is the default that ships with the code; in a table versions begin at 1.
-        store.put_active(replace(prompt, version=prompt.version or 1))
+        try:
+            library.put(prompt, activate=True)
+        except PromptError:
+            # The file was edited since: here nobody wants to count versions by hand.
+            library.put(replace(prompt, version=0), activate=True)
     return len(files)

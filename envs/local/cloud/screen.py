@@ -1,7 +1,7 @@
 """What a person sees while the local cloud works: steps with their times, a bar, tables."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Self
 
@@ -10,6 +10,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+# Characters that a column of a table needs at least to be read.
+LEAST_COLUMN = 11
 TITLE_INDENT = 8
 TITLE_WIDTH = 12
 # Where nothing can be redrawn (a pipe, a CI log), a line each so often says that it goes on.
@@ -91,16 +93,43 @@ class Screen:
 
     def heading(self, text: str) -> None:
         """Print a heading."""
-        self.console.print(f"\n[bold]{escape(text)}[/bold]")
+        self.console.print(f"\n[bold]{escape(text)}[/bold]", soft_wrap=True)
+
+    def commands(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Print commands, and what each is for beside it."""
+        width = max(len(command) for command, _ in rows)
+        for command, purpose in rows:
+            self.say(f"{command:<{width}}  {purpose}")
 
     def table(self, rows: Iterable[tuple[str, str]], title: str = "") -> None:
         """Print names and values."""
-        table = Table(title=title or None, title_justify="left", show_header=False)
+        self._title(title)
+        table = Table(show_header=False)
         table.add_column(style="bold", no_wrap=True)
         table.add_column(overflow="fold")
         for name, value in rows:
             table.add_row(escape(name), escape(value))
         self.console.print(table)
+
+    def grid(self, rows: Sequence[Mapping[str, str]], title: str = "") -> None:
+        """Print rows below the names of their columns."""
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        fit = max(1, self.console.width // LEAST_COLUMN)
+        names, left = names[:fit], len(names) - fit
+        more = f" (without {left} more columns)" if left > 0 else ""
+        self._title(f"{title}{more}" if names else f"{title}: nothing")
+        table = Table(header_style="bold")
+        for name in names:
+            table.add_column(escape(name), overflow="fold")
+        for row in rows:
+            table.add_row(*(escape(row.get(name, "")) for name in names))
+        if names:
+            self.console.print(table)
+
+    def _title(self, text: str) -> None:
+        """Print what stands above a table: not as rich's own title, which is broken to the table's width."""
+        if text:
+            self.console.print(f"\n[italic]{escape(text)}[/italic]", soft_wrap=True)
 
     @contextmanager
     def _timed(self, step: Step) -> Iterator[None]:

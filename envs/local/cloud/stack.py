@@ -14,6 +14,8 @@ from provider_mirror import terraform_environment
 
 # Time to write down what was made so far; a second later than this the provider is killed.
 STOP_GRACE_S = 30.0
+# Nearly all of an apply is the provider's waiting, compiled in, for queues and buckets to settle: they wait together.
+PARALLELISM = "-parallelism=60"
 VARIABLES_FILE = "terraform.tfvars.json"
 
 type Event = dict[str, Any]
@@ -68,12 +70,12 @@ class Stack:
         """
         self._init()
         progress = Progress()
-        self._run("apply", progress, on_progress, "-auto-approve", *self._input())
+        self._run("apply", progress, on_progress, "-auto-approve", PARALLELISM, *self._input())
         return progress
 
     def destroy(self, on_progress: Callable[[Progress], None] = lambda _: None) -> None:
         """Remove all that is in the state. Raises CloudError as `apply`."""
-        self._run("destroy", Progress(), on_progress, "-auto-approve", *self._input())
+        self._run("destroy", Progress(), on_progress, "-auto-approve", PARALLELISM, *self._input())
 
     def plan(self) -> list[Event]:
         """Return the changes that another apply would make: address and action of each."""

@@ -34,8 +34,14 @@ class Kept:
     region: str
     cloud_port: int
     stand_in_port: int
+    database_port: int = 0  # 0 where no example had a database
     applied: str = ""
     outputs: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports that it lives on."""
+        return [port for port in (self.cloud_port, self.stand_in_port, self.database_port) if port]
 
     def save(self, folder: Path) -> None:
         """Write it, whole or not at all."""
@@ -56,13 +62,13 @@ def load(folder: Path, ministack_version: str) -> tuple[Kept | None, str]:
 def afresh(folder: Path, ministack_version: str) -> Kept:
     """Empty the folder for a new cloud. It gets the ports of the last one, where they are free."""
     last = read(folder)
-    pair = [last.cloud_port, last.stand_in_port] if last else []
-    if not pair or not all(map(ports.is_free, pair)):
-        pair = ports.free_ports(2)
+    cloud, stand_in, database = (last.cloud_port, last.stand_in_port, last.database_port) if last else (0, 0, 0)
+    if not last or not all(map(ports.is_free, last.ports)):
+        [cloud, stand_in], database = ports.free_ports(2), 0
     for path in folder.iterdir():
         if path.name not in LASTING:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    kept = Kept(ministack_version, ministack.REGION, cloud_port=pair[0], stand_in_port=pair[1])
+    kept = Kept(ministack_version, ministack.REGION, cloud, stand_in, database)
     kept.save(folder)
     return kept
 
@@ -84,7 +90,7 @@ def _unusable(kept: Kept, folder: Path, ministack_version: str) -> str:
         return "nothing was applied"
     if not ministack.saved(folder):
         return "MiniStack was killed before it could save its state"
-    for port in (kept.cloud_port, kept.stand_in_port):
+    for port in kept.ports:
         if not ports.is_free(port):
             return f"port {port}, where the kept stack lived, is taken by another program"
     return ""

@@ -1,0 +1,148 @@
+"""What an example is shown with: `examples/<name>/demo.toml`, which `make demo` and the printed curl lines follow.
+
+```toml
+shows = "A certificate is read, and waits for a reviewer in the database"
+
+[[documents]]                    # of the folder documents/; DOCUMENT= replaces the first
+file = "certificate.pdf"
+input = "document"               # uploaded: this member of the input names it.
+                                 # Without it the one file is JSON, and is the input itself.
+[submit]
+route = "POST /documents/certificate-{run}/extract"   # the body is the input; without a route: POST /jobs
+input = { language = "en" }      # further members of the input
+                                 # subject, client, project, priority, tier: members of POST /jobs
+
+[database]                       # of an example with a schema.sql
+before = "INSERT INTO documents (id) VALUES ('certificate-{run}')"
+rows = "SELECT id, status FROM documents WHERE id = 'certificate-{run}'"     # shown in the end
+```
+
+`{run}` is another text in each run, in all of it and in a JSON document: nothing is in the way of the second one.
+"""
+
+import json
+import mimetypes
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from cloud.errors import CloudError
+
+FILE = "demo.toml"
+RUN = "{run}"
+JSON_SUFFIX = ".json"
+
+type Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Given(_Strict):
+    """A document that goes in: `file` of documents/, and the member of the input that names it, if it is uploaded."""
+
+    file: Annotated[str, StringConstraints(pattern=r"^[^/\\]+$")]
+    input: Text | None = None
+
+
+class Submission(_Strict):
+    """How the job is handed in: by the analysis' own `route` ("POST /path"), or to POST /jobs with the other fields."""
+
+    route: Annotated[str, StringConstraints(pattern=r"^POST /\S*$")] | None = None
+    input: dict[str, Any] = {}
+    subject: Text | None = None
+    client: Text | None = None
+    project: Text | None = None
+    priority: Text | None = None
+    tier: Text | None = None
+
+    @model_validator(mode="after")
+    def _either_way(self) -> Self:
+        if self.route and (said := sorted(self.members())):
+            raise ValueError(f"with a route its path says all: {', '.join(said)} would not be sent")
+        return self
+
+    def members(self) -> dict[str, str]:
+        """Return what stands beside `analysis` and `input` in the body of POST /jobs."""
+        return self.model_dump(exclude={"route", "input"}, exclude_none=True)
+
+
+class Database(_Strict):
+    """SQL in the example's database: what has to be there `before`, and the query whose `rows` are shown."""
+
+    before: Text | None = None
+    rows: Text
+
+
+class DemoFile(_Strict):
+    """A whole demo.toml; `shows` is one line on what there is to see."""
+
+    shows: Text
+    documents: Annotated[tuple[Given, ...], Field(min_length=1)]
+    submit: Submission = Submission()
+    database: Database | None = None
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if not self.is_json:
+            if missing := [each.file for each in self.documents if each.input is None]:
+                raise ValueError(f"say as which member of the input they are uploaded: {', '.join(missing)}")
+        elif len(self.documents) > 1 or self.submit.input:
+            raise ValueError("a JSON document is the whole input: there can be no second one, and no submit.input")
+        return self
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the document is the input itself."""
+        return self.documents[0].input is None and self.documents[0].file.endswith(JSON_SUFFIX)
+
+
+def load(example: Path) -> DemoFile:
+    """Return an example's demo.toml. Raises CloudError with each thing that is wrong with it."""
+    path = example / FILE
+    try:
+        demo = DemoFile.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        raise CloudError(f"{path} is missing: it says what the example is shown with.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise CloudError(f"{path} is no TOML: {error}") from error
+    except ValidationError as error:
+        wrong = [f"  {'.'.join(map(str, each['loc'])) or 'as a whole'}: {each['msg']}" for each in error.errors()]
+        raise CloudError("\n".join([f"{path}:", *wrong])) from error
+    if missing := [each.file for each in demo.documents if not (example / "documents" / each.file).is_file()]:
+        raise CloudError(f"{path} names documents that are not in documents/: {', '.join(missing)}")
+    if demo.database and not (example / "schema.sql").is_file():
+        raise CloudError(f"{path} has a database, but there is no schema.sql beside it.")
+    return demo
+
+
+def documents_of(example: Path, demo: DemoFile, first: Path | None = None) -> list[Path]:
+    """Return the files that go in, `first` in the place of the first one. Raises CloudError where that is none."""
+    files = [(example / "documents" / each.file) for each in demo.documents]
+    if first is None:
+        return files
+    if not first.is_file():
+        raise CloudError(f"There is no document {first}.")
+    if demo.is_json:
+        _json(first)
+    return [first.resolve(), *files[1:]]
+
+
+def media_type(document: Path) -> str:
+    """Return the type by which a document is uploaded."""
+    return mimetypes.guess_type(document.name)[0] or "application/octet-stream"
+
+
+def json_input(document: Path, run: str) -> Any:  # noqa: ANN401 - JSON
+    """Return the input that a document holds. Raises CloudError where it is no JSON."""
+    return json.loads(json.dumps(_json(document)).replace(RUN, run))
+
+
+def _json(document: Path) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return json.loads(document.read_text("utf-8"))
+    except ValueError as error:
+        raise CloudError(f"{document} is no JSON, which is what this example takes: {error}") from error

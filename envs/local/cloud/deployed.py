@@ -1,0 +1,53 @@
+"""One example's stack on a running cloud, for whoever calls it or looks behind it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cloud.client import Client
+from cloud.connection import TENANT, Connection
+from cloud.stand_in import Remote
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The stack of the example that `connection` names; `folder` is the cloud's, where all of its processes lie."""
+
+    connection: Connection
+    folder: Path
+
+    @property
+    def example(self) -> str:
+        """The folder of examples/ that it is the stack of."""
+        return self.connection.example
+
+    @property
+    def api_url(self) -> str:
+        """The API's base URL."""
+        return self.connection.api_url
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """The outputs of the example's Terraform."""
+        return self.connection.outputs
+
+    @property
+    def stand_in(self) -> Remote:
+        """The stand-in for the models, which all stacks of the cloud share."""
+        return self.connection.stand_in
+
+    def token(self, tenant: str = TENANT, **options: Any) -> str:  # noqa: ANN401 - what `Issuer.mint` takes
+        """Return a token that the API takes as this tenant's."""
+        return self.connection.token(tenant, **options)
+
+    def client(self, tenant: str = TENANT) -> Client:
+        """Return a client of the API that calls as this tenant."""
+        return self.connection.client(self.token(tenant))
+
+    def boto3(self, service: str) -> Any:  # noqa: ANN401 - a client of whatever service
+        """Return a client of an AWS service of this cloud, as the account's root."""
+        return self.connection.boto3(service)
+
+    def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        """Run SQL in the example's database; see `Connection.rows`."""
+        return self.connection.rows(statement, *values)

@@ -1,0 +1,23 @@
+# What the examples take from elsewhere in an account: the logins at their databases, and the key of Gemini.
+resource "aws_secretsmanager_secret" "database" {
+  for_each = nonsensitive(toset(keys(var.databases)))
+
+  name = "${local.config.names[each.key]}-database"
+  # Nothing may be left of a stack that is destroyed, not even for a while.
+  recovery_window_in_days = 0
+}
+
+resource "aws_secretsmanager_secret_version" "database" {
+  for_each = aws_secretsmanager_secret.database
+
+  secret_id     = each.value.id
+  secret_string = jsonencode(var.databases[each.key])
+}
+
+resource "aws_ssm_parameter" "gemini_key" {
+  count = contains(keys(var.packages), "drawing-schedule") ? 1 : 0
+
+  name  = "/${local.config.names["drawing-schedule"]}/gemini-key"
+  type  = "SecureString"
+  value = "the stand-in takes any"
+}
