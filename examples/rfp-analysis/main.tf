@@ -19,6 +19,9 @@ module "analysis_jobs" {
     routes     = ["POST /proposals/{id}/analyze-rfp", "GET /proposals/{id}/analysis-status"]
   }
 
+  # Who waits for a brief may be told of it: by a rule of the bus, or by this topic.
+  events = { sns = true }
+
   alarms              = { email = var.alarm_emails }
   deletion_protection = var.deletion_protection
   environment         = var.environment

@@ -10,7 +10,7 @@ DEFAULT_PROMPT = Path(__file__).parent / "prompts" / "proposal-writer-step-1.tom
 
 
 class Rfp(BaseModel):
-    """The request: a PDF that was uploaded before."""
+    """The request: a document that was uploaded before, a PDF, a Word file or plain text."""
 
     document: Document
 

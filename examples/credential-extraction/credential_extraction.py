@@ -1,0 +1,126 @@
+"""Professional credentials: what a certificate, a licence or a registration says, checked and stored for review."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from analysis_jobs import Analysis, Document, Fail, Job, Prompt
+from analysis_jobs.agreement import Agreed, agreed
+from analysis_jobs.documents import Reading
+from analysis_jobs.prompts import RenderedPrompt
+from analysis_jobs.validation import Checked, Finding, review
+from credential_store import store_for_review
+from credential_template import fields_by_labels, in_one_form, kind_by_marks
+from credential_types import KINDS, Other
+
+PROMPTS = Path(__file__).parent / "prompts"
+CATEGORY = "credentials"
+
+
+class Credential(BaseModel):
+    """The request: an uploaded PDF, scan or photograph. The subject `documents/{id}` names its row in PostgreSQL."""
+
+    document: Document
+
+
+class Classification(BaseModel):
+    """What kind of credential a document is."""
+
+    kind: Literal["certificate", "licence", "registration", "other"] = Field(
+        description="The kind of credential: certificate of a course, licence to practise, registration, or other."
+    )
+    confidence: float | None = Field(default=None, ge=0, le=1, description="How sure you are of the kind, 0 to 1.")
+
+
+class Extraction(BaseModel):
+    """What was found in a document, and what is known about it; `read_by` says of each page: `text` layer, or `ocr`."""
+
+    read_by: list[str]
+    kind: str
+    kind_confidence: float
+    fields: dict[str, Any]
+    findings: list[Finding]
+    confidence: dict[str, float]
+    needs_review: bool
+    status: str = "review_pending"
+
+
+def read(job: Job[Credential]) -> Reading:
+    """Read the text: the text layer where a page has one, OCR where it has none."""
+    if not (job.subject or "").startswith("documents/"):
+        raise Fail("subject_missing", "give the subject documents/{id}: it names the row that the result belongs to")
+    return job.read(job.request.document)
+
+
+def classify(job: Job[Credential]) -> Agreed:
+    """Tell the kind, by its marks and by the model; `other` where neither knows one."""
+    reading: Reading = job.output(read)
+    answer = job.ask(_prompt(job, "classify", document=reading.text), answer=Classification)
+    settled = agreed({"kind": kind_by_marks(reading.text)}, {"kind": answer.kind}, reading=_quality(reading))
+    if answer.confidence is not None:
+        settled.confidence["kind"] = min(settled.confidence["kind"], answer.confidence)
+    return settled
+
+
+def extract(job: Job[Credential]) -> Agreed:
+    """Read the fields of that kind, by the template and by the model."""
+    reading: Reading = job.output(read)
+    kind = KINDS.get(job.output(classify).values["kind"], Other)
+    if kind is Other:
+        return Agreed(values={}, confidence={}, findings=[])
+    answer = job.ask(_prompt(job, "extract", document=reading.text), answer=kind)
+    by_model = in_one_form(kind, answer.model_dump())
+    return agreed(fields_by_labels(kind, reading.text), by_model, reading=_quality(reading))
+
+
+def validate(job: Job[Credential]) -> Checked:
+    """Check dates, credits and numbers; judged on the day of the submission, whichever attempt this is."""
+    classified: Agreed = job.output(classify)
+    fields: Agreed = job.output(extract)
+    kind = KINDS.get(classified.values["kind"], Other)
+    return review(
+        kind.model_construct(**fields.values),  # whatever was read, also where the schema would refuse it
+        today=job.submitted_at.date(),
+        confidence={**classified.confidence, **fields.confidence},
+        also=[*classified.findings, *fields.findings],
+    )
+
+
+def store(job: Job[Credential]) -> Extraction:
+    """Insert the result and set the document to `review_pending`, in one transaction, once a job."""
+    classified: Agreed = job.output(classify)
+    checked: Checked = job.output(validate)
+    kind = classified.values["kind"]
+    extraction = Extraction(
+        read_by=[page.source for page in job.output(read).pages],
+        kind=kind,
+        kind_confidence=classified.confidence["kind"],
+        fields=job.output(extract).values,
+        findings=checked.findings,
+        confidence=checked.confidence,
+        needs_review=checked.needs_review or kind not in KINDS,
+    )
+    store_for_review(job, extraction)
+    return extraction
+
+
+def _prompt(job: Job[Credential], step: str, **values: str) -> RenderedPrompt:
+    return job.prompt(f"credentials/{step}", category=CATEGORY, default=Prompt.load(PROMPTS / f"{step}.toml"), **values)
+
+
+def _quality(reading: Reading) -> float | None:
+    """Return how well the worst page with text was read, 0 to 1; None where nothing had to be guessed."""
+    guessed = (page.confidence for page in reading.pages if page.text.strip())
+    return min((each for each in guessed if each is not None), default=None)
+
+
+credential_extraction = Analysis(
+    "credential-extraction",
+    request=Credential,
+    result=Extraction,
+    stages=[read, classify, extract, validate, store],
+    submit_route="POST /documents/{id}/extract",
+    status_route="GET /documents/{id}/extraction",
+    subject="documents/{id}",
+)

@@ -1,0 +1,40 @@
+# Professional credentials: certificates, licences and registrations are read, checked, and put before a reviewer.
+module "analysis_jobs" {
+  source = "../../modules/analysis-jobs"
+
+  name              = var.name
+  package           = var.package
+  analyses          = ["credential_extraction"]
+  bedrock_model_ids = ["anthropic.claude-sonnet-4-5-*"]
+  model_id          = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+  # The jobs of one document in their order. A job that waits does so in its place, and each time it looks is a receive:
+  # its row counts the attempts, so many receives are no sign of a bad message.
+  queue = { fifo = true, max_receive_count = 100 }
+  lanes = { medium = { maximum_concurrency = coalesce(var.maximum_concurrency, local.reserved_concurrency) } }
+  lease = var.lease
+
+  worker = {
+    timeout_s            = 300
+    memory_mb            = 1024
+    reserved_concurrency = local.reserved_concurrency
+    secrets              = { DATABASE_SECRET = var.database_secret_arn }
+    vpc                  = var.vpc
+  }
+
+  api = {
+    authorizer = var.authorizer
+    cors       = { allow_origins = var.web_origins }
+    routes     = ["POST /documents/{id}/extract", "GET /documents/{id}/extraction"]
+  }
+
+  alarms              = { email = var.alarm_emails }
+  deletion_protection = var.deletion_protection
+  environment         = var.environment
+  tags                = var.tags
+}
+
+locals {
+  # As many as the database has connections for: each worker keeps one.
+  reserved_concurrency = 10
+}

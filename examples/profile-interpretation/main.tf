@@ -1,0 +1,30 @@
+# Chat profiles: what a user's messages tell about them, kept up to date by three triggers of different urgency.
+module "analysis_jobs" {
+  source = "../../modules/analysis-jobs"
+
+  name              = var.name
+  package           = var.package
+  analyses          = ["profile_interpretation"]
+  bedrock_model_ids = ["anthropic.claude-haiku-4-5-*"]
+  model_id          = "eu.anthropic.claude-haiku-4-5-20251001-v1:0"
+
+  # Each lane has workers of its own: what was asked for by hand never waits behind what the chat triggers by itself.
+  lanes = {
+    for lane, at_once in { high = 10, medium = 6, low = 4 } : lane => {
+      maximum_concurrency       = coalesce(var.maximum_concurrency, at_once)
+    }
+  }
+  lease  = var.lease
+  worker = { timeout_s = 300, memory_mb = 512 }
+
+  api = {
+    authorizer = var.authorizer
+    cors       = { allow_origins = var.web_origins }
+    routes     = ["POST /api/profile/analyze", "GET /api/profile/{user_id}/{context}/status"]
+  }
+
+  alarms              = { email = var.alarm_emails }
+  deletion_protection = var.deletion_protection
+  environment         = var.environment
+  tags                = var.tags
+}
