@@ -9,19 +9,26 @@ import sys
 import time
 from pathlib import Path
 
-from packager import ARM64, HOST, X86_64, Manifest, PackageError, Sources, build
+from packager import ARM64, HOST, X86_64, Manifest, PackageError, Sources, build, extras, services
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TARGETS = {"arm64": ARM64, "x86_64": X86_64, "host": HOST}
 
 
 def sources(example: str, analyses: Path | None = None) -> Sources:
-    """Return what the package of an example is made of; `analyses` is another folder for them."""
+    """Return what the package of an example is made of; `analyses` is another folder for them.
+
+    Raises PackageError where `package.toml` beside the analyses is wrong.
+    """
+    folder = analyses or REPOSITORY / "examples" / example
+    requirements = REPOSITORY / "requirements"
     return Sources(
         name=example,
         handlers=REPOSITORY / "handlers",
-        analyses=analyses or REPOSITORY / "examples" / example,
-        lock=REPOSITORY / "requirements" / "package.txt",
+        analyses=folder,
+        lock=requirements / "package.txt",
+        extras=extras.chosen(folder, requirements / "extras"),
+        named_services=services.chosen(folder),
     )
 
 

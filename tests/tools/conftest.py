@@ -33,6 +33,7 @@ def write_project(locked: Locked) -> Callable[[Path], Sources]:
             "handlers/api.py": "import six\nfrom library import answer\n\nhandler = answer\n",
             "handlers/library/__init__.py": 'def answer(event, context):\n    return "yes"\n',
             "handlers/library/README.md": "for readers",
+            "handlers/library/documents/__init__.py": "",  # code, unlike the folder of that name beside an analysis
             "analyses/poem.py": "from library import answer\n",
             "analyses/prompts/poem.txt": "Write a poem.",
             "analyses/main.tf": "",

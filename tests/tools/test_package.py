@@ -78,6 +78,8 @@ def test_the_zip_holds_the_handlers_the_library_the_analyses_and_their_data(
         "api.py",
         "library/__init__.py",
         "library/__pycache__/__init__.cpython-313.pyc",
+        "library/documents/__init__.py",
+        "library/documents/__pycache__/__init__.cpython-313.pyc",
         "poem.py",
         "prompts/poem.txt",
     ]
@@ -116,7 +118,7 @@ def test_every_source_has_bytecode_that_is_never_checked_and_names_no_folder_of_
             code = marshal.loads(content[16:])  # noqa: S302 - our own, just made
             assert isinstance(code, CodeType)
             assert code.co_filename == f"/var/task/{source}"
-    assert len(sources) == 4
+    assert len(sources) == 5
 
 
 def test_the_manifest_says_what_the_package_is(build_project: BuildProject) -> None:

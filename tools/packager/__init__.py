@@ -2,7 +2,8 @@
 
 The same input gives the same bytes, wherever and whenever it is built: names are sorted, dates and
 modes fixed, and the bytecode beside every source is the kind that Python never checks against a
-file's date, so that a cold start compiles nothing. What must not be deployed does not build: see
+file's date, so that a cold start compiles nothing. Of the AWS services that boto3 knows, the package
+keeps those that are called: see `services`. What must not be deployed does not build: see
 `refusals` and `imports`.
 """
 

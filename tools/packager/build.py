@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from packager import archive, dependencies, refusals, sources
+from packager import archive, dependencies, refusals, services, sources
 from packager.errors import PackageError
 from packager.imports import require_importable
 from packager.manifest import REPOSITORY, Manifest, describe
@@ -31,7 +31,8 @@ def build(what: Sources, targets: list[Target], *, out: Path, cache: Path = CACH
         built = {
             target: _assemble(what, own, target, Path(temporary), cache) for target in dict.fromkeys([HOST, *targets])
         }
-        require_importable(built[HOST], what.modules(), files)
+        services.require_carried(built[HOST], what.aws_services, files)
+        require_importable(built[HOST], what, files)
         out.mkdir(parents=True, exist_ok=True)
         manifests = []
         for target in targets:
@@ -45,7 +46,7 @@ def build(what: Sources, targets: list[Target], *, out: Path, cache: Path = CACH
 
 
 def _assemble(what: Sources, own: dict[str, Path], target: Target, temporary: Path, cache: Path) -> Path:
-    base = dependencies.zipped(what.lock, target, cache)
+    base = dependencies.zipped(what.locks, target, cache, what.aws_services)
     clashes = archive.names(base) & own.keys()
     if clashes:
         raise PackageError(f"Both ours and a dependency's: {', '.join(sorted(clashes))}.")

@@ -6,36 +6,50 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from email.parser import HeaderParser
-from pathlib import Path
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
 
 from uv import find_uv_bin
 
-from packager import archive
+from packager import archive, services
 from packager.errors import PackageError
 from packager.targets import RUNTIME, Target
 
+# Large, and used by nothing here: Tesseract's model that tells scripts and orientations apart, and AVIF pictures.
+UNUSED = ("share/tessdata/osd.traineddata", "PIL/_avif.*.so", "pillow.libs/libavif-*.so*")
 # The installer's notes to itself, different with each installer.
 INSTALLERS_NOTES = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
 
 
-def zipped(lock: Path, target: Target, cache: Path) -> Path:
-    """Return a zip of everything that `lock` names, with bytecode, as installed on `target`.
+def zipped(
+    locks: Sequence[Path], target: Target, cache: Path, aws_services: frozenset[str] = services.OF_EVERY_PACKAGE
+) -> Path:
+    """Return a zip of everything that `locks` name together, with bytecode, as installed on `target`.
+
+    Of what boto3 knows, `aws_services` alone.
 
     Kept in `cache` under a name made of all that decides its content.
-    Raises PackageError where the lock cannot be installed for the target.
+    Raises PackageError where the locks contradict each other, or cannot be installed for the target.
     """
-    made_by = b"".join(Path(module).read_bytes() for module in (__file__, archive.__file__))
-    decides = [lock.read_bytes(), str(target).encode(), platform.python_version().encode(), made_by]
+    made_by = b"".join(Path(module).read_bytes() for module in (__file__, archive.__file__, services.__file__))
+    decides = [
+        *(lock.read_bytes() for lock in locks),
+        str(target).encode(),
+        " ".join(sorted(aws_services)).encode(),
+        platform.python_version().encode(),
+        made_by,
+    ]
     key = hashlib.sha256(b"\0".join(decides)).hexdigest()
     kept = cache / f"dependencies-{target.name}-{key[:16]}.zip"
     if not kept.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as temporary:
             tree, fresh = Path(temporary) / "tree", Path(temporary) / "fresh.zip"
-            _install(lock, target, tree)
+            _install(locks, target, tree)
             archive.compile_tree(tree)
-            archive.write(fresh, _files(tree))
+            archive.write(fresh, _files(tree, aws_services))
             fresh.replace(kept)
     return kept
 
@@ -52,7 +66,7 @@ def distributions(package: Path) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _install(lock: Path, target: Target, tree: Path) -> None:
+def _install(locks: Sequence[Path], target: Target, tree: Path) -> None:
     tree.mkdir()
     platform_options = ["--python-platform", target.wheels] if target.wheels else []
     said = subprocess.run(
@@ -62,17 +76,19 @@ def _install(lock: Path, target: Target, tree: Path) -> None:
             *("--python", sys.executable, "--python-version", ".".join(map(str, RUNTIME))),
             # Nothing is built: a build would run a stranger's code, and for the wrong machine.
             *("--only-binary", ":all:", *platform_options),
-            *("--link-mode", "copy", "--target", str(tree), "--requirement", str(lock)),
+            *("--link-mode", "copy", "--target", str(tree)),
+            *(argument for lock in locks for argument in ("--requirement", str(lock))),
         ],
         capture_output=True,
         text=True,
         check=False,
     )
     if said.returncode:
-        raise PackageError(f"{lock.name} cannot be installed for {target.name}:\n{said.stderr}")
+        names = " and ".join(lock.name for lock in locks)
+        raise PackageError(f"{names} cannot be installed for {target.name}:\n{said.stderr}")
 
 
-def _files(tree: Path) -> dict[str, Path]:
+def _files(tree: Path, aws_services: frozenset[str]) -> dict[str, Path]:
     """Return what of an installed tree belongs in a package: name in the zip -> file."""
     files = {}
     for path in tree.rglob("*"):
@@ -80,6 +96,10 @@ def _files(tree: Path) -> dict[str, Path]:
         if path.is_dir() or inside.parts[0] == "bin" or inside.name == ".lock":
             continue
         if inside.parts[0].endswith(".dist-info") and inside.name in INSTALLERS_NOTES:
+            continue
+        if any(fnmatch(inside.as_posix(), pattern) for pattern in UNUSED):
+            continue
+        if services.is_unused(PurePosixPath(inside), aws_services):
             continue
         files[inside.as_posix()] = path
     return files

@@ -1,7 +1,8 @@
 """Runs in a bare interpreter: `import_probe.py TREE` with a JSON object on standard input.
 
-`modules` are imported; `imports` ([file, module, name or ""]) must resolve. What does not is
-printed, a line each, and the exit status is 1.
+`modules` are imported; `imports` and `library_imports` ([file, module, name or ""]) must resolve.
+What does not is printed, a line each, and the exit status is 1. A module that the library imports
+may need another extra than `extras`, which the package carries.
 """
 
 import importlib
@@ -10,21 +11,24 @@ import json
 import sys
 
 
-def problem_of_import(module: str) -> str | None:
-    """Import `module`; return what is wrong with it, None where nothing is."""
+def problem_of_import(module: str, extras: list[str] | None = None) -> str | None:
+    """Import `module`; return what is wrong with it, None where nothing is, or where only another extra is missing."""
     try:
         importlib.import_module(module)
     except Exception as error:  # noqa: BLE001 - whatever a module raises while it is imported
+        if extras is not None and getattr(error, "extra", None) not in {None, *extras}:
+            return None
         return f"{type(error).__name__}: {error}"
     return None
 
 
-def problem_of_name(module: str, name: str) -> str | None:
+def problem_of_name(module: str, name: str, extras: list[str] | None = None) -> str | None:
     """Resolve `from module import name`; return what is wrong with it."""
-    problem = problem_of_import(module)
-    if problem or not name or hasattr(sys.modules[module], name):
+    problem = problem_of_import(module, extras)
+    # Not there, and no problem: it needs another extra.
+    if problem or not name or module not in sys.modules or hasattr(sys.modules[module], name):
         return problem
-    return problem_of_import(f"{module}.{name}")
+    return problem_of_import(f"{module}.{name}", extras)
 
 
 def main() -> int:
@@ -35,8 +39,10 @@ def main() -> int:
     for module in wanted["modules"]:
         if problem := problem_of_import(module):
             places.setdefault(problem, []).append(module)
-    for file, module, name in wanted["imports"]:
-        if problem := problem_of_name(module, name):
+    resolved = [(*each, None) for each in wanted["imports"]]
+    resolved += [(*each, wanted["extras"]) for each in wanted["library_imports"]]
+    for file, module, name, extras in resolved:
+        if problem := problem_of_name(module, name, extras):
             places.setdefault(problem, []).append(f"{file}: {module}.{name}".rstrip("."))
     # One missing name makes everything fail that is above it: say it once.
     lines = [

@@ -1,7 +1,9 @@
 """Finds a missing import before Lambda does: the finished zip is unpacked and really imported.
 
 In a process with nothing but the zip: no site-packages, no environment. Imports inside functions
-are resolved too; those that a `try` guards with ImportError are the author's business.
+are resolved too; those that a `try` guards with ImportError are the author's business. What the
+library imports within `with extra("name")` must be there in a package that carries the extra, and
+in no other; the analyses' own imports must always be there.
 """
 
 import ast
@@ -10,28 +12,29 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import Any
 
 from packager.errors import PackageError
+from packager.sources import Sources
 
 PROBE = Path(__file__).with_name("import_probe.py")
 
 
-def require_importable(package: Path, modules: Iterable[str], sources: Mapping[str, Path]) -> None:
-    """Import `modules` from the zip `package` and resolve every import of `sources` in it.
+def require_importable(package: Path, what: Sources, sources: Mapping[str, Path]) -> None:
+    """Import the modules of `what` from the zip `package`, and resolve every import of `sources` in it.
 
     `sources`: name in the zip -> file. Raises PackageError with everything that is missing.
     """
-    wanted = {
-        "modules": list(modules),
-        "imports": [
-            [name, *imported]
-            for name, path in sources.items()
-            if path.suffix == ".py"
-            for imported in _imports(path, name)
-        ],
-    }
+    wanted: dict[str, list[Any]] = {"modules": what.modules(), "imports": [], "library_imports": []}
+    for name, path in sources.items():
+        library = path.is_relative_to(what.handlers)
+        if path.suffix == ".py":
+            found = _imports(path, name, set(what.extras) if library else None)
+            wanted["library_imports" if library else "imports"] += ([name, *imported] for imported in found)
+    wanted["extras"] = list(what.extras)
     with tempfile.TemporaryDirectory() as tree:
         with zipfile.ZipFile(package) as archive:
             archive.extractall(tree)
@@ -48,10 +51,13 @@ def require_importable(package: Path, modules: Iterable[str], sources: Mapping[s
         raise PackageError(f"{package.name} does not import:\n{problems}")
 
 
-def _imports(path: Path, name: str) -> Iterator[tuple[str, str]]:
-    """Yield (module, name in it or "") for each import of a source, relative ones resolved."""
+def _imports(path: Path, name: str, extras: AbstractSet[str] | None) -> Iterator[tuple[str, str]]:
+    """Yield (module, name in it or "") for each import of a source, relative ones resolved.
+
+    Without those of other extras than `extras`, where these are given.
+    """
     package = name.removesuffix(".py").replace("/", ".").split(".")[:-1]
-    for node in _reached(ast.parse(path.read_bytes())):
+    for node in _reached(ast.parse(path.read_bytes()), extras):
         if isinstance(node, ast.Import):
             yield from ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -60,8 +66,10 @@ def _imports(path: Path, name: str) -> Iterator[tuple[str, str]]:
             yield from ((module, alias.name.replace("*", "")) for alias in node.names)
 
 
-def _reached(node: ast.AST) -> Iterator[ast.AST]:
-    """Walk the nodes that run: not what is for the type checker, not what ImportError guards."""
+def _reached(node: ast.AST, extras: AbstractSet[str] | None) -> Iterator[ast.AST]:
+    """Walk the nodes that run: not what is for the type checker, of another extra, or guarded by ImportError."""
+    if isinstance(node, ast.With) and extras is not None and not _extras_of(node) <= extras:
+        return
     if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
         return
     guarded: list[ast.stmt] = []
@@ -70,4 +78,17 @@ def _reached(node: ast.AST) -> Iterator[ast.AST]:
     yield node
     for child in ast.iter_child_nodes(node):
         if child not in guarded:
-            yield from _reached(child)
+            yield from _reached(child, extras)
+
+
+def _extras_of(block: ast.With) -> set[str]:
+    """Return the names in `with extra("name")`."""
+    return {
+        str(call.args[0].value)
+        for item in block.items
+        if isinstance(call := item.context_expr, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id == "extra"
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+    }

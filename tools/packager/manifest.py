@@ -10,6 +10,7 @@ import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from packager import services
 from packager.dependencies import distributions
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -30,7 +31,8 @@ class Manifest:
 
     `path` is relative to the repository where it lies in it. `version` is made of the content, so
     that a commit which changes no code changes no function; `commit` is None outside git, and ends
-    in "-dirty" where something was not committed. `python` compiled the bytecode.
+    in "-dirty" where something was not committed. `python` compiled the bytecode. `aws_services` are those that boto3
+    can call from it.
     """
 
     path: str
@@ -42,6 +44,7 @@ class Manifest:
     version: str
     files: FileCounts
     distributions: dict[str, str]
+    aws_services: list[str]
 
     def write(self) -> Path:
         """Write the manifest beside its package and return its path."""
@@ -69,6 +72,7 @@ def describe(package: Path, architecture: str) -> Manifest:
         version=f"{_project_version()}+{digest.hexdigest()[:12]}",
         files=files,
         distributions=distributions(package),
+        aws_services=services.carried(package),
     )
 
 

@@ -1,0 +1,174 @@
+"""A package carries the extras that its `package.toml` names, and the build asks for what they bring, no more."""
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import package
+from packager import ARM64, HOST, X86_64, Manifest, PackageError, Sources, Target, build, extras, refusals
+from packager.dependencies import zipped
+
+REPOSITORY = package.REPOSITORY
+EXTRAS = sorted(path.stem for path in (REPOSITORY / "requirements" / "extras").glob("*.txt"))
+# What the library's module of the tests' project does with an extra.
+LAZY = "def f():\n  with extra('word'):\n    import nowhere\n"
+
+BuildWith = Callable[..., Manifest]
+
+
+@pytest.fixture
+def build_with(project: Sources, tmp_path: Path, cache: Path, locked: Callable[..., str]) -> BuildWith:
+    """Build the project with these extras: `word` brings jmespath."""
+    lock = tmp_path / "word.txt"
+    lock.write_text(locked("six", "jmespath"), encoding="utf-8")
+
+    def built(*names: str) -> Manifest:
+        chosen = dict.fromkeys(names, lock)
+        what = Sources(project.name, project.handlers, project.analyses, project.lock, chosen)
+        return build(what, [HOST], out=tmp_path / "dist", cache=cache)[0]
+
+    return built
+
+
+def _chosen(folder: Path, said: str | None) -> dict[str, Path]:
+    if said is not None:
+        (folder / "package.toml").write_text(said, encoding="utf-8")
+    locks = folder / "locks"
+    locks.mkdir()
+    for name in ("excel", "ocr"):
+        (locks / f"{name}.txt").touch()
+    return extras.chosen(folder, locks)
+
+
+def test_without_a_package_file_there_are_no_extras(tmp_path: Path) -> None:
+    assert _chosen(tmp_path, None) == {}
+
+
+def test_the_package_file_names_the_locks(tmp_path: Path) -> None:
+    locks = tmp_path / "locks"
+    expected = {"excel": locks / "excel.txt", "ocr": locks / "ocr.txt"}
+    assert _chosen(tmp_path, 'extras = ["ocr", "excel", "ocr"]') == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ('extras = ["orc"]', r"package\.toml names orc; there is excel, ocr\."),
+        ('extra = ["ocr"]', r"package\.toml may say `aws_services` and `extras`, and says extra\."),
+        ('extras = "ocr"', r"package\.toml: give extras as a list of names"),
+        ("extras = [1]", r"package\.toml: give extras as a list of names"),
+        ('extras = ["ocr"', r"package\.toml is not TOML"),
+    ],
+)
+def test_a_package_file_that_says_something_else_is_refused(said: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(PackageError, match=message):
+        _chosen(tmp_path, said)
+
+
+def test_the_package_file_itself_is_not_packaged(project: Sources, build_with: BuildWith) -> None:
+    (project.analyses / "package.toml").write_text("extras = []", encoding="utf-8")
+    with zipfile.ZipFile(build_with().path) as archive:
+        assert "package.toml" not in archive.namelist()
+
+
+def test_an_extra_adds_what_it_locks(build_with: BuildWith) -> None:
+    assert list(build_with().distributions) == ["six"]
+    assert list(build_with("word").distributions) == ["jmespath", "six"]
+
+
+def test_locks_that_contradict_each_other_are_refused(
+    project: Sources, build_with: BuildWith, locked: Callable[..., str]
+) -> None:
+    other = re.sub(r"six==[\d.]+", "six==1.15.0", locked("six"))
+    project.lock.write_text(other, encoding="utf-8")
+    with pytest.raises(PackageError, match=r"lock\.txt and word\.txt cannot be installed"):
+        build_with("word")
+
+
+@pytest.mark.parametrize("text", [LAZY, "from library.extras import extra\n" + LAZY])
+def test_the_library_may_lack_what_belongs_to_an_extra_that_is_not_carried(
+    text: str, project: Sources, build_with: BuildWith
+) -> None:
+    _extras_module(project)
+    (project.handlers / "library" / "lazy.py").write_text(text, encoding="utf-8")
+    assert build_with().files.count > 0
+    with pytest.raises(PackageError, match=r"library/lazy\.py: nowhere: ModuleNotFoundError"):
+        build_with("word")
+
+
+def test_a_module_of_the_library_that_needs_an_extra_may_be_imported_by_others_of_it(
+    project: Sources, build_with: BuildWith
+) -> None:
+    _extras_module(project)
+    text = "from library.extras import extra\nwith extra('word'):\n  import jmespath\nsearch = jmespath.search\n"
+    (project.handlers / "library" / "words.py").write_text(text, encoding="utf-8")
+    text = "def f():\n  from library.words import search\n  import library.words\n"
+    (project.handlers / "library" / "lazy.py").write_text(text, encoding="utf-8")
+    assert build_with().files.count > 0
+    assert build_with("word").files.count > 0
+
+
+def test_an_analysis_must_have_what_it_imports_whichever_extra_it_belongs_to(
+    project: Sources, build_with: BuildWith
+) -> None:
+    _extras_module(project)
+    text = "def f():\n  from library.extras import extra\n  with extra('word'):\n    import jmespath\n"
+    (project.analyses / "ode.py").write_text(text, encoding="utf-8")
+    assert build_with("word").files.count > 0
+    with pytest.raises(PackageError, match=r"ode\.py: jmespath: ModuleNotFoundError"):
+        build_with()
+
+
+def _extras_module(project: Sources) -> None:
+    """Give the project's library what ours has."""
+    text = (REPOSITORY / "handlers/analysis_jobs/extras.py").read_text(encoding="utf-8")
+    text = text.replace("from analysis_jobs.errors import ConfigurationError", "ConfigurationError = Exception")
+    (project.handlers / "library" / "extras.py").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", EXTRAS)
+def test_every_lock_of_an_extra_is_the_common_lock_and_more(name: str) -> None:
+    """So that two extras never ask for two versions of one thing."""
+
+    def versions(path: Path) -> set[str]:
+        return set(re.findall(r"^[\w.\[\]-]+==\S+", path.read_text(encoding="utf-8"), re.MULTILINE))
+
+    requirements = REPOSITORY / "requirements"
+    assert versions(requirements / "package.txt") < versions(requirements / "extras" / f"{name}.txt")
+    assert versions(requirements / "extras" / f"{name}.txt") <= versions(requirements / "dev.txt")
+
+
+@pytest.mark.parametrize("target", [ARM64, X86_64], ids=lambda target: target.name)
+def test_the_ocr_extra_brings_its_language_and_fits_beside_a_database(target: Target) -> None:
+    requirements = REPOSITORY / "requirements"
+    locks = [requirements / "package.txt", requirements / "extras/ocr.txt", requirements / "extras/postgres.txt"]
+    carried = zipped(locks, target, REPOSITORY / ".local" / "cache" / "packages")
+    refusals.too_large(carried)
+    assert carried.stat().st_size < refusals.ZIP_LIMIT - 2_000_000, "there is room for the analyses"
+    with zipfile.ZipFile(carried) as archive:
+        assert archive.getinfo("share/tessdata/eng.traineddata").file_size > 1_000_000
+        assert "share/tessdata/osd.traineddata" not in archive.namelist()
+        assert not [name for name in archive.namelist() if "avif" in name and ".so" in name]
+
+
+def test_pillow_works_without_what_is_left_out_of_it(tmp_path: Path) -> None:
+    requirements = REPOSITORY / "requirements"
+    locks = [requirements / "package.txt", requirements / "extras/ocr.txt"]
+    with zipfile.ZipFile(zipped(locks, HOST, REPOSITORY / ".local" / "cache" / "packages")) as archive:
+        archive.extractall(tmp_path)
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from PIL import Image, features\n"
+        "Image.init()\n"
+        "assert not features.check('avif') and features.check('webp') and features.check('jpg')\n"
+        "print(sorted({'PNG', 'JPEG', 'TIFF', 'WEBP'} & set(Image.OPEN)))"
+    )
+    run = [sys.executable, "-W", "error", "-I", "-S", "-c", program]
+    said = subprocess.run(run, env={"PATH": os.defpath}, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "['JPEG', 'PNG', 'TIFF', 'WEBP']"
