@@ -1,9 +1,12 @@
-"""The model port: one question, one answer. `bedrock.py` is the real one."""
+"""The model port: one question, one answer. `bedrock.py` and `gemini.py` are the real ones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pydantic_core import from_json
+
+from analysis_jobs.attachments import Attachment
 from analysis_jobs.errors import JobError
 from analysis_jobs.interrupts import Breaker
 from analysis_jobs.record import Usage
@@ -28,6 +31,7 @@ class Question:
     system: str | None = None
     tool: Tool | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,15 @@ class Reply:
     stop_reason: str
     usage: Usage
     fault: JobError | None = None
+
+
+def json_object(text: str) -> dict[str, Any] | None:
+    """Return the JSON object that a structured answer is, None where it is none."""
+    try:
+        data = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return None
+    return data if isinstance(data, dict) else None
 
 
 class Model(Protocol):

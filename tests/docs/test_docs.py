@@ -19,10 +19,11 @@ from analysis_jobs.ids import new_id
 from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.record import Payload
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
+from analysis_jobs.tiers import Asked
 from analysis_jobs.work import Message, Worker
 from cloud.stand_in import StandIn
 from provider_mirror import terraform_environment
-from tests.handlers.builders import QUEUE_ARN, a_job, key_of, some_settings
+from tests.handlers.builders import QUEUE_ARN, a_job, some_settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -137,10 +138,33 @@ def run(analysis: Analysis[Any, Any], document: str, model_url: str) -> Any:
         settings,
         clock,
     )
-    worker.handle(Message(key_of(job), QUEUE_ARN, "receipt"))
-    result = store.jobs[key_of(job)].result
-    assert result is not None, store.jobs[key_of(job)].failure
+    worker.handle(Message(job.key, QUEUE_ARN, "receipt"))
+    result = store.jobs[job.key].result
+    assert result is not None, store.jobs[job.key].failure
     return json.loads(result.text or "")
+
+
+def test_the_guide_says_what_its_rules_find() -> None:
+    section = text_of("docs/guide.md").split("## Checking what was extracted")[1].split("\n## ")[0]
+    [shown] = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
+    namespace: dict[str, Any] = {"__name__": "guide"}
+    exec(compile(shown, "docs/guide.md", "exec"), namespace)  # noqa: S102 - it is our own page
+    checked = namespace["checked"]
+    assert [(each.field, each.value, each.rule) for each in checked.findings] == [("expires_on", "2025-03-14", "after")]
+    assert checked.confidence["number"] > checked.confidence["credits"]
+    assert checked.needs_review
+
+
+def test_the_guides_analysis_with_tiers_puts_its_jobs_in_the_order_of_them() -> None:
+    section = text_of("docs/guide.md").split("## The order of a lane")[1].split("\n## ")[0]
+    [shown] = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
+    namespace: dict[str, Any] = {"__name__": "guide"}
+    exec(compile(shown, "docs/guide.md", "exec"), namespace)  # noqa: S102 - it is our own page
+    tiers, chat = namespace["chat_profile"].tiers, namespace["Chat"](lines=[])
+    tenants = ("initech", "globex", "acme")
+    found = {tenant: tiers.find(Asked(tenant, None, None, None, chat)) for tenant in tenants}
+    assert found == {"initech": "free", "globex": "silver", "acme": "gold"}
+    assert [tiers.rank(tier) for tier in ("gold", "silver", "free")] == [0, 1, 2]
 
 
 def test_the_guide_explains_every_error_code_that_the_library_gives() -> None:

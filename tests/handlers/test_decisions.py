@@ -97,8 +97,9 @@ def test_an_error_has_its_decision(error: Exception, action: Action, code: str, 
 
 
 def test_a_service_that_the_package_lacks_is_told_with_what_to_do() -> None:
+    service: Any = "nowhere"
     with pytest.raises(DataNotFoundError) as raised:
-        boto3.client("nowhere", region_name="eu-west-1")
+        boto3.client(service, region_name="eu-west-1")
     message = decide(raised.value).message
     assert message.startswith("Unknown service: 'nowhere'.")
     assert "`aws_services` in the package.toml" in message

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import openpyxl
+import pypdfium2
 import pytest
 
 from analysis_jobs import Retry
@@ -17,6 +18,7 @@ from drawing_stages import JUDGE, READER
 from tests.handlers.api.site import opened
 from tests.handlers.drawings import BRIEF, CLINIC, HARBOUR, HEADER, ROUTE, Integrator, listed
 from tests.handlers.events import call
+from tests.handlers.office import scanned_pdf
 from tests.handlers.pdfs import pdf
 
 STAGES = ["context", "schedule", "excel_generation", "judge"]
@@ -75,6 +77,16 @@ def test_another_drawing_is_another_schedule_and_a_complete_one_has_no_findings(
     job = integrator.done(CLINIC)
     assert _sheet(integrator.file(job["job_id"], "excel"))[3:] == listed(CLINIC)
     assert (job["result"]["devices"], job["result"]["score"], job["result"]["findings"]) == (8, 100, [])
+
+
+def test_a_scanned_drawing_is_read_by_ocr(integrator: Integrator) -> None:
+    with pypdfium2.PdfDocument(HARBOUR) as drawing:
+        scan = scanned_pdf(*(sheet.render(scale=300 / 72).to_pil() for sheet in drawing))
+    job_id = integrator.submit(scan).json["job_id"]
+    integrator.work()
+    assert integrator.status(job_id)["status"] == "completed", integrator.status(job_id)["error"]
+    # Tag and device; the smallest print, of the cables, comes out wrong.
+    assert [row[:2] for row in _sheet(integrator.file(job_id, "excel"))[3:]] == [row[:2] for row in listed(HARBOUR)]
 
 
 def test_the_answer_to_a_submission_says_what_to_expect(integrator: Integrator) -> None:

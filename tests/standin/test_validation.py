@@ -62,6 +62,29 @@ def refusal(url: str, body: object, model: str = SONNET, operation: str = "conve
         return answer.code, answer.headers["x-amzn-ErrorType"].partition(":")[0], json.load(answer)["message"]
 
 
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("eu.anthropic.claude-opus-5-5", "when tool_choice forces tool use"),
+        ("eu.meta.llama4-scout-17b-instruct-v1:0", "doesn't support the toolConfig.toolChoice.tool field"),
+    ],
+)
+def test_some_models_refuse_a_forced_tool_and_take_one_that_is_offered(
+    stand_in: StandIn, ask: Ask, model: str, words: str
+) -> None:
+    choices: list[dict[str, Any]] = [{"tool": {"name": "Answer"}}, {"any": {}}]
+    for choice in choices:
+        body = {"messages": [user("Hi.")], "toolConfig": {**tool(PERSON), "toolChoice": choice}}
+        status, kind, message = refusal(stand_in.url, body, model)
+        assert (status, kind) == (400, "ValidationException")
+        assert words in message
+    offered = Ask(ask.bedrock, model).whole(toolConfig=tool(PERSON, forced=False))
+    assert offered["stopReason"] == "tool_use"
+    stand_in.set(tool_as_text=True)
+    said = Ask(ask.bedrock, model).whole(toolConfig=tool(PERSON, forced=False))["output"]["message"]["content"]
+    assert "```json" in said[0]["text"]
+
+
 @pytest.mark.parametrize(("change", "words"), REFUSED.values(), ids=REFUSED)
 @pytest.mark.parametrize("operation", ["converse", "converse-stream"])
 def test_a_bad_request_is_a_validation_exception(

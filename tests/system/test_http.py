@@ -37,6 +37,16 @@ def test_the_analysis_own_routes_submit_and_answer_for_their_subject(stack: Loca
     assert [entry["transition"] for entry in status["history"]] == ["submit", "claim", "complete"]
 
 
+def test_the_document_of_the_api_names_every_route_and_asks_for_a_token(stack: LocalCloud) -> None:
+    document = stack.client().call("GET", "/openapi.json").json()
+    assert document["openapi"] == "3.1.0"
+    assert {"/jobs", "/jobs/{job_id}", "/openapi.json", "/proposals/{id}/analyze-rfp"} <= document["paths"].keys()
+    assert stack.client("globex").call("GET", "/openapi.json").json() == document
+    with pytest.raises(ApiError) as caught:
+        stack.connection.client("nonsense").call("GET", "/openapi.json")
+    assert caught.value.status == 401
+
+
 def test_a_subject_without_a_job_is_not_found(stack: LocalCloud) -> None:
     status, problem = refused(stack, "GET", "/proposals/nobody/analysis-status")
     assert (status, problem["title"]) == (404, "Not found")

@@ -76,7 +76,7 @@ class Site:
 
 @contextmanager
 def opened(store: JobStore, clock: ManualClock, *more: Analysis[Any, Any]) -> Iterator[Site]:
-    """Let `api.handler` answer over these stores, for `more` analyses too; every `call` is held against its document."""
+    """Let `api.handler` answer over these stores, for `more` too; every `call` is held against its document."""
     site = Site(store, MemoryQueue(), MemoryArtifactStore(), clock)
     settings = some_settings(queue_urls={"medium": "https://sqs/1/jobs", "high": "https://sqs/1/jobs-high"})
     analyses = Analyses([rfp_analysis, VALUATION, *more])

@@ -104,7 +104,7 @@ def test_without_a_token_of_the_authorizer_nobody_is_anybody(authorizer: Any) ->
         ("GET", "/proposals/42/analyze-rfp"),
         ("POST", "/proposals//analyze-rfp"),
         ("GET", "/jobs\r\nx: y"),
-        ("GET", "/openapi.json"),
+        ("POST", "/openapi.json"),
     ],
 )
 def test_what_is_no_route_is_not_found_as_a_problem(method: str, path: str) -> None:

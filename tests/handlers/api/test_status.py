@@ -180,7 +180,7 @@ def _happening(site: Site, sleeps: int, happens: Any) -> Any:
 def test_waiting_ends_as_soon_as_the_job_has_ended(site: Site) -> None:
     job_id = submit()
     site.claim(job_id)
-    with _happening(site, 4, lambda: site.take(job_id, COMPLETE, result=Payload("{}"))):
+    with _happening(site, 4, lambda: site.take(job_id, COMPLETE, result=Payload('{"usd": 1}'))):
         answer = call("GET", f"/jobs/{job_id}", query={"wait": "20"})
         assert site.clock.now() == START + 4 * SECOND
     assert answer.json["status"] == "completed"
@@ -215,7 +215,7 @@ def test_waiting_in_vain_ends_after_the_time_and_not_later(site: Site) -> None:
 def test_a_job_that_has_ended_is_not_waited_for(site: Site) -> None:
     job_id = submit()
     site.claim(job_id)
-    site.take(job_id, COMPLETE, result=Payload("{}"))
+    site.take(job_id, COMPLETE, result=Payload('{"usd": 1}'))
     assert call("GET", f"/jobs/{job_id}", query={"wait": "25"}).json["status"] == "completed"
     assert site.clock.now() == START
 

@@ -103,12 +103,17 @@ class Conversation:
         return "" if done and "any" not in self.tool_choice else next(iter(self.tools), "")
 
 
-def answer(conversation: Conversation, most_tokens: int, *, nonsense: bool = False) -> Answer:
+def answer(
+    conversation: Conversation, most_tokens: int, *, nonsense: bool = False, tool_as_text: bool = False
+) -> Answer:
     """Return the answer, cut where it would be longer than it may be."""
     room = most_tokens * CHARS_PER_TOKEN
     if tool := conversation.tool_to_use:
         schema = conversation.tools[tool]["inputSchema"]["json"]
         tool_json = json.dumps(_NONSENSE if nonsense else fill(schema, conversation.source), ensure_ascii=False)
+        if tool_as_text and not conversation.tool_choice.keys() & {"any", "tool"}:
+            text = f"Here is the answer:\n\n```json\n{tool_json}\n```"
+            return Answer("max_tokens" if len(text) > room else "end_turn", text=text[:room])
         return Answer("max_tokens" if len(tool_json) > room else "tool_use", tool=tool, tool_json=tool_json[:room])
     text = "[stand-in model] blah" if nonsense else _free_text(conversation.source)
     ends = [text.index(each) for each in conversation.stop_sequences if each and each in text]

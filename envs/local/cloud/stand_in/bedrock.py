@@ -77,7 +77,8 @@ class Bedrock:
         if not reservation:
             raise BedrockError("ThrottlingException")
         try:
-            reply = answer(conversation, conversation.max_tokens or model.max_output_tokens, nonsense=scenario.nonsense)
+            most_tokens = conversation.max_tokens or model.max_output_tokens
+            reply = answer(conversation, most_tokens, nonsense=scenario.nonsense, tool_as_text=scenario.tool_as_text)
             call.output_tokens = reply.output_tokens
             send = _send_stream if call.operation == "converse-stream" else _send_whole
             return send(wire, _Reply(reply, call, scenario))

@@ -34,6 +34,9 @@ _END_OF_LIFE = re.compile(r"anthropic\.claude-(v1|v2|instant)")
 _PROFILE_ONLY = re.compile(
     r"anthropic\.claude-(?!3-(haiku|sonnet|opus|5)-)|meta\.llama(3-[2-9]|[4-9])|amazon\.nova-(premier|2)"
 )
+# What answers a forced tool with an error: models that always think, and vendors that know no forced tool.
+_ALWAYS_THINKS = re.compile(r"anthropic\.claude-(opus-5-5|sonnet-5-5|fable-5-1)\b")
+_NOT_FORCED = re.compile(r"(deepseek|meta|qwen)\.")
 _BURNS_FIVEFOLD = re.compile(r"anthropic\.claude-(?!3-(haiku|sonnet|opus|5)-)")
 _MAX_OUTPUT_TOKENS = (
     (r"anthropic\.claude-3-(haiku|sonnet|opus)", 4_096),
@@ -41,9 +44,10 @@ _MAX_OUTPUT_TOKENS = (
     (r"anthropic\.claude-opus-4-(1-)?20", 32_000),
     (r"anthropic\.", 64_000),
     (r"amazon\.nova", 10_000),
+    (r"gemini-", 65_536),
     (r"", 8_192),
 )
-_CONTEXT_TOKENS = ((r"anthropic\.", 200_000), (r"amazon\.nova", 300_000), (r"", 128_000))
+_CONTEXT_TOKENS = ((r"anthropic\.", 200_000), (r"amazon\.nova", 300_000), (r"gemini-", 1_048_576), (r"", 128_000))
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,23 @@ class Model:
     def context_tokens(self) -> int:
         """The most the model can read."""
         return _first(_CONTEXT_TOKENS, self.name)
+
+    @cached_property
+    def refuses_forced_tool(self) -> str:
+        """What the model says of a forced tool; empty where it takes one.
+
+        https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolChoice.html
+        """
+        if _ALWAYS_THINKS.match(self.name):
+            return (
+                "The model returned the following errors: Thinking may not be enabled when tool_choice forces tool use."
+            )
+        if _NOT_FORCED.match(self.name):
+            return (
+                "This model doesn't support the toolConfig.toolChoice.tool field. "
+                "Remove toolConfig.toolChoice.tool and try again."
+            )
+        return ""
 
     @cached_property
     def burndown(self) -> int:

@@ -1,4 +1,4 @@
-"""The errors Bedrock answers with, by their names and HTTP statuses."""
+"""The errors Bedrock and Gemini answer with, by their names and HTTP statuses."""
 
 from typing import Final
 
@@ -40,6 +40,48 @@ IN_STREAM: Final = {
     "serviceUnavailableException": "ServiceUnavailableException",
     "throttlingException": "ThrottlingException",
     "validationException": "ValidationException",
+}
+
+
+# Gemini's names, and their HTTP statuses. https://ai.google.dev/gemini-api/docs/troubleshooting
+GEMINI_STATUS: Final = {
+    "ABORTED": 409,
+    "CANCELLED": 499,
+    "DEADLINE_EXCEEDED": 504,
+    "FAILED_PRECONDITION": 400,
+    "INTERNAL": 500,
+    "INVALID_ARGUMENT": 400,
+    "NOT_FOUND": 404,
+    "OUT_OF_RANGE": 400,
+    "PERMISSION_DENIED": 403,
+    "RESOURCE_EXHAUSTED": 429,
+    "UNAUTHENTICATED": 401,
+    "UNAVAILABLE": 503,
+    "UNKNOWN": 500,
+}
+# A scenario names an error by either vendor's name: what it is called by the other one.
+AS_GEMINI: Final = {
+    "AccessDeniedException": "PERMISSION_DENIED",
+    "InternalServerException": "INTERNAL",
+    "ModelErrorException": "UNKNOWN",
+    "ModelNotReadyException": "UNAVAILABLE",
+    "ModelStreamErrorException": "UNKNOWN",
+    "ModelTimeoutException": "DEADLINE_EXCEEDED",
+    "ResourceNotFoundException": "NOT_FOUND",
+    "ServiceQuotaExceededException": "RESOURCE_EXHAUSTED",
+    "ServiceUnavailableException": "UNAVAILABLE",
+    "ThrottlingException": "RESOURCE_EXHAUSTED",
+    "UnrecognizedClientException": "UNAUTHENTICATED",
+    "ValidationException": "INVALID_ARGUMENT",
+}
+AS_BEDROCK: Final = {
+    "DEADLINE_EXCEEDED": "ModelTimeoutException",
+    "INTERNAL": "InternalServerException",
+    "INVALID_ARGUMENT": "ValidationException",
+    "NOT_FOUND": "ResourceNotFoundException",
+    "PERMISSION_DENIED": "AccessDeniedException",
+    "RESOURCE_EXHAUSTED": "ThrottlingException",
+    "UNAVAILABLE": "ServiceUnavailableException",
 }
 
 

@@ -39,6 +39,7 @@ class Scenario:
         stall_s: silence in mid-answer.
         bad_checksum: spoil one message of the stream.
         nonsense: answer something that does not fit the schema.
+        tool_as_text: where the tool is not forced, write its input as text instead of using it.
         after_events: how many events of the stream come before what goes wrong in mid-answer.
         finish_reason: end the answer for this reason, such as Gemini's `SAFETY` or Bedrock's `content_filtered`.
         block_reason: Gemini refuses the question for this reason, such as `PROHIBITED_CONTENT`.
@@ -63,6 +64,7 @@ class Scenario:
     stall_s: float = 0.0
     bad_checksum: bool = False
     nonsense: bool = False
+    tool_as_text: bool = False
     after_events: int = 3
     finish_reason: str = ""
     block_reason: str = ""

@@ -39,6 +39,8 @@ def check(body: Mapping[str, Any], model: Model) -> Conversation:
     """
     _check_messages(body.get("messages") or [])
     tools = _tools(body)
+    if model.refuses_forced_tool and {"any", "tool"} & ((body.get("toolConfig") or {}).get("toolChoice") or {}).keys():
+        raise invalid(model.refuses_forced_tool)
     _check_tool_blocks(body["messages"], tools)
     inference = body.get("inferenceConfig") or {}
     _check_inference(inference, model)

@@ -1,0 +1,209 @@
+"""Structured answers of models that refuse a forced tool: asked for once, told to use it, read where they do not."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from botocore.exceptions import ClientError, EventStreamError
+from pydantic import BaseModel
+
+from analysis_jobs import Fail, Job
+from analysis_jobs.bedrock import BedrockModel
+from analysis_jobs.interrupts import Breaker
+from analysis_jobs.model import Question, Tool
+from analysis_jobs.record import Usage
+from cloud.stand_in import StandIn
+from tests.handlers.builders import Shop, Value
+from tests.handlers.events import logged
+from tests.handlers.models import BEDROCK_ID, bedrock
+
+LLAMA = "eu.meta.llama4-scout-17b-instruct-v1:0"
+THINKER = "eu.anthropic.claude-sonnet-5-5"
+SCHEMA = {
+    "type": "object",
+    "properties": {"title": {"type": "string"}, "deadline": {"type": "string", "format": "date"}},
+    "required": ["title", "deadline"],
+}
+DOCUMENT = "Harbour Lights Festival\n\nRequest for Proposals\n\nDeadline: 15 March 2027"
+QUESTION = Question(
+    LLAMA, f"Summarise.\n<document>\n{DOCUMENT}\n</document>", 1_000, tool=Tool("Call", "A call for proposals.", SCHEMA)
+)
+ANSWER = {"title": "Harbour Lights Festival", "deadline": "2027-03-15"}
+NO_FORCE = (
+    "This model doesn't support the toolConfig.toolChoice.tool field. Remove toolConfig.toolChoice.tool and try again."
+)
+THINKS = "The model returned the following errors: Thinking may not be enabled when tool_choice forces tool use."
+TEXT = {"contentBlockDelta": {"delta": {"text": '{"a": 1}'}}}
+STOP = {"messageStop": {"stopReason": "end_turn"}}
+USAGE = {"metadata": {"usage": {"inputTokens": 7, "outputTokens": 3}}}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[StandIn]:
+    with StandIn() as server:
+        yield server
+
+
+@pytest.fixture
+def stand_in(server: StandIn) -> StandIn:
+    server.reset()
+    return server
+
+
+@pytest.fixture
+def model(stand_in: StandIn) -> BedrockModel:
+    return bedrock(stand_in.url)
+
+
+def _nothing(_piece: str) -> None:
+    pass
+
+
+def outcomes(stand_in: StandIn) -> list[str]:
+    return [call["outcome"] for call in stand_in.calls()]
+
+
+def test_a_model_that_refuses_a_forced_tool_is_asked_without_and_answers_by_it(
+    model: BedrockModel, stand_in: StandIn
+) -> None:
+    with logged() as lines:
+        reply = model.ask(QUESTION, _nothing, Breaker())
+    assert (reply.data, reply.stop_reason, reply.fault) == (ANSWER, "tool_use", None)
+    assert outcomes(stand_in) == ["ValidationException", "ok"]
+    paid = stand_in.calls(outcome="ok")[0]
+    assert reply.usage == Usage(1, paid["input_tokens"], paid["output_tokens"]), "what was refused costs nothing"
+    assert [line["model_id"] for line in lines if line["event"] == "model.tool_not_forced"] == [LLAMA]
+
+
+def test_it_is_refused_once_and_other_models_are_forced_as_ever(model: BedrockModel, stand_in: StandIn) -> None:
+    for model_id in (LLAMA, LLAMA, BEDROCK_ID, LLAMA):
+        assert model.ask(replace(QUESTION, model_id=model_id), _nothing, Breaker()).data == ANSWER
+    assert outcomes(stand_in) == ["ValidationException", "ok", "ok", "ok", "ok"]
+
+
+def test_a_model_that_is_known_to_refuse_is_never_forced(model: BedrockModel, stand_in: StandIn) -> None:
+    assert model.ask(replace(QUESTION, model_id=THINKER), _nothing, Breaker()).data == ANSWER
+    assert outcomes(stand_in) == ["ok"]
+
+
+def test_an_answer_in_words_is_read_where_it_is_the_json(model: BedrockModel, stand_in: StandIn) -> None:
+    stand_in.set(tool_as_text=True, chunk_chars=7)
+    pieces: list[str] = []
+    reply = model.ask(QUESTION, pieces.append, Breaker())
+    assert (reply.data, reply.stop_reason) == (ANSWER, "end_turn")
+    assert reply.text == "".join(pieces)
+    assert reply.text.startswith("Here is the answer:")
+
+
+def test_an_error_that_is_not_about_the_tool_is_not_asked_again(model: BedrockModel, stand_in: StandIn) -> None:
+    stand_in.set(error="ValidationException", message="Input is too long for requested model.")
+    with pytest.raises(Fail, match="model_refused_request"):
+        model.ask(replace(QUESTION, model_id=BEDROCK_ID), _nothing, Breaker())
+    assert outcomes(stand_in) == ["ValidationException"]
+
+
+def test_a_model_that_refuses_either_way_is_asked_twice_and_no_more(model: BedrockModel, stand_in: StandIn) -> None:
+    stand_in.set(error="ValidationException", message=NO_FORCE)
+    for _ in range(2):
+        with pytest.raises(Fail, match="model_refused_request"):
+            model.ask(replace(QUESTION, model_id=BEDROCK_ID), _nothing, Breaker())
+    assert len(stand_in.calls()) == 3, "the second time it is known"
+
+
+class Read(BaseModel):
+    title: str
+    deadline: str
+
+
+def test_a_job_mends_an_answer_in_words_in_its_repair_turn(model: BedrockModel, stand_in: StandIn) -> None:
+    def read(job: Job[Any]) -> Value:
+        stand_in.set(nonsense=True, tool_as_text=True, times=1)
+        return Value(text=job.ask(QUESTION.prompt, answer=Read, model_id=LLAMA).title)
+
+    shop = Shop([read], model)  # type: ignore[arg-type]
+    job = shop.deliver(shop.keep())
+    assert (job.failure, job.attempt) == (None, 1)
+    assert outcomes(stand_in) == ["ValidationException", "ok", "ok"]
+    assert job.usage.calls == 2, "the answer and its repair"
+
+
+class _Stream:
+    def __init__(self, *events: dict[str, Any] | Exception) -> None:
+        self._events = events
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for event in self._events:
+            if isinstance(event, Exception):
+                raise event
+            yield event
+
+    def close(self) -> None:
+        pass
+
+
+def _asked(*answers: Any, question: Question = QUESTION) -> tuple[MagicMock, Callable[[], Any]]:
+    client = MagicMock()
+    client.converse_stream.side_effect = answers
+    return client.converse_stream, lambda: BedrockModel(client).ask(question, _nothing, Breaker())
+
+
+def _refusal(message: str, kind: type[ClientError] = ClientError, code: str = "ValidationException") -> ClientError:
+    return kind({"Error": {"Code": code, "Message": message}}, "ConverseStream")
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        _refusal(NO_FORCE),
+        _refusal(THINKS),
+        _refusal("tool_choice: this model does not support forced tool use"),
+        {"stream": _Stream(_refusal(THINKS, EventStreamError, "validationException"))},
+    ],
+    ids=["no field", "thinking", "forced", "within the stream"],
+)
+def test_every_known_refusal_leads_to_one_request_more(refusal: Any) -> None:
+    request, ask = _asked(refusal, {"stream": _Stream(TEXT, STOP, USAGE)})
+    assert ask().data == {"a": 1}
+    first, second = (call.kwargs for call in request.call_args_list)
+    assert first["toolConfig"]["toolChoice"] == {"tool": {"name": "Call"}}
+    assert "system" not in first
+    assert second["toolConfig"] == {"tools": first["toolConfig"]["tools"]}, "without a choice"
+    assert "calling the tool Call exactly once" in second["system"][0]["text"]
+    assert {**second, "toolConfig": 0, "system": 0} == {**first, "toolConfig": 0, "system": 0}, "the rest is the same"
+
+
+def test_the_systems_own_text_comes_before_the_instruction() -> None:
+    stream = {"stream": _Stream(TEXT, STOP, USAGE)}
+    request, ask = _asked(stream, question=replace(QUESTION, model_id=THINKER, system="Be brief."))
+    ask()
+    said = [block["text"] for block in request.call_args.kwargs["system"]]
+    assert (len(said), said[0]) == (2, "Be brief.")
+
+
+def test_a_free_question_is_not_asked_again_whatever_is_said_of_tools() -> None:
+    request, ask = _asked(_refusal(NO_FORCE), question=replace(QUESTION, tool=None))
+    with pytest.raises(Fail):
+        ask()
+    assert request.call_count == 1
+    assert "system" not in request.call_args.kwargs
+
+
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        ('{"a": 1}', {"a": 1}),
+        ('Here:\n```json\n{"a": {"b": 1}}\n```\nDone.', {"a": {"b": 1}}),
+        ('```\n{"a": 1}\n```', {"a": 1}),
+        ('It is {"a": 1}, I think.', None),
+        ("```json\n[1]\n```", None),
+        ("I cannot say.", None),
+        ("", None),
+    ],
+)
+def test_what_is_no_json_is_left_to_the_repair_turn(text: str, data: Any) -> None:
+    stream = _Stream({"contentBlockDelta": {"delta": {"text": text}}}, STOP, USAGE)
+    _, ask = _asked({"stream": stream}, question=replace(QUESTION, model_id=THINKER))
+    reply = ask()
+    assert (reply.data, reply.text, reply.fault, reply.usage) == (data, text, None, Usage(1, 7, 3))
