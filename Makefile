@@ -29,7 +29,7 @@ local: .venv/.ready .venv-cloud/.ready ## Keep that stack running, for you to ca
 # tests/sharing.py says which process gets what.
 .PHONY: test
 test: lint .venv-cloud/.ready ## Run every check and every test
-	$(PYTHON_BIN) -m pytest --numprocesses 2 --dist loadscope --durations 20 tests
+	$(PYTHON_BIN) -m pytest --numprocesses 4 --dist loadscope --durations 20 tests
 
 .PHONY: faults
 faults: .venv/.ready .venv-cloud/.ready ## Break everything, at length; prints what that showed, for docs/reliability.md
