@@ -3,6 +3,7 @@ variable "package" {
   type = object({
     architecture  = optional(string)
     path          = string
+    s3            = optional(object({ bucket = string, key = string }))
     sha256_base64 = string
     version       = optional(string)
   })

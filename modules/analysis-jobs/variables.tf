@@ -281,10 +281,11 @@ variable "name" {
 }
 
 variable "package" {
-  description = "The finished zip of all functions, as its manifest tells it: `path`, `sha256_base64`, and if you like `version` (stamped on every result; else the hash) and `architecture`. A whole manifest may be passed."
+  description = "The finished zip of all functions, as its manifest tells it: `path`, `sha256_base64`, and if you like `version` (stamped on every result; else the hash) and `architecture`. A whole manifest may be passed. `s3` {bucket, key}: where the same file was uploaded to, which Lambda asks for over 50 MB."
   type = object({
     architecture  = optional(string)
     path          = string
+    s3            = optional(object({ bucket = string, key = string }))
     sha256_base64 = string
     version       = optional(string)
   })
@@ -293,6 +294,11 @@ variable "package" {
   validation {
     condition     = can(regex("^[A-Za-z0-9+/]{43}=$", var.package.sha256_base64))
     error_message = "package.sha256_base64 must be a SHA-256 in base64, 44 characters that end in \"=\" (filebase64sha256(path)), not in hexadecimal."
+  }
+
+  validation {
+    condition     = var.package.s3 == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{2,62}$", var.package.s3.bucket)) && !startswith(var.package.s3.key, "/") && length(var.package.s3.key) > 0
+    error_message = "package.s3 takes a bucket's name and a key without a leading slash, not a URL: { bucket = \"acme-packages\", key = \"rfp-analysis-arm64.zip\" }."
   }
 
   validation {

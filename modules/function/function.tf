@@ -1,13 +1,15 @@
 resource "aws_lambda_function" "this" {
   function_name                  = var.name
   architectures                  = [var.architecture]
-  filename                       = var.package.path
+  filename                       = var.package.s3 == null ? var.package.path : null
   handler                        = var.handler
   memory_size                    = var.memory_mb
   publish                        = true
   reserved_concurrent_executions = var.reserved_concurrency
   role                           = aws_iam_role.this.arn
   runtime                        = "python3.13"
+  s3_bucket                      = one(var.package.s3[*].bucket)
+  s3_key                         = one(var.package.s3[*].key)
   source_code_hash               = var.package.sha256_base64
   tags                           = var.tags
   timeout                        = var.timeout_s

@@ -93,9 +93,10 @@ variable "name" {
 }
 
 variable "package" {
-  description = "The finished zip: its path, and the base64 SHA-256 of the file, as its build manifest says. A plan refuses a file that is missing or another."
+  description = "The finished zip: its path, and the base64 SHA-256 of the file, as its build manifest says. A plan refuses a file that is missing or another. `s3`: where the same file was uploaded to, for a zip over 50 MB; else Terraform sends it."
   type = object({
     path          = string
+    s3            = optional(object({ bucket = string, key = string }))
     sha256_base64 = string
   })
   nullable = false
@@ -103,6 +104,11 @@ variable "package" {
   validation {
     condition     = can(regex("^[A-Za-z0-9+/]{43}=$", var.package.sha256_base64))
     error_message = "A SHA-256 in base64 has 44 characters: set package.sha256_base64 to the manifest's sha256_base64 (not to the hexadecimal sha256)."
+  }
+
+  validation {
+    condition     = var.package.s3 == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{2,62}$", var.package.s3.bucket)) && !startswith(var.package.s3.key, "/") && length(var.package.s3.key) > 0
+    error_message = "package.s3 takes a bucket's name and a key without a leading slash, not a URL: { bucket = \"acme-packages\", key = \"rfp-analysis-arm64.zip\" }."
   }
 }
 

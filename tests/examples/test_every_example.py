@@ -8,10 +8,9 @@ import pytest
 
 from cloud import demo_file
 from cloud.deployed import Deployed
-from cloud.local_cloud import EXAMPLES, REPOSITORY, LocalCloud, known_examples
+from cloud.local_cloud import EXAMPLES, REPOSITORY, known_examples
 from tests.examples.conftest import HERE, wanted
 from tests.modules.harness import blocks
-from tests.system.test_local_cloud import MISREAD
 
 FIRST = "rfp-analysis"
 # What an example may ask for beside what all of them ask for.
@@ -77,11 +76,6 @@ def test_an_example_is_deployed_and_answers_only_those_it_knows(
         stack.boto3("lambda").get_function(FunctionName=name)["Configuration"]["State"]
         for name in stack.outputs["function_names"].values()
     } == {"Active"}
-
-
-def test_a_second_plan_of_all_is_empty_but_for_what_the_emulator_misreads(cloud: LocalCloud) -> None:
-    changed = {change["resource"]["resource_type"] for change in cloud.stack.plan()}
-    assert changed <= MISREAD
 
 
 def test_a_run_of_one_examples_tests_applies_that_one_alone() -> None:

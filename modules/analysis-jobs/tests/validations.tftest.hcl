@@ -179,6 +179,18 @@ run "refuses_a_hash_in_hexadecimal" {
   expect_failures = [var.package]
 }
 
+run "refuses_a_url_for_the_packages_bucket" {
+  command = plan
+  variables {
+    package = {
+      path          = "tests/package.txt"
+      s3            = { bucket = "s3://acme-packages", key = "proposals.zip" }
+      sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g="
+    }
+  }
+  expect_failures = [var.package]
+}
+
 run "refuses_a_package_for_the_other_processor" {
   command = plan
   variables {

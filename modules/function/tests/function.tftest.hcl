@@ -191,3 +191,25 @@ run "refuses_a_package_with_another_hash" {
 
   expect_failures = [aws_lambda_function.this]
 }
+
+run "takes_a_package_from_s3" {
+  command = plan
+
+  variables {
+    package = {
+      path          = "tests/empty.zip"
+      s3            = { bucket = "acme-packages", key = "proposals/empty.zip" }
+      sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    }
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.this.filename == null &&
+      aws_lambda_function.this.s3_bucket == "acme-packages" &&
+      aws_lambda_function.this.s3_key == "proposals/empty.zip" &&
+      aws_lambda_function.this.source_code_hash == var.package.sha256_base64
+    )
+    error_message = "The code comes from the bucket, and changes with its hash."
+  }
+}

@@ -250,3 +250,17 @@ run "accepts_the_most_of_everything" {
     statements         = { queue_send = { actions = ["dynamodb:BatchGet*", "sqs:SendMessage"], resources = ["*"] } }
   }
 }
+
+run "refuses_a_url_for_a_bucket" {
+  command = plan
+
+  variables {
+    package = {
+      path          = "tests/empty.zip"
+      s3            = { bucket = "s3://acme-packages", key = "empty.zip" }
+      sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    }
+  }
+
+  expect_failures = [var.package]
+}
