@@ -41,7 +41,7 @@ class Bedrock:
         try:
             outcome = self._answer(wire, call)
         except BedrockError as error:
-            outcome = error.code
+            call.outcome = outcome = error.code  # before the answer: its reader may look at the log at once
             wire.refuse(error)
         except HungUpError:
             outcome = "caller hung up"

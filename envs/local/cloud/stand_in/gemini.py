@@ -39,7 +39,7 @@ class Gemini:
         try:
             outcome = self._answer(wire, call)
         except GeminiError as error:
-            outcome = error.name
+            call.outcome = outcome = error.name  # before the answer: its reader may look at the log at once
             wire.answer(error.status, error.body)
         except HungUpError:
             outcome = "caller hung up"

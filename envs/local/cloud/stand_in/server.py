@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -29,6 +30,7 @@ from cloud.stand_in.wire import Wire
 HOST: Final = "127.0.0.1"  # and nowhere else: whoever reaches it can mint tokens
 _MODEL_PATH = re.compile(r"/model/(?P<model>[^/]+)/(?P<operation>converse|converse-stream)")
 _TIMEOUT_S = 10
+_SETTLE_S = 0.3
 
 
 class Remote:
@@ -59,8 +61,15 @@ class Remote:
         self.request("DELETE", "/calls")
 
     def calls(self, **wanted: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - values of a log's fields
-        """Return the logged calls, oldest first; `calls(outcome="ok")` those with this outcome."""
+        """Return the logged calls, oldest first; `calls(outcome="ok")` those with this outcome.
+
+        A call is written down as ended a moment after its caller has the answer: that moment is waited for.
+        """
         log = self.request("GET", "/calls")
+        settled = time.monotonic() + _SETTLE_S
+        while any(call["outcome"] == "running" for call in log) and time.monotonic() < settled:
+            time.sleep(_SETTLE_S / 10)
+            log = self.request("GET", "/calls")
         return [call for call in log if all(call[name] == value for name, value in wanted.items())]
 
     def take_gemini_key(self, key: str | None) -> None:
