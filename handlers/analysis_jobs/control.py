@@ -10,7 +10,7 @@ from analysis_jobs.problems import Problem
 from analysis_jobs.record import Changes, JobKey, JobRecord, ending, pointer_until
 from analysis_jobs.settings import Settings
 from analysis_jobs.stores.ports import JobQueue, JobStore, Landed, Refused, Superseded
-from analysis_jobs.sweep import SEND_GRACE
+from analysis_jobs.sweep import SEND_GRACE, send_or_leave
 from analysis_jobs.transitions import CANCEL, REQUEST_CANCEL, RETRY, Status, Transition
 
 # Between the read and the write a worker may move the job on: then what it is now decides.
@@ -62,7 +62,7 @@ class Control:
                 raise _conflict("the job has completed: submit a new one")
             landed, job = self._run_again(job)
             if landed:
-                self._send(job)
+                send_or_leave(self.queue, job, dedupe=f"{job.job_id}-{job.fence}-retry-{job.version}")
                 return job
         raise _conflict("the job keeps changing: try again")
 
@@ -127,14 +127,6 @@ class Control:
                 ("cancel_asked_at", "expires_at", "failure", "finished_at", "lease_until", "not_before"), None
             ),
         }
-
-    def _send(self, job: JobRecord) -> None:
-        try:
-            dedupe = f"{job.job_id}-{job.fence}-retry-{job.version}"
-            self.queue.send(job.lane, job.key, dedupe=dedupe, rank=job.rank, subject=job.subject)
-        except Exception as error:  # noqa: BLE001 - the job is due, and the sweeper sends
-            count("JobsNotSent")
-            log("job.not_sent", "the sweeper will send the message", error=error, job_id=job.job_id)
 
 
 def _conflict(why: str) -> Problem:

@@ -21,7 +21,7 @@ from analysis_jobs.record import IdempotencyKey, JobKey, JobRecord, Payload, poi
 from analysis_jobs.settings import Settings
 from analysis_jobs.stores.ports import ArtifactStore, Existing, JobQueue, JobStore, TooLarge
 from analysis_jobs.subjects import filled
-from analysis_jobs.sweep import SEND_GRACE
+from analysis_jobs.sweep import SEND_GRACE, send_or_leave
 from analysis_jobs.tiers import Asked, Tiers
 from analysis_jobs.transitions import Status
 
@@ -116,7 +116,7 @@ class Intake:
             return
         count("JobsSubmitted")
         log("job.submitted", "accepted", job_id=answer.job.job_id, **names)
-        self._send(answer.job)
+        send_or_leave(self.queue, answer.job, dedupe=answer.job.job_id)
 
     def _analysis(self, submission: Submission) -> Analysis[Any, Any]:
         analysis = self.analyses.get(submission.analysis)
@@ -184,19 +184,6 @@ class Intake:
         if job is None and existing.job_id:
             raise Problem(410, "Gone", "the job that this Idempotency-Key made is no longer kept")
         return Answer(existing.outcome, job, json.loads(existing.reason))
-
-    def _send(self, job: JobRecord) -> None:
-        try:
-            self.queue.send(job.lane, job.key, dedupe=job.job_id, rank=job.rank, subject=job.subject)
-        except Exception as error:  # noqa: BLE001 - the job is accepted: the row is due, and the sweeper sends
-            count("JobsNotSent")
-            log(
-                "job.not_sent",
-                "the sweeper will send the message",
-                error=error,
-                job_id=job.job_id,
-                tenant=job.tenant,
-            )
 
 
 def _trigger(analysis: Analysis[Any, Any], submission: Submission) -> Trigger | None:

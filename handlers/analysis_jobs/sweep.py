@@ -29,6 +29,15 @@ def send_grace(sends: int) -> timedelta:
     return SEND_GRACE * (1 << doublings)
 
 
+def send_or_leave(queue: JobQueue, job: JobRecord, *, dedupe: str) -> None:
+    """Send the message of a job that was written as due; where that fails, the sweeper sends it."""
+    try:
+        queue.send(job.lane, job.key, dedupe=dedupe, rank=job.rank, subject=job.subject)
+    except Exception as error:  # noqa: BLE001 - the job is accepted, whatever becomes of its message
+        count("JobsNotSent")
+        log("job.not_sent", "the sweeper will send the message", error=error, job_id=job.job_id, tenant=job.tenant)
+
+
 @dataclass(frozen=True)
 class Sweeper:
     """Takes every overdue job one step on. Safe to run twice at once: each step is one conditional write."""

@@ -9,17 +9,10 @@ from cloud.connection import TENANT, Connection
 from cloud.stand_in import Remote
 
 
-@dataclass(frozen=True)
-class Deployed:
-    """The stack of the example that `connection` names; `folder` is the cloud's, where all of its processes lie."""
+class Reach:
+    """What can be called and read through a `connection`."""
 
     connection: Connection
-    folder: Path
-
-    @property
-    def example(self) -> str:
-        """The folder of examples/ that it is the stack of."""
-        return self.connection.example
 
     @property
     def api_url(self) -> str:
@@ -30,11 +23,6 @@ class Deployed:
     def outputs(self) -> dict[str, Any]:
         """The outputs of the example's Terraform."""
         return self.connection.outputs
-
-    @property
-    def stand_in(self) -> Remote:
-        """The stand-in for the models, which all stacks of the cloud share."""
-        return self.connection.stand_in
 
     def token(self, tenant: str = TENANT, **options: Any) -> str:  # noqa: ANN401 - what `Issuer.mint` takes
         """Return a token that the API takes as this tenant's."""
@@ -47,6 +35,24 @@ class Deployed:
     def boto3(self, service: str) -> Any:  # noqa: ANN401 - a client of whatever service
         """Return a client of an AWS service of this cloud, as the account's root."""
         return self.connection.boto3(service)
+
+
+@dataclass(frozen=True)
+class Deployed(Reach):
+    """The stack of the example that `connection` names; `folder` is the cloud's, where all of its processes lie."""
+
+    connection: Connection
+    folder: Path
+
+    @property
+    def example(self) -> str:
+        """The folder of examples/ that it is the stack of."""
+        return self.connection.example
+
+    @property
+    def stand_in(self) -> Remote:
+        """The stand-in for the models, which all stacks of the cloud share."""
+        return self.connection.stand_in
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """Run SQL in the example's database; see `Connection.rows`."""

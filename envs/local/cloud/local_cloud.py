@@ -11,9 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cloud import ministack, state
 from cloud.certificates import Certificates, certificates
-from cloud.client import Client
-from cloud.connection import FILE, TENANT, Connection
-from cloud.deployed import Deployed
+from cloud.connection import FILE, Connection
+from cloud.deployed import Deployed, Reach
 from cloud.errors import CloudError
 from cloud.ministack import MiniStack
 from cloud.packages import packages
@@ -53,7 +52,7 @@ def default_folder(example: str) -> Path:
     return REPOSITORY / ".local" / "cloud" / example
 
 
-class LocalCloud:
+class LocalCloud(Reach):
     """The stacks of one example or several on this machine: `with LocalCloud(folder) as cloud`.
 
     `cloud.deployed(example)` is the stack of one; what the cloud itself has of a stack (`api_url`, `outputs`, `client`)
@@ -72,7 +71,6 @@ class LocalCloud:
         self.examples = tuple(examples)
         self.screen = screen or Screen.silent()
         self.stack: Stack
-        self.connection: Connection
         self.stand_in: StandIn
         self.ministack: MiniStack
         self.database: PostgreSQL | None = None
@@ -101,28 +99,6 @@ class LocalCloud:
             database=dataclasses.asdict(login) if login else None,
         )
         return Deployed(connection, self.folder)
-
-    @property
-    def api_url(self) -> str:
-        """The base URL of the first example's API."""
-        return self.connection.api_url
-
-    @property
-    def outputs(self) -> dict[str, Any]:
-        """The outputs of the first example."""
-        return self.connection.outputs
-
-    def token(self, tenant: str = TENANT, **options: Any) -> str:  # noqa: ANN401 - what `Issuer.mint` takes
-        """Return a token that the API takes as this tenant's."""
-        return self.connection.token(tenant, **options)
-
-    def client(self, tenant: str = TENANT) -> Client:
-        """Return a client of the first example's API that calls as this tenant."""
-        return self.connection.client(self.token(tenant))
-
-    def boto3(self, service: str) -> Any:  # noqa: ANN401 - a client of whatever service
-        """Return a client of an AWS service of this cloud, as the account's root."""
-        return self.connection.boto3(service)
 
     def check(self) -> None:
         """Raise CloudError when one of its processes has died."""
