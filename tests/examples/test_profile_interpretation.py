@@ -171,7 +171,7 @@ def test_a_hundred_backends_at_the_same_instant_make_one_job(stack: Deployed, us
     def ask(_number: int) -> Answer:
         submission = Submission(analysis=EXAMPLE, input=given, trigger="manual")
         together.wait()
-        return submissions.answer("acme", submission)
+        return submissions.submit_with_outcome("acme", submission)
 
     answers = a_hundred(HUNDRED, ask)
     [job_id] = jobs_of(stack, user)

@@ -24,7 +24,7 @@ from analysis_jobs.llm.model import Model
 from analysis_jobs.postgres.connections import CONNECTIONS
 from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.submission.control import Control
+from analysis_jobs.submission.control import JobControl
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
 from cloud.postgres import Login, PostgreSQL
@@ -98,10 +98,10 @@ class Desk:
         return result_of(self.deliver(key))
 
     @property
-    def control(self) -> Control:
+    def control(self) -> JobControl:
         """What runs jobs again."""
         worker = self.worker
-        return Control(self.store, self.queue, worker.analyses, worker.settings, self.clock)
+        return JobControl(self.store, self.queue, worker.analyses, worker.settings, self.clock)
 
     def run(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """Run SQL in the database."""

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from analysis_jobs import Analysis
-from analysis_jobs.api.problems import Problem, problem_of
+from analysis_jobs.api.problems import Problem, problem_from
 from analysis_jobs.authoring.analysis import Analyses
 from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.base.ids import first_id_at
@@ -70,7 +70,7 @@ def refusal(submissions: SubmissionService, submission: Submission, key: str | N
     with pytest.raises(RequestError) as refused:
         submissions.submit("acme", submission, key)
     assert sent(submissions) == before
-    return problem_of(refused.value)
+    return problem_from(refused.value)
 
 
 # What is accepted

@@ -127,12 +127,12 @@ class _Schemas:
     components: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.submissions = {one.name: models.submission_of(one, self.lanes) for one in self.analyses.values()}
-        self.bodies = {one.name: models.own_body_of(one) for one in self.analyses.values()}
-        self.jobs = {one.name: models.job_of(one) for one in self.analyses.values()}
-        self.other = models.other_job(self.analyses)
+        self.submissions = {one.name: models.submission_model(one, self.lanes) for one in self.analyses.values()}
+        self.bodies = {one.name: models.own_route_body_model(one) for one in self.analyses.values()}
+        self.jobs = {one.name: models.job_model(one) for one in self.analyses.values()}
+        self.other = models.undeployed_job_model(self.analyses)
         taken: list[type[BaseModel]] = [Upload, ListQuery, *self.submissions.values(), *self.bodies.values()]
-        sent: list[type[BaseModel]] = [*models.ANSWERS, *self.jobs.values(), self.other]
+        sent: list[type[BaseModel]] = [*models.RESPONSES, *self.jobs.values(), self.other]
         wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [
             *((each, "validation") for each in taken),
             *((each, "serialization") for each in sent),

@@ -60,7 +60,7 @@ _STATUS: dict[type[RequestError], tuple[HTTPStatus, str]] = {
 }
 
 
-def problem_of(error: RequestError) -> Problem:
+def problem_from(error: RequestError) -> Problem:
     """Return the HTTP answer to an error of the logic."""
     status, title = _STATUS[type(error)]
     match error:

@@ -13,7 +13,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from analysis_jobs.api.problems import Problem, problem_of
+from analysis_jobs.api.problems import Problem, problem_from
 from analysis_jobs.api.requests import ListQuery, Upload
 from analysis_jobs.authoring.analysis import Analysis
 from analysis_jobs.authoring.files import file_key
@@ -30,9 +30,9 @@ from analysis_jobs.jobs.request_errors import (
     UnknownResourceError,
     field_errors,
 )
-from analysis_jobs.jobs.subjects import names_in
+from analysis_jobs.jobs.subjects import template_fields
 from analysis_jobs.jobs.views import detail, etag, summary
-from analysis_jobs.submission.control import Control
+from analysis_jobs.submission.control import JobControl
 from analysis_jobs.submission.service import Submission, SubmissionService
 
 # An HTTP API answers within 30 s or not at all: a long poll holds at most 25.
@@ -49,14 +49,14 @@ class Api:
     """The routes; `app` answers Lambda events."""
 
     submissions: SubmissionService
-    control: Control
+    control: JobControl
     tenant_claim: str
     app: APIGatewayHttpResolver
 
     @classmethod
     def build(cls, submissions: SubmissionService, tenant_claim: str) -> Self:
         """Return the API with its routes, those of the analyses included."""
-        control = Control(
+        control = JobControl(
             submissions.store, submissions.queue, submissions.analyses, submissions.settings, submissions.clock
         )
         api = cls(submissions, control, tenant_claim, APIGatewayHttpResolver())
@@ -211,7 +211,7 @@ class Api:
 
     def refused(self, error: RequestError) -> Response[str]:
         """Answer an error of the logic with problem details."""
-        return self.problem(problem_of(error))
+        return self.problem(problem_from(error))
 
     def no_route(self, _: NotFoundError) -> Response[str]:
         """Answer a path that nobody serves."""
@@ -226,7 +226,7 @@ class Api:
 
     def _accepted(self, tenant: str, submission: Submission) -> Response[str]:
         key = self.app.current_event.headers.get("idempotency-key")
-        answer = self.submissions.answer(tenant, submission, key)
+        answer = self.submissions.submit_with_outcome(tenant, submission, key)
         job = answer.job
         status_url = f"/jobs/{job.job_id}" if job else None
         estimate = self.submissions.analyses[submission.analysis].estimated_time
@@ -321,7 +321,7 @@ def _retry_after(estimate: timedelta) -> str:
 
 
 def _subject(analysis: Analysis[Any, Any], parameters: dict[str, str]) -> str | None:
-    if analysis.subject is None or names_in(analysis.subject) - parameters.keys():
+    if analysis.subject is None or template_fields(analysis.subject) - parameters.keys():
         return None
     return analysis.subject.format(**parameters)
 

@@ -164,7 +164,7 @@ class GatewayError(BaseModel):
     message: str
 
 
-ANSWERS: tuple[type[BaseModel], ...] = (
+RESPONSES: tuple[type[BaseModel], ...] = (
     DownloadLink,
     GatewayError,
     JobAccepted,
@@ -177,7 +177,7 @@ ANSWERS: tuple[type[BaseModel], ...] = (
 )
 
 
-def submission_of(analysis: Analysis[Any, Any], lanes: Iterable[str]) -> type[BaseModel]:
+def submission_model(analysis: Analysis[Any, Any], lanes: Iterable[str]) -> type[BaseModel]:
     """Return the body of `POST /jobs` for one analysis."""
     fields: dict[str, Any] = {
         "analysis": (Literal[analysis.name], ...),
@@ -194,7 +194,7 @@ def submission_of(analysis: Analysis[Any, Any], lanes: Iterable[str]) -> type[Ba
     return create_model(f"{_camel(analysis)}Submission", __base__=Submission, **fields)
 
 
-def own_body_of(analysis: Analysis[Any, Any]) -> type[BaseModel]:
+def own_route_body_model(analysis: Analysis[Any, Any]) -> type[BaseModel]:
     """Return the body of an analysis' own submit route: the input itself, with a `trigger` where it has triggers."""
     if not analysis.triggers:
         return analysis.request
@@ -202,14 +202,14 @@ def own_body_of(analysis: Analysis[Any, Any]) -> type[BaseModel]:
     return create_model(f"{_camel(analysis)}Request", __base__=analysis.request, **fields)
 
 
-def job_of(analysis: Analysis[Any, Any]) -> type[BaseModel]:
+def job_model(analysis: Analysis[Any, Any]) -> type[BaseModel]:
     """Return a job of one analysis: `result` is its result."""
     fields: dict[str, Any] = {"analysis": (Literal[analysis.name], ...), "result": (analysis.result | None, ...)}
     about = f"A job of {analysis.name}, whole; its `result` has the shape of the code that completed it."
     return create_model(f"{_camel(analysis)}Job", __base__=Job, __doc__=about, **fields)
 
 
-def other_job(names: Iterable[str]) -> type[BaseModel]:
+def undeployed_job_model(names: Iterable[str]) -> type[BaseModel]:
     """Return a job of an analysis that is none of these: it was deployed once, and its jobs are still kept."""
     known: dict[str, Any] = {"not": {"enum": sorted(names)}}
     return create_model(

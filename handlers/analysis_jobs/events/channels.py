@@ -60,7 +60,7 @@ class SnsTopic:
         return []
 
 
-class SqsSetAside:
+class SqsDeadLetterSink:
     """Keeps notes in a queue, by its URL."""
 
     def __init__(self, client: SQSClient, queue_url: str) -> None:
@@ -68,7 +68,7 @@ class SqsSetAside:
         self._queue_url = queue_url
 
     def put(self, note: str) -> None:
-        """See `SetAside.put`."""
+        """See `DeadLetterSink.put`."""
         self._client.send_message(QueueUrl=self._queue_url, MessageBody=note)
 
 

@@ -54,7 +54,7 @@ class Channel(Protocol):
         """Send at most one call's worth of events; return those that were refused. Raises where the call failed."""
 
 
-class SetAside(Protocol):
+class DeadLetterSink(Protocol):
     """Where a change goes that no event can be made of."""
 
     def put(self, note: str) -> None:
@@ -70,7 +70,7 @@ class Publisher:
         *,
         bus: Channel,
         notices: Channel | None,
-        set_aside: SetAside,
+        set_aside: DeadLetterSink,
         service: str,
         clock: Clock,
     ) -> None:
@@ -105,7 +105,7 @@ class Publisher:
         for index, record in enumerate(records):
             try:
                 change = self._read_change(record)
-                event = event_of(change, self._service) if change else None
+                event = event_from(change, self._service) if change else None
             except Exception as error:  # noqa: BLE001 - trying again would not mend the row, and others wait behind it
                 if not self._put_aside(record, error):
                     return index, found
@@ -153,7 +153,7 @@ class Publisher:
         return refused
 
 
-def event_of(change: RowChange, service: str) -> JobEvent | None:
+def event_from(change: RowChange, service: str) -> JobEvent | None:
     """Return the event of a changed row; None if the write was not a transition.
 
     Every write of a row adds one to its `version` and at most one entry to its history. So a changed history has a new

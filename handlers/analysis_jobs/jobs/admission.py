@@ -118,7 +118,7 @@ class SubjectPointer:
 
     job_id: str
     version: int = 0
-    analysed: LastAnalysis | None = None
+    last_analysis: LastAnalysis | None = None
 
 
 @dataclass(frozen=True)
@@ -138,12 +138,12 @@ class AdmissionState:
     rate: RatePointer | None = None
 
     @property
-    def analysed(self) -> LastAnalysis | None:
+    def last_analysis(self) -> LastAnalysis | None:
         """The last completed job of the subject."""
         latest = self.latest
         if latest is not None and latest.status is Status.COMPLETED and latest.finished_at is not None:
             return LastAnalysis(latest.job_id, latest.created_at, latest.finished_at)
-        return self.subject.analysed if self.subject else None
+        return self.subject.last_analysis if self.subject else None
 
 
 @dataclass(frozen=True)
@@ -172,18 +172,18 @@ def decide(
     admission: Admission, trigger: Trigger | None, admission_state: AdmissionState, request: Any, now: datetime
 ) -> AdmissionDecision:
     """Return what becomes of a submission. The first rule that does not let it in answers it."""
-    latest, analysed = admission_state.latest, admission_state.analysed
+    latest, last_analysis = admission_state.latest, admission_state.last_analysis
     if admission.one_active and latest is not None and not latest.status.ended:
         return AdmissionDecision(
             Outcome.EXISTING, latest.job_id, _reason("active", f"a job of this subject is {latest.status}")
         )
     freshness = None if trigger and trigger.skips_freshness else admission.fresh_for
-    if freshness and analysed and now < analysed.finished_at + freshness:
-        return _fresh(analysed, freshness)
+    if freshness and last_analysis and now < last_analysis.finished_at + freshness:
+        return _fresh(last_analysis, freshness)
     if trigger and trigger.new_items:
-        found = trigger.new_items.count(request, analysed.submitted_at if analysed else None)
+        found = trigger.new_items.count(request, last_analysis.submitted_at if last_analysis else None)
         if found < trigger.new_items.at_least:
-            return _too_few(found, trigger.new_items.at_least, analysed)
+            return _too_few(found, trigger.new_items.at_least, last_analysis)
     if admission.at_most:
         recent = _recent(admission_state.rate, admission.at_most, now)
         if len(recent) >= admission.at_most.count:
@@ -196,7 +196,7 @@ def admission_write(
 ) -> AdmissionWrite:
     """Return what to write with `job`, which `decide` let in; `until` is how long the subject's pointer is kept."""
     pointer = admission_state.subject
-    subject = SubjectPointer(job.job_id, (pointer.version if pointer else 0) + 1, admission_state.analysed)
+    subject = SubjectPointer(job.job_id, (pointer.version if pointer else 0) + 1, admission_state.last_analysis)
     rate, now = admission.at_most, job.created_at
     if rate is None:
         return AdmissionWrite(admission_key, admission_state, subject, None, until, None)
@@ -209,19 +209,19 @@ def _recent(pointer: RatePointer | None, rate: Rate, now: datetime) -> tuple[dat
     return tuple(sorted(at for at in pointer.admitted if at > now - rate.per)) if pointer else ()
 
 
-def _fresh(analysed: LastAnalysis, freshness: timedelta) -> AdmissionDecision:
-    until = analysed.finished_at + freshness
-    times = {"analysed_at": rfc3339(analysed.finished_at), "fresh_until": rfc3339(until)}
+def _fresh(last_analysis: LastAnalysis, freshness: timedelta) -> AdmissionDecision:
+    until = last_analysis.finished_at + freshness
+    times = {"analysed_at": rfc3339(last_analysis.finished_at), "fresh_until": rfc3339(until)}
     return AdmissionDecision(
-        Outcome.SKIPPED, analysed.job_id, _reason("fresh", "the last analysis is still fresh", **times)
+        Outcome.SKIPPED, last_analysis.job_id, _reason("fresh", "the last analysis is still fresh", **times)
     )
 
 
-def _too_few(found: int, needed: int, analysed: LastAnalysis | None) -> AdmissionDecision:
-    since = rfc3339(analysed.submitted_at) if analysed else None
+def _too_few(found: int, needed: int, last_analysis: LastAnalysis | None) -> AdmissionDecision:
+    since = rfc3339(last_analysis.submitted_at) if last_analysis else None
     message = f"{found} new items since the last analysis; {needed} are needed"
     reason = _reason("too_few_new_items", message, new_items=found, at_least=needed, since=since)
-    return AdmissionDecision(Outcome.SKIPPED, analysed.job_id if analysed else None, reason)
+    return AdmissionDecision(Outcome.SKIPPED, last_analysis.job_id if last_analysis else None, reason)
 
 
 def _limited(rate: Rate, recent: tuple[datetime, ...]) -> AdmissionDecision:

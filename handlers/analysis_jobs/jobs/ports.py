@@ -18,7 +18,7 @@ class Created:
 
 
 @dataclass(frozen=True)
-class Existing:
+class StoredOutcome:
     """The idempotency key was used before, for this job and a body of this digest; nothing was written.
 
     `outcome` is what it was answered, with the `reason` of that, as JSON; `job_id` is None where there was no job.
@@ -77,15 +77,15 @@ class JobStore(Protocol):
 
     def create(
         self, job: JobRecord, idempotency: IdempotencyKey | None, pointer_until: datetime | None = None
-    ) -> Created | Existing:
+    ) -> Created | StoredOutcome:
         """Write a new job, its subject's pointer and its idempotency key: all of them, or none.
 
         The pointer may expire after `pointer_until` (None: never).
         """
 
-    def admission_state(
+    def read_admission_state(
         self, admission_key: AdmissionKey, idempotency: IdempotencyKey | None, now: datetime
-    ) -> tuple[AdmissionState, Existing | None]:
+    ) -> tuple[AdmissionState, StoredOutcome | None]:
         """Return what a policy decides on, each part as of its last acknowledged write; and what used the key."""
 
     def admit(
@@ -93,13 +93,13 @@ class JobStore(Protocol):
     ) -> Created | WriteConflict:
         """Write a new job, its key and its pointers, if the pointers are still what was seen: all, or none."""
 
-    def remember(
+    def record_outcome(
         self,
         tenant: str,
         idempotency: IdempotencyKey,
-        answered: Existing,
+        answered: StoredOutcome,
         now: datetime,
-    ) -> Existing | None:
+    ) -> StoredOutcome | None:
         """Keep what a submission that made no job was answered; or return what the key was used for before."""
 
     def retry(

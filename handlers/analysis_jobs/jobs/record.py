@@ -134,7 +134,7 @@ class JobRecord:
         return None if self.tier_rank is None else sort_key_in_lane(self.tier_rank, self.job_id)
 
     @property
-    def names(self) -> dict[str, Any]:
+    def log_fields(self) -> dict[str, Any]:
         """What a log line says of the job."""
         names = ("job_id", "tenant", "analysis", "attempt", "code_version")
         return {name: getattr(self, name) for name in names}

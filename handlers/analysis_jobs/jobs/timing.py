@@ -19,7 +19,7 @@ class _Run:
     whole: bool
 
 
-def waited(job: JobRecord) -> timedelta | None:
+def wait_time(job: JobRecord) -> timedelta | None:
     """Return how long the job waited for its first worker, since it was submitted or run again; None: it still does."""
     run = _last_run(job)
     claims = (entry.at for entry in run.entries if entry.transition == CLAIM.name)
@@ -27,7 +27,7 @@ def waited(job: JobRecord) -> timedelta | None:
     return None if first is None else max(timedelta(), first - run.begun_at)
 
 
-def processed(job: JobRecord) -> timedelta | None:
+def processing_time(job: JobRecord) -> timedelta | None:
     """Return how long workers held the job in all, since it was submitted or run again; None until it has ended.
 
     Pauses between two attempts do not count. Of a history that was cut, what is left counts.
@@ -41,17 +41,17 @@ def processed(job: JobRecord) -> timedelta | None:
     return sum((max(timedelta(), span) for span in spans), timedelta())
 
 
-def measure_wait(claimed: JobRecord) -> None:
+def record_wait_time(claimed: JobRecord) -> None:
     """Count the wait of a job that was just claimed, if this was its first claim."""
-    wait = waited(claimed)
+    wait = wait_time(claimed)
     claims = sum(entry.transition == CLAIM.name for entry in _last_run(claimed).entries)
     if wait is not None and claims == 1:
         measure("WaitSeconds", wait, claimed.analysis)
 
 
-def measure_processing(ended: JobRecord) -> None:
+def record_processing_time(ended: JobRecord) -> None:
     """Count how long a job was worked on that has just ended."""
-    time = processed(ended)
+    time = processing_time(ended)
     if time is not None:
         measure("ProcessingSeconds", time, ended.analysis)
 

@@ -9,7 +9,7 @@ from analysis_jobs.base.clock import rfc3339
 from analysis_jobs.jobs.payloads import load_json
 from analysis_jobs.jobs.ports import ArtifactStore
 from analysis_jobs.jobs.record import HistoryEntry, JobRecord
-from analysis_jobs.jobs.timing import processed, waited
+from analysis_jobs.jobs.timing import processing_time, wait_time
 
 # AWS's refusals name roles, accounts and resources: for the operator, who has the row and the log, not for a caller.
 _INTERNAL = re.compile(r"\barn:aws[a-z-]*:\S+")
@@ -38,8 +38,8 @@ def summary(job: JobRecord) -> dict[str, Any]:
         "created_at": rfc3339(job.created_at),
         "started_at": _first(job.history, "claim"),
         "finished_at": rfc3339(job.finished_at) if job.finished_at else None,
-        "wait_seconds": _seconds(waited(job)),
-        "processing_seconds": _seconds(processed(job)),
+        "wait_seconds": _seconds(wait_time(job)),
+        "processing_seconds": _seconds(processing_time(job)),
     }
 
 

@@ -16,7 +16,7 @@ from analysis_jobs.jobs.ports import (
     Applied,
     ConditionFailed,
     Created,
-    Existing,
+    StoredOutcome,
     Page,
     Superseded,
     WriteConflict,
@@ -36,16 +36,16 @@ from analysis_jobs.stores.items import (
 from analysis_jobs.stores.pointers import (
     Put,
     idempotency_item_key,
-    plain_pointer,
-    prolonged,
+    unversioned_pointer_put,
+    subject_pointer_update,
     rate_key,
-    rate_pointer,
-    read_rate,
-    read_subject,
-    read_used,
+    rate_pointer_put,
+    read_rate_pointer,
+    read_subject_pointer,
+    read_stored_outcome,
     subject_key,
-    subject_pointer,
-    used_key,
+    subject_pointer_put,
+    idempotency_put,
 )
 from analysis_jobs.stores.updates import Update
 
@@ -69,11 +69,11 @@ class DynamoJobStore:
 
     def create(
         self, job: JobRecord, idempotency: IdempotencyKey | None, pointer_until: datetime | None = None
-    ) -> Created | Existing:
+    ) -> Created | StoredOutcome:
         """See `JobStore.create`. One request, and one more where the key was used before."""
         writes = [self._put_new(to_item(job))]
         if job.subject is not None:
-            writes.append(self._put(plain_pointer(job, pointer_until)))
+            writes.append(self._put(unversioned_pointer_put(job, pointer_until)))
         if idempotency is not None:
             writes.append(self._put_key(job, idempotency))
         if len(writes) == 1:
@@ -92,23 +92,23 @@ class DynamoJobStore:
             self._pause()
         raise TimeoutError(f"job {job.job_id}: {_CONFLICT_TRIES} conflicting submissions in a row")
 
-    def admission_state(
+    def read_admission_state(
         self, admission_key: AdmissionKey, idempotency: IdempotencyKey | None, now: datetime
-    ) -> tuple[AdmissionState, Existing | None]:
-        """See `JobStore.standing`. A batch of strongly consistent reads, and one of the newest job."""
+    ) -> tuple[AdmissionState, StoredOutcome | None]:
+        """See `JobStore.read_admission_state`. A batch of strongly consistent reads, and one of the newest job."""
         subject, rate = (
             subject_key(admission_key.tenant, admission_key.analysis, admission_key.subject),
             rate_key(admission_key),
         )
         key = idempotency_item_key(admission_key.tenant, idempotency) if idempotency else None
         found = {item["item"]["S"]: item for item in self._batch([k for k in (subject, rate, key) if k])}
-        pointer = read_subject(found.get(subject["item"]["S"]))
+        pointer = read_subject_pointer(found.get(subject["item"]["S"]))
         used = found.get(key["item"]["S"]) if key else None
         if used and int(used["expires_at"]["N"]) <= int(now.timestamp()):
             used = None
         # The row after its pointer: what has ended by then stays so, unless the pointer changes too.
         latest = self.get(JobKey(admission_key.tenant, pointer.job_id)) if pointer and not used else None
-        return AdmissionState(pointer, latest, read_rate(found.get(rate["item"]["S"]) if rate else None)), read_used(
+        return AdmissionState(pointer, latest, read_rate_pointer(found.get(rate["item"]["S"]) if rate else None)), read_stored_outcome(
             used
         )
 
@@ -116,8 +116,8 @@ class DynamoJobStore:
         self, job: JobRecord, idempotency: IdempotencyKey | None, admission_write: AdmissionWrite
     ) -> Created | WriteConflict:
         """See `JobStore.admit`. One request."""
-        writes = [self._put_new(to_item(job)), self._put(subject_pointer(admission_write))]
-        if rate := rate_pointer(admission_write):
+        writes = [self._put_new(to_item(job)), self._put(subject_pointer_put(admission_write))]
+        if rate := rate_pointer_put(admission_write):
             writes.append(self._put(rate))
         if idempotency:
             writes.append(self._put_key(job, idempotency))
@@ -125,10 +125,10 @@ class DynamoJobStore:
         # A row of this id is our own, from an earlier try of this request.
         return Created(job) if not failed or failed[0] == _CHECK_FAILED else WriteConflict()
 
-    def remember(self, tenant: str, idempotency: IdempotencyKey, answered: Existing, now: datetime) -> Existing | None:
-        """See `JobStore.remember`. One request, and one more where the key was used before."""
+    def record_outcome(self, tenant: str, idempotency: IdempotencyKey, answered: StoredOutcome, now: datetime) -> StoredOutcome | None:
+        """See `JobStore.record_outcome`. One request, and one more where the key was used before."""
         try:
-            self._client.put_item(**self._put(used_key(tenant, idempotency, answered, now)))
+            self._client.put_item(**self._put(idempotency_put(tenant, idempotency, answered, now)))
         except self._client.exceptions.ConditionalCheckFailedException:
             return self._existing(tenant, idempotency)
         return None
@@ -144,10 +144,10 @@ class DynamoJobStore:
     ) -> Applied | ConditionFailed | Superseded:
         """See `JobStore.retry`. One transaction, and a read of what became of it."""
         row = Update(job.key, RETRY, changes, now, job).arguments() | {"Key": job_item_key(job.key)}
-        pointer = prolonged(job, pointer_until, newest_only=newest_only)
+        pointer = subject_pointer_update(job, pointer_until, newest_only=newest_only)
         failed = self._transact([{"Update": {"TableName": self._table, **update}} for update in (row, pointer)])
         if _CHECK_FAILED in failed[1:]:
-            newest = read_subject(self._get(pointer["Key"]))
+            newest = read_subject_pointer(self._get(pointer["Key"]))
             return Superseded(newest.job_id if newest else "")
         now_it_is = self.get(job.key)
         return Applied(now_it_is) if not failed and now_it_is else ConditionFailed(now_it_is)
@@ -252,8 +252,8 @@ class DynamoJobStore:
         )
 
     def _put_key(self, job: JobRecord, idempotency: IdempotencyKey) -> dict[str, Any]:
-        answered = Existing(job.job_id, idempotency.body_digest)
-        return self._put(used_key(job.tenant, idempotency, answered, job.created_at))
+        answered = StoredOutcome(job.job_id, idempotency.body_digest)
+        return self._put(idempotency_put(job.tenant, idempotency, answered, job.created_at))
 
     def _transact(self, writes: list[dict[str, Any]]) -> list[str]:
         """Write all or nothing. Returns nothing where it landed, else for each write why it did not."""
@@ -270,8 +270,8 @@ class DynamoJobStore:
             raise
         return []
 
-    def _existing(self, tenant: str, idempotency: IdempotencyKey) -> Existing:
-        used = read_used(self._get(idempotency_item_key(tenant, idempotency)))
+    def _existing(self, tenant: str, idempotency: IdempotencyKey) -> StoredOutcome:
+        used = read_stored_outcome(self._get(idempotency_item_key(tenant, idempotency)))
         if used is None:
             raise LookupError("an idempotency key vanished between two requests")
         return used

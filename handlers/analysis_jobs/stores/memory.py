@@ -10,7 +10,7 @@ from analysis_jobs.jobs.ports import (
     Applied,
     ConditionFailed,
     Created,
-    Existing,
+    StoredOutcome,
     NotFound,
     Page,
     PresignedPost,
@@ -49,7 +49,7 @@ class MemoryJobStore:
 
     def __init__(self) -> None:
         self.jobs: dict[JobKey, JobRecord] = {}
-        self._keys: dict[tuple[str, str], tuple[IdempotencyKey, Existing]] = {}
+        self._keys: dict[tuple[str, str], tuple[IdempotencyKey, StoredOutcome]] = {}
         self._subjects: dict[tuple[str, str, str], SubjectPointer] = {}
         self._rates: dict[tuple[str, str, str | None], RatePointer] = {}
         self._lock = Lock()
@@ -59,23 +59,23 @@ class MemoryJobStore:
         job: JobRecord,
         idempotency: IdempotencyKey | None,
         pointer_until: datetime | None = None,  # noqa: ARG002 - nothing expires here
-    ) -> Created | Existing:
+    ) -> Created | StoredOutcome:
         """See `JobStore.create`."""
         with self._lock:
             if idempotency:
                 used = self._used(job.tenant, idempotency, job.created_at)
                 if used and used.job_id != job.job_id:
                     return used
-                self._keep(job.tenant, idempotency, Existing(job.job_id, idempotency.body_digest))
+                self._keep(job.tenant, idempotency, StoredOutcome(job.job_id, idempotency.body_digest))
             # A copy of this request that arrives late must not put a job that is at work back to its beginning.
             if self.jobs.setdefault(job.key, job) is job and job.subject is not None:
                 self._subjects[job.tenant, job.analysis, job.subject] = SubjectPointer(job.job_id)
         return Created(job)
 
-    def admission_state(
+    def read_admission_state(
         self, admission_key: AdmissionKey, idempotency: IdempotencyKey | None, now: datetime
-    ) -> tuple[AdmissionState, Existing | None]:
-        """See `JobStore.standing`."""
+    ) -> tuple[AdmissionState, StoredOutcome | None]:
+        """See `JobStore.read_admission_state`."""
         with self._lock:
             pointer = self._subjects.get((admission_key.tenant, admission_key.analysis, admission_key.subject))
             latest = self.jobs.get(JobKey(admission_key.tenant, pointer.job_id)) if pointer else None
@@ -102,11 +102,11 @@ class MemoryJobStore:
             if admission_write.rate:
                 self._rates[rate] = admission_write.rate
             if idempotency:
-                self._keep(job.tenant, idempotency, Existing(job.job_id, idempotency.body_digest))
+                self._keep(job.tenant, idempotency, StoredOutcome(job.job_id, idempotency.body_digest))
         return Created(job)
 
-    def remember(self, tenant: str, idempotency: IdempotencyKey, answered: Existing, now: datetime) -> Existing | None:
-        """See `JobStore.remember`."""
+    def record_outcome(self, tenant: str, idempotency: IdempotencyKey, answered: StoredOutcome, now: datetime) -> StoredOutcome | None:
+        """See `JobStore.record_outcome`."""
         with self._lock:
             used = self._used(tenant, idempotency, now)
             if used is None:
@@ -133,11 +133,11 @@ class MemoryJobStore:
                 self._subjects[subject] = replace(pointer, version=pointer.version + 1)
             return outcome
 
-    def _used(self, tenant: str, idempotency: IdempotencyKey | None, now: datetime) -> Existing | None:
+    def _used(self, tenant: str, idempotency: IdempotencyKey | None, now: datetime) -> StoredOutcome | None:
         used = self._keys.get((tenant, idempotency.digest)) if idempotency else None
         return used[1] if used and used[0].expires_at > now else None
 
-    def _keep(self, tenant: str, idempotency: IdempotencyKey, answered: Existing) -> None:
+    def _keep(self, tenant: str, idempotency: IdempotencyKey, answered: StoredOutcome) -> None:
         self._keys[tenant, idempotency.digest] = (idempotency, answered)
 
     def get(self, key: JobKey) -> JobRecord | None:
@@ -268,11 +268,11 @@ class MemoryQueue:
     extended: list[tuple[str, timedelta]] = field(default_factory=list)
 
     def can_delay(self, priority: str, delay: timedelta) -> bool:  # noqa: ARG002 - the port's signature
-        """See `JobQueue.holds_back`."""
+        """See `JobQueue.can_delay`."""
         return delay <= self.longest_delay
 
     def is_fifo(self, priority: str) -> bool:  # noqa: ARG002 - the port's signature
-        """See `JobQueue.in_order`."""
+        """See `JobQueue.is_fifo`."""
         return self.fifo
 
     def send(  # noqa: PLR0913 - what a job's row says of its message, and when

@@ -14,7 +14,7 @@ from analysis_jobs.jobs.admission import (
     RatePointer,
     SubjectPointer,
 )
-from analysis_jobs.jobs.ports import Existing
+from analysis_jobs.jobs.ports import StoredOutcome
 from analysis_jobs.jobs.record import IdempotencyKey, JobRecord
 from analysis_jobs.stores.items import Item
 
@@ -40,13 +40,13 @@ def idempotency_item_key(tenant: str, idempotency: IdempotencyKey) -> Item:
     return {"tenant": {"S": tenant}, "item": {"S": f"key#{idempotency.digest}"}}
 
 
-def plain_pointer(job: JobRecord, until: datetime | None) -> Put:
+def unversioned_pointer_put(job: JobRecord, until: datetime | None) -> Put:
     """Return what makes `job` its subject's newest, whatever was there: no policy looks at it."""
     item = subject_key(job.tenant, job.analysis, str(job.subject)) | {"job_id": {"S": job.job_id}}
     return {"Item": item | ({"expires_at": _seconds(until)} if until else {})}
 
 
-def subject_pointer(admission_write: AdmissionWrite) -> Put:
+def subject_pointer_put(admission_write: AdmissionWrite) -> Put:
     """Return what makes an admitted job its subject's newest, if the pointer is the one that was seen."""
     admission_key, pointer, seen = admission_write.admission_key, admission_write.subject, admission_write.seen.subject
     item = subject_key(admission_key.tenant, admission_key.analysis, admission_key.subject) | {
@@ -54,18 +54,18 @@ def subject_pointer(admission_write: AdmissionWrite) -> Put:
         "version": _number(pointer.version),
         "expires_at": _seconds(admission_write.subject_until),
     }
-    if pointer.analysed:
+    if pointer.last_analysis:
         item["analysed"] = {
             "M": {
-                "job_id": {"S": pointer.analysed.job_id},
-                "submitted_at": _number(to_ms(pointer.analysed.submitted_at)),
-                "finished_at": _number(to_ms(pointer.analysed.finished_at)),
+                "job_id": {"S": pointer.last_analysis.job_id},
+                "submitted_at": _number(to_ms(pointer.last_analysis.submitted_at)),
+                "finished_at": _number(to_ms(pointer.last_analysis.finished_at)),
             }
         }
-    return {"Item": item} | _as_seen(seen, seen.job_id if seen else "")
+    return {"Item": item} | _unchanged_since(seen, seen.job_id if seen else "")
 
 
-def rate_pointer(admission_write: AdmissionWrite) -> Put | None:
+def rate_pointer_put(admission_write: AdmissionWrite) -> Put | None:
     """Return what counts an admitted job, if nobody has counted meanwhile; None without a rate."""
     key, rate, until = rate_key(admission_write.admission_key), admission_write.rate, admission_write.rate_until
     if key is None or rate is None or until is None:
@@ -75,10 +75,10 @@ def rate_pointer(admission_write: AdmissionWrite) -> Put | None:
         "version": _number(rate.version),
         "expires_at": _seconds(until),
     }
-    return {"Item": item} | _as_seen(admission_write.seen.rate, None)
+    return {"Item": item} | _unchanged_since(admission_write.seen.rate, None)
 
 
-def used_key(tenant: str, idempotency: IdempotencyKey, answered: Existing, now: datetime) -> Put:
+def idempotency_put(tenant: str, idempotency: IdempotencyKey, answered: StoredOutcome, now: datetime) -> Put:
     """Return what keeps an idempotency key, if it was not used before."""
     item = idempotency_item_key(tenant, idempotency) | {
         "body_digest": {"S": idempotency.body_digest},
@@ -97,7 +97,7 @@ def used_key(tenant: str, idempotency: IdempotencyKey, answered: Existing, now: 
     }
 
 
-def prolonged(job: JobRecord, until: datetime, *, newest_only: bool) -> dict[str, Any]:
+def subject_pointer_update(job: JobRecord, until: datetime, *, newest_only: bool) -> dict[str, Any]:
     """Return the update of a subject's pointer when `job` runs again; with `newest_only` it must point to this job."""
     update = {
         "Key": subject_key(job.tenant, job.analysis, str(job.subject)),
@@ -118,36 +118,36 @@ def prolonged(job: JobRecord, until: datetime, *, newest_only: bool) -> dict[str
     return update
 
 
-def read_subject(item: Mapping[str, Any] | None) -> SubjectPointer | None:
+def read_subject_pointer(item: Mapping[str, Any] | None) -> SubjectPointer | None:
     """Return a subject's pointer."""
     if item is None:
         return None
-    analysed = item.get("analysed", {}).get("M")
+    last_analysis = item.get("analysed", {}).get("M")
     return SubjectPointer(
         item["job_id"]["S"],
         int(item["version"]["N"]) if "version" in item else 0,
-        LastAnalysis(analysed["job_id"]["S"], _time(analysed["submitted_at"]), _time(analysed["finished_at"]))
-        if analysed
+        LastAnalysis(last_analysis["job_id"]["S"], _time(last_analysis["submitted_at"]), _time(last_analysis["finished_at"]))
+        if last_analysis
         else None,
     )
 
 
-def read_rate(item: Mapping[str, Any] | None) -> RatePointer | None:
+def read_rate_pointer(item: Mapping[str, Any] | None) -> RatePointer | None:
     """Return a rate's pointer."""
     return RatePointer(tuple(_time(at) for at in item["admitted"]["L"]), int(item["version"]["N"])) if item else None
 
 
-def read_used(item: Mapping[str, Any] | None) -> Existing | None:
+def read_stored_outcome(item: Mapping[str, Any] | None) -> StoredOutcome | None:
     """Return what an idempotency key was used for."""
     if item is None:
         return None
     given = {name: item[name]["S"] for name in ("job_id", "body_digest", "outcome", "reason") if name in item}
-    return Existing(
+    return StoredOutcome(
         given.get("job_id"), given["body_digest"], Outcome(given.get("outcome", "created")), given.get("reason", "{}")
     )
 
 
-def _as_seen(seen: SubjectPointer | RatePointer | None, job_id: str | None) -> Put:
+def _unchanged_since(seen: SubjectPointer | RatePointer | None, job_id: str | None) -> Put:
     """Return the condition that a pointer is still what was seen."""
     if seen is None:
         return {

@@ -28,11 +28,11 @@ class SqsJobQueue:
         self._url_by_name = {url.rsplit("/", 1)[-1]: url for url in queue_urls.values()}
 
     def can_delay(self, priority: str, delay: timedelta) -> bool:
-        """See `JobQueue.holds_back`. FIFO queues take no delay per message."""
+        """See `JobQueue.can_delay`. FIFO queues take no delay per message."""
         return delay <= (timedelta() if self.is_fifo(priority) else _LONGEST_DELAY)
 
     def is_fifo(self, priority: str) -> bool:
-        """See `JobQueue.in_order`."""
+        """See `JobQueue.is_fifo`."""
         return self._url(priority).endswith(".fifo")
 
     def send(  # noqa: PLR0913 - what a job's row says of its message, and when

@@ -20,7 +20,7 @@ from analysis_jobs.jobs.admission import (
     admission_write,
     decide,
 )
-from analysis_jobs.jobs.ports import Created, Existing, JobStore
+from analysis_jobs.jobs.ports import Created, StoredOutcome, JobStore
 from analysis_jobs.jobs.record import IdempotencyKey, JobKey, JobRecord, pointer_until
 from analysis_jobs.jobs.request_errors import RateLimitedError, TooBusyError
 
@@ -31,7 +31,7 @@ _LONGEST_PAUSE_S = 0.2
 
 
 @dataclass(frozen=True)
-class Answer:
+class SubmissionResult:
     """What became of a submission: its job, or the one that stands instead of it, and the reason of that.
 
     There is no job where a submission was skipped for a subject that has no completed one.
@@ -43,7 +43,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Entry:
+class AdmissionRequest:
     """A submission at the door. `keep` stores its input, which is done only for what is let in."""
 
     admission_key: AdmissionKey
@@ -62,8 +62,8 @@ class AdmissionService:
     settings: Settings
     clock: Clock
 
-    def admit(self, policy: Admission, entry: Entry) -> Answer | Existing:
-        """Return what becomes of a submission; `Existing` where its idempotency key was used before.
+    def admit(self, policy: Admission, entry: AdmissionRequest) -> SubmissionResult | StoredOutcome:
+        """Return what becomes of a submission; `StoredOutcome` where its idempotency key was used before.
 
         Raises `RateLimitedError`, and `TooBusyError` after too many lost concurrent writes.
         """
@@ -71,9 +71,9 @@ class AdmissionService:
         until = pointer_until(job.deadline, self.settings.job_retention)
         kept: JobRecord | None = None
         for _ in range(_TRIES):
-            admission_state, used = self.store.admission_state(entry.admission_key, idempotency, now)
+            admission_state, used = self.store.read_admission_state(entry.admission_key, idempotency, now)
             if _is_ours(job, admission_state, used):
-                return Answer(Outcome.CREATED, kept or job)
+                return SubmissionResult(Outcome.CREATED, kept or job)
             if used:
                 return used
             verdict = decide(policy, entry.trigger, admission_state, entry.request, now)
@@ -82,12 +82,12 @@ class AdmissionService:
             kept = kept or entry.keep(job)
             written = admission_write(policy, entry.admission_key, admission_state, kept, until)
             if isinstance(self.store.admit(kept, idempotency, written), Created):
-                return Answer(Outcome.CREATED, kept)
+                return SubmissionResult(Outcome.CREATED, kept)
             pause = random.uniform(0, _LONGEST_PAUSE_S)  # noqa: S311 - jitter, not a secret
             self.clock.sleep(timedelta(seconds=pause))
         raise TooBusyError("too many submissions at once: try again")
 
-    def _refused(self, entry: Entry, admission_state: AdmissionState, verdict: AdmissionDecision) -> Answer | Existing:
+    def _refused(self, entry: AdmissionRequest, admission_state: AdmissionState, verdict: AdmissionDecision) -> SubmissionResult | StoredOutcome:
         if verdict.retry_at is not None:
             # Not kept with an idempotency key: the same request is let in later.
             count("SubmissionsLimited")
@@ -100,21 +100,21 @@ class AdmissionService:
             raise self._limited(verdict, entry)
         if entry.idempotency:
             digest, reason = entry.idempotency.body_digest, json.dumps(dict(verdict.reason))
-            answered = Existing(verdict.job_id, digest, verdict.outcome, reason)
+            answered = StoredOutcome(verdict.job_id, digest, verdict.outcome, reason)
             now = entry.job.created_at
-            if used := self.store.remember(entry.admission_key.tenant, entry.idempotency, answered, now):
+            if used := self.store.record_outcome(entry.admission_key.tenant, entry.idempotency, answered, now):
                 return used
         found = admission_state.latest
         if verdict.job_id and (found is None or found.job_id != verdict.job_id):
             found = self.store.get(JobKey(entry.admission_key.tenant, verdict.job_id))
-        return Answer(verdict.outcome, found if verdict.job_id else None, verdict.reason)
+        return SubmissionResult(verdict.outcome, found if verdict.job_id else None, verdict.reason)
 
-    def _limited(self, verdict: AdmissionDecision, entry: Entry) -> RateLimitedError:
+    def _limited(self, verdict: AdmissionDecision, entry: AdmissionRequest) -> RateLimitedError:
         assert verdict.retry_at  # noqa: S101 - the caller has checked it
         seconds = -((entry.job.created_at - verdict.retry_at) // timedelta(seconds=1))
         return RateLimitedError(verdict.reason["message"], max(1, seconds), verdict.reason)
 
 
-def _is_ours(job: JobRecord, admission_state: AdmissionState, used: Existing | None) -> bool:
+def _is_ours(job: JobRecord, admission_state: AdmissionState, used: StoredOutcome | None) -> bool:
     """Tell whether an earlier try landed after all, and only its reply was lost."""
     return job.job_id in (used and used.job_id, admission_state.subject and admission_state.subject.job_id)

@@ -18,7 +18,7 @@ _TRIES = 5
 
 
 @dataclass(frozen=True)
-class Control:
+class JobControl:
     """Cancels and retries jobs. Both are idempotent."""
 
     store: JobStore

@@ -17,7 +17,7 @@ from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs.admission import Admission, AdmissionKey, Outcome, Trigger
 from analysis_jobs.jobs.dispatch import send_grace, send_or_leave
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES, store_json
-from analysis_jobs.jobs.ports import ArtifactStore, Existing, JobQueue, JobStore, TooLarge
+from analysis_jobs.jobs.ports import ArtifactStore, StoredOutcome, JobQueue, JobStore, TooLarge
 from analysis_jobs.jobs.record import IdempotencyKey, JobKey, JobRecord, Payload, pointer_until
 from analysis_jobs.jobs.request_errors import (
     IdempotencyKeyReusedError,
@@ -26,10 +26,10 @@ from analysis_jobs.jobs.request_errors import (
     NotAdmittedError,
     field_errors,
 )
-from analysis_jobs.jobs.subjects import filled
+from analysis_jobs.jobs.subjects import fill_template
 from analysis_jobs.jobs.tiers import TierRequest, Tiers
 from analysis_jobs.jobs.transitions import Status
-from analysis_jobs.submission.admission_service import AdmissionService, Answer, Entry
+from analysis_jobs.submission.admission_service import AdmissionService, SubmissionResult, AdmissionRequest
 
 _IDEMPOTENCY_KEY_LIFE = timedelta(hours=24)
 _LONGEST_IDEMPOTENCY_KEY = 255
@@ -81,7 +81,7 @@ class SubmissionService:
             raise NotAdmittedError(str(answer.reason.get("message", "the submission was skipped")))
         return answer.job
 
-    def answer(self, tenant: str, submission: Submission, idempotency_key: str | None = None) -> Answer:
+    def answer(self, tenant: str, submission: Submission, idempotency_key: str | None = None) -> SubmissionResult:
         """Return what becomes of a submission under the policy of its analysis, or became of it with this key before.
 
         Raises `InvalidRequestError` with the fields that are wrong, `IdempotencyKeyReusedError`, `JobExpiredError`,
@@ -94,12 +94,12 @@ class SubmissionService:
         job = replace(job, subject=_subject(analysis, submission, given))
         job = _in_its_tier(job, analysis.tiers, request) if analysis.tiers else job
         idempotency = self._idempotency(tenant, submission, idempotency_key)
-        outcome: Answer | Existing
+        outcome: SubmissionResult | StoredOutcome
         if analysis.admission is None:
             outcome = self._create(replace(job, input=self._keep(job, given)), idempotency)
         else:
             admission_key = _gate(job, analysis.admission, given)
-            entry = Entry(
+            entry = AdmissionRequest(
                 admission_key,
                 job,
                 request,
@@ -108,17 +108,17 @@ class SubmissionService:
                 lambda job: replace(job, input=self._keep(job, given)),
             )
             outcome = AdmissionService(self.store, self.settings, self.clock).admit(analysis.admission, entry)
-        if isinstance(outcome, Existing):
+        if isinstance(outcome, StoredOutcome):
             return self._same_again(tenant, outcome, idempotency)
         self._tell(outcome, job)
         return outcome
 
-    def _create(self, job: JobRecord, idempotency: IdempotencyKey | None) -> Answer | Existing:
+    def _create(self, job: JobRecord, idempotency: IdempotencyKey | None) -> SubmissionResult | StoredOutcome:
         until = pointer_until(job.deadline, self.settings.job_retention)
         outcome = self.store.create(job, idempotency, until)
-        return outcome if isinstance(outcome, Existing) else Answer(Outcome.CREATED, job)
+        return outcome if isinstance(outcome, StoredOutcome) else SubmissionResult(Outcome.CREATED, job)
 
-    def _tell(self, answer: Answer, asked: JobRecord) -> None:
+    def _tell(self, answer: SubmissionResult, asked: JobRecord) -> None:
         names: dict[str, Any] = {"tenant": asked.tenant, "analysis": asked.analysis}
         if answer.outcome is not Outcome.CREATED or answer.job is None:
             count(f"Submissions{answer.outcome.title()}")
@@ -187,7 +187,7 @@ class SubmissionService:
         body = json.dumps(_as_given(submission), sort_keys=True)
         return IdempotencyKey(_digest(f"{tenant}\n{key}"), _digest(body), self.clock.now() + _IDEMPOTENCY_KEY_LIFE)
 
-    def _same_again(self, tenant: str, existing: Existing, idempotency: IdempotencyKey | None) -> Answer:
+    def _same_again(self, tenant: str, existing: StoredOutcome, idempotency: IdempotencyKey | None) -> SubmissionResult:
         if idempotency is None or existing.body_digest != idempotency.body_digest:
             raise IdempotencyKeyReusedError(
                 "this Idempotency-Key was used for another request: send a new key with a new request"
@@ -195,7 +195,7 @@ class SubmissionService:
         job = self.store.get(JobKey(tenant, existing.job_id)) if existing.job_id else None
         if job is None and existing.job_id:
             raise JobExpiredError("the job that this Idempotency-Key made is no longer kept")
-        return Answer(existing.outcome, job, json.loads(existing.reason))
+        return SubmissionResult(existing.outcome, job, json.loads(existing.reason))
 
 
 def _trigger(analysis: Analysis[Any, Any], submission: Submission) -> Trigger | None:
@@ -228,7 +228,7 @@ def _subject(analysis: Analysis[Any, Any], submission: Submission, given: dict[s
                 "subject", "this analysis looks at what is known of its subject: give one"
             )
         return submission.subject
-    subject = filled(analysis.subject, given)
+    subject = fill_template(analysis.subject, given)
     if submission.subject not in (None, subject):
         raise InvalidRequestError.of_field("subject", f"it is made of the input, and is {subject!r}: leave it out")
     if len(subject) > _LONGEST_SUBJECT:
@@ -243,7 +243,7 @@ def _gate(job: JobRecord, policy: Admission, given: dict[str, Any]) -> Admission
     if policy.at_most is None:
         return AdmissionKey(job.tenant, job.analysis, subject)
     return AdmissionKey(
-        job.tenant, job.analysis, subject, filled(policy.at_most.of, given) if policy.at_most.of else subject
+        job.tenant, job.analysis, subject, fill_template(policy.at_most.of, given) if policy.at_most.of else subject
     )
 
 

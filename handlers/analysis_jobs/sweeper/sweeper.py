@@ -12,7 +12,7 @@ from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs.dispatch import send, send_grace
 from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore
 from analysis_jobs.jobs.record import Changes, JobFailure, JobKey, JobRecord, ending
-from analysis_jobs.jobs.timing import measure_processing
+from analysis_jobs.jobs.timing import record_processing_time
 from analysis_jobs.jobs.transitions import ABANDON, CANCEL_LOST, EXPIRE, REQUEUE, RESEND, Status, Transition
 
 _NOTHING_DONE = ("alive", "overtaken")
@@ -95,7 +95,7 @@ class Sweeper:
         outcome = self.store.transition(key, transition, Changes({**ended, **why}), now=now)
         if not isinstance(outcome, Applied):
             return "overtaken"
-        measure_processing(outcome.job)
+        record_processing_time(outcome.job)
         if transition is CANCEL_LOST:
             count("JobsCancelled")
             return "cancel"

@@ -93,7 +93,7 @@ class _Hand:
         if not landed or job is None:
             self.refused[key] = job
             return None
-        log("job.claimed", "claimed", **job.names)
+        log("job.claimed", "claimed", **job.log_fields)
         return job
 
     def claim_own(self) -> JobRecord | None:
@@ -115,5 +115,5 @@ class _Hand:
             raise UnknownJob(self.own.job_id)
         # A second delivery: the job has ended, or somebody works on it, or it must wait and its row is due when it need
         # not any longer. In each case this message has nothing to add.
-        log("job.delivered_again", f"nothing to do: the job is {own.status}", **own.names)
+        log("job.delivered_again", f"nothing to do: the job is {own.status}", **own.log_fields)
         return None
