@@ -10,7 +10,15 @@ from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import Defer, Fail, Retry
 from analysis_jobs.base.usage import Usage
 from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite
-from analysis_jobs.jobs.ports import Applied, ConditionFailed, Created, StoredOutcome, JobStore, Superseded, WriteConflict
+from analysis_jobs.jobs.ports import (
+    Applied,
+    ConditionFailed,
+    Created,
+    StoredOutcome,
+    JobStore,
+    Superseded,
+    WriteConflict,
+)
 from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobKey, JobRecord
 from analysis_jobs.jobs.tiers import TierPointer
 from analysis_jobs.jobs.transitions import Transition
@@ -101,7 +109,9 @@ class SeenStore:
         """See `JobStore.read_admission_state`."""
         return self.network.carry("read", lambda: self.inner.read_admission_state(admission_key, idempotency, now))
 
-    def record_outcome(self, tenant: str, idempotency: IdempotencyKey, answered: StoredOutcome, now: datetime) -> StoredOutcome | None:
+    def record_outcome(
+        self, tenant: str, idempotency: IdempotencyKey, answered: StoredOutcome, now: datetime
+    ) -> StoredOutcome | None:
         """See `JobStore.record_outcome`."""
         return self.network.carry("create", lambda: self.inner.record_outcome(tenant, idempotency, answered, now))
 

@@ -17,7 +17,15 @@ from analysis_jobs.jobs.admission import (
     Rate,
     admission_write,
 )
-from analysis_jobs.jobs.ports import Applied, ConditionFailed, Created, StoredOutcome, JobStore, Superseded, WriteConflict
+from analysis_jobs.jobs.ports import (
+    Applied,
+    ConditionFailed,
+    Created,
+    StoredOutcome,
+    JobStore,
+    Superseded,
+    WriteConflict,
+)
 from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobRecord, pointer_until
 from analysis_jobs.jobs.transitions import CANCEL, Status
 from analysis_jobs.stores.dynamo import DynamoJobStore

@@ -222,7 +222,9 @@ def test_an_idempotency_key_that_has_expired_is_free(store: JobStore) -> None:
     store.create(first, the_key(life=timedelta(hours=1)))
     assert store.create(before, the_key(life=timedelta(hours=3))) == StoredOutcome(first.job_id, "b1")
     assert store.create(at_its_end, the_key(life=timedelta(hours=3))) == Created(at_its_end)
-    assert store.create(a_job(created_at=START + timedelta(hours=2)), the_key()) == StoredOutcome(at_its_end.job_id, "b1")
+    assert store.create(a_job(created_at=START + timedelta(hours=2)), the_key()) == StoredOutcome(
+        at_its_end.job_id, "b1"
+    )
 
 
 def test_the_latest_of_a_subject_is_the_one_accepted_last(store: JobStore) -> None:

@@ -333,7 +333,9 @@ def test_the_input_is_stored_only_for_what_is_let_in(submissions: SubmissionServ
 
 @pytest.fixture
 def control(submissions: SubmissionService) -> JobControl:
-    return JobControl(submissions.store, submissions.queue, submissions.analyses, submissions.settings, submissions.clock)
+    return JobControl(
+        submissions.store, submissions.queue, submissions.analyses, submissions.settings, submissions.clock
+    )
 
 
 def test_an_older_job_cannot_run_beside_a_newer_one(

@@ -7,12 +7,11 @@ AnalysisJobsError
     |-- Retry               the job runs again and spends an attempt
     `-- Defer               the job runs later and spends no attempt
 
-Stopped                     the attempt must stop; not an error of the job, and no `Exception`: an analysis that catches
-|                           everything must not catch this
-|-- CancelAsked             a caller asked for it
-`-- OutOfTime               the invocation's time is over
+Stopped                     the attempt must stop. A `BaseException`, so that `except Exception` does not catch it
+|-- CancelAsked             a caller asked for the job to be cancelled
+`-- OutOfTime               the invocation is about to time out
 
-Finished                    the analysis has its result already; no `Exception` either
+Finished                    the analysis has its result early. A `BaseException` too
 """
 
 from datetime import timedelta

@@ -109,7 +109,7 @@ class Secrets:
             return cached.text
 
     def json(self, name: str) -> dict[str, Any]:
-        """Return a secret that is a JSON object. Raises as `text` does, and `Fail` (`secret_invalid`) for other values."""
+        """Return a secret that is a JSON object. Raises as `text` does, and `Fail` (`secret_invalid`) otherwise."""
         try:
             found = json.loads(self.text(name))
         except ValueError:

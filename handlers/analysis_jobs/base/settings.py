@@ -121,7 +121,7 @@ def events_from_environment(environment: Mapping[str, str] | None = None) -> Eve
 
 
 def variable(name: str) -> str:
-    """Return an environment variable that is not a setting, for example one of `worker.secrets`. "" if it is not set."""
+    """Return an environment variable that is not a setting, such as one of `worker.secrets`. "" if it is not set."""
     return os.environ.get(name, "")
 
 
@@ -135,7 +135,9 @@ def _read[Model: BaseModel](model: type[Model], environment: Mapping[str, str] |
 
 
 def _summary(error: ValidationError) -> str:
-    return "; ".join(_describe_error(found["loc"], found["msg"].removeprefix("Value error, ")) for found in error.errors())
+    return "; ".join(
+        _describe_error(found["loc"], found["msg"].removeprefix("Value error, ")) for found in error.errors()
+    )
 
 
 def _describe_error(location: tuple[int | str, ...], message: str) -> str:
