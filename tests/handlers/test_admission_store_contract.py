@@ -21,8 +21,8 @@ from analysis_jobs.jobs.ports import (
     Applied,
     ConditionFailed,
     Created,
-    StoredOutcome,
     JobStore,
+    StoredOutcome,
     Superseded,
     WriteConflict,
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analysis_jobs.base.usage import Usage
-from analysis_jobs.jobs.ports import Applied, ConditionFailed, Created, StoredOutcome, JobStore
+from analysis_jobs.jobs.ports import Applied, ConditionFailed, Created, JobStore, StoredOutcome
 from analysis_jobs.jobs.record import (
     MAX_HISTORY,
     Changes,

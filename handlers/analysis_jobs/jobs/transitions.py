@@ -60,8 +60,8 @@ def _guards(*guards: Guard) -> frozenset[Guard]:
 _LEASE_HOLDER = {Status.PROCESSING: _guards(Guard.TOKEN)}
 
 # A worker takes a queued job, or a job with an expired lease because its worker died. Attempts are counted here and not
-# on failure, because a killed worker reports nothing. A message may arrive before `not_before`: it is a duplicate, or the
-# queue could not delay it long enough. It must not shorten the wait.
+# on failure, because a killed worker reports nothing. A message may arrive before `not_before`: it is a duplicate, or
+# the queue could not delay it long enough. It must not shorten the wait.
 CLAIM = Transition(
     "claim",
     {
