@@ -27,7 +27,7 @@ from analysis_jobs.jobs.request_errors import (
 )
 from analysis_jobs.jobs.transitions import CANCEL, CLAIM, COMPLETE, FAIL, Status, Transition
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.submission.admission_service import Answer
+from analysis_jobs.submission.admission_service import SubmissionResult
 from analysis_jobs.submission.control import JobControl
 from analysis_jobs.submission.service import Submission, SubmissionService
 from tests.handlers.builders import MINUTE, SECOND, Value, some_settings
@@ -79,7 +79,7 @@ def ask(
     key: str | None = None,
     tenant: str = "acme",
     **given: Any,
-) -> Answer:
+) -> SubmissionResult:
     submission = {"analysis": "profile", "input": {"user_id": "ada", **given}, "trigger": trigger}
     return submissions.submit_with_outcome(tenant, Submission.model_validate(submission), key)
 
@@ -97,7 +97,7 @@ def sent(submissions: SubmissionService) -> list[str]:
     return [priority for priority, *_ in submissions.queue.sent]
 
 
-def the_job(answer: Answer) -> JobRecord:
+def the_job(answer: SubmissionResult) -> JobRecord:
     assert answer.job
     return answer.job
 
@@ -109,7 +109,7 @@ def take(submissions: SubmissionService, job: JobRecord, transition: Transition,
     return outcome.job
 
 
-def end(submissions: SubmissionService, answer: Answer, how: Transition = COMPLETE) -> JobRecord:
+def end(submissions: SubmissionService, answer: SubmissionResult, how: Transition = COMPLETE) -> JobRecord:
     """Let a worker end a job."""
     take(submissions, the_job(answer), CLAIM, lease_until=submissions.clock.now() + MINUTE)
     return take(submissions, the_job(answer), how, finished_at=submissions.clock.now(), due_at=None, lease_until=None)
