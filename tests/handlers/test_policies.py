@@ -197,12 +197,12 @@ def test_who_only_wants_the_job_gets_it_or_a_conflict(submissions: SubmissionSer
     [
         ({"trigger": None}, "trigger", "manual, messages, quiet, view"),
         ({"trigger": "other"}, "trigger", "manual, messages, quiet, view"),
-        ({"priority": "low"}, "priority", "the trigger 'manual' sets it"),
+        ({"priority": "low"}, "priority", "the trigger 'manual' sets the priority"),
         ({"subject": "users/bob/support"}, "subject", "'users/ada/support'"),
         ({"input": {"user_id": "a/b"}}, "input.user_id", "without a slash"),
         ({"input": {"user_id": ""}}, "input.user_id", "without a slash"),
-        ({"input": {"user_id": "x" * 300}}, "subject", "longer than 230"),
-        ({"analysis": "single"}, "trigger", "leave it out"),
+        ({"input": {"user_id": "x" * 300}}, "subject", "at most 230"),
+        ({"analysis": "single"}, "trigger", "leave the field out"),
         ({"analysis": "single", "trigger": None}, "subject", "give one"),
     ],
 )
@@ -218,7 +218,7 @@ def test_a_trigger_without_a_priority_leaves_it_to_the_caller(submissions: Submi
 
 
 def test_a_trigger_whose_lane_is_not_deployed_stops_the_function(submissions: SubmissionService) -> None:
-    with pytest.raises(ConfigurationError, match="a trigger's priority is 'high', but the lanes are: low, medium"):
+    with pytest.raises(ConfigurationError, match="unknown priority 'high'; give one of: low, medium"):
         replace(submissions, settings=some_settings(queue_urls={"low": "l", "medium": "m"}))
 
 

@@ -231,7 +231,7 @@ class Api:
         """Log an unexpected error. The caller gets the id of the request and no details."""
         request_id = self.app.current_event.request_context.request_id
         log("api.error", "a request failed", error=error, request_id=request_id)
-        return self.problem(Problem(500, "Internal error", f"the API failed; request id {request_id}"))
+        return self.problem(Problem(500, "Internal error", f"something failed on our side; request {request_id}"))
 
     def _submit(self, tenant: str, submission: Submission) -> Response[str]:
         key = self.app.current_event.headers.get("idempotency-key")

@@ -236,7 +236,7 @@ def _skip_fresh(last_analysis: LastAnalysis, freshness: timedelta) -> AdmissionD
 
 def _skip_too_few_items(found: int, needed: int, last_analysis: LastAnalysis | None) -> AdmissionDecision:
     since = rfc3339(last_analysis.submitted_at) if last_analysis else None
-    message = f"{found} new items since the last analysis; at least {needed} are needed"
+    message = f"{found} new items since the last analysis; {needed} are needed"
     reason = _reason("too_few_new_items", message, new_items=found, at_least=needed, since=since)
     return AdmissionDecision(Outcome.SKIPPED, last_analysis.job_id if last_analysis else None, reason)
 

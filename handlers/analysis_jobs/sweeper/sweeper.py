@@ -138,4 +138,4 @@ def _last_error(job: JobRecord) -> JobFailure:
 
 def _deadline_passed(job: JobRecord) -> JobFailure:
     last_error = f"; its last error: {job.failure.message}" if job.failure else ""
-    return JobFailure("deadline_passed", f"the job did not end before its deadline{last_error}", retryable=True)
+    return JobFailure("deadline_passed", f"the job was not done by its deadline{last_error}", retryable=True)
