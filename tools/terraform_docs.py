@@ -97,7 +97,8 @@ def _code(source: str) -> str:
     if "\n" not in source:
         return f"`{source}`"
     first, _, rest = source.partition("\n")
-    lines = [first, *textwrap.dedent(rest).splitlines()]
+    # The alignment of equals signs only costs width in a table.
+    lines = [re.sub(r" +=", " =", line) for line in (first, *textwrap.dedent(rest).splitlines())]
     return "<pre>" + "<br/>".join(_cell(line) for line in lines) + "</pre>"
 
 

@@ -53,8 +53,8 @@ def test_each_variable_and_output_is_a_row_with_its_type_and_its_default() -> No
         (
             '| <a name="input_events"></a> [events](#input_events) '
             "| What other systems are told: `on` \\| `off`. Two lines. "
-            '| <pre>object({<br/>  bus = optional(string, "default")<br/>  more = optional(object({<br/>    deep = number'
-            "<br/>  }), {})<br/>})</pre> | `{}` | no |"
+            '| <pre>object({<br/>  bus = optional(string, "default")<br/>  more = optional(object({<br/>'
+            "    deep = number<br/>  }), {})<br/>})</pre> | `{}` | no |"
         ),
         '| <a name="input_name"></a> [name](#input_name) | The prefix, as "acme". | `string` | n/a | yes |',
         (
