@@ -66,7 +66,8 @@ bench: package ## Measure cold start, requests per job and the package; writes d
 	PYTHONPATH=handlers $(PYTHON_BIN) tools/bench.py --write docs/benchmarks.md
 
 .PHONY: docs
-docs: .venv-docs/.ready ## Build the documentation site into .local/site, without a network
+docs: .venv/.ready .venv-docs/.ready ## Build the documentation site into .local/site, without a network
+	@PYTHONPATH=handlers:examples/rfp-analysis $(PYTHON_BIN) tools/api_reference.py .local/docs/http-api.md
 	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
 	@echo 'Open .local/site/index.html. For the search: python3 -m http.server --directory .local/site'
 

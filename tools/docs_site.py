@@ -1,6 +1,7 @@
 """Hooks of MkDocs (see mkdocs.yml): what the documentation site needs beyond the folder docs/.
 
-- The READMEs of modules and examples, and the project's own pages such as CONTRIBUTING.md, become pages of the site.
+- The READMEs of modules and examples, the project's own pages such as CONTRIBUTING.md, and the reference that
+  tools/api_reference.py writes become pages of the site.
 - A link to such a file leads to its page. A link to another file of the repository becomes plain text, because the
   site has no copy of it.
 - A build fails if a page would load a script, a style, a picture or a font from another host.
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+API_REFERENCE = ".local/docs/http-api.md"
 PROJECT_PAGES = ("CONTRIBUTING.md", "CHANGELOG.md", "UPGRADING.md", "SECURITY.md")
 
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|mailto:|#)([^)#\s]+)(#[^)\s]*)?\)")
@@ -37,9 +39,9 @@ def outside_pages(repository: Path = REPOSITORY) -> dict[str, str]:
         found[f"modules/{readme.parent.name}/README.md"] = f"import/modules/{readme.parent.name}.md"
     for readme in sorted(repository.glob("examples/*/README.md")):
         found[f"examples/{readme.parent.name}/README.md"] = f"write/examples/{readme.parent.name}.md"
-    for name in PROJECT_PAGES:
-        if (repository / name).exists():
-            found[name] = f"project/{name.lower()}"
+    found |= {name: f"project/{name.lower()}" for name in PROJECT_PAGES if (repository / name).exists()}
+    if (repository / API_REFERENCE).exists():
+        found[API_REFERENCE] = "call/reference.md"
     return found
 
 
@@ -90,6 +92,8 @@ def on_config(config: Any) -> Any:  # noqa: ANN401 - MkDocs' own, which the test
     sections = {next(iter(entry)): entry for entry in config.nav}
     sections["Write"]["Write"].append({"Examples": _entries(pages, "write/examples/")})
     sections["Import"]["Import"].append({"Modules": _entries(pages, "import/modules/")})
+    if API_REFERENCE in pages:
+        sections["Call"]["Call"].append({"HTTP API reference": pages[API_REFERENCE]})
     if project := _entries(pages, "project/"):
         config.nav.append({"Project": project})
     return config
