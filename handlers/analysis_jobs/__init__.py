@@ -6,13 +6,12 @@ from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import Defer, Fail, Retry
 from analysis_jobs.documents import Document
 from analysis_jobs.jobs.admission import Admission, NewItems, Rate, Trigger
-from analysis_jobs.jobs.tiers import Asked, Tiers
+from analysis_jobs.jobs.tiers import TierRequest, Tiers
 from analysis_jobs.prompts import Prompt
 
 __all__ = [
     "Admission",
     "Analysis",
-    "Asked",
     "Attachment",
     "Defer",
     "Document",
@@ -22,6 +21,7 @@ __all__ = [
     "Prompt",
     "Rate",
     "Retry",
+    "TierRequest",
     "Tiers",
     "Trigger",
     "stage",

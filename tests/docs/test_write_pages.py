@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from analysis_jobs import Asked
-from analysis_jobs.jobs.admission import Outcome, Standing, decide
+from analysis_jobs import TierRequest
+from analysis_jobs.jobs.admission import AdmissionState, Outcome, decide
 from tests.docs.pages import PAGES, blocks, executed
 from tests.docs.running import analysis_of, answers, run
 from tests.handlers.builders import ScriptedModel, says
@@ -100,7 +100,7 @@ def test_a_submission_with_too_few_new_reviews_makes_no_job() -> None:
         shop_id="7", product="lamp", written_at=[now - timedelta(hours=hour) for hour in range(4)]
     )
     verdicts = {
-        name: decide(analysis.admission, trigger, Standing(), request, now).outcome
+        name: decide(analysis.admission, trigger, AdmissionState(), request, now).outcome
         for name, trigger in analysis.triggers.items()
     }
     assert verdicts == {"reviews": Outcome.SKIPPED, "page": Outcome.CREATED, "manual": Outcome.CREATED}
@@ -116,6 +116,6 @@ def test_tiers_put_jobs_in_their_order() -> None:
     shown = executed("docs/write/tiers.md")
     tiers, chat = shown["chat_profile"].tiers, shown["Chat"](lines=[])
     tenants = ("initech", "globex", "acme")
-    found = {tenant: tiers.find(Asked(tenant, None, None, None, chat)) for tenant in tenants}
+    found = {tenant: tiers.find(TierRequest(tenant, None, None, None, chat)) for tenant in tenants}
     assert found == {"initech": "free", "globex": "silver", "acme": "gold"}
-    assert [tiers.rank(tier) for tier in ("gold", "silver", "free")] == [0, 1, 2]
+    assert [tiers.tier_rank(tier) for tier in ("gold", "silver", "free")] == [0, 1, 2]
