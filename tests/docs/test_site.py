@@ -1,11 +1,14 @@
 """The documentation site, as far as it can be checked without its own environment; `make docs` builds it strictly."""
 
 import re
+from types import ModuleType
 
+import pytest
 import yaml
 
 import analysis_jobs
 import docs_site
+from analysis_jobs import extraction
 from tests.docs.pages import PAGES, REPOSITORY, text_of
 
 PAGES_OF_THE_SITE = {
@@ -26,9 +29,12 @@ def test_the_site_is_strict_and_asks_no_font_server() -> None:
     assert settings["theme"]["font"] is False
 
 
-def test_the_reference_has_every_public_name() -> None:
-    named = set(re.findall(r"(?:::: |`)analysis_jobs\.(\w+)", text_of("docs/reference/python.md")))
-    assert named == set(analysis_jobs.__all__)
+@pytest.mark.parametrize("package", [analysis_jobs, extraction], ids=lambda package: package.__name__)
+def test_the_reference_has_every_public_name(package: ModuleType) -> None:
+    named = set(
+        re.findall(rf"(?:::: |`){package.__name__}\.([A-Za-z]\w*)\b(?!\.)", text_of("docs/reference/python.md"))
+    )
+    assert named - {"extraction"} == set(package.__all__)
 
 
 def test_the_readme_of_each_module_and_example_is_a_page() -> None:
