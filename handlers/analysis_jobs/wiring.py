@@ -66,8 +66,10 @@ def api(settings: Settings) -> Api:
 
 def worker(settings: Settings) -> Worker:
     """Return what runs jobs."""
+    from analysis_jobs.authoring.context import Services  # noqa: PLC0415 - only the worker asks models
     from analysis_jobs.base.secrets import AwsSecrets, Secrets  # noqa: PLC0415
-    from analysis_jobs.llm.bedrock import BedrockModel  # noqa: PLC0415 - only the worker asks models
+    from analysis_jobs.llm.bedrock import BedrockModel  # noqa: PLC0415
+    from analysis_jobs.llm.prices import Prices  # noqa: PLC0415
     from analysis_jobs.llm.router import Vendors  # noqa: PLC0415
     from analysis_jobs.prompts import DynamoPromptStore  # noqa: PLC0415
     from analysis_jobs.worker.worker import Worker  # noqa: PLC0415
@@ -75,18 +77,16 @@ def worker(settings: Settings) -> Worker:
     accepted = intake(settings)
     aws = AwsSecrets(lambda: _client("secretsmanager"), lambda: _client("ssm"))
     secrets = Secrets(variable, aws.read, accepted.clock, settings.secret_max_age)
-    return Worker(
-        store=accepted.store,
-        queue=accepted.queue,
+    services = Services(
         artifacts=accepted.artifacts,
         prompts=DynamoPromptStore(_client("dynamodb"), settings.prompt_table_name),
         model=Vendors(BedrockModel(_client("bedrock-runtime", MODEL_CONFIG)), secrets, settings.gemini_base_url),
-        analyses=accepted.analyses,
         settings=settings,
-        clock=accepted.clock,
+        prices=Prices.parse(settings.model_prices, accepted.clock),
         secrets=secrets,
         documents=document_reader(settings),
     )
+    return Worker(accepted.store, accepted.queue, accepted.analyses, services, accepted.clock)
 
 
 def document_reader(settings: Settings) -> DocumentReader:
@@ -110,9 +110,11 @@ def publisher(settings: EventSettings) -> Publisher:
     """Return what publishes events."""
     from analysis_jobs.events.channels import EventBridgeBus, SnsTopic, SqsSetAside  # noqa: PLC0415
     from analysis_jobs.events.publisher import Publisher  # noqa: PLC0415 - only the events function publishes
+    from analysis_jobs.stores.streams import read_change  # noqa: PLC0415
 
     topic = settings.notice_topic_arn
     return Publisher(
+        read=read_change,
         bus=EventBridgeBus(_client("events"), settings.event_bus_name),
         notices=SnsTopic(_client("sns"), topic) if topic else None,
         set_aside=SqsSetAside(_client("sqs"), settings.event_dead_letter_queue_url),

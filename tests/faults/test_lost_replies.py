@@ -67,7 +67,7 @@ def test_an_end_is_logged_and_counted_as_one(
     name: str, error: Exception | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[str] = []
-    monkeypatch.setattr("analysis_jobs.worker.worker.count", counted.append)
+    monkeypatch.setattr("analysis_jobs.worker.claimed_job.count", counted.append)
     shop = Shop([stage_that_raises(error)], store=Forgetful(name))
     assert shop.deliver(shop.keep()).status.ended
     assert counted == [{"complete": "JobsCompleted", "fail": "JobsFailed"}[name]]

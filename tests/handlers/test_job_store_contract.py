@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from analysis_jobs.base.usage import Usage
 from analysis_jobs.jobs.ports import Created, Existing, JobStore, Landed, Refused
 from analysis_jobs.jobs.record import (
     MAX_HISTORY,
@@ -18,7 +19,6 @@ from analysis_jobs.jobs.record import (
     JobRecord,
     Payload,
     StoredFile,
-    Usage,
 )
 from analysis_jobs.jobs.transitions import (
     ABANDON,

@@ -19,7 +19,7 @@ from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.stores.memory import MemoryJobStore
 from analysis_jobs.wiring import _in_these_lanes
 from analysis_jobs.worker.claims import CANDIDATES, Claims
-from analysis_jobs.worker.worker import Message
+from analysis_jobs.worker.message import Message
 from tests.handlers.builders import MINUTE, QUEUE_ARN, SECOND, START, Book, Shop, Value, a_job, some_settings
 
 ORDER = ("gold", "silver", "free")

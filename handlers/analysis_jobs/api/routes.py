@@ -4,26 +4,33 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from typing import Any, Literal, Self
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from analysis_jobs.api.problems import FieldError, Problem, field_errors
+from analysis_jobs.api.problems import Problem, problem_of
+from analysis_jobs.api.requests import ListQuery, Upload
 from analysis_jobs.authoring.analysis import Analysis
 from analysis_jobs.authoring.files import file_key
-from analysis_jobs.base.ids import first_id_at, is_id, new_id
+from analysis_jobs.base.ids import is_id, new_id
 from analysis_jobs.base.observability import log
 from analysis_jobs.documents import safe_filename, upload_key
 from analysis_jobs.jobs.admission import Outcome
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
-from analysis_jobs.jobs.record import JobKey, JobRecord, Listing
+from analysis_jobs.jobs.record import JobKey, JobRecord
+from analysis_jobs.jobs.request_errors import (
+    FieldError,
+    InvalidRequestError,
+    RequestError,
+    UnknownResourceError,
+    field_errors,
+)
 from analysis_jobs.jobs.subjects import names_in
-from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.jobs.views import detail, etag, summary
 from analysis_jobs.submission.control import Control
 from analysis_jobs.submission.service import Intake, Submission
@@ -35,47 +42,6 @@ _UPLOAD_LIFE = timedelta(hours=1)
 _DOWNLOAD_LIFE = timedelta(minutes=5)
 # What a tenant's name may be: it becomes part of keys, where `#` and `/` divide.
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:+-]{0,127}")
-
-
-class Upload(BaseModel):
-    """The body of `POST /uploads`; `size` in bytes."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    filename: str = Field(min_length=1, max_length=255)
-    content_type: str = Field(pattern=r"^[a-z]+/[A-Za-z0-9.+-]+$")
-    size: int = Field(ge=1)
-
-
-class ListQuery(BaseModel):
-    """The query of `GET /jobs`; of status, client and subject at most one."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    status: Status | None = None
-    # A key of an index holds 2,048 bytes; longer ones than these were never submitted.
-    client: str | None = Field(default=None, max_length=256)
-    subject: str | None = Field(default=None, max_length=256)
-    from_: datetime | None = Field(default=None, alias="from")
-    to: datetime | None = None
-    limit: int = Field(default=50, ge=1, le=100)
-    cursor: str | None = None
-
-    def listing(self, tenant: str) -> Listing:
-        """Return what to ask the store for. Raises `Problem` where the parts do not go together."""
-        filters = {"status": self.status, "client": self.client, "subject": self.subject}
-        given = [name for name, value in filters.items() if value is not None]
-        if len(given) > 1:
-            raise Problem.of_field(given[1], f"give one of {', '.join(filters)}, not {len(given)}")
-        first, last = _id_at(self.from_), _id_at(self.to)
-        if first and last and first > last:
-            raise Problem.of_field("from", "give a moment that is not after `to`")
-        # DynamoDB refuses to begin a page outside the range.
-        if self.cursor is not None and not (is_id(self.cursor) and (first or "") <= self.cursor <= (last or "~")):
-            raise Problem.of_field("cursor", "give the `next_cursor` of the page before, with the same `from` and `to`")
-        return Listing(
-            tenant, self.status, self.client, self.subject, first, last, limit=self.limit, before_id=self.cursor
-        )
 
 
 @dataclass(frozen=True)
@@ -108,6 +74,7 @@ class Api:
             if analysis.download_route:
                 api.app.get(_pattern(analysis.download_route))(api.download_own(analysis))
         api.app.exception_handler(Problem)(api.problem)
+        api.app.exception_handler(RequestError)(api.refused)
         api.app.not_found(api.no_route)
         api.app.exception_handler(Exception)(api.unexpected)
         return api
@@ -127,7 +94,7 @@ class Api:
             tenant = self._tenant()
             body = self._json_body()
             if not isinstance(body, dict):
-                raise Problem.of_field("body", "give a JSON object")
+                raise InvalidRequestError.of_field("body", "give a JSON object")
             trigger = body.pop("trigger", None) if analysis.triggers else None
             submission = {
                 "analysis": analysis.name,
@@ -139,9 +106,9 @@ class Api:
             }
             try:
                 return self._accepted(tenant, _validated(Submission, submission))
-            except Problem as problem:
-                # What `POST /jobs` calls `input.document` is `document` here.
-                raise problem.without_prefix("input.") from problem
+            except InvalidRequestError as error:
+                # `input.document` of `POST /jobs` is `document` here.
+                raise error.without_prefix("input.") from error
 
         return submit
 
@@ -168,13 +135,13 @@ class Api:
     def _stored(self, job_id: str, analysis: Analysis[Any, Any] | None = None) -> JobRecord:
         job = self.intake.store.get(self._key(job_id))
         if job is None or (analysis is not None and job.analysis != analysis.name):
-            raise Problem.not_found(f"there is no job {job_id}")
+            raise UnknownResourceError(f"there is no job {job_id}")
         return job
 
     def _key(self, job_id: str) -> JobKey:
         key = JobKey(self._tenant(), job_id)
         if not is_id(job_id):
-            raise Problem.not_found(f"there is no job {job_id}")
+            raise UnknownResourceError(f"there is no job {job_id}")
         return key
 
     def status_own(self, analysis: Analysis[Any, Any]) -> Callable[..., Response[str]]:
@@ -186,7 +153,7 @@ class Api:
             subject = _subject(analysis, parameters)
             job = self.intake.store.latest(self._tenant(), analysis.name, subject or "")
             if job is None:
-                raise Problem.not_found(f"{subject} has no {analysis.name} yet")
+                raise UnknownResourceError(f"{subject} has no {analysis.name} yet")
             return self._job(self._wait(job))
 
         return status
@@ -213,7 +180,7 @@ class Api:
         upload = _validated(Upload, self._json_body())
         limit = self.intake.settings.max_document_bytes
         if upload.size > limit:
-            raise Problem.of_field("size", f"{upload.size} bytes; at most {limit} are read")
+            raise InvalidRequestError.of_field("size", f"{upload.size} bytes; at most {limit} are read")
         document = f"{new_id(self.intake.clock.now())}/{safe_filename(upload.filename)}"
         form = self.intake.artifacts.presign_post(
             upload_key(tenant, document), upload.content_type, upload.size, _UPLOAD_LIFE
@@ -240,10 +207,14 @@ class Api:
         """Answer with problem details."""
         return _answer(problem.status, problem.body(), problem.headers, "application/problem+json")
 
+    def refused(self, error: RequestError) -> Response[str]:
+        """Answer an error of the logic with problem details."""
+        return self.problem(problem_of(error))
+
     def no_route(self, _: NotFoundError) -> Response[str]:
         """Answer a path that nobody serves."""
         event = self.app.current_event
-        return self.problem(Problem.not_found(f"there is no {event.http_method} {event.path}"))
+        return self.refused(UnknownResourceError(f"there is no {event.http_method} {event.path}"))
 
     def unexpected(self, error: Exception) -> Response[str]:
         """Answer an error of ours: the log has it, the caller gets the request's id."""
@@ -274,7 +245,7 @@ class Api:
     def _download(self, job: JobRecord, name: str) -> Response[str]:
         file = job.files.get(name)
         if file is None:
-            raise Problem.not_found(f"job {job.job_id} has no file {name!r}")
+            raise UnknownResourceError(f"job {job.job_id} has no file {name!r}")
         url = self.intake.artifacts.presign_get(file_key(job, name, file), name, file.content_type, _DOWNLOAD_LIFE)
         headers = {"Cache-Control": "no-store", "Vary": "Accept"}
         if "application/json" in (self.app.current_event.headers.get("accept") or ""):
@@ -331,7 +302,7 @@ def _validated[Model: BaseModel](model: type[Model], given: Any, prefix: str = "
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise Problem.invalid(field_errors(error, prefix)) from error
+        raise InvalidRequestError(field_errors(error, prefix)) from error
 
 
 def _wait_of(query: dict[str, str]) -> timedelta:
@@ -339,19 +310,12 @@ def _wait_of(query: dict[str, str]) -> timedelta:
     if given is None:
         return timedelta()
     if not _WAIT.fullmatch(given):
-        raise Problem.of_field("wait", "give a whole number of seconds from 1 to 25")
+        raise InvalidRequestError.of_field("wait", "give a whole number of seconds from 1 to 25")
     return timedelta(seconds=int(given))
 
 
 def _retry_after(estimate: timedelta) -> str:
     return str(max(1, min(5, round(estimate.total_seconds() / 10))))
-
-
-def _id_at(moment: datetime | None) -> str | None:
-    """Return the first id of a moment, which is in UTC where it names no zone."""
-    if moment is None:
-        return None
-    return first_id_at(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _subject(analysis: Analysis[Any, Any], parameters: dict[str, str]) -> str | None:

@@ -57,6 +57,14 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class RowChange:
+    """A job's row after a write, and `before` it; None if the write created the row."""
+
+    job: JobRecord
+    before: JobRecord | None
+
+
+@dataclass(frozen=True)
 class Page:
     """Jobs, newest first; `next_before_id` continues, None at the end."""
 

@@ -1,31 +1,18 @@
 """The row of a job, as the logic sees it; `stores` know how it is kept."""
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any
 
+from analysis_jobs.base.usage import Usage
 from analysis_jobs.jobs.transitions import Guard, Status, Transition
 
 _LONGEST_CODE = 100
 _LONGEST_MESSAGE = 2_000
 # A job that is told to wait for hours is claimed and put back again and again; every beat pays for the row's size.
 MAX_HISTORY = 40
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What a job's model calls consumed, over all its attempts; `input_tokens` are those without a cache's."""
-
-    calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
-
-    def __add__(self, other: Self) -> Self:
-        return type(self)(*(mine + others for mine, others in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -121,7 +108,7 @@ class JobRecord:
     progress: int = 0
     result: Payload | None = None
     failure: JobFailure | None = None
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     models: Mapping[str, Usage] = field(default_factory=dict)
     cost_usd: Decimal | None = None
     code_version: str | None = None

@@ -11,13 +11,14 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from analysis_jobs.base.clock import Clock, SystemClock
+from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.observability import log
-from analysis_jobs.jobs.record import Usage
+from analysis_jobs.base.usage import Usage
 
 _TABLE = Path(__file__).with_name("prices.toml")
 _MILLION = 1_000_000
@@ -111,6 +112,18 @@ class Prices:
         self._own = dict(own or {})
         self._clock = clock or SystemClock()
         self._unknown: set[str] = set()
+
+    @classmethod
+    def parse(cls, own: Mapping[str, Any], clock: Clock | None = None) -> Self:
+        """Return the table with the prices of the setting `MODEL_PRICES`, by model id.
+
+        Raises `ConfigurationError`, which names the model and the price.
+        """
+        try:
+            return cls(TypeAdapter(dict[str, Price]).validate_python(dict(own)), clock)
+        except ValidationError as error:
+            wrong = "; ".join(f"MODEL_PRICES.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise ConfigurationError(f"environment: {wrong}") from error
 
     def cost_usd(self, model_id: str, usage: Usage) -> Decimal | None:
         """Return what a call made now costs, rounded to a millionth of a dollar.

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from analysis_jobs.api.problems import Problem
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs.admission import Admission, Gate, Outcome, Standing, Trigger, Verdict, decide, passage
 from analysis_jobs.jobs.ports import Created, Existing, JobStore
 from analysis_jobs.jobs.record import IdempotencyKey, JobKey, JobRecord, pointer_until
+from analysis_jobs.jobs.request_errors import RateLimitedError, TooBusyError
 
 # Of many submissions of one subject one is let in, and all the others see it with their second try. More tries take
 # only submissions that are all let in, as those of many subjects under one rate.
@@ -56,7 +56,7 @@ class Doorkeeper:
     def admit(self, policy: Admission, entry: Entry) -> Answer | Existing:
         """Return what becomes of a submission; `Existing` where its idempotency key was used before.
 
-        Raises `Problem`: 429 where it is over the limit, 503 where too many came at once.
+        Raises `RateLimitedError`, and `TooBusyError` after too many lost concurrent writes.
         """
         job, idempotency, now = entry.job, entry.idempotency, entry.job.created_at
         until = pointer_until(job.deadline, self.settings.job_retention)
@@ -76,7 +76,7 @@ class Doorkeeper:
                 return Answer(Outcome.CREATED, kept)
             pause = random.uniform(0, _LONGEST_PAUSE_S)  # noqa: S311 - jitter, not a secret
             self.clock.sleep(timedelta(seconds=pause))
-        raise Problem(503, "Busy", "too many submissions at once: try again", headers={"Retry-After": "1"})
+        raise TooBusyError("too many submissions at once: try again")
 
     def _refused(self, entry: Entry, standing: Standing, verdict: Verdict) -> Answer | Existing:
         if verdict.retry_at is not None:
@@ -95,12 +95,10 @@ class Doorkeeper:
             found = self.store.get(JobKey(entry.gate.tenant, verdict.job_id))
         return Answer(verdict.outcome, found if verdict.job_id else None, verdict.reason)
 
-    def _limited(self, verdict: Verdict, entry: Entry) -> Problem:
-        assert verdict.retry_at  # noqa: S101 - who calls has looked
+    def _limited(self, verdict: Verdict, entry: Entry) -> RateLimitedError:
+        assert verdict.retry_at  # noqa: S101 - the caller has checked it
         seconds = -((entry.job.created_at - verdict.retry_at) // timedelta(seconds=1))
-        members = {"outcome": str(Outcome.LIMITED), "reason": dict(verdict.reason)}
-        headers = {"Retry-After": str(max(1, seconds))}
-        return Problem(429, "Too many requests", verdict.reason["message"], headers=headers, members=members)
+        return RateLimitedError(verdict.reason["message"], max(1, seconds), verdict.reason)
 
 
 def _is_ours(job: JobRecord, standing: Standing, used: Existing | None) -> bool:

@@ -13,10 +13,10 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import ConfigurationError, Fail, JobError, Retry
 from analysis_jobs.base.extras import extra
-from analysis_jobs.jobs.record import Usage
+from analysis_jobs.base.usage import Usage
 from analysis_jobs.llm.attachments import Kind, sort_out
 from analysis_jobs.llm.gemini.errors import KeyRefused, api_error
 from analysis_jobs.llm.gemini.schema import response_schema
@@ -94,22 +94,24 @@ class GeminiModel:
         self._base_url = base_url or None
         self._silence_s = silence.total_seconds()
 
-    def ask(self, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:
+    def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:
         """See `Model.ask`. One request; one more where the key was refused and another is there now."""
         key = self._secrets.text(KEY_VARIABLE)
         try:
-            return self._ask(key, question, on_chunk, breaker)
+            return self._ask(key, question, on_chunk, cancellation)
         except KeyRefused:
             self._secrets.forget(KEY_VARIABLE)
             renewed = self._secrets.text(KEY_VARIABLE)
             if renewed == key:
                 raise
-            return self._ask(renewed, question, on_chunk, breaker)
+            return self._ask(renewed, question, on_chunk, cancellation)
 
-    def _ask(self, key: str, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:
+    def _ask(
+        self, key: str, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken
+    ) -> Reply:
         line = Line()
         contents, config = _contents(question), _config(question)
-        with breaker.armed(line.cut), _translated(), self._client(key, line) as client:
+        with cancellation.on_cancel(line.cut), _translated(), self._client(key, line) as client:
             stream = client.models.generate_content_stream(model=question.model_id, contents=contents, config=config)
             return _read(stream, question, on_chunk)
 
