@@ -110,6 +110,29 @@ def test_a_job_that_waits_is_claimed_or_ended_whatever_its_counters_say() -> Non
     assert (transitions.ABANDON.sources[Q], transitions.EXPIRE.sources[Q]) == ({G.ATTEMPTS_SPENT}, {G.PAST_DEADLINE})
 
 
+def test_an_attempt_needs_one_that_is_left_and_time_until_the_deadline() -> None:
+    assert all({G.ATTEMPTS_LEFT, G.IN_TIME} <= guards for guards in transitions.CLAIM.sources.values())
+    assert all(G.ATTEMPTS_LEFT in each.sources[P] for each in (transitions.RELEASE, transitions.REQUEUE))
+
+
+def test_nobody_but_its_holder_calls_a_job_failed_without_a_reason() -> None:
+    failing = [
+        guards for t in transitions.ALL if t.target is F for guards in t.sources.values() if G.TOKEN not in guards
+    ]
+    assert len(failing) == 4
+    assert all(guards & {G.ATTEMPTS_SPENT, G.PAST_DEADLINE} for guards in failing)
+
+
+def test_a_running_job_is_cancelled_only_where_a_caller_asked_for_it() -> None:
+    cancelling = {t.name: t.sources[P] for t in transitions.ALL if t.target is X and P in t.sources}
+    assert cancelling.keys() == {"stop", "cancel_lost"}
+    assert all(G.CANCEL_ASKED in guards for guards in cancelling.values())
+
+
+def test_the_history_leaves_out_what_changes_no_state() -> None:
+    assert [t.name for t in transitions.ALL if not t.recorded] == ["beat", "resend", "join"]
+
+
 @pytest.mark.parametrize("name", BY_NAME)
 @pytest.mark.parametrize("status", Status)
 def test_an_edge_is_taken_from_its_sources_and_from_nowhere_else(store: JobStore, name: str, status: Status) -> None:
