@@ -18,7 +18,7 @@ from analysis_jobs.jobs.record import JobKey, JobRecord
 from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.submission.service import Intake
+from analysis_jobs.submission.service import SubmissionService
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
 from profile_interpretation import profile_interpretation
@@ -63,9 +63,11 @@ class Service:
     artifacts: MemoryArtifactStore = field(default_factory=MemoryArtifactStore)
 
     @property
-    def intake(self) -> Intake:
+    def submissions(self) -> SubmissionService:
         """What accepts jobs."""
-        return Intake(self.store, self.queue, self.artifacts, Analyses([profile_interpretation]), SETTINGS, self.clock)
+        return SubmissionService(
+            self.store, self.queue, self.artifacts, Analyses([profile_interpretation]), SETTINGS, self.clock
+        )
 
     def work(self, key: JobKey | None = None) -> JobRecord:
         """Let a worker have a job's message, that of the last one that was sent where none is named."""
@@ -73,7 +75,7 @@ class Service:
         Worker(
             self.store,
             self.queue,
-            self.intake.analyses,
+            self.submissions.analyses,
             Services(self.artifacts, MemoryPromptStore(), self.model, SETTINGS),
             self.clock,
         ).handle(Message(found, QUEUE_ARN, "receipt"))
@@ -84,7 +86,7 @@ class Service:
 def opened() -> Iterator[Service]:
     """Let `api.handler` answer over a service."""
     service = Service()
-    built = Api.build(service.intake, SETTINGS.tenant_claim)
+    built = Api.build(service.submissions, SETTINGS.tenant_claim)
     with patch.object(api, "_api", lambda: built):
         yield service
 
