@@ -136,7 +136,7 @@ def test_a_models_error_has_its_meaning_however_it_is_spelt(name: str, kind: typ
 
 
 def test_every_error_that_bedrock_declares_for_a_call_is_known() -> None:
-    model = boto3.client("bedrock-runtime", region_name="eu-west-1").meta.service_model
+    model: Any = boto3.client("bedrock-runtime", region_name="eu-west-1").meta.service_model
     call = model.operation_model("ConverseStream")
     within = {
         name for name, shape in call.output_shape.members["stream"].members.items() if shape.metadata.get("exception")
