@@ -164,7 +164,7 @@ class Api:
         """Return the handler of an analysis' own download route; see `download`."""
 
         def download(**parameters: str) -> Response[str]:
-            named = parameters[analysis.downloaded or ""]
+            named = parameters[analysis.download_parameter or ""]
             return self._download(self._stored(parameters["job_id"], analysis), analysis.downloads.get(named, named))
 
         return download

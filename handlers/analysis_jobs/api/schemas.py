@@ -188,7 +188,7 @@ def submission_of(analysis: Analysis[Any, Any], lanes: Iterable[str]) -> type[Ba
         fields["trigger"] = (Literal[*sorted(analysis.triggers)], ...)
     else:
         fields["trigger"] = (None, None)
-    if analysis.admission and not analysis.subject_of_input:
+    if analysis.admission and not analysis.subject_from_input:
         # As the field that it replaces, but required.
         fields["subject"] = (Annotated[str, *Submission.model_fields["subject"].metadata], ...)
     return create_model(f"{_camel(analysis)}Submission", __base__=Submission, **fields)

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from analysis_jobs.authoring.analysis import Analyses, Analysis, options_of
-from analysis_jobs.authoring.checkpoints import MISSING, Checkpoints, restored
+from analysis_jobs.authoring.analysis import Analyses, Analysis, stage_options
+from analysis_jobs.authoring.checkpoints import MISSING, Checkpoints, restore_output
 from analysis_jobs.authoring.context import AttemptContext, AttemptControl, Services
 from analysis_jobs.authoring.job import Job
 from analysis_jobs.authoring.report import AttemptReport
@@ -96,9 +96,9 @@ class Attempt:
         self, stage: Stage, following: Stage | None, job: Job[Any], context: AttemptContext, done: StageNames
     ) -> Any:
         """Return a stage's output: from its checkpoint, or by running it."""
-        name, options = stage.__name__, options_of(stage)
+        name, options = stage.__name__, stage_options(stage)
         saved = context.checkpoints.load(name, survives_deploys=options.survives_deploys)
-        output = MISSING if saved is MISSING else restored(stage, saved)
+        output = MISSING if saved is MISSING else restore_output(stage, saved)
         if output is not MISSING:
             return output
         context.check()
@@ -120,14 +120,14 @@ class Attempt:
 
     def _save_stage(self, stage: Stage, output: Any, checkpoints: Checkpoints, done: StageNames, following: str) -> Any:
         """Save a stage's output as a checkpoint; return it as the next attempt would restore it."""
-        survives = options_of(stage).survives_deploys
+        survives = stage_options(stage).survives_deploys
         checkpoints.save(stage.__name__, output, survives_deploys=survives, stage=following, stages_completed=done)
         self._on_row = (following, done)
-        again = restored(stage, output)
-        if again is MISSING:
+        restored = restore_output(stage, output)
+        if restored is MISSING:
             log("checkpoint.unfit", f"{stage.__name__} returns what its annotation refuses: it will run again")
             return output
-        return again
+        return restored
 
     def _write_checkpoint(self, changes: Mapping[str, Any]) -> None:
         """Write a checkpoint to the row, with the files that were saved before it."""
