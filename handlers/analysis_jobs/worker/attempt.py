@@ -146,9 +146,7 @@ class Attempt:
             body = result.model_dump(mode="json")
             return store_json(artifacts, record, "result", body, self._services.settings.inline_bytes)
         except ValueError as error:  # pydantic or the JSON encoder refuses it
-            raise Fail(
-                "result_invalid", f"the result is invalid: {error}"
-            ) from error
+            raise Fail("result_invalid", f"the result is invalid: {error}") from error
         except TooLarge as error:
             message = f"the result has {error.size} bytes; the limit is {MAX_PAYLOAD_BYTES}"
             raise Fail("result_too_large", message) from error
