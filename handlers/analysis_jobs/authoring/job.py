@@ -405,9 +405,9 @@ class Job[Request: BaseModel]:
             name: The environment variable that holds the ARN of the login. See `secret`.
             statement_timeout: PostgreSQL cancels a statement that takes longer.
         """
-        from analysis_jobs.postgres.connections import Source  # noqa: PLC0415 - import only when used
+        from analysis_jobs.postgres.connections import LoginSource  # noqa: PLC0415 - import only when used
         from analysis_jobs.postgres.database import Database  # noqa: PLC0415 - import only when used
 
         ca_bundle = self._context.services.settings.database_ca_bundle
-        source = Source(name, lambda: self.secret_json(name), lambda: self.forget_secret(name), ca_bundle)
+        source = LoginSource(name, lambda: self.secret_json(name), lambda: self.forget_secret(name), ca_bundle)
         return Database(source, self._context, statement_timeout)
