@@ -179,14 +179,14 @@ def test_what_is_probably_not_meant_is_said_and_not_refused(prompts: Run, file: 
     status, _, err = prompts("put", file("Read {Title}."))
     assert (status, err) == (
         0,
-        "step-1.toml: {Title} is no placeholder, and stays as it is: write {title} if you mean one\n",
+        "step-1.toml: {Title} is not a placeholder, and stays as it is: write {title} if you mean one\n",
     )
 
 
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (("show", NAME), "there is no prompt 'writer/step-1': `analysis-jobs prompts list` shows which there are"),
+        (("show", NAME), "there is no prompt 'writer/step-1': `analysis-jobs prompts list` shows all names"),
         (("activate", NAME, 1), "there is no prompt 'writer/step-1'"),
         (("rollback", NAME), "there is no prompt 'writer/step-1'"),
         (("put", "missing.toml"), "No such file or directory: 'missing.toml'"),
@@ -212,7 +212,7 @@ def test_a_version_that_says_something_else_is_refused_with_what_to_give(
 ) -> None:
     prompts("put", file("One.", "version = 4\n"))
     status, _, err = prompts("put", file("Two.", "version = 4\n"))
-    assert (status, "Give version = 5, or none for the next one" in err) == (1, True)
+    assert (status, "Give version = 5, or leave version out" in err) == (1, True)
 
 
 def test_without_a_table_the_way_to_name_one_is_said(prompts: Run, monkeypatch: pytest.MonkeyPatch) -> None:

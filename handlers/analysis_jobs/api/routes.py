@@ -169,10 +169,9 @@ class Api:
         """Return the handler of an analysis' own download route. See `download`."""
 
         def download(**parameters: str) -> Response[str]:
-            named = parameters[analysis.downloaded or ""]
-            return self._download_response(
-                self._load_job(parameters["job_id"], analysis), analysis.downloads.get(named, named)
-            )
+            named = parameters[analysis.download_parameter or ""]
+            name = analysis.downloads.get(named, named)
+            return self._download_response(self._load_job(parameters["job_id"], analysis), name)
 
         return download
 

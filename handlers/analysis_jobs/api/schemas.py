@@ -188,7 +188,7 @@ def submission_model(analysis: Analysis[Any, Any], priorities: Iterable[str]) ->
         fields["trigger"] = (Literal[*sorted(analysis.triggers)], ...)
     else:
         fields["trigger"] = (None, None)
-    if analysis.admission and not analysis.subject_of_input:
+    if analysis.admission and not analysis.subject_from_input:
         # The same constraints as in `Submission`, but required.
         fields["subject"] = (Annotated[str, *Submission.model_fields["subject"].metadata], ...)
     return create_model(f"{_camel(analysis)}Submission", __base__=Submission, **fields)

@@ -63,12 +63,12 @@ def _history(library: PromptLibrary, screen: Screen, options: argparse.Namespace
 
 def _put(library: PromptLibrary, screen: Screen, options: argparse.Namespace) -> None:
     given = Prompt.load(options.file)
-    for doubt in given.doubts():
+    for doubt in given.warnings():
         screen.note(f"{options.file.name}: {doubt}")
     head = library.find(given.name) or Head(given.name)
     before = _in_use(library, head, given.categories)
     if options.dry_run:
-        prompt, is_new = library.numbered(given)
+        prompt, is_new = library.preview_put(given)
     else:
         prompt, is_new = library.put(given, activate=options.activate)
     said = f"{prompt.name} v{prompt.version} {_became(is_new=is_new, dry_run=options.dry_run)}"
@@ -87,12 +87,12 @@ def _activate(library: PromptLibrary, screen: Screen, options: argparse.Namespac
 
 
 def _rollback(library: PromptLibrary, screen: Screen, options: argparse.Namespace) -> None:
-    change = library.next_rollback(options.name) if options.dry_run else library.rollback(options.name)
+    change = library.preview_rollback(options.name) if options.dry_run else library.rollback(options.name)
     _tell(screen, options, change)
 
 
 def _deactivate(library: PromptLibrary, screen: Screen, options: argparse.Namespace) -> None:
-    change = library.next_deactivation(options.name) if options.dry_run else library.deactivate(options.name)
+    change = library.preview_deactivation(options.name) if options.dry_run else library.deactivate(options.name)
     _tell(screen, options, change)
 
 
@@ -129,7 +129,7 @@ def _answer(
         "changed": changed and not options.dry_run,
         "dry_run": options.dry_run,
         "placeholders": list(prompt.placeholders),
-        "doubts": prompt.doubts(),
+        "doubts": prompt.warnings(),
     }
     screen.answer(answer | ({"diff": diff} if options.dry_run else {}), [*diff, said])
 

@@ -227,7 +227,7 @@ def _input(analysis: Analysis[Any, Any], submission: Submission) -> tuple[Any, d
 
 
 def _subject(analysis: Analysis[Any, Any], submission: Submission, given: dict[str, Any]) -> str | None:
-    if analysis.subject is None or not analysis.subject_of_input:
+    if analysis.subject is None or not analysis.subject_from_input:
         if analysis.admission and submission.subject is None:
             raise InvalidRequestError.of_field(
                 "subject", "the admission policy of this analysis needs a subject: give one"
