@@ -128,8 +128,8 @@ def section(
     lines = [
         "### Cold import",
         "",
-        f"Median of {RUNS} fresh processes with bytecode, CPython {python}. `imported` only imports the module. `ready`",
-        "also makes its clients and loads its analysis. The baseline of the ratio imports boto3 and makes one client.",
+        f"Median of {RUNS} fresh processes with bytecode, CPython {python}. `imported` only imports the module.",
+        "`ready` also makes its clients and loads its analysis. The baseline (ratio 1) imports boto3 and makes a client.",
         "",
         *_table(
             ("handler", "CPU ms", "ratio"),

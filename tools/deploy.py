@@ -67,7 +67,7 @@ class Environment:
     def _terraform(self, *arguments: str, capture: bool = False) -> str:
         variables = {"TF_VAR_package": json.dumps(self._package), "TF_IN_AUTOMATION": "1"}
         try:
-            said = subprocess.run(
+            result = subprocess.run(
                 ["terraform", f"-chdir={self.root}", *arguments],
                 env={**os.environ, **terraform_environment(), **variables},
                 stdout=subprocess.PIPE if capture else None,
@@ -76,7 +76,7 @@ class Environment:
             )
         except subprocess.CalledProcessError as error:
             raise DeployError(f"`terraform {arguments[0]}` failed: see its output above.") from error
-        return said.stdout or ""
+        return result.stdout or ""
 
 
 def environments(repository: Path) -> list[str]:

@@ -181,7 +181,7 @@ def test_the_package_file_names_services_beside_extras(tmp_path: Path) -> None:
             r"package\.toml: aws_services names rekogniton, which boto3 does not know; the nearest .* is rekognition\.",
         ),
         ('aws_services = "ec2"', r'package\.toml: give aws_services as a list of names, such as \["rekognition"\]'),
-        ('services = ["ec2"]', r"package\.toml may say `aws_services` and `extras`, and says services\."),
+        ('services = ["ec2"]', r"package\.toml has unknown keys: services\. Allowed keys: aws_services, extras\."),
     ],
 )
 def test_a_package_file_with_a_service_that_is_none_is_refused(said: str, message: str, tmp_path: Path) -> None:

@@ -42,15 +42,15 @@ def compile_tree(tree: Path) -> None:
     """
     compiler = [sys.executable, "-S", "-s", "-m", "compileall", "-q", "-f"]
     paths = ["-s", str(tree), "-p", TASK_ROOT, str(tree)]
-    said = subprocess.run(
+    result = subprocess.run(
         [*compiler, "--invalidation-mode", "unchecked-hash", *paths],
         env={"PATH": os.defpath, "PYTHONHASHSEED": "0"},
         capture_output=True,
         text=True,
         check=False,
     )
-    if said.returncode:
-        raise PackageError(f"A source does not compile:\n{said.stdout.strip()}")
+    if result.returncode:
+        raise PackageError(f"A source does not compile:\n{result.stdout.strip()}")
 
 
 def names(path: Path) -> set[str]:

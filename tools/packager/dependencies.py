@@ -67,7 +67,7 @@ def distributions(package: Path) -> dict[str, str]:
 def _install(locks: Sequence[Path], target: Target, tree: Path) -> None:
     tree.mkdir()
     platform_options = ["--python-platform", target.wheels] if target.wheels else []
-    said = subprocess.run(
+    result = subprocess.run(
         [
             find_uv_bin(),
             *("pip", "install", "--quiet", "--no-deps", "--require-hashes"),
@@ -81,9 +81,9 @@ def _install(locks: Sequence[Path], target: Target, tree: Path) -> None:
         text=True,
         check=False,
     )
-    if said.returncode:
+    if result.returncode:
         names = " and ".join(lock.name for lock in locks)
-        raise PackageError(f"{names} cannot be installed for {target.name}:\n{said.stderr}")
+        raise PackageError(f"{names} cannot be installed for {target.name}:\n{result.stderr}")
 
 
 def _files(tree: Path, aws_services: frozenset[str]) -> dict[str, Path]:

@@ -37,7 +37,7 @@ def require_importable(package: Path, what: Sources, sources: Mapping[str, Path]
     with tempfile.TemporaryDirectory() as tree:
         with zipfile.ZipFile(package) as archive:
             archive.extractall(tree)
-        said = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-I", "-S", "-B", str(PROBE), tree],
             input=json.dumps(wanted),
             env={},
@@ -45,8 +45,8 @@ def require_importable(package: Path, what: Sources, sources: Mapping[str, Path]
             text=True,
             check=False,
         )
-    if said.returncode:
-        problems = said.stdout.strip() or said.stderr.strip()
+    if result.returncode:
+        problems = result.stdout.strip() or result.stderr.strip()
         raise PackageError(f"{package.name} does not import:\n{problems}")
 
 

@@ -19,14 +19,12 @@ def names(analyses: Path, key: str) -> list[str]:
     if not path.is_file():
         return []
     try:
-        said = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PackageError(f"{path} is not TOML: {error}") from None
-    if unknown := sorted(said.keys() - KEYS.keys()):
-        raise PackageError(
-            f"{path} may say {' and '.join(f'`{each}`' for each in KEYS)}, and says {', '.join(unknown)}."
-        )
-    found = said.get(key, [])
+    if unknown := sorted(content.keys() - KEYS.keys()):
+        raise PackageError(f"{path} has unknown keys: {', '.join(unknown)}. Allowed keys: {', '.join(KEYS)}.")
+    found = content.get(key, [])
     if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
         raise PackageError(f'{path}: give {key} as a list of names, such as ["{KEYS[key]}"].')
     return sorted(set(found))

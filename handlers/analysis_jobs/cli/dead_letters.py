@@ -110,7 +110,7 @@ class DeadLetters:
         names: Any = ["ApproximateNumberOfMessagesNotVisible", "RedrivePolicy"]
         attributes = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         if "RedrivePolicy" in attributes:
-            raise StoppedError(f"{url} has a dead-letter queue of its own, so it holds work. Give that queue's URL.")
+            raise StoppedError(f"{url} has its own dead-letter queue, so it holds work: give the URL of that queue.")
         return int(attributes["ApproximateNumberOfMessagesNotVisible"])
 
     def _messages(self, url: str, held: dict[str, str]) -> Iterator[Any]:

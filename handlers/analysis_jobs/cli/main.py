@@ -103,7 +103,7 @@ def _submit_options(parser: argparse.ArgumentParser) -> None:
     help_ = "the input as a JSON object; with --document, its other fields"
     parser.add_argument("--input", type=_object, default={}, metavar="JSON", help=help_)
     parser.add_argument("--subject", help="what the job analyses, for example books/42")
-    parser.add_argument("--priority", help="queue of the job, for example high (default: the analysis decides)")
+    parser.add_argument("--priority", help="queue of the job, for example high (default: medium)")
     parser.add_argument("--trigger", help="name of the trigger, for an analysis that declares triggers")
     parser.add_argument("--client", help="client to file the job under; `list --client` finds it")
     parser.add_argument("--project", help="project to file the job under")
