@@ -129,7 +129,7 @@ def section(
         "### Cold import",
         "",
         f"Median of {RUNS} fresh processes with bytecode, CPython {python}. `imported` only imports the module.",
-        "`ready` also makes its clients and loads its analysis. The baseline (ratio 1) imports boto3 and makes a client.",
+        "`ready` also makes its clients and loads its analysis. The baseline imports boto3 and makes one client.",
         "",
         *_table(
             ("handler", "CPU ms", "ratio"),
