@@ -22,16 +22,16 @@ STATE_BUCKET_VARIABLE = "TF_STATE_BUCKET"
 
 
 class DeployError(Exception):
-    """The environment cannot be planned or deployed; the message says what to do."""
+    """The environment cannot be planned or deployed. The message names the fix."""
 
 
 class Environment:
-    """One root below envs/ and the package that goes into it."""
+    """A Terraform root module below envs/, and the package to deploy with it."""
 
     def __init__(self, name: str, example: str, repository: Path) -> None:
         known = environments(repository)
         if name not in known:
-            raise DeployError(f"There is no environment {name!r}. Name one of: {', '.join(known)}.")
+            raise DeployError(f"There is no environment {name!r}. Give one of: {', '.join(known)}.")
         manifest = repository / "dist" / f"{example}-{ARCHITECTURE}.json"
         if not manifest.exists():
             raise DeployError(f"{manifest.name} is not in dist: run `make package EXAMPLE={example}`.")
@@ -67,7 +67,7 @@ class Environment:
     def _terraform(self, *arguments: str, capture: bool = False) -> str:
         variables = {"TF_VAR_package": json.dumps(self._package), "TF_IN_AUTOMATION": "1"}
         try:
-            said = subprocess.run(
+            result = subprocess.run(
                 ["terraform", f"-chdir={self.root}", *arguments],
                 env={**os.environ, **terraform_environment(), **variables},
                 stdout=subprocess.PIPE if capture else None,
@@ -75,25 +75,25 @@ class Environment:
                 check=True,
             )
         except subprocess.CalledProcessError as error:
-            raise DeployError(f"`terraform {arguments[0]}` failed.") from error
-        return said.stdout or ""
+            raise DeployError(f"`terraform {arguments[0]}` failed: see its output above.") from error
+        return result.stdout or ""
 
 
 def environments(repository: Path) -> list[str]:
-    """Return the environments that can be deployed: each folder with a config.json but the local one."""
+    """Return the environments that can be deployed: each folder with a config.json, except `local`."""
     found = sorted(path.parent.name for path in (repository / "envs").glob("*/config.json"))
     return [name for name in found if name != "local"]
 
 
 def smoke_job(url: str, example: str, code_version: str) -> int:
-    """Run one job of the example on its first own document; return the exit status."""
+    """Run one job of the example with its first document. Return the exit status."""
     documents = sorted((REPOSITORY / "examples" / example / "documents").glob("*.pdf"))
     document = ["--document", str(documents[0])] if documents else []
     return smoke.main([url, "--analysis", example, "--code-version", code_version, *document])
 
 
 def _required(variable: str, why: str) -> str:
-    """Return an environment variable. Raises DeployError, before anything is changed."""
+    """Return the value of an environment variable. Raises `DeployError` if it is not set."""
     value = os.environ.get(variable)
     if not value:
         raise DeployError(f"{variable} is not set: {why}.")
@@ -101,16 +101,16 @@ def _required(variable: str, why: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line asks for and return the exit status."""
+    """Plan or deploy, and return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("action", choices=["plan", "deploy"])
-    parser.add_argument("environment", nargs="?", default="")
-    parser.add_argument("--example", default="rfp-analysis")
+    parser.add_argument("action", choices=["plan", "deploy"], help="plan: only show the changes; deploy: apply them")
+    parser.add_argument("environment", nargs="?", default="", help="name of a folder in envs/, for example staging")
+    parser.add_argument("--example", default="rfp-analysis", help="example to deploy (default: rfp-analysis)")
     options = parser.parse_args(arguments)
     try:
         environment = Environment(options.environment, options.example, REPOSITORY)
         if options.action == "deploy":
-            _required(TOKEN_VARIABLE, "the job after a deployment wants a token")
+            _required(TOKEN_VARIABLE, "set it to a bearer token for the job that tests the deployment")
         environment.plan()
         if options.action == "plan":
             return 0

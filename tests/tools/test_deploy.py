@@ -103,7 +103,7 @@ def test_an_unknown_environment_is_refused_and_the_known_ones_are_named(
     name: str, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert deploy.main(["plan", name]) == 1
-    assert capsys.readouterr().err == f"There is no environment {name!r}. Name one of: production, staging.\n"
+    assert capsys.readouterr().err == f"There is no environment {name!r}. Give one of: production, staging.\n"
     assert calls(repository) == []
 
 

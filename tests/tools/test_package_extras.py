@@ -59,8 +59,8 @@ def test_the_package_file_names_the_locks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ('extras = ["orc"]', r"package\.toml names orc; there is excel, ocr\."),
-        ('extra = ["ocr"]', r"package\.toml may say `aws_services` and `extras`, and says extra\."),
+        ('extras = ["orc"]', r"package\.toml names unknown extras: orc\. Known extras: excel, ocr\."),
+        ('extra = ["ocr"]', r"package\.toml has unknown keys: extra\. Allowed keys: aws_services, extras\."),
         ('extras = "ocr"', r"package\.toml: give extras as a list of names"),
         ("extras = [1]", r"package\.toml: give extras as a list of names"),
         ('extras = ["ocr"', r"package\.toml is not TOML"),

@@ -1,7 +1,6 @@
-"""What must not be deployed: development code, and more than Lambda takes.
+"""Refuses packages that must not be deployed: those with development code, and those over Lambda's limits.
 
-A production once ran a stub worker for 45 days and nobody noticed. Here such a package does not
-build.
+One production system ran a stub worker for 45 days before anybody noticed. Such a package does not build here.
 """
 
 import ast
@@ -13,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from packager.dependencies import distributions
 from packager.errors import PackageError
 
-# As modules, and as distributions of the same name.
+# Names of modules, and of distributions.
 DEVELOPMENT = frozenset(
     {
         *("cloud", "localstack", "ministack", "moto", "responses"),
@@ -29,9 +28,9 @@ UNZIPPED_LIMIT = 250 * 2**20
 
 
 def development_code(files: Mapping[str, Path]) -> None:
-    """Refuse our own code where it is, or imports, something made for development.
+    """Raise `PackageError` if a source is development code by its name, or imports development code.
 
-    Raises PackageError naming the file.
+    The message names the file.
     """
     for name, path in files.items():
         parts = PurePosixPath(name).with_suffix("").parts
@@ -44,7 +43,7 @@ def development_code(files: Mapping[str, Path]) -> None:
 
 
 def development_packages(package: Path) -> None:
-    """Refuse the finished zip where it carries something made for development."""
+    """Raise `PackageError` if the finished zip contains a development package."""
     with zipfile.ZipFile(package) as archive:
         roots = {name.partition("/")[0].removesuffix(".py") for name in archive.namelist()}
     found = sorted((roots | set(distributions(package))) & DEVELOPMENT)
@@ -69,7 +68,7 @@ def too_large(package: Path) -> None:
 
 
 def _imported(path: Path) -> list[str]:
-    """Return every module that a source imports, `a.b` for `from a import b` too."""
+    """Return every module that a source imports. For `from a import b` this includes `a.b`."""
     try:
         tree = ast.parse(path.read_bytes())
     except SyntaxError as error:
