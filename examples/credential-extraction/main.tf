@@ -8,9 +8,8 @@ module "analysis_jobs" {
   bedrock_model_ids = ["anthropic.claude-sonnet-4-5-*"]
   model_id          = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
-  # The jobs of one document in their order. A job that waits does so in its place, and each time it looks is a receive:
-  # its row counts the attempts, so many receives are no sign of a bad message.
-  queue = { fifo = true, max_receive_count = 100 }
+  # The jobs of one document run in submission order.
+  queue = { fifo = true }
   lanes = { medium = { maximum_concurrency = coalesce(var.maximum_concurrency, local.reserved_concurrency) } }
   lease = var.lease
 

@@ -308,11 +308,16 @@ variable "package" {
 }
 
 variable "queue" {
-  description = "Every lane's queue. Seconds; `visibility_timeout_s` unset: the worker's timeout + 60. After `max_receive_count` receives a message goes to the dead-letter queue. `fifo`: the jobs of one subject run one after the other, in their order; each look of a job that waits is a receive."
+  description = <<-EOT
+    Settings of every lane's queue. `fifo` runs the jobs of one subject one after another, in submission order.
+    `max_receive_count` is the number of receives after which a message moves to the dead-letter queue: 3 by default,
+    100 with `fifo`, where a job waits on its own message and each wait is a receive. In seconds: `retention_s`
+    (default 4 days), `dead_letter_retention_s` (14 days), `visibility_timeout_s` (worker.timeout_s + 60).
+  EOT
   type = object({
     dead_letter_retention_s = optional(number, 1209600)
     fifo                    = optional(bool, false)
-    max_receive_count       = optional(number, 3)
+    max_receive_count       = optional(number)
     retention_s             = optional(number, 345600)
     visibility_timeout_s    = optional(number)
   })
@@ -324,6 +329,14 @@ variable "queue" {
     condition     = coalesce(var.queue.visibility_timeout_s, 43200) >= var.worker.timeout_s
     error_message = "queue.visibility_timeout_s must not be below worker.timeout_s: set it to at least ${var.worker.timeout_s}, or leave it out for ${var.worker.timeout_s + 60}. A crashed worker's message does not wait for it: the lease decides."
   }
+
+  validation {
+    # A job that is throttled a few times is healthy, but a low count would send its message to the dead-letter queue.
+    # The sweeper then sends a new message, which is behind the later jobs of the subject: the order is lost.
+    condition     = !var.queue.fifo || coalesce(var.queue.max_receive_count, 100) >= 10
+    error_message = "queue.max_receive_count must be at least 10 with queue.fifo: on a FIFO queue each wait of a job is a receive, so a lower count moves healthy jobs to the dead-letter queue and loses their order. Raise it, or leave it out for the default of 100."
+  }
+
   validation {
     # What follows a job that waits would come back with it, hidden for the whole visibility timeout.
     condition     = !var.queue.fifo || var.worker.jobs_per_invocation == 1

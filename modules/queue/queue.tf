@@ -1,3 +1,8 @@
+locals {
+  # A job on a FIFO queue waits on its own message, so each wait is a receive. On a standard queue only a crash is.
+  default_max_receive_count = var.fifo ? 100 : 3
+}
+
 resource "aws_sqs_queue" "this" {
   name                       = var.name
   fifo_queue                 = var.fifo
@@ -14,7 +19,7 @@ resource "aws_sqs_queue_redrive_policy" "this" {
   queue_url = aws_sqs_queue.this.id
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letter.arn
-    maxReceiveCount     = var.max_receive_count
+    maxReceiveCount     = coalesce(var.max_receive_count, local.default_max_receive_count)
   })
 }
 

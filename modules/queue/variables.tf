@@ -40,14 +40,13 @@ variable "kms_key_id" {
 }
 
 variable "max_receive_count" {
-  description = "Deliveries of one message before it moves to the dead letter queue."
+  description = "Number of receives after which SQS moves a message to the dead-letter queue, 1 to 1000. Null means 3 for a standard queue and 100 for a FIFO queue, where each wait of a job is a receive too."
   type        = number
-  default     = 3
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = var.max_receive_count >= 1 && var.max_receive_count <= 1000 && floor(var.max_receive_count) == var.max_receive_count
-    error_message = "SQS moves a message away after 1 to 1000 receives: set max_receive_count to at least 1."
+    condition     = var.max_receive_count == null ? true : var.max_receive_count >= 1 && var.max_receive_count <= 1000 && floor(var.max_receive_count) == var.max_receive_count
+    error_message = "max_receive_count must be a whole number from 1 to 1000, the range that SQS accepts."
   }
 }
 

@@ -99,6 +99,8 @@ def test_each_function_has_its_handler_and_size(
         ("events", "environment", {"local.event_environment"}),
         ("sweeper", "environment", {"local.environment"}),
         ("worker", "environment", {"local.environment", "var.worker.environment", "var.worker.secrets"}),
+        ("queue", "fifo", {"var.queue.fifo"}),
+        ("queue", "max_receive_count", {"var.queue.max_receive_count"}),
         ("alarms", "api_id", {"module.api.id"}),
         ("api", "authorizer", {"var.api.authorizer"}),
         (

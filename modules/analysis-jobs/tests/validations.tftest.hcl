@@ -276,6 +276,21 @@ run "refuses_reserved_concurrency_beside_a_lane_without_a_maximum" {
   expect_failures = [var.worker]
 }
 
+run "refuses_a_fifo_queue_that_gives_up_on_waiting_jobs" {
+  command = plan
+  variables {
+    queue = { fifo = true, max_receive_count = 9 }
+  }
+  expect_failures = [var.queue]
+}
+
+run "admits_the_least_receives_of_a_fifo_queue" {
+  command = plan
+  variables {
+    queue = { fifo = true, max_receive_count = 10 }
+  }
+}
+
 run "refuses_several_jobs_an_invocation_of_a_fifo_queue" {
   command = plan
   variables {
