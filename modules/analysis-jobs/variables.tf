@@ -281,12 +281,18 @@ variable "name" {
 }
 
 variable "package" {
-  description = "The finished zip of all functions, as its manifest tells it: `path`, `sha256_base64`, and if you like `version` (stamped on every result; else the hash) and `architecture`. A whole manifest may be passed. `s3` {bucket, key}: where the same file was uploaded to, which Lambda asks for over 50 MB."
+  description = <<-EOT
+    The built zip of all functions. A whole manifest of `make package` can be passed. `path` and `sha256_base64` are
+    required. `version` is recorded on every result; the default is the hash. `architecture` is the processor it was
+    built for. `s3` is where the same file was uploaded to, in a bucket of this Region; Lambda requires it for a zip
+    over 50 MB, which `size_bytes` tells before the apply.
+  EOT
   type = object({
     architecture  = optional(string)
     path          = string
-    s3            = optional(object({ bucket = string, key = string }))
+    s3            = optional(object({ bucket = string, key = string, object_version = optional(string) }))
     sha256_base64 = string
+    size_bytes    = optional(number)
     version       = optional(string)
   })
   nullable = false
@@ -299,6 +305,12 @@ variable "package" {
   validation {
     condition     = var.package.s3 == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{2,62}$", var.package.s3.bucket)) && !startswith(var.package.s3.key, "/") && length(var.package.s3.key) > 0
     error_message = "package.s3 takes a bucket's name and a key without a leading slash, not a URL: { bucket = \"acme-packages\", key = \"rfp-analysis-arm64.zip\" }."
+  }
+
+  validation {
+    # Lambda's limit for a zip in a request, in bytes. Without size_bytes the apply fails instead of the plan.
+    condition     = coalesce(var.package.size_bytes, 0) <= 52428800 || var.package.s3 != null
+    error_message = "package.size_bytes is ${coalesce(var.package.size_bytes, 0)}, and Lambda accepts at most 52428800 bytes (50 MB) that do not come from S3: upload the zip to a bucket in this Region and set package.s3 = { bucket, key }. `make deploy` does both if config.json names a package_bucket."
   }
 
   validation {

@@ -10,6 +10,7 @@ resource "aws_lambda_function" "this" {
   runtime                        = "python3.13"
   s3_bucket                      = one(var.package.s3[*].bucket)
   s3_key                         = one(var.package.s3[*].key)
+  s3_object_version              = one(var.package.s3[*].object_version)
   source_code_hash               = var.package.sha256_base64
   tags                           = var.tags
   timeout                        = var.timeout_s

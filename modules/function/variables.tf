@@ -93,10 +93,10 @@ variable "name" {
 }
 
 variable "package" {
-  description = "The finished zip: its path, and the base64 SHA-256 of the file, as its build manifest says. A plan refuses a file that is missing or another. `s3`: where the same file was uploaded to, for a zip over 50 MB; else Terraform sends it."
+  description = "The built zip: its `path` and `sha256_base64`, as its manifest has them. A plan fails if the file is missing or has another hash. `s3` is where the same file was uploaded to, which a zip over 50 MB needs; without it Terraform sends the file."
   type = object({
     path          = string
-    s3            = optional(object({ bucket = string, key = string }))
+    s3            = optional(object({ bucket = string, key = string, object_version = optional(string) }))
     sha256_base64 = string
   })
   nullable = false

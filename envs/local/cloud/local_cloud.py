@@ -205,7 +205,7 @@ class LocalCloud(Reach):
         """Build the packages that this machine can run, by example."""
         with self.screen.step("package") as step:
             built = packages(self.examples, self.folder / "package")
-            step.say("; ".join(f"{each.version}, {each.files.zip_bytes / 1e6:.1f} MB" for each in built.values()))
+            step.say("; ".join(f"{each.version}, {each.size_bytes / 1e6:.1f} MB" for each in built.values()))
             return built
 
     def _apply(self, kept: state.Kept, built: Mapping[str, Manifest]) -> state.Kept:

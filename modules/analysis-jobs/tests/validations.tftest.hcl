@@ -191,6 +191,18 @@ run "refuses_a_url_for_the_packages_bucket" {
   expect_failures = [var.package]
 }
 
+run "refuses_to_send_more_than_lambda_takes_in_a_request" {
+  command = plan
+  variables {
+    package = {
+      path          = "tests/package.txt"
+      sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g="
+      size_bytes    = 52428801
+    }
+  }
+  expect_failures = [var.package]
+}
+
 run "refuses_a_package_for_the_other_processor" {
   command = plan
   variables {
