@@ -78,7 +78,8 @@ class Environment:
     def apply(self) -> str:
         """Apply the written plan and return the API's URL."""
         self._terraform("apply", "-input=false", str(self.plan_file))
-        return self._terraform("output", "-raw", "api_url", capture=True)
+        deployment: dict[str, Any] = json.loads(self._terraform("output", "-json", "deployment", capture=True))
+        return str(deployment["api_url"])
 
     def _terraform(self, *arguments: str, capture: bool = False) -> str:
         variables = {"TF_VAR_package": json.dumps(self._package), "TF_IN_AUTOMATION": "1"}

@@ -10,8 +10,8 @@ module "analysis_jobs" {
 
   # The jobs of one document run in submission order.
   queue = { fifo = true }
-  lanes = { medium = { maximum_concurrency = coalesce(var.maximum_concurrency, local.reserved_concurrency) } }
-  lease = var.lease
+  lanes = { medium = { maximum_concurrency = coalesce(var.settings.maximum_concurrency, local.reserved_concurrency) } }
+  lease = var.settings.lease
 
   worker = {
     timeout_s            = 300
@@ -22,15 +22,14 @@ module "analysis_jobs" {
   }
 
   api = {
-    authorizer = var.authorizer
-    cors       = { allow_origins = var.web_origins }
+    authorizer = var.settings.authorizer
+    cors       = { allow_origins = var.settings.web_origins }
     routes     = ["POST /documents/{id}/extract", "GET /documents/{id}/extraction"]
   }
 
-  alarms              = { email = var.alarm_emails }
-  deletion_protection = var.deletion_protection
-  environment         = var.environment
-  tags                = var.tags
+  alarms              = { email = var.settings.alarm_emails }
+  deletion_protection = var.settings.deletion_protection
+  environment         = var.settings.environment
 }
 
 locals {

@@ -19,7 +19,7 @@ import smoke
 TERRAFORM = """#!/bin/sh
 echo "$TF_VAR_package $*" >> "$CALLS"
 [ "$2" != "${FAILS:-}" ] || exit 1
-if [ "$2" = output ]; then printf https://api.example.com; fi
+if [ "$2" = output ]; then printf '{"api_url": "https://api.example.com"}'; fi
 """
 ZIP = b"stands for a built zip"
 SHA256 = hashlib.sha256(ZIP)
@@ -120,7 +120,7 @@ def test_a_deployment_applies_its_own_plan_and_then_runs_a_job(repository: Path,
     assert calls(repository)[1:] == [
         f"production plan -input=false -out={plan}",
         f"production apply -input=false {plan}",
-        "production output -raw api_url",
+        "production output -json deployment",
     ]
     job = ["--analysis", "rfp-analysis", "--code-version", "0.1.0+abc", "--document", str(documents / "a.pdf")]
     assert smoked == [["https://api.example.com", *job]]
