@@ -5,9 +5,10 @@ import os
 from functools import cache
 from typing import Any
 
-from analysis_jobs import settings, wiring
-from analysis_jobs.problems import Problem
-from analysis_jobs.submission import Intake, Submission
+from analysis_jobs import wiring
+from analysis_jobs.base import settings
+from analysis_jobs.jobs.request_errors import RequestError
+from analysis_jobs.submission.service import Intake, Submission
 
 
 @cache
@@ -27,8 +28,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         return _answer(400, {"detail": str(error)})
     try:
         job = _intake().submit(tenant, submission, event["headers"].get("idempotency-key"))
-    except Problem as problem:
-        return _answer(problem.status, problem.body())
+    except RequestError as error:  # a field of the ticket is wrong, or the key was used for another ticket
+        return _answer(422, {"detail": str(error)})
     return _answer(202, {"job_id": job.job_id, "status_url": f"{os.environ['JOBS_API_URL']}/jobs/{job.job_id}"})
 
 

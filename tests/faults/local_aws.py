@@ -23,17 +23,18 @@ from unittest.mock import patch
 
 import boto3
 
-from analysis_jobs import settings as configuration
-from analysis_jobs import submission, wiring
-from analysis_jobs.analysis import load_analyses
-from analysis_jobs.clock import SystemClock
-from analysis_jobs.control import Control
-from analysis_jobs.record import JobKey, JobRecord
+from analysis_jobs import wiring
+from analysis_jobs.authoring.analysis import load_analyses
+from analysis_jobs.base import settings as configuration
+from analysis_jobs.base.clock import SystemClock
+from analysis_jobs.jobs import dispatch
+from analysis_jobs.jobs.record import JobKey, JobRecord
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.items import from_item
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
-from analysis_jobs.submission import Intake, Submission
+from analysis_jobs.submission.control import Control
+from analysis_jobs.submission.service import Intake, Submission
 from cloud import ministack
 from cloud.certificates import certificates
 from cloud.connection import Connection
@@ -194,7 +195,7 @@ class LocalAws:
         grace = timedelta(seconds=120 / self.scale)
         for _ in range(50):
             try:
-                with patch.object(submission, "SEND_GRACE", grace):
+                with patch.object(dispatch, "SEND_GRACE", grace):
                     job = self._rough_intake.submit(TENANT, wanted, f"lot-{number}")
             except Exception:  # noqa: BLE001 - the API would answer 500
                 time.sleep(0.2)

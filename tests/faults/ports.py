@@ -6,15 +6,16 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from analysis_jobs.admission import Gate, Passage, Standing
-from analysis_jobs.errors import Defer, Fail, Retry
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.model import Question, Reply
-from analysis_jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Usage
+from analysis_jobs.base.cancellation import CancellationToken
+from analysis_jobs.base.errors import Defer, Fail, Retry
+from analysis_jobs.base.usage import Usage
+from analysis_jobs.jobs.admission import Gate, Passage, Standing
+from analysis_jobs.jobs.ports import Created, Existing, JobStore, Landed, Overtaken, Refused, Superseded
+from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobKey, JobRecord
+from analysis_jobs.jobs.tiers import Turn
+from analysis_jobs.jobs.transitions import Transition
+from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.stores.memory import MemoryArtifactStore
-from analysis_jobs.stores.ports import Created, Existing, JobStore, Landed, Overtaken, Refused, Superseded
-from analysis_jobs.tiers import Turn
-from analysis_jobs.transitions import Transition
 from tests.faults.baton import Baton, Process, TurnClock
 from tests.faults.invariants import answer
 from tests.faults.ledger import Ledger
@@ -268,12 +269,12 @@ class TurnModel:
     network: Network
     ledger: Ledger
 
-    def ask(self, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:
+    def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:
         """See `Model.ask`."""
         key = JobKey("acme", question.metadata["job_id"])
         self.ledger.asked(self.network.process, key, question.prompt)
         cut: list[bool] = []
-        with breaker.armed(lambda: cut.append(True)):
+        with cancellation.on_cancel(lambda: cut.append(True)):
             order = self.network.baton.point("model")
         if cut:
             raise Retry("model_connection", "cut off")

@@ -69,11 +69,11 @@ print(json.dumps(sorted(sys.modules)))
 _NOBODY = {"analysis_jobs.cli", "aws_xray_sdk", "cloud", "google", "httpx2", "moto", "pypdfium2", "pytest", "tests"}
 _EXTRAS = {"PIL", "defusedxml", "docx", "openpyxl", "psycopg", "tesserocr", "xlsxwriter"}
 _UNWANTED = {
-    "api": {"analysis_jobs.bedrock", "analysis_jobs.work", "analysis_jobs.heartbeat"},
-    "worker": {"analysis_jobs.http", "aws_lambda_powertools.event_handler"},
-    "sweeper": {"analysis_jobs.http", "analysis_jobs.bedrock", "analysis_jobs.work", "rfp_analysis"}
+    "api": {"analysis_jobs.llm.bedrock", "analysis_jobs.worker.worker", "analysis_jobs.worker.heartbeat"},
+    "worker": {"analysis_jobs.api.routes", "aws_lambda_powertools.event_handler"},
+    "sweeper": {"analysis_jobs.api.routes", "analysis_jobs.llm.bedrock", "analysis_jobs.worker.worker", "rfp_analysis"}
     | {"aws_lambda_powertools.event_handler"},
-    "events": {"analysis_jobs.http", "analysis_jobs.bedrock", "analysis_jobs.work", "rfp_analysis"}
+    "events": {"analysis_jobs.api.routes", "analysis_jobs.llm.bedrock", "analysis_jobs.worker.worker", "rfp_analysis"}
     | {"aws_lambda_powertools.event_handler"},
 }
 _LACKS = dict.fromkeys(HANDLERS, ("ANALYSES", "TABLE_NAME", "BUCKET_NAME", "QUEUE_URLS")) | {
@@ -85,7 +85,7 @@ _LACKS = dict.fromkeys(HANDLERS, ("ANALYSES", "TABLE_NAME", "BUCKET_NAME", "QUEU
 def test_a_handler_that_is_ready_has_imported_nothing_that_it_does_not_use(handler: str) -> None:
     imported = set(json.loads(_run(_READY.format(handler=handler), **ENVIRONMENT)))
     assert imported & (_NOBODY | _UNWANTED[handler]) == set()
-    assert "analysis_jobs.settings" in imported
+    assert "analysis_jobs.base.settings" in imported
 
 
 @pytest.mark.parametrize("example", sorted(path.parent.name for path in EXAMPLES.glob("*/main.tf")))
@@ -142,7 +142,7 @@ def test_the_watch_sees_what_is_read() -> None:
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_without_its_environment_a_handler_says_what_is_missing(handler: str) -> None:
     program = (
-        f"import {handler}\nfrom analysis_jobs.errors import ConfigurationError\n"
+        f"import {handler}\nfrom analysis_jobs.base.errors import ConfigurationError\n"
         f"try:\n    {handler}._{handler}()\nexcept ConfigurationError as error:\n    print(error)"
     )
     said = _run(program)

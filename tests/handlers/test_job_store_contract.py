@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from analysis_jobs.record import (
+from analysis_jobs.base.usage import Usage
+from analysis_jobs.jobs.ports import Created, Existing, JobStore, Landed, Refused
+from analysis_jobs.jobs.record import (
     MAX_HISTORY,
     Changes,
     HistoryEntry,
@@ -17,10 +19,8 @@ from analysis_jobs.record import (
     JobRecord,
     Payload,
     StoredFile,
-    Usage,
 )
-from analysis_jobs.stores.ports import Created, Existing, JobStore, Landed, Refused
-from analysis_jobs.transitions import (
+from analysis_jobs.jobs.transitions import (
     ABANDON,
     BEAT,
     CLAIM,

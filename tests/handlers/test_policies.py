@@ -10,18 +10,26 @@ import pytest
 from pydantic import BaseModel
 
 from analysis_jobs import Admission, Analysis, NewItems, Rate, Trigger
-from analysis_jobs.admission import Outcome, Passage
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.control import Control
-from analysis_jobs.doorkeeper import Answer
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.problems import Problem
-from analysis_jobs.record import Changes, IdempotencyKey, JobRecord
+from analysis_jobs.api.problems import Problem, problem_of
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.jobs.admission import Outcome, Passage
+from analysis_jobs.jobs.ports import Created, JobStore, Landed, Overtaken
+from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobRecord
+from analysis_jobs.jobs.request_errors import (
+    IdempotencyKeyReusedError,
+    NotAdmittedError,
+    RateLimitedError,
+    RequestError,
+    StateConflictError,
+    TooBusyError,
+)
+from analysis_jobs.jobs.transitions import CANCEL, CLAIM, COMPLETE, FAIL, Status, Transition
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.stores.ports import Created, JobStore, Landed, Overtaken
-from analysis_jobs.submission import Intake, Submission
-from analysis_jobs.transitions import CANCEL, CLAIM, COMPLETE, FAIL, Status, Transition
+from analysis_jobs.submission.admission_service import Answer
+from analysis_jobs.submission.control import Control
+from analysis_jobs.submission.service import Intake, Submission
 from tests.handlers.builders import MINUTE, SECOND, Value, some_settings
 
 HOUR = timedelta(hours=1)
@@ -74,10 +82,10 @@ def ask(
 
 def refusal(intake: Intake, **fields: Any) -> Problem:
     submission = {"analysis": "profile", "input": {"user_id": "ada"}, "trigger": "manual"} | fields
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(RequestError) as refused:
         intake.answer("acme", Submission.model_validate(submission))
     assert sent(intake) == []
-    return refused.value
+    return problem_of(refused.value)
 
 
 def sent(intake: Intake) -> list[str]:
@@ -152,11 +160,12 @@ def test_over_the_limit_a_submission_is_told_when_to_come_back(intake: Intake, c
     clock.advance(10 * MINUTE)
     ask(intake, context="two")
     clock.advance(MINUTE)
-    with pytest.raises(Problem) as limited:
+    with pytest.raises(RateLimitedError) as limited:
         ask(intake, context="three")
-    body = limited.value.body()
+    problem = problem_of(limited.value)
+    body = problem.body()
     assert (body["status"], body["outcome"], body["reason"]["code"]) == (429, "limited", "rate_limited")
-    assert limited.value.headers == {"Retry-After": str(49 * 60)}
+    assert problem.headers == {"Retry-After": str(49 * 60)}
     assert ask(intake, context="three", user_id="bob").outcome == Outcome.CREATED
     clock.advance(49 * MINUTE)
     assert ask(intake, context="three").outcome == Outcome.CREATED
@@ -165,7 +174,7 @@ def test_over_the_limit_a_submission_is_told_when_to_come_back(intake: Intake, c
 def test_who_only_wants_the_job_gets_it_or_a_conflict(intake: Intake) -> None:
     given = {"analysis": "profile", "input": {"user_id": 7}, "trigger": "messages"}
     submission = Submission.model_validate(given)
-    with pytest.raises(Problem, match="2 are needed"):
+    with pytest.raises(NotAdmittedError, match="2 are needed"):
         intake.submit("acme", submission)
     job = intake.submit("acme", submission.model_copy(update={"trigger": "view"}))
     assert job.subject == "users/7/support"
@@ -222,14 +231,14 @@ def test_a_key_gives_what_it_gave_whatever_the_policy_would_say_now(intake: Inta
 
 def test_a_key_of_another_request_is_refused_before_any_rule(intake: Intake) -> None:
     ask(intake, key="k1")
-    with pytest.raises(Problem, match="Idempotency key reused"):
+    with pytest.raises(IdempotencyKeyReusedError):
         ask(intake, "view", key="k1")
 
 
 def test_a_submission_over_the_limit_may_come_back_with_its_key(intake: Intake, clock: ManualClock) -> None:
     ask(intake, context="one")
     ask(intake, context="two")
-    with pytest.raises(Problem):
+    with pytest.raises(RateLimitedError):
         ask(intake, key="k", context="three")
     clock.advance(HOUR)
     assert ask(intake, key="k", context="three").outcome == Outcome.CREATED
@@ -270,8 +279,8 @@ def test_a_hundred_contexts_of_one_user_at_once_make_as_many_jobs_as_the_rate_al
     def one(number: int) -> int:
         try:
             ask(intake, context=f"c{number}")
-        except Problem as problem:
-            return problem.status
+        except RateLimitedError:
+            return 429
         return 202
 
     with ThreadPoolExecutor(32) as threads:
@@ -288,9 +297,10 @@ def test_who_is_overtaken_again_and_again_is_told_to_come_back(intake: Intake) -
         def admit(self, *_: Any) -> Created | Overtaken:
             return Overtaken()
 
-    with pytest.raises(Problem) as busy:
+    with pytest.raises(TooBusyError) as busy:
         ask(replace(intake, store=Never()))
-    assert (busy.value.status, busy.value.headers["Retry-After"]) == (503, "1")
+    problem = problem_of(busy.value)
+    assert (problem.status, problem.headers["Retry-After"]) == (503, "1")
     assert ask(replace(intake, store=Lost())).outcome == Outcome.CREATED  # the first try landed, its reply was lost
 
 
@@ -314,11 +324,10 @@ def test_an_older_job_cannot_run_beside_a_newer_one(intake: Intake, control: Con
     older = end(intake, ask(intake), FAIL)
     clock.advance(SECOND)
     newer = the_job(ask(intake))
-    with pytest.raises(Problem, match=f"has a newer job, {newer.job_id}") as refused:
+    with pytest.raises(StateConflictError, match=f"has a newer job, {newer.job_id}"):
         control.retry(older.key)
-    assert refused.value.status == 409
     take(intake, newer, CANCEL, finished_at=clock.now(), due_at=None)
-    with pytest.raises(Problem, match="has a newer job"):
+    with pytest.raises(StateConflictError, match="has a newer job"):
         control.retry(older.key)
     assert control.retry(newer.key).status == Status.QUEUED
     assert ask(intake, "view").job == intake.store.get(newer.key)

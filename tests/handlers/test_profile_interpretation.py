@@ -10,7 +10,7 @@ import pytest
 
 import profile_interpretation
 from analysis_jobs import Fail, Retry
-from analysis_jobs.problems import Problem
+from analysis_jobs.jobs.request_errors import StateConflictError
 from tests.handlers.builders import MINUTE, SECOND, START
 from tests.handlers.events import call
 from tests.handlers.profiles import FOUND, HOUR, Service, analyze, chat, opened, status
@@ -175,7 +175,7 @@ def test_an_old_analysis_cannot_run_again_beside_a_newer_one(service: Service) -
     older = service.work()
     service.clock.advance(HOUR)
     analyze(chat(12))
-    with pytest.raises(Problem, match="has a newer job"):
+    with pytest.raises(StateConflictError, match="has a newer job"):
         service.control.retry(older.key)
     assert call("POST", f"/jobs/{older.job_id}/retry").status == 409
 

@@ -12,17 +12,20 @@ import pytest
 
 import backend
 from analysis_jobs import Analysis
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.clock import ManualClock
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.authoring.context import Services
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.ids import new_id
+from analysis_jobs.base.secrets import Secrets
+from analysis_jobs.base.usage import Usage
 from analysis_jobs.documents import upload_key
-from analysis_jobs.ids import new_id
-from analysis_jobs.model import Question, Reply
-from analysis_jobs.postgres_connections import CONNECTIONS
+from analysis_jobs.jobs.record import JobKey, JobRecord, Payload
+from analysis_jobs.llm.model import Question, Reply
+from analysis_jobs.postgres.connections import CONNECTIONS
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.record import JobKey, JobRecord, Payload, Usage
-from analysis_jobs.secrets import Secrets
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.work import Message, Worker
+from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.worker import Worker
 from cloud.postgres import Login, PostgreSQL
 from invoice_entry import invoice_entry
 from letter_summary import letter_summary
@@ -70,17 +73,9 @@ class Desk:
     def deliver(self, key: JobKey) -> JobRecord:
         """Give a new worker the message of a job; return the job after that."""
         settings = some_settings(database_ca_bundle=self.ca_bundle)
-        worker = Worker(
-            self.store,
-            MemoryQueue(),
-            self.artifacts,
-            MemoryPromptStore(),
-            self.model,
-            Analyses([self.analysis]),
-            settings,
-            self.clock,
-            Secrets({SECRET: ARN}.__getitem__, self.vault.read, self.clock, settings.secret_max_age),
-        )
+        secrets = Secrets({SECRET: ARN}.__getitem__, self.vault.read, self.clock, settings.secret_max_age)
+        services = Services(self.artifacts, MemoryPromptStore(), self.model, settings, secrets=secrets)
+        worker = Worker(self.store, MemoryQueue(), Analyses([self.analysis]), services, self.clock)
         worker.handle(Message(key, QUEUE_ARN, "receipt"))
         return self.store.jobs[key]
 
