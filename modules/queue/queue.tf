@@ -14,7 +14,7 @@ resource "aws_sqs_queue" "this" {
   visibility_timeout_seconds = var.visibility_timeout_s == null ? var.function_timeout_s + 60 : var.visibility_timeout_s
 }
 
-# A resource of its own: the two queues are then made side by side, not one after the other.
+# A separate resource, so that the two queues are created in parallel.
 resource "aws_sqs_queue_redrive_policy" "this" {
   queue_url = aws_sqs_queue.this.id
   redrive_policy = jsonencode({
