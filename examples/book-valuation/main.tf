@@ -1,8 +1,7 @@
-# An antiquarian catalogue: a book's page has it appraised, which takes minutes, and shows its value when it is there.
+# An antiquarian book catalogue. The page of a book starts an appraisal, which takes minutes, and shows the value.
 module "analysis_jobs" {
   source = "../../modules/analysis-jobs"
 
-  # <project>-<environment>-analysis: the queue is then <project>-<environment>-analysis-jobs.
   name              = var.name
   package           = var.package
   analyses          = ["book_valuation"]

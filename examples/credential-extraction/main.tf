@@ -1,4 +1,4 @@
-# Professional credentials: certificates, licences and registrations are read, checked, and put before a reviewer.
+# Professional credentials: certificates, licences and registrations are read, validated and passed to a reviewer.
 module "analysis_jobs" {
   source = "../../modules/analysis-jobs"
 
@@ -33,6 +33,6 @@ module "analysis_jobs" {
 }
 
 locals {
-  # As many as the database has connections for: each worker keeps one.
+  # The number of database connections: each worker keeps one.
   reserved_concurrency = 10
 }

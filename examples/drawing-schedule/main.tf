@@ -1,4 +1,4 @@
-# Security drawings: an integrator uploads a drawing, and downloads the schedule of its devices.
+# Security drawings: an integrator uploads a drawing and downloads the schedule of its devices.
 module "analysis_jobs" {
   source = "../../modules/analysis-jobs"
 

@@ -1,4 +1,4 @@
-# Grant proposals: the web page of a proposal has its RFP analysed, and polls until the brief is there.
+# Grant proposals: the web page of a proposal starts the analysis of its call for proposals, and polls for the brief.
 module "analysis_jobs" {
   source = "../../modules/analysis-jobs"
 
@@ -19,7 +19,7 @@ module "analysis_jobs" {
     routes     = ["POST /proposals/{id}/analyze-rfp", "GET /proposals/{id}/analysis-status"]
   }
 
-  # Who waits for a brief may be told of it: by a rule of the bus, or by this topic.
+  # Besides the event bus, there is a topic that reports ended jobs.
   events = { sns = true }
 
   alarms              = { email = var.settings.alarm_emails }

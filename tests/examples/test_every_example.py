@@ -62,8 +62,8 @@ def test_a_demo_names_documents_that_are_there_and_a_route_that_the_stack_has(ex
 @every_system
 def test_the_page_of_a_system_has_the_table_and_every_path_in_it_exists(example: str) -> None:
     page = (EXAMPLES / example / "README.md").read_text("utf-8")
-    assert "## Theirs and ours" in page
-    rows = [line for line in page.partition("## Theirs and ours")[2].splitlines() if line.startswith("| ")]
+    assert "## Compared with the hand-built system" in page
+    rows = [line for line in page.partition("## Compared with the hand-built system")[2].splitlines() if line.startswith("| ")]
     assert len(rows) > 5
     named = {
         name for row in rows for name in re.findall(r"`((?:tests|handlers|modules|envs|tools|docs)/[^`\s:]+)", row)
