@@ -30,7 +30,7 @@ from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
 from analysis_jobs.submission.control import Control
-from analysis_jobs.submission.service import Intake, Submission
+from analysis_jobs.submission.service import Submission, SubmissionService
 from analysis_jobs.sweeper.sweeper import Sweeper
 from analysis_jobs.worker import heartbeat
 from analysis_jobs.worker.message import Message
@@ -298,7 +298,7 @@ class Run:
             key = "a key" if self.scenario.keyed else None
             submission = Submission(analysis=self.scenario.analysis, input=given, subject="books/42" if key else None)
             parts = (self._store, self._lane, self._artifacts, self._analyses, self.settings, self.clock)
-            return lambda: Intake(*parts).submit("acme", submission, key)
+            return lambda: SubmissionService(*parts).submit("acme", submission, key)
         control = Control(self._store, self._lane, self._analyses, self.settings, self.clock)
         key_of_job = self._find()
         assert key_of_job is not None

@@ -8,7 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 from analysis_jobs.jobs import transitions as table
-from analysis_jobs.jobs.admission import Admission, Rate, Verdict, decide
+from analysis_jobs.jobs.admission import Admission, AdmissionDecision, Rate, decide
 from analysis_jobs.jobs.record import Changes
 from analysis_jobs.jobs.transitions import Guard, Status, Transition
 from analysis_jobs.stores.memory import MemoryJobStore
@@ -66,12 +66,12 @@ def _stays_due(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stays_where_it_stands(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name != "waiting"}
+    return {name: value for name, value in values.items() if name != "lane_sort_key"}
 
 
 def _the_worst_first() -> AbstractContextManager[object]:
     best = claims.Claims._best  # noqa: SLF001 - nothing else has the order
-    return patch.object(claims.Claims, "_best", lambda self, turn: [*best(self, turn)][::-1])
+    return patch.object(claims.Claims, "_best", lambda self, tier_pointer: [*best(self, tier_pointer)][::-1])
 
 
 def _keeps_its_attempts(values: dict[str, Any]) -> dict[str, Any]:
@@ -158,7 +158,7 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
 }
 
 
-def _blind(policy: Admission, *known: Any) -> Verdict:
+def _blind(policy: Admission, *known: Any) -> AdmissionDecision:
     """Decide without a look at the newest job."""
     return decide(replace(policy, one_active=False, at_most=policy.at_most or Rate(1_000, timedelta(1))), *known)
 
@@ -166,9 +166,9 @@ def _blind(policy: Admission, *known: Any) -> Verdict:
 def _admits_what_was_overtaken() -> AbstractContextManager[object]:
     given = MemoryJobStore.admit
 
-    def admit(store: Any, job: Any, idempotency: Any, passage: Any) -> Any:
-        seen = store.standing(passage.gate, None, job.created_at)[0]
-        return given(store, job, idempotency, replace(passage, seen=seen))
+    def admit(store: Any, job: Any, idempotency: Any, admission_write: Any) -> Any:
+        seen = store.admission_state(admission_write.admission_key, None, job.created_at)[0]
+        return given(store, job, idempotency, replace(admission_write, seen=seen))
 
     return patch.object(MemoryJobStore, "admit", admit)
 

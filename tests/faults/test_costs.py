@@ -21,7 +21,7 @@ from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.items import Item
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
-from analysis_jobs.submission.service import Intake, Submission
+from analysis_jobs.submission.service import Submission, SubmissionService
 from analysis_jobs.sweeper.sweeper import Sweeper
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
@@ -107,7 +107,7 @@ def test_a_job_of_five_minutes_costs_two_requests_and_one_unit_a_heartbeat(meter
     queue = SqsJobQueue(client("sqs"), settings.queue_urls)
     artifacts = S3ArtifactStore(client("s3"), "artifacts")
     meter.requests.clear()
-    job = Intake(store, queue, artifacts, analyses, settings, clock).submit(
+    job = SubmissionService(store, queue, artifacts, analyses, settings, clock).submit(
         "acme", Submission(analysis="valuation", input={"isbn": "42"})
     )
     submitted = meter.requests.total()

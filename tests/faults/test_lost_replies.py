@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from analysis_jobs import Job
 from analysis_jobs.base.errors import Defer, Fail, Retry
-from analysis_jobs.jobs.ports import Landed, Refused
+from analysis_jobs.jobs.ports import Applied, ConditionFailed
 from analysis_jobs.jobs.record import Changes, JobKey, JobRecord
 from analysis_jobs.jobs.transitions import Status, Transition
 from analysis_jobs.stores.memory import MemoryJobStore
@@ -31,7 +31,7 @@ class Forgetful(MemoryJobStore):
         *,
         now: datetime,
         read: JobRecord | None = None,
-    ) -> Landed | Refused:
+    ) -> Applied | ConditionFailed:
         """See `JobStore.transition`."""
         outcome = super().transition(key, transition, changes, now=now, read=read)
         if transition.name == self._forgotten:

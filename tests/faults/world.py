@@ -15,10 +15,10 @@ from analysis_jobs.base import ids
 from analysis_jobs.jobs.ports import JobStore
 from analysis_jobs.jobs.record import JobKey
 from analysis_jobs.jobs.request_errors import StateConflictError
-from analysis_jobs.jobs.tiers import Asked, Tiers
+from analysis_jobs.jobs.tiers import TierRequest, Tiers
 from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.submission.control import Control
-from analysis_jobs.submission.service import Intake, Submission
+from analysis_jobs.submission.service import Submission, SubmissionService
 from analysis_jobs.sweeper.sweeper import Sweeper
 from analysis_jobs.worker import heartbeat
 from analysis_jobs.worker.message import Message
@@ -50,7 +50,7 @@ def only(job: Job[Book]) -> Value:
     return Value(text=job.ask("only"))
 
 
-def tier_of(asked: Asked) -> str:
+def tier_of(asked: TierRequest) -> str:
     """Return the tier that a book's number begins with."""
     return str(getattr(asked.request, "isbn")).split()[0]  # noqa: B009 - any request
 
@@ -142,8 +142,8 @@ class World:
         given = {"isbn": f"{tier} {key or self._submissions} {'x' * 80}"}
         subject = "books/1" if key or analysis == ALONE else None
         submission = Submission(analysis=analysis, input=given, subject=subject)
-        intake = Intake(self.store, self.queue, self.artifacts, self.analyses, SETTINGS, self.clock)
-        return self._come("api", lambda: intake.answer("acme", submission, key))
+        submissions = SubmissionService(self.store, self.queue, self.artifacts, self.analyses, SETTINGS, self.clock)
+        return self._come("api", lambda: submissions.answer("acme", submission, key))
 
     def cancel(self, key: JobKey) -> Process:
         """Let a caller cancel a job."""
@@ -168,7 +168,7 @@ class World:
                 Services(self.artifacts, MemoryPromptStore(), self.model, SETTINGS),
                 self.clock,
             )
-            worker.handle(Message(message.key, QUEUE_ARN, receipt, message.turn), stop_at)
+            worker.handle(Message(message.key, QUEUE_ARN, receipt, message.tier_pointer), stop_at)
             self.baton.point("acknowledge")
             self.queue.messages.pop(receipt, None)
 

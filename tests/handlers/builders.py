@@ -18,7 +18,7 @@ from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.base.ids import new_id
 from analysis_jobs.base.settings import Settings
 from analysis_jobs.base.usage import Usage
-from analysis_jobs.jobs.ports import Landed
+from analysis_jobs.jobs.ports import Applied
 from analysis_jobs.jobs.record import Changes, JobKey, JobRecord, Payload
 from analysis_jobs.jobs.transitions import CLAIM, Status
 from analysis_jobs.llm.model import Question, Reply
@@ -46,7 +46,7 @@ def a_job(**fields: Any) -> JobRecord:
         "analysis": "valuation",
         "status": Status.QUEUED,
         "input": Payload(text='{"isbn":"42"}'),
-        "lane": "medium",
+        "priority": "medium",
         "created_at": created_at,
         "deadline": START + timedelta(hours=6),
         "max_attempts": 3,
@@ -219,7 +219,7 @@ class Shop:
         until = self.clock.now() + self.settings.lease
         changes = Changes({"lease_until": until, "due_at": until})
         outcome = self.store.transition(key, CLAIM, changes, now=self.clock.now())
-        assert isinstance(outcome, Landed)
+        assert isinstance(outcome, Applied)
         return outcome.job
 
     def let_the_lease_run_out(self, key: JobKey) -> None:

@@ -53,8 +53,8 @@ class ReadingModel:
             self.broken = lambda _: None
             raise error
         assert question.tool
-        turn = Conversation(messages=[{"role": "user", "content": [{"text": question.prompt}]}])
-        data = fill(question.tool.schema, turn.source)
+        tier_pointer = Conversation(messages=[{"role": "user", "content": [{"text": question.prompt}]}])
+        data = fill(question.tool.schema, tier_pointer.source)
         assert isinstance(data, dict)
         on_chunk(json.dumps(data))
         return Reply(json.dumps(data), data, "end_turn", Usage(1, 100, 50))

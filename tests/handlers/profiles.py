@@ -19,7 +19,7 @@ from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
 from analysis_jobs.submission.control import Control
-from analysis_jobs.submission.service import Intake
+from analysis_jobs.submission.service import SubmissionService
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
 from profile_interpretation import profile_interpretation
@@ -64,14 +64,16 @@ class Service:
     artifacts: MemoryArtifactStore = field(default_factory=MemoryArtifactStore)
 
     @property
-    def intake(self) -> Intake:
+    def submissions(self) -> SubmissionService:
         """What accepts jobs."""
-        return Intake(self.store, self.queue, self.artifacts, Analyses([profile_interpretation]), SETTINGS, self.clock)
+        return SubmissionService(
+            self.store, self.queue, self.artifacts, Analyses([profile_interpretation]), SETTINGS, self.clock
+        )
 
     @property
     def control(self) -> Control:
         """What runs jobs again."""
-        return Control(self.store, self.queue, self.intake.analyses, SETTINGS, self.clock)
+        return Control(self.store, self.queue, self.submissions.analyses, SETTINGS, self.clock)
 
     def work(self, key: JobKey | None = None) -> JobRecord:
         """Let a worker have a job's message, that of the last one that was sent where none is named."""
@@ -79,7 +81,7 @@ class Service:
         Worker(
             self.store,
             self.queue,
-            self.intake.analyses,
+            self.submissions.analyses,
             Services(self.artifacts, MemoryPromptStore(), self.model, SETTINGS),
             self.clock,
         ).handle(Message(found, QUEUE_ARN, "receipt"))
@@ -90,7 +92,7 @@ class Service:
 def opened() -> Iterator[Service]:
     """Let `api.handler` answer over a service."""
     service = Service()
-    built = Api.build(service.intake, SETTINGS.tenant_claim)
+    built = Api.build(service.submissions, SETTINGS.tenant_claim)
     with patch.object(api, "_api", lambda: built):
         yield service
 

@@ -18,7 +18,7 @@ from analysis_jobs.base.clock import ManualClock, rfc3339
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.settings import events_from_environment
 from analysis_jobs.events.channels import EventBridgeBus, SnsTopic
-from analysis_jobs.jobs.ports import Landed
+from analysis_jobs.jobs.ports import Applied
 from analysis_jobs.jobs.record import MAX_HISTORY, Changes, HistoryEntry, IdempotencyKey, JobFailure, JobRecord, Payload
 from analysis_jobs.jobs.transitions import BEAT, CLAIM, DEFER, FAIL, RESEND, Status, Transition
 from analysis_jobs.stores.dynamo import DynamoJobStore
@@ -170,7 +170,7 @@ def test_what_the_store_writes_is_what_events_tell(dynamodb: Any, clock: ManualC
         nonlocal job
         clock.advance(SECOND)
         landed = store.transition(job.key, transition, changes, now=clock.now(), read=job)
-        assert isinstance(landed, Landed)
+        assert isinstance(landed, Applied)
         job = landed.job
         rows.append(row_of(dynamodb, job))
         if transition.recorded:

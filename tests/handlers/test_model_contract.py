@@ -15,7 +15,7 @@ from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import JobError, Stopped
 from analysis_jobs.base.secrets import Secrets
 from analysis_jobs.llm.model import Model, Question, Tool
-from analysis_jobs.llm.router import Vendors, is_gemini
+from analysis_jobs.llm.router import ModelRouter, is_gemini
 from cloud.stand_in import StandIn
 from tests.handlers.builders import Shop, Value
 from tests.handlers.models import VENDORS, Keys, Vendor, a_gemini_key, bedrock
@@ -334,8 +334,8 @@ def test_one_job_asks_both_vendors_and_knows_what_each_consumed(stand_in: StandI
     assert 0 < job.cost_usd < 1
 
 
-def _Both(stand_in: StandIn, secrets: Secrets) -> Vendors:  # noqa: N802 - reads as a part
-    return Vendors(bedrock(stand_in.url), secrets, stand_in.url)
+def _Both(stand_in: StandIn, secrets: Secrets) -> ModelRouter:  # noqa: N802 - reads as a part
+    return ModelRouter(bedrock(stand_in.url), secrets, stand_in.url)
 
 
 def test_a_delay_that_gemini_names_is_the_jobs_delay(stand_in: StandIn) -> None:

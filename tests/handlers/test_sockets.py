@@ -17,7 +17,7 @@ from analysis_jobs.base.errors import Retry
 from analysis_jobs.llm.bedrock import BedrockModel
 from analysis_jobs.llm.gemini.model import GeminiModel
 from analysis_jobs.llm.model import Model, Question, Reply
-from analysis_jobs.llm.sockets import Line
+from analysis_jobs.llm.sockets import CancellableSocket
 from cloud.stand_in import StandIn
 from tests.handlers.models import a_gemini_key
 from tests.handlers.relay import TlsRelay
@@ -171,9 +171,9 @@ def test_a_cut_that_comes_late_does_not_hit_the_next_call_on_the_connection(mode
     cuts: list[Callable[[], None]] = []
 
     class Keeping(CancellationToken):
-        def on_cancel(self, cut: Callable[[], None]) -> Any:
-            cuts.append(cut)
-            return super().on_cancel(cut)
+        def on_cancel(self, shut_down: Callable[[], None]) -> Any:
+            cuts.append(shut_down)
+            return super().on_cancel(shut_down)
 
     stand_in.set()
     model.ask(QUESTION, lambda _: None, Keeping())
@@ -206,30 +206,30 @@ def test_all_threads_of_one_attempt_are_cut(model: Model, stand_in: StandIn) -> 
 
 
 def test_a_line_that_was_cut_cuts_what_goes_over_it_later() -> None:
-    line = Line()
-    line.cut()
+    cancellable = CancellableSocket()
+    cancellable.shut_down()
     near, far = socket.socketpair()
     with near, far:
-        line.goes_over(near)
+        cancellable.attach(near)
         assert far.recv(1) == b""
 
 
 def test_a_line_leaves_alone_what_another_line_goes_over() -> None:
-    line = Line()
+    cancellable = CancellableSocket()
     near, far = socket.socketpair()
     with near, far:
-        line.goes_over(near)
-        line.leaves(near)
-        line.cut()
+        cancellable.attach(near)
+        cancellable.detach(near)
+        cancellable.shut_down()
         near.sendall(b"x")
         assert far.recv(1) == b"x"
 
 
 def test_to_cut_a_line_whose_socket_is_closed_does_nothing() -> None:
-    line = Line()
+    cancellable = CancellableSocket()
     near, far = socket.socketpair()
-    line.goes_over(near)
+    cancellable.attach(near)
     near.close()
     far.close()
-    line.cut()
-    line.cut()
+    cancellable.shut_down()
+    cancellable.shut_down()

@@ -181,8 +181,8 @@ def test_what_another_attempt_may_mend_goes_back_to_the_queue(error: Exception, 
     assert (after.status, after.attempt, after.fence, after.lease_until) == (Status.QUEUED, 1, 1, None)
     assert after.failure is not None
     assert (after.failure.code, after.failure.retryable) == (code, True)
-    ((lane, sent, delay),) = shop.queue.sent
-    assert (lane, sent) == ("medium", key)
+    ((priority, sent, delay),) = shop.queue.sent
+    assert (priority, sent) == ("medium", key)
     assert shop.queue.dedupes == [f"{key.job_id}-{after.version}"]
     assert after.due_at == START + delay + LEASE  # should the message be lost, the sweeper sends another
     assert after.not_before == START + delay - SECOND

@@ -33,7 +33,7 @@ from analysis_jobs.jobs.request_errors import (
 from analysis_jobs.jobs.subjects import names_in
 from analysis_jobs.jobs.views import detail, etag, summary
 from analysis_jobs.submission.control import Control
-from analysis_jobs.submission.service import Intake, Submission
+from analysis_jobs.submission.service import Submission, SubmissionService
 
 # An HTTP API answers within 30 s or not at all: a long poll holds at most 25.
 _WAIT = re.compile(r"[1-9]|1[0-9]|2[0-5]")
@@ -48,16 +48,18 @@ _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:+-]{0,127}")
 class Api:
     """The routes; `app` answers Lambda events."""
 
-    intake: Intake
+    submissions: SubmissionService
     control: Control
     tenant_claim: str
     app: APIGatewayHttpResolver
 
     @classmethod
-    def build(cls, intake: Intake, tenant_claim: str) -> Self:
+    def build(cls, submissions: SubmissionService, tenant_claim: str) -> Self:
         """Return the API with its routes, those of the analyses included."""
-        control = Control(intake.store, intake.queue, intake.analyses, intake.settings, intake.clock)
-        api = cls(intake, control, tenant_claim, APIGatewayHttpResolver())
+        control = Control(
+            submissions.store, submissions.queue, submissions.analyses, submissions.settings, submissions.clock
+        )
+        api = cls(submissions, control, tenant_claim, APIGatewayHttpResolver())
         api.app.post("/jobs")(api.submit)
         api.app.get("/jobs")(api.list_jobs)
         api.app.get("/jobs/<job_id>")(api.status)
@@ -66,7 +68,7 @@ class Api:
         api.app.post("/jobs/<job_id>/retry")(api.retry)
         api.app.post("/uploads")(api.upload)
         api.app.get("/openapi.json")(api.openapi)
-        for analysis in intake.analyses.values():
+        for analysis in submissions.analyses.values():
             if analysis.submit_route:
                 api.app.post(_pattern(analysis.submit_route))(api.submit_own(analysis))
             if analysis.status_route:
@@ -133,7 +135,7 @@ class Api:
         return _answer(202, summary(self.control.retry(self._key(job_id))), {"Location": f"/jobs/{job_id}"})
 
     def _stored(self, job_id: str, analysis: Analysis[Any, Any] | None = None) -> JobRecord:
-        job = self.intake.store.get(self._key(job_id))
+        job = self.submissions.store.get(self._key(job_id))
         if job is None or (analysis is not None and job.analysis != analysis.name):
             raise UnknownResourceError(f"there is no job {job_id}")
         return job
@@ -151,7 +153,7 @@ class Api:
             if "job_id" in parameters:
                 return self._job(self._wait(self._stored(parameters["job_id"], analysis)))
             subject = _subject(analysis, parameters)
-            job = self.intake.store.latest(self._tenant(), analysis.name, subject or "")
+            job = self.submissions.store.latest(self._tenant(), analysis.name, subject or "")
             if job is None:
                 raise UnknownResourceError(f"{subject} has no {analysis.name} yet")
             return self._job(self._wait(job))
@@ -171,18 +173,18 @@ class Api:
         """Answer `GET /jobs`: a page, newest first."""
         tenant = self._tenant()
         query = _validated(ListQuery, self.app.current_event.query_string_parameters or {}, prefix="")
-        page = self.intake.store.list_jobs(query.listing(tenant))
+        page = self.submissions.store.list_jobs(query.listing(tenant))
         return _answer(200, {"jobs": [summary(job) for job in page.jobs], "next_cursor": page.next_before_id})
 
     def upload(self) -> Response[str]:
         """Answer `POST /uploads`: a form that admits one file of this type and size."""
         tenant = self._tenant()
         upload = _validated(Upload, self._json_body())
-        limit = self.intake.settings.max_document_bytes
+        limit = self.submissions.settings.max_document_bytes
         if upload.size > limit:
             raise InvalidRequestError.of_field("size", f"{upload.size} bytes; at most {limit} are read")
-        document = f"{new_id(self.intake.clock.now())}/{safe_filename(upload.filename)}"
-        form = self.intake.artifacts.presign_post(
+        document = f"{new_id(self.submissions.clock.now())}/{safe_filename(upload.filename)}"
+        form = self.submissions.artifacts.presign_post(
             upload_key(tenant, document), upload.content_type, upload.size, _UPLOAD_LIFE
         )
         answer = {
@@ -201,7 +203,7 @@ class Api:
     def _document(self) -> str:
         from analysis_jobs.api.openapi import document  # noqa: PLC0415 - costs time, and few ever ask for it
 
-        return json.dumps(document(self.intake.analyses, self.intake.settings), ensure_ascii=False)
+        return json.dumps(document(self.submissions.analyses, self.submissions.settings), ensure_ascii=False)
 
     def problem(self, problem: Problem) -> Response[str]:
         """Answer with problem details."""
@@ -224,10 +226,10 @@ class Api:
 
     def _accepted(self, tenant: str, submission: Submission) -> Response[str]:
         key = self.app.current_event.headers.get("idempotency-key")
-        answer = self.intake.answer(tenant, submission, key)
+        answer = self.submissions.answer(tenant, submission, key)
         job = answer.job
         status_url = f"/jobs/{job.job_id}" if job else None
-        estimate = self.intake.analyses[submission.analysis].estimated_time
+        estimate = self.submissions.analyses[submission.analysis].estimated_time
         body = {
             "job_id": job.job_id if job else None,
             "status": str(job.status) if job else None,
@@ -246,7 +248,7 @@ class Api:
         file = job.files.get(name)
         if file is None:
             raise UnknownResourceError(f"job {job.job_id} has no file {name!r}")
-        url = self.intake.artifacts.presign_get(file_key(job, name, file), name, file.content_type, _DOWNLOAD_LIFE)
+        url = self.submissions.artifacts.presign_get(file_key(job, name, file), name, file.content_type, _DOWNLOAD_LIFE)
         headers = {"Cache-Control": "no-store", "Vary": "Accept"}
         if "application/json" in (self.app.current_event.headers.get("accept") or ""):
             return _answer(200, {"url": url, "expires_in_seconds": int(_DOWNLOAD_LIFE.total_seconds())}, headers)
@@ -258,16 +260,16 @@ class Api:
             headers["Retry-After"] = "3"
         if self._is_known(job):
             return Response(304, body="", headers=headers)
-        return _answer(200, detail(job, self.intake.artifacts), headers)
+        return _answer(200, detail(job, self.submissions.artifacts), headers)
 
     def _wait(self, job: JobRecord) -> JobRecord:
         """Return the job as soon as it has ended, or is not the version that the caller has, or the wait is over."""
-        clock = self.intake.clock
+        clock = self.submissions.clock
         until = clock.now() + _wait_of(self.app.current_event.query_string_parameters or {})
         anything = self.app.current_event.headers.get("if-none-match") is None
         while not job.status.ended and (anything or self._is_known(job)) and clock.now() < until:
             clock.sleep(min(_POLL, until - clock.now()))
-            job = self.intake.store.get(job.key) or job
+            job = self.submissions.store.get(job.key) or job
         return job
 
     def _is_known(self, job: JobRecord) -> bool:

@@ -25,7 +25,7 @@ from analysis_jobs.base.usage import Usage
 from analysis_jobs.llm.attachments import Kind, sort_out
 from analysis_jobs.llm.errors import model_error
 from analysis_jobs.llm.model import Question, Reply, json_object
-from analysis_jobs.llm.sockets import Line, note_sockets
+from analysis_jobs.llm.sockets import CancellableSocket, make_cancellable
 
 if TYPE_CHECKING:
     from types_boto3_bedrock_runtime import BedrockRuntimeClient
@@ -83,7 +83,7 @@ class BedrockModel:
     """Asks models over a `bedrock-runtime` client, which must not retry by itself."""
 
     def __init__(self, client: BedrockRuntimeClient) -> None:
-        note_sockets(client)
+        make_cancellable(client)
         self._client = client
         self._unforced: set[str] = set()
 
@@ -93,7 +93,7 @@ class BedrockModel:
         Such a model is told to use its tool. Where it answers in words all the same, these may be the JSON.
         """
         forced = question.tool is not None and self._takes_force(question.model_id)
-        with cancellation.on_cancel(Line().cut), _translated():
+        with cancellation.on_cancel(CancellableSocket().shut_down), _translated():
             try:
                 return self._request(question, on_chunk, forced=forced)
             except ClientError as error:

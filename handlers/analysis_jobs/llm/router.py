@@ -18,7 +18,7 @@ def is_gemini(model_id: str) -> bool:
     return model_id.removeprefix("models/").startswith("gemini-")
 
 
-class Vendors:
+class ModelRouter:
     """Asks Gemini for what is named `gemini-…`, Bedrock for everything else. Gemini's port is made on first use."""
 
     def __init__(self, bedrock: Model, secrets: Secrets, gemini_base_url: str = "") -> None:

@@ -147,12 +147,15 @@ class Database:
         self._attempt.check()
         connection = self._connections.take(self._source)
         try:
-            with _Line(connection) as line, self._attempt.cancellation.on_cancel(line.cut):
+            with (
+                _CancellableConnection(connection) as cancellable,
+                self._attempt.cancellation.on_cancel(cancellable.shut_down),
+            ):
                 try:
                     yield connection
                 except psycopg.Error as error:
                     if connection.closed:
-                        line.cancel()
+                        cancellable.cancel()
                     self._attempt.check()
                     message = error.diag.message_primary or str(error)
                     raise of_statement(error.sqlstate, message, type(error).__name__) from error
@@ -160,7 +163,7 @@ class Database:
             self._connections.give_back(self._source, connection)
 
 
-class _Line:
+class _CancellableConnection:
     """What a connection goes over, so that another thread can cut it."""
 
     def __init__(self, connection: Connection) -> None:
@@ -176,7 +179,7 @@ class _Line:
         self._socket.close()
         self._cancel.finish()
 
-    def cut(self) -> None:
+    def shut_down(self) -> None:
         """Shut the socket down, from any thread: whoever waits for the server stops waiting."""
         with contextlib.suppress(OSError):  # it is closed already
             self._socket.shutdown(socket.SHUT_RDWR)

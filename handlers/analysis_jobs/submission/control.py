@@ -8,7 +8,7 @@ from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs.dispatch import send_grace, send_or_leave
-from analysis_jobs.jobs.ports import JobQueue, JobStore, Landed, Refused, Superseded
+from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore, Superseded
 from analysis_jobs.jobs.record import Changes, JobKey, JobRecord, ending, pointer_until
 from analysis_jobs.jobs.request_errors import StateConflictError, UnknownResourceError
 from analysis_jobs.jobs.transitions import CANCEL, REQUEST_CANCEL, RETRY, Status, Transition
@@ -97,10 +97,12 @@ class Control:
         outcome = self.store.transition(key, transition, Changes(changes), now=self.clock.now(), read=job)
         return self._became(key, transition, outcome)
 
-    def _became(self, key: JobKey, transition: Transition, outcome: Landed | Refused) -> tuple[bool, JobRecord]:
+    def _became(
+        self, key: JobKey, transition: Transition, outcome: Applied | ConditionFailed
+    ) -> tuple[bool, JobRecord]:
         if outcome.job is None:
             raise UnknownResourceError(f"there is no job {key.job_id}")
-        if not isinstance(outcome, Landed):
+        if not isinstance(outcome, Applied):
             return False, outcome.job
         log(f"job.{transition.name}", f"the job is {outcome.job.status}", job_id=key.job_id, tenant=key.tenant)
         if transition is CANCEL:
@@ -124,7 +126,7 @@ class Control:
             "progress": 0,
             "sends": 1,
             "timeouts": {},
-            "waiting": job.place,
+            "lane_sort_key": job.sort_key_in_lane,
             **dict.fromkeys(
                 ("cancel_asked_at", "expires_at", "failure", "finished_at", "lease_until", "not_before"), None
             ),

@@ -14,7 +14,7 @@ from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.ids import new_id
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
-from analysis_jobs.jobs.admission import Admission, Gate, Outcome, Trigger
+from analysis_jobs.jobs.admission import Admission, AdmissionKey, Outcome, Trigger
 from analysis_jobs.jobs.dispatch import send_grace, send_or_leave
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES, store_json
 from analysis_jobs.jobs.ports import ArtifactStore, Existing, JobQueue, JobStore, TooLarge
@@ -27,9 +27,9 @@ from analysis_jobs.jobs.request_errors import (
     field_errors,
 )
 from analysis_jobs.jobs.subjects import filled
-from analysis_jobs.jobs.tiers import Asked, Tiers
+from analysis_jobs.jobs.tiers import TierRequest, Tiers
 from analysis_jobs.jobs.transitions import Status
-from analysis_jobs.submission.admission_service import Answer, Doorkeeper, Entry
+from analysis_jobs.submission.admission_service import AdmissionService, Answer, Entry
 
 _IDEMPOTENCY_KEY_LIFE = timedelta(hours=24)
 _LONGEST_IDEMPOTENCY_KEY = 255
@@ -52,7 +52,7 @@ class Submission(BaseModel):
 
 
 @dataclass(frozen=True)
-class Intake:
+class SubmissionService:
     """Accepts jobs."""
 
     store: JobStore
@@ -98,11 +98,16 @@ class Intake:
         if analysis.admission is None:
             outcome = self._create(replace(job, input=self._keep(job, given)), idempotency)
         else:
-            gate = _gate(job, analysis.admission, given)
+            admission_key = _gate(job, analysis.admission, given)
             entry = Entry(
-                gate, job, request, trigger, idempotency, lambda job: replace(job, input=self._keep(job, given))
+                admission_key,
+                job,
+                request,
+                trigger,
+                idempotency,
+                lambda job: replace(job, input=self._keep(job, given)),
             )
-            outcome = Doorkeeper(self.store, self.settings, self.clock).admit(analysis.admission, entry)
+            outcome = AdmissionService(self.store, self.settings, self.clock).admit(analysis.admission, entry)
         if isinstance(outcome, Existing):
             return self._same_again(tenant, outcome, idempotency)
         self._tell(outcome, job)
@@ -143,7 +148,7 @@ class Intake:
             analysis=analysis.name,
             status=Status.QUEUED,
             input=Payload(),
-            lane=self._lane(trigger.priority if trigger and trigger.priority else submission.priority),
+            priority=self._lane(trigger.priority if trigger and trigger.priority else submission.priority),
             created_at=now,
             deadline=now + analysis.deadline,
             max_attempts=analysis.max_attempts,
@@ -233,11 +238,13 @@ def _subject(analysis: Analysis[Any, Any], submission: Submission, given: dict[s
     return subject
 
 
-def _gate(job: JobRecord, policy: Admission, given: dict[str, Any]) -> Gate:
+def _gate(job: JobRecord, policy: Admission, given: dict[str, Any]) -> AdmissionKey:
     subject = job.subject or ""
     if policy.at_most is None:
-        return Gate(job.tenant, job.analysis, subject)
-    return Gate(job.tenant, job.analysis, subject, filled(policy.at_most.of, given) if policy.at_most.of else subject)
+        return AdmissionKey(job.tenant, job.analysis, subject)
+    return AdmissionKey(
+        job.tenant, job.analysis, subject, filled(policy.at_most.of, given) if policy.at_most.of else subject
+    )
 
 
 def _as_given(submission: Submission) -> dict[str, Any]:
@@ -246,7 +253,7 @@ def _as_given(submission: Submission) -> dict[str, Any]:
 
 
 def _in_its_tier(job: JobRecord, tiers: Tiers, request: BaseModel) -> JobRecord:
-    tier = tiers.find(Asked(job.tenant, job.subject, job.client, job.project, request))
+    tier = tiers.find(TierRequest(job.tenant, job.subject, job.client, job.project, request))
     if tier is None and isinstance(tiers.of, str):
         raise InvalidRequestError.of_field(
             f"input.{tiers.of}", f"there is no such tier; give one of: {', '.join(tiers.order)}"
@@ -254,8 +261,8 @@ def _in_its_tier(job: JobRecord, tiers: Tiers, request: BaseModel) -> JobRecord:
     if tier is None:
         tier = tiers.order[-1]  # not the caller's fault: a tier that the function knows and `order` does not
         log("tiers.unknown", f"no tier of the order: it counts as {tier!r}", analysis=job.analysis, tenant=job.tenant)
-    placed = replace(job, tier=tier, rank=tiers.rank(tier))
-    return replace(placed, waiting=placed.place)
+    placed = replace(job, tier=tier, tier_rank=tiers.tier_rank(tier))
+    return replace(placed, lane_sort_key=placed.sort_key_in_lane)
 
 
 def _digest(text: str) -> str:

@@ -10,7 +10,7 @@ from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs.dispatch import send, send_grace
-from analysis_jobs.jobs.ports import JobQueue, JobStore, Landed, Refused
+from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore
 from analysis_jobs.jobs.record import Changes, JobFailure, JobKey, JobRecord, ending
 from analysis_jobs.jobs.timing import measure_processing
 from analysis_jobs.jobs.transitions import ABANDON, CANCEL_LOST, EXPIRE, REQUEUE, RESEND, Status, Transition
@@ -71,7 +71,7 @@ class Sweeper:
         now, mark = self.clock.now(), uuid4().hex
         due_at = min(now + send_grace(1), job.deadline)
         changes = {"due_at": due_at, "lease_until": None, "failure": _last_error(job), "claimant": mark}
-        changes["waiting"] = job.place
+        changes["lane_sort_key"] = job.sort_key_in_lane
         outcome = self.store.transition(key, REQUEUE, Changes(changes), now=now)
         if outcome.job is None or not _landed(outcome, mark):
             return "overtaken"
@@ -82,7 +82,7 @@ class Sweeper:
         # First the row, then the message: a crash between leaves a row that is due again, not a message too many.
         now, mark = self.clock.now(), uuid4().hex
         due_at = min(now + send_grace(job.sends + 1), job.deadline)
-        changes = Changes({"due_at": due_at, "claimant": mark, "waiting": job.place})
+        changes = Changes({"due_at": due_at, "claimant": mark, "lane_sort_key": job.sort_key_in_lane})
         outcome = self.store.transition(key, RESEND, changes, now=now, read=job)
         if outcome.job is None or not _landed(outcome, mark):
             return "overtaken"
@@ -93,7 +93,7 @@ class Sweeper:
         now = self.clock.now()
         ended = ending(now, self.settings.job_retention)
         outcome = self.store.transition(key, transition, Changes({**ended, **why}), now=now)
-        if not isinstance(outcome, Landed):
+        if not isinstance(outcome, Applied):
             return "overtaken"
         measure_processing(outcome.job)
         if transition is CANCEL_LOST:
@@ -103,9 +103,9 @@ class Sweeper:
         return "fail"
 
 
-def _landed(outcome: Landed | Refused, mark: str) -> bool:
+def _landed(outcome: Applied | ConditionFailed, mark: str) -> bool:
     """Tell whether a write with this mark landed: refused, and there all the same, where its reply was lost."""
-    return isinstance(outcome, Landed) or (outcome.job is not None and outcome.job.claimant == mark)
+    return isinstance(outcome, Applied) or (outcome.job is not None and outcome.job.claimant == mark)
 
 
 def _last_error(job: JobRecord) -> JobFailure:

@@ -10,7 +10,7 @@ from analysis_jobs.base.errors import CancelAsked, Stopped
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs import dispatch
-from analysis_jobs.jobs.ports import JobQueue, JobStore, Landed, Refused
+from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore
 from analysis_jobs.jobs.record import Changes, JobFailure, JobRecord, ending
 from analysis_jobs.jobs.timing import measure_processing
 from analysis_jobs.jobs.transitions import BEAT, COMPLETE, CONTINUE, DEFER, FAIL, RELEASE, STOP, Transition
@@ -53,7 +53,7 @@ class ClaimedJob:
         Raises `Stopped` if the lease is lost, and `CancelAsked` if a caller asked for the job to be cancelled.
         """
         written = self.store.transition(self.record.key, BEAT, Changes(changes), now=self.clock.now(), read=self.record)
-        if not isinstance(written, Landed):
+        if not isinstance(written, Applied):
             raise Stopped("the lease is lost")
         if written.job.cancel_asked_at is not None:
             raise CancelAsked("a caller asked for it")
@@ -121,19 +121,19 @@ class ClaimedJob:
         """Queue the job again after a delay: in its place on a FIFO queue, else with a new message."""
         record, now = self.record, self.clock.now()
         delay = max(timedelta(), min(wanted, record.deadline - now))
-        in_place = record.rank is None and self.queue.in_order(record.lane)
+        in_place = record.tier_rank is None and self.queue.is_fifo(record.priority)
         # If the queue cannot delay a message for so long, the sweeper sends it when the time has come.
-        sends_itself = in_place or self.queue.holds_back(record.lane, delay)
+        sends_itself = in_place or self.queue.can_delay(record.priority, delay)
         due_at = now + delay + (self.settings.lease if sends_itself else timedelta())
-        waiting = {
+        queued_again = {
             "due_at": min(due_at, record.deadline),
             "not_before": now + delay - _CLOCK_TOLERANCE,
             "lease_until": None,
             # A job that must wait leaves the order of its lane. Its delayed message brings it back.
-            "waiting": record.place if delay <= _CLOCK_TOLERANCE else None,
+            "lane_sort_key": record.sort_key_in_lane if delay <= _CLOCK_TOLERANCE else None,
         }
-        written = self._write(transition, {**waiting, **changes, **attempt.changes})
-        if not isinstance(written, Landed):
+        written = self._write(transition, {**queued_again, **changes, **attempt.changes})
+        if not isinstance(written, Applied):
             if written.job and written.job.cancel_asked_at is not None and written.job.fence == record.fence:
                 self._end_job(STOP, attempt.changes)
             return
@@ -148,18 +148,18 @@ class ClaimedJob:
     def _end_job(self, transition: Transition, changes: Mapping[str, Any]) -> None:
         ended = ending(self.clock.now(), self.settings.job_retention)
         written = self._write(transition, {**ended, **changes})
-        if isinstance(written, Landed):
+        if isinstance(written, Applied):
             count(_COUNTERS[transition.name])
             measure_processing(written.job)
 
-    def _write(self, transition: Transition, changes: Mapping[str, Any]) -> Landed | Refused:
+    def _write(self, transition: Transition, changes: Mapping[str, Any]) -> Applied | ConditionFailed:
         written = self.store.transition(
             self.record.key, transition, Changes(changes), now=self.clock.now(), read=self.record
         )
         if written.job and self._did_write(written.job, transition):
             # The first reply was lost and the client sent the write again: refused now, but it had been applied.
-            written = Landed(written.job)
-        applied = isinstance(written, Landed)
+            written = Applied(written.job)
+        applied = isinstance(written, Applied)
         failure = changes.get("failure")
         log(
             f"job.{transition.name}" if applied else "job.stale_write",

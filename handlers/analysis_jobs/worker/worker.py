@@ -47,7 +47,7 @@ class Worker:
         """
         if stop_at is not None and self.clock.now() >= stop_at:
             raise NoTimeLeft(message.job.job_id)
-        record = Claims(self.store, self.settings, self.clock).take(message.job, message.turn)
+        record = Claims(self.store, self.settings, self.clock).take(message.job, message.tier_pointer)
         if record is None:
             return
         measure_wait(record)
