@@ -8,12 +8,12 @@ from typing import Any
 from analysis_jobs import wiring
 from analysis_jobs.base import settings
 from analysis_jobs.jobs.request_errors import RequestError
-from analysis_jobs.submission.service import Intake, Submission
+from analysis_jobs.submission.service import Submission, SubmissionService
 
 
 @cache
-def _intake() -> Intake:
-    return wiring.intake(settings.from_environment())
+def _submissions() -> SubmissionService:
+    return wiring.submissions(settings.from_environment())
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     except ValueError as error:  # not JSON, not an object, or a ticket's name that is too long
         return _answer(400, {"detail": str(error)})
     try:
-        job = _intake().submit(tenant, submission, event["headers"].get("idempotency-key"))
+        job = _submissions().submit(tenant, submission, event["headers"].get("idempotency-key"))
     except RequestError as error:  # a field of the ticket is wrong, or the key was used for another ticket
         return _answer(422, {"detail": str(error)})
     return _answer(202, {"job_id": job.job_id, "status_url": f"{os.environ['JOBS_API_URL']}/jobs/{job.job_id}"})

@@ -15,6 +15,7 @@ from tests.modules.harness import blocks
 FIRST = "rfp-analysis"
 # What an example may ask for beside what all of them ask for.
 OWN_INPUTS = {"database_secret_arn", "gemini_key_arn", "vpc"}
+COMPARISON = "## Compared with the hand-built system"
 
 every_system = pytest.mark.parametrize("example", SYSTEMS)
 every_example = pytest.mark.parametrize("example", known_examples())
@@ -62,8 +63,8 @@ def test_a_demo_names_documents_that_are_there_and_a_route_that_the_stack_has(ex
 @every_system
 def test_the_page_of_a_system_has_the_table_and_every_path_in_it_exists(example: str) -> None:
     page = (EXAMPLES / example / "README.md").read_text("utf-8")
-    assert "## Compared with the hand-built system" in page
-    rows = [line for line in page.partition("## Compared with the hand-built system")[2].splitlines() if line.startswith("| ")]
+    assert COMPARISON in page
+    rows = [line for line in page.partition(COMPARISON)[2].splitlines() if line.startswith("| ")]
     assert len(rows) > 5
     named = {
         name for row in rows for name in re.findall(r"`((?:tests|handlers|modules|envs|tools|docs)/[^`\s:]+)", row)

@@ -147,9 +147,9 @@ def helpdesk() -> Iterator[Deployment]:
     """Deploy the functions with the backend's analysis; the backend has the variables that its Terraform gives it."""
     variables = {"ANALYSES": "ticket_triage", "JOBS_API_URL": "https://jobs.example.com"}
     with deployed() as deployment, patch.dict(os.environ, variables):
-        backend._intake.cache_clear()  # noqa: SLF001 - what an execution environment keeps
+        backend._submissions.cache_clear()  # noqa: SLF001 - what an execution environment keeps
         yield deployment
-        backend._intake.cache_clear()  # noqa: SLF001
+        backend._submissions.cache_clear()  # noqa: SLF001
 
 
 def post(ticket: str, body: str, *, tenant: str = "acme", headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
