@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import tftest
 
+import terraform_docs
 from tests.modules.harness import ACCOUNT, REPOSITORY, Terraform
 
 EXAMPLES = ("artifact-bucket", "function", "job-table", "model-access", "queue")
@@ -52,6 +53,20 @@ def plan(terraform: Terraform, account_url: str) -> Plan:
     terraform.prepare(root.name)
     test = tftest.TerraformTest(str(root), env=terraform.environment | {"AWS_ENDPOINT_URL_STS": account_url})
     return test.plan(output=True)
+
+
+@pytest.mark.parametrize("module", EXAMPLES)
+def test_the_readmes_tables_say_what_terraform_reads(plan: Plan, module: str) -> None:
+    calls = plan.configuration["root_module"]["module_calls"].values()
+    [read] = [call["module"]["variables"] for call in calls if call["source"] == f"./modules/{module}"]
+    folder = REPOSITORY / "modules" / module
+    found = terraform_docs.blocks((folder / "variables.tf").read_text(encoding="utf-8"), "variable")
+    assert {block.name: block.description for block in found} == {
+        name: " ".join(variable["description"].split()) for name, variable in read.items()
+    }
+    required = {block.name for block in found if "default" not in block.arguments}
+    # Terraform leaves out a default that is null.
+    assert required <= {name for name, variable in read.items() if "default" not in variable}
 
 
 def references(plan: Plan, module: str, address: str, argument: str) -> list[str]:
