@@ -159,7 +159,7 @@ def _package_lines(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = [
         (
             f"`{manifest['path']}`",
-            f"{manifest['files']['zip_bytes'] / 1e6:.1f}",
+            f"{manifest['size_bytes'] / 1e6:.1f}",
             f"{manifest['files']['unzipped_bytes'] / 1e6:.1f}",
             str(manifest["files"]["count"]),
         )

@@ -1,8 +1,9 @@
 """Plans or deploys an environment: `deploy.py plan staging`, `deploy.py deploy staging`.
 
-The package must be built. A deployment applies exactly the plan it shows, then runs one real job
-through the deployed API and fails where that job does. Terraform's state lies in the S3 bucket that
-TF_STATE_BUCKET names, in the environment's Region.
+The package must be built. A deployment applies exactly the plan that it shows, then runs one real job through the
+deployed API, and fails if that job fails. TF_STATE_BUCKET names the S3 bucket of Terraform's state, in the
+environment's Region. `package_bucket` in the environment's config.json names the bucket that packages are uploaded to;
+without it Terraform sends the zip itself, which Lambda accepts up to 50 MB.
 """
 
 import argparse
@@ -11,9 +12,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import smoke
 from analysis_jobs.cli.environment import TOKEN_VARIABLE
+from package_bucket import UploadError, upload
+from packager.refusals import DIRECT_UPLOAD_LIMIT
 from provider_mirror import MirrorError, terraform_environment
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -39,30 +43,43 @@ class Environment:
         self.root = repository / "envs" / name
         self.plan_file = repository / ".local" / "plans" / f"{name}.tfplan"
         self.code_version: str = described["version"]
-        self._package = {
-            # As seen from the root, so that a state made on one machine fits another.
-            "path": os.path.relpath(repository / described["path"], self.root),
-            "architecture": described["architecture"],
-            "sha256_base64": described["sha256_base64"],
-            "version": described["version"],
+        self._zip = repository / described["path"]
+        self._sha256: str = described["sha256"]
+        self._package: dict[str, Any] = {
+            # Relative to the root, so that a state made on one machine fits another.
+            "path": os.path.relpath(self._zip, self.root),
+            **{name: described[name] for name in ("architecture", "sha256_base64", "size_bytes", "version")},
         }
         config = json.loads((self.root / "config.json").read_text(encoding="utf-8"))
-        self._backend = {
-            "bucket": _required(STATE_BUCKET_VARIABLE, "it names the S3 bucket of Terraform's state"),
-            "region": config["region"],
-        }
+        self._region: str = config["region"]
+        self._package_bucket: str | None = config.get("package_bucket")
+        if self._package_bucket is None and described["size_bytes"] > DIRECT_UPLOAD_LIMIT:
+            raise DeployError(
+                f"{self._zip.name} has {described['size_bytes'] / 2**20:.1f} MB, and Lambda accepts at most 50 MB that "
+                f"do not come from S3: set package_bucket in envs/{name}/config.json to a bucket in {self._region}."
+            )
+        self._state_bucket = _required(STATE_BUCKET_VARIABLE, "it names the S3 bucket of Terraform's state")
 
     def plan(self) -> None:
-        """Initialise the root and write the plan."""
+        """Upload the package if there is a bucket for it, initialise the root and write the plan."""
         self.plan_file.parent.mkdir(parents=True, exist_ok=True)
-        backend = [f"-backend-config={name}={value}" for name, value in self._backend.items()]
+        backend = (f"-backend-config=bucket={self._state_bucket}", f"-backend-config=region={self._region}")
         self._terraform("init", "-input=false", "-lockfile=readonly", "-reconfigure", *backend)
+        self._package |= self._uploaded()
         self._terraform("plan", "-input=false", f"-out={self.plan_file}")
+
+    def _uploaded(self) -> dict[str, dict[str, str]]:
+        """Return where the package is in S3, as the module takes it; empty if Terraform sends it itself."""
+        if self._package_bucket is None:
+            return {}
+        hashes = self._package["sha256_base64"], self._sha256
+        return {"s3": upload(self._zip, *hashes, bucket=self._package_bucket, region=self._region)}
 
     def apply(self) -> str:
         """Apply the written plan and return the API's URL."""
         self._terraform("apply", "-input=false", str(self.plan_file))
-        return self._terraform("output", "-raw", "api_url", capture=True)
+        deployment: dict[str, Any] = json.loads(self._terraform("output", "-json", "deployment", capture=True))
+        return str(deployment["api_url"])
 
     def _terraform(self, *arguments: str, capture: bool = False) -> str:
         variables = {"TF_VAR_package": json.dumps(self._package), "TF_IN_AUTOMATION": "1"}
@@ -115,7 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.action == "plan":
             return 0
         url = environment.apply()
-    except (DeployError, MirrorError) as error:
+    except (DeployError, MirrorError, UploadError) as error:
         print(error, file=sys.stderr)
         return 1
     return smoke_job(url, options.example, environment.code_version)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from packager import ARM64, HOST, X86_64, Manifest, PackageError, Sources, build, extras, services
+from packager.refusals import DIRECT_UPLOAD_LIMIT
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TARGETS = {"arm64": ARM64, "x86_64": X86_64, "host": HOST}
@@ -59,9 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _line(manifest: Manifest) -> str:
     files = manifest.files
-    zipped_mb, unzipped_mb = files.zip_bytes / 1e6, files.unzipped_bytes / 1e6
+    zipped_mb, unzipped_mb = manifest.size_bytes / 1e6, files.unzipped_bytes / 1e6
     size = f"{zipped_mb:.1f} MB, {unzipped_mb:.1f} MB unzipped, {files.count} files"
-    return f"{manifest.path}  {size}, version {manifest.version}"
+    from_s3 = "; over 50 MB, so it must be deployed from S3" if manifest.size_bytes > DIRECT_UPLOAD_LIMIT else ""
+    return f"{manifest.path}  {size}, version {manifest.version}{from_s3}"
 
 
 if __name__ == "__main__":

@@ -22,8 +22,9 @@ DEVELOPMENT = frozenset(
 )
 NOT_THE_REAL_THING = re.compile(r"(^|_)(stubs?|mocks?|fakes?|dummy|dummies|stand_?ins?)(_|$)")
 
-# Lambda's quotas, in bytes: a zip in the request itself, and everything unpacked.
-ZIP_LIMIT = 50 * 2**20
+# Lambda's quotas in bytes, https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html. A larger zip than
+# the first must come from S3, where only the unzipped size is limited (layers count, and there are none).
+DIRECT_UPLOAD_LIMIT = 50 * 2**20
 UNZIPPED_LIMIT = 250 * 2**20
 
 
@@ -52,18 +53,16 @@ def development_packages(package: Path) -> None:
 
 
 def too_large(package: Path) -> None:
-    """Refuse the finished zip where Lambda would."""
+    """Refuse the finished zip if Lambda cannot unpack it.
+
+    A zip over `DIRECT_UPLOAD_LIMIT` is not refused: it is deployed from S3.
+    """
     with zipfile.ZipFile(package) as archive:
         unzipped = sum(entry.file_size for entry in archive.infolist())
     if unzipped > UNZIPPED_LIMIT:
         raise PackageError(
-            f"{package.name} has {_mib(unzipped)} unzipped, and Lambda takes "
-            f"{_mib(UNZIPPED_LIMIT)}: leave a dependency out."
-        )
-    if package.stat().st_size > ZIP_LIMIT:
-        raise PackageError(
-            f"{package.name} has {_mib(package.stat().st_size)}, and Lambda takes "
-            f"{_mib(ZIP_LIMIT)} in a request: deploy it from S3, or leave a dependency out."
+            f"{package.name} has {_mib(unzipped)} unzipped, and Lambda takes at most "
+            f"{_mib(UNZIPPED_LIMIT)}: leave a dependency or a data file out."
         )
 
 
