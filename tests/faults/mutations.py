@@ -167,8 +167,8 @@ def _admits_what_was_overtaken() -> AbstractContextManager[object]:
     given = MemoryJobStore.admit
 
     def admit(store: Any, job: Any, idempotency: Any, admission_write: Any) -> Any:
-        seen = store.admission_state(admission_write.admission_key, None, job.created_at)[0]
-        return given(store, job, idempotency, replace(admission_write, seen=seen))
+        seen = store.read_admission_state(admission_write.admission_key, None, job.created_at)[0]
+        return given(store, job, idempotency, replace(admission_write, expected=seen))
 
     return patch.object(MemoryJobStore, "admit", admit)
 

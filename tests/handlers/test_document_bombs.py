@@ -72,7 +72,7 @@ BOMBS = {
         "document_too_complex",
     ),
     "a part of many megabytes": (
-        repacked(word("x"), {"word/media/image1.bin": bytes(archives.MOST_UNPACKED_BYTES + 1)}),
+        repacked(word("x"), {"word/media/image1.bin": bytes(archives.MAX_UNPACKED_BYTES + 1)}),
         "a.docx",
         "document_too_complex",
     ),

@@ -17,7 +17,7 @@ from analysis_jobs.base.secrets import Secrets
 from analysis_jobs.llm.model import Model, Question, Tool
 from analysis_jobs.llm.router import ModelRouter, is_gemini
 from cloud.stand_in import StandIn
-from tests.handlers.builders import Shop, Value
+from tests.handlers.builders import Shop, Value, eventually
 from tests.handlers.models import VENDORS, Keys, Vendor, a_gemini_key, bedrock
 from tests.handlers.pdfs import pdf
 
@@ -212,6 +212,7 @@ def test_what_on_chunk_raises_breaks_the_call_off_at_once(model: Model, vendor: 
         model.ask(_free(vendor), stop, CancellationToken())
     assert (len(pieces), len(stand_in.calls())) == (1, 1)
     assert time.monotonic() - begun < 20  # whole, it takes a minute and more
+    eventually(lambda: stand_in.calls(outcome="caller hung up") != [])
 
 
 def test_the_port_can_ask_again_after_every_kind_of_break(model: Model, vendor: Vendor, stand_in: StandIn) -> None:

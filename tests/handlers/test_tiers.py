@@ -17,7 +17,7 @@ from analysis_jobs.jobs.record import JobKey, JobRecord
 from analysis_jobs.jobs.tiers import TierPointer, TierRequest
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.stores.memory import MemoryJobStore
-from analysis_jobs.wiring import _in_these_lanes
+from analysis_jobs.wiring import _check_tiers
 from analysis_jobs.worker.claims import CANDIDATES, Claims
 from analysis_jobs.worker.message import Message
 from tests.handlers.builders import MINUTE, QUEUE_ARN, SECOND, START, Book, Shop, Value, a_job, some_settings
@@ -315,10 +315,10 @@ def test_tiers_and_fifo_queues_are_refused_together() -> None:
     tiered = Analysis("chats", request=Chat, result=Value, stages=[talk], tiers=Tiers(order=ORDER, of="plan"))
     plain = Analysis("valuation", request=Book, result=Value, stages=[done])
     fifo: Settings = some_settings(queue_urls={"medium": "https://sqs/1/jobs.fifo"})
-    assert len(_in_these_lanes(Analyses([plain]), fifo)) == 1
-    assert len(_in_these_lanes(Analyses([tiered]), some_settings())) == 1
+    assert len(_check_tiers(Analyses([plain]), fifo)) == 1
+    assert len(_check_tiers(Analyses([tiered]), some_settings())) == 1
     with pytest.raises(ConfigurationError, match=r"^chats: tiers need standard queues"):
-        _in_these_lanes(Analyses([tiered, plain]), fifo)
+        _check_tiers(Analyses([tiered, plain]), fifo)
 
 
 # What a message says

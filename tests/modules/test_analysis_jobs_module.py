@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.modules.harness import ACCOUNT, REPOSITORY, Terraform
+from tests.modules.harness import ACCOUNT, REPOSITORY, Terraform, blocks
 from tests.modules.planning import Plan, make_plan, write_package
 
 README = (REPOSITORY / "modules" / "analysis-jobs" / "README.md").read_text("utf-8")
@@ -99,6 +99,8 @@ def test_each_function_has_its_handler_and_size(
         ("events", "environment", {"local.event_environment"}),
         ("sweeper", "environment", {"local.environment"}),
         ("worker", "environment", {"local.environment", "var.worker.environment", "var.worker.secrets"}),
+        ("queue", "fifo", {"var.queue.fifo"}),
+        ("queue", "max_receive_count", {"var.queue.max_receive_count"}),
         ("alarms", "api_id", {"module.api.id"}),
         ("api", "authorizer", {"var.api.authorizer"}),
         (
@@ -180,3 +182,9 @@ def test_a_lane_hides_its_messages_longer_than_a_worker_can_run(plan: Plan) -> N
     queue = plan.one("aws_sqs_queue", name="acme-proposals-jobs")
     worker = plan.one("aws_lambda_function", function_name="acme-proposals-worker")
     assert queue["visibility_timeout_seconds"] == worker["timeout"] + 60
+
+
+def test_the_deployment_repeats_every_output_but_the_policy() -> None:
+    outputs = blocks((REPOSITORY / "modules" / "analysis-jobs" / "outputs.tf").read_text("utf-8"), "output")
+    repeated = re.findall(r"^    (\w+) +=", outputs["deployment"], re.MULTILINE)
+    assert repeated == [name for name in outputs if name not in {"deployment", "submit_policy_json"}]

@@ -120,7 +120,7 @@ def test_each_setting_of_a_queue_is_on_the_right_one(plan: Plan, address: str, a
 
 def test_a_queues_messages_move_to_its_dead_letter_queue(plan: Plan) -> None:
     found = references(plan, "queue", "aws_sqs_queue_redrive_policy.this", "redrive_policy")
-    assert found == [DEAD_LETTER, f"{DEAD_LETTER}.arn", "var.max_receive_count"]
+    assert found == [DEAD_LETTER, f"{DEAD_LETTER}.arn", "local.default_max_receive_count", "var.max_receive_count"]
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,13 @@ def test_the_zip_holds_the_handlers_the_library_the_analyses_and_their_data(
     ]
 
 
+def test_the_real_package_holds_the_librarys_data_files() -> None:
+    real = package.sources("rfp-analysis")
+    data = [path for suffix in ("sql", "toml") for path in real.handlers.rglob(f"*.{suffix}")]
+    assert "prices.toml" in {path.name for path in data}
+    assert set(data) <= set(real.files().values())
+
+
 def test_the_installers_notes_and_scripts_stay_out(
     project: Sources, build_project: BuildProject, locked: Callable[..., str]
 ) -> None:
@@ -134,7 +141,7 @@ def test_the_manifest_says_what_the_package_is(build_project: BuildProject) -> N
     assert written["python"].startswith("3.13.")
     assert re.fullmatch(rf"\d+\.\d+\.\d+\+{written['sha256'][:12]}", written["version"])
     assert written["files"]["count"] == len(names(manifest))
-    assert written["files"]["zip_bytes"] == len(content)
+    assert written["size_bytes"] == len(content)
     assert written["files"]["unzipped_bytes"] > 30_000
     assert re.fullmatch(r"1\.\d+\.\d+", written["distributions"]["six"])
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.documents import safe_filename
 from analysis_jobs.jobs.admission import Admission, Trigger
-from analysis_jobs.jobs.subjects import names_in
+from analysis_jobs.jobs.subjects import template_fields
 from analysis_jobs.jobs.tiers import Tiers
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ class Analysis[Request: BaseModel, Result: BaseModel]:
 
     def _names_in(self, role: str, template: str) -> set[str]:
         try:
-            return names_in(template)
+            return template_fields(template)
         except ValueError as error:
             self._refuse(f"{role} {template!r} is not a valid template: {error}")
 

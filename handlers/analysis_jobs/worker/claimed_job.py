@@ -12,7 +12,7 @@ from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs import dispatch
 from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore
 from analysis_jobs.jobs.record import Changes, JobFailure, JobRecord, ending
-from analysis_jobs.jobs.timing import measure_processing
+from analysis_jobs.jobs.timing import record_processing_time
 from analysis_jobs.jobs.transitions import BEAT, COMPLETE, CONTINUE, DEFER, FAIL, RELEASE, STOP, Transition
 from analysis_jobs.worker.batch import KeepMessage
 from analysis_jobs.worker.message import Message
@@ -95,7 +95,7 @@ class ClaimedJob:
             case TimeIsUp() as over:
                 self._after_error(out_of_time(attempt.stage, over.why), attempt)
             case LeaseLost():
-                log("job.stopped", "the lease was lost: another worker has the job", **self.record.names)
+                log("job.stopped", "the lease was lost: another worker has the job", **self.record.log_fields)
 
     def _complete(self, done: Completed, attempt: Ending) -> None:
         changes = {"result": done.result, "progress": 100, "failure": None, "stage": None}
@@ -150,7 +150,7 @@ class ClaimedJob:
         written = self._write(transition, {**ended, **changes})
         if isinstance(written, Applied):
             count(_COUNTERS[transition.name])
-            measure_processing(written.job)
+            record_processing_time(written.job)
 
     def _write(self, transition: Transition, changes: Mapping[str, Any]) -> Applied | ConditionFailed:
         written = self.store.transition(
@@ -165,7 +165,7 @@ class ClaimedJob:
             f"job.{transition.name}" if applied else "job.stale_write",
             f"the job is {transition.target}" if applied else f"{transition.name} was refused: the row changed",
             code=failure.code if failure else None,
-            **(written.job or self.record).names,
+            **(written.job or self.record).log_fields,
         )
         return written
 

@@ -96,7 +96,7 @@ class _MessageClaims:
         if not claimed or job is None:
             self.refused[key] = job
             return None
-        log("job.claimed", "claimed", **job.names)
+        log("job.claimed", "claimed", **job.log_fields)
         return job
 
     def claim_own_or_replaced(self) -> JobRecord | None:
@@ -119,5 +119,5 @@ class _MessageClaims:
             raise UnknownJob(self.own.job_id)
         # The job has ended, another worker has it, or it must wait. If it waits, its row says when it is due, and the
         # sweeper sends a new message. In each case this message is superfluous.
-        log("job.delivered_again", f"nothing to do: the job is {own.status}", **own.names)
+        log("job.delivered_again", f"nothing to do: the job is {own.status}", **own.log_fields)
         return None

@@ -198,7 +198,7 @@ run "takes_a_package_from_s3" {
   variables {
     package = {
       path          = "tests/empty.zip"
-      s3            = { bucket = "acme-packages", key = "proposals/empty.zip" }
+      s3            = { bucket = "acme-packages", key = "proposals/empty.zip", object_version = "v1" }
       sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
     }
   }
@@ -208,6 +208,7 @@ run "takes_a_package_from_s3" {
       aws_lambda_function.this.filename == null &&
       aws_lambda_function.this.s3_bucket == "acme-packages" &&
       aws_lambda_function.this.s3_key == "proposals/empty.zip" &&
+      aws_lambda_function.this.s3_object_version == "v1" &&
       aws_lambda_function.this.source_code_hash == var.package.sha256_base64
     )
     error_message = "The code comes from the bucket, and changes with its hash."

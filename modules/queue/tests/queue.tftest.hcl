@@ -105,6 +105,11 @@ run "a_fifo_queue" {
     condition     = aws_sqs_queue.this.fifo_queue && aws_sqs_queue.dead_letter.fifo_queue
     error_message = "A FIFO queue's dead letter queue is FIFO too."
   }
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue_redrive_policy.this.redrive_policy).maxReceiveCount == 100
+    error_message = "On a FIFO queue each wait is a receive: 100 receives by default."
+  }
 }
 
 run "everything_set" {
