@@ -25,7 +25,7 @@ type StageNames = tuple[str, ...]
 
 
 class Attempt:
-    """Runs the stages of a claimed job, and collects what the row must say about them."""
+    """Runs the stages of a claimed job, and collects the changes to report on the row."""
 
     def __init__(self, claimed: ClaimedJob, services: Services) -> None:
         record = claimed.record
@@ -42,7 +42,7 @@ class Attempt:
         return self.claimed.beat(self.report.at_heartbeat() if self._checkpoints else {})
 
     def ending(self, outcome: Outcome) -> Ending:
-        """Return the outcome with what the write that ends the attempt needs."""
+        """Return the outcome with the values for the write that ends the attempt."""
         changes = self.report.at_end() if self._checkpoints else {}
         return Ending(outcome, self._stage, self._gained, changes)
 

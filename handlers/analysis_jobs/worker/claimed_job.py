@@ -74,7 +74,7 @@ class ClaimedJob:
         try:
             self.queue.extend(self.message.queue_arn, self.message.receipt_handle, visibility)
         except Exception as error:  # noqa: BLE001 - the lease decides: an early, late or deleted message is harmless
-            log("message.not_extended", "the message keeps its time", error=error, job_id=self.record.job_id)
+            log("message.not_extended", "the visibility timeout stays", error=error, job_id=self.record.job_id)
 
     # End
 
@@ -142,7 +142,7 @@ class ClaimedJob:
             self._show_message_after(delay)
             raise WaitsInPlace(delay)
         if sends_itself:
-            # First the new message; returning acknowledges the old one. A crash in between leaves a job that is due.
+            # Send the new message before returning acknowledges the old one. After a crash in between, the job is due.
             dispatch.send(self.queue, written.job, delay=delay)
 
     def _end_job(self, transition: Transition, changes: Mapping[str, Any]) -> None:
@@ -163,7 +163,7 @@ class ClaimedJob:
         failure = changes.get("failure")
         log(
             f"job.{transition.name}" if applied else "job.stale_write",
-            f"the job is {transition.target}" if applied else f"{transition.name} did not land",
+            f"the job is {transition.target}" if applied else f"{transition.name} was refused: the row changed",
             code=failure.code if failure else None,
             **(written.job or self.record).log_fields,
         )

@@ -40,10 +40,10 @@ class Worker:
         return self.services.settings
 
     def handle(self, message: Message, stop_at: datetime | None = None) -> None:
-        """Do what the message asks for, until `stop_at` at the latest. Returning acknowledges the message.
+        """Run the job of a message, until `stop_at` at the latest. Returning acknowledges the message.
 
-        Raises `NoTimeLeft`, `UnknownJob`, `WaitsInPlace` and the stores' errors: then the message comes back, and ends
-        in the dead-letter queue if that happens too often.
+        Raises `NoTimeLeft`, `UnknownJob`, `WaitsInPlace` and the stores' errors. Then the message comes back. If that
+        happens too often, it ends in the dead-letter queue.
         """
         if stop_at is not None and self.clock.now() >= stop_at:
             raise NoTimeLeft(message.job.job_id)

@@ -142,9 +142,8 @@ class GeminiModel:
             options = types.HttpOptions(
                 base_url=self._base_url,
                 httpx_client=http,
-                httpx_async_client=httpx2.AsyncClient(
-                    verify=self._tls
-                ),  # without it, the client makes a second TLS context
+                # Without this argument the client makes a second TLS context.
+                httpx_async_client=httpx2.AsyncClient(verify=self._tls),
                 async_client_args={"ssl": self._tls},
             )
             yield genai.Client(api_key=key, vertexai=False, http_options=options)
