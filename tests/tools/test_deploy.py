@@ -226,6 +226,6 @@ def test_nothing_follows_a_step_that_fails(
 ) -> None:
     monkeypatch.setenv("FAILS", step)
     assert deploy.main(["deploy", "staging"]) == 1
-    assert capsys.readouterr().err == f"`terraform {step}` failed.\n"
+    assert capsys.readouterr().err == f"`terraform {step}` failed: see its output above.\n"
     assert calls(repository)[-1].startswith(f"staging {step} ")
     assert smoked == []
