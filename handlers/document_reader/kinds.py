@@ -78,7 +78,7 @@ def detect_kind(content: bytes, name: str) -> Kind:
         return kind
     found = kind if isinstance(kind, str) else _described(kind)
     if expected:
-        message = f"is {found}, but its name says {expected}: upload another file, or correct its extension"
+        message = f"is {found}, but its name says {expected}: correct the file or its name"
         raise UnreadableError("document_type_mismatch", message)
     raise UnreadableError("document_unsupported", f"is {found}; {_SUPPORTED}")
 

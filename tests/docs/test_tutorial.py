@@ -55,7 +55,7 @@ def test_a_text_with_the_ending_of_a_pdf_fails_before_a_model_is_asked() -> None
     model = ScriptedModel()
     ran = run(executed(PAGE)["meeting_notes"], model, document=("notes.pdf", b"Actions: none"))
     assert ran.job.failure is not None
-    shown = f"│ code      │ {ran.job.failure.code:<48} │\n│ message   │ {ran.job.failure.message:<48} │"
+    shown = f"│ code      │ {ran.job.failure.code:<70} │\n│ message   │ {ran.job.failure.message:<70} │"
     assert shown in (REPOSITORY / PAGE).read_text("utf-8")
     assert model.questions == []
 
