@@ -5,7 +5,6 @@ Lambda has, and dies as it does there.
 """
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from cloud.stand_in import StandIn
 from tests.handlers.aws import create_job_table
 from tests.handlers.events import http_event, sqs_record
 from tests.runtime.lambda_runtime import Answer, Function, LambdaRuntime
+from tests.system.watching import until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LEASE_S = 1.0
@@ -102,10 +102,7 @@ class SmallStack:
 
     def sweep_until(self, step: str) -> None:
         """Sweep until a sweep has taken this step: the lease must be over first."""
-        deadline = time.monotonic() + 10 * LEASE_S
-        while not self.sweeper.invoke({}).value.get(step):
-            assert time.monotonic() < deadline, f"no {step} within {10 * LEASE_S:g} s"
-            time.sleep(LEASE_S / 10)
+        until(lambda: self.sweeper.invoke({}).value.get(step))
 
 
 def function(connection: Connection, task_root: Path, name: str, *, timeout_s: float, memory_mb: int) -> Function:
