@@ -3,8 +3,9 @@
 from functools import cache
 from typing import Any
 
-from analysis_jobs import observability, settings, wiring
-from analysis_jobs.http import Api
+from analysis_jobs import wiring
+from analysis_jobs.api.routes import Api
+from analysis_jobs.base import observability, settings
 
 
 @cache

@@ -3,8 +3,9 @@
 from functools import cache
 from typing import Any
 
-from analysis_jobs import observability, settings, wiring
-from analysis_jobs.sweep import Sweeper
+from analysis_jobs import wiring
+from analysis_jobs.base import observability, settings
+from analysis_jobs.sweeper.sweeper import Sweeper
 
 
 @cache

@@ -4,9 +4,10 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from analysis_jobs import observability, settings, wiring
-from analysis_jobs.batch import Record, handle_batch
-from analysis_jobs.work import Message, Worker
+from analysis_jobs import wiring
+from analysis_jobs.base import observability, settings
+from analysis_jobs.worker.batch import Record, handle_batch
+from analysis_jobs.worker.worker import Message, Worker
 
 
 @cache

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS book_analyses (
 );
 CREATE INDEX IF NOT EXISTS book_analyses_by_book ON book_analyses (tenant, book_id, analysed_at);
 
--- The library's, as in analysis_jobs/postgres_schema.sql: which effect of which job is done.
+-- The library's, as in analysis_jobs/postgres/schema.sql: which effect of which job is done.
 CREATE TABLE IF NOT EXISTS analysis_jobs_effects (
     tenant  text        NOT NULL,
     job_id  text        NOT NULL,

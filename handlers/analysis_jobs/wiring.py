@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import boto3
 from botocore.config import Config
 
-from analysis_jobs.analysis import Analyses, load_analyses
-from analysis_jobs.clock import SystemClock
+from analysis_jobs.authoring.analysis import Analyses, load_analyses
+from analysis_jobs.base.clock import SystemClock
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.settings import EventSettings, Settings, variable
 from analysis_jobs.documents.reader import DocumentReader, ReaderLimits
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.settings import EventSettings, Settings, variable
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
-from analysis_jobs.submission import Intake
-from analysis_jobs.sweep import Sweeper
+from analysis_jobs.submission.service import Intake
+from analysis_jobs.sweeper.sweeper import Sweeper
 
 if TYPE_CHECKING:
-    from analysis_jobs.events import Publisher
-    from analysis_jobs.http import Api
-    from analysis_jobs.work import Worker
+    from analysis_jobs.api.routes import Api
+    from analysis_jobs.events.publisher import Publisher
+    from analysis_jobs.worker.worker import Worker
 
 # boto3's defaults for retries have changed between versions, so they are said: three requests, 10 s each at most.
 _STORE_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
@@ -59,18 +59,18 @@ def _in_these_lanes(analyses: Analyses, settings: Settings) -> Analyses:
 
 def api(settings: Settings) -> Api:
     """Return the HTTP API."""
-    from analysis_jobs.http import Api  # noqa: PLC0415 - only this function pays for the resolver's import
+    from analysis_jobs.api.routes import Api  # noqa: PLC0415 - only this function pays for the resolver's import
 
     return Api.build(intake(settings), settings.tenant_claim)
 
 
 def worker(settings: Settings) -> Worker:
     """Return what runs jobs."""
-    from analysis_jobs.bedrock import BedrockModel  # noqa: PLC0415 - only the worker asks models
+    from analysis_jobs.base.secrets import AwsSecrets, Secrets  # noqa: PLC0415
+    from analysis_jobs.llm.bedrock import BedrockModel  # noqa: PLC0415 - only the worker asks models
+    from analysis_jobs.llm.router import Vendors  # noqa: PLC0415
     from analysis_jobs.prompts import DynamoPromptStore  # noqa: PLC0415
-    from analysis_jobs.secrets import AwsSecrets, Secrets  # noqa: PLC0415
-    from analysis_jobs.vendors import Vendors  # noqa: PLC0415
-    from analysis_jobs.work import Worker  # noqa: PLC0415
+    from analysis_jobs.worker.worker import Worker  # noqa: PLC0415
 
     accepted = intake(settings)
     aws = AwsSecrets(lambda: _client("secretsmanager"), lambda: _client("ssm"))
@@ -108,8 +108,8 @@ def sweeper(settings: Settings) -> Sweeper:
 
 def publisher(settings: EventSettings) -> Publisher:
     """Return what publishes events."""
-    from analysis_jobs.events import Publisher  # noqa: PLC0415 - only the events function publishes
-    from analysis_jobs.stores.channels import EventBridgeBus, SnsTopic, SqsSetAside  # noqa: PLC0415
+    from analysis_jobs.events.channels import EventBridgeBus, SnsTopic, SqsSetAside  # noqa: PLC0415
+    from analysis_jobs.events.publisher import Publisher  # noqa: PLC0415 - only the events function publishes
 
     topic = settings.notice_topic_arn
     return Publisher(

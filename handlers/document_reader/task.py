@@ -48,7 +48,7 @@ class NotPackagedError(Exception):
 
 @contextmanager
 def extra(name: str) -> "Iterator[None]":
-    """Say that what is imported within comes with the extra `name`; see `analysis_jobs.extras`."""
+    """Say that what is imported within comes with the extra `name`; see `analysis_jobs.base.extras`."""
     try:
         yield
     except ModuleNotFoundError as error:

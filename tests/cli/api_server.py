@@ -12,8 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from analysis_jobs.clock import rfc3339
-from analysis_jobs.ids import first_id_at, new_id
+from analysis_jobs.base.clock import rfc3339
+from analysis_jobs.base.ids import first_id_at, new_id
 
 START = datetime(2026, 5, 4, 12, tzinfo=UTC)
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from analysis_jobs.base.clock import ManualClock, SystemClock
 from analysis_jobs.cli.client import Client
 from analysis_jobs.cli.main import main
-from analysis_jobs.clock import ManualClock, SystemClock
 from tests.cli.api_server import ApiServer, serving, token_of
 
 

@@ -11,16 +11,16 @@ from typing import Any
 import boto3
 import pytest
 
-from analysis_jobs.analysis import Analyses, Analysis
-from analysis_jobs.bedrock import BedrockModel
-from analysis_jobs.clock import SystemClock
+from analysis_jobs.authoring.analysis import Analyses, Analysis
+from analysis_jobs.base.clock import SystemClock
+from analysis_jobs.base.ids import new_id
 from analysis_jobs.documents import upload_key
-from analysis_jobs.ids import new_id
+from analysis_jobs.jobs.record import Payload
+from analysis_jobs.jobs.tiers import Asked
+from analysis_jobs.llm.bedrock import BedrockModel
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.record import Payload
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.tiers import Asked
-from analysis_jobs.work import Message, Worker
+from analysis_jobs.worker.worker import Message, Worker
 from cloud.stand_in import StandIn
 from provider_mirror import terraform_environment
 from tests.handlers.builders import QUEUE_ARN, a_job, some_settings

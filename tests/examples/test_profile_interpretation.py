@@ -13,16 +13,16 @@ from uuid import uuid4
 
 import pytest
 
-from analysis_jobs.admission import Outcome
-from analysis_jobs.analysis import load_analyses
+from analysis_jobs.authoring.analysis import load_analyses
+from analysis_jobs.base.clock import SystemClock
+from analysis_jobs.base.settings import Settings
 from analysis_jobs.cli.client import UnreachableError
-from analysis_jobs.clock import SystemClock
-from analysis_jobs.doorkeeper import Answer
-from analysis_jobs.settings import Settings
+from analysis_jobs.jobs.admission import Outcome
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
-from analysis_jobs.submission import Intake, Submission
+from analysis_jobs.submission.admission_service import Answer
+from analysis_jobs.submission.service import Intake, Submission
 from cloud.client import ApiError
 from cloud.deployed import Deployed
 from cloud.local_cloud import REPOSITORY

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from threading import Event, Lock, Thread
 from typing import Any
 
-from analysis_jobs.clock import ManualClock
+from analysis_jobs.base.clock import ManualClock
 
 
 class Killed(BaseException):

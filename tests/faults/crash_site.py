@@ -18,20 +18,21 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
 from moto.sqs import models as moto_sqs
 
-from analysis_jobs import heartbeat, ids
-from analysis_jobs.bedrock import BedrockModel
-from analysis_jobs.clock import to_ms
-from analysis_jobs.control import Control
-from analysis_jobs.problems import Problem
+from analysis_jobs.api.problems import Problem
+from analysis_jobs.base import ids
+from analysis_jobs.base.clock import to_ms
+from analysis_jobs.jobs.record import JobKey, JobRecord
+from analysis_jobs.jobs.tiers import Tiers
+from analysis_jobs.llm.bedrock import BedrockModel
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.record import JobKey, JobRecord
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
-from analysis_jobs.submission import Intake, Submission
-from analysis_jobs.sweep import Sweeper
-from analysis_jobs.tiers import Tiers
-from analysis_jobs.work import Message, Worker
+from analysis_jobs.submission.control import Control
+from analysis_jobs.submission.service import Intake, Submission
+from analysis_jobs.sweeper.sweeper import Sweeper
+from analysis_jobs.worker import heartbeat
+from analysis_jobs.worker.worker import Message, Worker
 from cloud.stand_in.eventstream import CONTENT_TYPE, event
 from tests.faults.baton import Actor, Baton, Killed, Process, TurnClock
 from tests.faults.world import TIERS, analyses, tier_of

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from analysis_jobs.record import MAX_HISTORY, JobRecord
+from analysis_jobs.jobs.record import MAX_HISTORY, JobRecord
 from tests.faults.ledger import ALONE, Ledger, Life, Write, stands_in_order
 
 LEASE = timedelta(seconds=60)

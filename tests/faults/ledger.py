@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from analysis_jobs.record import JobKey, JobRecord
+from analysis_jobs.jobs.record import JobKey, JobRecord
 from tests.faults.baton import Process
 
 

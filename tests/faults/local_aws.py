@@ -23,17 +23,18 @@ from unittest.mock import patch
 
 import boto3
 
-from analysis_jobs import settings as configuration
-from analysis_jobs import submission, wiring
-from analysis_jobs.analysis import load_analyses
-from analysis_jobs.clock import SystemClock
-from analysis_jobs.control import Control
-from analysis_jobs.record import JobKey, JobRecord
+from analysis_jobs import wiring
+from analysis_jobs.authoring.analysis import load_analyses
+from analysis_jobs.base import settings as configuration
+from analysis_jobs.base.clock import SystemClock
+from analysis_jobs.jobs.record import JobKey, JobRecord
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.items import from_item
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
-from analysis_jobs.submission import Intake, Submission
+from analysis_jobs.submission import service as submission
+from analysis_jobs.submission.control import Control
+from analysis_jobs.submission.service import Intake, Submission
 from cloud import ministack
 from cloud.certificates import certificates
 from cloud.connection import Connection

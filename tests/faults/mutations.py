@@ -7,12 +7,16 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
-from analysis_jobs import attempt, claims, control, doorkeeper, sweep, work
-from analysis_jobs import transitions as table
-from analysis_jobs.admission import Admission, Rate, Verdict, decide
-from analysis_jobs.record import Changes
+from analysis_jobs.jobs import transitions as table
+from analysis_jobs.jobs.admission import Admission, Rate, Verdict, decide
+from analysis_jobs.jobs.record import Changes
+from analysis_jobs.jobs.transitions import Guard, Status, Transition
 from analysis_jobs.stores.memory import MemoryJobStore
-from analysis_jobs.transitions import Guard, Status, Transition
+from analysis_jobs.submission import admission_service as doorkeeper
+from analysis_jobs.submission import control
+from analysis_jobs.sweeper import sweeper as sweep
+from analysis_jobs.worker import attempt, claims
+from analysis_jobs.worker import worker as work
 from tests.faults import races, scenes
 
 type Mutation = Callable[[], AbstractContextManager[object]]

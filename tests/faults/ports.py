@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from analysis_jobs.admission import Gate, Passage, Standing
-from analysis_jobs.errors import Defer, Fail, Retry
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.model import Question, Reply
-from analysis_jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Usage
+from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.base.errors import Defer, Fail, Retry
+from analysis_jobs.jobs.admission import Gate, Passage, Standing
+from analysis_jobs.jobs.ports import Created, Existing, JobStore, Landed, Overtaken, Refused, Superseded
+from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Usage
+from analysis_jobs.jobs.tiers import Turn
+from analysis_jobs.jobs.transitions import Transition
+from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.stores.memory import MemoryArtifactStore
-from analysis_jobs.stores.ports import Created, Existing, JobStore, Landed, Overtaken, Refused, Superseded
-from analysis_jobs.tiers import Turn
-from analysis_jobs.transitions import Transition
 from tests.faults.baton import Baton, Process, TurnClock
 from tests.faults.invariants import answer
 from tests.faults.ledger import Ledger

@@ -11,18 +11,18 @@ import pytest
 from moto import mock_aws
 
 from analysis_jobs import Analysis, Job
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.model import Question, Reply
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base.settings import Settings
+from analysis_jobs.jobs.transitions import Status
+from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.settings import Settings
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.items import Item
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
-from analysis_jobs.submission import Intake, Submission
-from analysis_jobs.sweep import Sweeper
-from analysis_jobs.transitions import Status
-from analysis_jobs.work import Message, Worker
+from analysis_jobs.submission.service import Intake, Submission
+from analysis_jobs.sweeper.sweeper import Sweeper
+from analysis_jobs.worker.worker import Message, Worker
 from tests.faults.capacity import size, write_units
 from tests.faults.figures import record
 from tests.handlers.aws import REGION, client, create_job_table

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis_jobs.transitions import Status
+from analysis_jobs.jobs.transitions import Status
 from tests.faults.audit import broken_rules, crash_waits
 from tests.faults.figures import record
 from tests.faults.local_aws import LocalAws

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from analysis_jobs.record import JobKey
-from analysis_jobs.transitions import Status
+from analysis_jobs.jobs.record import JobKey
+from analysis_jobs.jobs.transitions import Status
 from tests.faults.audit import broken_rules
 from tests.faults.figures import record
 from tests.faults.local_aws import LocalAws

@@ -5,8 +5,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from analysis_jobs.record import JobKey
-from analysis_jobs.transitions import Status
+from analysis_jobs.jobs.record import JobKey
+from analysis_jobs.jobs.transitions import Status
 from tests.faults.audit import broken_rules, calls_by_job
 from tests.faults.figures import record
 from tests.faults.local_aws import BUCKET, TABLE, TENANT, LocalAws

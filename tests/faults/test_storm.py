@@ -5,8 +5,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from analysis_jobs.record import JobRecord
-from analysis_jobs.transitions import Status
+from analysis_jobs.jobs.record import JobRecord
+from analysis_jobs.jobs.transitions import Status
 from tests.faults.audit import bound_of_calls, broken_rules, calls_by_job, crash_waits
 from tests.faults.figures import record
 from tests.faults.local_aws import LocalAws

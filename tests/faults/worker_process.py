@@ -26,8 +26,10 @@ from botocore.config import Config
 
 import sweeper
 import worker
-from analysis_jobs import decisions, sweep, wiring
-from analysis_jobs import submission as _submission  # noqa: F401 - imported here, once, for all forks
+from analysis_jobs import wiring
+from analysis_jobs.submission import service as _submission  # noqa: F401 - imported here, once, for all forks
+from analysis_jobs.sweeper import sweeper as sweep
+from analysis_jobs.worker import retry_policy as decisions
 from cloud import ministack
 from tests.faults import analyses as _analyses  # noqa: F401 - as above
 

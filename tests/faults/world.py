@@ -8,17 +8,19 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from analysis_jobs import Admission, Analysis, Job, heartbeat, ids
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.control import Control
-from analysis_jobs.problems import Problem
+from analysis_jobs import Admission, Analysis, Job
+from analysis_jobs.api.problems import Problem
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base import ids
+from analysis_jobs.jobs.ports import JobStore
+from analysis_jobs.jobs.record import JobKey
+from analysis_jobs.jobs.tiers import Asked, Tiers
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.record import JobKey
-from analysis_jobs.stores.ports import JobStore
-from analysis_jobs.submission import Intake, Submission
-from analysis_jobs.sweep import Sweeper
-from analysis_jobs.tiers import Asked, Tiers
-from analysis_jobs.work import Message, Worker
+from analysis_jobs.submission.control import Control
+from analysis_jobs.submission.service import Intake, Submission
+from analysis_jobs.sweeper.sweeper import Sweeper
+from analysis_jobs.worker import heartbeat
+from analysis_jobs.worker.worker import Message, Worker
 from tests.faults.baton import Actor, Baton, Process, TurnClock, run
 from tests.faults.invariants import LEASE, Invariants, call_bound
 from tests.faults.ledger import ALONE, Ledger

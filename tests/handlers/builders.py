@@ -9,19 +9,19 @@ from typing import Any
 from pydantic import BaseModel
 
 from analysis_jobs import Analysis
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.ids import new_id
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.model import Question, Reply
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.ids import new_id
+from analysis_jobs.base.settings import Settings
+from analysis_jobs.jobs.ports import Landed
+from analysis_jobs.jobs.record import Changes, JobKey, JobRecord, Payload, Usage
+from analysis_jobs.jobs.transitions import CLAIM, Status
+from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.record import Changes, JobKey, JobRecord, Payload, Usage
-from analysis_jobs.settings import Settings
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.stores.ports import Landed
-from analysis_jobs.sweep import Sweeper
-from analysis_jobs.transitions import CLAIM, Status
-from analysis_jobs.work import Message, Worker
+from analysis_jobs.sweeper.sweeper import Sweeper
+from analysis_jobs.worker.worker import Message, Worker
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -11,20 +11,20 @@ from typing import Any
 import boto3
 from psycopg.rows import dict_row
 
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.bedrock import BedrockModel
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.control import Control
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.ids import new_id
+from analysis_jobs.base.secrets import Secrets
 from analysis_jobs.documents import upload_key
 from analysis_jobs.documents.reader import DocumentReader
-from analysis_jobs.ids import new_id
-from analysis_jobs.model import Model
-from analysis_jobs.postgres_connections import CONNECTIONS
+from analysis_jobs.jobs.record import JobKey, JobRecord, Payload
+from analysis_jobs.llm.bedrock import BedrockModel
+from analysis_jobs.llm.model import Model
+from analysis_jobs.postgres.connections import CONNECTIONS
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.record import JobKey, JobRecord, Payload
-from analysis_jobs.secrets import Secrets
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.work import Message, Worker
+from analysis_jobs.submission.control import Control
+from analysis_jobs.worker.worker import Message, Worker
 from cloud.postgres import Login, PostgreSQL
 from credential_extraction import credential_extraction
 from tests.handlers.builders import QUEUE_ARN, a_job, some_settings

@@ -11,20 +11,20 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from analysis_jobs import postgres
-from analysis_jobs.checkpoints import Checkpoints
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.job import Job, Workbench
-from analysis_jobs.postgres import Attempting, Database
-from analysis_jobs.postgres_connections import Connections, Source
+from analysis_jobs.authoring.checkpoints import Checkpoints
+from analysis_jobs.authoring.job import Job, Workbench
+from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.secrets import Secrets
+from analysis_jobs.postgres import database as postgres
+from analysis_jobs.postgres.connections import Connections, Source
+from analysis_jobs.postgres.database import Attempting, Database
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.secrets import Secrets
 from analysis_jobs.stores.memory import MemoryArtifactStore
 from cloud.postgres import Login, PostgreSQL
 from tests.handlers.builders import ScriptedModel, a_job
 
-SCHEMA = Path(postgres.__file__).with_name("postgres_schema.sql").read_text(encoding="utf-8")
+SCHEMA = Path(postgres.__file__).with_name("schema.sql").read_text(encoding="utf-8")
 SECRET = "DATABASE_SECRET"
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:books-AbCdEf"
 _numbers = count(1)

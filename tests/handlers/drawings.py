@@ -8,12 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.model import Question, Reply
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.jobs.record import JobKey, Usage
+from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.record import JobKey, Usage
-from analysis_jobs.work import Message, Worker
+from analysis_jobs.worker.worker import Message, Worker
 from cloud.stand_in.answers import Conversation
 from cloud.stand_in.filling import fill
 from drawing_schedule import drawing_schedule

@@ -8,17 +8,17 @@ from typing import Any
 from unittest.mock import patch
 
 import api
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.clock import ManualClock, rfc3339
-from analysis_jobs.control import Control
-from analysis_jobs.http import Api
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.model import Question, Reply
+from analysis_jobs.api.routes import Api
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.base.clock import ManualClock, rfc3339
+from analysis_jobs.jobs.record import JobKey, JobRecord, Usage
+from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.record import JobKey, JobRecord, Usage
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.submission import Intake
-from analysis_jobs.work import Message, Worker
+from analysis_jobs.submission.control import Control
+from analysis_jobs.submission.service import Intake
+from analysis_jobs.worker.worker import Message, Worker
 from profile_interpretation import profile_interpretation
 from tests.handlers.builders import QUEUE_ARN, SECOND, START, some_settings
 from tests.handlers.events import Answer, call

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.events import JobEvent, Publisher, event_of
-from analysis_jobs.record import HistoryEntry, JobRecord
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.events.publisher import JobEvent, Publisher, event_of
+from analysis_jobs.jobs.record import HistoryEntry, JobRecord
+from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.stores.items import job_item_key, to_item
-from analysis_jobs.transitions import Status
 from tests.handlers.aws import REGION
 from tests.handlers.builders import START, a_job
 

@@ -7,7 +7,8 @@ import pytest
 from pydantic import BaseModel
 
 from analysis_jobs import Admission, Analysis, NewItems, Rate, Trigger
-from analysis_jobs.admission import (
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.jobs.admission import (
     Analysed,
     Gate,
     Outcome,
@@ -17,9 +18,8 @@ from analysis_jobs.admission import (
     decide,
     passage,
 )
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.record import JobRecord
-from analysis_jobs.transitions import Status
+from analysis_jobs.jobs.record import JobRecord
+from analysis_jobs.jobs.transitions import Status
 from tests.handlers.builders import MILLISECOND, MINUTE, SECOND, START, Value, a_job
 
 HOUR = timedelta(hours=1)

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from analysis_jobs.admission import Admission, Analysed, Gate, Outcome, Passage, Rate, Standing, passage
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.record import Changes, IdempotencyKey, JobRecord, pointer_until
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.jobs.admission import Admission, Analysed, Gate, Outcome, Passage, Rate, Standing, passage
+from analysis_jobs.jobs.ports import Created, Existing, JobStore, Landed, Overtaken, Refused, Superseded
+from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobRecord, pointer_until
+from analysis_jobs.jobs.transitions import CANCEL, Status
 from analysis_jobs.stores.dynamo import DynamoJobStore
-from analysis_jobs.stores.ports import Created, Existing, JobStore, Landed, Overtaken, Refused, Superseded
-from analysis_jobs.transitions import CANCEL, Status
 from tests.handlers.builders import MINUTE, SECOND, START, a_job
 
 HOUR = timedelta(hours=1)

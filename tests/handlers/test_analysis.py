@@ -9,8 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 from analysis_jobs import Analysis
-from analysis_jobs.analysis import Analyses, load_analyses
-from analysis_jobs.errors import ConfigurationError
+from analysis_jobs.authoring.analysis import Analyses, load_analyses
+from analysis_jobs.base.errors import ConfigurationError
 
 
 class Book(BaseModel):

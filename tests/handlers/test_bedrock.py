@@ -12,11 +12,11 @@ import pytest
 from botocore.config import Config
 
 from analysis_jobs import Defer, Fail, Retry, wiring
-from analysis_jobs.bedrock import BedrockModel
-from analysis_jobs.errors import JobError, Stopped
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.model import Question, Reply, Tool
-from analysis_jobs.record import Usage
+from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.base.errors import JobError, Stopped
+from analysis_jobs.jobs.record import Usage
+from analysis_jobs.llm.bedrock import BedrockModel
+from analysis_jobs.llm.model import Question, Reply, Tool
 from cloud.stand_in import StandIn
 
 MODEL_ID = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"

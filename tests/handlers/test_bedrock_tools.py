@@ -10,10 +10,10 @@ from botocore.exceptions import ClientError, EventStreamError
 from pydantic import BaseModel
 
 from analysis_jobs import Fail, Job
-from analysis_jobs.bedrock import BedrockModel
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.model import Question, Tool
-from analysis_jobs.record import Usage
+from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.jobs.record import Usage
+from analysis_jobs.llm.bedrock import BedrockModel
+from analysis_jobs.llm.model import Question, Tool
 from cloud.stand_in import StandIn
 from tests.handlers.builders import Shop, Value
 from tests.handlers.events import logged

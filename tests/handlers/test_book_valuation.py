@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.clock import ManualClock
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.ids import new_id
+from analysis_jobs.base.secrets import Secrets
 from analysis_jobs.documents import upload_key
-from analysis_jobs.ids import new_id
-from analysis_jobs.model import Model, Question, Reply
-from analysis_jobs.postgres_connections import CONNECTIONS
+from analysis_jobs.jobs.record import JobKey, JobRecord, Payload, Usage
+from analysis_jobs.jobs.transitions import Status
+from analysis_jobs.llm.model import Model, Question, Reply
+from analysis_jobs.postgres.connections import CONNECTIONS
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.record import JobKey, JobRecord, Payload, Usage
-from analysis_jobs.secrets import Secrets
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.transitions import Status
-from analysis_jobs.work import Message, Worker
+from analysis_jobs.worker.worker import Message, Worker
 from book_models import Appraisal, Book, Valuation, described
 from book_valuation import APPRAISER, book_valuation
 from cloud.postgres import Login, PostgreSQL

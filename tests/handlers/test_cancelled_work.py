@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Job, Retry
-from analysis_jobs.control import Control
-from analysis_jobs.transitions import Status
+from analysis_jobs.jobs.transitions import Status
+from analysis_jobs.submission.control import Control
 from tests.handlers.builders import MINUTE, SECOND, START, Book, ScriptedModel, Shop, Value, heartbeat_lives, says
 
 EVERY = 15 * SECOND

@@ -11,10 +11,10 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from analysis_jobs import Fail
-from analysis_jobs.checkpoints import MAX_NAMES, MISSING, Checkpoints, restored
-from analysis_jobs.errors import Stopped
-from analysis_jobs.payloads import MAX_PAYLOAD_BYTES
-from analysis_jobs.record import JobRecord
+from analysis_jobs.authoring.checkpoints import MAX_NAMES, MISSING, Checkpoints, restored
+from analysis_jobs.base.errors import Stopped
+from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
+from analysis_jobs.jobs.record import JobRecord
 from analysis_jobs.stores.memory import MemoryArtifactStore
 from tests.handlers.builders import a_processing_job
 

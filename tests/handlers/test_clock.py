@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from analysis_jobs.clock import ManualClock, SystemClock, from_ms, rfc3339, to_ms
+from analysis_jobs.base.clock import ManualClock, SystemClock, from_ms, rfc3339, to_ms
 from tests.handlers.builders import MILLISECOND, MINUTE, SECOND, START, eventually
 
 

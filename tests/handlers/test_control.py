@@ -8,15 +8,12 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Analysis, Job
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.control import Control
-from analysis_jobs.problems import Problem
-from analysis_jobs.record import MAX_HISTORY, Changes, HistoryEntry, JobFailure, JobKey, JobRecord
-from analysis_jobs.stores.memory import MemoryQueue
-from analysis_jobs.stores.ports import JobStore, Landed, Refused
-from analysis_jobs.sweep import SEND_GRACE, Sweeper
-from analysis_jobs.transitions import (
+from analysis_jobs.api.problems import Problem
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.jobs.ports import JobStore, Landed, Refused
+from analysis_jobs.jobs.record import MAX_HISTORY, Changes, HistoryEntry, JobFailure, JobKey, JobRecord
+from analysis_jobs.jobs.transitions import (
     BEAT,
     CANCEL,
     CLAIM,
@@ -29,6 +26,9 @@ from analysis_jobs.transitions import (
     Status,
     Transition,
 )
+from analysis_jobs.stores.memory import MemoryQueue
+from analysis_jobs.submission.control import Control
+from analysis_jobs.sweeper.sweeper import SEND_GRACE, Sweeper
 from tests.handlers.builders import (
     MINUTE,
     NOTHING,

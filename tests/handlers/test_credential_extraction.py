@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from analysis_jobs.batch import KeepMessage
 from analysis_jobs.documents import Reading
 from analysis_jobs.documents.reader import DocumentReader
-from analysis_jobs.model import Reply
-from analysis_jobs.record import Usage
-from analysis_jobs.transitions import Status
+from analysis_jobs.jobs.record import Usage
+from analysis_jobs.jobs.transitions import Status
+from analysis_jobs.llm.model import Reply
+from analysis_jobs.worker.batch import KeepMessage
 from cloud.postgres import PostgreSQL
 from cloud.stand_in import StandIn
 from credential_template import fields_by_labels, kind_by_marks

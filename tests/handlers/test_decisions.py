@@ -19,10 +19,10 @@ from botocore.exceptions import (
 )
 from pydantic import BaseModel, ValidationError
 
-from analysis_jobs.decisions import Action, Decision, backoff, decide, model_error
-from analysis_jobs.errors import ConfigurationError, Defer, Fail, JobError, Retry
-from analysis_jobs.record import JobFailure
-from analysis_jobs.stores.ports import NotFound
+from analysis_jobs.base.errors import ConfigurationError, Defer, Fail, JobError, Retry
+from analysis_jobs.jobs.ports import NotFound
+from analysis_jobs.jobs.record import JobFailure
+from analysis_jobs.worker.retry_policy import Action, Decision, backoff, decide, model_error
 from tests.handlers.builders import MINUTE, SECOND
 
 

@@ -93,7 +93,7 @@ BOMBS = {
 _MEASURED = """
 import json, resource, sys
 from analysis_jobs.documents.reader import DocumentReader, ReaderLimits, require_text
-from analysis_jobs.errors import Fail
+from analysis_jobs.base.errors import Fail
 name = sys.argv[1]
 reader = DocumentReader(ReaderLimits(memory_mb=int(sys.argv[2])))
 try:

@@ -11,10 +11,10 @@ from fpdf import FPDF
 from PIL import Image
 
 from analysis_jobs import Fail
+from analysis_jobs.base.errors import CancelAsked, ConfigurationError
+from analysis_jobs.base.extras import MissingExtraError
 from analysis_jobs.documents import Page, Reading, child
 from analysis_jobs.documents.reader import DocumentReader, OcrEngine, ReaderLimits
-from analysis_jobs.errors import CancelAsked, ConfigurationError
-from analysis_jobs.extras import MissingExtraError
 from document_reader.task import Limits, Task
 from tests.handlers.office import picture, repacked, scanned_pdf, word, workbook, written_on
 from tests.handlers.pdfs import REPOSITORY, pdf

@@ -11,7 +11,7 @@ import pypdfium2
 import pytest
 
 from analysis_jobs import Retry
-from analysis_jobs.clock import ManualClock
+from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.stores.memory import MemoryJobStore
 from drawing_schedule import drawing_schedule
 from drawing_stages import JUDGE, READER

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.payloads import MAX_INLINE_BYTES
-from analysis_jobs.record import MAX_HISTORY, HistoryEntry, IdempotencyKey, JobFailure, Listing, Payload
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.jobs.payloads import MAX_INLINE_BYTES
+from analysis_jobs.jobs.ports import Created, Existing
+from analysis_jobs.jobs.record import MAX_HISTORY, HistoryEntry, IdempotencyKey, JobFailure, Listing, Payload
+from analysis_jobs.jobs.transitions import CLAIM, Status
 from analysis_jobs.stores.dynamo import DynamoJobStore
-from analysis_jobs.stores.ports import Created, Existing
-from analysis_jobs.submission import Submission
-from analysis_jobs.transitions import CLAIM, Status
+from analysis_jobs.submission.service import Submission
 from tests.handlers.builders import MINUTE, NOTHING, START, a_job
 
 KEY = IdempotencyKey("d1", "b1", START + MINUTE)

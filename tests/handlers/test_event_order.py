@@ -4,9 +4,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from analysis_jobs.events import MAX_CALL_BYTES, MAX_CALL_EVENTS, JobEvent
-from analysis_jobs.record import JobFailure
-from analysis_jobs.transitions import Status
+from analysis_jobs.events.publisher import MAX_CALL_BYTES, MAX_CALL_EVENTS, JobEvent
+from analysis_jobs.jobs.record import JobFailure
+from analysis_jobs.jobs.transitions import Status
 from tests.handlers.builders import a_job
 from tests.handlers.events import logged
 from tests.handlers.streams import (

@@ -13,17 +13,17 @@ import pytest
 from moto import mock_aws
 
 import events
-from analysis_jobs import observability
-from analysis_jobs.clock import ManualClock, rfc3339
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.events import event_of
-from analysis_jobs.record import MAX_HISTORY, Changes, HistoryEntry, IdempotencyKey, JobFailure, JobRecord, Payload
-from analysis_jobs.settings import events_from_environment
-from analysis_jobs.stores.channels import EventBridgeBus, SnsTopic
+from analysis_jobs.base import observability
+from analysis_jobs.base.clock import ManualClock, rfc3339
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.settings import events_from_environment
+from analysis_jobs.events.channels import EventBridgeBus, SnsTopic
+from analysis_jobs.events.publisher import event_of
+from analysis_jobs.jobs.ports import Landed
+from analysis_jobs.jobs.record import MAX_HISTORY, Changes, HistoryEntry, IdempotencyKey, JobFailure, JobRecord, Payload
+from analysis_jobs.jobs.transitions import BEAT, CLAIM, DEFER, FAIL, RESEND, Status, Transition
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.items import job_item_key
-from analysis_jobs.stores.ports import Landed
-from analysis_jobs.transitions import BEAT, CLAIM, DEFER, FAIL, RESEND, Status, Transition
 from tests.handlers.aws import REGION, client, create_job_table
 from tests.handlers.builders import MINUTE, NOTHING, SECOND, START, a_job
 from tests.handlers.events import logged

@@ -4,11 +4,11 @@ import pytest
 from pydantic import BaseModel
 
 from analysis_jobs import Fail, Job, Retry
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.files import MAX_FILE_BYTES, MAX_FILES, Files, file_key, json_file
-from analysis_jobs.record import StoredFile
+from analysis_jobs.authoring.files import MAX_FILE_BYTES, MAX_FILES, Files, file_key, json_file
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.jobs.record import StoredFile
+from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.stores.memory import MemoryArtifactStore
-from analysis_jobs.transitions import Status
 from tests.handlers.attempts import Diary, run
 from tests.handlers.builders import SECOND, START, Book, Shop, Value, a_processing_job
 

@@ -7,10 +7,10 @@ from typing import Any, NoReturn
 import pytest
 
 from analysis_jobs import Job, Retry
-from analysis_jobs.payloads import load_json
-from analysis_jobs.record import MAX_HISTORY, HistoryEntry
-from analysis_jobs.timing import processed, waited
-from analysis_jobs.transitions import Status
+from analysis_jobs.jobs.payloads import load_json
+from analysis_jobs.jobs.record import MAX_HISTORY, HistoryEntry
+from analysis_jobs.jobs.timing import processed, waited
+from analysis_jobs.jobs.transitions import Status
 from tests.handlers.builders import MINUTE, SECOND, START, Book, Shop, Value, a_job
 
 

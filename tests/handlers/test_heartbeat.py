@@ -6,8 +6,8 @@ from threading import Event
 
 import pytest
 
-from analysis_jobs.errors import CancelAsked, OutOfTime, Stopped
-from analysis_jobs.heartbeat import Heartbeat
+from analysis_jobs.base.errors import CancelAsked, OutOfTime, Stopped
+from analysis_jobs.worker.heartbeat import Heartbeat
 from tests.handlers.builders import MILLISECOND, MINUTE, SECOND, START, SteppedClock, eventually, heartbeat_lives
 
 EVERY = 15 * SECOND

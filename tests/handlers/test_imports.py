@@ -56,11 +56,11 @@ _OURS = {"analysis_jobs", "document_reader", "rfp_analysis", *HANDLERS}
 _NOBODY = {"analysis_jobs.cli", "aws_xray_sdk", "cloud", "google", "httpx2", "moto", "pypdfium2", "pytest", "tests"}
 _EXTRAS = {"PIL", "defusedxml", "docx", "openpyxl", "psycopg", "tesserocr", "xlsxwriter"}
 _UNWANTED = {
-    "api": {"analysis_jobs.bedrock", "analysis_jobs.work", "analysis_jobs.heartbeat"},
-    "worker": {"analysis_jobs.http", "aws_lambda_powertools.event_handler"},
-    "sweeper": {"analysis_jobs.http", "analysis_jobs.bedrock", "analysis_jobs.work", "rfp_analysis"}
+    "api": {"analysis_jobs.llm.bedrock", "analysis_jobs.worker.worker", "analysis_jobs.worker.heartbeat"},
+    "worker": {"analysis_jobs.api.routes", "aws_lambda_powertools.event_handler"},
+    "sweeper": {"analysis_jobs.api.routes", "analysis_jobs.llm.bedrock", "analysis_jobs.worker.worker", "rfp_analysis"}
     | {"aws_lambda_powertools.event_handler"},
-    "events": {"analysis_jobs.http", "analysis_jobs.bedrock", "analysis_jobs.work", "rfp_analysis"}
+    "events": {"analysis_jobs.api.routes", "analysis_jobs.llm.bedrock", "analysis_jobs.worker.worker", "rfp_analysis"}
     | {"aws_lambda_powertools.event_handler"},
 }
 _LACKS = dict.fromkeys(HANDLERS, ("ANALYSES", "TABLE_NAME", "BUCKET_NAME", "QUEUE_URLS")) | {
@@ -74,7 +74,7 @@ def test_a_handler_that_is_ready_has_imported_nothing_that_it_does_not_use(handl
     assert imported & (_NOBODY | _UNWANTED[handler]) == set()
     distributions = {name.partition(".")[0] for name in imported if not name.startswith("_")}
     assert distributions - sys.stdlib_module_names - _OURS <= _OF_EVERY_PACKAGE
-    assert "analysis_jobs.settings" in imported
+    assert "analysis_jobs.base.settings" in imported
 
 
 @pytest.mark.parametrize("example", sorted(path.parent.name for path in EXAMPLES.glob("*/main.tf")))
@@ -131,7 +131,7 @@ def test_the_watch_sees_what_is_read() -> None:
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_without_its_environment_a_handler_says_what_is_missing(handler: str) -> None:
     program = (
-        f"import {handler}\nfrom analysis_jobs.errors import ConfigurationError\n"
+        f"import {handler}\nfrom analysis_jobs.base.errors import ConfigurationError\n"
         f"try:\n    {handler}._{handler}()\nexcept ConfigurationError as error:\n    print(error)"
     )
     said = _run(program)

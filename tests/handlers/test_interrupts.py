@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from analysis_jobs.interrupts import Breaker
+from analysis_jobs.base.cancellation import Breaker
 
 
 def test_what_is_armed_is_cut_when_it_trips() -> None:

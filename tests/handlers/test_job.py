@@ -9,15 +9,15 @@ import pytest
 from pydantic import BaseModel, Field
 
 from analysis_jobs import Fail, Job, Prompt, Retry
-from analysis_jobs.checkpoints import Checkpoints
+from analysis_jobs.authoring.checkpoints import Checkpoints
+from analysis_jobs.authoring.job import Workbench
+from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.base.errors import ConfigurationError, Defer, JobError, Stopped
+from analysis_jobs.base.ids import new_id
 from analysis_jobs.documents import upload_key
-from analysis_jobs.errors import ConfigurationError, Defer, JobError, Stopped
-from analysis_jobs.ids import new_id
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.job import Workbench
-from analysis_jobs.model import Reply
+from analysis_jobs.jobs.record import Usage
+from analysis_jobs.llm.model import Reply
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.record import Usage
 from analysis_jobs.stores.memory import MemoryArtifactStore
 from tests.handlers.builders import START, ScriptedModel, a_processing_job
 from tests.handlers.pdfs import PNG, pdf

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from analysis_jobs.record import (
+from analysis_jobs.jobs.ports import Created, Existing, JobStore, Landed, Refused
+from analysis_jobs.jobs.record import (
     MAX_HISTORY,
     Changes,
     HistoryEntry,
@@ -19,8 +20,7 @@ from analysis_jobs.record import (
     StoredFile,
     Usage,
 )
-from analysis_jobs.stores.ports import Created, Existing, JobStore, Landed, Refused
-from analysis_jobs.transitions import (
+from analysis_jobs.jobs.transitions import (
     ABANDON,
     BEAT,
     CLAIM,

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from analysis_jobs.record import Changes, JobRecord, place
-from analysis_jobs.stores.ports import JobStore, Landed, Refused
-from analysis_jobs.transitions import BEAT, CLAIM, DEFER, JOIN
+from analysis_jobs.jobs.ports import JobStore, Landed, Refused
+from analysis_jobs.jobs.record import Changes, JobRecord, place
+from analysis_jobs.jobs.transitions import BEAT, CLAIM, DEFER, JOIN
 from tests.handlers.builders import MINUTE, SECOND, START, a_job
 
 

@@ -9,12 +9,12 @@ import pytest
 from pydantic import BaseModel
 
 from analysis_jobs import Defer, Fail, Job, Retry
-from analysis_jobs.attachments import Attachment
-from analysis_jobs.errors import JobError, Stopped
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.model import Model, Question, Tool
-from analysis_jobs.secrets import Secrets
-from analysis_jobs.vendors import Vendors, is_gemini
+from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.base.errors import JobError, Stopped
+from analysis_jobs.base.secrets import Secrets
+from analysis_jobs.llm.attachments import Attachment
+from analysis_jobs.llm.model import Model, Question, Tool
+from analysis_jobs.llm.router import Vendors, is_gemini
 from cloud.stand_in import StandIn
 from tests.handlers.builders import Shop, Value, eventually
 from tests.handlers.models import VENDORS, Keys, Vendor, a_gemini_key, bedrock

@@ -9,10 +9,10 @@ from botocore.stub import Stubber
 from PIL import Image
 
 from analysis_jobs import wiring
-from analysis_jobs.decisions import Action, decide
+from analysis_jobs.base.errors import JobError
 from analysis_jobs.documents.reader import DocumentReader
 from analysis_jobs.documents.textract import Textract
-from analysis_jobs.errors import JobError
+from analysis_jobs.worker.retry_policy import Action, decide
 from document_reader import recognition
 from document_reader.pictures import Raster
 from tests.handlers.aws import REGION, client

@@ -5,9 +5,9 @@ import threading
 import pytest
 
 from analysis_jobs import Fail, Job, Retry
-from analysis_jobs.errors import OutOfTime
-from analysis_jobs.fan_out import run_all
-from analysis_jobs.transitions import Status
+from analysis_jobs.authoring.fan_out import run_all
+from analysis_jobs.base.errors import OutOfTime
+from analysis_jobs.jobs.transitions import Status
 from tests.handlers.attempts import BREAK, TIME, Chapter, Diary, run, steps
 from tests.handlers.builders import (
     MINUTE,

@@ -10,18 +10,18 @@ import pytest
 from pydantic import BaseModel
 
 from analysis_jobs import Admission, Analysis, NewItems, Rate, Trigger
-from analysis_jobs.admission import Outcome, Passage
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.control import Control
-from analysis_jobs.doorkeeper import Answer
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.problems import Problem
-from analysis_jobs.record import Changes, IdempotencyKey, JobRecord
+from analysis_jobs.api.problems import Problem
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.jobs.admission import Outcome, Passage
+from analysis_jobs.jobs.ports import Created, JobStore, Landed, Overtaken
+from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobRecord
+from analysis_jobs.jobs.transitions import CANCEL, CLAIM, COMPLETE, FAIL, Status, Transition
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.stores.ports import Created, JobStore, Landed, Overtaken
-from analysis_jobs.submission import Intake, Submission
-from analysis_jobs.transitions import CANCEL, CLAIM, COMPLETE, FAIL, Status, Transition
+from analysis_jobs.submission.admission_service import Answer
+from analysis_jobs.submission.control import Control
+from analysis_jobs.submission.service import Intake, Submission
 from tests.handlers.builders import MINUTE, SECOND, Value, some_settings
 
 HOUR = timedelta(hours=1)

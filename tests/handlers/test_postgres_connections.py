@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Defer
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.postgres_connections import Source
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.postgres.connections import Source
 from cloud.certificates import certificates
 from cloud.ports import free_ports
 from cloud.postgres import Login, PostgreSQL

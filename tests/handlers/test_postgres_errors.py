@@ -3,8 +3,8 @@
 import pytest
 
 from analysis_jobs import Defer, Fail, Retry
-from analysis_jobs.errors import JobError
-from analysis_jobs.postgres_errors import is_refusal, of_connecting, of_statement
+from analysis_jobs.base.errors import JobError
+from analysis_jobs.postgres.errors import is_refusal, of_connecting, of_statement
 
 HOST = 'connection failed: connection to server at "10.0.3.7", port 5432 failed: '
 

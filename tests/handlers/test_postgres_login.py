@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.postgres_login import login
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.postgres.login import login
 
 # As Secrets Manager writes it for an instance of RDS.
 RDS = {

@@ -9,13 +9,13 @@ import pytest
 from pydantic import ValidationError
 
 from analysis_jobs import Job, Retry
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.model import Question, Reply
-from analysis_jobs.prices import Price, Prices
-from analysis_jobs.record import Usage
-from analysis_jobs.settings import from_environment
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.settings import from_environment
+from analysis_jobs.jobs.record import Usage
+from analysis_jobs.jobs.views import summary
+from analysis_jobs.llm.model import Question, Reply
+from analysis_jobs.llm.prices import Price, Prices
 from analysis_jobs.stores.items import from_item, to_item
-from analysis_jobs.views import summary
 from tests.handlers.builders import Book, ScriptedModel, Shop, Value, a_job, says, some_settings
 
 MILLION = Usage(1, 1_000_000, 100_000)

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Fail, Retry
-from analysis_jobs.clock import rfc3339
-from analysis_jobs.payloads import load_json
-from analysis_jobs.record import JobKey
+from analysis_jobs.base.clock import rfc3339
+from analysis_jobs.jobs.payloads import load_json
+from analysis_jobs.jobs.record import JobKey
 from tests.handlers.builders import MINUTE, START
 from tests.handlers.profiles import HOUR, Service, analyze, opened, status
 

@@ -10,7 +10,7 @@ import pytest
 
 import profile_interpretation
 from analysis_jobs import Fail, Retry
-from analysis_jobs.problems import Problem
+from analysis_jobs.api.problems import Problem
 from tests.handlers.builders import MINUTE, SECOND, START
 from tests.handlers.events import call
 from tests.handlers.profiles import FOUND, HOUR, Service, analyze, chat, opened, status

@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from moto import mock_aws
 
 from analysis_jobs import Prompt
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.errors import ConfigurationError
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.prompts import MAX_CATEGORIES, DynamoPromptStore, MemoryPromptStore, prompt_key
 from analysis_jobs.prompts.library import Head, PromptError, PromptLibrary
 from tests.handlers.builders import MINUTE, START

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from analysis_jobs import Prompt
-from analysis_jobs.errors import ConfigurationError
+from analysis_jobs.base.errors import ConfigurationError
 from tests.handlers.pdfs import EXAMPLE
 
 CATEGORY = "RFP / Call for Proposals"

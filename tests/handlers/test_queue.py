@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from analysis_jobs.record import JobKey
+from analysis_jobs.jobs.ports import JobQueue
+from analysis_jobs.jobs.record import JobKey
 from analysis_jobs.stores.memory import MemoryQueue
-from analysis_jobs.stores.ports import JobQueue
 from analysis_jobs.stores.sqs import SqsJobQueue
 from tests.handlers.aws import client
 from tests.handlers.builders import MILLISECOND, MINUTE, SECOND

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Prompt
+from analysis_jobs.jobs.record import Usage
 from analysis_jobs.prompts.library import PromptLibrary
-from analysis_jobs.record import Usage
 from cloud.stand_in import StandIn
 from rfp_analysis import ExtractedData
 from tests.handlers.aws import client

@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.decisions import Action, decide
-from analysis_jobs.errors import ConfigurationError, Fail
-from analysis_jobs.secrets import AwsSecrets, Secrets, no_secrets
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.errors import ConfigurationError, Fail
+from analysis_jobs.base.secrets import AwsSecrets, Secrets, no_secrets
+from analysis_jobs.worker.retry_policy import Action, decide
 from tests.handlers.aws import REGION, client
 
 MAX_AGE = timedelta(minutes=5)

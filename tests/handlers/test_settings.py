@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.settings import from_environment
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.settings import from_environment
 
 URL = "https://sqs.eu-west-1.amazonaws.com/1/jobs"
 LEAST = {

@@ -12,12 +12,12 @@ import pytest
 from botocore.config import Config
 
 from analysis_jobs import wiring
-from analysis_jobs.bedrock import BedrockModel
-from analysis_jobs.errors import Retry
-from analysis_jobs.gemini import GeminiModel
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.model import Model, Question, Reply
-from analysis_jobs.sockets import Line
+from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.base.errors import Retry
+from analysis_jobs.llm.bedrock import BedrockModel
+from analysis_jobs.llm.gemini.model import GeminiModel
+from analysis_jobs.llm.model import Model, Question, Reply
+from analysis_jobs.llm.sockets import Line
 from cloud.stand_in import StandIn
 from tests.handlers.builders import eventually
 from tests.handlers.models import a_gemini_key

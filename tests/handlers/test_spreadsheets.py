@@ -14,8 +14,8 @@ from openpyxl.worksheet.worksheet import Worksheet
 from pydantic import BaseModel, Field, computed_field
 
 from analysis_jobs import Fail, Job
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.spreadsheets import CSV_TYPE, EXCEL_TYPE, MAX_ROWS, cell, csv_file, excel_file, sheet_name
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.tables.spreadsheets import CSV_TYPE, EXCEL_TYPE, MAX_ROWS, cell, csv_file, excel_file, sheet_name
 from tests.handlers.attempts import run
 from tests.handlers.builders import Book, Shop, Value
 

@@ -9,17 +9,17 @@ import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from analysis_jobs import Analysis
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.ids import first_id_at
-from analysis_jobs.payloads import MAX_PAYLOAD_BYTES
-from analysis_jobs.problems import Problem
-from analysis_jobs.record import JobKey, JobRecord, Payload
+from analysis_jobs.api.problems import Problem
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.ids import first_id_at
+from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
+from analysis_jobs.jobs.ports import JobStore
+from analysis_jobs.jobs.record import JobKey, JobRecord, Payload
+from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryQueue
-from analysis_jobs.stores.ports import JobStore
-from analysis_jobs.submission import Intake, Submission
-from analysis_jobs.sweep import SEND_GRACE, Sweeper
-from analysis_jobs.transitions import Status
+from analysis_jobs.submission.service import Intake, Submission
+from analysis_jobs.sweeper.sweeper import SEND_GRACE, Sweeper
 from tests.handlers.builders import MILLISECOND, MINUTE, START, Value, some_settings
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Job
-from analysis_jobs.record import Changes, JobFailure, JobKey, JobRecord
+from analysis_jobs.jobs.ports import Landed, Refused
+from analysis_jobs.jobs.record import Changes, JobFailure, JobKey, JobRecord
+from analysis_jobs.jobs.transitions import COMPLETE, Status, Transition
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.memory import MemoryJobStore, MemoryQueue
-from analysis_jobs.stores.ports import Landed, Refused
-from analysis_jobs.sweep import SEND_GRACE, Sweeper, send_grace
-from analysis_jobs.transitions import COMPLETE, Status, Transition
+from analysis_jobs.sweeper.sweeper import SEND_GRACE, Sweeper, send_grace
 from tests.handlers.builders import (
     MILLISECOND,
     MINUTE,

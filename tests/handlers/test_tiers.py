@@ -10,16 +10,16 @@ from hypothesis import strategies as some
 from pydantic import BaseModel
 
 from analysis_jobs import Analysis, Defer, Job, Retry, Tiers
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.claims import CANDIDATES, Claims
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.record import JobKey, JobRecord
-from analysis_jobs.settings import Settings
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.settings import Settings
+from analysis_jobs.jobs.record import JobKey, JobRecord
+from analysis_jobs.jobs.tiers import Asked, Turn
+from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.stores.memory import MemoryJobStore
-from analysis_jobs.tiers import Asked, Turn
-from analysis_jobs.transitions import Status
 from analysis_jobs.wiring import _in_these_lanes
-from analysis_jobs.work import Message
+from analysis_jobs.worker.claims import CANDIDATES, Claims
+from analysis_jobs.worker.worker import Message
 from tests.handlers.builders import MINUTE, QUEUE_ARN, SECOND, START, Book, Shop, Value, a_job, some_settings
 
 ORDER = ("gold", "silver", "free")

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from analysis_jobs import transitions
-from analysis_jobs.record import Changes, JobRecord
+from analysis_jobs.jobs import transitions
+from analysis_jobs.jobs.ports import JobStore, Landed, Refused
+from analysis_jobs.jobs.record import Changes, JobRecord
+from analysis_jobs.jobs.transitions import Guard, Status, Transition
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.memory import MemoryJobStore
-from analysis_jobs.stores.ports import JobStore, Landed, Refused
-from analysis_jobs.transitions import Guard, Status, Transition
 from tests.handlers.builders import MILLISECOND, NOTHING, START, a_job
 
 Q, P, C, F, X = Status.QUEUED, Status.PROCESSING, Status.COMPLETED, Status.FAILED, Status.CANCELLED

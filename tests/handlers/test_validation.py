@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, create_model
 
-from analysis_jobs.agreement import BOTH, MODEL_ALONE, NEITHER_WAY, TEMPLATE_ALONE, agreed
-from analysis_jobs.dates import as_date
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.validation import Finding, IsDate, IsNumber, IsText, Required, Rule, findings, review
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.extraction.agreement import BOTH, MODEL_ALONE, NEITHER_WAY, TEMPLATE_ALONE, agreed
+from analysis_jobs.extraction.dates import as_date
+from analysis_jobs.extraction.validation import Finding, IsDate, IsNumber, IsText, Required, Rule, findings, review
 
 TODAY = date(2026, 11, 22)
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Defer, Fail, Job, Retry
-from analysis_jobs.claims import UnknownJob
-from analysis_jobs.payloads import MAX_PAYLOAD_BYTES
-from analysis_jobs.record import HistoryEntry, JobFailure, JobKey, JobRecord, Payload, Usage
+from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
+from analysis_jobs.jobs.record import HistoryEntry, JobFailure, JobKey, JobRecord, Payload, Usage
+from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.stores.dynamo import DynamoJobStore
-from analysis_jobs.transitions import Status
-from analysis_jobs.work import Message
+from analysis_jobs.worker.claims import UnknownJob
+from analysis_jobs.worker.worker import Message
 from tests.handlers.builders import (
     MILLISECOND,
     MINUTE,

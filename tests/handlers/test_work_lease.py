@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Defer, Fail, Job, Retry
-from analysis_jobs.record import Changes, JobKey, JobRecord, Payload, Usage
+from analysis_jobs.jobs.ports import Landed, Refused
+from analysis_jobs.jobs.record import Changes, JobKey, JobRecord, Payload, Usage
+from analysis_jobs.jobs.transitions import BEAT, COMPLETE, RELEASE, Status, Transition
 from analysis_jobs.stores.memory import MemoryJobStore, MemoryQueue
-from analysis_jobs.stores.ports import Landed, Refused
-from analysis_jobs.transitions import BEAT, COMPLETE, RELEASE, Status, Transition
 from tests.handlers.builders import (
     MINUTE,
     SECOND,

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Defer, Job, Retry
-from analysis_jobs.record import Changes, JobKey, JobRecord
-from analysis_jobs.stores.memory import MemoryJobStore
-from analysis_jobs.stores.ports import Landed, Refused
-from analysis_jobs.transitions import (
+from analysis_jobs.jobs.ports import Landed, Refused
+from analysis_jobs.jobs.record import Changes, JobKey, JobRecord
+from analysis_jobs.jobs.transitions import (
     BEAT,
     CANCEL,
     CLAIM,
@@ -23,7 +22,8 @@ from analysis_jobs.transitions import (
     Status,
     Transition,
 )
-from analysis_jobs.work import NoTimeLeft
+from analysis_jobs.stores.memory import MemoryJobStore
+from analysis_jobs.worker.worker import NoTimeLeft
 from tests.handlers.builders import (
     MILLISECOND,
     MINUTE,

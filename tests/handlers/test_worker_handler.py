@@ -9,10 +9,10 @@ from unittest.mock import patch
 import pytest
 
 import worker
-from analysis_jobs.claims import Claims
-from analysis_jobs.ids import new_id
+from analysis_jobs.base.ids import new_id
 from analysis_jobs.stores.sqs import SqsJobQueue
-from analysis_jobs.work import Worker
+from analysis_jobs.worker.claims import Claims
+from analysis_jobs.worker.worker import Worker
 from tests.handlers.builders import START
 from tests.handlers.deployment import QUEUE, Deployment, deployed
 from tests.handlers.events import Context, call, logged, sqs_record

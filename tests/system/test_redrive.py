@@ -11,8 +11,8 @@ from uuid import uuid4
 
 import pytest
 
-from analysis_jobs.clock import SystemClock
-from analysis_jobs.ids import new_id
+from analysis_jobs.base.clock import SystemClock
+from analysis_jobs.base.ids import new_id
 from cloud.client import Client
 from cloud.demo import default_document
 from cloud.local_cloud import REPOSITORY, LocalCloud

@@ -127,8 +127,8 @@ def test_an_analysis_must_have_what_it_imports_whichever_extra_it_belongs_to(
 
 def _extras_module(project: Sources) -> None:
     """Give the project's library what ours has."""
-    text = (REPOSITORY / "handlers/analysis_jobs/extras.py").read_text(encoding="utf-8")
-    text = text.replace("from analysis_jobs.errors import ConfigurationError", "ConfigurationError = Exception")
+    text = (REPOSITORY / "handlers/analysis_jobs/base/extras.py").read_text(encoding="utf-8")
+    text = text.replace("from analysis_jobs.base.errors import ConfigurationError", "ConfigurationError = Exception")
     (project.handlers / "library" / "extras.py").write_text(text, encoding="utf-8")
 
 

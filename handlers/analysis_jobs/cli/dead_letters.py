@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, Field, ValidationError
 
+from analysis_jobs.base.ids import ID_PATTERN
 from analysis_jobs.cli.client import Job
 from analysis_jobs.cli.redrive import Outcome, Redrive, StoppedError
-from analysis_jobs.ids import ID_PATTERN
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient

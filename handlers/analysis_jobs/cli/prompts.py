@@ -10,9 +10,9 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.cli import environment
 from analysis_jobs.cli.screen import Screen, table
-from analysis_jobs.errors import ConfigurationError
 from analysis_jobs.prompts.library import Change, Head, PromptLibrary
 from analysis_jobs.prompts.template import Prompt
 

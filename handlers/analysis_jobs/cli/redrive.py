@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 
+from analysis_jobs.base.clock import Clock, rfc3339
 from analysis_jobs.cli.client import ApiError, CallError, Client, Job
 from analysis_jobs.cli.ledger import Ledger
-from analysis_jobs.clock import Clock, rfc3339
 
 _PAGE = 100
 # Each of them was tried several times, with pauses between: the next ones would meet the same.

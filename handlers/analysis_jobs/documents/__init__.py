@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
-from analysis_jobs.ids import ID_PATTERN
+from analysis_jobs.base.ids import ID_PATTERN
 
 # As `POST /uploads` answers it: the upload's id and the file's name. The tenant is not in it: it is the caller's.
 # The name begins with a letter, a digit or an underscore: `..` is none.

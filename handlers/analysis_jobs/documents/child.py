@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import IO, Any
 
-from analysis_jobs.errors import Fail
-from analysis_jobs.extras import MissingExtraError
-from analysis_jobs.settings import variable
+from analysis_jobs.base.errors import Fail
+from analysis_jobs.base.extras import MissingExtraError
+from analysis_jobs.base.settings import variable
 from document_reader.task import OUT_OF_MEMORY, Task
 
 _PROGRAM = """

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from analysis_jobs.errors import Defer, Fail
+from analysis_jobs.base.errors import Defer, Fail
 
 if TYPE_CHECKING:
     from types_boto3_textract import TextractClient

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from analysis_jobs.clock import Clock, SystemClock, rfc3339
-from analysis_jobs.errors import ConfigurationError
+from analysis_jobs.base.clock import Clock, SystemClock, rfc3339
+from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.prompts.store import ACTIVE, prompt_key
 from analysis_jobs.prompts.template import Prompt, parse
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from analysis_jobs.errors import ConfigurationError
+from analysis_jobs.base.errors import ConfigurationError
 
 _PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 # What its author may have meant as a placeholder: a name and nothing else between braces.

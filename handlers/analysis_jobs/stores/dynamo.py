@@ -10,9 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from analysis_jobs.admission import Gate, Passage, Standing
-from analysis_jobs.clock import Clock, to_ms
-from analysis_jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Listing
+from analysis_jobs.base.clock import Clock, to_ms
+from analysis_jobs.jobs.admission import Gate, Passage, Standing
+from analysis_jobs.jobs.ports import (
+    Created,
+    Existing,
+    Landed,
+    Overtaken,
+    Page,
+    Refused,
+    Superseded,
+    require_read,
+)
+from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Listing
+from analysis_jobs.jobs.transitions import RETRY, Transition
 from analysis_jobs.stores.items import (
     DUE_SHARDS,
     Item,
@@ -36,18 +47,7 @@ from analysis_jobs.stores.pointers import (
     subject_pointer,
     used_key,
 )
-from analysis_jobs.stores.ports import (
-    Created,
-    Existing,
-    Landed,
-    Overtaken,
-    Page,
-    Refused,
-    Superseded,
-    require_read,
-)
 from analysis_jobs.stores.updates import Update
-from analysis_jobs.transitions import RETRY, Transition
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

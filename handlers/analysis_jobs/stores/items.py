@@ -13,9 +13,9 @@ from zlib import crc32
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from analysis_jobs.clock import from_ms, to_ms
-from analysis_jobs.record import HistoryEntry, JobFailure, JobKey, JobRecord, Payload, StoredFile, Usage
-from analysis_jobs.transitions import Status
+from analysis_jobs.base.clock import from_ms, to_ms
+from analysis_jobs.jobs.record import HistoryEntry, JobFailure, JobKey, JobRecord, Payload, StoredFile, Usage
+from analysis_jobs.jobs.transitions import Status
 
 # A partition of an index takes 1,000 writes a second; the sweeper asks every shard, so there are few.
 DUE_SHARDS = 4

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 
-from analysis_jobs.admission import Gate, Passage, RatePointer, Standing, SubjectPointer
-from analysis_jobs.record import Changes, HistoryEntry, IdempotencyKey, JobKey, JobRecord, Listing, trimmed_history
-from analysis_jobs.stores.ports import (
+from analysis_jobs.jobs.admission import Gate, Passage, RatePointer, Standing, SubjectPointer
+from analysis_jobs.jobs.ports import (
     Created,
     Existing,
     Landed,
@@ -20,7 +19,8 @@ from analysis_jobs.stores.ports import (
     TooLarge,
     require_read,
 )
-from analysis_jobs.transitions import RETRY, Guard, Transition
+from analysis_jobs.jobs.record import Changes, HistoryEntry, IdempotencyKey, JobKey, JobRecord, Listing, trimmed_history
+from analysis_jobs.jobs.transitions import RETRY, Guard, Transition
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from datetime import datetime
 from math import ceil
 from typing import Any
 
-from analysis_jobs.admission import Analysed, Gate, Outcome, Passage, RatePointer, SubjectPointer
-from analysis_jobs.clock import from_ms, to_ms
-from analysis_jobs.record import IdempotencyKey, JobRecord
+from analysis_jobs.base.clock import from_ms, to_ms
+from analysis_jobs.jobs.admission import Analysed, Gate, Outcome, Passage, RatePointer, SubjectPointer
+from analysis_jobs.jobs.ports import Existing
+from analysis_jobs.jobs.record import IdempotencyKey, JobRecord
 from analysis_jobs.stores.items import Item
-from analysis_jobs.stores.ports import Existing
 
 type Put = dict[str, Any]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from analysis_jobs.stores.ports import NotFound, PresignedPost, TooLarge
+from analysis_jobs.jobs.ports import NotFound, PresignedPost, TooLarge
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

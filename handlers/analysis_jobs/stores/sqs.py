@@ -10,8 +10,8 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from analysis_jobs.record import JobKey
-from analysis_jobs.tiers import Turn
+from analysis_jobs.jobs.record import JobKey
+from analysis_jobs.jobs.tiers import Turn
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient

@@ -4,10 +4,10 @@ import re
 from datetime import datetime
 from typing import Any
 
-from analysis_jobs.clock import to_ms
-from analysis_jobs.record import Changes, HistoryEntry, JobKey, JobRecord, trimmed_history
+from analysis_jobs.base.clock import to_ms
+from analysis_jobs.jobs.record import Changes, HistoryEntry, JobKey, JobRecord, trimmed_history
+from analysis_jobs.jobs.transitions import Guard, Transition
 from analysis_jobs.stores.items import attributes, history_item
-from analysis_jobs.transitions import Guard, Transition
 
 _CONDITIONS: dict[Guard, str] = {
     Guard.TOKEN: "#fence = :fence",

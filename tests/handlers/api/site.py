@@ -10,15 +10,16 @@ from unittest.mock import patch
 from pydantic import BaseModel, ConfigDict, Field
 
 import api
-from analysis_jobs import Analysis, Document, Job, openapi
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.http import Api
-from analysis_jobs.record import Changes, JobKey
+from analysis_jobs import Analysis, Document, Job
+from analysis_jobs.api import openapi
+from analysis_jobs.api.routes import Api
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.jobs.ports import JobStore, Landed
+from analysis_jobs.jobs.record import Changes, JobKey
+from analysis_jobs.jobs.transitions import CLAIM, Transition
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryQueue
-from analysis_jobs.stores.ports import JobStore, Landed
-from analysis_jobs.submission import Intake
-from analysis_jobs.transitions import CLAIM, Transition
+from analysis_jobs.submission.service import Intake
 from rfp_analysis import rfp_analysis
 from tests.handlers import events
 from tests.handlers.api.documented import Documented

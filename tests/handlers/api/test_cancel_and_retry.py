@@ -5,10 +5,10 @@ from unittest.mock import patch
 
 import pytest
 
-from analysis_jobs.ids import is_id
-from analysis_jobs.record import JobFailure
+from analysis_jobs.base.ids import is_id
+from analysis_jobs.jobs.record import JobFailure
+from analysis_jobs.jobs.transitions import COMPLETE, FAIL, STOP
 from analysis_jobs.stores.memory import MemoryQueue
-from analysis_jobs.transitions import COMPLETE, FAIL, STOP
 from tests.handlers.api.site import Site, submit
 from tests.handlers.events import call
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from analysis_jobs.record import JobKey
+from analysis_jobs.jobs.record import JobKey
 from tests.handlers.api.site import BOOK, Site, submit, upload
 from tests.handlers.events import call
 

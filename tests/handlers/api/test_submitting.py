@@ -7,8 +7,8 @@ from unittest.mock import patch
 
 import pytest
 
-from analysis_jobs.payloads import MAX_PAYLOAD_BYTES
-from analysis_jobs.record import JobKey
+from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
+from analysis_jobs.jobs.record import JobKey
 from analysis_jobs.stores.memory import MemoryQueue
 from tests.handlers.api.site import BOOK, UPLOAD, Site, submit, upload
 from tests.handlers.events import call, http_event, logged, send

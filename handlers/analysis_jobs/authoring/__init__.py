@@ -1,0 +1,1 @@
+"""What a team writes an analysis with."""

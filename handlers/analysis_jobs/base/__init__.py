@@ -1,0 +1,1 @@
+"""What every room may use: clock, settings, secrets, errors, logs and cancellation."""

@@ -1,0 +1,1 @@
+"""Rules for the fields that an analysis extracts."""

@@ -1,0 +1,1 @@
+"""The model port, its vendors, and what their calls cost."""

@@ -1,0 +1,1 @@
+"""The model port on Google's Gemini API."""

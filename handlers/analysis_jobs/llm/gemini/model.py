@@ -1,0 +1,256 @@
+"""The model port on Google's Gemini API, over its own client (`google-genai`, the extra `gemini`).
+
+Streaming, one request a question, and no retries of the client's own, for the reasons that `bedrock.py` gives. The
+client takes as long to import as everything else of a worker: `vendors.py` imports this module with the first question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.base.errors import ConfigurationError, Fail, JobError, Retry
+from analysis_jobs.base.extras import extra
+from analysis_jobs.jobs.record import Usage
+from analysis_jobs.llm.attachments import Kind, sort_out
+from analysis_jobs.llm.gemini.errors import KeyRefused, api_error
+from analysis_jobs.llm.gemini.schema import response_schema
+from analysis_jobs.llm.model import Question, Reply, json_object
+from analysis_jobs.llm.sockets import Line
+
+with extra("gemini"):
+    import httpx2
+    from google import genai
+    from google.genai import errors, types
+
+if TYPE_CHECKING:
+    from analysis_jobs.base.secrets import Secrets
+
+KEY_VARIABLE = "GEMINI_API_KEY"  # holds an ARN, as all of `worker.secrets`
+
+# A model that thinks says nothing until it has thought; NAT gateways drop what is silent for 350 s.
+LONGEST_SILENCE = timedelta(seconds=300)
+_CONNECT_S = 5.0
+_SEND_S = 60.0
+
+# https://ai.google.dev/gemini-api/docs/file-input-methods: 100 MB a request, as base64; 50 MB a PDF.
+_MOST_BYTES = 70_000_000
+_TEXTS = ("css", "csv", "html", "javascript", "markdown", "md", "plain", "rtf", "xml")
+_PICTURES = Kind(
+    "pictures",
+    {f"image/{name}": f"image/{name}" for name in ("heic", "heif", "jpeg", "png", "webp")}
+    | {"image/jpg": "image/jpeg"},
+    most=3_000,
+    most_bytes=_MOST_BYTES,
+)
+_DOCUMENTS = Kind(
+    "documents",
+    {"application/pdf": "application/pdf"} | {f"text/{name}": f"text/{name}" for name in _TEXTS},
+    most=1_000,
+    most_bytes=50_000_000,
+)
+
+# Of the reasons to finish, those after which the answer is no use.
+# https://ai.google.dev/api/generate-content#FinishReason
+_TOO_LONG = "the answer did not fit into max_tokens={max_tokens}, which counts the model's thoughts too"
+_BLOCKED = (
+    "BLOCKLIST",
+    "ESCALATION",
+    "IMAGE_PROHIBITED_CONTENT",
+    "IMAGE_SAFETY",
+    "LANGUAGE",
+    "PROHIBITED_CONTENT",
+    "PUP_LIMITED_DISABLED",
+    "RECITATION",
+    "SAFETY",
+    "SPII",
+)
+_MALFORMED = (
+    "FINISH_REASON_UNSPECIFIED",
+    "MALFORMED_FUNCTION_CALL",
+    "MALFORMED_RESPONSE",
+    "MISSING_THOUGHT_SIGNATURE",
+    "OTHER",
+    "TOO_MANY_TOOL_CALLS",
+    "UNEXPECTED_TOOL_CALL",
+)
+_FAULTS: dict[str, tuple[type[JobError], str, str]] = {
+    **dict.fromkeys(("MAX_TOKENS", "CONTINUATION"), (Fail, "model_answer_too_long", _TOO_LONG)),
+    **dict.fromkeys(_BLOCKED, (Fail, "model_answer_blocked", "the model blocked its answer: {reason}")),
+    **dict.fromkeys(_MALFORMED, (Retry, "model_answer_invalid", "the model broke its answer off: {reason}")),
+}
+
+
+class GeminiModel:
+    """Asks Gemini. The key is behind the ARN in GEMINI_API_KEY; a key that was rotated is noticed by its refusal."""
+
+    def __init__(self, secrets: Secrets, base_url: str = "", silence: timedelta = LONGEST_SILENCE) -> None:
+        self._secrets = secrets
+        self._base_url = base_url or None
+        self._silence_s = silence.total_seconds()
+
+    def ask(self, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:
+        """See `Model.ask`. One request; one more where the key was refused and another is there now."""
+        key = self._secrets.text(KEY_VARIABLE)
+        try:
+            return self._ask(key, question, on_chunk, breaker)
+        except KeyRefused:
+            self._secrets.forget(KEY_VARIABLE)
+            renewed = self._secrets.text(KEY_VARIABLE)
+            if renewed == key:
+                raise
+            return self._ask(renewed, question, on_chunk, breaker)
+
+    def _ask(self, key: str, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:
+        line = Line()
+        contents, config = _contents(question), _config(question)
+        with breaker.armed(line.cut), _translated(), self._client(key, line) as client:
+            stream = client.models.generate_content_stream(model=question.model_id, contents=contents, config=config)
+            return _read(stream, question, on_chunk)
+
+    @contextmanager
+    def _client(self, key: str, line: Line) -> Iterator[Any]:
+        """Open a client for one question: when it is closed, so is its connection, whatever became of the answer."""
+
+        def prepare(request: httpx2.Request) -> None:
+            request.extensions["trace"] = _noting(line)
+            # The client's own time-out would be told to the server too, as the time for the whole answer.
+            request.extensions["timeout"] = {
+                "connect": _CONNECT_S,
+                "pool": _CONNECT_S,
+                "read": self._silence_s,
+                "write": _SEND_S,
+            }
+
+        with httpx2.Client(verify=self._tls, event_hooks={"request": [prepare]}) as http:
+            options = types.HttpOptions(
+                base_url=self._base_url,
+                httpx_client=http,
+                httpx_async_client=httpx2.AsyncClient(verify=self._tls),  # else it makes another context for its own
+                async_client_args={"ssl": self._tls},
+            )
+            yield genai.Client(api_key=key, vertexai=False, http_options=options)
+
+    @cached_property
+    def _tls(self) -> Any:
+        return httpx2.create_ssl_context()  # 0.1 s
+
+
+def _noting(line: Line) -> Callable[[str, Mapping[str, Any]], None]:
+    """Return what hears what the client does, and hands each socket to the line as soon as it is connected."""
+
+    def trace(event: str, info: Mapping[str, Any]) -> None:
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            line.goes_over(info["return_value"].get_extra_info("socket"))
+
+    return trace
+
+
+def _contents(question: Question) -> list[Any]:
+    """Return the attachments, then the prompt."""
+    found = sort_out(question.attachments, (_PICTURES, _DOCUMENTS), "Gemini")
+    if sum(len(each.attachment.content) for each in found) > _MOST_BYTES:
+        raise Fail("attachment_too_large", f"Gemini takes at most {_MOST_BYTES} bytes of attachments at once")
+    parts = [types.Part.from_bytes(data=each.attachment.content, mime_type=each.format) for each in found]
+    return [types.Content(role="user", parts=[*parts, types.Part.from_text(text=question.prompt)])]
+
+
+def _config(question: Question) -> Any:
+    shape: dict[str, Any] = {}
+    if question.tool:
+        shape = {
+            "response_mime_type": "application/json",
+            "response_json_schema": response_schema(question.tool.schema, question.tool.description),
+        }
+    return types.GenerateContentConfig(
+        max_output_tokens=question.max_tokens,
+        system_instruction=question.system or None,
+        automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+        automatic_continuation=False,  # further requests, beyond max_tokens
+        **shape,
+    )
+
+
+@dataclass
+class _Answer:
+    """What has arrived of an answer."""
+
+    pieces: list[str] = field(default_factory=list)
+    finish_reason: str = ""
+    blocked: str = ""
+    usage: Usage = field(default_factory=lambda: Usage(calls=1))
+
+    def take(self, chunk: Any) -> str:
+        """Add a chunk; return the text that it brought."""
+        if chunk.usage_metadata:  # of the whole call so far
+            self.usage = _usage(chunk.usage_metadata)
+        if chunk.prompt_feedback and chunk.prompt_feedback.block_reason:
+            self.blocked = _name(chunk.prompt_feedback.block_reason)
+        text = ""
+        for candidate in (chunk.candidates or [])[:1]:
+            if candidate.finish_reason:
+                self.finish_reason = _name(candidate.finish_reason)
+            parts = (candidate.content and candidate.content.parts) or []
+            text = "".join(part.text for part in parts if part.text and not part.thought)
+        self.pieces.append(text)
+        return text
+
+
+def _read(stream: Iterator[Any], question: Question, on_chunk: Callable[[str], None]) -> Reply:
+    answer = _Answer()
+    for chunk in stream:
+        if piece := answer.take(chunk):
+            on_chunk(piece)
+    text = "".join(answer.pieces)
+    if answer.blocked:
+        fault = Fail("model_answer_blocked", f"the model refused the question: {answer.blocked}")
+        return Reply(text, None, answer.blocked, answer.usage, fault)
+    # A connection cut between two chunks looks like the end: only the reason to finish tells that it was whole.
+    if not answer.finish_reason:
+        raise Retry("model_stream_cut", "the model's answer broke off before its end")
+    data = json_object(text) if question.tool else None
+    return Reply(text, data, answer.finish_reason, answer.usage, _fault(answer.finish_reason, question))
+
+
+def _usage(counted: Any) -> Usage:
+    """Return a call's usage. Thoughts are paid for as output; what came from a cache is counted as input by Gemini."""
+    cached = counted.cached_content_token_count or 0
+    return Usage(
+        calls=1,
+        input_tokens=max(0, (counted.prompt_token_count or 0) - cached),
+        output_tokens=(counted.candidates_token_count or 0) + (counted.thoughts_token_count or 0),
+        cache_read_tokens=cached,
+    )
+
+
+def _fault(reason: str, question: Question) -> JobError | None:
+    if reason not in _FAULTS:
+        return None
+    kind, code, message = _FAULTS[reason]
+    return kind(code, message.format(max_tokens=question.max_tokens, reason=reason))
+
+
+def _name(member: Any) -> str:
+    return str(getattr(member, "value", member))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what the client and its transport raise into the library's errors."""
+    try:
+        yield
+    except errors.APIError as error:
+        raise api_error(error.code, error.status, error.message, error.details) from error
+    except errors.UnknownApiResponseError as error:  # half a chunk; its text quotes the answer
+        raise Retry("model_stream_cut", "the model's answer broke off before its end") from error
+    except httpx2.ReadTimeout as error:
+        raise Retry("model_timeout", "the model was silent for too long") from error
+    except httpx2.UnsupportedProtocol as error:
+        raise ConfigurationError(f"GEMINI_BASE_URL: {error}") from error
+    except (httpx2.TransportError, OSError) as error:
+        raise Retry("model_connection", f"the connection to the model failed: {type(error).__name__}") from error

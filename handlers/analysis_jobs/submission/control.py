@@ -1,0 +1,133 @@
+"""What a caller may do to a job after it was submitted: cancel it, or run it again."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from analysis_jobs.api.problems import Problem
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base.clock import Clock
+from analysis_jobs.base.observability import count, log
+from analysis_jobs.base.settings import Settings
+from analysis_jobs.jobs.ports import JobQueue, JobStore, Landed, Refused, Superseded
+from analysis_jobs.jobs.record import Changes, JobKey, JobRecord, ending, pointer_until
+from analysis_jobs.jobs.transitions import CANCEL, REQUEST_CANCEL, RETRY, Status, Transition
+from analysis_jobs.sweeper.sweeper import SEND_GRACE, send_or_leave
+
+# Between the read and the write a worker may move the job on: then what it is now decides.
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Control:
+    """Cancels and retries jobs. Both are idempotent."""
+
+    store: JobStore
+    queue: JobQueue
+    analyses: Analyses
+    settings: Settings
+    clock: Clock
+
+    def cancel(self, key: JobKey) -> JobRecord:
+        """Cancel a job that waits; ask the worker of one that is worked on, which stops within a heartbeat.
+
+        Raises `Problem`: 404, or 409 where the job has completed or failed.
+        """
+        job = self._job(key)
+        for _ in range(_TRIES):
+            match job.status:
+                case Status.QUEUED:
+                    transition, changes = CANCEL, self._ended()
+                case Status.PROCESSING if job.cancel_asked_at is None:
+                    transition, changes = REQUEST_CANCEL, {"cancel_asked_at": self.clock.now()}
+                case Status.PROCESSING | Status.CANCELLED:
+                    return job
+                case _:
+                    raise _conflict(f"the job has {job.status}: there is nothing to cancel")
+            landed, job = self._take(key, transition, changes, job)
+            if landed:
+                return job
+        raise _conflict("the job keeps changing: try again")
+
+    def retry(self, key: JobKey) -> JobRecord:
+        """Run a failed or cancelled job again, with all its attempts and a new deadline; finished stages are kept.
+
+        Raises `Problem`: 404, or 409 where the job has completed, where its analysis is not deployed any longer, or
+        where that allows one active job a subject, and the subject has a newer one.
+        """
+        job = self._job(key)
+        for _ in range(_TRIES):
+            if not job.status.ended:
+                return job
+            if job.status is Status.COMPLETED:
+                raise _conflict("the job has completed: submit a new one")
+            landed, job = self._run_again(job)
+            if landed:
+                send_or_leave(self.queue, job, dedupe=f"{job.job_id}-{job.fence}-retry-{job.version}")
+                return job
+        raise _conflict("the job keeps changing: try again")
+
+    def _run_again(self, job: JobRecord) -> tuple[bool, JobRecord]:
+        """Take the edge `RETRY`, for a job with a subject together with the subject's pointer."""
+        changes, policy = self._begin_again(job), self.analyses[job.analysis].admission
+        if job.subject is None:
+            return self._take(job.key, RETRY, changes, job)
+        outcome = self.store.retry(
+            job,
+            Changes(changes),
+            now=self.clock.now(),
+            pointer_until=pointer_until(changes["deadline"], self.settings.job_retention),
+            newest_only=policy is not None and policy.one_active,
+        )
+        if isinstance(outcome, Superseded):
+            raise _conflict(f"{job.subject} has a newer job, {outcome.newest_job_id}: retry that one, or submit again")
+        return self._became(job.key, RETRY, outcome)
+
+    def _job(self, key: JobKey) -> JobRecord:
+        job = self.store.get(key)
+        if job is None:
+            raise Problem.not_found(f"there is no job {key.job_id}")
+        return job
+
+    def _take(
+        self, key: JobKey, transition: Transition, changes: dict[str, Any], job: JobRecord
+    ) -> tuple[bool, JobRecord]:
+        """Return whether the edge was taken, and the job as it is now."""
+        outcome = self.store.transition(key, transition, Changes(changes), now=self.clock.now(), read=job)
+        return self._became(key, transition, outcome)
+
+    def _became(self, key: JobKey, transition: Transition, outcome: Landed | Refused) -> tuple[bool, JobRecord]:
+        if outcome.job is None:
+            raise Problem.not_found(f"there is no job {key.job_id}")
+        if not isinstance(outcome, Landed):
+            return False, outcome.job
+        log(f"job.{transition.name}", f"the job is {outcome.job.status}", job_id=key.job_id, tenant=key.tenant)
+        if transition is CANCEL:
+            count("JobsCancelled")
+        return True, outcome.job
+
+    def _ended(self) -> dict[str, Any]:
+        now = self.clock.now()
+        return {**ending(now, self.settings.job_retention), "cancel_asked_at": now}
+
+    def _begin_again(self, job: JobRecord) -> dict[str, Any]:
+        analysis = self.analyses.get(job.analysis)
+        if analysis is None:
+            raise _conflict(f"the analysis {job.analysis!r} is not deployed any longer")
+        now = self.clock.now()
+        return {
+            "attempt": 0,
+            "max_attempts": analysis.max_attempts,
+            "deadline": now + analysis.deadline,
+            "due_at": now + min(SEND_GRACE, analysis.deadline),
+            "progress": 0,
+            "sends": 1,
+            "timeouts": {},
+            "waiting": job.place,
+            **dict.fromkeys(
+                ("cancel_asked_at", "expires_at", "failure", "finished_at", "lease_until", "not_before"), None
+            ),
+        }
+
+
+def _conflict(why: str) -> Problem:
+    return Problem(409, "Conflict", why)

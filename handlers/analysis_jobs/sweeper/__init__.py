@@ -1,0 +1,1 @@
+"""Gives every overdue job its next step."""

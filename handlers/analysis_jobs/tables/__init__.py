@@ -1,0 +1,1 @@
+"""Rows of pydantic models as CSV files and Excel workbooks."""
