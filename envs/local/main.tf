@@ -23,7 +23,7 @@ module "book_valuation" {
   count  = contains(keys(var.packages), "book-valuation") ? 1 : 0
 
   name                = local.config.names["book-valuation"]
-  package             = var.packages["book-valuation"]
+  package             = local.packages["book-valuation"]
   authorizer          = local.authorizer
   database_secret_arn = aws_secretsmanager_secret_version.database["book-valuation"].arn
   deletion_protection = local.config.deletion_protection
@@ -38,7 +38,7 @@ module "credential_extraction" {
   count  = contains(keys(var.packages), "credential-extraction") ? 1 : 0
 
   name                = local.config.names["credential-extraction"]
-  package             = var.packages["credential-extraction"]
+  package             = local.packages["credential-extraction"]
   authorizer          = local.authorizer
   database_secret_arn = aws_secretsmanager_secret_version.database["credential-extraction"].arn
   deletion_protection = local.config.deletion_protection
@@ -53,7 +53,7 @@ module "drawing_schedule" {
   count  = contains(keys(var.packages), "drawing-schedule") ? 1 : 0
 
   name                = local.config.names["drawing-schedule"]
-  package             = var.packages["drawing-schedule"]
+  package             = local.packages["drawing-schedule"]
   authorizer          = local.authorizer
   deletion_protection = local.config.deletion_protection
   environment         = merge(local.environment, { GEMINI_BASE_URL = var.stand_in_url })
@@ -68,7 +68,7 @@ module "profile_interpretation" {
   count  = contains(keys(var.packages), "profile-interpretation") ? 1 : 0
 
   name                = local.config.names["profile-interpretation"]
-  package             = var.packages["profile-interpretation"]
+  package             = local.packages["profile-interpretation"]
   authorizer          = local.authorizer
   deletion_protection = local.config.deletion_protection
   environment         = local.environment
@@ -82,7 +82,7 @@ module "rfp_analysis" {
   count  = contains(keys(var.packages), "rfp-analysis") ? 1 : 0
 
   name                = local.config.names["rfp-analysis"]
-  package             = var.packages["rfp-analysis"]
+  package             = local.packages["rfp-analysis"]
   authorizer          = local.authorizer
   deletion_protection = local.config.deletion_protection
   environment         = local.environment
