@@ -13,6 +13,8 @@ ACTIONLINT := .local/cache/actionlint
 
 # Terraform otherwise asks a server, at every start, whether there is a newer one.
 export CHECKPOINT_DISABLE := 1
+# Some machines forbid Python to keep its bytecode: each process of the tests would compile all of it again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## Say what there is
