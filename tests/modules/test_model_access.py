@@ -18,7 +18,6 @@ REGIONS = {
     "eu-west-1": ("aws", "one_family"),
     "us-east-1": ("aws", "one_family"),
     "ap-southeast-2": ("aws", "one_family"),
-    "us-gov-west-1": ("aws-us-gov", "one_family_for_the_government"),
     "cn-north-1": ("aws-cn", "one_family_in_china"),
 }
 SONNET = "anthropic.claude-sonnet-4-5-20250514-v1:0"

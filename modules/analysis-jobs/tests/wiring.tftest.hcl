@@ -114,9 +114,15 @@ variables {
   api               = { authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] } }
 }
 
-run "lanes_and_schedule_feed_the_right_aliases_and_outputs_name_the_right_parts" {
+run "a_stack_with_its_defaults" {
   command = plan
 
+  variables {
+    environment = { STAGE = "test" }
+    model_id    = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+  }
+
+  # What calls what, and what the outputs name.
   assert {
     condition = { for lane, mapping in aws_lambda_event_source_mapping.lane : lane => [
       mapping.event_source_arn, mapping.function_name, join(",", mapping.function_response_types), tostring(mapping.batch_size),
@@ -166,11 +172,8 @@ run "lanes_and_schedule_feed_the_right_aliases_and_outputs_name_the_right_parts"
     condition     = aws_dynamodb_table.prompts.deletion_protection_enabled && aws_dynamodb_table.prompts.point_in_time_recovery[0].enabled && aws_dynamodb_table.prompts.server_side_encryption[0].enabled
     error_message = "Prompts must be hard to lose."
   }
-}
 
-run "each_role_may_do_exactly_this" {
-  command = plan
-
+  # Each role has exactly these statements.
   assert {
     condition = { for key, statement in local.api_statements : key => join(" ", concat(sort(statement.actions), ["on"], statement.resources)) } == {
       inputs_write  = "s3:PutObject on arn:bucket/jobs/*"
@@ -220,16 +223,8 @@ run "each_role_may_do_exactly_this" {
     }
     error_message = "The policy for other backends has changed."
   }
-}
 
-run "the_functions_are_told_exactly_this" {
-  command = plan
-
-  variables {
-    environment = { STAGE = "test" }
-    model_id    = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
-  }
-
+  # Each function has exactly these variables.
   assert {
     condition = { for key, value in local.environment : key => tostring(value) } == {
       ANALYSES                     = "rfp_analysis,valuation.books"
@@ -263,11 +258,8 @@ run "the_functions_are_told_exactly_this" {
     condition     = length(setsubtract(setsubtract(concat(keys(local.environment), keys(local.event_environment)), keys(var.environment)), local.own_variables)) == 0
     error_message = "A variable that the module sets is missing from the list that users may not overwrite."
   }
-}
 
-run "the_tables_stream_feeds_the_events_function_and_loses_nothing" {
-  command = plan
-
+  # The stream of the job table.
   assert {
     condition     = [aws_lambda_event_source_mapping.events[0].event_source_arn, aws_lambda_event_source_mapping.events[0].function_name] == ["arn:aws:dynamodb:eu-west-1:111122223333:table/orders-jobs/stream/1", "arn:aws:lambda:eu-west-1:111122223333:function:orders-events:live"]
     error_message = "The stream of the job table must feed the alias."
@@ -302,11 +294,19 @@ run "the_tables_stream_feeds_the_events_function_and_loses_nothing" {
   }
 }
 
-run "a_topic_is_made_and_may_be_published_to_only_where_it_is_wanted" {
+run "everything_set" {
   command = plan
 
   variables {
-    events = { bus_name = "orders", sns = true }
+    documents    = { max_bytes = 1000, max_pages = 10, max_pixels = 2000, ocr = "textract" }
+    events       = { bus_name = "orders", sns = true }
+    model_prices = { "some.model" = { input = 0.3, output = 2.5 } }
+    package      = { path = "tests/package.txt", sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=", architecture = "x86_64", version = "1.2.3" }
+    queue        = { fifo = true }
+    worker = {
+      secret_key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/0a1b"]
+      secrets         = { MODEL_KEY_ARN = "arn:aws:ssm:eu-west-1:111122223333:parameter/key" }
+    }
   }
 
   assert {
@@ -329,15 +329,58 @@ run "a_topic_is_made_and_may_be_published_to_only_where_it_is_wanted" {
     condition     = output.event_bus_name == "orders" && one(local.event_statements.events_put.resources) == "arn:aws:events:eu-west-1:111122223333:event-bus/orders" && local.event_environment.EVENT_BUS_NAME == "orders"
     error_message = "The bus that is named must be the one that is told."
   }
+  assert {
+    condition     = local.queue_names == { high = "orders-jobs-high.fifo", medium = "orders-jobs.fifo" }
+    error_message = "SQS refuses a FIFO queue without .fifo."
+  }
+  assert {
+    condition     = one(local.worker_statements.secrets_read.resources) == "arn:aws:ssm:eu-west-1:111122223333:parameter/key" && !contains(keys(local.api_statements), "secrets_read")
+    error_message = "Only the worker may read its secrets, and only those."
+  }
+  assert {
+    condition     = one(local.worker_statements.secrets_decrypt.resources) == "arn:aws:kms:eu-west-1:111122223333:key/0a1b" && !contains(keys(local.api_statements), "secrets_decrypt")
+    error_message = "Only the worker may decrypt its secrets, and only with their keys."
+  }
+  assert {
+    condition     = jsondecode(local.environment.MODEL_PRICES)["some.model"].output == 2.5
+    error_message = "The functions must be told the stack's own prices."
+  }
+  assert {
+    condition     = [for name in ["MAX_DOCUMENT_BYTES", "MAX_PAGES", "MAX_PIXELS", "OCR_ENGINE"] : tostring(local.environment[name])] == ["1000", "10", "2000", "textract"]
+    error_message = "The functions must be told the limits of documents."
+  }
+  assert {
+    condition     = local.worker_statements.pages_recognise.actions == ["textract:DetectDocumentText"]
+    error_message = "The worker must be allowed to read pages with Textract."
+  }
+  assert {
+    condition     = !contains(keys(local.api_statements), "pages_recognise")
+    error_message = "Only the worker reads pages with Textract."
+  }
+  assert {
+    condition     = local.architecture == "x86_64"
+    error_message = "Compiled code of one processor does not import on the other."
+  }
+  assert {
+    condition     = local.environment.CODE_VERSION == "1.2.3"
+    error_message = "A result must name the version of the code that made it."
+  }
 }
 
-run "events_can_be_left_out" {
+run "optional_parts_left_out" {
   command = plan
 
   variables {
-    events = { enabled = false }
+    alarms            = { enabled = false }
+    bedrock_model_ids = []
+    events            = { enabled = false }
+    worker            = { secrets = { MODEL_KEY_ARN = "arn:aws:ssm:eu-west-1:111122223333:parameter/key" } }
   }
 
+  assert {
+    condition     = output.alarm_topic_arn == null && output.dashboard_name == null
+    error_message = "No alarms, no topic."
+  }
   assert {
     condition     = length(module.events) == 0 && length(aws_lambda_event_source_mapping.events) == 0 && length(aws_sqs_queue.event_dead_letter) == 0
     error_message = "No events, no function."
@@ -346,144 +389,16 @@ run "events_can_be_left_out" {
     condition     = output.event_bus_name == null && output.event_dead_letter_queue_url == null && output.function_names == { api = "orders-api", sweeper = "orders-sweeper", worker = "orders-worker" } && keys(output.role_names) == ["api", "sweeper", "worker"]
     error_message = "No events, no outputs of them."
   }
-}
-
-run "fifo_queues_get_their_suffix" {
-  command = plan
-
-  variables {
-    queue = { fifo = true }
-  }
-
   assert {
-    condition     = local.queue_names == { high = "orders-jobs-high.fifo", medium = "orders-jobs.fifo" }
-    error_message = "SQS refuses a FIFO queue without .fifo."
-  }
-}
-
-run "an_analysis_without_bedrock_gets_no_right_to_it" {
-  command = plan
-
-  variables {
-    bedrock_model_ids = []
-  }
-
-  assert {
-    condition     = !contains(keys(local.worker_statements), "models_invoke") && length(keys(local.worker_statements)) == 7
+    condition     = !contains(keys(local.worker_statements), "models_invoke")
     error_message = "Without bedrock_model_ids the worker must not call any model."
   }
   assert {
     condition     = !contains(keys(local.environment), "MODEL_ID")
     error_message = "No default model, no variable."
   }
-}
-
-run "secrets_are_read_by_the_worker_alone_and_by_their_arn" {
-  command = plan
-
-  variables {
-    worker = { secrets = { MODEL_KEY_ARN = "arn:aws:ssm:eu-west-1:111122223333:parameter/key" } }
-  }
-
-  assert {
-    condition     = one(local.worker_statements.secrets_read.resources) == "arn:aws:ssm:eu-west-1:111122223333:parameter/key" && !contains(keys(local.api_statements), "secrets_read")
-    error_message = "Only the worker may read its secrets, and only those."
-  }
   assert {
     condition     = !contains(keys(local.worker_statements), "secrets_decrypt")
     error_message = "Without keys of one's own there is nothing to decrypt with them."
-  }
-}
-
-run "secrets_under_a_key_of_ones_own_are_decrypted_by_the_worker_alone" {
-  command = plan
-
-  variables {
-    worker = {
-      secret_key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/0a1b"]
-      secrets         = { MODEL_KEY_ARN = "arn:aws:ssm:eu-west-1:111122223333:parameter/key" }
-    }
-  }
-
-  assert {
-    condition     = one(local.worker_statements.secrets_decrypt.resources) == "arn:aws:kms:eu-west-1:111122223333:key/0a1b" && !contains(keys(local.api_statements), "secrets_decrypt")
-    error_message = "Only the worker may decrypt its secrets, and only with their keys."
-  }
-}
-
-run "prices_reach_the_functions" {
-  command = plan
-
-  variables {
-    model_prices = { "some.model" = { input = 0.3, output = 2.5 } }
-  }
-
-  assert {
-    condition     = jsondecode(local.environment.MODEL_PRICES)["some.model"].output == 2.5
-    error_message = "The functions must be told the stack's own prices."
-  }
-}
-
-run "limits_of_documents_reach_the_functions" {
-  command = plan
-
-  variables {
-    documents = { max_bytes = 1000, max_pages = 10, max_pixels = 2000, ocr = "none" }
-  }
-
-  assert {
-    condition     = [for name in ["MAX_DOCUMENT_BYTES", "MAX_PAGES", "MAX_PIXELS", "OCR_ENGINE"] : tostring(local.environment[name])] == ["1000", "10", "2000", "none"]
-    error_message = "The functions must be told the limits of documents."
-  }
-  assert {
-    condition     = !contains(keys(local.worker_statements), "pages_recognise")
-    error_message = "Who does not read pages with Textract needs no right to it."
-  }
-}
-
-run "textract_is_allowed_only_where_it_is_chosen" {
-  command = plan
-
-  variables {
-    documents = { ocr = "textract" }
-  }
-
-  assert {
-    condition     = local.worker_statements.pages_recognise.actions == ["textract:DetectDocumentText"]
-    error_message = "The worker must be allowed to read pages with Textract."
-  }
-  assert {
-    condition     = local.environment.OCR_ENGINE == "textract" && !contains(keys(local.api_statements), "pages_recognise")
-    error_message = "The worker alone reads pages with Textract, and must be told to."
-  }
-}
-
-run "alarms_can_be_left_out" {
-  command = plan
-
-  variables {
-    alarms = { enabled = false }
-  }
-
-  assert {
-    condition     = output.alarm_topic_arn == null && output.dashboard_name == null
-    error_message = "No alarms, no topic."
-  }
-}
-
-run "the_zip_decides_the_processor" {
-  command = plan
-
-  variables {
-    package = { path = "tests/package.txt", sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=", architecture = "x86_64", version = "1.2.3" }
-  }
-
-  assert {
-    condition     = local.architecture == "x86_64"
-    error_message = "Compiled code of one processor does not import on the other."
-  }
-  assert {
-    condition     = local.environment.CODE_VERSION == "1.2.3"
-    error_message = "A result must name the version of the code that made it."
   }
 }

@@ -65,6 +65,18 @@ run "a_bucket_with_its_defaults" {
     ]
     error_message = "Unfinished uploads go after a week, lone delete markers at once."
   }
+
+  assert {
+    condition = toset([
+      aws_s3_bucket_lifecycle_configuration.this.bucket,
+      aws_s3_bucket_ownership_controls.this.bucket,
+      aws_s3_bucket_policy.this.bucket,
+      aws_s3_bucket_public_access_block.this.bucket,
+      aws_s3_bucket_server_side_encryption_configuration.this.bucket,
+      aws_s3_bucket_versioning.this.bucket,
+    ]) == toset(["rfp-artifacts"])
+    error_message = "Each setting is on the bucket."
+  }
 }
 
 run "everything_set" {

@@ -100,11 +100,18 @@ run "a_function_with_its_defaults" {
 run "everything_set" {
   command = plan
 
+  providers = { aws = aws.china }
+
   variables {
     architecture         = "x86_64"
     environment          = { TABLE_NAME = "rfp-jobs" }
     log_level            = "DEBUG"
     log_retention_days   = 7
+    package = {
+      path          = "tests/empty.zip"
+      s3            = { bucket = "acme-packages", key = "proposals/empty.zip" }
+      sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    }
     reserved_concurrency = 5
     statements = {
       due_read = {
@@ -143,20 +150,25 @@ run "everything_set" {
     condition     = [aws_lambda_function.this.vpc_config[0].security_group_ids, aws_lambda_function.this.vpc_config[0].subnet_ids] == [toset(["sg-0a"]), toset(["subnet-0a", "subnet-0b"])]
     error_message = "It runs in the VPC."
   }
-}
-
-run "in_another_partition" {
-  command = plan
-
-  providers = { aws = aws.china }
-
-  variables {
-    vpc = { security_group_ids = ["sg-0a"], subnet_ids = ["subnet-0a"] }
-  }
 
   assert {
     condition     = output.role_name == "rfp-worker-cn-north-1"
     error_message = "Each Region has a role of its own."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.this.filename == null &&
+      aws_lambda_function.this.s3_bucket == "acme-packages" &&
+      aws_lambda_function.this.s3_key == "proposals/empty.zip" &&
+      aws_lambda_function.this.source_code_hash == var.package.sha256_base64
+    )
+    error_message = "The code comes from the bucket, and changes with its hash."
+  }
+
+  assert {
+    condition     = toset([aws_iam_role_policy.runtime.role, aws_iam_role_policy.statements[0].role]) == toset([output.role_name]) && aws_lambda_function.this.role == aws_iam_role.this.arn
+    error_message = "The rights are those of the function's own role."
   }
 }
 
@@ -190,26 +202,4 @@ run "refuses_a_package_with_another_hash" {
   }
 
   expect_failures = [aws_lambda_function.this]
-}
-
-run "takes_a_package_from_s3" {
-  command = plan
-
-  variables {
-    package = {
-      path          = "tests/empty.zip"
-      s3            = { bucket = "acme-packages", key = "proposals/empty.zip" }
-      sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
-    }
-  }
-
-  assert {
-    condition = (
-      aws_lambda_function.this.filename == null &&
-      aws_lambda_function.this.s3_bucket == "acme-packages" &&
-      aws_lambda_function.this.s3_key == "proposals/empty.zip" &&
-      aws_lambda_function.this.source_code_hash == var.package.sha256_base64
-    )
-    error_message = "The code comes from the bucket, and changes with its hash."
-  }
 }

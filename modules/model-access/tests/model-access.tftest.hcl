@@ -16,15 +16,6 @@ provider "aws" {
   skip_requesting_account_id  = true
 }
 
-provider "aws" {
-  alias                       = "government"
-  access_key                  = "test"
-  region                      = "us-gov-west-1"
-  secret_key                  = "test"
-  skip_credentials_validation = true
-  skip_requesting_account_id  = true
-}
-
 override_data {
   target = data.aws_caller_identity.current
   values = { account_id = "111122223333" }
@@ -55,17 +46,6 @@ run "one_family_in_china" {
 
   assert {
     condition     = alltrue([for arn in output.statements.models_invoke.resources : startswith(arn, "arn:aws-cn:bedrock:")])
-    error_message = "The partition comes from the provider."
-  }
-}
-
-run "one_family_for_the_government" {
-  command = plan
-
-  providers = { aws = aws.government }
-
-  assert {
-    condition     = alltrue([for arn in output.statements.models_invoke.resources : startswith(arn, "arn:aws-us-gov:bedrock:")])
     error_message = "The partition comes from the provider."
   }
 }

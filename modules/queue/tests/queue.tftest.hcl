@@ -86,24 +86,15 @@ run "a_standard_queue_with_its_defaults" {
     }
     error_message = "The dead letter queue takes messages of this queue alone."
   }
-}
 
-run "a_fifo_queue" {
-  command = plan
-
-  variables {
-    fifo = true
-    name = "rfp-jobs.fifo"
+  assert {
+    condition     = alltrue([for setting in [aws_sqs_queue_policy.this, aws_sqs_queue_redrive_policy.this] : setting.queue_url == aws_sqs_queue.this.url])
+    error_message = "The queue's settings are on the queue."
   }
 
   assert {
-    condition     = [output.name, output.dead_letter_name] == ["rfp-jobs.fifo", "rfp-jobs-dlq.fifo"]
-    error_message = "Both names end in the suffix that SQS wants."
-  }
-
-  assert {
-    condition     = aws_sqs_queue.this.fifo_queue && aws_sqs_queue.dead_letter.fifo_queue
-    error_message = "A FIFO queue's dead letter queue is FIFO too."
+    condition     = alltrue([for setting in [aws_sqs_queue_policy.dead_letter, aws_sqs_queue_redrive_allow_policy.dead_letter] : setting.queue_url == aws_sqs_queue.dead_letter.url])
+    error_message = "The dead-letter queue's settings are on the dead-letter queue."
   }
 }
 
@@ -112,8 +103,10 @@ run "everything_set" {
 
   variables {
     dead_letter_retention_s = 7200
+    fifo                    = true
     kms_key_id              = "alias/jobs"
     max_receive_count       = 5
+    name                    = "rfp-jobs.fifo"
     receive_wait_s          = 1
     retention_s             = 3600
     visibility_timeout_s    = 5400
@@ -137,5 +130,15 @@ run "everything_set" {
   assert {
     condition     = [output.visibility_timeout_s, aws_sqs_queue.this.receive_wait_time_seconds] == [5400, 1]
     error_message = "Visibility and wait are those set."
+  }
+
+  assert {
+    condition     = [output.name, output.dead_letter_name] == ["rfp-jobs.fifo", "rfp-jobs-dlq.fifo"]
+    error_message = "Both names end in the suffix that SQS wants."
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.fifo_queue && aws_sqs_queue.dead_letter.fifo_queue
+    error_message = "A FIFO queue's dead letter queue is FIFO too."
   }
 }
