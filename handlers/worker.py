@@ -7,7 +7,8 @@ from typing import Any
 from analysis_jobs import wiring
 from analysis_jobs.base import observability, settings
 from analysis_jobs.worker.batch import Record, handle_batch
-from analysis_jobs.worker.worker import Message, Worker
+from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.worker import Worker
 
 
 @cache

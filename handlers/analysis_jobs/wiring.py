@@ -15,7 +15,7 @@ from analysis_jobs.documents.reader import DocumentReader, ReaderLimits
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
-from analysis_jobs.submission.service import Intake
+from analysis_jobs.submission.service import SubmissionService
 from analysis_jobs.sweeper.sweeper import Sweeper
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ _OCR_CONFIG = _STORE_CONFIG.merge(Config(read_timeout=60))
 MODEL_CONFIG = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 1})
 
 
-def intake(settings: Settings) -> Intake:
+def submissions(settings: Settings) -> SubmissionService:
     """Return what accepts jobs."""
     clock = SystemClock()
-    return Intake(
+    return SubmissionService(
         store=DynamoJobStore(_client("dynamodb"), settings.table_name, clock),
         queue=SqsJobQueue(_client("sqs"), settings.queue_urls),
         artifacts=S3ArtifactStore(_client("s3", _S3_CONFIG), settings.bucket_name),
@@ -61,32 +61,32 @@ def api(settings: Settings) -> Api:
     """Return the HTTP API."""
     from analysis_jobs.api.routes import Api  # noqa: PLC0415 - only this function pays for the resolver's import
 
-    return Api.build(intake(settings), settings.tenant_claim)
+    return Api.build(submissions(settings), settings.tenant_claim)
 
 
 def worker(settings: Settings) -> Worker:
     """Return what runs jobs."""
+    from analysis_jobs.authoring.context import Services  # noqa: PLC0415 - only the worker asks models
     from analysis_jobs.base.secrets import AwsSecrets, Secrets  # noqa: PLC0415
-    from analysis_jobs.llm.bedrock import BedrockModel  # noqa: PLC0415 - only the worker asks models
-    from analysis_jobs.llm.router import Vendors  # noqa: PLC0415
+    from analysis_jobs.llm.bedrock import BedrockModel  # noqa: PLC0415
+    from analysis_jobs.llm.prices import Prices  # noqa: PLC0415
+    from analysis_jobs.llm.router import ModelRouter  # noqa: PLC0415
     from analysis_jobs.prompts import DynamoPromptStore  # noqa: PLC0415
     from analysis_jobs.worker.worker import Worker  # noqa: PLC0415
 
-    accepted = intake(settings)
+    accepted = submissions(settings)
     aws = AwsSecrets(lambda: _client("secretsmanager"), lambda: _client("ssm"))
     secrets = Secrets(variable, aws.read, accepted.clock, settings.secret_max_age)
-    return Worker(
-        store=accepted.store,
-        queue=accepted.queue,
+    services = Services(
         artifacts=accepted.artifacts,
         prompts=DynamoPromptStore(_client("dynamodb"), settings.prompt_table_name),
-        model=Vendors(BedrockModel(_client("bedrock-runtime", MODEL_CONFIG)), secrets, settings.gemini_base_url),
-        analyses=accepted.analyses,
+        model=ModelRouter(BedrockModel(_client("bedrock-runtime", MODEL_CONFIG)), secrets, settings.gemini_base_url),
         settings=settings,
-        clock=accepted.clock,
+        prices=Prices.parse(settings.model_prices),
         secrets=secrets,
         documents=document_reader(settings),
     )
+    return Worker(accepted.store, accepted.queue, accepted.analyses, services, accepted.clock)
 
 
 def document_reader(settings: Settings) -> DocumentReader:
@@ -110,9 +110,11 @@ def publisher(settings: EventSettings) -> Publisher:
     """Return what publishes events."""
     from analysis_jobs.events.channels import EventBridgeBus, SnsTopic, SqsSetAside  # noqa: PLC0415
     from analysis_jobs.events.publisher import Publisher  # noqa: PLC0415 - only the events function publishes
+    from analysis_jobs.stores.streams import read_change  # noqa: PLC0415
 
     topic = settings.notice_topic_arn
     return Publisher(
+        read=read_change,
         bus=EventBridgeBus(_client("events"), settings.event_bus_name),
         notices=SnsTopic(_client("sns"), topic) if topic else None,
         set_aside=SqsSetAside(_client("sqs"), settings.event_dead_letter_queue_url),

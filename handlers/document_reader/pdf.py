@@ -8,7 +8,7 @@ import pypdfium2
 from pypdfium2 import raw
 
 from document_reader import recognition
-from document_reader.pictures import Raster, emit_picture
+from document_reader.raster import Raster, emit_picture
 from document_reader.task import Budget, Emit, Limits, Task, UnreadableError, cleaned, require_pages
 
 _POINTS_PER_INCH = 72

@@ -4,12 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from document_reader.raster import Raster, emit_picture
 from document_reader.task import Emit, NotPackagedError, Task, extra
-
-if TYPE_CHECKING:
-    from document_reader.pictures import Raster
 
 # What Tesseract reads best, in dots an inch; letters of a printed page are then some 30 pixels high.
 DPI = 300
@@ -41,8 +39,6 @@ def give(picture: "Callable[[], Raster]", number: int, task: Task, emit: Emit) -
     emit(working=number)
     raster = picture()
     if task.ocr == "other":
-        from document_reader.pictures import emit_picture  # noqa: PLC0415 - it imports this module
-
         emit_picture(number, raster, emit)
         return
     found = recognise(raster)

@@ -12,15 +12,17 @@ import boto3
 import pytest
 
 from analysis_jobs.authoring.analysis import Analyses, Analysis
+from analysis_jobs.authoring.context import Services
 from analysis_jobs.base.clock import SystemClock
 from analysis_jobs.base.ids import new_id
 from analysis_jobs.documents import upload_key
 from analysis_jobs.jobs.record import Payload
-from analysis_jobs.jobs.tiers import Asked
+from analysis_jobs.jobs.tiers import TierRequest
 from analysis_jobs.llm.bedrock import BedrockModel
 from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.worker.worker import Message, Worker
+from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.worker import Worker
 from cloud.stand_in import StandIn
 from provider_mirror import terraform_environment
 from tests.handlers.builders import QUEUE_ARN, a_job, some_settings
@@ -131,11 +133,8 @@ def run(analysis: Analysis[Any, Any], document: str, model_url: str) -> Any:
     worker = Worker(
         store,
         MemoryQueue(),
-        artifacts,
-        MemoryPromptStore(),
-        BedrockModel(client),
         Analyses([analysis]),
-        settings,
+        Services(artifacts, MemoryPromptStore(), BedrockModel(client), settings),
         clock,
     )
     worker.handle(Message(job.key, QUEUE_ARN, "receipt"))
@@ -162,9 +161,9 @@ def test_the_guides_analysis_with_tiers_puts_its_jobs_in_the_order_of_them() -> 
     exec(compile(shown, "docs/guide.md", "exec"), namespace)  # noqa: S102 - it is our own page
     tiers, chat = namespace["chat_profile"].tiers, namespace["Chat"](lines=[])
     tenants = ("initech", "globex", "acme")
-    found = {tenant: tiers.find(Asked(tenant, None, None, None, chat)) for tenant in tenants}
+    found = {tenant: tiers.find(TierRequest(tenant, None, None, None, chat)) for tenant in tenants}
     assert found == {"initech": "free", "globex": "silver", "acme": "gold"}
-    assert [tiers.rank(tier) for tier in ("gold", "silver", "free")] == [0, 1, 2]
+    assert [tiers.tier_rank(tier) for tier in ("gold", "silver", "free")] == [0, 1, 2]
 
 
 def test_the_guide_explains_every_error_code_that_the_library_gives() -> None:

@@ -22,7 +22,7 @@ from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
 from analysis_jobs.submission.admission_service import Answer
-from analysis_jobs.submission.service import Intake, Submission
+from analysis_jobs.submission.service import Submission, SubmissionService
 from cloud.client import ApiError
 from cloud.deployed import Deployed
 from cloud.local_cloud import REPOSITORY
@@ -165,13 +165,13 @@ def test_of_a_hundred_contexts_over_http_one_an_hour_is_analysed(stack: Deployed
 def test_a_hundred_backends_at_the_same_instant_make_one_job(stack: Deployed, user: str) -> None:
     """Each submits through the library, as another stack's backend does; all of them begin together."""
     stack.stand_in.set(match="bridges", first_token_s=600)
-    intake, together = backend(stack), Barrier(HUNDRED)
+    submissions, together = backend(stack), Barrier(HUNDRED)
     given = {"user_id": user, "context": "support", "messages": chat(12)}
 
     def ask(_number: int) -> Answer:
         submission = Submission(analysis=EXAMPLE, input=given, trigger="manual")
         together.wait()
-        return intake.answer("acme", submission)
+        return submissions.answer("acme", submission)
 
     answers = a_hundred(HUNDRED, ask)
     [job_id] = jobs_of(stack, user)
@@ -181,7 +181,7 @@ def test_a_hundred_backends_at_the_same_instant_make_one_job(stack: Deployed, us
     stack.client().cancel(job_id)
 
 
-def backend(stack: Deployed) -> Intake:
+def backend(stack: Deployed) -> SubmissionService:
     """Return what another stack's backend submits with."""
     settings = Settings(
         analyses="profile_interpretation",
@@ -190,7 +190,7 @@ def backend(stack: Deployed) -> Intake:
         queue_urls=stack.outputs["queue_urls"],
     )
     clock = SystemClock()
-    return Intake(
+    return SubmissionService(
         DynamoJobStore(stack.boto3("dynamodb"), settings.table_name, clock),
         SqsJobQueue(stack.boto3("sqs"), settings.queue_urls),
         S3ArtifactStore(stack.boto3("s3"), settings.bucket_name),

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from analysis_jobs import Job
 from analysis_jobs.base.errors import Defer, Fail, Retry
-from analysis_jobs.jobs.ports import Landed, Refused
+from analysis_jobs.jobs.ports import Applied, ConditionFailed
 from analysis_jobs.jobs.record import Changes, JobKey, JobRecord
 from analysis_jobs.jobs.transitions import Status, Transition
 from analysis_jobs.stores.memory import MemoryJobStore
@@ -31,7 +31,7 @@ class Forgetful(MemoryJobStore):
         *,
         now: datetime,
         read: JobRecord | None = None,
-    ) -> Landed | Refused:
+    ) -> Applied | ConditionFailed:
         """See `JobStore.transition`."""
         outcome = super().transition(key, transition, changes, now=now, read=read)
         if transition.name == self._forgotten:
@@ -67,7 +67,7 @@ def test_an_end_is_logged_and_counted_as_one(
     name: str, error: Exception | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[str] = []
-    monkeypatch.setattr("analysis_jobs.worker.worker.count", counted.append)
+    monkeypatch.setattr("analysis_jobs.worker.claimed_job.count", counted.append)
     shop = Shop([stage_that_raises(error)], store=Forgetful(name))
     assert shop.deliver(shop.keep()).status.ended
     assert counted == [{"complete": "JobsCompleted", "fail": "JobsFailed"}[name]]

@@ -12,6 +12,7 @@ import boto3
 from psycopg.rows import dict_row
 
 from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.authoring.context import Services
 from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.base.ids import new_id
 from analysis_jobs.base.secrets import Secrets
@@ -24,7 +25,8 @@ from analysis_jobs.postgres.connections import CONNECTIONS
 from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
 from analysis_jobs.submission.control import Control
-from analysis_jobs.worker.worker import Message, Worker
+from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.worker import Worker
 from cloud.postgres import Login, PostgreSQL
 from credential_extraction import credential_extraction
 from tests.handlers.builders import QUEUE_ARN, a_job, some_settings
@@ -56,18 +58,15 @@ class Desk:
             model_id="eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
             database_ca_bundle=self.login.ca_bundle,
         )
-        return Worker(
-            store=self.store,
-            queue=self.queue,
+        services = Services(
             artifacts=self.artifacts,
             prompts=MemoryPromptStore(),
             model=self.model,
-            analyses=Analyses([credential_extraction]),
             settings=settings,
-            clock=self.clock,
             documents=self.reader,
             secrets=Secrets({SECRET: ARN}.__getitem__, self.vault.read, self.clock, settings.secret_max_age),
         )
+        return Worker(self.store, self.queue, Analyses([credential_extraction]), services, self.clock)
 
     def hand_in(self, content: bytes, name: str, *, subject: str | None = "documents/42", row: bool = True) -> JobKey:
         """Upload a document and submit its job; `row` also makes the row that its subject names."""

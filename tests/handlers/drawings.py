@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from analysis_jobs.authoring.analysis import Analyses
-from analysis_jobs.base.cancellation import Breaker
-from analysis_jobs.jobs.record import JobKey, Usage
+from analysis_jobs.authoring.context import Services
+from analysis_jobs.base.cancellation import CancellationToken
+from analysis_jobs.base.usage import Usage
+from analysis_jobs.jobs.record import JobKey
 from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.worker.worker import Message, Worker
+from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.worker import Worker
 from cloud.stand_in.answers import Conversation
 from cloud.stand_in.filling import fill
 from drawing_schedule import drawing_schedule
@@ -43,15 +46,15 @@ class ReadingModel:
     questions: list[Question] = field(default_factory=list)
     broken: Callable[[Question], BaseException | None] = lambda _: None
 
-    def ask(self, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:  # noqa: ARG002
+    def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:  # noqa: ARG002
         """See `Model.ask`."""
         self.questions.append(question)
         if (error := self.broken(question)) is not None:
             self.broken = lambda _: None
             raise error
         assert question.tool
-        turn = Conversation(messages=[{"role": "user", "content": [{"text": question.prompt}]}])
-        data = fill(question.tool.schema, turn.source)
+        tier_pointer = Conversation(messages=[{"role": "user", "content": [{"text": question.prompt}]}])
+        data = fill(question.tool.schema, tier_pointer.source)
         assert isinstance(data, dict)
         on_chunk(json.dumps(data))
         return Reply(json.dumps(data), data, "end_turn", Usage(1, 100, 50))
@@ -96,11 +99,8 @@ class Integrator:
         worker = Worker(
             self.site.store,
             self.site.queue,
-            self.site.artifacts,
-            MemoryPromptStore(),
-            self.model,
             Analyses([drawing_schedule]),
-            some_settings(),
+            Services(self.site.artifacts, MemoryPromptStore(), self.model, some_settings()),
             clock,
         )
         worker.handle(Message(key, QUEUE_ARN, "receipt"), None if time is None else clock.now() + time)

@@ -12,9 +12,9 @@ import pytest
 from botocore.config import Config
 
 from analysis_jobs import Defer, Fail, Retry, wiring
-from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import JobError, Stopped
-from analysis_jobs.jobs.record import Usage
+from analysis_jobs.base.usage import Usage
 from analysis_jobs.llm.bedrock import BedrockModel
 from analysis_jobs.llm.model import Question, Reply, Tool
 from cloud.stand_in import StandIn
@@ -71,14 +71,14 @@ def _nothing(_piece: str) -> None:
 def test_a_structured_answer_has_the_documents_values_in_the_schemas_shape(
     model: BedrockModel, stand_in: StandIn
 ) -> None:
-    reply = model.ask(STRUCTURED, _nothing, Breaker())
+    reply = model.ask(STRUCTURED, _nothing, CancellationToken())
     assert reply.data == {"title": "Harbour Lights Festival", "deadline": "2027-03-15"}
     assert (reply.stop_reason, reply.fault) == ("tool_use", None)
     assert len(stand_in.calls(operation="converse-stream")) == len(stand_in.calls()) == 1
 
 
 def test_a_free_answer_is_text(model: BedrockModel) -> None:
-    reply = model.ask(FREE, _nothing, Breaker())
+    reply = model.ask(FREE, _nothing, CancellationToken())
     assert "Harbour Lights Festival" in reply.text
     assert (reply.data, reply.stop_reason, reply.fault) == (None, "end_turn", None)
 
@@ -87,21 +87,25 @@ def test_a_free_answer_is_text(model: BedrockModel) -> None:
 def test_the_pieces_are_the_answer_in_its_order(model: BedrockModel, stand_in: StandIn, question: Question) -> None:
     stand_in.set(chunk_chars=5)
     pieces: list[str] = []
-    reply = model.ask(question, pieces.append, Breaker())
+    reply = model.ask(question, pieces.append, CancellationToken())
     assert "".join(pieces) == reply.text
     assert len(pieces) > 5
 
 
 def test_the_usage_is_what_the_model_counted(model: BedrockModel, stand_in: StandIn) -> None:
-    usage = model.ask(STRUCTURED, _nothing, Breaker()).usage
+    usage = model.ask(STRUCTURED, _nothing, CancellationToken()).usage
     [call] = stand_in.calls()
     assert usage == Usage(1, call["input_tokens"], call["output_tokens"])
     assert usage.input_tokens > usage.output_tokens > 5
 
 
 def test_the_request_carries_limits_system_prompt_and_metadata(model: BedrockModel, stand_in: StandIn) -> None:
-    model.ask(replace(FREE, system="Be brief.", metadata={"job_id": "01m80ep4519qqbn8af6shbwev8"}), _nothing, Breaker())
-    model.ask(FREE, _nothing, Breaker())
+    model.ask(
+        replace(FREE, system="Be brief.", metadata={"job_id": "01m80ep4519qqbn8af6shbwev8"}),
+        _nothing,
+        CancellationToken(),
+    )
+    model.ask(FREE, _nothing, CancellationToken())
     with_system, without = stand_in.calls()
     assert with_system["max_tokens"] == 1_000
     assert with_system["metadata"] == {"job_id": "01m80ep4519qqbn8af6shbwev8"}
@@ -134,7 +138,7 @@ _WITHIN = [
 
 def _refused(model: BedrockModel, question: Question = STRUCTURED) -> JobError:
     with pytest.raises(JobError) as refused:
-        model.ask(question, _nothing, Breaker())
+        model.ask(question, _nothing, CancellationToken())
     return refused.value
 
 
@@ -205,7 +209,7 @@ def test_a_model_that_cannot_be_reached_is_tried_again() -> None:
 
 
 def test_an_answer_cut_at_max_tokens_is_useless_but_counted(model: BedrockModel) -> None:
-    reply = model.ask(replace(STRUCTURED, max_tokens=5), _nothing, Breaker())
+    reply = model.ask(replace(STRUCTURED, max_tokens=5), _nothing, CancellationToken())
     assert isinstance(reply.fault, Fail)
     assert (reply.fault.code, reply.data) == ("model_answer_too_long", None)
     assert "max_tokens=5" in reply.fault.message
@@ -214,7 +218,7 @@ def test_an_answer_cut_at_max_tokens_is_useless_but_counted(model: BedrockModel)
 
 def test_an_answer_that_does_not_fit_the_schema_is_handed_on_as_it_is(model: BedrockModel, stand_in: StandIn) -> None:
     stand_in.set(nonsense=True)
-    reply = model.ask(STRUCTURED, _nothing, Breaker())
+    reply = model.ask(STRUCTURED, _nothing, CancellationToken())
     assert reply.fault is None
     assert reply.data is not None
     assert "title" not in reply.data
@@ -229,7 +233,7 @@ def test_what_on_chunk_raises_breaks_the_call_off_at_once(model: BedrockModel, s
         raise Stopped("the lease is lost")
 
     with pytest.raises(Stopped):
-        model.ask(FREE, stop, Breaker())
+        model.ask(FREE, stop, CancellationToken())
     assert (len(pieces), len(stand_in.calls())) == (1, 1)
     _until(lambda: stand_in.calls(outcome="caller hung up") != [])  # it did not wait for the rest
 
@@ -244,7 +248,7 @@ def test_the_client_can_ask_again_after_every_kind_of_break(model: BedrockModel,
         stand_in.set(scenario)
         _refused(model)
         stand_in.set()
-        assert model.ask(STRUCTURED, _nothing, Breaker()).data is not None
+        assert model.ask(STRUCTURED, _nothing, CancellationToken()).data is not None
 
 
 class _Stream:
@@ -270,7 +274,7 @@ def _answer(question: Question, stop_reason: str, *deltas: dict[str, Any]) -> Re
 
     client = MagicMock()
     client.converse_stream.return_value = {"stream": stream}
-    reply = BedrockModel(client).ask(question, _nothing, Breaker())
+    reply = BedrockModel(client).ask(question, _nothing, CancellationToken())
     assert stream.closed
     return reply
 

@@ -12,17 +12,20 @@ import pytest
 from pydantic import ValidationError
 
 from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.authoring.context import Services
 from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.base.ids import new_id
 from analysis_jobs.base.secrets import Secrets
+from analysis_jobs.base.usage import Usage
 from analysis_jobs.documents import upload_key
-from analysis_jobs.jobs.record import JobKey, JobRecord, Payload, Usage
+from analysis_jobs.jobs.record import JobKey, JobRecord, Payload
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.llm.model import Model, Question, Reply
 from analysis_jobs.postgres.connections import CONNECTIONS
 from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.worker.worker import Message, Worker
+from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.worker import Worker
 from book_models import Appraisal, Book, Valuation, described
 from book_valuation import APPRAISER, book_valuation
 from cloud.postgres import Login, PostgreSQL
@@ -62,13 +65,9 @@ class Catalogue:
         return Worker(
             self.store,
             self.queue,
-            self.artifacts,
-            MemoryPromptStore(),
-            self.model,
             Analyses([book_valuation]),
-            settings,
+            Services(self.artifacts, MemoryPromptStore(), self.model, settings, secrets=secrets),
             self.clock,
-            secrets,
         )
 
     def submit(self, book: dict[str, Any], book_id: str = "42", tenant: str = "acme") -> JobKey:

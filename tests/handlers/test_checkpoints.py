@@ -291,11 +291,11 @@ def test_a_thousand_items_of_many_attempts_hardly_weigh_on_the_row(bench: Bench)
     assert len(json.dumps(dict(bench.row.checkpoints))) < 4_500, "even where every second one is missing"
     last = bench.attempt()
     assert [last.load_item("read/*f.1", number, number) for number in range(1_000)] == list(range(0, 2_000, 2))
-    in_order = Bench()
-    checkpoints = in_order.attempt()
+    is_fifo = Bench()
+    checkpoints = is_fifo.attempt()
     for number in range(1_000):
         checkpoints.save_item("read/*f.1", number, number, number)
-    assert next(iter(in_order.row.checkpoints.values())).endswith(" 2:0-999")
+    assert next(iter(is_fifo.row.checkpoints.values())).endswith(" 2:0-999")
 
 
 def test_an_item_that_is_no_json_is_refused(bench: Bench) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from analysis_jobs.base.usage import Usage
 from analysis_jobs.documents import Reading
 from analysis_jobs.documents.reader import DocumentReader
-from analysis_jobs.jobs.record import Usage
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.llm.model import Reply
 from analysis_jobs.worker.batch import KeepMessage

@@ -22,7 +22,8 @@ from pydantic import BaseModel, ValidationError
 from analysis_jobs.base.errors import ConfigurationError, Defer, Fail, JobError, Retry
 from analysis_jobs.jobs.ports import NotFound
 from analysis_jobs.jobs.record import JobFailure
-from analysis_jobs.worker.retry_policy import Action, Decision, backoff, decide, model_error
+from analysis_jobs.llm.errors import model_error
+from analysis_jobs.worker.retry_policy import Action, Decision, backoff, decide
 from tests.handlers.builders import MINUTE, SECOND
 
 
@@ -42,16 +43,16 @@ def invalid() -> ValidationError:
 
 
 TABLE: list[tuple[Exception, Action, str, timedelta | None]] = [
-    (Fail("document_empty", "no bytes"), Action.NEVER, "document_empty", None),
+    (Fail("document_empty", "no bytes"), Action.FAIL, "document_empty", None),
     (Retry("model_timeout", "silence"), Action.RETRY, "model_timeout", None),
     (Retry("model_timeout", "silence", after=MINUTE), Action.RETRY, "model_timeout", MINUTE),
     (Defer("model_throttled", "slow down"), Action.DEFER, "model_throttled", None),
     (Defer("model_throttled", "slow down", after=timedelta()), Action.DEFER, "model_throttled", timedelta()),
-    (JobError("odd", "of no kind"), Action.NEVER, "odd", None),
-    (ConfigurationError("no model"), Action.NEVER, "configuration", None),
-    (UnknownServiceError(service_name="rekognition", known_service_names="s3"), Action.NEVER, "configuration", None),
-    (aws_error("AccessDenied"), Action.NEVER, "access_denied", None),
-    (aws_error("AccessDeniedException"), Action.NEVER, "access_denied", None),
+    (JobError("odd", "of no kind"), Action.FAIL, "odd", None),
+    (ConfigurationError("no model"), Action.FAIL, "configuration", None),
+    (UnknownServiceError(service_name="rekognition", known_service_names="s3"), Action.FAIL, "configuration", None),
+    (aws_error("AccessDenied"), Action.FAIL, "access_denied", None),
+    (aws_error("AccessDeniedException"), Action.FAIL, "access_denied", None),
     # S3, DynamoDB and SQS: their own words for being busy, forbidden and misconfigured.
     *(
         (aws_error(code), Action.DEFER, "aws_busy", None)
@@ -69,11 +70,11 @@ TABLE: list[tuple[Exception, Action, str, timedelta | None]] = [
             "TransactionInProgressException",
         )
     ),
-    (aws_error("KMS.AccessDeniedException"), Action.NEVER, "access_denied", None),
-    (aws_error("AccessDeniedError"), Action.NEVER, "access_denied", None),
-    (aws_error("NoSuchBucket"), Action.NEVER, "configuration", None),
-    (aws_error("ResourceNotFoundException"), Action.NEVER, "configuration", None),
-    (aws_error("AWS.SimpleQueueService.NonExistentQueue"), Action.NEVER, "configuration", None),
+    (aws_error("KMS.AccessDeniedException"), Action.FAIL, "access_denied", None),
+    (aws_error("AccessDeniedError"), Action.FAIL, "access_denied", None),
+    (aws_error("NoSuchBucket"), Action.FAIL, "configuration", None),
+    (aws_error("ResourceNotFoundException"), Action.FAIL, "configuration", None),
+    (aws_error("AWS.SimpleQueueService.NonExistentQueue"), Action.FAIL, "configuration", None),
     (aws_error("ValidationException"), Action.RETRY, "unexpected_error", None),
     (ReadTimeoutError(endpoint_url="https://s3"), Action.RETRY, "aws_connection", None),
     (ConnectTimeoutError(endpoint_url="https://s3"), Action.RETRY, "aws_connection", None),
@@ -165,7 +166,7 @@ def test_a_models_error_has_its_meaning_however_it_is_spelt(name: str, kind: typ
     error = model_error(name, "says the model")
     assert (type(error), error.code) == (kind, code)
     assert error.message == f"{name[0].upper()}{name[1:]}: says the model"
-    assert decide(error).action is {Defer: Action.DEFER, Retry: Action.RETRY, Fail: Action.NEVER}[kind]
+    assert decide(error).action is {Defer: Action.DEFER, Retry: Action.RETRY, Fail: Action.FAIL}[kind]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +193,7 @@ def test_a_retry_after_is_honoured_up_to_an_hour(name: str, said: str | None, wa
 
 def test_a_retry_after_does_not_make_a_hopeless_request_hopeful() -> None:
     assert decide(model_error("ValidationException", "m", "5")) == Decision(
-        Action.NEVER, "model_refused_request", "ValidationException: m"
+        Action.FAIL, "model_refused_request", "ValidationException: m"
     )
 
 
@@ -204,7 +205,7 @@ def test_what_nobody_foresaw_is_named_with_its_type() -> None:
     assert decide(KeyError("title")).message == "KeyError: 'title'"
 
 
-@pytest.mark.parametrize(("action", "retryable"), [(Action.NEVER, False), (Action.RETRY, True), (Action.DEFER, True)])
+@pytest.mark.parametrize(("action", "retryable"), [(Action.FAIL, False), (Action.RETRY, True), (Action.DEFER, True)])
 def test_a_decision_is_kept_as_a_failure(action: Action, *, retryable: bool) -> None:
     assert Decision(action, "c", "m").failure == JobFailure("c", "m", retryable=retryable)
 

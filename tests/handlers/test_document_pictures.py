@@ -6,8 +6,8 @@ import os
 import pytest
 from PIL import Image, ImageDraw
 
-from document_reader import pictures, recognition
-from document_reader.pictures import Raster, encoded, png
+from document_reader import raster, recognition
+from document_reader.raster import Raster, encoded, png
 from tests.handlers.office import written_on
 
 
@@ -36,7 +36,7 @@ def test_a_page_that_is_too_large_as_png_for_a_model_becomes_a_jpeg() -> None:
     noise = Image.frombytes("RGB", (1500, 1200), os.urandom(1500 * 1200 * 3))
     content, media_type = encoded(_raster(noise))
     assert media_type == "image/jpeg"
-    assert len(content) < pictures.MOST_BYTES
+    assert len(content) < raster.MOST_BYTES
 
 
 def test_a_page_that_is_too_wide_for_a_model_becomes_smaller() -> None:

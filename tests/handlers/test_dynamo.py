@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from analysis_jobs.base.clock import ManualClock
-from analysis_jobs.jobs.payloads import MAX_INLINE_BYTES
+from analysis_jobs.base.settings import MAX_INLINE_BYTES
 from analysis_jobs.jobs.ports import Created, Existing
 from analysis_jobs.jobs.record import MAX_HISTORY, HistoryEntry, IdempotencyKey, JobFailure, Listing, Payload
 from analysis_jobs.jobs.transitions import CLAIM, Status

@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from analysis_jobs import Defer, Fail, Retry
-from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import ConfigurationError, JobError
 from analysis_jobs.base.secrets import no_secrets
 from analysis_jobs.llm.gemini.errors import KeyRefused, api_error
@@ -40,7 +40,7 @@ def stand_in(server: StandIn) -> StandIn:
 
 
 def _ask(model: GeminiModel, question: Question = QUESTION) -> Any:
-    return model.ask(question, lambda _: None, Breaker())
+    return model.ask(question, lambda _: None, CancellationToken())
 
 
 def _refused(model: GeminiModel, question: Question = QUESTION) -> JobError:

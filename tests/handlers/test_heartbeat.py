@@ -11,7 +11,7 @@ from analysis_jobs.worker.heartbeat import Heartbeat
 from tests.handlers.builders import MILLISECOND, MINUTE, SECOND, START, SteppedClock, eventually, heartbeat_lives
 
 EVERY = 15 * SECOND
-type Beat = Callable[[], datetime | None]
+type Beat = Callable[[], datetime]
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def heartbeat(beat: Beat, clock: SteppedClock, *, time: timedelta | None = None)
     return Heartbeat(beat, EVERY, clock.now() + MINUTE, clock, None if time is None else clock.now() + time)
 
 
-def script(*answers: datetime | BaseException | None) -> tuple[Beat, list[int]]:
+def script(*answers: datetime | BaseException) -> tuple[Beat, list[int]]:
     """Return a beat that gives or raises `answers` in their order, and the beats there were."""
     beats: list[int] = []
 
-    def beat() -> datetime | None:
+    def beat() -> datetime:
         beats.append(len(beats))
         answer = answers[len(beats) - 1]
         if isinstance(answer, BaseException):
@@ -97,7 +97,7 @@ def test_work_goes_on_while_the_lease_is_renewed(stepped: SteppedClock) -> None:
 
 
 def test_work_stops_when_the_lease_was_lost(stepped: SteppedClock) -> None:
-    beat, beats = script(START + timedelta(hours=1), None)
+    beat, beats = script(START + timedelta(hours=1), Stopped("the lease is lost"))
     with heartbeat(beat, stepped) as heart:
         stepped.step(EVERY)
         heart.check()
@@ -166,7 +166,7 @@ def test_the_lease_is_as_long_as_the_row_says_and_not_as_the_clock_of_the_start(
 def test_a_cancel_that_a_beat_brings_stops_the_work_and_cuts_it_off(stepped: SteppedClock) -> None:
     beat, beats = script(START + timedelta(hours=1), CancelAsked("a caller asked for it"))
     cut = Event()
-    with heartbeat(beat, stepped) as heart, heart.breaker.armed(cut.set):
+    with heartbeat(beat, stepped) as heart, heart.cancellation.on_cancel(cut.set):
         stepped.step(EVERY)
         heart.check()
         assert not cut.is_set()
@@ -179,12 +179,14 @@ def test_a_cancel_that_a_beat_brings_stops_the_work_and_cuts_it_off(stepped: Ste
 
 
 @pytest.mark.parametrize(
-    "answers", [[None], [TimeoutError("no network")] * 4], ids=["the lease is refused", "the lease runs out"]
+    "answers",
+    [[Stopped("the lease is lost")], [TimeoutError("no network")] * 4],
+    ids=["the lease is refused", "the lease runs out"],
 )
-def test_a_lost_lease_cuts_the_work_off(stepped: SteppedClock, answers: list[Exception | None]) -> None:
+def test_a_lost_lease_cuts_the_work_off(stepped: SteppedClock, answers: list[BaseException]) -> None:
     beat, _ = script(*answers)
     cut = Event()
-    with heartbeat(beat, stepped) as heart, heart.breaker.armed(cut.set):
+    with heartbeat(beat, stepped) as heart, heart.cancellation.on_cancel(cut.set):
         for _ in answers:
             assert not cut.is_set()
             stepped.step(EVERY)
@@ -194,7 +196,7 @@ def test_a_lost_lease_cuts_the_work_off(stepped: SteppedClock, answers: list[Exc
 def test_the_work_stops_when_the_invocations_time_is_over(stepped: SteppedClock) -> None:
     beat, beats = script(*[START + timedelta(hours=1)] * 9)
     cut = Event()
-    with heartbeat(beat, stepped, time=40 * SECOND) as heart, heart.breaker.armed(cut.set):
+    with heartbeat(beat, stepped, time=40 * SECOND) as heart, heart.cancellation.on_cancel(cut.set):
         assert heart.time_left() == 40 * SECOND
         for _ in range(2):
             stepped.step(EVERY)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from analysis_jobs import Job, Retry
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.settings import from_environment
-from analysis_jobs.jobs.record import Usage
+from analysis_jobs.base.usage import Usage
 from analysis_jobs.jobs.views import summary
 from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.llm.prices import Price, Prices
@@ -112,8 +112,7 @@ def test_a_stacks_own_price_is_what_it_pays_by_any_of_the_models_names(name: str
 def test_a_stack_names_its_prices_in_the_environment() -> None:
     given = {"ANALYSES": "a", "TABLE_NAME": "t", "BUCKET_NAME": "b", "QUEUE_URLS": '{"medium": "u"}'}
     settings = from_environment(given | {"MODEL_PRICES": '{"some.model": {"input": 0.1, "output": 2}}'})
-    assert settings.prices.cost_usd("some.model", MILLION) == Decimal("0.3")
-    assert settings.prices is settings.prices, "so that a missing price is told once"
+    assert Prices.parse(settings.model_prices).cost_usd("some.model", MILLION) == Decimal("0.3")
 
 
 @pytest.mark.parametrize(
@@ -126,10 +125,10 @@ def test_a_stack_names_its_prices_in_the_environment() -> None:
         ('{"m": {"input": 1, "output": 1, "in": 1}}', "MODEL_PRICES.m.in"),
     ],
 )
-def test_prices_that_are_none_are_refused(given: str, why: str) -> None:
+def test_wrong_prices_are_refused(given: str, why: str) -> None:
     environment = {"ANALYSES": "a", "TABLE_NAME": "t", "BUCKET_NAME": "b", "QUEUE_URLS": '{"medium": "u"}'}
     with pytest.raises(ConfigurationError, match=why):
-        from_environment(environment | {"MODEL_PRICES": given})
+        Prices.parse(from_environment(environment | {"MODEL_PRICES": given}).model_prices)
 
 
 def test_a_price_stays_as_it_is() -> None:
@@ -147,7 +146,7 @@ def _shop(*script: Any, **fields: Any) -> Shop:
         job.ask("one?")
         return Value(text=job.ask("two?", model_id="other"))
 
-    return Shop([work], ScriptedModel(*script), settings=some_settings(model_prices=OWN, **fields))
+    return Shop([work], ScriptedModel(*script), settings=some_settings(**fields), prices=Prices(OWN))
 
 
 def _metered(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

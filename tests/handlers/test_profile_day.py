@@ -190,7 +190,7 @@ def test_a_day_of_triggers_makes_exactly_the_analyses_that_the_rules_allow(seed:
         for job_id, made in day.made.items():
             job, analysis = jobs[job_id], expected[made]
             assert (job.status, job.finished_at) == (analysis.status, analysis.ends_at)
-            assert job.lane == LANES[analysis.trigger]
+            assert job.priority == LANES[analysis.trigger]
             if job.status == "completed":
                 assert job.result
                 result = load_json(service.artifacts, job.result)

@@ -10,7 +10,7 @@ import pytest
 
 import profile_interpretation
 from analysis_jobs import Fail, Retry
-from analysis_jobs.api.problems import Problem
+from analysis_jobs.jobs.request_errors import StateConflictError
 from tests.handlers.builders import MINUTE, SECOND, START
 from tests.handlers.events import call
 from tests.handlers.profiles import FOUND, HOUR, Service, analyze, chat, opened, status
@@ -81,7 +81,7 @@ def test_five_new_messages_trigger_an_analysis_of_low_priority(service: Service)
     assert analyze(chat(4, off=9), "messages").json["outcome"] == "skipped"
     answer = analyze(chat(5), "messages")
     assert answer.status == 202
-    assert [lane for lane, *_ in service.queue.sent] == ["low"]
+    assert [priority for priority, *_ in service.queue.sent] == ["low"]
 
 
 def test_new_messages_are_counted_since_the_last_analysis(service: Service) -> None:
@@ -103,7 +103,7 @@ def test_a_view_analyses_what_is_missing_or_an_hour_old(service: Service, age: t
     service.clock.advance(age)
     second = analyze(chat(12), "view")
     assert second.json["outcome"] == outcome
-    assert [lane for lane, *_ in service.queue.sent] == ["medium"] * (2 if outcome == "created" else 1)
+    assert [priority for priority, *_ in service.queue.sent] == ["medium"] * (2 if outcome == "created" else 1)
     if outcome == "skipped":
         assert (second.status, second.json["job_id"]) == (200, first.json["job_id"])
         assert second.json["reason"]["fresh_until"] == "2026-01-01T01:00:00.000Z"
@@ -175,7 +175,7 @@ def test_an_old_analysis_cannot_run_again_beside_a_newer_one(service: Service) -
     older = service.work()
     service.clock.advance(HOUR)
     analyze(chat(12))
-    with pytest.raises(Problem, match="has a newer job"):
+    with pytest.raises(StateConflictError, match="has a newer job"):
         service.control.retry(older.key)
     assert call("POST", f"/jobs/{older.job_id}/retry").status == 409
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Prompt
-from analysis_jobs.jobs.record import Usage
+from analysis_jobs.base.usage import Usage
 from analysis_jobs.prompts.library import PromptLibrary
 from cloud.stand_in import StandIn
 from rfp_analysis import ExtractedData

@@ -88,9 +88,9 @@ def _refused(code: str, status: int) -> Exception:
 @pytest.mark.parametrize(
     ("code", "status", "action", "told"),
     [
-        ("AccessDeniedException", 400, Action.NEVER, "secret_denied"),
-        ("DecryptionFailure", 400, Action.NEVER, "secret_denied"),
-        ("ResourceNotFoundException", 400, Action.NEVER, "secret_not_found"),
+        ("AccessDeniedException", 400, Action.FAIL, "secret_denied"),
+        ("DecryptionFailure", 400, Action.FAIL, "secret_denied"),
+        ("ResourceNotFoundException", 400, Action.FAIL, "secret_not_found"),
         ("ThrottlingException", 400, Action.DEFER, "aws_busy"),
         ("InternalServiceError", 500, Action.DEFER, "aws_busy"),
         ("ServiceUnavailable", 503, Action.DEFER, "aws_busy"),

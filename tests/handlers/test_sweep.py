@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Job
-from analysis_jobs.jobs.ports import Landed, Refused
+from analysis_jobs.jobs.dispatch import SEND_GRACE, send_grace
+from analysis_jobs.jobs.ports import Applied, ConditionFailed
 from analysis_jobs.jobs.record import Changes, JobFailure, JobKey, JobRecord
 from analysis_jobs.jobs.transitions import COMPLETE, Status, Transition
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.memory import MemoryJobStore, MemoryQueue
-from analysis_jobs.sweeper.sweeper import SEND_GRACE, Sweeper, send_grace
+from analysis_jobs.sweeper.sweeper import Sweeper
 from tests.handlers.builders import (
     MILLISECOND,
     MINUTE,
@@ -61,7 +62,7 @@ def test_where_nothing_is_due_nothing_happens(shop: Shop) -> None:
 
 
 def test_a_lost_message_is_sent_again_into_its_lane(shop: Shop) -> None:
-    key = kept(shop, a_job(due_at=START, lane="high"))
+    key = kept(shop, a_job(due_at=START, priority="high"))
     before = shop.job(key)
     assert shop.sweeper.sweep() == {"resend": 1}
     assert shop.queue.sent == [("high", key, timedelta())]
@@ -94,10 +95,10 @@ def test_a_backlog_of_hours_does_not_fill_with_copies(shop: Shop) -> None:
 
 def test_a_message_that_cannot_be_sent_now_is_sent_later(shop: Shop) -> None:
     class ClosedOnce(MemoryQueue):
-        def send(self, lane: str, job: JobKey, **options: Any) -> None:
+        def send(self, priority: str, job: JobKey, **options: Any) -> None:
             if shop.job(job).sends == 2:
                 raise ConnectionError("no network")
-            super().send(lane, job, **options)
+            super().send(priority, job, **options)
 
     shop.queue = ClosedOnce()
     kept(shop, a_job(due_at=START))
@@ -196,7 +197,7 @@ def test_a_worker_that_comes_back_from_the_dead_writes_nothing(shop: Shop) -> No
     stale = shop.job(key)
     shop.sweeper.sweep()
     after = shop.job(key)
-    assert shop.store.transition(key, COMPLETE, Changes(), now=START, read=stale) == Refused(after)
+    assert shop.store.transition(key, COMPLETE, Changes(), now=START, read=stale) == ConditionFailed(after)
 
 
 # Deadlines, and rows that could wait for ever
@@ -236,7 +237,7 @@ def test_a_dead_workers_job_is_looked_after_at_its_deadline(shop: Shop) -> None:
 def test_a_job_past_its_deadline_that_is_worked_on_may_finish(shop: Shop) -> None:
     key = kept(shop, dead(deadline=START, lease_until=START + MINUTE))
     assert shop.sweeper.sweep() == {"alive": 1}
-    assert isinstance(shop.store.transition(key, COMPLETE, Changes(), now=START, read=shop.job(key)), Landed)
+    assert isinstance(shop.store.transition(key, COMPLETE, Changes(), now=START, read=shop.job(key)), Applied)
 
 
 @pytest.mark.parametrize("failure", [None, THROTTLED])
@@ -295,7 +296,9 @@ class Meeting(MemoryJobStore):
         super().__init__()
         self._both = threading.Barrier(2)
 
-    def transition(self, key: JobKey, transition: Transition, changes: Changes, **more: Any) -> Landed | Refused:
+    def transition(
+        self, key: JobKey, transition: Transition, changes: Changes, **more: Any
+    ) -> Applied | ConditionFailed:
         self._both.wait(60)
         return super().transition(key, transition, changes, **more)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from analysis_jobs.jobs import transitions
-from analysis_jobs.jobs.ports import JobStore, Landed, Refused
+from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobStore
 from analysis_jobs.jobs.record import Changes, JobRecord
 from analysis_jobs.jobs.transitions import Guard, Status, Transition
 from analysis_jobs.stores.dynamo import DynamoJobStore
@@ -93,7 +93,9 @@ def favourable(name: str, status: Status) -> JobRecord:
     )
 
 
-def take(store: JobStore, transition: Transition, row: JobRecord, read: JobRecord | None = None) -> Landed | Refused:
+def take(
+    store: JobStore, transition: Transition, row: JobRecord, read: JobRecord | None = None
+) -> Applied | ConditionFailed:
     """Keep `row`, and try a transition at `START`, as somebody who read `read` (else: the row itself)."""
     store.create(row, None)
     return store.transition(row.key, transition, NOTHING, now=START, read=read or row)
@@ -155,10 +157,10 @@ def test_an_edge_is_taken_from_its_sources_and_from_nowhere_else(store: JobStore
     row = favourable(name, status)
     outcome = take(store, BY_NAME[name], row)
     if status not in sources:
-        assert outcome == Refused(row)
+        assert outcome == ConditionFailed(row)
         assert store.get(row.key) == row
         return
-    assert isinstance(outcome, Landed)
+    assert isinstance(outcome, Applied)
     stepped = {counter: getattr(row, counter) + step for counter, step in counters.items()}
     expected = replace(row, status=target, version=6, history=outcome.job.history, **stepped)
     assert outcome.job == expected
@@ -169,7 +171,7 @@ def test_an_edge_is_taken_from_its_sources_and_from_nowhere_else(store: JobStore
 @pytest.mark.parametrize(("name", "source", "guard"), GUARDED)
 def test_each_guard_alone_refuses(store: JobStore, name: str, source: Status, guard: Guard) -> None:
     row, read = _against(name, source, guard)
-    assert take(store, BY_NAME[name], row, read) == Refused(row)
+    assert take(store, BY_NAME[name], row, read) == ConditionFailed(row)
     assert store.get(row.key) == row
 
 
@@ -179,7 +181,7 @@ def test_without_a_guard_what_it_refuses_would_land(name: str, source: Status, g
     intact = BY_NAME[name]
     mutant = replace(intact, sources=intact.sources | {source: intact.sources[source] - {guard}})
     row, read = _against(name, source, guard)
-    assert isinstance(take(MemoryJobStore(), mutant, row, read), Landed)
+    assert isinstance(take(MemoryJobStore(), mutant, row, read), Applied)
 
 
 @pytest.mark.parametrize("name", [name for name, edge in EDGES.items() if guards_of(edge) & {G.TOKEN, G.UNCHANGED}])
@@ -192,12 +194,12 @@ def test_a_guard_that_compares_with_what_was_read_wants_to_be_told(store: JobSto
 
 def test_a_transition_of_a_job_that_is_not_there_is_refused(store: JobStore) -> None:
     job = a_job()
-    assert store.transition(job.key, transitions.CLAIM, NOTHING, now=START) == Refused(None)
+    assert store.transition(job.key, transitions.CLAIM, NOTHING, now=START) == ConditionFailed(None)
 
 
 def test_a_row_without_a_lease_counts_as_one_whose_lease_ran_out(store: JobStore) -> None:
     row = replace(favourable("claim", P), lease_until=None)
-    assert isinstance(take(store, transitions.CLAIM, row), Landed)
+    assert isinstance(take(store, transitions.CLAIM, row), Applied)
 
 
 def test_the_two_stores_agree_on_rows_of_any_kind(dynamo_store: DynamoJobStore) -> None:
@@ -212,7 +214,7 @@ def test_the_two_stores_agree_on_rows_of_any_kind(dynamo_store: DynamoJobStore) 
             store.create(row, None)
             outcomes.append(store.transition(row.key, transition, changes, now=START, read=read))
         assert outcomes[0] == outcomes[1], (transition.name, row, read)
-        landed += isinstance(outcomes[0], Landed)
+        landed += isinstance(outcomes[0], Applied)
     assert 50 < landed < 240  # else the rows are not of any kind
 
 

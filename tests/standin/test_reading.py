@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloud.stand_in.reading import Document, Passage, clipped, sentences, stem
+from cloud.stand_in.reading import AdmissionWrite, Document, clipped, sentences, stem
 
 
 def shape(text: str) -> list[tuple[str, list[str]]]:
@@ -64,7 +64,7 @@ def test_wrapped_lines_are_joined_and_others_are_not() -> None:
     ],
 )
 def test_a_label_and_its_value_are_told_apart(line: str, label: str, value: str) -> None:
-    assert Document(line).passages == [Passage(value, label=label)]
+    assert Document(line).passages == [AdmissionWrite(value, label=label)]
 
 
 @pytest.mark.parametrize("line", ["We must have them by 15 March 2027", "See https://a.example/b for more of it."])
@@ -76,7 +76,7 @@ def test_page_numbers_and_running_heads_are_left_out() -> None:
     pages = "".join(f"\nHarbour Museum\nText number {page} is here.\nPage {page} of 4\n" for page in range(1, 5))
     words = Document(pages).text.split()
     assert "Page" in words
-    found = " ".join(passage.text for passage in Document(pages).passages)
+    found = " ".join(admission_write.text for admission_write in Document(pages).passages)
     assert "Page" not in found
     assert found.count("Harbour Museum") <= 1
 

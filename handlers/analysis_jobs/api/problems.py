@@ -1,28 +1,20 @@
-"""Error bodies: RFC 9457 problem details, which name the field and the fix."""
+"""Error bodies: RFC 9457 problem details that name the field and the fix."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Any
 
-from pydantic import ValidationError
+from analysis_jobs.jobs import request_errors as refused
+from analysis_jobs.jobs.request_errors import MAX_FIELD_ERRORS, FieldError, RequestError
 
-# A bad request is told what is wrong, not given back: its own texts, and thousands of errors, would fill the answer.
-_MAX_ERRORS = 20
-_MAX_CHARACTERS = 500
-
-
-@dataclass(frozen=True)
-class FieldError:
-    """What is wrong with one field; `field` is its path in the request, as `input.document`."""
-
-    field: str
-    message: str
+_MAX_CHARACTERS = 500  # of each text: an answer must not repeat a whole request
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
-    """An answer that is not the one that was asked for."""
+class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
+    """An HTTP answer that reports an error."""
 
-    def __init__(  # noqa: PLR0913 - what RFC 9457 has
+    def __init__(  # noqa: PLR0913 - the members of RFC 9457
         self,
         status: int,
         title: str,
@@ -40,29 +32,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
         self.headers = headers or {}
         self.members = members or {}
 
-    @classmethod
-    def invalid(cls, errors: Sequence[FieldError]) -> Self:
-        """Return a 422 that names the fields that are wrong (of very many, the first ones)."""
-        return cls(422, "Invalid request", _sentence(errors), errors)
-
-    @classmethod
-    def of_field(cls, field: str, message: str) -> Self:
-        """Return a 422 about one field."""
-        return cls.invalid([FieldError(field, message)])
-
-    @classmethod
-    def not_found(cls, what: str) -> Self:
-        """Return a 404; it does not tell a job of another tenant from none."""
-        return cls(404, "Not found", what)
-
-    def without_prefix(self, prefix: str) -> "Problem":
-        """Return the same problem, its fields named without `prefix`."""
-        if not any(error.field.startswith(prefix) for error in self.errors):
-            return self
-        return Problem.invalid([replace(error, field=error.field.removeprefix(prefix)) for error in self.errors])
-
     def body(self) -> dict[str, Any]:
-        """Return the problem details object."""
+        """Return the problem details object. Long texts are cut, and many field errors are reduced to the first 20."""
         details: dict[str, Any] = {
             "type": "about:blank",
             "title": self.title,
@@ -70,20 +41,42 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
             "detail": _clipped(self.detail),
             **self.members,
         }
-        errors = [{name: _clipped(text) for name, text in asdict(error).items()} for error in self.errors[:_MAX_ERRORS]]
+        errors = [
+            {name: _clipped(text) for name, text in asdict(error).items()} for error in self.errors[:MAX_FIELD_ERRORS]
+        ]
         return details | ({"errors": errors} if errors else {})
 
 
-def field_errors(error: ValidationError, prefix: str = "") -> list[FieldError]:
-    """Return pydantic's findings as field errors, their paths below `prefix`."""
-    return [
-        FieldError(".".join(map(str, ((prefix,) if prefix else ()) + found["loc"])) or "body", found["msg"])
-        for found in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
+# Each error of the logic, with the status and title that callers see.
+_STATUS: dict[type[RequestError], tuple[HTTPStatus, str]] = {
+    refused.InvalidRequestError: (HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid request"),
+    refused.IdempotencyKeyReusedError: (HTTPStatus.UNPROCESSABLE_ENTITY, "Idempotency key reused"),
+    refused.UnknownResourceError: (HTTPStatus.NOT_FOUND, "Not found"),
+    refused.JobExpiredError: (HTTPStatus.GONE, "Gone"),
+    refused.StateConflictError: (HTTPStatus.CONFLICT, "Conflict"),
+    refused.NotAdmittedError: (HTTPStatus.CONFLICT, "Not admitted"),
+    refused.RateLimitedError: (HTTPStatus.TOO_MANY_REQUESTS, "Too many requests"),
+    refused.TooBusyError: (HTTPStatus.SERVICE_UNAVAILABLE, "Busy"),
+}
 
 
-def _sentence(errors: Sequence[FieldError]) -> str:
-    return "; ".join(f"{error.field}: {error.message}" for error in errors[:_MAX_ERRORS])
+def problem_of(error: RequestError) -> Problem:
+    """Return the HTTP answer to an error of the logic."""
+    status, title = _STATUS[type(error)]
+    match error:
+        case refused.InvalidRequestError():
+            return Problem(status, title, str(error), error.errors)
+        case refused.IdempotencyKeyReusedError():
+            field = FieldError("Idempotency-Key", "was used for another request")
+            return Problem(status, title, str(error), (field,))
+        case refused.RateLimitedError():
+            members = {"outcome": "limited", "reason": dict(error.reason)}
+            return Problem(
+                status, title, str(error), headers={"Retry-After": str(error.retry_after_s)}, members=members
+            )
+        case refused.TooBusyError():
+            return Problem(status, title, str(error), headers={"Retry-After": "1"})
+    return Problem(status, title, str(error))
 
 
 def _clipped(text: str) -> str:

@@ -4,29 +4,36 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from typing import Any, Literal, Self
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from analysis_jobs.api.problems import FieldError, Problem, field_errors
+from analysis_jobs.api.problems import Problem, problem_of
+from analysis_jobs.api.requests import ListQuery, Upload
 from analysis_jobs.authoring.analysis import Analysis
 from analysis_jobs.authoring.files import file_key
-from analysis_jobs.base.ids import first_id_at, is_id, new_id
+from analysis_jobs.base.ids import is_id, new_id
 from analysis_jobs.base.observability import log
 from analysis_jobs.documents import safe_filename, upload_key
 from analysis_jobs.jobs.admission import Outcome
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
-from analysis_jobs.jobs.record import JobKey, JobRecord, Listing
+from analysis_jobs.jobs.record import JobKey, JobRecord
+from analysis_jobs.jobs.request_errors import (
+    FieldError,
+    InvalidRequestError,
+    RequestError,
+    UnknownResourceError,
+    field_errors,
+)
 from analysis_jobs.jobs.subjects import names_in
-from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.jobs.views import detail, etag, summary
 from analysis_jobs.submission.control import Control
-from analysis_jobs.submission.service import Intake, Submission
+from analysis_jobs.submission.service import Submission, SubmissionService
 
 # An HTTP API answers within 30 s or not at all: a long poll holds at most 25.
 _WAIT = re.compile(r"[1-9]|1[0-9]|2[0-5]")
@@ -37,61 +44,22 @@ _DOWNLOAD_LIFE = timedelta(minutes=5)
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:+-]{0,127}")
 
 
-class Upload(BaseModel):
-    """The body of `POST /uploads`; `size` in bytes."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    filename: str = Field(min_length=1, max_length=255)
-    content_type: str = Field(pattern=r"^[a-z]+/[A-Za-z0-9.+-]+$")
-    size: int = Field(ge=1)
-
-
-class ListQuery(BaseModel):
-    """The query of `GET /jobs`; of status, client and subject at most one."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    status: Status | None = None
-    # A key of an index holds 2,048 bytes; longer ones than these were never submitted.
-    client: str | None = Field(default=None, max_length=256)
-    subject: str | None = Field(default=None, max_length=256)
-    from_: datetime | None = Field(default=None, alias="from")
-    to: datetime | None = None
-    limit: int = Field(default=50, ge=1, le=100)
-    cursor: str | None = None
-
-    def listing(self, tenant: str) -> Listing:
-        """Return what to ask the store for. Raises `Problem` where the parts do not go together."""
-        filters = {"status": self.status, "client": self.client, "subject": self.subject}
-        given = [name for name, value in filters.items() if value is not None]
-        if len(given) > 1:
-            raise Problem.of_field(given[1], f"give one of {', '.join(filters)}, not {len(given)}")
-        first, last = _id_at(self.from_), _id_at(self.to)
-        if first and last and first > last:
-            raise Problem.of_field("from", "give a moment that is not after `to`")
-        # DynamoDB refuses to begin a page outside the range.
-        if self.cursor is not None and not (is_id(self.cursor) and (first or "") <= self.cursor <= (last or "~")):
-            raise Problem.of_field("cursor", "give the `next_cursor` of the page before, with the same `from` and `to`")
-        return Listing(
-            tenant, self.status, self.client, self.subject, first, last, limit=self.limit, before_id=self.cursor
-        )
-
-
 @dataclass(frozen=True)
 class Api:
     """The routes; `app` answers Lambda events."""
 
-    intake: Intake
+    submissions: SubmissionService
     control: Control
     tenant_claim: str
     app: APIGatewayHttpResolver
 
     @classmethod
-    def build(cls, intake: Intake, tenant_claim: str) -> Self:
+    def build(cls, submissions: SubmissionService, tenant_claim: str) -> Self:
         """Return the API with its routes, those of the analyses included."""
-        control = Control(intake.store, intake.queue, intake.analyses, intake.settings, intake.clock)
-        api = cls(intake, control, tenant_claim, APIGatewayHttpResolver())
+        control = Control(
+            submissions.store, submissions.queue, submissions.analyses, submissions.settings, submissions.clock
+        )
+        api = cls(submissions, control, tenant_claim, APIGatewayHttpResolver())
         api.app.post("/jobs")(api.submit)
         api.app.get("/jobs")(api.list_jobs)
         api.app.get("/jobs/<job_id>")(api.status)
@@ -100,7 +68,7 @@ class Api:
         api.app.post("/jobs/<job_id>/retry")(api.retry)
         api.app.post("/uploads")(api.upload)
         api.app.get("/openapi.json")(api.openapi)
-        for analysis in intake.analyses.values():
+        for analysis in submissions.analyses.values():
             if analysis.submit_route:
                 api.app.post(_pattern(analysis.submit_route))(api.submit_own(analysis))
             if analysis.status_route:
@@ -108,6 +76,7 @@ class Api:
             if analysis.download_route:
                 api.app.get(_pattern(analysis.download_route))(api.download_own(analysis))
         api.app.exception_handler(Problem)(api.problem)
+        api.app.exception_handler(RequestError)(api.refused)
         api.app.not_found(api.no_route)
         api.app.exception_handler(Exception)(api.unexpected)
         return api
@@ -127,7 +96,7 @@ class Api:
             tenant = self._tenant()
             body = self._json_body()
             if not isinstance(body, dict):
-                raise Problem.of_field("body", "give a JSON object")
+                raise InvalidRequestError.of_field("body", "give a JSON object")
             trigger = body.pop("trigger", None) if analysis.triggers else None
             submission = {
                 "analysis": analysis.name,
@@ -139,9 +108,9 @@ class Api:
             }
             try:
                 return self._accepted(tenant, _validated(Submission, submission))
-            except Problem as problem:
-                # What `POST /jobs` calls `input.document` is `document` here.
-                raise problem.without_prefix("input.") from problem
+            except InvalidRequestError as error:
+                # `input.document` of `POST /jobs` is `document` here.
+                raise error.without_prefix("input.") from error
 
         return submit
 
@@ -166,15 +135,15 @@ class Api:
         return _answer(202, summary(self.control.retry(self._key(job_id))), {"Location": f"/jobs/{job_id}"})
 
     def _stored(self, job_id: str, analysis: Analysis[Any, Any] | None = None) -> JobRecord:
-        job = self.intake.store.get(self._key(job_id))
+        job = self.submissions.store.get(self._key(job_id))
         if job is None or (analysis is not None and job.analysis != analysis.name):
-            raise Problem.not_found(f"there is no job {job_id}")
+            raise UnknownResourceError(f"there is no job {job_id}")
         return job
 
     def _key(self, job_id: str) -> JobKey:
         key = JobKey(self._tenant(), job_id)
         if not is_id(job_id):
-            raise Problem.not_found(f"there is no job {job_id}")
+            raise UnknownResourceError(f"there is no job {job_id}")
         return key
 
     def status_own(self, analysis: Analysis[Any, Any]) -> Callable[..., Response[str]]:
@@ -184,9 +153,9 @@ class Api:
             if "job_id" in parameters:
                 return self._job(self._wait(self._stored(parameters["job_id"], analysis)))
             subject = _subject(analysis, parameters)
-            job = self.intake.store.latest(self._tenant(), analysis.name, subject or "")
+            job = self.submissions.store.latest(self._tenant(), analysis.name, subject or "")
             if job is None:
-                raise Problem.not_found(f"{subject} has no {analysis.name} yet")
+                raise UnknownResourceError(f"{subject} has no {analysis.name} yet")
             return self._job(self._wait(job))
 
         return status
@@ -204,18 +173,18 @@ class Api:
         """Answer `GET /jobs`: a page, newest first."""
         tenant = self._tenant()
         query = _validated(ListQuery, self.app.current_event.query_string_parameters or {}, prefix="")
-        page = self.intake.store.list_jobs(query.listing(tenant))
+        page = self.submissions.store.list_jobs(query.listing(tenant))
         return _answer(200, {"jobs": [summary(job) for job in page.jobs], "next_cursor": page.next_before_id})
 
     def upload(self) -> Response[str]:
         """Answer `POST /uploads`: a form that admits one file of this type and size."""
         tenant = self._tenant()
         upload = _validated(Upload, self._json_body())
-        limit = self.intake.settings.max_document_bytes
+        limit = self.submissions.settings.max_document_bytes
         if upload.size > limit:
-            raise Problem.of_field("size", f"{upload.size} bytes; at most {limit} are read")
-        document = f"{new_id(self.intake.clock.now())}/{safe_filename(upload.filename)}"
-        form = self.intake.artifacts.presign_post(
+            raise InvalidRequestError.of_field("size", f"{upload.size} bytes; at most {limit} are read")
+        document = f"{new_id(self.submissions.clock.now())}/{safe_filename(upload.filename)}"
+        form = self.submissions.artifacts.presign_post(
             upload_key(tenant, document), upload.content_type, upload.size, _UPLOAD_LIFE
         )
         answer = {
@@ -234,16 +203,20 @@ class Api:
     def _document(self) -> str:
         from analysis_jobs.api.openapi import document  # noqa: PLC0415 - costs time, and few ever ask for it
 
-        return json.dumps(document(self.intake.analyses, self.intake.settings), ensure_ascii=False)
+        return json.dumps(document(self.submissions.analyses, self.submissions.settings), ensure_ascii=False)
 
     def problem(self, problem: Problem) -> Response[str]:
         """Answer with problem details."""
         return _answer(problem.status, problem.body(), problem.headers, "application/problem+json")
 
+    def refused(self, error: RequestError) -> Response[str]:
+        """Answer an error of the logic with problem details."""
+        return self.problem(problem_of(error))
+
     def no_route(self, _: NotFoundError) -> Response[str]:
         """Answer a path that nobody serves."""
         event = self.app.current_event
-        return self.problem(Problem.not_found(f"there is no {event.http_method} {event.path}"))
+        return self.refused(UnknownResourceError(f"there is no {event.http_method} {event.path}"))
 
     def unexpected(self, error: Exception) -> Response[str]:
         """Answer an error of ours: the log has it, the caller gets the request's id."""
@@ -253,10 +226,10 @@ class Api:
 
     def _accepted(self, tenant: str, submission: Submission) -> Response[str]:
         key = self.app.current_event.headers.get("idempotency-key")
-        answer = self.intake.answer(tenant, submission, key)
+        answer = self.submissions.answer(tenant, submission, key)
         job = answer.job
         status_url = f"/jobs/{job.job_id}" if job else None
-        estimate = self.intake.analyses[submission.analysis].estimated_time
+        estimate = self.submissions.analyses[submission.analysis].estimated_time
         body = {
             "job_id": job.job_id if job else None,
             "status": str(job.status) if job else None,
@@ -274,8 +247,8 @@ class Api:
     def _download(self, job: JobRecord, name: str) -> Response[str]:
         file = job.files.get(name)
         if file is None:
-            raise Problem.not_found(f"job {job.job_id} has no file {name!r}")
-        url = self.intake.artifacts.presign_get(file_key(job, name, file), name, file.content_type, _DOWNLOAD_LIFE)
+            raise UnknownResourceError(f"job {job.job_id} has no file {name!r}")
+        url = self.submissions.artifacts.presign_get(file_key(job, name, file), name, file.content_type, _DOWNLOAD_LIFE)
         headers = {"Cache-Control": "no-store", "Vary": "Accept"}
         if "application/json" in (self.app.current_event.headers.get("accept") or ""):
             return _answer(200, {"url": url, "expires_in_seconds": int(_DOWNLOAD_LIFE.total_seconds())}, headers)
@@ -287,16 +260,16 @@ class Api:
             headers["Retry-After"] = "3"
         if self._is_known(job):
             return Response(304, body="", headers=headers)
-        return _answer(200, detail(job, self.intake.artifacts), headers)
+        return _answer(200, detail(job, self.submissions.artifacts), headers)
 
     def _wait(self, job: JobRecord) -> JobRecord:
         """Return the job as soon as it has ended, or is not the version that the caller has, or the wait is over."""
-        clock = self.intake.clock
+        clock = self.submissions.clock
         until = clock.now() + _wait_of(self.app.current_event.query_string_parameters or {})
         anything = self.app.current_event.headers.get("if-none-match") is None
         while not job.status.ended and (anything or self._is_known(job)) and clock.now() < until:
             clock.sleep(min(_POLL, until - clock.now()))
-            job = self.intake.store.get(job.key) or job
+            job = self.submissions.store.get(job.key) or job
         return job
 
     def _is_known(self, job: JobRecord) -> bool:
@@ -331,7 +304,7 @@ def _validated[Model: BaseModel](model: type[Model], given: Any, prefix: str = "
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise Problem.invalid(field_errors(error, prefix)) from error
+        raise InvalidRequestError(field_errors(error, prefix)) from error
 
 
 def _wait_of(query: dict[str, str]) -> timedelta:
@@ -339,19 +312,12 @@ def _wait_of(query: dict[str, str]) -> timedelta:
     if given is None:
         return timedelta()
     if not _WAIT.fullmatch(given):
-        raise Problem.of_field("wait", "give a whole number of seconds from 1 to 25")
+        raise InvalidRequestError.of_field("wait", "give a whole number of seconds from 1 to 25")
     return timedelta(seconds=int(given))
 
 
 def _retry_after(estimate: timedelta) -> str:
     return str(max(1, min(5, round(estimate.total_seconds() / 10))))
-
-
-def _id_at(moment: datetime | None) -> str | None:
-    """Return the first id of a moment, which is in UTC where it names no zone."""
-    if moment is None:
-        return None
-    return first_id_at(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _subject(analysis: Analysis[Any, Any], parameters: dict[str, str]) -> str | None:

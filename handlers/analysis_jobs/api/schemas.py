@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from analysis_jobs.authoring.analysis import Analysis
 from analysis_jobs.base.ids import ID_PATTERN
-from analysis_jobs.jobs.record import Usage
+from analysis_jobs.base.usage import Usage
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.submission.service import Submission
 

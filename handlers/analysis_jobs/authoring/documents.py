@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import Fail
 from analysis_jobs.documents import Reading, is_document, upload_key
 from analysis_jobs.documents.reader import DocumentReader, require_text
 from analysis_jobs.jobs.ports import ArtifactStore, NotFound, TooLarge
-from analysis_jobs.llm.attachments import Attachment
 
 
 @dataclass(frozen=True)

@@ -1,125 +1,85 @@
 """What an analysis sees of its job."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from threading import Lock
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from pydantic import BaseModel
 
-from analysis_jobs.authoring.asker import DEFAULT_MAX_TOKENS, Asker, Spent
-from analysis_jobs.authoring.checkpoints import MISSING, Checkpoints, restored
+from analysis_jobs.authoring.asker import DEFAULT_MAX_TOKENS, Asker
+from analysis_jobs.authoring.checkpoints import MISSING
+from analysis_jobs.authoring.context import AttemptContext
 from analysis_jobs.authoring.documents import JobDocuments
-from analysis_jobs.authoring.fan_out import run_all
-from analysis_jobs.authoring.files import Files, json_file
-from analysis_jobs.base.cancellation import Breaker
-from analysis_jobs.base.errors import ConfigurationError, Finished, OutOfTime
-from analysis_jobs.base.secrets import Secrets, no_secrets
+from analysis_jobs.authoring.files import json_file
+from analysis_jobs.authoring.series import Series
+from analysis_jobs.base.attachment import Attachment
+from analysis_jobs.base.errors import ConfigurationError, Finished
+from analysis_jobs.base.usage import Usage
 from analysis_jobs.documents import Reading
-from analysis_jobs.documents.reader import DocumentReader
-from analysis_jobs.jobs.ports import ArtifactStore
-from analysis_jobs.jobs.record import JobRecord, Usage
-from analysis_jobs.llm.attachments import Attachment
-from analysis_jobs.llm.model import Model
-from analysis_jobs.llm.prices import Prices
-from analysis_jobs.prompts import Prompt, PromptStore, RenderedPrompt
+from analysis_jobs.prompts import Prompt, RenderedPrompt
 
 if TYPE_CHECKING:
     from analysis_jobs.postgres.database import Database
 
-_NEARLY_DONE = 95
 _CHECKPOINT_NAME = re.compile(r"[A-Za-z0-9][\w.:/-]{0,99}")
 
 
-@dataclass(frozen=True)
-class Workbench:
-    """What a job works with: the ports, and how to notice that the attempt must stop."""
-
-    artifacts: ArtifactStore
-    prompts: PromptStore
-    model: Model
-    model_id: str
-    max_document_bytes: int
-    check: Callable[[], None]
-    hold: Callable[[], object]
-    time_left: Callable[[], timedelta]
-    breaker: Breaker
-    checkpoints: Checkpoints
-    secrets: Secrets = field(default_factory=no_secrets)
-    prices: Prices = field(default_factory=Prices)
-    database_ca_bundle: str = ""
-    documents: DocumentReader = field(default_factory=DocumentReader)
-
-
 class Job[Request: BaseModel]:
-    """One attempt at a job, in the hands of its stages."""
+    """One attempt at a job, as its stages see it.
 
-    def __init__(self, record: JobRecord, request: Request, bench: Workbench) -> None:
-        self._record = record
-        self._bench = bench
-        self._outputs: dict[str, Any] = {}
-        self._progress = record.progress
-        self._stage = ""
-        self._survives_deploys = False
-        self._series: Counter[str] = Counter()
-        self._in_series = False
-        self._counting = Lock()  # a stage may work in threads
-        self._asker = Asker(record, bench, self._follow)
-        self.request = request
-        self.files = Files(record, bench.artifacts)
-        self._documents = JobDocuments(
-            record.tenant, bench.artifacts, bench.documents, bench.max_document_bytes, bench.check
+    Any use of it raises `Stopped` once the attempt must stop. `Stopped` is not an `Exception`.
+    """
+
+    def __init__(self, context: AttemptContext, request: Request) -> None:
+        services, record = context.services, context.record
+        self._context = context
+        self._asker = Asker(
+            services.model, context.model_id, record.job_id, context.report.spending, context.control, self._follow
         )
-        self.prompts = dict(record.prompts)
-        self._asked_with: list[str] = []
+        self._documents = JobDocuments(
+            record.tenant,
+            services.artifacts,
+            services.documents,
+            services.settings.max_document_bytes,
+            context.check,
+        )
+        self.request = request
 
     @property
     def job_id(self) -> str:
         """The job's id."""
-        return self._record.job_id
+        return self._context.record.job_id
 
     @property
     def tenant(self) -> str:
         """Who owns the job."""
-        return self._record.tenant
+        return self._context.record.tenant
 
     @property
     def subject(self) -> str | None:
         """What is analysed, as `proposals/42`."""
-        return self._record.subject
+        return self._context.record.subject
 
     @property
     def submitted_at(self) -> datetime:
         """When the job was accepted: the same in every attempt, as a rule that knows of today wants it."""
-        return self._record.created_at
+        return self._context.record.created_at
 
     @property
     def attempt(self) -> int:
         """Which attempt this is, from 1."""
-        return self._record.attempt
+        return self._context.record.attempt
 
     @property
     def usage(self) -> Usage:
         """What the job's model calls consumed so far, over all attempts."""
-        return self._asker.spent.usage
-
-    @property
-    def spent(self) -> Spent:
-        """The same by model, and what it cost (the engine writes it)."""
-        return self._asker.spent
-
-    @property
-    def percent(self) -> int:
-        """The progress that the next heartbeat will report, 0 to 100."""
-        return self._progress
+        return self._context.report.spending.usage
 
     def progress(self, percent: int) -> None:
         """Say how far the job is, 0 to 100; callers see it with the next heartbeat."""
-        self._bench.check()
-        self._progress = max(0, min(100, int(percent)))
+        self._context.check()
+        self._context.report.set_progress(percent)
 
     def finish(self, result: BaseModel | Mapping[str, Any]) -> NoReturn:
         """End the job now, as completed with this result of its analysis; later stages do not run.
@@ -127,16 +87,12 @@ class Job[Request: BaseModel]:
         It raises what is no `Exception`, so that none is mistaken for it; `finally` and `with` blocks are left as by
         any other.
         """
-        self._bench.check()
+        self._context.check()
         raise Finished(result)
 
     def output(self, stage: Callable[..., Any]) -> Any:
         """Return what an earlier stage returned."""
-        return self._outputs[stage.__name__]
-
-    def keep_output(self, stage: str, output: Any) -> None:
-        """Remember a stage's output for the stages after it (the engine calls this)."""
-        self._outputs[stage] = output
+        return self._context.stage.outputs[stage.__name__]
 
     def write_once(self, name: str, content: bytes, content_type: str) -> bool:
         """Keep a file of the job, at `files/<name>` in its folder of the bucket; return whether it was new.
@@ -144,8 +100,8 @@ class Job[Request: BaseModel]:
         A side effect that is keyed by the job: whichever attempt writes first, its file stays, and doing it again
         changes nothing. Callers download it as one of `save_file`, and it raises what that raises.
         """
-        self._bench.check()
-        return self.files.save_once(name, content, content_type)
+        self._context.check()
+        return self._context.report.files.save_once(name, content, content_type)
 
     def save_file(self, name: str, content: bytes, content_type: str) -> None:
         """Keep a file of the job, which callers download; what is saved later under the same name replaces it.
@@ -153,8 +109,8 @@ class Job[Request: BaseModel]:
         It is shown from the next checkpoint on, at the latest with the end of the stage. Raises `Fail` for a name that
         is more than letters, digits, dot, hyphen and underscore, for more than 50 MB, and for more than 25 files.
         """
-        self._bench.check()
-        self.files.save(name, content, content_type)
+        self._context.check()
+        self._context.report.files.save(name, content, content_type)
 
     def save_json(self, name: str, value: Any) -> None:
         """Keep a value (models and dates too) as indented JSON; see `save_file`. Raises `Fail` for what is none."""
@@ -189,12 +145,14 @@ class Job[Request: BaseModel]:
 
         Raises `Fail` for what is no JSON, for more than 5 MB, and for more than 100 names.
         """
-        self._bench.check()
-        self._bench.checkpoints.save(self._named(name), value, survives_deploys=self._survives_deploys)
+        self._context.check()
+        survives = self._context.stage.survives_deploys
+        self._context.checkpoints.save(self._named(name), value, survives_deploys=survives)
 
     def saved(self, name: str, default: Any = None) -> Any:
         """Return what `checkpoint` kept for this input and this version of the code, else `default`."""
-        value = self._bench.checkpoints.load(self._named(name), survives_deploys=self._survives_deploys)
+        survives = self._context.stage.survives_deploys
+        value = self._context.checkpoints.load(self._named(name), survives_deploys=survives)
         return default if value is MISSING else value
 
     def each[Item, Output](
@@ -210,52 +168,12 @@ class Job[Request: BaseModel]:
         Items are done one after the other, or in `at_once` threads. Where less than `needs` is left of the invocation,
         the job goes on with the next item in another one.
         """
-        if self._in_series:
-            raise ConfigurationError("job.each within job.each: its items would be mixed up in the next attempt")
-        called = getattr(function, "__name__", type(function).__name__)
-        self._series[called] += 1
-        series = f"{self._stage}/*{called}.{self._series[called]}"  # no name of `checkpoint` looks like it
-        begun_at, finished = self._progress, 0
-
-        def one(number: int, item: Item) -> Any:
-            nonlocal finished
-            checkpoints, survives = self._bench.checkpoints, self._survives_deploys
-            saved = checkpoints.load_item(series, number, item, survives_deploys=survives)
-            output = MISSING if saved is MISSING else restored(function, saved)
-            if output is MISSING:
-                self._bench.check()
-                if checkpoints.gained and self._bench.time_left() < needs:
-                    raise OutOfTime(f"item {number} needs more time than is left")
-                output = function(item)
-                checkpoints.save_item(series, number, item, output, survives_deploys=survives)
-                again = restored(function, output)  # as another attempt will find it
-                output = output if again is MISSING else again
-            with self._counting:
-                finished += 1
-                self._move(begun_at, finished / len(items))
-            return output
-
-        self._in_series = True
-        try:
-            return run_all(one, items, at_once)
-        finally:
-            self._in_series = False
-
-    def enter(self, stage: str, *, survives_deploys: bool = False) -> None:
-        """Say which stage runs: its checkpoints are its own (the engine calls this)."""
-        self._stage = stage
-        self._asked_with = []
-        self._survives_deploys = survives_deploys
-        self._series.clear()
+        return Series(self._context, function, len(items)).run(items, needs, at_once)
 
     def _named(self, name: str) -> str:
         if not _CHECKPOINT_NAME.fullmatch(name):
             raise ConfigurationError(f"checkpoint {name!r}: give up to 100 letters, digits and any of _ . : / -")
-        return f"{self._stage}/{name}"
-
-    def _move(self, begun_at: int, share: float) -> None:
-        """Move the progress on, from where a piece of work began towards nearly done; never back."""
-        self._progress = max(self._progress, round(begun_at + (_NEARLY_DONE - begun_at) * min(1.0, share)))
+        return f"{self._context.stage.name}/{name}"
 
     def text(self, document: str) -> str:
         """Return the text of a document that the caller uploaded, form feeds between pages; see `read`.
@@ -286,12 +204,9 @@ class Job[Request: BaseModel]:
     def prompt(self, name: str, *, category: str, default: Prompt, **values: str) -> RenderedPrompt:
         """Return the active prompt `section/sub-section` of a category, or the default, with `values` put in."""
         section, _, sub_section = name.partition("/")
-        prompt = self._bench.prompts.active(section, sub_section, category) or default
+        prompt = self._context.services.prompts.active(section, sub_section, category) or default
         rendered = prompt.render(values)
-        with self._counting:
-            if rendered.source not in self._asked_with:
-                self._asked_with.append(rendered.source)
-                self.prompts = {**self.prompts, self._stage: ", ".join(self._asked_with)}
+        self._context.report.used_prompt(self._context.stage.name, rendered.source)
         return rendered
 
     def secret(self, name: str) -> str:
@@ -300,17 +215,17 @@ class Job[Request: BaseModel]:
         It is kept in memory for a few minutes. Raises `ConfigurationError` where the variable holds no ARN, `Fail` with
         a code that begins in `secret_` where AWS does not give it.
         """
-        self._bench.check()
-        return self._bench.secrets.text(name)
+        self._context.check()
+        return self._context.services.secrets.text(name)
 
     def secret_json(self, name: str) -> dict[str, Any]:
         """Return a secret that is a JSON object, as Secrets Manager's own of databases. Raises as `secret`."""
-        self._bench.check()
-        return self._bench.secrets.json(name)
+        self._context.check()
+        return self._context.services.secrets.json(name)
 
     def forget_secret(self, name: str) -> None:
         """Ask AWS again the next time: for when a secret was refused, which may have been rotated."""
-        self._bench.secrets.forget(name)
+        self._context.services.secrets.forget(name)
 
     def database(self, name: str, *, statement_timeout: timedelta = timedelta(minutes=1)) -> "Database":
         """Return the PostgreSQL database whose credentials are the secret `name`. It needs the extra `postgres`.
@@ -318,13 +233,11 @@ class Job[Request: BaseModel]:
         Nothing is connected yet; one connection is kept while the function is warm.
         """
         from analysis_jobs.postgres.connections import Source  # noqa: PLC0415 - as above
-        from analysis_jobs.postgres.database import Attempting, Database  # noqa: PLC0415 - only who has one pays for it
+        from analysis_jobs.postgres.database import Database  # noqa: PLC0415 - as above
 
-        bench = self._bench
-        source = Source(
-            name, lambda: self.secret_json(name), lambda: self.forget_secret(name), bench.database_ca_bundle
-        )
-        return Database(source, Attempting(bench.check, bench.hold, bench.breaker), statement_timeout)
+        ca_bundle = self._context.services.settings.database_ca_bundle
+        source = Source(name, lambda: self.secret_json(name), lambda: self.forget_secret(name), ca_bundle)
+        return Database(source, self._context, statement_timeout)
 
     @overload
     def ask(
@@ -364,11 +277,12 @@ class Job[Request: BaseModel]:
         return self._asker.ask(prompt, answer=answer, attachments=attachments, max_tokens=max_tokens, model_id=model_id)
 
     def _follow(self) -> Callable[[float], None]:
-        """Return what moves the progress on while an answer arrives; not within `each`, which counts its items."""
-        begun_at = self._progress
+        """Return what moves the progress while an answer arrives. Within `each` the finished items move it."""
+        report, stage = self._context.report, self._context.stage
+        begun_at = report.percent
 
         def move(share: float) -> None:
-            if not self._in_series:
-                self._move(begun_at, share)
+            if not stage.in_series:
+                report.move_progress(begun_at, share)
 
         return move

@@ -1,7 +1,7 @@
-"""Cutting off what a working thread is blocked in, from the heartbeat's thread.
+"""Breaks off the blocking call of one thread from another thread.
 
-Closing a stream from another thread does not unblock its reader: it waits for the reader itself. Shutting the socket
-down does, whether data flows, stalls, or has not begun to come.
+Closing a stream from another thread does not unblock its reader: `close` waits for the reader. Shutting the socket down
+does unblock it, whether data flows, has stalled, or has not begun.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,32 +9,35 @@ from contextlib import contextmanager
 from threading import Lock
 
 
-class Breaker:
-    """While `armed`, `trip` calls the cut; once tripped it stays so, and whatever is armed later is cut at once."""
+class CancellationToken:
+    """Can be cancelled once, from any thread. It stays cancelled."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._cuts: list[Callable[[], None]] = []
-        self._tripped = False
+        self._callbacks: list[Callable[[], None]] = []
+        self._cancelled = False
 
     @contextmanager
-    def armed(self, cut: Callable[[], None]) -> Iterator[None]:
-        """Let `trip` call `cut` while the block runs. `cut` is called from another thread, and must not wait."""
+    def on_cancel(self, callback: Callable[[], None]) -> Iterator[None]:
+        """Call `callback` if the token is cancelled while the block runs; call it at once if it already is.
+
+        The callback runs in the cancelling thread. It must not block.
+        """
         with self._lock:
-            self._cuts.append(cut)
-            tripped = self._tripped
+            self._callbacks.append(callback)
+            cancelled = self._cancelled
         try:
-            if tripped:
-                cut()
+            if cancelled:
+                callback()
             yield
         finally:
             with self._lock:
-                self._cuts.remove(cut)
+                self._callbacks.remove(callback)
 
-    def trip(self) -> None:
-        """Cut off whatever is armed."""
+    def cancel(self) -> None:
+        """Cancel the token, and run the callbacks of all blocks that are running."""
         with self._lock:
-            self._tripped = True
-            # Under the lock: whoever has left its block is not cut any more, what it used may be another's by now.
-            for cut in self._cuts:
-                cut()
+            self._cancelled = True
+            # Under the lock: once a block has ended, its socket may belong to another request.
+            for callback in self._callbacks:
+                callback()

@@ -4,17 +4,16 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from analysis_jobs.base.errors import ConfigurationError
-from analysis_jobs.jobs.payloads import MAX_INLINE_BYTES
-from analysis_jobs.llm.prices import Price, Prices
 
 type _Given = Annotated[str, Field(min_length=1)]
 
+# A larger input or result goes to the bucket. Every heartbeat pays for its row by the KB.
+MAX_INLINE_BYTES = 4_096
 # A message can be held invisible for 12 hours, and is held for a lease and a little more.
 _LONGEST_LEASE_S = 43_000
 
@@ -45,7 +44,7 @@ class Settings(BaseModel):
     secret_max_age_s: float = Field(default=300, ge=0)
     database_ca_bundle: str = ""
     gemini_base_url: str = ""
-    model_prices: dict[_Given, Price] = Field(default_factory=dict)
+    model_prices: dict[_Given, dict[str, Any]] = Field(default_factory=dict)
 
     @field_validator("queue_urls", mode="before")
     @classmethod
@@ -73,11 +72,6 @@ class Settings(BaseModel):
     def heartbeat(self) -> timedelta:
         """The time between two heartbeats."""
         return timedelta(seconds=self.heartbeat_s)
-
-    @cached_property
-    def prices(self) -> Prices:
-        """What models cost: the stack's own prices before the list's."""
-        return Prices(self.model_prices)
 
     @property
     def secret_max_age(self) -> timedelta:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import ConfigurationError, Fail
 from analysis_jobs.documents import Page, Reading, child
-from analysis_jobs.llm.attachments import Attachment
 from document_reader.task import Limits, Task
 
 type Check = Callable[[], None]

@@ -1,17 +1,17 @@
 """Events: one for each transition of a job, made of the table's stream, so that neither comes without the other."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from analysis_jobs.base.clock import Clock, rfc3339
 from analysis_jobs.base.observability import count, log
+from analysis_jobs.jobs.ports import RowChange
 from analysis_jobs.jobs.record import JobRecord
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.jobs.views import summary
-from analysis_jobs.stores.items import from_item
 
 type StreamRecord = Mapping[str, Any]
 
@@ -64,7 +64,17 @@ class SetAside(Protocol):
 class Publisher:
     """Tells of every transition, in a job's order; `notices` is told of ended jobs only."""
 
-    def __init__(self, bus: Channel, notices: Channel | None, set_aside: SetAside, service: str, clock: Clock) -> None:
+    def __init__(  # noqa: PLR0913 - two channels, and what stands around them
+        self,
+        read: Callable[[StreamRecord], RowChange | None],
+        *,
+        bus: Channel,
+        notices: Channel | None,
+        set_aside: SetAside,
+        service: str,
+        clock: Clock,
+    ) -> None:
+        self._read_change = read
         self._bus = bus
         self._notices = notices
         self._set_aside = set_aside
@@ -94,7 +104,8 @@ class Publisher:
         found: list[tuple[int, JobEvent]] = []
         for index, record in enumerate(records):
             try:
-                event = event_of(record, self._service)
+                change = self._read_change(record)
+                event = event_of(change, self._service) if change else None
             except Exception as error:  # noqa: BLE001 - trying again would not mend the row, and others wait behind it
                 if not self._put_aside(record, error):
                     return index, found
@@ -142,21 +153,17 @@ class Publisher:
         return refused
 
 
-def event_of(record: StreamRecord, service: str) -> JobEvent | None:
-    """Return the event of a record of the table's stream; None where it is of no transition.
+def event_of(change: RowChange, service: str) -> JobEvent | None:
+    """Return the event of a changed row; None if the write was not a transition.
 
-    Every write of a row adds one to its `version` and one entry at most to its history. So a history that has changed
-    has a new last entry, also where the middle was cut out of it, and the version names the transition for ever.
+    Every write of a row adds one to its `version` and at most one entry to its history. So a changed history has a new
+    last entry, even if entries were cut out of its middle, and the version names the transition for ever.
     """
-    change = record["dynamodb"]
-    # Deleted rows are of jobs that ended long ago; the table also holds subjects and idempotency keys.
-    if record["eventName"] == "REMOVE" or not change["Keys"]["item"]["S"].startswith("job#"):
-        return None
-    job = from_item(change["NewImage"])
-    if "OldImage" not in change:
-        # A row that comes with a history was put back, from a backup or from another table.
+    job, before = change.job, change.before
+    if before is None:
+        # A new row that already has a history was restored from a backup or copied from another table.
         return None if job.history else _event(job, "submit", job.created_at, service)
-    if job.history == from_item(change["OldImage"]).history or not job.history:
+    if job.history == before.history or not job.history:
         return None
     entry = job.history[-1]
     return _event(job, entry.transition, entry.at, service)

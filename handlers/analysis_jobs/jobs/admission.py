@@ -1,7 +1,7 @@
-"""Whether a submission becomes a job: a policy of the analysis, decided from what is known of its subject.
+"""Decides whether a submission becomes a job, by the admission policy of its analysis.
 
-Everything here is pure: the stores say what stands, `decide` says what follows, and `Passage` what must be written
-together with the job so that no other submission can have decided on the same.
+Everything here is pure. The store reads an `AdmissionState`, `decide` returns a decision about it, and `AdmissionWrite`
+is what the store writes together with the job, on condition that the state has not changed.
 """
 
 from collections.abc import Callable, Mapping
@@ -94,7 +94,7 @@ class Admission:
 
 
 @dataclass(frozen=True)
-class Analysed:
+class LastAnalysis:
     """The last completed job of a subject, as it is remembered when a newer one follows."""
 
     job_id: str
@@ -103,7 +103,7 @@ class Analysed:
 
 
 @dataclass(frozen=True)
-class Gate:
+class AdmissionKey:
     """What names the pointers that a submission has to pass; `rate` is the rate's subject, None without a rate."""
 
     tenant: str
@@ -118,7 +118,7 @@ class SubjectPointer:
 
     job_id: str
     version: int = 0
-    analysed: Analysed | None = None
+    analysed: LastAnalysis | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class RatePointer:
 
 
 @dataclass(frozen=True)
-class Standing:
+class AdmissionState:
     """What is known when a submission arrives: the pointers, and the row of the subject's newest job."""
 
     subject: SubjectPointer | None = None
@@ -138,20 +138,20 @@ class Standing:
     rate: RatePointer | None = None
 
     @property
-    def analysed(self) -> Analysed | None:
+    def analysed(self) -> LastAnalysis | None:
         """The last completed job of the subject."""
         latest = self.latest
         if latest is not None and latest.status is Status.COMPLETED and latest.finished_at is not None:
-            return Analysed(latest.job_id, latest.created_at, latest.finished_at)
+            return LastAnalysis(latest.job_id, latest.created_at, latest.finished_at)
         return self.subject.analysed if self.subject else None
 
 
 @dataclass(frozen=True)
-class Passage:
+class AdmissionWrite:
     """What is written together with an admitted job, if the pointers are still those of `seen`."""
 
-    gate: Gate
-    seen: Standing
+    admission_key: AdmissionKey
+    seen: AdmissionState
     subject: SubjectPointer
     rate: RatePointer | None
     subject_until: datetime
@@ -159,7 +159,7 @@ class Passage:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AdmissionDecision:
     """What `decide` says. `job_id` is the job that stands instead of a new one, `reason` is for the caller."""
 
     outcome: Outcome
@@ -168,11 +168,15 @@ class Verdict:
     retry_at: datetime | None = None
 
 
-def decide(admission: Admission, trigger: Trigger | None, standing: Standing, request: Any, now: datetime) -> Verdict:
+def decide(
+    admission: Admission, trigger: Trigger | None, admission_state: AdmissionState, request: Any, now: datetime
+) -> AdmissionDecision:
     """Return what becomes of a submission. The first rule that does not let it in answers it."""
-    latest, analysed = standing.latest, standing.analysed
+    latest, analysed = admission_state.latest, admission_state.analysed
     if admission.one_active and latest is not None and not latest.status.ended:
-        return Verdict(Outcome.EXISTING, latest.job_id, _reason("active", f"a job of this subject is {latest.status}"))
+        return AdmissionDecision(
+            Outcome.EXISTING, latest.job_id, _reason("active", f"a job of this subject is {latest.status}")
+        )
     freshness = None if trigger and trigger.skips_freshness else admission.fresh_for
     if freshness and analysed and now < analysed.finished_at + freshness:
         return _fresh(analysed, freshness)
@@ -181,46 +185,50 @@ def decide(admission: Admission, trigger: Trigger | None, standing: Standing, re
         if found < trigger.new_items.at_least:
             return _too_few(found, trigger.new_items.at_least, analysed)
     if admission.at_most:
-        recent = _recent(standing.rate, admission.at_most, now)
+        recent = _recent(admission_state.rate, admission.at_most, now)
         if len(recent) >= admission.at_most.count:
             return _limited(admission.at_most, recent)
-    return Verdict(Outcome.CREATED)
+    return AdmissionDecision(Outcome.CREATED)
 
 
-def passage(admission: Admission, gate: Gate, standing: Standing, job: JobRecord, until: datetime) -> Passage:
+def admission_write(
+    admission: Admission, admission_key: AdmissionKey, admission_state: AdmissionState, job: JobRecord, until: datetime
+) -> AdmissionWrite:
     """Return what to write with `job`, which `decide` let in; `until` is how long the subject's pointer is kept."""
-    pointer = standing.subject
-    subject = SubjectPointer(job.job_id, (pointer.version if pointer else 0) + 1, standing.analysed)
+    pointer = admission_state.subject
+    subject = SubjectPointer(job.job_id, (pointer.version if pointer else 0) + 1, admission_state.analysed)
     rate, now = admission.at_most, job.created_at
     if rate is None:
-        return Passage(gate, standing, subject, None, until, None)
-    version = (standing.rate.version if standing.rate else 0) + 1
-    times = RatePointer((*_recent(standing.rate, rate, now), now), version)
-    return Passage(gate, standing, subject, times, until, now + rate.per)
+        return AdmissionWrite(admission_key, admission_state, subject, None, until, None)
+    version = (admission_state.rate.version if admission_state.rate else 0) + 1
+    times = RatePointer((*_recent(admission_state.rate, rate, now), now), version)
+    return AdmissionWrite(admission_key, admission_state, subject, times, until, now + rate.per)
 
 
 def _recent(pointer: RatePointer | None, rate: Rate, now: datetime) -> tuple[datetime, ...]:
     return tuple(sorted(at for at in pointer.admitted if at > now - rate.per)) if pointer else ()
 
 
-def _fresh(analysed: Analysed, freshness: timedelta) -> Verdict:
+def _fresh(analysed: LastAnalysis, freshness: timedelta) -> AdmissionDecision:
     until = analysed.finished_at + freshness
     times = {"analysed_at": rfc3339(analysed.finished_at), "fresh_until": rfc3339(until)}
-    return Verdict(Outcome.SKIPPED, analysed.job_id, _reason("fresh", "the last analysis is still fresh", **times))
+    return AdmissionDecision(
+        Outcome.SKIPPED, analysed.job_id, _reason("fresh", "the last analysis is still fresh", **times)
+    )
 
 
-def _too_few(found: int, needed: int, analysed: Analysed | None) -> Verdict:
+def _too_few(found: int, needed: int, analysed: LastAnalysis | None) -> AdmissionDecision:
     since = rfc3339(analysed.submitted_at) if analysed else None
     message = f"{found} new items since the last analysis; {needed} are needed"
     reason = _reason("too_few_new_items", message, new_items=found, at_least=needed, since=since)
-    return Verdict(Outcome.SKIPPED, analysed.job_id if analysed else None, reason)
+    return AdmissionDecision(Outcome.SKIPPED, analysed.job_id if analysed else None, reason)
 
 
-def _limited(rate: Rate, recent: tuple[datetime, ...]) -> Verdict:
+def _limited(rate: Rate, recent: tuple[datetime, ...]) -> AdmissionDecision:
     retry_at = recent[len(recent) - rate.count] + rate.per
     message = f"{rate.count} in {rate.per} are allowed; try again at {rfc3339(retry_at)}"
     reason = _reason("rate_limited", message, limit=rate.count, per_seconds=int(rate.per.total_seconds()))
-    return Verdict(Outcome.LIMITED, None, {**reason, "retry_at": rfc3339(retry_at)}, retry_at)
+    return AdmissionDecision(Outcome.LIMITED, None, {**reason, "retry_at": rfc3339(retry_at)}, retry_at)
 
 
 def _reason(code: str, message: str, **fields: Any) -> dict[str, Any]:

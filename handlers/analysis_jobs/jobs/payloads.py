@@ -5,11 +5,10 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+from analysis_jobs.base.settings import MAX_INLINE_BYTES
 from analysis_jobs.jobs.ports import ArtifactStore, TooLarge
 from analysis_jobs.jobs.record import JobRecord, Payload
 
-# Every heartbeat pays for its row by the KB, so what is larger is cheaper in the bucket.
-MAX_INLINE_BYTES = 4_096
 # Of what is read back from the bucket; an HTTP answer of Lambda's ends at 6 MB anyway.
 MAX_PAYLOAD_BYTES = 5_000_000
 # Two names of this length, a tenant of 128 and a file name of 128 stay below the 1,024 bytes that a key may have.

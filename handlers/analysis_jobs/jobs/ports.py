@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from analysis_jobs.jobs.admission import Gate, Outcome, Passage, Standing
+from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite, Outcome
 from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Listing
 from analysis_jobs.jobs.transitions import Guard, Transition
 
@@ -31,7 +31,7 @@ class Existing:
 
 
 @dataclass(frozen=True)
-class Overtaken:
+class WriteConflict:
     """Another submission has passed meanwhile, or is just passing; nothing was written: decide anew."""
 
 
@@ -43,17 +43,25 @@ class Superseded:
 
 
 @dataclass(frozen=True)
-class Landed:
+class Applied:
     """The conditional write took effect; `job` is the row after it."""
 
     job: JobRecord
 
 
 @dataclass(frozen=True)
-class Refused:
+class ConditionFailed:
     """The condition did not hold and nothing was written; `job` is the row as it is, None where there is none."""
 
     job: JobRecord | None
+
+
+@dataclass(frozen=True)
+class RowChange:
+    """A job's row after a write, and `before` it; None if the write created the row."""
+
+    job: JobRecord
+    before: JobRecord | None
 
 
 @dataclass(frozen=True)
@@ -75,12 +83,14 @@ class JobStore(Protocol):
         The pointer may expire after `pointer_until` (None: never).
         """
 
-    def standing(
-        self, gate: Gate, idempotency: IdempotencyKey | None, now: datetime
-    ) -> tuple[Standing, Existing | None]:
+    def admission_state(
+        self, admission_key: AdmissionKey, idempotency: IdempotencyKey | None, now: datetime
+    ) -> tuple[AdmissionState, Existing | None]:
         """Return what a policy decides on, each part as of its last acknowledged write; and what used the key."""
 
-    def admit(self, job: JobRecord, idempotency: IdempotencyKey | None, passage: Passage) -> Created | Overtaken:
+    def admit(
+        self, job: JobRecord, idempotency: IdempotencyKey | None, admission_write: AdmissionWrite
+    ) -> Created | WriteConflict:
         """Write a new job, its key and its pointers, if the pointers are still what was seen: all, or none."""
 
     def remember(
@@ -100,7 +110,7 @@ class JobStore(Protocol):
         now: datetime,
         pointer_until: datetime,
         newest_only: bool,
-    ) -> Landed | Refused | Superseded:
+    ) -> Applied | ConditionFailed | Superseded:
         """Take the edge `RETRY` of a job with a subject, as `job` was read, and prolong the subject's pointer.
 
         With `newest_only` the job must be the subject's newest, and whoever has seen the pointer has to look again.
@@ -120,7 +130,7 @@ class JobStore(Protocol):
         *,
         now: datetime,
         read: JobRecord | None = None,
-    ) -> Landed | Refused:
+    ) -> Applied | ConditionFailed:
         """Take one edge if its guards hold; `read` gives the token and version that the guards compare with.
 
         Raises `ValueError` where they compare with a row that was not given.
@@ -132,7 +142,7 @@ class JobStore(Protocol):
     def due(self, now: datetime) -> Iterator[JobKey]:
         """Yield every job whose next step was due by `now`, longest overdue first within a shard."""
 
-    def waiting(self, lane: str, limit: int) -> Sequence[JobKey]:
+    def claimable(self, priority: str, limit: int) -> Sequence[JobKey]:
         """Return which jobs of a tier wait in a lane, of all tenants: the best first, at most `limit`.
 
         What was written a moment ago may be missing, or may be there though it waits no longer.
@@ -188,23 +198,23 @@ class ArtifactStore(Protocol):
 class JobQueue(Protocol):
     """The lanes' queues. A message names a job and holds nothing else: the row is the truth."""
 
-    def holds_back(self, lane: str, delay: timedelta) -> bool:
+    def can_delay(self, priority: str, delay: timedelta) -> bool:
         """Tell whether the lane can hold a message back for `delay`."""
 
-    def in_order(self, lane: str) -> bool:
+    def is_fifo(self, priority: str) -> bool:
         """Tell whether a message that is received and not acknowledged keeps the later ones of its subject waiting."""
 
     def send(  # noqa: PLR0913 - what a job's row says of its message, and when
         self,
-        lane: str,
+        priority: str,
         job: JobKey,
         *,
         dedupe: str,
         delay: timedelta = timedelta(),
-        rank: int | None = None,
+        tier_rank: int | None = None,
         subject: str | None = None,
     ) -> None:
-        """Send a pointer to `job`, held back for `delay` or as long as the lane can; `rank` is that of its tier.
+        """Send a pointer to `job`, held back for `delay` or as long as the lane can; `tier_rank` is that of its tier.
 
         `dedupe` keeps a FIFO queue from dropping a second sending as a copy; `subject` is whose jobs it keeps in order.
         """

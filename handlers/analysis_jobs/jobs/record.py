@@ -1,31 +1,18 @@
 """The row of a job, as the logic sees it; `stores` know how it is kept."""
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any
 
+from analysis_jobs.base.usage import Usage
 from analysis_jobs.jobs.transitions import Guard, Status, Transition
 
 _LONGEST_CODE = 100
 _LONGEST_MESSAGE = 2_000
 # A job that is told to wait for hours is claimed and put back again and again; every beat pays for the row's size.
 MAX_HISTORY = 40
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What a job's model calls consumed, over all its attempts; `input_tokens` are those without a cache's."""
-
-    calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
-
-    def __add__(self, other: Self) -> Self:
-        return type(self)(*(mine + others for mine, others in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -80,15 +67,18 @@ class JobKey:
 
 @dataclass(frozen=True)
 class JobRecord:
-    """One job. Times are aware and in UTC; `version` grows with every write, `fence` with every claim.
+    """One job. Times are aware and in UTC.
 
-    `due_at` is when the sweeper must look after the job (None: never again), `not_before` the end of a wait.
-    `claimant` marks the claim, or the sweep, that took the job last. `checkpoints` maps a name to where its value is
-    kept, `timeouts` a stage to how often it ran out of time, `prompts` a stage to what it was asked with, `models` a
-    model's id to its part of `usage`. `cost_usd` is None where a price is not known.
+    `version` grows with every write, `fence` with every claim. `priority` names the lane: the queue of that priority.
+    `due_at` is when the sweeper must look at the job (None: never again). `not_before` is the end of a wait.
+    `claimant` is a random mark of the claim or sweep that took the job last.
 
-    A job of a tier has a `rank`, 0 for the best; `waiting` is its place in its lane while it may be claimed. `turn_of`
-    is the job whose message the claim was made with, where that was another one's.
+    Maps: `checkpoints` from a name to where the value is stored, `timeouts` from a stage to how often it timed out,
+    `prompts` from a stage to the prompts it used, `models` from a model ID to its part of `usage`. `cost_usd` is None
+    if a price is not known.
+
+    A job with a tier has a `tier_rank` (0 is the best), and a `lane_sort_key` while it may be claimed. `claimed_via` is
+    the job whose message the worker received, if it claimed this job instead.
     """
 
     tenant: str
@@ -96,7 +86,7 @@ class JobRecord:
     analysis: str
     status: Status
     input: Payload
-    lane: str
+    priority: str
     created_at: datetime
     deadline: datetime
     max_attempts: int
@@ -105,9 +95,9 @@ class JobRecord:
     client: str | None = None
     project: str | None = None
     tier: str | None = None
-    rank: int | None = None
-    waiting: str | None = None
-    turn_of: JobKey | None = None
+    tier_rank: int | None = None
+    lane_sort_key: str | None = None
+    claimed_via: JobKey | None = None
     version: int = 1
     attempt: int = 0
     fence: int = 0
@@ -121,7 +111,7 @@ class JobRecord:
     progress: int = 0
     result: Payload | None = None
     failure: JobFailure | None = None
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     models: Mapping[str, Usage] = field(default_factory=dict)
     cost_usd: Decimal | None = None
     code_version: str | None = None
@@ -139,9 +129,9 @@ class JobRecord:
         return JobKey(self.tenant, self.job_id)
 
     @property
-    def place(self) -> str | None:
+    def sort_key_in_lane(self) -> str | None:
         """Where the job stands in its lane while it waits, None without a tier."""
-        return None if self.rank is None else place(self.rank, self.job_id)
+        return None if self.tier_rank is None else sort_key_in_lane(self.tier_rank, self.job_id)
 
     @property
     def names(self) -> dict[str, Any]:
@@ -189,14 +179,14 @@ class Changes:
 
 
 def ending(now: datetime, retention: timedelta) -> dict[str, Any]:
-    """Return the changes of every transition that ends a job: nothing is owed any longer, and the row may expire."""
+    """Return the changes of every transition that ends a job. Clears due_at, lease_until and lane_sort_key."""
     ended = {"finished_at": now, "expires_at": now + retention}
-    return ended | dict.fromkeys(("due_at", "lease_until", "waiting"), None)
+    return ended | dict.fromkeys(("due_at", "lease_until", "lane_sort_key"), None)
 
 
-def place(rank: int, job_id: str) -> str:
-    """Return where a job stands in its lane: by its rank, and within one by its id, which sorts by time."""
-    return f"{rank:02}#{job_id}"
+def sort_key_in_lane(tier_rank: int, job_id: str) -> str:
+    """Return the key that sorts the jobs of a lane: by rank, then by job ID, which sorts by time."""
+    return f"{tier_rank:02}#{job_id}"
 
 
 # A worker may finish what its deadline overtook; and an expiry need not be exact.
@@ -243,8 +233,8 @@ _CHANGEABLE = {
     "prompts",
     "sends",
     "timeouts",
-    "turn_of",
-    "waiting",
+    "claimed_via",
+    "lane_sort_key",
     "due_at",
     "not_before",
     "lease_until",

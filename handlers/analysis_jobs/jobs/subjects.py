@@ -4,7 +4,7 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
-from analysis_jobs.api.problems import FieldError, Problem
+from analysis_jobs.jobs.request_errors import FieldError, InvalidRequestError
 
 
 def names_in(template: str) -> set[str]:
@@ -18,7 +18,7 @@ def names_in(template: str) -> set[str]:
 def filled(template: str, given: Mapping[str, Any]) -> str:
     """Return a template filled from a request, as JSON.
 
-    Raises `Problem` (422) for a value that is no text or number, or that would make two subjects look alike.
+    Raises `InvalidRequestError` for a value that is no text or number, or that would make two subjects look alike.
     """
     errors = []
     for name in sorted(names_in(template)):
@@ -28,5 +28,5 @@ def filled(template: str, given: Mapping[str, Any]) -> str:
         elif str(value) == "" or "/" in str(value):
             errors.append(FieldError(f"input.{name}", "it is part of the subject: give a text without a slash"))
     if errors:
-        raise Problem.invalid(errors)
+        raise InvalidRequestError(errors)
     return template.format(**given)

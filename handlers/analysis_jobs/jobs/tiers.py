@@ -22,7 +22,7 @@ _TIER = re.compile(r"\S(.{0,62}\S)?")
 
 
 @dataclass(frozen=True)
-class Asked:
+class TierRequest:
     """What a tier may depend on: who asks, for what, and the validated request."""
 
     tenant: str
@@ -43,7 +43,7 @@ class Tiers:
     """
 
     order: tuple[str, ...]
-    of: Callable[[Asked], str] | str
+    of: Callable[[TierRequest], str] | str
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.order) <= _MOST_TIERS or len(set(self.order)) < len(self.order):
@@ -56,33 +56,38 @@ class Tiers:
         if isinstance(self.of, str) and self.of not in request.model_fields:
             raise ConfigurationError(f"tiers: {request.__name__} has no field {self.of!r}")
 
-    def find(self, asked: Asked) -> str | None:
+    def find(self, asked: TierRequest) -> str | None:
         """Return the tier of what was asked for; None where it is none of `order`."""
         tier: Any = getattr(asked.request, self.of) if isinstance(self.of, str) else self.of(asked)
         return next((known for known in self.order if known == tier), None)
 
-    def rank(self, tier: str) -> int:
+    def tier_rank(self, tier: str) -> int:
         """Return the place of a tier in the order, 0 for the best."""
         return self.order.index(tier)
 
 
 @dataclass(frozen=True)
-class Turn:
-    """What a message of a job with a tier says beside its job: the lane and the rank in which that one waits.
+class TierPointer:
+    """What the message of a job with a tier carries beside the job: its priority and its tier's rank.
 
-    `held_back`: the queue kept the message until the job's wait was over.
+    `delayed` tells that the queue delayed the message until the job's wait was over.
     """
 
-    lane: str
-    rank: int
-    held_back: bool = False
+    priority: str
+    tier_rank: int
+    delayed: bool = False
+
+    def body(self) -> dict[str, Any]:
+        """Return the fields of the message's body."""
+        # These names stay: messages of earlier versions may still be in a queue.
+        return {"lane": self.priority, "rank": self.tier_rank, "held_back": self.delayed}
 
     @classmethod
-    def parse(cls, pointer: dict[str, Any]) -> Turn | None:
+    def parse(cls, body: dict[str, Any]) -> TierPointer | None:
         """Return what a message's body says; None for a job without a tier. Raises `ValueError`."""
-        match pointer:
-            case {"lane": str(lane), "rank": int(rank), "held_back": bool(held_back)} if 0 <= rank < _MOST_TIERS:
-                return cls(lane, rank, held_back)
+        match body:
+            case {"lane": str(lane), "rank": int(rank), "held_back": bool(delayed)} if 0 <= rank < _MOST_TIERS:
+                return cls(lane, rank, delayed)
             case {"lane": _} | {"rank": _} | {"held_back": _}:
                 raise ValueError("a job with a tier has a lane, a rank and whether it was held back")
         return None

@@ -24,7 +24,7 @@ def summary(job: JobRecord) -> dict[str, Any]:
         "subject": job.subject,
         "client": job.client,
         "project": job.project,
-        "priority": job.lane,
+        "priority": job.priority,
         "tier": job.tier,
         "stage": job.stage,
         "stages_completed": list(job.stages_completed),

@@ -4,16 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import Fail
-
-
-@dataclass(frozen=True)
-class Attachment:
-    """A picture or a document for a model: its bytes, its media type (`image/png`), and a name for the model to use."""
-
-    content: bytes
-    media_type: str
-    name: str
 
 
 @dataclass(frozen=True)

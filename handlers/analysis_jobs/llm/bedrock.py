@@ -18,14 +18,14 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 from urllib3.exceptions import HTTPError
 
-from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import Fail, JobError, Retry
 from analysis_jobs.base.observability import log
-from analysis_jobs.jobs.record import Usage
+from analysis_jobs.base.usage import Usage
 from analysis_jobs.llm.attachments import Kind, sort_out
+from analysis_jobs.llm.errors import model_error
 from analysis_jobs.llm.model import Question, Reply, json_object
-from analysis_jobs.llm.sockets import Line, note_sockets
-from analysis_jobs.worker.retry_policy import model_error
+from analysis_jobs.llm.sockets import CancellableSocket, make_cancellable
 
 if TYPE_CHECKING:
     from types_boto3_bedrock_runtime import BedrockRuntimeClient
@@ -83,17 +83,17 @@ class BedrockModel:
     """Asks models over a `bedrock-runtime` client, which must not retry by itself."""
 
     def __init__(self, client: BedrockRuntimeClient) -> None:
-        note_sockets(client)
+        make_cancellable(client)
         self._client = client
         self._unforced: set[str] = set()
 
-    def ask(self, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:
+    def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:
         """See `Model.ask`. One request; one more, once for each model that refuses a forced tool, which costs nothing.
 
         Such a model is told to use its tool. Where it answers in words all the same, these may be the JSON.
         """
         forced = question.tool is not None and self._takes_force(question.model_id)
-        with breaker.armed(Line().cut), _translated():
+        with cancellation.on_cancel(CancellableSocket().shut_down), _translated():
             try:
                 return self._request(question, on_chunk, forced=forced)
             except ClientError as error:

@@ -6,10 +6,10 @@ from typing import Any, Protocol
 
 from pydantic_core import from_json
 
-from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.base.attachment import Attachment
+from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import JobError
-from analysis_jobs.jobs.record import Usage
-from analysis_jobs.llm.attachments import Attachment
+from analysis_jobs.base.usage import Usage
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ def json_object(text: str) -> dict[str, Any] | None:
 class Model(Protocol):
     """Whatever can answer a question."""
 
-    def ask(self, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:
-        """Return the whole answer; `on_chunk` sees each piece as it arrives, and may raise to break the call off.
+    def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:
+        """Return the whole answer. `on_chunk` gets each piece as it arrives, and may raise to break the call off.
 
-        While the call may block, `breaker` is armed with what ends it, from another thread. Raises `Fail`, `Retry` or
-        `Defer`, as the error deserves; what a tripped breaker makes it raise says nothing.
+        Cancelling `cancellation` from another thread ends a blocked call. Raises `Fail`, `Retry` or `Defer`. Ignore
+        errors raised after cancellation.
         """

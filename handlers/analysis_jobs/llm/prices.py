@@ -10,11 +10,13 @@ import re
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.observability import log
-from analysis_jobs.jobs.record import Usage
+from analysis_jobs.base.usage import Usage
 
 _MILLION = 1_000_000
 _MICRODOLLAR = Decimal("0.000001")
@@ -109,6 +111,18 @@ class Prices:
     def __init__(self, own: Mapping[str, Price] | None = None) -> None:
         self._own = dict(own or {})
         self._unknown: set[str] = set()
+
+    @classmethod
+    def parse(cls, own: Mapping[str, Any]) -> Self:
+        """Return the table with the prices of the setting `MODEL_PRICES`, by model id.
+
+        Raises `ConfigurationError`, which names the model and the price.
+        """
+        try:
+            return cls(TypeAdapter(dict[str, Price]).validate_python(dict(own)))
+        except ValidationError as error:
+            wrong = "; ".join(f"MODEL_PRICES.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise ConfigurationError(f"environment: {wrong}") from error
 
     def cost_usd(self, model_id: str, usage: Usage) -> Decimal | None:
         """Return what a call costs, in whole millionths of a dollar; None, and a log line once, for no known price."""

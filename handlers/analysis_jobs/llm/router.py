@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.llm.model import Model, Question, Reply
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def is_gemini(model_id: str) -> bool:
     return model_id.removeprefix("models/").startswith("gemini-")
 
 
-class Vendors:
+class ModelRouter:
     """Asks Gemini for what is named `gemini-…`, Bedrock for everything else. Gemini's port is made on first use."""
 
     def __init__(self, bedrock: Model, secrets: Secrets, gemini_base_url: str = "") -> None:
@@ -26,10 +26,10 @@ class Vendors:
         self._secrets = secrets
         self._gemini_base_url = gemini_base_url
 
-    def ask(self, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:
+    def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:
         """See `Model.ask`."""
         model = self._gemini if is_gemini(question.model_id) else self._bedrock
-        return model.ask(question, on_chunk, breaker)
+        return model.ask(question, on_chunk, cancellation)
 
     @cached_property
     def _gemini(self) -> Model:

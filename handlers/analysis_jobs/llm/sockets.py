@@ -1,7 +1,7 @@
-"""Which socket a thread's HTTP request goes over, so that another thread can shut it down.
+"""Makes the socket of a running HTTP request known, so that another thread can shut it down.
 
-botocore offers no such thing, and a response's `close` waits for its reader. So the connections of one client are made
-by subclasses of botocore's own, which hand their socket to the line that the requesting thread has opened.
+botocore offers no way to do this, and closing a response waits for its reader. So the connections of one client are
+made by subclasses of botocore's own. They hand their socket to the `CancellableSocket` of the requesting thread.
 """
 
 from __future__ import annotations
@@ -19,79 +19,79 @@ from botocore.awsrequest import (
 )
 
 
-class Line:
-    """What the calling thread sends and reads over from here on, until it opens another line.
+class CancellableSocket:
+    """The socket of whatever the calling thread requests from here on, until the thread makes another one of these.
 
-    It has a socket from when a request was sent: to connect and to send take the client's connect time-out at most.
+    It has a socket once the request is sent. Connecting and sending take at most the client's connect timeout.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
-        self._cut = False
-        _current.line = self
+        self._is_shut_down = False
+        _current.cancellable = self
 
-    def goes_over(self, connected: socket.socket) -> None:
-        """Note the socket, once it is connected; a line that was cut before is cut now."""
+    def attach(self, connected: socket.socket) -> None:
+        """Note the socket of the request. If this was shut down before, shut the socket down now."""
         with self._lock:
             self._socket = connected
-            if self._cut:
-                self._shut_down()
+            if self._is_shut_down:
+                self._shut_socket_down()
 
-    def leaves(self, connected: socket.socket) -> None:
-        """Forget the socket, which another line's request goes over from now on."""
+    def detach(self, connected: socket.socket) -> None:
+        """Forget the socket: another request uses it from now on."""
         with self._lock:
             if self._socket is connected:
                 self._socket = None
 
-    def cut(self) -> None:
-        """Shut the socket down, from any thread: whoever waits for it stops waiting."""
+    def shut_down(self) -> None:
+        """Shut the socket down, from any thread. A blocked read returns."""
         with self._lock:
-            self._cut = True
-            self._shut_down()
+            self._is_shut_down = True
+            self._shut_socket_down()
 
-    def _shut_down(self) -> None:
+    def _shut_socket_down(self) -> None:
         if self._socket is not None:
             with contextlib.suppress(OSError):  # it is closed already
-                # The plain socket's method: TLS's own would take from the reader what it reads with.
+                # The method of the plain socket: the one of TLS would take away what the reader reads with.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
-def note_sockets(client: Any) -> None:
-    """Let lines see the connections that a boto3 client makes from now on."""
-    # One dictionary for the pools of all managers, those of proxies too, which are made on first use.
+def make_cancellable(client: Any) -> None:
+    """Let a boto3 client's connections, from now on, hand their sockets to `CancellableSocket`."""
+    # One dictionary serves the pools of all managers. Those of proxies are made on first use.
     client._endpoint.http_session._pool_classes_by_scheme.update(http=_Pool, https=_TlsPool)  # noqa: SLF001 - see above
 
 
 class _Current(threading.local):
-    line: Line | None = None
+    cancellable: CancellableSocket | None = None
 
 
 _current = _Current()
 
 
-class _Noting:
-    """Hands its socket over as soon as the request is sent: before the wait for an answer begins."""
+class _Attaching:
+    """Hands its socket over as soon as a request is sent, before the wait for the answer begins."""
 
     sock: socket.socket
-    _line: Line | None = None
+    _cancellable: CancellableSocket | None = None
 
     def request(self, *arguments: Any, **options: Any) -> Any:
-        if self._line is not None:
-            # A connection that was kept: who cuts the request of before must not hit this one.
-            self._line.leaves(self.sock)
+        if self._cancellable is not None:
+            # A reused connection: cancelling the previous request must not close it.
+            self._cancellable.detach(self.sock)
         sent = super().request(*arguments, **options)  # type: ignore[misc]
-        self._line = _current.line
-        if self._line is not None:
-            self._line.goes_over(self.sock)
+        self._cancellable = _current.cancellable
+        if self._cancellable is not None:
+            self._cancellable.attach(self.sock)
         return sent
 
 
-class _Connection(_Noting, AWSHTTPConnection):  # type: ignore[misc]
+class _Connection(_Attaching, AWSHTTPConnection):  # type: ignore[misc]
     pass
 
 
-class _TlsConnection(_Noting, AWSHTTPSConnection):  # type: ignore[misc]
+class _TlsConnection(_Attaching, AWSHTTPSConnection):  # type: ignore[misc]
     pass
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString, Protocol, Self
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from psycopg.abc import Params
     from psycopg.sql import SQL, Composed
 
-    from analysis_jobs.base.cancellation import Breaker
+    from analysis_jobs.base.cancellation import CancellationToken
 
 type Cursor = psycopg.Cursor[DictRow]
 
@@ -49,16 +48,18 @@ class Named(Protocol):
     def job_id(self) -> str: ...  # noqa: D102 - as of the job
 
 
-@dataclass(frozen=True)
-class Attempting:
-    """What a database must know of the attempt it works for.
+class Attempt(Protocol):
+    """The attempt that a database works for."""
 
-    `check` raises `Stopped` where it must stop, as far as the heartbeat knows; `hold` asks the job's row.
-    """
+    @property
+    def cancellation(self) -> CancellationToken:
+        """Cancelled when the attempt must stop."""
 
-    check: Callable[[], None]
-    hold: Callable[[], object]
-    breaker: Breaker
+    def check(self) -> None:
+        """Raise `Stopped` if the attempt must stop, as far as the heartbeat knows."""
+
+    def hold(self) -> None:
+        """Ask the job's row. Raise `Stopped` if the attempt does not hold the job any more."""
 
 
 class Database:
@@ -70,12 +71,12 @@ class Database:
     def __init__(
         self,
         source: Source,
-        attempting: Attempting,
+        attempt: Attempt,
         statement_timeout: timedelta = STATEMENT_TIMEOUT,
         connections: Connections = CONNECTIONS,
     ) -> None:
         self._source = source
-        self._attempting = attempting
+        self._attempt = attempt
         self._connections = connections
         self._limits = (
             f"SET LOCAL statement_timeout = {_ms(statement_timeout)}; SET LOCAL lock_timeout = {_ms(_LOCK_TIMEOUT)}; "
@@ -107,7 +108,7 @@ class Database:
                     f"{effect}: a statement failed, and the analysis went on: nothing of it is kept. Let its error "
                     "through, or run it in `with cursor.connection.transaction()`",
                 )
-            self._attempting.hold()
+            self._attempt.hold()
 
     def query(
         self, statement: LiteralString | SQL | Composed, parameters: Params | None = None
@@ -143,23 +144,26 @@ class Database:
     @contextmanager
     def _lent(self) -> Iterator[Connection]:
         """Lend a connection. What breaks on it while the attempt has to stop is the stop's own doing."""
-        self._attempting.check()
+        self._attempt.check()
         connection = self._connections.take(self._source)
         try:
-            with _Line(connection) as line, self._attempting.breaker.armed(line.cut):
+            with (
+                _CancellableConnection(connection) as cancellable,
+                self._attempt.cancellation.on_cancel(cancellable.shut_down),
+            ):
                 try:
                     yield connection
                 except psycopg.Error as error:
                     if connection.closed:
-                        line.cancel()
-                    self._attempting.check()
+                        cancellable.cancel()
+                    self._attempt.check()
                     message = error.diag.message_primary or str(error)
                     raise of_statement(error.sqlstate, message, type(error).__name__) from error
         finally:
             self._connections.give_back(self._source, connection)
 
 
-class _Line:
+class _CancellableConnection:
     """What a connection goes over, so that another thread can cut it."""
 
     def __init__(self, connection: Connection) -> None:
@@ -175,7 +179,7 @@ class _Line:
         self._socket.close()
         self._cancel.finish()
 
-    def cut(self) -> None:
+    def shut_down(self) -> None:
         """Shut the socket down, from any thread: whoever waits for the server stops waiting."""
         with contextlib.suppress(OSError):  # it is closed already
             self._socket.shutdown(socket.SHUT_RDWR)

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from analysis_jobs.base.clock import Clock, to_ms
-from analysis_jobs.jobs.admission import Gate, Passage, Standing
+from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite
 from analysis_jobs.jobs.ports import (
+    Applied,
+    ConditionFailed,
     Created,
     Existing,
-    Landed,
-    Overtaken,
     Page,
-    Refused,
     Superseded,
+    WriteConflict,
     require_read,
 )
 from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Listing
@@ -92,31 +92,38 @@ class DynamoJobStore:
             self._pause()
         raise TimeoutError(f"job {job.job_id}: {_CONFLICT_TRIES} conflicting submissions in a row")
 
-    def standing(
-        self, gate: Gate, idempotency: IdempotencyKey | None, now: datetime
-    ) -> tuple[Standing, Existing | None]:
+    def admission_state(
+        self, admission_key: AdmissionKey, idempotency: IdempotencyKey | None, now: datetime
+    ) -> tuple[AdmissionState, Existing | None]:
         """See `JobStore.standing`. A batch of strongly consistent reads, and one of the newest job."""
-        subject, rate = subject_key(gate.tenant, gate.analysis, gate.subject), rate_key(gate)
-        key = idempotency_item_key(gate.tenant, idempotency) if idempotency else None
+        subject, rate = (
+            subject_key(admission_key.tenant, admission_key.analysis, admission_key.subject),
+            rate_key(admission_key),
+        )
+        key = idempotency_item_key(admission_key.tenant, idempotency) if idempotency else None
         found = {item["item"]["S"]: item for item in self._batch([k for k in (subject, rate, key) if k])}
         pointer = read_subject(found.get(subject["item"]["S"]))
         used = found.get(key["item"]["S"]) if key else None
         if used and int(used["expires_at"]["N"]) <= int(now.timestamp()):
             used = None
         # The row after its pointer: what has ended by then stays so, unless the pointer changes too.
-        latest = self.get(JobKey(gate.tenant, pointer.job_id)) if pointer and not used else None
-        return Standing(pointer, latest, read_rate(found.get(rate["item"]["S"]) if rate else None)), read_used(used)
+        latest = self.get(JobKey(admission_key.tenant, pointer.job_id)) if pointer and not used else None
+        return AdmissionState(pointer, latest, read_rate(found.get(rate["item"]["S"]) if rate else None)), read_used(
+            used
+        )
 
-    def admit(self, job: JobRecord, idempotency: IdempotencyKey | None, passage: Passage) -> Created | Overtaken:
+    def admit(
+        self, job: JobRecord, idempotency: IdempotencyKey | None, admission_write: AdmissionWrite
+    ) -> Created | WriteConflict:
         """See `JobStore.admit`. One request."""
-        writes = [self._put_new(to_item(job)), self._put(subject_pointer(passage))]
-        if rate := rate_pointer(passage):
+        writes = [self._put_new(to_item(job)), self._put(subject_pointer(admission_write))]
+        if rate := rate_pointer(admission_write):
             writes.append(self._put(rate))
         if idempotency:
             writes.append(self._put_key(job, idempotency))
         failed = self._transact([{"Put": write} for write in writes])
         # A row of this id is our own, from an earlier try of this request.
-        return Created(job) if not failed or failed[0] == _CHECK_FAILED else Overtaken()
+        return Created(job) if not failed or failed[0] == _CHECK_FAILED else WriteConflict()
 
     def remember(self, tenant: str, idempotency: IdempotencyKey, answered: Existing, now: datetime) -> Existing | None:
         """See `JobStore.remember`. One request, and one more where the key was used before."""
@@ -134,7 +141,7 @@ class DynamoJobStore:
         now: datetime,
         pointer_until: datetime,
         newest_only: bool,
-    ) -> Landed | Refused | Superseded:
+    ) -> Applied | ConditionFailed | Superseded:
         """See `JobStore.retry`. One transaction, and a read of what became of it."""
         row = Update(job.key, RETRY, changes, now, job).arguments() | {"Key": job_item_key(job.key)}
         pointer = prolonged(job, pointer_until, newest_only=newest_only)
@@ -143,7 +150,7 @@ class DynamoJobStore:
             newest = read_subject(self._get(pointer["Key"]))
             return Superseded(newest.job_id if newest else "")
         now_it_is = self.get(job.key)
-        return Landed(now_it_is) if not failed and now_it_is else Refused(now_it_is)
+        return Applied(now_it_is) if not failed and now_it_is else ConditionFailed(now_it_is)
 
     def get(self, key: JobKey) -> JobRecord | None:
         """See `JobStore.get`. One strongly consistent read."""
@@ -163,7 +170,7 @@ class DynamoJobStore:
         *,
         now: datetime,
         read: JobRecord | None = None,
-    ) -> Landed | Refused:
+    ) -> Applied | ConditionFailed:
         """See `JobStore.transition`. One conditional write, whose refusal brings the row along."""
         require_read(transition, read)
         update = Update(key, transition, changes, now, read)
@@ -177,8 +184,8 @@ class DynamoJobStore:
             )
         except self._client.exceptions.ConditionalCheckFailedException as error:
             stored = error.response.get("Item")
-            return Refused(from_item(stored) if isinstance(stored, dict) else None)
-        return Landed(from_item(response["Attributes"]))
+            return ConditionFailed(from_item(stored) if isinstance(stored, dict) else None)
+        return Applied(from_item(response["Attributes"]))
 
     def list_jobs(self, listing: Listing) -> Page:
         """See `JobStore.list_jobs`. One query, and a batch read where an index (which holds keys only) was asked."""
@@ -219,14 +226,14 @@ class DynamoJobStore:
             ):
                 yield from (key_of(item) for item in page["Items"])
 
-    def waiting(self, lane: str, limit: int) -> list[JobKey]:
-        """See `JobStore.waiting`. One query of the sparse index."""
+    def claimable(self, priority: str, limit: int) -> list[JobKey]:
+        """See `JobStore.claimable`. One query of the sparse index."""
         response = self._client.query(
             TableName=self._table,
             IndexName="waiting",
             KeyConditionExpression="#lane = :lane",
             ExpressionAttributeNames={"#lane": "lane"},
-            ExpressionAttributeValues={":lane": {"S": lane}},
+            ExpressionAttributeValues={":lane": {"S": priority}},
             Limit=limit,
         )
         return [key_of(item) for item in response["Items"]]

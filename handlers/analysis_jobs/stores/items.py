@@ -2,7 +2,7 @@
 
 Key: `tenant` and `item` (`job#<id>`). What a beat changes (lease, progress, usage) is in no index key, so that a
 heartbeat costs one write. `due_at` and `due_shard` exist only while a next step is owed: the index `due` is sparse. So
-is `waiting`, of a lane and the place in it, which a job of a tier has while it may be claimed.
+is `lane_sort_key`, of a lane and the place in it, which a job of a tier has while it may be claimed.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,8 @@ from zlib import crc32
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from analysis_jobs.base.clock import from_ms, to_ms
-from analysis_jobs.jobs.record import HistoryEntry, JobFailure, JobKey, JobRecord, Payload, StoredFile, Usage
+from analysis_jobs.base.usage import Usage
+from analysis_jobs.jobs.record import HistoryEntry, JobFailure, JobKey, JobRecord, Payload, StoredFile
 from analysis_jobs.jobs.transitions import Status
 
 # A partition of an index takes 1,000 writes a second; the sweeper asks every shard, so there are few.
@@ -25,7 +26,10 @@ type Item = dict[str, Any]
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 _TIMES = {"created_at", "deadline", "due_at", "not_before", "lease_until", "finished_at", "cancel_asked_at"}
-_NUMBERS = {"version", "attempt", "max_attempts", "fence", "rank", "sends", "progress"}
+_NUMBERS = {"version", "attempt", "max_attempts", "fence", "tier_rank", "sends", "progress"}
+# Fields that are stored under an older name, so that existing tables and their indexes stay valid.
+_STORED_NAMES = {"priority": "lane", "tier_rank": "rank", "lane_sort_key": "waiting", "claimed_via": "turn_of"}
+_FIELD_NAMES = {stored: name for name, stored in _STORED_NAMES.items()}
 # Where a field's value also makes an index key; the tenant is part of every one.
 _INDEXED = {"status": "tenant_status", "client": "tenant_client", "subject": "tenant_subject"}
 
@@ -47,7 +51,7 @@ def index_value(tenant: str, value: str) -> str:
 
 def attributes(key: JobKey, name: str, value: Any) -> dict[str, Any]:
     """Return the attributes that one field is kept in, serialized; None means: no such attribute."""
-    found = {name: None if value is None else _serialize(_plain(name, value))}
+    found = {_STORED_NAMES.get(name, name): None if value is None else _serialize(_plain(name, value))}
     if name in _INDEXED:
         found[_INDEXED[name]] = None if value is None else {"S": index_value(key.tenant, value)}
     if name == "due_at":
@@ -70,7 +74,8 @@ def from_item(item: Mapping[str, Any]) -> JobRecord:
     """Return the job of a row."""
     key = key_of(item)
     names = {field.name for field in fields(JobRecord)} - {"tenant", "job_id"}
-    values = {name: _field(name, _deserialize(value)) for name, value in item.items() if name in names}
+    named = ((_FIELD_NAMES.get(stored, stored), value) for stored, value in item.items())
+    values = {name: _field(name, _deserialize(value)) for name, value in named if name in names}
     return JobRecord(tenant=key.tenant, job_id=key.job_id, **{"due_at": None, **values})
 
 
@@ -150,6 +155,6 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "stages_completed": tuple,
     "status": Status,
     "timeouts": _counts,
-    "turn_of": lambda value: JobKey(**value),
+    "claimed_via": lambda value: JobKey(**value),
     "usage": lambda value: Usage(**_counts(value)),
 }

@@ -5,18 +5,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 
-from analysis_jobs.jobs.admission import Gate, Passage, RatePointer, Standing, SubjectPointer
+from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite, RatePointer, SubjectPointer
 from analysis_jobs.jobs.ports import (
+    Applied,
+    ConditionFailed,
     Created,
     Existing,
-    Landed,
     NotFound,
-    Overtaken,
     Page,
     PresignedPost,
-    Refused,
     Superseded,
     TooLarge,
+    WriteConflict,
     require_read,
 )
 from analysis_jobs.jobs.record import Changes, HistoryEntry, IdempotencyKey, JobKey, JobRecord, Listing, trimmed_history
@@ -72,30 +72,35 @@ class MemoryJobStore:
                 self._subjects[job.tenant, job.analysis, job.subject] = SubjectPointer(job.job_id)
         return Created(job)
 
-    def standing(
-        self, gate: Gate, idempotency: IdempotencyKey | None, now: datetime
-    ) -> tuple[Standing, Existing | None]:
+    def admission_state(
+        self, admission_key: AdmissionKey, idempotency: IdempotencyKey | None, now: datetime
+    ) -> tuple[AdmissionState, Existing | None]:
         """See `JobStore.standing`."""
         with self._lock:
-            pointer = self._subjects.get((gate.tenant, gate.analysis, gate.subject))
-            latest = self.jobs.get(JobKey(gate.tenant, pointer.job_id)) if pointer else None
-            rate = self._rates.get((gate.tenant, gate.analysis, gate.rate))
-            return Standing(pointer, latest, rate), self._used(gate.tenant, idempotency, now)
+            pointer = self._subjects.get((admission_key.tenant, admission_key.analysis, admission_key.subject))
+            latest = self.jobs.get(JobKey(admission_key.tenant, pointer.job_id)) if pointer else None
+            rate = self._rates.get((admission_key.tenant, admission_key.analysis, admission_key.rate))
+            return AdmissionState(pointer, latest, rate), self._used(admission_key.tenant, idempotency, now)
 
-    def admit(self, job: JobRecord, idempotency: IdempotencyKey | None, passage: Passage) -> Created | Overtaken:
+    def admit(
+        self, job: JobRecord, idempotency: IdempotencyKey | None, admission_write: AdmissionWrite
+    ) -> Created | WriteConflict:
         """See `JobStore.admit`."""
-        gate, seen = passage.gate, passage.seen
-        subject, rate = (gate.tenant, gate.analysis, gate.subject), (gate.tenant, gate.analysis, gate.rate)
+        admission_key, seen = admission_write.admission_key, admission_write.seen
+        subject, rate = (
+            (admission_key.tenant, admission_key.analysis, admission_key.subject),
+            (admission_key.tenant, admission_key.analysis, admission_key.rate),
+        )
         with self._lock:
             if job.key in self.jobs:
                 return Created(job)  # our own, of an earlier try
             as_seen = self._subjects.get(subject) == seen.subject and self._rates.get(rate) == seen.rate
             if not as_seen or self._used(job.tenant, idempotency, job.created_at):
-                return Overtaken()
+                return WriteConflict()
             self.jobs[job.key] = job
-            self._subjects[subject] = passage.subject
-            if passage.rate:
-                self._rates[rate] = passage.rate
+            self._subjects[subject] = admission_write.subject
+            if admission_write.rate:
+                self._rates[rate] = admission_write.rate
             if idempotency:
                 self._keep(job.tenant, idempotency, Existing(job.job_id, idempotency.body_digest))
         return Created(job)
@@ -116,7 +121,7 @@ class MemoryJobStore:
         now: datetime,
         pointer_until: datetime,  # noqa: ARG002 - nothing expires here
         newest_only: bool,
-    ) -> Landed | Refused | Superseded:
+    ) -> Applied | ConditionFailed | Superseded:
         """See `JobStore.retry`."""
         subject = (job.tenant, job.analysis, str(job.subject))
         with self._lock:
@@ -124,7 +129,7 @@ class MemoryJobStore:
             if newest_only and pointer.job_id != job.job_id:
                 return Superseded(pointer.job_id)
             outcome = self._take(job.key, RETRY, changes, now, job)
-            if isinstance(outcome, Landed):
+            if isinstance(outcome, Applied):
                 self._subjects[subject] = replace(pointer, version=pointer.version + 1)
             return outcome
 
@@ -152,7 +157,7 @@ class MemoryJobStore:
         *,
         now: datetime,
         read: JobRecord | None = None,
-    ) -> Landed | Refused:
+    ) -> Applied | ConditionFailed:
         """See `JobStore.transition`."""
         require_read(transition, read)
         with self._lock:
@@ -160,15 +165,15 @@ class MemoryJobStore:
 
     def _take(
         self, key: JobKey, transition: Transition, changes: Changes, now: datetime, read: JobRecord | None
-    ) -> Landed | Refused:
+    ) -> Applied | ConditionFailed:
         stored = self.jobs.get(key)
         if stored is None:
-            return Refused(None)
+            return ConditionFailed(None)
         guards = transition.sources.get(stored.status)
         if guards is None or not all(_GUARDS[guard](_Check(stored, read, now)) for guard in guards):
-            return Refused(stored)
+            return ConditionFailed(stored)
         self.jobs[key] = _written(stored, transition, changes, now, read)
-        return Landed(self.jobs[key])
+        return Applied(self.jobs[key])
 
     def list_jobs(self, listing: Listing) -> Page:
         """See `JobStore.list_jobs`."""
@@ -182,12 +187,16 @@ class MemoryJobStore:
 
     def due(self, now: datetime) -> Iterator[JobKey]:
         """See `JobStore.due`."""
-        waiting = [(job.due_at, key) for key, job in list(self.jobs.items()) if job.due_at and job.due_at <= now]
-        yield from (key for _, key in sorted(waiting, key=lambda pair: pair[0]))
+        overdue = [(job.due_at, key) for key, job in list(self.jobs.items()) if job.due_at and job.due_at <= now]
+        yield from (key for _, key in sorted(overdue, key=lambda pair: pair[0]))
 
-    def waiting(self, lane: str, limit: int) -> list[JobKey]:
-        """See `JobStore.waiting`. Nothing is missing here."""
-        places = [(job.waiting, key) for key, job in list(self.jobs.items()) if job.waiting and job.lane == lane]
+    def claimable(self, priority: str, limit: int) -> list[JobKey]:
+        """See `JobStore.claimable`. Nothing is missing here."""
+        places = [
+            (job.lane_sort_key, key)
+            for key, job in list(self.jobs.items())
+            if job.lane_sort_key and job.priority == priority
+        ]
         return [key for _, key in sorted(places, key=lambda pair: pair[0])][:limit]
 
 
@@ -258,29 +267,29 @@ class MemoryQueue:
     subjects: list[str | None] = field(default_factory=list)
     extended: list[tuple[str, timedelta]] = field(default_factory=list)
 
-    def holds_back(self, lane: str, delay: timedelta) -> bool:  # noqa: ARG002 - the port's signature
+    def can_delay(self, priority: str, delay: timedelta) -> bool:  # noqa: ARG002 - the port's signature
         """See `JobQueue.holds_back`."""
         return delay <= self.longest_delay
 
-    def in_order(self, lane: str) -> bool:  # noqa: ARG002 - the port's signature
+    def is_fifo(self, priority: str) -> bool:  # noqa: ARG002 - the port's signature
         """See `JobQueue.in_order`."""
         return self.fifo
 
     def send(  # noqa: PLR0913 - what a job's row says of its message, and when
         self,
-        lane: str,
+        priority: str,
         job: JobKey,
         *,
         dedupe: str,
         delay: timedelta = timedelta(),
-        rank: int | None = None,
+        tier_rank: int | None = None,
         subject: str | None = None,
     ) -> None:
         """See `JobQueue.send`."""
         self.subjects.append(subject)
-        self.sent.append((lane, job, delay))
+        self.sent.append((priority, job, delay))
         self.dedupes.append(dedupe)
-        self.ranks.append(rank)
+        self.ranks.append(tier_rank)
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:  # noqa: ARG002
         """See `JobQueue.extend`."""

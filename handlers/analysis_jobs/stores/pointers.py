@@ -6,7 +6,14 @@ from math import ceil
 from typing import Any
 
 from analysis_jobs.base.clock import from_ms, to_ms
-from analysis_jobs.jobs.admission import Analysed, Gate, Outcome, Passage, RatePointer, SubjectPointer
+from analysis_jobs.jobs.admission import (
+    AdmissionKey,
+    AdmissionWrite,
+    LastAnalysis,
+    Outcome,
+    RatePointer,
+    SubjectPointer,
+)
 from analysis_jobs.jobs.ports import Existing
 from analysis_jobs.jobs.record import IdempotencyKey, JobRecord
 from analysis_jobs.stores.items import Item
@@ -19,9 +26,13 @@ def subject_key(tenant: str, analysis: str, subject: str) -> Item:
     return {"tenant": {"S": tenant}, "item": {"S": f"subject#{analysis}#{subject}"}}
 
 
-def rate_key(gate: Gate) -> Item | None:
+def rate_key(admission_key: AdmissionKey) -> Item | None:
     """Return the key of a rate's pointer, None without a rate."""
-    return {"tenant": {"S": gate.tenant}, "item": {"S": f"rate#{gate.analysis}#{gate.rate}"}} if gate.rate else None
+    return (
+        {"tenant": {"S": admission_key.tenant}, "item": {"S": f"rate#{admission_key.analysis}#{admission_key.rate}"}}
+        if admission_key.rate
+        else None
+    )
 
 
 def idempotency_item_key(tenant: str, idempotency: IdempotencyKey) -> Item:
@@ -35,13 +46,13 @@ def plain_pointer(job: JobRecord, until: datetime | None) -> Put:
     return {"Item": item | ({"expires_at": _seconds(until)} if until else {})}
 
 
-def subject_pointer(passage: Passage) -> Put:
+def subject_pointer(admission_write: AdmissionWrite) -> Put:
     """Return what makes an admitted job its subject's newest, if the pointer is the one that was seen."""
-    gate, pointer, seen = passage.gate, passage.subject, passage.seen.subject
-    item = subject_key(gate.tenant, gate.analysis, gate.subject) | {
+    admission_key, pointer, seen = admission_write.admission_key, admission_write.subject, admission_write.seen.subject
+    item = subject_key(admission_key.tenant, admission_key.analysis, admission_key.subject) | {
         "job_id": {"S": pointer.job_id},
         "version": _number(pointer.version),
-        "expires_at": _seconds(passage.subject_until),
+        "expires_at": _seconds(admission_write.subject_until),
     }
     if pointer.analysed:
         item["analysed"] = {
@@ -54,9 +65,9 @@ def subject_pointer(passage: Passage) -> Put:
     return {"Item": item} | _as_seen(seen, seen.job_id if seen else "")
 
 
-def rate_pointer(passage: Passage) -> Put | None:
+def rate_pointer(admission_write: AdmissionWrite) -> Put | None:
     """Return what counts an admitted job, if nobody has counted meanwhile; None without a rate."""
-    key, rate, until = rate_key(passage.gate), passage.rate, passage.rate_until
+    key, rate, until = rate_key(admission_write.admission_key), admission_write.rate, admission_write.rate_until
     if key is None or rate is None or until is None:
         return None
     item = key | {
@@ -64,7 +75,7 @@ def rate_pointer(passage: Passage) -> Put | None:
         "version": _number(rate.version),
         "expires_at": _seconds(until),
     }
-    return {"Item": item} | _as_seen(passage.seen.rate, None)
+    return {"Item": item} | _as_seen(admission_write.seen.rate, None)
 
 
 def used_key(tenant: str, idempotency: IdempotencyKey, answered: Existing, now: datetime) -> Put:
@@ -115,7 +126,7 @@ def read_subject(item: Mapping[str, Any] | None) -> SubjectPointer | None:
     return SubjectPointer(
         item["job_id"]["S"],
         int(item["version"]["N"]) if "version" in item else 0,
-        Analysed(analysed["job_id"]["S"], _time(analysed["submitted_at"]), _time(analysed["finished_at"]))
+        LastAnalysis(analysed["job_id"]["S"], _time(analysed["submitted_at"]), _time(analysed["finished_at"]))
         if analysed
         else None,
     )

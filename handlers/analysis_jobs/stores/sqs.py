@@ -6,12 +6,11 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from analysis_jobs.jobs.record import JobKey
-from analysis_jobs.jobs.tiers import Turn
+from analysis_jobs.jobs.tiers import TierPointer
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -28,26 +27,26 @@ class SqsJobQueue:
         self._urls = queue_urls
         self._url_by_name = {url.rsplit("/", 1)[-1]: url for url in queue_urls.values()}
 
-    def holds_back(self, lane: str, delay: timedelta) -> bool:
+    def can_delay(self, priority: str, delay: timedelta) -> bool:
         """See `JobQueue.holds_back`. FIFO queues take no delay per message."""
-        return delay <= (timedelta() if self.in_order(lane) else _LONGEST_DELAY)
+        return delay <= (timedelta() if self.is_fifo(priority) else _LONGEST_DELAY)
 
-    def in_order(self, lane: str) -> bool:
+    def is_fifo(self, priority: str) -> bool:
         """See `JobQueue.in_order`."""
-        return self._url(lane).endswith(".fifo")
+        return self._url(priority).endswith(".fifo")
 
     def send(  # noqa: PLR0913 - what a job's row says of its message, and when
         self,
-        lane: str,
+        priority: str,
         job: JobKey,
         *,
         dedupe: str,
         delay: timedelta = timedelta(),
-        rank: int | None = None,
+        tier_rank: int | None = None,
         subject: str | None = None,
     ) -> None:
         """See `JobQueue.send`."""
-        url = self._url(lane)
+        url = self._url(priority)
         # On a standard queue the group gives tenants fair shares; on a FIFO queue it is what is kept in order, and held
         # up by a message that fails: the jobs of one subject, or a job alone.
         options: dict[str, Any] = {
@@ -55,11 +54,11 @@ class SqsJobQueue:
             "DelaySeconds": _seconds(min(delay, _LONGEST_DELAY)),
         }
         if url.endswith(".fifo"):
-            group = _group(job, subject) if rank is None else job.job_id  # tiers are an order of their own
+            group = _group(job, subject) if tier_rank is None else job.job_id  # tiers are an order of their own
             options = {"MessageGroupId": group, "MessageDeduplicationId": dedupe}
         pointer: dict[str, Any] = {"job_id": job.job_id, "tenant": job.tenant}
-        if rank is not None:
-            pointer |= asdict(Turn(lane, rank, held_back=delay > timedelta()))
+        if tier_rank is not None:
+            pointer |= TierPointer(priority, tier_rank, delayed=delay > timedelta()).body()
         self._client.send_message(QueueUrl=url, MessageBody=json.dumps(pointer), **options)
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:
@@ -69,9 +68,9 @@ class SqsJobQueue:
             QueueUrl=url, ReceiptHandle=receipt_handle, VisibilityTimeout=_seconds(visibility)
         )
 
-    def _url(self, lane: str) -> str:
+    def _url(self, priority: str) -> str:
         # A lane that is no longer deployed: its jobs go on in another, and do not wait for their deadline.
-        return self._urls.get(lane) or next(iter(self._urls.values()))
+        return self._urls.get(priority) or next(iter(self._urls.values()))
 
 
 def _group(job: JobKey, subject: str | None) -> str:

@@ -7,13 +7,22 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from analysis_jobs.api.problems import Problem
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
-from analysis_jobs.jobs.admission import Admission, Gate, Outcome, Standing, Trigger, Verdict, decide, passage
+from analysis_jobs.jobs.admission import (
+    Admission,
+    AdmissionDecision,
+    AdmissionKey,
+    AdmissionState,
+    Outcome,
+    Trigger,
+    admission_write,
+    decide,
+)
 from analysis_jobs.jobs.ports import Created, Existing, JobStore
 from analysis_jobs.jobs.record import IdempotencyKey, JobKey, JobRecord, pointer_until
+from analysis_jobs.jobs.request_errors import RateLimitedError, TooBusyError
 
 # Of many submissions of one subject one is let in, and all the others see it with their second try. More tries take
 # only submissions that are all let in, as those of many subjects under one rate.
@@ -37,7 +46,7 @@ class Answer:
 class Entry:
     """A submission at the door. `keep` stores its input, which is done only for what is let in."""
 
-    gate: Gate
+    admission_key: AdmissionKey
     job: JobRecord
     request: Any
     trigger: Trigger | None
@@ -46,7 +55,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Doorkeeper:
+class AdmissionService:
     """Applies the policy of an analysis. A hundred submissions at once make as many jobs as it allows."""
 
     store: JobStore
@@ -56,53 +65,56 @@ class Doorkeeper:
     def admit(self, policy: Admission, entry: Entry) -> Answer | Existing:
         """Return what becomes of a submission; `Existing` where its idempotency key was used before.
 
-        Raises `Problem`: 429 where it is over the limit, 503 where too many came at once.
+        Raises `RateLimitedError`, and `TooBusyError` after too many lost concurrent writes.
         """
         job, idempotency, now = entry.job, entry.idempotency, entry.job.created_at
         until = pointer_until(job.deadline, self.settings.job_retention)
         kept: JobRecord | None = None
         for _ in range(_TRIES):
-            standing, used = self.store.standing(entry.gate, idempotency, now)
-            if _is_ours(job, standing, used):
+            admission_state, used = self.store.admission_state(entry.admission_key, idempotency, now)
+            if _is_ours(job, admission_state, used):
                 return Answer(Outcome.CREATED, kept or job)
             if used:
                 return used
-            verdict = decide(policy, entry.trigger, standing, entry.request, now)
+            verdict = decide(policy, entry.trigger, admission_state, entry.request, now)
             if verdict.outcome is not Outcome.CREATED:
-                return self._refused(entry, standing, verdict)
+                return self._refused(entry, admission_state, verdict)
             kept = kept or entry.keep(job)
-            written = passage(policy, entry.gate, standing, kept, until)
+            written = admission_write(policy, entry.admission_key, admission_state, kept, until)
             if isinstance(self.store.admit(kept, idempotency, written), Created):
                 return Answer(Outcome.CREATED, kept)
             pause = random.uniform(0, _LONGEST_PAUSE_S)  # noqa: S311 - jitter, not a secret
             self.clock.sleep(timedelta(seconds=pause))
-        raise Problem(503, "Busy", "too many submissions at once: try again", headers={"Retry-After": "1"})
+        raise TooBusyError("too many submissions at once: try again")
 
-    def _refused(self, entry: Entry, standing: Standing, verdict: Verdict) -> Answer | Existing:
+    def _refused(self, entry: Entry, admission_state: AdmissionState, verdict: AdmissionDecision) -> Answer | Existing:
         if verdict.retry_at is not None:
             # Not kept with an idempotency key: the same request is let in later.
             count("SubmissionsLimited")
-            log("submission.limited", verdict.reason["message"], tenant=entry.gate.tenant, analysis=entry.gate.analysis)
+            log(
+                "submission.limited",
+                verdict.reason["message"],
+                tenant=entry.admission_key.tenant,
+                analysis=entry.admission_key.analysis,
+            )
             raise self._limited(verdict, entry)
         if entry.idempotency:
             digest, reason = entry.idempotency.body_digest, json.dumps(dict(verdict.reason))
             answered = Existing(verdict.job_id, digest, verdict.outcome, reason)
             now = entry.job.created_at
-            if used := self.store.remember(entry.gate.tenant, entry.idempotency, answered, now):
+            if used := self.store.remember(entry.admission_key.tenant, entry.idempotency, answered, now):
                 return used
-        found = standing.latest
+        found = admission_state.latest
         if verdict.job_id and (found is None or found.job_id != verdict.job_id):
-            found = self.store.get(JobKey(entry.gate.tenant, verdict.job_id))
+            found = self.store.get(JobKey(entry.admission_key.tenant, verdict.job_id))
         return Answer(verdict.outcome, found if verdict.job_id else None, verdict.reason)
 
-    def _limited(self, verdict: Verdict, entry: Entry) -> Problem:
-        assert verdict.retry_at  # noqa: S101 - who calls has looked
+    def _limited(self, verdict: AdmissionDecision, entry: Entry) -> RateLimitedError:
+        assert verdict.retry_at  # noqa: S101 - the caller has checked it
         seconds = -((entry.job.created_at - verdict.retry_at) // timedelta(seconds=1))
-        members = {"outcome": str(Outcome.LIMITED), "reason": dict(verdict.reason)}
-        headers = {"Retry-After": str(max(1, seconds))}
-        return Problem(429, "Too many requests", verdict.reason["message"], headers=headers, members=members)
+        return RateLimitedError(verdict.reason["message"], max(1, seconds), verdict.reason)
 
 
-def _is_ours(job: JobRecord, standing: Standing, used: Existing | None) -> bool:
+def _is_ours(job: JobRecord, admission_state: AdmissionState, used: Existing | None) -> bool:
     """Tell whether an earlier try landed after all, and only its reply was lost."""
-    return job.job_id in (used and used.job_id, standing.subject and standing.subject.job_id)
+    return job.job_id in (used and used.job_id, admission_state.subject and admission_state.subject.job_id)

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-from analysis_jobs.api.problems import Problem
 from analysis_jobs.authoring.analysis import Analyses
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
-from analysis_jobs.jobs.ports import JobQueue, JobStore, Landed, Refused, Superseded
+from analysis_jobs.jobs.dispatch import send_grace, send_or_leave
+from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore, Superseded
 from analysis_jobs.jobs.record import Changes, JobKey, JobRecord, ending, pointer_until
+from analysis_jobs.jobs.request_errors import StateConflictError, UnknownResourceError
 from analysis_jobs.jobs.transitions import CANCEL, REQUEST_CANCEL, RETRY, Status, Transition
-from analysis_jobs.sweeper.sweeper import SEND_GRACE, send_or_leave
 
 # Between the read and the write a worker may move the job on: then what it is now decides.
 _TRIES = 5
@@ -30,7 +30,7 @@ class Control:
     def cancel(self, key: JobKey) -> JobRecord:
         """Cancel a job that waits; ask the worker of one that is worked on, which stops within a heartbeat.
 
-        Raises `Problem`: 404, or 409 where the job has completed or failed.
+        Raises `UnknownResourceError`, and `StateConflictError` if the job has completed or failed.
         """
         job = self._job(key)
         for _ in range(_TRIES):
@@ -42,29 +42,29 @@ class Control:
                 case Status.PROCESSING | Status.CANCELLED:
                     return job
                 case _:
-                    raise _conflict(f"the job has {job.status}: there is nothing to cancel")
+                    raise StateConflictError(f"the job has {job.status}: there is nothing to cancel")
             landed, job = self._take(key, transition, changes, job)
             if landed:
                 return job
-        raise _conflict("the job keeps changing: try again")
+        raise StateConflictError("the job keeps changing: try again")
 
     def retry(self, key: JobKey) -> JobRecord:
         """Run a failed or cancelled job again, with all its attempts and a new deadline; finished stages are kept.
 
-        Raises `Problem`: 404, or 409 where the job has completed, where its analysis is not deployed any longer, or
-        where that allows one active job a subject, and the subject has a newer one.
+        Raises `UnknownResourceError`. Raises `StateConflictError` if the job has completed, if its analysis is not
+        deployed any more, or if the analysis allows one active job per subject and the subject has a newer job.
         """
         job = self._job(key)
         for _ in range(_TRIES):
             if not job.status.ended:
                 return job
             if job.status is Status.COMPLETED:
-                raise _conflict("the job has completed: submit a new one")
+                raise StateConflictError("the job has completed: submit a new one")
             landed, job = self._run_again(job)
             if landed:
-                send_or_leave(self.queue, job, dedupe=f"{job.job_id}-{job.fence}-retry-{job.version}")
+                send_or_leave(self.queue, job)
                 return job
-        raise _conflict("the job keeps changing: try again")
+        raise StateConflictError("the job keeps changing: try again")
 
     def _run_again(self, job: JobRecord) -> tuple[bool, JobRecord]:
         """Take the edge `RETRY`, for a job with a subject together with the subject's pointer."""
@@ -79,13 +79,15 @@ class Control:
             newest_only=policy is not None and policy.one_active,
         )
         if isinstance(outcome, Superseded):
-            raise _conflict(f"{job.subject} has a newer job, {outcome.newest_job_id}: retry that one, or submit again")
+            raise StateConflictError(
+                f"{job.subject} has a newer job, {outcome.newest_job_id}: retry that one, or submit again"
+            )
         return self._became(job.key, RETRY, outcome)
 
     def _job(self, key: JobKey) -> JobRecord:
         job = self.store.get(key)
         if job is None:
-            raise Problem.not_found(f"there is no job {key.job_id}")
+            raise UnknownResourceError(f"there is no job {key.job_id}")
         return job
 
     def _take(
@@ -95,10 +97,12 @@ class Control:
         outcome = self.store.transition(key, transition, Changes(changes), now=self.clock.now(), read=job)
         return self._became(key, transition, outcome)
 
-    def _became(self, key: JobKey, transition: Transition, outcome: Landed | Refused) -> tuple[bool, JobRecord]:
+    def _became(
+        self, key: JobKey, transition: Transition, outcome: Applied | ConditionFailed
+    ) -> tuple[bool, JobRecord]:
         if outcome.job is None:
-            raise Problem.not_found(f"there is no job {key.job_id}")
-        if not isinstance(outcome, Landed):
+            raise UnknownResourceError(f"there is no job {key.job_id}")
+        if not isinstance(outcome, Applied):
             return False, outcome.job
         log(f"job.{transition.name}", f"the job is {outcome.job.status}", job_id=key.job_id, tenant=key.tenant)
         if transition is CANCEL:
@@ -112,22 +116,18 @@ class Control:
     def _begin_again(self, job: JobRecord) -> dict[str, Any]:
         analysis = self.analyses.get(job.analysis)
         if analysis is None:
-            raise _conflict(f"the analysis {job.analysis!r} is not deployed any longer")
+            raise StateConflictError(f"the analysis {job.analysis!r} is not deployed any longer")
         now = self.clock.now()
         return {
             "attempt": 0,
             "max_attempts": analysis.max_attempts,
             "deadline": now + analysis.deadline,
-            "due_at": now + min(SEND_GRACE, analysis.deadline),
+            "due_at": now + min(send_grace(1), analysis.deadline),
             "progress": 0,
             "sends": 1,
             "timeouts": {},
-            "waiting": job.place,
+            "lane_sort_key": job.sort_key_in_lane,
             **dict.fromkeys(
                 ("cancel_asked_at", "expires_at", "failure", "finished_at", "lease_until", "not_before"), None
             ),
         }
-
-
-def _conflict(why: str) -> Problem:
-    return Problem(409, "Conflict", why)

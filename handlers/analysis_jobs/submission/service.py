@@ -8,22 +8,28 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from analysis_jobs.api.problems import FieldError, Problem, field_errors
 from analysis_jobs.authoring.analysis import Analyses, Analysis
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.ids import new_id
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
-from analysis_jobs.jobs.admission import Admission, Gate, Outcome, Trigger
+from analysis_jobs.jobs.admission import Admission, AdmissionKey, Outcome, Trigger
+from analysis_jobs.jobs.dispatch import send_grace, send_or_leave
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES, store_json
 from analysis_jobs.jobs.ports import ArtifactStore, Existing, JobQueue, JobStore, TooLarge
 from analysis_jobs.jobs.record import IdempotencyKey, JobKey, JobRecord, Payload, pointer_until
+from analysis_jobs.jobs.request_errors import (
+    IdempotencyKeyReusedError,
+    InvalidRequestError,
+    JobExpiredError,
+    NotAdmittedError,
+    field_errors,
+)
 from analysis_jobs.jobs.subjects import filled
-from analysis_jobs.jobs.tiers import Asked, Tiers
+from analysis_jobs.jobs.tiers import TierRequest, Tiers
 from analysis_jobs.jobs.transitions import Status
-from analysis_jobs.submission.admission_service import Answer, Doorkeeper, Entry
-from analysis_jobs.sweeper.sweeper import SEND_GRACE, send_or_leave
+from analysis_jobs.submission.admission_service import AdmissionService, Answer, Entry
 
 _IDEMPOTENCY_KEY_LIFE = timedelta(hours=24)
 _LONGEST_IDEMPOTENCY_KEY = 255
@@ -46,7 +52,7 @@ class Submission(BaseModel):
 
 
 @dataclass(frozen=True)
-class Intake:
+class SubmissionService:
     """Accepts jobs."""
 
     store: JobStore
@@ -68,18 +74,18 @@ class Intake:
     def submit(self, tenant: str, submission: Submission, idempotency_key: str | None = None) -> JobRecord:
         """Return the accepted job, or the one that stands instead of it; `answer` tells them apart.
 
-        Raises `Problem` as `answer` does, and 409 where the policy skips a submission whose subject has no job.
+        Raises what `answer` raises, and `NotAdmittedError` if the policy skips it and the subject has no job.
         """
         answer = self.answer(tenant, submission, idempotency_key)
         if answer.job is None:
-            raise Problem(409, "Not admitted", str(answer.reason.get("message", "the submission was skipped")))
+            raise NotAdmittedError(str(answer.reason.get("message", "the submission was skipped")))
         return answer.job
 
     def answer(self, tenant: str, submission: Submission, idempotency_key: str | None = None) -> Answer:
         """Return what becomes of a submission under the policy of its analysis, or became of it with this key before.
 
-        Raises `Problem`: 422 with the fields that are wrong, 422 where the key was used for another body, 429 where
-        the policy's limit is reached.
+        Raises `InvalidRequestError` with the fields that are wrong, `IdempotencyKeyReusedError`, `JobExpiredError`,
+        `RateLimitedError` and `TooBusyError`.
         """
         analysis = self._analysis(submission)
         trigger = _trigger(analysis, submission)
@@ -92,11 +98,16 @@ class Intake:
         if analysis.admission is None:
             outcome = self._create(replace(job, input=self._keep(job, given)), idempotency)
         else:
-            gate = _gate(job, analysis.admission, given)
+            admission_key = _gate(job, analysis.admission, given)
             entry = Entry(
-                gate, job, request, trigger, idempotency, lambda job: replace(job, input=self._keep(job, given))
+                admission_key,
+                job,
+                request,
+                trigger,
+                idempotency,
+                lambda job: replace(job, input=self._keep(job, given)),
             )
-            outcome = Doorkeeper(self.store, self.settings, self.clock).admit(analysis.admission, entry)
+            outcome = AdmissionService(self.store, self.settings, self.clock).admit(analysis.admission, entry)
         if isinstance(outcome, Existing):
             return self._same_again(tenant, outcome, idempotency)
         self._tell(outcome, job)
@@ -116,13 +127,15 @@ class Intake:
             return
         count("JobsSubmitted")
         log("job.submitted", "accepted", job_id=answer.job.job_id, **names)
-        send_or_leave(self.queue, answer.job, dedupe=answer.job.job_id)
+        send_or_leave(self.queue, answer.job)
 
     def _analysis(self, submission: Submission) -> Analysis[Any, Any]:
         analysis = self.analyses.get(submission.analysis)
         if analysis is None:
             known = ", ".join(sorted(self.analyses))
-            raise Problem.of_field("analysis", f"there is no analysis {submission.analysis!r}; give one of: {known}")
+            raise InvalidRequestError.of_field(
+                "analysis", f"there is no analysis {submission.analysis!r}; give one of: {known}"
+            )
         return analysis
 
     def _new_job(
@@ -135,11 +148,11 @@ class Intake:
             analysis=analysis.name,
             status=Status.QUEUED,
             input=Payload(),
-            lane=self._lane(trigger.priority if trigger and trigger.priority else submission.priority),
+            priority=self._lane(trigger.priority if trigger and trigger.priority else submission.priority),
             created_at=now,
             deadline=now + analysis.deadline,
             max_attempts=analysis.max_attempts,
-            due_at=min(now + SEND_GRACE, now + analysis.deadline),
+            due_at=now + min(send_grace(1), analysis.deadline),
             client=submission.client,
             project=submission.project,
             stage=analysis.stages[0].__name__,
@@ -149,16 +162,18 @@ class Intake:
         try:
             return store_json(self.artifacts, job, "input", given, self.settings.inline_bytes)
         except TooLarge as error:
-            raise Problem.of_field("input", f"{error.size} bytes; at most {MAX_PAYLOAD_BYTES} are kept") from error
+            raise InvalidRequestError.of_field(
+                "input", f"{error.size} bytes; at most {MAX_PAYLOAD_BYTES} are kept"
+            ) from error
         except ValueError as error:
-            raise Problem.of_field("input", f"this is no JSON: {error}") from error
+            raise InvalidRequestError.of_field("input", f"this is no JSON: {error}") from error
 
     def _lane(self, priority: str | None) -> str:
         lanes = self.settings.queue_urls
         if priority is None:
             return "medium" if "medium" in lanes else next(iter(lanes))
         if priority not in lanes:
-            raise Problem.of_field(
+            raise InvalidRequestError.of_field(
                 "priority",
                 f"there is no lane {priority!r}; give one of: {', '.join(sorted(lanes))}",
             )
@@ -168,21 +183,18 @@ class Intake:
         if key is None:
             return None
         if not 1 <= len(key) <= _LONGEST_IDEMPOTENCY_KEY:
-            raise Problem.of_field("Idempotency-Key", f"give 1 to {_LONGEST_IDEMPOTENCY_KEY} characters")
+            raise InvalidRequestError.of_field("Idempotency-Key", f"give 1 to {_LONGEST_IDEMPOTENCY_KEY} characters")
         body = json.dumps(_as_given(submission), sort_keys=True)
         return IdempotencyKey(_digest(f"{tenant}\n{key}"), _digest(body), self.clock.now() + _IDEMPOTENCY_KEY_LIFE)
 
     def _same_again(self, tenant: str, existing: Existing, idempotency: IdempotencyKey | None) -> Answer:
         if idempotency is None or existing.body_digest != idempotency.body_digest:
-            raise Problem(
-                422,
-                "Idempotency key reused",
-                "this Idempotency-Key was used for another request: send a new key with a new request",
-                (FieldError("Idempotency-Key", "was used for another request"),),
+            raise IdempotencyKeyReusedError(
+                "this Idempotency-Key was used for another request: send a new key with a new request"
             )
         job = self.store.get(JobKey(tenant, existing.job_id)) if existing.job_id else None
         if job is None and existing.job_id:
-            raise Problem(410, "Gone", "the job that this Idempotency-Key made is no longer kept")
+            raise JobExpiredError("the job that this Idempotency-Key made is no longer kept")
         return Answer(existing.outcome, job, json.loads(existing.reason))
 
 
@@ -193,10 +205,10 @@ def _trigger(analysis: Analysis[Any, Any], submission: Submission) -> Trigger | 
     if trigger is None:
         known = ", ".join(sorted(analysis.triggers))
         hint = f"give one of: {known}" if known else "this analysis has none: leave it out"
-        raise Problem.of_field("trigger", f"there is no trigger {submission.trigger!r}; {hint}")
+        raise InvalidRequestError.of_field("trigger", f"there is no trigger {submission.trigger!r}; {hint}")
     if trigger.priority and submission.priority is not None:
         message = f"the trigger {submission.trigger!r} sets it: leave it out"
-        raise Problem.of_field("priority", message)
+        raise InvalidRequestError.of_field("priority", message)
     return trigger
 
 
@@ -206,27 +218,33 @@ def _input(analysis: Analysis[Any, Any], submission: Submission) -> tuple[Any, d
         request = analysis.request.model_validate(submission.input)
         return request, request.model_dump(mode="json")
     except ValidationError as error:
-        raise Problem.invalid(field_errors(error, prefix="input")) from error
+        raise InvalidRequestError(field_errors(error, prefix="input")) from error
 
 
 def _subject(analysis: Analysis[Any, Any], submission: Submission, given: dict[str, Any]) -> str | None:
     if analysis.subject is None or not analysis.subject_of_input:
         if analysis.admission and submission.subject is None:
-            raise Problem.of_field("subject", "this analysis looks at what is known of its subject: give one")
+            raise InvalidRequestError.of_field(
+                "subject", "this analysis looks at what is known of its subject: give one"
+            )
         return submission.subject
     subject = filled(analysis.subject, given)
     if submission.subject not in (None, subject):
-        raise Problem.of_field("subject", f"it is made of the input, and is {subject!r}: leave it out")
+        raise InvalidRequestError.of_field("subject", f"it is made of the input, and is {subject!r}: leave it out")
     if len(subject) > _LONGEST_SUBJECT:
-        raise Problem.of_field("subject", f"it is made of the input, and longer than {_LONGEST_SUBJECT} characters")
+        raise InvalidRequestError.of_field(
+            "subject", f"it is made of the input, and longer than {_LONGEST_SUBJECT} characters"
+        )
     return subject
 
 
-def _gate(job: JobRecord, policy: Admission, given: dict[str, Any]) -> Gate:
+def _gate(job: JobRecord, policy: Admission, given: dict[str, Any]) -> AdmissionKey:
     subject = job.subject or ""
     if policy.at_most is None:
-        return Gate(job.tenant, job.analysis, subject)
-    return Gate(job.tenant, job.analysis, subject, filled(policy.at_most.of, given) if policy.at_most.of else subject)
+        return AdmissionKey(job.tenant, job.analysis, subject)
+    return AdmissionKey(
+        job.tenant, job.analysis, subject, filled(policy.at_most.of, given) if policy.at_most.of else subject
+    )
 
 
 def _as_given(submission: Submission) -> dict[str, Any]:
@@ -235,14 +253,16 @@ def _as_given(submission: Submission) -> dict[str, Any]:
 
 
 def _in_its_tier(job: JobRecord, tiers: Tiers, request: BaseModel) -> JobRecord:
-    tier = tiers.find(Asked(job.tenant, job.subject, job.client, job.project, request))
+    tier = tiers.find(TierRequest(job.tenant, job.subject, job.client, job.project, request))
     if tier is None and isinstance(tiers.of, str):
-        raise Problem.of_field(f"input.{tiers.of}", f"there is no such tier; give one of: {', '.join(tiers.order)}")
+        raise InvalidRequestError.of_field(
+            f"input.{tiers.of}", f"there is no such tier; give one of: {', '.join(tiers.order)}"
+        )
     if tier is None:
         tier = tiers.order[-1]  # not the caller's fault: a tier that the function knows and `order` does not
         log("tiers.unknown", f"no tier of the order: it counts as {tier!r}", analysis=job.analysis, tenant=job.tenant)
-    placed = replace(job, tier=tier, rank=tiers.rank(tier))
-    return replace(placed, waiting=placed.place)
+    placed = replace(job, tier=tier, tier_rank=tiers.tier_rank(tier))
+    return replace(placed, lane_sort_key=placed.sort_key_in_lane)
 
 
 def _digest(text: str) -> str:

@@ -3,39 +3,20 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
-from analysis_jobs.jobs.ports import JobQueue, JobStore, Landed, Refused
+from analysis_jobs.jobs.dispatch import send, send_grace
+from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore
 from analysis_jobs.jobs.record import Changes, JobFailure, JobKey, JobRecord, ending
 from analysis_jobs.jobs.timing import measure_processing
 from analysis_jobs.jobs.transitions import ABANDON, CANCEL_LOST, EXPIRE, REQUEUE, RESEND, Status, Transition
 
-# How long a message may be on its way before it counts as lost, the first time; it doubles with every sending, so that
-# a backlog of hours does not fill with copies.
-SEND_GRACE = timedelta(minutes=2)
-_GRACE_DOUBLINGS = 6
 _NOTHING_DONE = ("alive", "overtaken")
 _BEFORE = "; the error before: "
-
-
-def send_grace(sends: int) -> timedelta:
-    """Return how long after its `sends`-th sending a message counts as lost."""
-    doublings: int = min(max(sends - 1, 0), _GRACE_DOUBLINGS)
-    return SEND_GRACE * (1 << doublings)
-
-
-def send_or_leave(queue: JobQueue, job: JobRecord, *, dedupe: str) -> None:
-    """Send the message of a job that was written as due; where that fails, the sweeper sends it."""
-    try:
-        queue.send(job.lane, job.key, dedupe=dedupe, rank=job.rank, subject=job.subject)
-    except Exception as error:  # noqa: BLE001 - the job is accepted, whatever becomes of its message
-        count("JobsNotSent")
-        log("job.not_sent", "the sweeper will send the message", error=error, job_id=job.job_id, tenant=job.tenant)
 
 
 @dataclass(frozen=True)
@@ -88,33 +69,31 @@ class Sweeper:
 
     def _dead_worker(self, key: JobKey, job: JobRecord) -> str:
         now, mark = self.clock.now(), uuid4().hex
-        due_at = min(now + SEND_GRACE, job.deadline)
+        due_at = min(now + send_grace(1), job.deadline)
         changes = {"due_at": due_at, "lease_until": None, "failure": _last_error(job), "claimant": mark}
-        changes["waiting"] = job.place
+        changes["lane_sort_key"] = job.sort_key_in_lane
         outcome = self.store.transition(key, REQUEUE, Changes(changes), now=now)
         if outcome.job is None or not _landed(outcome, mark):
             return "overtaken"
-        dedupe = f"{job.job_id}-{outcome.job.fence}-requeue"
-        self.queue.send(job.lane, key, dedupe=dedupe, rank=job.rank, subject=job.subject)
+        send(self.queue, outcome.job)
         return "requeue"
 
     def _lost_message(self, key: JobKey, job: JobRecord) -> str:
         # First the row, then the message: a crash between leaves a row that is due again, not a message too many.
         now, mark = self.clock.now(), uuid4().hex
         due_at = min(now + send_grace(job.sends + 1), job.deadline)
-        changes = Changes({"due_at": due_at, "claimant": mark, "waiting": job.place})
+        changes = Changes({"due_at": due_at, "claimant": mark, "lane_sort_key": job.sort_key_in_lane})
         outcome = self.store.transition(key, RESEND, changes, now=now, read=job)
         if outcome.job is None or not _landed(outcome, mark):
             return "overtaken"
-        dedupe = f"{job.job_id}-{job.fence}-resend-{outcome.job.version}"  # a retry counts the sendings anew
-        self.queue.send(job.lane, key, dedupe=dedupe, rank=job.rank, subject=job.subject)
+        send(self.queue, outcome.job)
         return "resend"
 
     def _end(self, key: JobKey, transition: Transition, why: Mapping[str, Any]) -> str:
         now = self.clock.now()
         ended = ending(now, self.settings.job_retention)
         outcome = self.store.transition(key, transition, Changes({**ended, **why}), now=now)
-        if not isinstance(outcome, Landed):
+        if not isinstance(outcome, Applied):
             return "overtaken"
         measure_processing(outcome.job)
         if transition is CANCEL_LOST:
@@ -124,9 +103,9 @@ class Sweeper:
         return "fail"
 
 
-def _landed(outcome: Landed | Refused, mark: str) -> bool:
+def _landed(outcome: Applied | ConditionFailed, mark: str) -> bool:
     """Tell whether a write with this mark landed: refused, and there all the same, where its reply was lost."""
-    return isinstance(outcome, Landed) or (outcome.job is not None and outcome.job.claimant == mark)
+    return isinstance(outcome, Applied) or (outcome.job is not None and outcome.job.claimant == mark)
 
 
 def _last_error(job: JobRecord) -> JobFailure:

@@ -10,7 +10,6 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -20,6 +19,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from analysis_jobs.base.errors import ConfigurationError, Fail
+from analysis_jobs.tables.model import Cell, Table
 
 EXCEL_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CSV_TYPE = "text/csv; charset=utf-8"
@@ -33,16 +33,6 @@ _FIRST_DAY = date(1900, 3, 1)  # Excel counts a day too many before
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 # https://owasp.org/www-community/attacks/CSV_Injection; some versions of Excel take the wide forms for the same.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-
-type Cell = str | int | float | bool | Decimal | date | datetime | time | timedelta | None
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows as cells: what both kinds of file are made of."""
-
-    titles: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
 
 
 def excel_file(

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from analysis_jobs.base.extras import extra
-from analysis_jobs.tables.spreadsheets import Cell, Table
+from analysis_jobs.tables.model import Cell, Table
 
 with extra("excel"):
     from openpyxl import Workbook

@@ -1,163 +1,145 @@
-"""One attempt at a job: its stages in their order, resumed after the last that is finished."""
+"""One attempt at a job: its stages in order, resumed after the last one that is finished."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
 from pydantic import ValidationError
 
-from analysis_jobs.authoring.analysis import Analysis, options_of
+from analysis_jobs.authoring.analysis import Analyses, Analysis, options_of
 from analysis_jobs.authoring.checkpoints import MISSING, Checkpoints, restored
-from analysis_jobs.authoring.job import Job, Workbench
+from analysis_jobs.authoring.context import AttemptContext, AttemptControl, Services
+from analysis_jobs.authoring.job import Job
+from analysis_jobs.authoring.report import AttemptReport
 from analysis_jobs.base.errors import Fail, Finished, OutOfTime
 from analysis_jobs.base.observability import log
-from analysis_jobs.base.secrets import Secrets
-from analysis_jobs.base.settings import Settings
-from analysis_jobs.documents.reader import DocumentReader
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES, load_json, store_json
-from analysis_jobs.jobs.ports import ArtifactStore, TooLarge
-from analysis_jobs.jobs.record import JobRecord, Payload
-from analysis_jobs.llm.model import Model
-from analysis_jobs.prompts import PromptStore
-from analysis_jobs.worker.heartbeat import Heartbeat
+from analysis_jobs.jobs.ports import TooLarge
+from analysis_jobs.jobs.record import Payload
+from analysis_jobs.worker.claimed_job import ClaimedJob
+from analysis_jobs.worker.outcome import Completed, Ending, Outcome
 
 type Stage = Callable[[Job[Any]], object]
-type Done = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Ports:
-    """What every attempt of a worker works with."""
-
-    artifacts: ArtifactStore
-    prompts: PromptStore
-    model: Model
-    settings: Settings
-    secrets: Secrets
-    documents: DocumentReader
+type StageNames = tuple[str, ...]
 
 
 class Attempt:
-    """Runs a claimed job's stages. `write` puts changes on its row under the fencing token, or raises `Stopped`."""
+    """Runs the stages of a claimed job, and knows what to report about them."""
 
-    def __init__(self, claimed: JobRecord, ports: Ports, write: Callable[[Mapping[str, Any]], object]) -> None:
-        self._claimed = claimed
-        self._ports = ports
-        self._write = write
+    def __init__(self, claimed: ClaimedJob, services: Services) -> None:
+        record = claimed.record
+        self.claimed = claimed
+        self.report = AttemptReport(record, services.artifacts, services.prices)
+        self._services = services
         self._checkpoints: Checkpoints | None = None
-        self._said = (claimed.stage, claimed.stages_completed)
-        self.job: Job[Any] | None = None
-        self.stage = claimed.stage or ""
-        self.completed: Done = ()
+        self._stage = record.stage or ""
+        # What the row says about the stages. It is written only when it changes: most jobs have one stage.
+        self._on_row = (record.stage, record.stages_completed)
+
+    def beat(self) -> datetime:
+        """Renew the lease and report the progress. Called by the heartbeat's thread."""
+        return self.claimed.beat(self.report.at_heartbeat() if self._checkpoints else {})
+
+    def ending(self, outcome: Outcome) -> Ending:
+        """Return the outcome with what the write that ends the attempt needs."""
+        changes = self.report.at_end() if self._checkpoints else {}
+        return Ending(outcome, self._stage, self._gained, changes)
 
     @property
-    def gained(self) -> bool:
-        """Whether this attempt has made a checkpoint: the next one begins further on."""
+    def _gained(self) -> bool:
+        """Whether this attempt made a checkpoint: the next attempt begins further on."""
         return self._checkpoints is not None and self._checkpoints.gained > 0
 
-    def beat(self) -> dict[str, Any]:
-        """Return what a heartbeat says of this attempt: no files, which the stage writes meanwhile."""
-        return {"progress": self.job.percent, **self.job.spent.changes(), **self._asked_with()} if self.job else {}
-
-    def changes(self) -> dict[str, Any]:
-        """Return what a write that ends this attempt says of it in any case."""
-        return {**self.job.spent.changes(), **self.job.files.changes(), **self._asked_with()} if self.job else {}
-
-    def _asked_with(self) -> dict[str, Any]:
-        """Return which prompts the stages used, where there are any: a beat pays for what it writes."""
-        return {"prompts": self.job.prompts} if self.job and self.job.prompts else {}
-
-    def measure_spending(self) -> None:
-        """Count what the attempt's model calls consumed."""
-        if self.job:
-            self.job.spent.measure()
-
-    def run(self, analysis: Analysis[Any, Any], heart: Heartbeat) -> Payload:
-        """Return where the result is kept. Raises what the stages raise, and `Stopped`."""
-        job, checkpoints = self._prepare(analysis, heart)
+    def run(self, analyses: Analyses, control: AttemptControl) -> Completed:
+        """Run the stages that are not finished. Raises what the stages raise, and `Stopped`."""
+        record = self.claimed.record
+        analysis = analyses.get(record.analysis)
+        if analysis is None:
+            raise Fail("analysis_unknown", f"the deployed code has no analysis {record.analysis!r}")
+        context, job = self._prepare(analysis, control)
+        done: StageNames = ()
         output: Any = None
-        done: Done = ()
         for stage, following in zip_longest(analysis.stages, analysis.stages[1:]):
-            name, options = stage.__name__, options_of(stage)
-            self.stage = name
-            saved = checkpoints.load(name, survives_deploys=options.survives_deploys)
-            output = MISSING if saved is MISSING else restored(stage, saved)
-            if output is MISSING:
-                heart.check()
-                if self.gained and options.needs and heart.time_left() < options.needs:
-                    raise OutOfTime(f"{name} needs more time than is left")
-                self._say(name, done)
-                job.enter(name, survives_deploys=options.survives_deploys)
-                try:
-                    output = stage(job)
-                except Finished as finished:
-                    self.completed = (*done, name)
-                    return self._keep(analysis, finished.result)
-                if following is not None:
-                    output = self._finish_stage(stage, output, (*done, name), following.__name__)
-            job.keep_output(name, output)
-            done = (*done, name)
-        self.completed = done
-        return self._keep(analysis, output)
+            self._stage = stage.__name__
+            try:
+                output = self._stage_output(stage, following, job, context, done)
+            except Finished as finished:
+                output, done = finished.result, (*done, self._stage)
+                break
+            context.stage.outputs[self._stage] = output
+            done = (*done, self._stage)
+        return Completed(self._store_result(analysis, output), done)
 
-    def _prepare(self, analysis: Analysis[Any, Any], heart: Heartbeat) -> tuple[Job[Any], Checkpoints]:
-        given = load_json(self._ports.artifacts, self._claimed.input)
+    def _prepare(self, analysis: Analysis[Any, Any], control: AttemptControl) -> tuple[AttemptContext, Job[Any]]:
+        record, services = self.claimed.record, self._services
+        given = load_json(services.artifacts, record.input)
         try:
             request = analysis.request.model_validate(given)
         except ValidationError as error:
-            # It was valid when it was submitted: the code has changed since.
+            # The input was valid when the job was submitted: the code has changed since.
             raise Fail("input_invalid", f"the deployed code refuses the job's input: {error}") from error
-        self._checkpoints = Checkpoints(self._claimed, self._ports.artifacts, given, self._write_with_files)
-        bench = Workbench(
-            artifacts=self._ports.artifacts,
-            prompts=self._ports.prompts,
-            model=self._ports.model,
-            model_id=analysis.model_id or self._ports.settings.model_id,
-            max_document_bytes=self._ports.settings.max_document_bytes,
-            check=heart.check,
-            hold=lambda: self._write({}),
-            time_left=heart.time_left,
-            breaker=heart.breaker,
-            checkpoints=self._checkpoints,
-            secrets=self._ports.secrets,
-            prices=self._ports.settings.prices,
-            database_ca_bundle=self._ports.settings.database_ca_bundle,
-            documents=self._ports.documents,
+        checkpoints = Checkpoints(record, services.artifacts, given, self._write_checkpoint)
+        context = AttemptContext(
+            record,
+            services,
+            control,
+            checkpoints,
+            self.report,
+            self.claimed.hold,
+            analysis.model_id or services.settings.model_id,
         )
-        self.job = Job(self._claimed, request, bench)
-        return self.job, self._checkpoints
+        self._checkpoints = checkpoints
+        return context, Job(context, request)
 
-    def _write_with_files(self, changes: Mapping[str, Any]) -> None:
-        """Write a checkpoint to the row, and the files that were saved before it."""
-        self._write({**changes, **self.job.files.changes(), **self._asked_with()} if self.job else changes)
+    def _stage_output(
+        self, stage: Stage, following: Stage | None, job: Job[Any], context: AttemptContext, done: StageNames
+    ) -> Any:
+        """Return a stage's output: from its checkpoint, or by running it."""
+        name, options = stage.__name__, options_of(stage)
+        saved = context.checkpoints.load(name, survives_deploys=options.survives_deploys)
+        output = MISSING if saved is MISSING else restored(stage, saved)
+        if output is not MISSING:
+            return output
+        context.check()
+        if self._gained and options.needs and context.control.time_left() < options.needs:
+            raise OutOfTime(f"{name} needs more time than is left")
+        self._write_stage(name, done)
+        context.stage.enter(name, survives_deploys=options.survives_deploys)
+        self.report.begin_stage()
+        output = stage(job)
+        if following is None:
+            return output  # the result is written by the end of the job
+        return self._save_stage(stage, output, context.checkpoints, (*done, name), following.__name__)
 
-    def _say(self, name: str, done: Done) -> None:
-        """Write which stage begins, where the row does not say so already: a request less for most jobs."""
-        if self._said != (name, done):
-            self._write({"stage": name, "stages_completed": done})
-            self._said = (name, done)
+    def _write_stage(self, name: str, done: StageNames) -> None:
+        """Write which stage begins, if the row does not say so yet: one request less for most jobs."""
+        if self._on_row != (name, done):
+            self.claimed.hold({"stage": name, "stages_completed": done})
+            self._on_row = (name, done)
 
-    def _finish_stage(self, stage: Stage, output: Any, done: Done, following: str) -> Any:
-        """Keep a stage's output; return it as an attempt that resumes after it will find it."""
-        assert self._checkpoints  # noqa: S101 - `_prepare` made them
+    def _save_stage(self, stage: Stage, output: Any, checkpoints: Checkpoints, done: StageNames, following: str) -> Any:
+        """Save a stage's output as a checkpoint; return it as the next attempt would restore it."""
         survives = options_of(stage).survives_deploys
-        self._checkpoints.save(
-            stage.__name__, output, survives_deploys=survives, stage=following, stages_completed=done
-        )
-        self._said = (following, done)
-        found = restored(stage, output)
-        if found is MISSING:
+        checkpoints.save(stage.__name__, output, survives_deploys=survives, stage=following, stages_completed=done)
+        self._on_row = (following, done)
+        again = restored(stage, output)
+        if again is MISSING:
             log("checkpoint.unfit", f"{stage.__name__} returns what its annotation refuses: it will run again")
             return output
-        return found
+        return again
 
-    def _keep(self, analysis: Analysis[Any, Any], output: Any) -> Payload:
+    def _write_checkpoint(self, changes: Mapping[str, Any]) -> None:
+        """Write a checkpoint to the row, with the files that were saved before it."""
+        self.claimed.hold({**changes, **self.report.at_checkpoint()})
+
+    def _store_result(self, analysis: Analysis[Any, Any], output: Any) -> Payload:
+        artifacts, record = self._services.artifacts, self.claimed.record
         try:
             result = output if isinstance(output, analysis.result) else analysis.result.model_validate(output)
-            given = result.model_dump(mode="json")
-            return store_json(self._ports.artifacts, self._claimed, "result", given, self._ports.settings.inline_bytes)
-        except ValueError as error:  # of pydantic, or of JSON
+            body = result.model_dump(mode="json")
+            return store_json(artifacts, record, "result", body, self._services.settings.inline_bytes)
+        except ValueError as error:  # from pydantic, or from JSON
             raise Fail("result_invalid", f"the analysis returned what cannot be its result: {error}") from error
         except TooLarge as error:
             message = f"the result has {error.size} bytes; at most {MAX_PAYLOAD_BYTES} are kept"

@@ -8,9 +8,9 @@ from uuid import uuid4
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.observability import log
 from analysis_jobs.base.settings import Settings
-from analysis_jobs.jobs.ports import JobStore, Landed
-from analysis_jobs.jobs.record import Changes, JobKey, JobRecord, place
-from analysis_jobs.jobs.tiers import Turn
+from analysis_jobs.jobs.ports import Applied, JobStore
+from analysis_jobs.jobs.record import Changes, JobKey, JobRecord, sort_key_in_lane
+from analysis_jobs.jobs.tiers import TierPointer
 from analysis_jobs.jobs.transitions import CLAIM, JOIN, Status
 
 # As many workers may begin at one instant before one of them takes a job out of order: each finds the best ones taken.
@@ -30,22 +30,22 @@ class Claims:
     settings: Settings
     clock: Clock
 
-    def take(self, own: JobKey, turn: Turn | None) -> JobRecord | None:
+    def take(self, own: JobKey, tier_pointer: TierPointer | None) -> JobRecord | None:
         """Claim the job that a message stands for; None where there is nothing to do.
 
         That is its own job. Where the message has a turn it is the best that waits in the lane: then the message of
         that one will stand for the job that was left here. Raises `UnknownJob`.
         """
         hand = _Hand(self, own)
-        if turn is not None:
-            if turn.held_back:
-                self._join(own, turn)
-            for key in self._best(turn):
+        if tier_pointer is not None:
+            if tier_pointer.delayed:
+                self._join(own, tier_pointer)
+            for key in self._best(tier_pointer):
                 if job := hand.claim(key):
                     return job
         return hand.claim_own()
 
-    def claim(self, key: JobKey, turn_of: JobKey | None) -> tuple[bool, JobRecord | None]:
+    def claim(self, key: JobKey, claimed_via: JobKey | None) -> tuple[bool, JobRecord | None]:
         """Try to claim a job; return whether it landed, and the row as it is then."""
         now = self.clock.now()
         until = now + self.settings.lease
@@ -54,24 +54,24 @@ class Claims:
             "lease_until": until,
             "due_at": until,
             "not_before": None,
-            "waiting": None,
-            "turn_of": turn_of,
+            "lane_sort_key": None,
+            "claimed_via": claimed_via,
             "code_version": self.settings.code_version,
         }
         outcome = self.store.transition(key, CLAIM, Changes(changes), now=now)
         job = outcome.job
         # Refused, and ours all the same: the reply to the claim was lost, and the client sent it again.
         ours = job is not None and job.status is Status.PROCESSING and job.claimant == changes["claimant"]
-        return isinstance(outcome, Landed) or ours, job
+        return isinstance(outcome, Applied) or ours, job
 
-    def _join(self, own: JobKey, turn: Turn) -> None:
+    def _join(self, own: JobKey, tier_pointer: TierPointer) -> None:
         """Put a job whose wait is over back into the order, before its message runs another one."""
-        changes = Changes({"waiting": place(turn.rank, own.job_id)})
+        changes = Changes({"lane_sort_key": sort_key_in_lane(tier_pointer.tier_rank, own.job_id)})
         self.store.transition(own, JOIN, changes, now=self.clock.now())
 
-    def _best(self, turn: Turn) -> Sequence[JobKey]:
+    def _best(self, tier_pointer: TierPointer) -> Sequence[JobKey]:
         try:
-            return self.store.waiting(turn.lane, CANDIDATES)
+            return self.store.claimable(tier_pointer.priority, CANDIDATES)
         except Exception as error:  # noqa: BLE001 - better out of order than not at all
             log("tiers.not_seen", "the order of the lane is unknown: the message runs its own job", error=error)
             return []
@@ -109,7 +109,7 @@ class _Hand:
             if job := self.claim(key):
                 return job
             row = self.refused[key]
-            key = row.turn_of if row else None
+            key = row.claimed_via if row else None
         own = self.refused[self.own]
         if own is None:
             raise UnknownJob(self.own.job_id)

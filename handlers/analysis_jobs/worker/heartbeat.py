@@ -1,30 +1,30 @@
-"""The sign of life of a working attempt: a thread that renews the lease, and learns when the work must stop."""
+"""The heartbeat of an attempt: a thread that renews the lease and learns when the work must stop."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Event, Thread
 from typing import Self
 
-from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.errors import OutOfTime, Stopped
 from analysis_jobs.base.observability import log
 
 
 class Heartbeat:
-    """Calls `beat` every so often while the block runs; `check` raises `Stopped` once the work must stop.
+    """Calls `beat` at intervals while the block runs. `check` raises `Stopped` once the work must stop.
 
-    `beat` returns until when the lease was renewed, None where it was refused, and raises `Stopped` where it learns of
-    another reason, as a cancel. Where it fails (the network, a throttle), or does not return, the lease counts as ours
-    until it has truly run out. At `stop_at` the invocation's time is over. Whatever the reason, `breaker` is tripped,
-    so that a blocked model call ends too: a stop takes at most one beat.
+    `beat` returns the new end of the lease. It raises `Stopped` if the lease is lost or a cancel was requested. If it
+    fails otherwise (the network, a throttle) or does not return, the lease counts as held until it expires. At
+    `stop_at` the invocation's time is over. In every case `cancellation` is cancelled, so that a blocked model call
+    ends too: a stop takes at most one interval.
 
-    The thread has ended when the block is left: Lambda would freeze it, and wake it in another job.
+    The thread has ended when the block is left. Lambda would freeze a running thread, and thaw it during another job.
     """
 
     def __init__(
         self,
-        beat: Callable[[], datetime | None],
+        beat: Callable[[], datetime],
         every: timedelta,
         lease_until: datetime,
         clock: Clock,
@@ -38,7 +38,7 @@ class Heartbeat:
         self._stop = Event()
         self._why: Stopped | None = None
         self._thread = Thread(target=self._run, name="heartbeat", daemon=True)
-        self.breaker = Breaker()
+        self.cancellation = CancellationToken()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -69,7 +69,7 @@ class Heartbeat:
                 self.check()
             except Stopped as why:
                 self._why = why
-                self.breaker.trip()
+                self.cancellation.cancel()
                 return
 
     def _pause(self) -> timedelta:
@@ -81,6 +81,4 @@ class Heartbeat:
         except Exception as error:  # noqa: BLE001 - whatever it was, the lease is ours until it runs out
             log("heartbeat.failed", "a heartbeat failed", error=error)
             return
-        if renewed_until is None:
-            raise Stopped("the lease is lost")
         self._lease_until = renewed_until

@@ -82,7 +82,7 @@ def test_a_job_is_accepted_with_its_address_and_when_to_look_again(both: Site) -
     assert both.queue.sent == [("high", JobKey("acme", job_id), timedelta())]
     job = both.store.get(JobKey("acme", job_id))
     assert job is not None
-    assert (job.subject, job.client, job.project, job.lane) == ("books/42", "web", "p1", "high")
+    assert (job.subject, job.client, job.project, job.priority) == ("books/42", "web", "p1", "high")
     assert json.loads(job.input.text or "") == {"isbn": "42", "copies": 1, "notes": {}, "scan": None}
 
 

@@ -89,18 +89,18 @@ class FieldValues:
         if labelled := self.finder.labelled(wanted, own_words=True):
             return labelled
         hits = self.finder.passages(wanted)
-        if hits and hits[0].passage.label:
-            return hits[0].passage.text
+        if hits and hits[0].admission_write.label:
+            return hits[0].admission_write.text
         if group := self.finder.group(wanted):
             return "; ".join(group.items[:4]) if group.passages[0].bullet else " ".join(group.items[:2])
-        return hits[0].passage.text if hits else None
+        return hits[0].admission_write.text if hits else None
 
     def _text_of_line(self, wanted: Wanted) -> str | None:
         """Return what the line calls its value, or the value."""
-        passage = next(iter(self.document.passages), None)
+        admission_write = next(iter(self.document.passages), None)
         names_it = wanted.speaks_of(_NAMES_A_LINE)
-        if passage and passage.label:
-            return passage.label if names_it else passage.text
+        if admission_write and admission_write.label:
+            return admission_write.label if names_it else admission_write.text
         if not names_it:
             return self.line
         values = [*dates(self.line), *sums_of_money(self.line)]
@@ -154,11 +154,11 @@ class FieldValues:
     def boolean(self, wanted: Wanted) -> bool | None:
         """Return whether the passage that fits best says so without a `not`."""
         hits = self.finder.passages(wanted)
-        return not _NO.search(hits[0].passage.whole) if hits else None
+        return not _NO.search(hits[0].admission_write.whole) if hits else None
 
     def member(self, members: Sequence[Json], wanted: Wanted) -> Json:
         """Return the member whose words stand in the best passages, else in the title, else anywhere."""
-        passages = [hit.passage.whole for hit in self.finder.passages(wanted)]
+        passages = [hit.admission_write.whole for hit in self.finder.passages(wanted)]
         for text in (*passages, self.document.title, self.document.text):
             words = stems(text)
             named = [(len(own), each) for each in members if (own := _words_of(each)) and own <= words]
@@ -171,7 +171,7 @@ class FieldValues:
         if self.line:
             return self.line
         best = next(iter(self.finder.passages(wanted, holds)), None)
-        return best.passage.whole if best else ""
+        return best.admission_write.whole if best else ""
 
     def _at_anchor[T](self, wanted: Wanted, text: str, found: list[Found[T]]) -> list[Found[T]]:
         """Return the values behind the field's words, or all where there is none behind them."""

@@ -156,10 +156,10 @@ class _Filler:
         wants = schema.get("additionalProperties")
         item = self._resolved(wants) if isinstance(wants, Mapping) else {}
         pairs: dict[str, Json] = {}
-        for passage in self.document.passages:
-            key = re.sub(r"\W+", "_", passage.label.lower()).strip("_")
+        for admission_write in self.document.passages:
+            key = re.sub(r"\W+", "_", admission_write.label.lower()).strip("_")
             if key and key not in pairs and len(pairs) < _MAX_ITEMS:
-                found = self._of_line(item, passage.text, Wanted(key), 1)
+                found = self._of_line(item, admission_write.text, Wanted(key), 1)
                 if found is not _MISSING:
                     pairs[key] = found
         return pairs
@@ -234,7 +234,7 @@ class _Filler:
         if any(_is_date(self._resolved(part)) for part in item.get("properties", {}).values()):
             return [each.whole for each in self.document.passages if dates(each.text)]
         hits = finder.passages(wanted)[:5]
-        return [hit.passage.whole for hit in sorted(hits, key=lambda hit: hit.position)]
+        return [hit.admission_write.whole for hit in sorted(hits, key=lambda hit: hit.position)]
 
     def _least(self, schema: Schema, depth: int) -> Json:
         """Return the least that fits the schema of a required field of which the document says nothing."""

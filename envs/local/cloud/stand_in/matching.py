@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from cloud.stand_in.reading import Document, Group, Passage, stem, stems
+from cloud.stand_in.reading import Document, Group, AdmissionWrite, stem, stems
 
 # Words of one meaning; the first column is what fields are called, the rest is what documents say.
 _SAME_MEANING: Final = (
@@ -91,7 +91,7 @@ class Wanted:
 class Hit:
     """A passage that answers, and how well."""
 
-    passage: Passage
+    admission_write: AdmissionWrite
     score: float
     position: int
 
@@ -107,12 +107,12 @@ class Finder:
         """Return the passages that answer, best first; `holds` says what they must have."""
         if wanted not in self._answers:
             hits = [
-                Hit(passage, score, position)
-                for position, passage in enumerate(self.document.passages)
-                if (score := self._score(wanted, passage))
+                Hit(admission_write, score, position)
+                for position, admission_write in enumerate(self.document.passages)
+                if (score := self._score(wanted, admission_write))
             ]
             self._answers[wanted] = sorted(hits, key=lambda hit: (-hit.score, hit.position))
-        return [hit for hit in self._answers[wanted] if not holds or holds(hit.passage.whole)]
+        return [hit for hit in self._answers[wanted] if not holds or holds(hit.admission_write.whole)]
 
     def group(self, wanted: Wanted) -> Group | None:
         """Return the headed part of the document that is about the field."""
@@ -127,8 +127,8 @@ class Finder:
     def labelled(self, wanted: Wanted, *, own_words: bool = False) -> str:
         """Return the value behind the label that names the field, in its own words or also in others."""
         words = wanted.words if own_words else wanted.related
-        hits = (hit.passage for hit in self.passages(wanted) if hit.passage.label_words & words)
-        return next((passage.text for passage in hits), "")
+        hits = (hit.admission_write for hit in self.passages(wanted) if hit.admission_write.label_words & words)
+        return next((admission_write.text for admission_write in hits), "")
 
     def anchor(self, wanted: Wanted, text: str) -> int:
         """Return where in the text the field's words first stand, so that the value behind them is taken."""
@@ -136,19 +136,19 @@ class Finder:
         places = (match.start() for match in re.finditer(r"[^\W\d_]+", text) if stem(match.group()) in names)
         return next(places, 0)
 
-    def _score(self, wanted: Wanted, passage: Passage) -> float:
+    def _score(self, wanted: Wanted, admission_write: AdmissionWrite) -> float:
         """Return 0 for a passage that has less than half of what is asked for."""
-        said = passage.words | passage.label_words
-        around = said | passage.heading_words
+        said = admission_write.words | admission_write.label_words
+        around = said | admission_write.heading_words
         related = wanted.related
         if not related & around:
             return 0
-        by_label = self._cover(wanted, passage.label_words)
+        by_label = self._cover(wanted, admission_write.label_words)
         by_text = self._cover(wanted, said)
         by_heading = self._cover(wanted, around)
         if max(by_label, by_text, by_heading) < _COVERED:
             return 0
-        off_topic = len(passage.label_words - related - wanted.hints) / (len(passage.label_words) or 1)
+        off_topic = len(admission_write.label_words - related - wanted.hints) / (len(admission_write.label_words) or 1)
         possible = sum(map(self.document.rarity, wanted.hints))
         hinted = sum(map(self.document.rarity, wanted.hints & around)) / possible if possible else 0
         own = max(by_label * (1.5 - 0.6 * off_topic), by_text, by_heading * 0.7)

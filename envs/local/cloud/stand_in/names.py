@@ -31,7 +31,7 @@ _RECIPIENT = re.compile(rf"(?:certif(?:y|ies) that|(?:awarded|presented|granted|
 
 def issuer(document: Document) -> str:
     """Return who says that they issue the document or invite others; else the first line that names an organisation."""
-    texts = [passage.text for passage in document.passages]
+    texts = [admission_write.text for admission_write in document.passages]
     for pattern in _ORGANISATIONS:
         for text in texts:
             if found := pattern.search(text):
@@ -51,5 +51,5 @@ def recipient(document: Document) -> str:
 
 
 def _first(pattern: re.Pattern[str], document: Document) -> str:
-    names = (match["name"] for passage in document.passages for match in pattern.finditer(passage.text))
+    names = (match["name"] for admission_write in document.passages for match in pattern.finditer(admission_write.text))
     return next((name for name in names if not _KIND_OF_ORGANISATION.search(name)), "")

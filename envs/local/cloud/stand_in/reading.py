@@ -73,7 +73,7 @@ def _words(text: str) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class Passage:
+class AdmissionWrite:
     """One thing the document says: a sentence, a bullet, or the value behind a label."""
 
     text: str
@@ -107,14 +107,14 @@ class Group:
     """The passages under one heading, or under one line that ends in a colon."""
 
     heading: str
-    passages: list[Passage] = field(default_factory=list)
+    passages: list[AdmissionWrite] = field(default_factory=list)
 
     @property
     def items(self) -> list[str]:
         """Its bullets; without any, its labelled lines; without those, its sentences."""
-        bullets = [passage.whole for passage in self.passages if passage.bullet]
-        labelled = [passage.whole for passage in self.passages if passage.label]
-        return bullets or labelled or [passage.text for passage in self.passages]
+        bullets = [admission_write.whole for admission_write in self.passages if admission_write.bullet]
+        labelled = [admission_write.whole for admission_write in self.passages if admission_write.label]
+        return bullets or labelled or [admission_write.text for admission_write in self.passages]
 
 
 class Document:
@@ -125,7 +125,7 @@ class Document:
         self.lines = _lines(text)
         self.title = _title(self.lines)
         self.groups = _Grouping(self.lines).groups
-        self.passages = [passage for group in self.groups for passage in group.passages]
+        self.passages = [admission_write for group in self.groups for admission_write in group.passages]
         self._seen_in = Counter(
             word for each in self.passages for word in each.words | each.label_words | each.heading_words
         )
@@ -239,7 +239,7 @@ class _Grouping:
             self._add_bullet(bullet["text"].strip())
         elif (pair := self._label(bare)) is not None:
             self._end_prose()
-            self._add(Passage(pair[1], label=pair[0], heading=self.groups[-1].heading))
+            self._add(AdmissionWrite(pair[1], label=pair[0], heading=self.groups[-1].heading))
         elif self._wraps_bullet(line):
             self._continue_bullet(bare)
         else:
@@ -291,13 +291,13 @@ class _Grouping:
         leads_in = heading.endswith(":") and not above.passages
         self.groups.append(Group(f"{above.heading if leads_in else ''} {heading}".strip(" :")))
 
-    def _add(self, passage: Passage) -> None:
+    def _add(self, admission_write: AdmissionWrite) -> None:
         self._open_bullet = ""
-        self.groups[-1].passages.append(passage)
+        self.groups[-1].passages.append(admission_write)
 
     def _add_bullet(self, text: str) -> None:
         label, value = self._label(text) or ("", text)
-        self._add(Passage(value, label=label, heading=self.groups[-1].heading, bullet=True))
+        self._add(AdmissionWrite(value, label=label, heading=self.groups[-1].heading, bullet=True))
         self._open_bullet = text
 
     def _wraps_bullet(self, line: str) -> bool:
@@ -309,7 +309,7 @@ class _Grouping:
     def _continue_bullet(self, bare: str) -> None:
         self._open_bullet = bare
         last = self.groups[-1].passages.pop()
-        self.groups[-1].passages.append(Passage(f"{last.text} {bare}", last.label, last.heading, bullet=True))
+        self.groups[-1].passages.append(AdmissionWrite(f"{last.text} {bare}", last.label, last.heading, bullet=True))
 
     def _end_prose(self) -> None:
         found = sentences(" ".join(self._prose))
@@ -318,4 +318,4 @@ class _Grouping:
             if sentence.endswith(":"):  # what follows is a list of its own: "Proposals must include:"
                 self._start_group(sentence)
             else:
-                self._add(Passage(sentence, heading=self.groups[-1].heading))
+                self._add(AdmissionWrite(sentence, heading=self.groups[-1].heading))

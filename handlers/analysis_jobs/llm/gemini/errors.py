@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from analysis_jobs.base.errors import Defer, Fail, JobError
-from analysis_jobs.worker.retry_policy import model_error
+from analysis_jobs.llm.errors import model_error
 
 _BY_STATUS: dict[int | None, str] = {
     HTTPStatus.BAD_REQUEST: "INVALID_ARGUMENT",

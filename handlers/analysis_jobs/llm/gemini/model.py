@@ -13,15 +13,15 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import ConfigurationError, Fail, JobError, Retry
 from analysis_jobs.base.extras import extra
-from analysis_jobs.jobs.record import Usage
+from analysis_jobs.base.usage import Usage
 from analysis_jobs.llm.attachments import Kind, sort_out
 from analysis_jobs.llm.gemini.errors import KeyRefused, api_error
 from analysis_jobs.llm.gemini.schema import response_schema
 from analysis_jobs.llm.model import Question, Reply, json_object
-from analysis_jobs.llm.sockets import Line
+from analysis_jobs.llm.sockets import CancellableSocket
 
 with extra("gemini"):
     import httpx2
@@ -94,31 +94,33 @@ class GeminiModel:
         self._base_url = base_url or None
         self._silence_s = silence.total_seconds()
 
-    def ask(self, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:
+    def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:
         """See `Model.ask`. One request; one more where the key was refused and another is there now."""
         key = self._secrets.text(KEY_VARIABLE)
         try:
-            return self._ask(key, question, on_chunk, breaker)
+            return self._ask(key, question, on_chunk, cancellation)
         except KeyRefused:
             self._secrets.forget(KEY_VARIABLE)
             renewed = self._secrets.text(KEY_VARIABLE)
             if renewed == key:
                 raise
-            return self._ask(renewed, question, on_chunk, breaker)
+            return self._ask(renewed, question, on_chunk, cancellation)
 
-    def _ask(self, key: str, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:
-        line = Line()
+    def _ask(
+        self, key: str, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken
+    ) -> Reply:
+        cancellable = CancellableSocket()
         contents, config = _contents(question), _config(question)
-        with breaker.armed(line.cut), _translated(), self._client(key, line) as client:
+        with cancellation.on_cancel(cancellable.shut_down), _translated(), self._client(key, cancellable) as client:
             stream = client.models.generate_content_stream(model=question.model_id, contents=contents, config=config)
             return _read(stream, question, on_chunk)
 
     @contextmanager
-    def _client(self, key: str, line: Line) -> Iterator[Any]:
+    def _client(self, key: str, cancellable: CancellableSocket) -> Iterator[Any]:
         """Open a client for one question: when it is closed, so is its connection, whatever became of the answer."""
 
         def prepare(request: httpx2.Request) -> None:
-            request.extensions["trace"] = _noting(line)
+            request.extensions["trace"] = _noting(cancellable)
             # The client's own time-out would be told to the server too, as the time for the whole answer.
             request.extensions["timeout"] = {
                 "connect": _CONNECT_S,
@@ -141,12 +143,12 @@ class GeminiModel:
         return httpx2.create_ssl_context()  # 0.1 s
 
 
-def _noting(line: Line) -> Callable[[str, Mapping[str, Any]], None]:
+def _noting(cancellable: CancellableSocket) -> Callable[[str, Mapping[str, Any]], None]:
     """Return what hears what the client does, and hands each socket to the line as soon as it is connected."""
 
     def trace(event: str, info: Mapping[str, Any]) -> None:
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-            line.goes_over(info["return_value"].get_extra_info("socket"))
+            cancellable.attach(info["return_value"].get_extra_info("socket"))
 
     return trace
 
