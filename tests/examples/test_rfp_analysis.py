@@ -15,7 +15,7 @@ import pytest
 from docx import Document
 
 from cloud.deployed import Deployed
-from cloud.local_cloud import REPOSITORY
+from cloud.local_cloud import REPOSITORY, LocalCloud
 from tests.system.watching import calls_of, until
 
 pytestmark = pytest.mark.system
@@ -39,8 +39,10 @@ The newer words. Summarise this call, and extract what it asks for.
 
 
 @pytest.fixture
-def stack(deployed: Callable[[str], Deployed]) -> Deployed:
-    return deployed("rfp-analysis")
+def stack(one_stack: LocalCloud) -> Iterator[Deployed]:
+    one_stack.stand_in.reset()
+    yield one_stack.deployed("rfp-analysis")
+    one_stack.stand_in.reset()
 
 
 def submit(stack: Deployed, proposal: str, document: Path = RIVERSIDE) -> str:

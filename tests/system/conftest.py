@@ -1,15 +1,11 @@
-"""One local cloud for all system tests, with the stack of the first example."""
-
-from collections.abc import Iterator
+"""The stack that the system tests use."""
 
 import pytest
 
-from cloud.local_cloud import DEFAULT_EXAMPLE, LocalCloud
-from tests.whole import for_session
+from cloud.local_cloud import LocalCloud
 
 
 @pytest.fixture(scope="session")
-def stack(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """Give the running cloud; every test leaves it running, and its stand-in reset."""
-    with for_session(pytestconfig, tmp_path_factory, "system", (DEFAULT_EXAMPLE,)) as cloud:
-        yield cloud
+def stack(one_stack: LocalCloud) -> LocalCloud:
+    """Return the running cloud; every test leaves it running, and its stand-in reset."""
+    return one_stack

@@ -9,7 +9,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,19 +22,9 @@ from cloud.errors import CloudError
 from cloud.local_cloud import REPOSITORY
 from cloud.ministack import REGION
 from cloud.stack import Progress, Stack
+from tests.system.watching import until
 
 PYTHON = sys.executable
-
-
-def until(condition: object, *, timeout_s: float = 10.0) -> bool:
-    """Wait for a condition to hold; say whether it came to hold in time."""
-    assert callable(condition)
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def alive(process: int) -> bool:
@@ -72,7 +61,7 @@ def test_stopping_a_child_ends_all_it_started_even_if_it_ignores_the_signal(
     assert child.exit_code is None
     assert child.stop() == 128 + signal.SIGKILL
     assert not alive(process)
-    assert until(lambda: not alive(grandchild))
+    until(lambda: not alive(grandchild))
     assert (tmp_path / "exit").read_text("utf-8").strip() == "137"
 
 
@@ -94,8 +83,8 @@ time.sleep(600)
         process = int(parent.stdout.readline())
         assert alive(process)
         parent.kill()
-    assert until(lambda: not alive(process))
-    assert until(exit_code.exists)
+    until(lambda: not alive(process))
+    until(exit_code.exists)
     assert exit_code.read_text("utf-8") == "0\n"
 
 
