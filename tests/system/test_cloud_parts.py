@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from cloud import ministack, ports, state
+from cloud.__main__ import stop_on_signals
 from cloud.certificates import certificates
 from cloud.children import Child
 from cloud.connection import Connection
@@ -86,6 +87,21 @@ time.sleep(600)
     until(lambda: not alive(process))
     until(exit_code.exists)
     assert exit_code.read_text("utf-8") == "0\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_command_unwinds_at_the_first_signal_and_ignores_the_next(number: signal.Signals) -> None:
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {each: signal.getsignal(each) for each in signals}
+    try:
+        stop_on_signals()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+        for each in signals:
+            signal.raise_signal(each)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def test_a_childs_exit_code_and_output_come_back(tmp_path: Path) -> None:

@@ -56,10 +56,18 @@ def make_local(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]
             process.kill()
 
 
+def test_killing_make_local_leaves_no_process_behind(stopped_stack: Path) -> None:
+    with make_local(stopped_stack) as (process, _):
+        process.kill()
+        process.wait()
+    until(lambda: nothing_runs(stopped_stack))
+
+
 def test_make_local_prints_lines_that_work_and_ctrl_c_leaves_nothing_behind(
     stopped_stack: Path, tmp_path: Path
 ) -> None:
     with make_local(stopped_stack) as (process, lines):
+        assert not any("fresh start" in line for line in lines), "the killed one has kept its stack"
         exports = [line for line in lines if line.startswith("export ")]
         first = next(number for number, line in enumerate(lines) if line.startswith("DOCUMENT="))
         script = "\n".join(["set -eu", *exports, *lines[first : lines.index("cat job.json") + 1]])
@@ -86,17 +94,6 @@ def test_make_local_prints_lines_that_work_and_ctrl_c_leaves_nothing_behind(
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=120) == 0
     assert nothing_runs(stopped_stack)
-
-
-def test_killing_make_local_leaves_nothing_behind_either_and_the_stack_is_kept(stopped_stack: Path) -> None:
-    with make_local(stopped_stack) as (process, _):
-        process.kill()
-        process.wait()
-    until(lambda: nothing_runs(stopped_stack))
-    with make_local(stopped_stack) as (process, lines):
-        assert not any("fresh start" in line for line in lines)
-        process.terminate()
-        assert process.wait(timeout=120) == 0
 
 
 def test_a_dead_emulator_ends_make_local_with_an_error(stopped_stack: Path, tmp_path: Path) -> None:
