@@ -9,12 +9,13 @@ import ssl
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from cloud import ministack, ports, state
+from cloud import ministack, packages, ports, state
 from cloud.__main__ import stop_on_signals
 from cloud.certificates import certificates
 from cloud.children import Child
@@ -23,6 +24,8 @@ from cloud.errors import CloudError
 from cloud.local_cloud import REPOSITORY
 from cloud.ministack import REGION
 from cloud.stack import Progress, Stack
+from packager import Manifest, Sources, Target
+from packager.manifest import describe
 from tests.system.watching import until
 
 PYTHON = sys.executable
@@ -216,6 +219,34 @@ def test_a_taken_port_of_the_database_means_a_fresh_start_too(tmp_path: Path) ->
     with socket.create_server((ports.LOOPBACK, port)):
         assert f"port {port}" in state.load(tmp_path, "1.0")[1]
         assert state.afresh(tmp_path, "1.0").database_port == 0
+
+
+def test_a_package_is_built_again_only_when_its_sources_have_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    what = Sources("poems", tmp_path / "handlers", tmp_path / "analyses", tmp_path / "lock.txt")
+    for path in (what.handlers / "api.py", what.analyses / "poem.py", what.lock):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("", "utf-8")
+    builds: list[Manifest] = []
+
+    def build(_what: Sources, targets: list[Target], *, out: Path) -> list[Manifest]:
+        out.mkdir(exist_ok=True)
+        with zipfile.ZipFile(out / f"poems-{targets[0].name}.zip", "w") as archive:
+            archive.writestr("api.py", (what.handlers / "api.py").read_bytes())
+        builds.append(describe(out / f"poems-{targets[0].name}.zip", targets[0].name))
+        return builds[-1:]
+
+    monkeypatch.setattr(packages, "sources", lambda _example: what)
+    monkeypatch.setattr(packages, "build", build)
+    first = packages.packages(("poems",), tmp_path / "out")
+    assert packages.packages(("poems",), tmp_path / "out") == first
+    assert len(builds) == 1
+    (what.handlers / "api.py").write_text("handler = None", "utf-8")
+    assert packages.packages(("poems",), tmp_path / "out") != first
+    what.lock.write_text("six==1.17.0", "utf-8")
+    packages.packages(("poems",), tmp_path / "out")
+    assert len(builds) == 3
 
 
 def test_an_example_without_a_database_has_no_rows() -> None:
