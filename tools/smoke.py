@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from analysis_jobs.cli.client import CallError, Client
 from analysis_jobs.cli.environment import TOKEN_VARIABLE
+from analysis_jobs.client.http import CallError, Client
 
 LONG_POLL_S = 20
 POLL_S = 1.0

@@ -5,11 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from analysis_jobs import Analysis, Document, Fail, Job, Prompt
-from analysis_jobs.documents import Reading
-from analysis_jobs.extraction.agreement import Agreed, agreed
-from analysis_jobs.extraction.validation import Checked, Finding, review
-from analysis_jobs.prompts import RenderedPrompt
+from analysis_jobs import Analysis, Document, Fail, Job, Prompt, Reading, RenderedPrompt
+from analysis_jobs.extraction import Agreed, Checked, Finding, agreed, review
 from credential_store import store_for_review
 from credential_template import fields_by_labels, in_one_form, kind_by_marks
 from credential_types import KINDS, Other

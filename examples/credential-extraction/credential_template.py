@@ -5,8 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from analysis_jobs.extraction.dates import as_date
-from analysis_jobs.extraction.validation import IsDate, IsNumber
+from analysis_jobs.extraction import IsDate, IsNumber, as_date
 from credential_types import MARKS, Behind
 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from analysis_jobs.extraction.validation import IsDate, IsNumber, IsText, Required
+from analysis_jobs.extraction import IsDate, IsNumber, IsText, Required
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis_jobs import Job, Prompt, stage
-from analysis_jobs.prompts import RenderedPrompt
+from analysis_jobs import Job, Prompt, RenderedPrompt, stage
 from drawing_models import Context, Device, Evaluation, Schedule
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from analysis_jobs.base.clock import ManualClock, SystemClock
-from analysis_jobs.cli.client import Client
 from analysis_jobs.cli.main import main
+from analysis_jobs.client.http import Client
 from tests.cli.api_server import ApiServer, serving, token_of
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from analysis_jobs.base.clock import ManualClock
-from analysis_jobs.cli.client import ApiError, Client, UnreachableError
-from analysis_jobs.cli.proxies import pool_through, proxy_of
+from analysis_jobs.client.http import ApiError, Client, UnreachableError
+from analysis_jobs.client.proxies import pool_through, proxy_of
 from tests.cli.api_server import ApiServer, token_of
 
 

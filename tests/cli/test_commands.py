@@ -12,9 +12,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from analysis_jobs.cli.client import Client
 from analysis_jobs.cli.main import main
 from analysis_jobs.cli.screen import Bar, Screen, table
+from analysis_jobs.client.http import Client
 from tests.cli.api_server import ApiServer
 
 type Run = Callable[..., tuple[int, str, str]]

@@ -9,11 +9,11 @@ import pytest
 from moto import mock_aws
 
 from analysis_jobs.base.clock import ManualClock
-from analysis_jobs.cli.client import Client
 from analysis_jobs.cli.dead_letters import Accounts, DeadLetters, region_of
 from analysis_jobs.cli.ledger import Ledger
 from analysis_jobs.cli.redrive import Filters, Outcome, Redrive, StoppedError
 from analysis_jobs.cli.tenants import tenant_of
+from analysis_jobs.client.http import Client
 from tests.cli.api_server import ApiServer, token_of
 
 REGION = "eu-west-1"

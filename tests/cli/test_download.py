@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis_jobs.cli.client import ApiError, Client
+from analysis_jobs.client.http import ApiError, Client
 from tests.cli.api_server import ApiServer, serving
 
 type Run = Callable[..., tuple[int, str, str]]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from analysis_jobs.base.clock import ManualClock
-from analysis_jobs.cli.client import Client
 from analysis_jobs.cli.ledger import Ledger
 from analysis_jobs.cli.redrive import Filters, Outcome, Redrive, StoppedError
+from analysis_jobs.client.http import Client
 from tests.cli.api_server import START, ApiServer, token_of
 
 

@@ -16,7 +16,7 @@ import pytest
 from analysis_jobs.authoring.analysis import load_analyses
 from analysis_jobs.base.clock import SystemClock
 from analysis_jobs.base.settings import Settings
-from analysis_jobs.cli.client import UnreachableError
+from analysis_jobs.client.http import UnreachableError
 from analysis_jobs.jobs.admission import Outcome
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import requests
 
-from analysis_jobs.cli.client import ENDED
+from analysis_jobs.client.http import ENDED
 from cloud.client import ApiError
 from cloud.demo import default_document
 from cloud.local_cloud import REPOSITORY, LocalCloud

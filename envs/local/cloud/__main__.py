@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from analysis_jobs.cli.client import CallError
+from analysis_jobs.client.http import CallError
 from cloud import guide, state
 from cloud.connection import Connection
 from cloud.demo import Demo, show_times

@@ -11,11 +11,11 @@ import boto3
 from botocore.exceptions import BotoCoreError
 
 from analysis_jobs.base.clock import SystemClock
-from analysis_jobs.cli.client import Client
 from analysis_jobs.cli.dead_letters import Accounts, DeadLetters, region_of
 from analysis_jobs.cli.ledger import Ledger
 from analysis_jobs.cli.redrive import Filters, Outcome, Redrive, StoppedError, code_of
 from analysis_jobs.cli.screen import INTERRUPTED, Screen, table
+from analysis_jobs.client.http import Client
 
 _FIRST = 5
 

@@ -18,8 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, Field, ValidationError
 
 from analysis_jobs.base.ids import ID_PATTERN
-from analysis_jobs.cli.client import Job
 from analysis_jobs.cli.redrive import Outcome, Redrive, StoppedError
+from analysis_jobs.client.http import Job
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient

@@ -8,8 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 from analysis_jobs.base.clock import rfc3339
-from analysis_jobs.cli.client import CallError, Client, Job
 from analysis_jobs.cli.screen import Bar, Screen, table
+from analysis_jobs.client.http import CallError, Client, Job
 
 _PAGE = 100
 _LISTED = ("job_id", "analysis", "status", "progress", "created_at", "subject", "error")

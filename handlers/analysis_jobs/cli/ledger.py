@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import IO, Self
 
-from analysis_jobs.cli.client import Job
+from analysis_jobs.client.http import Job
 
 
 class LedgerError(Exception):

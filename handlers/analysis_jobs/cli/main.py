@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from analysis_jobs.cli import environment, jobs, prompt_options
-from analysis_jobs.cli.client import CallError, Client
 from analysis_jobs.cli.ledger import LedgerError
 from analysis_jobs.cli.screen import INTERRUPTED, Screen
 from analysis_jobs.cli.tenants import tenant_of
+from analysis_jobs.client.http import CallError, Client
 from analysis_jobs.jobs.transitions import Status
 
 # A call is tried this often while the API says 429 or 5xx, or nothing: for half a minute on average.

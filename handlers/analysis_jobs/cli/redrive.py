@@ -8,8 +8,8 @@ from enum import StrEnum
 from itertools import islice
 
 from analysis_jobs.base.clock import Clock, rfc3339
-from analysis_jobs.cli.client import ApiError, CallError, Client, Job
 from analysis_jobs.cli.ledger import Ledger
+from analysis_jobs.client.http import ApiError, CallError, Client, Job
 
 _PAGE = 100
 # Each of them was tried several times, with pauses between: the next ones would meet the same.

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from analysis_jobs.cli.client import Job
+from analysis_jobs.client.http import Job
 
 INTERRUPTED = 130  # as a shell says of a program that Ctrl-C has ended
 _BAR_WIDTH = 24

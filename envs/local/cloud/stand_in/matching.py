@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from cloud.stand_in.reading import Document, Group, AdmissionWrite, stem, stems
+from cloud.stand_in.reading import AdmissionWrite, Document, Group, stem, stems
 
 # Words of one meaning; the first column is what fields are called, the rest is what documents say.
 _SAME_MEANING: Final = (

@@ -19,7 +19,7 @@ from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
 from analysis_jobs.base.clock import Clock, SystemClock
-from analysis_jobs.cli.proxies import pool_through, proxy_of
+from analysis_jobs.client.proxies import pool_through, proxy_of
 
 CONNECT_TIMEOUT_S = 10.0
 # An HTTP API ends a request at 30 s.

@@ -1,0 +1,1 @@
+"""Calls the HTTP API of a deployment."""
