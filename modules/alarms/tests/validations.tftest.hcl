@@ -58,30 +58,6 @@ run "refuses_a_count_below_zero" {
   expect_failures = [var.thresholds]
 }
 
-run "refuses_a_count_of_jobs_below_zero" {
-  command = plan
-  variables {
-    thresholds = { jobs_failed = -1 }
-  }
-  expect_failures = [var.thresholds]
-}
-
-run "refuses_a_count_of_messages_below_zero" {
-  command = plan
-  variables {
-    thresholds = { jobs_not_sent = -1 }
-  }
-  expect_failures = [var.thresholds]
-}
-
-run "refuses_a_count_of_rows_below_zero" {
-  command = plan
-  variables {
-    thresholds = { sweep_errors = -1 }
-  }
-  expect_failures = [var.thresholds]
-}
-
 run "refuses_an_event_age_that_a_healthy_stack_reaches" {
   command = plan
   variables {
