@@ -1,4 +1,4 @@
-"""What the documentation shows is run here, and what it names exists."""
+"""The code in the documentation runs, and the files and targets that it names exist."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def text_of(page: str) -> str:
 
 
 def block(language: str) -> str:
-    """Return the README's block of a language; there is exactly one."""
+    """Return the README's only code block of a language."""
     [found] = re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
     return str(found)
 
@@ -82,7 +82,7 @@ def test_the_terraform_of_the_readme_is_valid_and_short(tmp_path: Path) -> None:
 
 
 def terraform(*arguments: str, folder: Path) -> str:
-    """Run Terraform in a folder, and return what it said."""
+    """Run Terraform in a folder and return its output."""
     ran = subprocess.run(
         ["terraform", f"-chdir={folder}", *arguments],
         env={**os.environ, **terraform_environment(), "CHECKPOINT_DISABLE": "1"},
@@ -106,7 +106,7 @@ def test_the_analysis_of_the_readme_runs() -> None:
 
 
 def run(analysis: Analysis[Any, Any], document: str, model_url: str) -> Any:
-    """Run one job on a document of the first example, with a model that is at `model_url`, and return its result."""
+    """Run one job on a document of the first example with the model at `model_url`, and return its result."""
     clock, store, artifacts = SystemClock(), MemoryJobStore(), MemoryArtifactStore()
     name = f"{new_id(clock.now())}/{document}"
     artifacts.write(
@@ -171,7 +171,7 @@ def test_the_guide_explains_every_error_code_that_the_library_gives() -> None:
         path.read_text(encoding="utf-8") for path in sorted((REPOSITORY / "handlers/analysis_jobs").rglob("*.py"))
     )
     given = set(re.findall(r"(?:Fail|Retry|Defer|JobFailure|Decision)\(\s*(?:Action\.\w+, )?\"([a-z_]+)\"", sources))
-    # In the tables: of model errors, and of reasons to stop.
+    # Codes in the tables of model errors and of reasons to stop.
     given |= set(re.findall(r"\((?:Fail|Retry|Defer), \"([a-z_]+)\"", sources))
     explained = set(re.findall(r"`([a-z_]+)`", text_of("docs/guide.md")))
     assert len(given) >= 35

@@ -1,9 +1,9 @@
 """One execution environment of a Lambda function: AWS's own runtime client on a small Runtime API.
 
-The emulator of the local cloud runs functions in its own interpreter. What depends on the real
-runtime (how a function starts, which shape its errors have, what a time-out or too little memory
-leaves behind) is seen here: `awslambdaric` is the client that Lambda runs, and this is the server
-that it asks for work, as documented under "Lambda runtime API".
+The emulator of the local cloud runs functions in its own interpreter. Behaviour of the real runtime is
+tested here instead: how a function starts, the shape of its errors, the effect of a time-out or of too
+little memory. `awslambdaric` is the client that Lambda runs. This is the server that it polls for events, as
+documented under "Lambda runtime API".
 """
 
 import importlib.metadata
@@ -27,7 +27,7 @@ FUNCTION_ARN = "arn:aws:lambda:eu-west-1:123456789012:function:under-test:live"
 # Lambda gives up after 10 s on a function that has not asked for work; a busy machine is given longer.
 INIT_LIMIT_S = 60.0
 MEMORY_LOOK_S = 0.005
-# The client and what it imports; nothing else of the test's environment is visible to a function.
+# The client and its dependencies. A function sees nothing else of the test's environment.
 CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
 
 
@@ -51,7 +51,7 @@ class Answer:
 
 
 class _Invocation:
-    """An event on its way through the function; the first answer to arrive is the answer."""
+    """An event that the function works on. Its first answer counts."""
 
     def __init__(self, event: object, timeout_s: float) -> None:
         self.id = str(uuid.uuid4())
@@ -73,7 +73,7 @@ class _Invocation:
 
 
 class LambdaRuntime:
-    """Runs `function` in one process, one event at a time; a process that died is replaced.
+    """Runs `function` in one process, one event at a time. Replaces a process that died.
 
     A context manager: leaving it kills the process. `starts` counts how often a process was started.
     """
@@ -101,12 +101,12 @@ class LambdaRuntime:
 
     @property
     def log(self) -> str:
-        """What the function has written so far."""
+        """The output of the function so far."""
         self._log.flush()
         return Path(self._log.name).read_text(encoding="utf-8", errors="replace")
 
     def invoke(self, event: object) -> Answer:
-        """Give the function an event and return its answer, errors of the runtime itself included."""
+        """Send an event to the function and return its answer. Errors of the runtime are answers too."""
         if self._process is None or self._process.poll() is not None:
             self._start()
         if self._init_error:
@@ -200,21 +200,21 @@ class LambdaRuntime:
                 return
             time.sleep(MEMORY_LOOK_S)
 
-    # What the server calls.
+    # Called by the server.
 
     def next_event(self) -> _Invocation | None:
-        """Wait for an event; None where the process that asked has died."""
+        """Wait for an event. Return None when the process that polls has died."""
         events = self._events
         self._ready.set()
         return events.get()
 
     def fail_init(self, error: dict[str, Any]) -> None:
-        """Take the error of a function that could not be started."""
+        """Record the error of a function that failed to start."""
         self._init_error = error
         self._ready.set()
 
     def finish(self, request_id: str, answer: Answer) -> bool:
-        """Take the answer to an event; False where nobody waits for it."""
+        """Record the answer to an event. Return False if no caller waits for it."""
         if self._current is None or self._current.id != request_id:
             return False
         self._current.finish(answer)
@@ -239,7 +239,7 @@ class _Server(ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a process that was killed leaves its connection broken."""
+        """Log nothing: a killed process leaves a broken connection."""
 
 
 class _RequestHandler(BaseHTTPRequestHandler):
@@ -295,7 +295,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
 
 
 def _client_folder(scratch: Path) -> Path:
-    """Make a folder with the runtime client alone, out of the test's environment."""
+    """Make a folder with the runtime client and its dependencies only."""
     folder = scratch / "runtime"
     folder.mkdir()
     for name in CLIENT:

@@ -1,4 +1,4 @@
-"""The package that is deployed, run by the client that runs it in Lambda."""
+"""The deployed package, run by AWS's own runtime client."""
 
 import json
 from pathlib import Path
@@ -55,7 +55,7 @@ EVENT_ENVIRONMENT = {
     "POWERTOOLS_SERVICE_NAME": "under-test",
     "POWERTOOLS_METRICS_NAMESPACE": "AnalysisJobs",
 }
-# The row of a job that ended long ago was deleted: no event.
+# The row of an ended job has expired: that sends no event.
 ENDED = {
     "Records": [
         {
@@ -64,14 +64,14 @@ ENDED = {
         }
     ]
 }
-# What each function can be asked without a cloud around it, and whether it needs its settings for the answer.
+# An event for each function that it can answer without a cloud, and the settings that it needs for the answer.
 ASKED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "api": (REQUEST, ENVIRONMENT),
     "worker": (MALFORMED, ENVIRONMENT),
     "sweeper": ({}, {}),
     "events": (ENDED, EVENT_ENVIRONMENT),
 }
-# What a function says it lacks where it is given nothing.
+# The variables that each function names when all are missing.
 LACKS = dict.fromkeys(ASKED, ("ANALYSES", "TABLE_NAME", "QUEUE_URLS")) | {"events": tuple(EVENT_ENVIRONMENT)[:3]}
 
 
@@ -102,7 +102,7 @@ def bytecode(task_root: Path) -> dict[Path, int]:
 
 @pytest.mark.parametrize("name", ASKED)
 def test_a_cold_start_compiles_nothing(name: str, task_root: Path, start: Start) -> None:
-    """Python writes what it compiles beside the source, and here it could: nothing may be new or changed."""
+    """Python would write bytecode that it compiles beside the source. So no such file may be new or changed."""
     before = bytecode(task_root)
     runtime = start(function(task_root, name))
     require_expected(name, ask(runtime, name))

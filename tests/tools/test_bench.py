@@ -1,4 +1,4 @@
-"""The bench: what a job costs in requests, which is a promise, and the section that is written."""
+"""The benchmark: the limits on requests per job, and the section that it writes."""
 
 from collections import Counter
 
