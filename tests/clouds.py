@@ -1,6 +1,6 @@
-"""A local cloud for a session of tests: its stacks are applied once, and forgotten with it.
+"""A local cloud that is started once a session.
 
-`--cloud FOLDER` keeps them there instead. The next run then starts in seconds, which helps while writing a test.
+`--cloud FOLDER` keeps its stacks in the folder. The next run then starts in seconds, which helps while writing tests.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from cloud.local_cloud import LocalCloud
 def for_session(
     config: pytest.Config, temporary: pytest.TempPathFactory, name: str, examples: Sequence[str]
 ) -> Iterator[LocalCloud]:
-    """Give a cloud with the stacks of these examples, in the folder `name` below that of `--cloud` or of pytest."""
+    """Start a cloud with the stacks of these examples, in the folder `name` below `--cloud` or pytest's own."""
     kept = config.getoption("--cloud")
     with LocalCloud(Path(kept) / name if kept else temporary.mktemp(name), examples) as cloud:
         yield cloud

@@ -1,4 +1,4 @@
-"""What all tests share: how they are handed out to several processes, and the local cloud of one stack."""
+"""Distribution of the tests over processes, and the local cloud with one stack."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -9,12 +9,12 @@ import pytest
 if TYPE_CHECKING:
     from cloud.local_cloud import LocalCloud
 
-# The library's logger is made once a process, and takes its name from here; tests listen to it by that name.
+# The library makes its logger once a process, with this name. Tests read the logger by that name.
 os.environ["POWERTOOLS_SERVICE_NAME"] = "tests"
 
-# Tests of one cloud run in one process, or each process would apply the stacks again. Every other file is a group.
+# All tests that use a cloud run in one process, so that its stacks are applied once. Each other file is a group.
 CLOUDS = ("one_stack", "four_stacks")
-# Groups are handed out in this order: first those that mostly wait for a cloud, then files that take long.
+# The order of the groups: first those that mostly wait for a cloud, then long files.
 EARLY = (*CLOUDS, "tests/faults/", "tests/runtime/", "tests/modules/", "tests/tools/", "")
 
 
@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test its group, for `--dist loadgroup`, and put the groups in the order of `EARLY`."""
+    """Set the group of each test for `--dist loadgroup`, and sort the groups as in `EARLY`."""
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))
     items.sort(key=_rank)
@@ -39,7 +39,7 @@ def _group(item: pytest.Item) -> str:
 def _rank(item: pytest.Item) -> tuple[int, bool]:
     group = _group(item)
     rank = next(rank for rank, begin in enumerate(EARLY) if group.startswith(begin))
-    return rank, "stopped_stack" in _fixtures(item)  # of a cloud, those last that stop it
+    return rank, "stopped_stack" in _fixtures(item)  # tests that stop the cloud come last
 
 
 def _fixtures(item: pytest.Item) -> Sequence[str]:
@@ -48,7 +48,7 @@ def _fixtures(item: pytest.Item) -> Sequence[str]:
 
 @pytest.fixture(scope="session")
 def one_stack(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator["LocalCloud"]:
-    """Give a running cloud with the stack of the first example; every test leaves it running."""
+    """Return a running cloud with the stack of the first example. Every test leaves it running."""
     from tests.clouds import for_session  # noqa: PLC0415 - most tests need no cloud
 
     with for_session(pytestconfig, tmp_path_factory, "one-stack", ("rfp-analysis",)) as cloud:

@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="session")
 def four_stacks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """Give a running cloud with the stacks of all examples but the first, as far as tests of theirs were collected."""
+    """Return a cloud with the stacks of all collected examples, except the one that `one_stack` has."""
     collected = {item.path for item in request.session.items}
     files = {example: HERE / f"test_{example.replace('-', '_')}.py" for example in known_examples()}
     examples = [example for example, file in files.items() if example != DEFAULT_EXAMPLE and file in collected]
@@ -24,7 +24,7 @@ def four_stacks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture
 def deployed(four_stacks: LocalCloud) -> Iterator[Callable[[str], Deployed]]:
-    """Give the function that returns an example's stack; the stand-in is as new before the test and after it."""
+    """Return a function that returns an example's stack. Reset the stand-in before and after the test."""
     four_stacks.stand_in.reset()
     yield four_stacks.deployed
     four_stacks.stand_in.reset()

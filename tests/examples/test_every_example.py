@@ -1,4 +1,4 @@
-"""What holds for each example: one interface, and a page that is true."""
+"""Properties of each example: one interface, and a README with correct references."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from cloud.local_cloud import EXAMPLES, REPOSITORY, known_examples
 from tests.modules.harness import blocks
 
 FIRST = "rfp-analysis"
-# What an example may ask for beside what all of them ask for.
+# Inputs that only some examples have.
 OWN_INPUTS = {"database_secret_arn", "gemini_key_arn", "vpc"}
 
 every_example = pytest.mark.parametrize("example", known_examples())

@@ -21,7 +21,7 @@ ACCOUNT = "111122223333"
 # Modules with tests that read the plans. Terraform prints the schema of the whole provider with each plan, 13 MB.
 PLANS_ARE_READ = {"alarms", "artifact-bucket", "function", "model-access", "queue"}
 
-# Never a proxy between Terraform and this machine's own servers, never a real account.
+# No proxy between Terraform and local servers, and no real account.
 OFFLINE = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_EC2_METADATA_DISABLED": "true",
@@ -72,7 +72,7 @@ class Terraform:
         )
 
     def prepare(self, folder: str) -> Path:
-        """Make `folder` ready to plan: the shared provider, its lock, its child modules."""
+        """Prepare `folder` for a plan: the shared provider, its lock, its child modules."""
         path = self.root / folder
         if folder not in self._prepared:
             (path / ".terraform").mkdir(exist_ok=True)
@@ -83,7 +83,7 @@ class Terraform:
         return path
 
     def test_variables(self, folder: Path) -> dict[str, TestRun]:
-        """Run all tests of `folder`, which has variables alone; return the runs by name."""
+        """Run all tests of `folder`, which has only variables; return the runs by name."""
         return _runs(self.run(folder, "test", "-json").stdout)
 
     def test(self, file: str) -> dict[str, TestRun]:
@@ -116,7 +116,7 @@ class Terraform:
 
 
 def make_workspace(root: Path) -> Terraform:
-    """Copy what Terraform reads into `root`, so that nothing is left in the repository."""
+    """Copy what Terraform reads into `root`, so that it writes nothing into the repository."""
     for folder in ("modules", "envs", "examples"):
         ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__", "cloud")
         shutil.copytree(REPOSITORY / folder, root / folder, ignore=ignored)
@@ -159,7 +159,7 @@ def blocks(text: str, kind: str) -> dict[str, str]:
 
 @contextmanager
 def account_server() -> Iterator[str]:
-    """Answer `sts:GetCallerIdentity`, all that a plan of new resources asks AWS; yield the URL."""
+    """Serve `sts:GetCallerIdentity`, the only call that a plan of new resources makes; yield the URL."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _CallerIdentity)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -188,4 +188,4 @@ class _CallerIdentity(BaseHTTPRequestHandler):
         self.wfile.write(self.ANSWER)
 
     def log_request(self, code: object = "-", size: object = "-") -> None:
-        """Keep the test's output for the test."""
+        """Log nothing."""

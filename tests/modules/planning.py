@@ -14,13 +14,13 @@ from tests.modules.harness import Terraform
 
 @dataclass(frozen=True)
 class Plan:
-    """What `terraform show -json` says of a plan that creates everything."""
+    """The output of `terraform show -json` for a plan that creates everything."""
 
     text: dict[str, Any]
 
     @property
     def resources(self) -> dict[str, dict[str, Any]]:
-        """Planned values by address, of what is created; unknown ones are missing."""
+        """Planned values of the created resources, by address. Unknown values are missing."""
         return {
             change["address"]: change["change"]["after"]
             for change in self.text["resource_changes"]
@@ -33,7 +33,7 @@ class Plan:
         return {address: values for address, values in self.resources.items() if address in addresses}
 
     def one(self, kind: str, **wanted: str) -> dict[str, Any]:
-        """Return the only resource of a type whose values are the wanted ones."""
+        """Return the only resource of a type that has the wanted values."""
         [found] = [
             values for values in self.of_type(kind).values() if all(values[key] == wanted[key] for key in wanted)
         ]
@@ -45,12 +45,12 @@ class Plan:
         return {name: change["after"] for name, change in self.text["output_changes"].items() if "after" in change}
 
     def within(self, prefix: str) -> Self:
-        """Return the plan of the resources with addresses that begin like this."""
+        """Return the plan with only the resources below an address."""
         changes = [change for change in self.text["resource_changes"] if change["address"].startswith(prefix)]
         return dataclasses.replace(self, text={**self.text, "resource_changes": changes})
 
     def references(self, *modules: str, given: str) -> set[str]:
-        """Return what the call of the last of these nested modules refers to for one of its inputs."""
+        """Return the references in one input of the last of these nested modules."""
         call = self._call(modules)
         return set(call["expressions"][given]["references"])
 

@@ -1,4 +1,4 @@
-"""Who may speak through the alarms' topic, and who may use its key, as IAM would evaluate it."""
+"""Who may publish to the topic of the alarms, and who may use its key."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What holds for every module: its own tests pass, and each of its validations refuses."""
+"""Every module: its own tests pass, and each of its validations has input that it refuses."""
 
 import re
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_each_validation_refuses_alone_and_its_limits_pass(module: str, terrafor
 
 
 def rules(variables: str, diagnostics: list[str]) -> dict[str, set[int]]:
-    """Return the lines of the validations that refused, by their variable. Any other complaint is an error."""
+    """Return the lines of the validations that refused, by variable. Any other diagnostic is an error."""
     found: dict[str, set[int]] = {}
     for text in diagnostics:
         match = RULE.search(text)

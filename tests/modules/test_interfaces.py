@@ -1,4 +1,4 @@
-"""What a caller sees of each module: described, in order, without surprises, and in its README."""
+"""The variables and outputs of each module: described, ordered, typed, and listed in its README."""
 
 import re
 
@@ -60,7 +60,7 @@ def test_the_readme_lists_the_variables_with_their_defaults(module: str) -> None
     defaults = {name: argument(block, "default") for name, block in found.items()}
     rows = table(module, "Inputs")
     assert list(rows) == list(found)
-    # A default of several lines is told in words.
+    # The README describes a default of several lines in words.
     assert {name: row[1] for name, row in rows.items() if defaults[name] not in {"{", "["}} == {
         name: "required" if default is None else f"`{default}`"
         for name, default in defaults.items()
@@ -74,7 +74,7 @@ def test_the_readme_lists_the_outputs(module: str) -> None:
 
 
 def table(module: str, heading: str) -> dict[str, list[str]]:
-    """Return the cells of the table under a heading of the README, by the name in the first."""
+    """Return the rows of the table under a heading of the README, by their first cell."""
     section = read(module, "README.md").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.MULTILINE)
     return {name: cells.split(" | ") for name, cells in rows}

@@ -8,9 +8,9 @@ import pytest
 from tests.modules.harness import ACCOUNT, MODULES, REPOSITORY, Terraform
 from tests.modules.planning import Plan, make_plan, write_package
 
-# The README of `analysis-jobs` promises a whole stack in so many lines.
+# The README of `analysis-jobs` promises a whole stack in this number of lines.
 LINES = 20
-# These examples use resources of a stack that they do not show.
+# These examples refer to modules that they do not show.
 PARTS_OF_A_STACK = {"alarms", "api"}
 
 

@@ -1,4 +1,4 @@
-"""The command line of the local cloud in tests, and its processes."""
+"""Helpers that run the commands of the local cloud and find its processes."""
 
 import contextlib
 import os
@@ -15,10 +15,10 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def processes_of(folder: Path) -> dict[int, str]:
-    """Return the command line of each process that names the folder in it, but for this one."""
+    """Return the command line of each other process that names the folder in it, by process id."""
     found = {}
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):  # gone meanwhile
+        with contextlib.suppress(OSError):  # it has just ended
             found[int(path.parent.name)] = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
     return {process: line for process, line in found.items() if str(folder) in line and process != os.getpid()}
 

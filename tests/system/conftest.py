@@ -7,5 +7,5 @@ from cloud.local_cloud import LocalCloud
 
 @pytest.fixture(scope="session")
 def stack(one_stack: LocalCloud) -> LocalCloud:
-    """Return the running cloud; every test leaves it running, and its stand-in reset."""
+    """Return the running cloud. Every test leaves it running and resets its stand-in."""
     return one_stack

@@ -1,4 +1,4 @@
-"""A document that cannot be read ends its job at once, with a code and a message, and is not tried again."""
+"""An unreadable document fails its job at once, with a code and a message and without a retry."""
 
 from pathlib import Path
 

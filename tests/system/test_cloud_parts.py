@@ -1,4 +1,4 @@
-"""The parts of the local cloud's runner, each alone: quick, and without an emulator."""
+"""The parts of the local cloud's runner, each tested alone and without the emulator."""
 
 import datetime as dt
 import json
@@ -42,7 +42,7 @@ def alive(process: int) -> bool:
 
 @pytest.fixture
 def child_with_a_child(tmp_path: Path) -> Iterator[tuple[Child, int, int]]:
-    """Start a guarded process that ignores SIGTERM and has a child of its own; give their ids too."""
+    """Start a guarded process that ignores SIGTERM and has a child. Return it with both process ids."""
     script = (
         "import os, signal, subprocess, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         "print(os.getpid(), subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)"
@@ -153,7 +153,7 @@ def test_a_certificate_for_another_host_is_refused_by_the_same_client(tmp_path: 
 def _shake_hands(server: ssl.SSLContext, end: socket.socket) -> None:
     try:
         server.wrap_socket(end, server_side=True).close()
-    except OSError:  # the client did not want to
+    except OSError:  # the client has refused the certificate
         end.close()
 
 
@@ -165,7 +165,7 @@ def test_certificates_are_kept_until_a_month_before_their_end(tmp_path: Path) ->
 
 
 def kept_in(folder: Path, **changes: object) -> state.Kept:
-    """Leave a folder as a clean stop does."""
+    """Write the files that a clean stop leaves in a folder."""
     cloud_port, stand_in_port = ports.free_ports(2)
     kept = state.Kept("1.0", REGION, cloud_port, stand_in_port, applied="abc")
     kept = state.Kept(**{**vars(kept), **changes})
@@ -327,7 +327,7 @@ def test_progress_follows_terraforms_own_events() -> None:
 
 @pytest.fixture
 def fake_terraform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Stack]:
-    """Put a shell script in Terraform's place; give a stack that runs it."""
+    """Return a function that makes a stack with a shell script in place of Terraform."""
 
     def make(script: str) -> Stack:
         program = tmp_path / "bin" / "terraform"

@@ -1,4 +1,4 @@
-"""What a caller meets on the deployed API: through the gateway, its authorizer, and the function under its role."""
+"""The deployed API as its callers use it: the gateway, the authorizer, and the function with its own role."""
 
 from typing import Any
 

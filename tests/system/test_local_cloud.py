@@ -18,7 +18,7 @@ pytestmark = pytest.mark.system
 EXAMPLE = REPOSITORY / "examples" / "rfp-analysis"
 DOCUMENT = default_document(EXAMPLE)
 OTHER_DOCUMENT = sorted((EXAMPLE / "documents").glob("*.pdf"))[1]
-# What MiniStack reads back other than it was written: plans of these stay unempty for ever.
+# MiniStack does not return these as they were written, so every plan wants to change them.
 MISREAD = {"aws_apigatewayv2_authorizer", "aws_cloudwatch_metric_alarm"}
 
 

@@ -1,6 +1,6 @@
-"""`make local`: it prints lines that work, leaves nothing behind however it ends, and its stack can be destroyed.
+"""`make local`: the commands that it prints work, no process survives its end, and its stack can be destroyed.
 
-These tests need the cloud to be stopped, so they come after all others that use it.
+These tests stop the shared cloud, so they run after all others that use it.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ def stopped_stack(one_stack: LocalCloud) -> Path:
 
 @contextlib.contextmanager
 def make_local(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """Run what `make local` runs until it is ready; give it and the lines that it has printed."""
+    """Run what `make local` runs. Return the process and its output, once it is ready."""
     with subprocess.Popen(
         command("up", "--folder", folder),
         env=ENVIRONMENT,
@@ -97,7 +97,7 @@ def test_make_local_prints_lines_that_work_and_ctrl_c_leaves_nothing_behind(
 
 
 def test_a_dead_emulator_ends_make_local_with_an_error(stopped_stack: Path, tmp_path: Path) -> None:
-    # What is killed has saved nothing: a copy, or the next test would have to wait for a whole apply.
+    # A killed emulator has saved nothing. On a copy, the next test need not wait for another apply.
     folder = tmp_path / "cloud"
     shutil.copytree(stopped_stack, folder)
     with make_local(folder) as (process, _):
@@ -125,10 +125,9 @@ def test_a_destroyed_stack_leaves_nothing_in_the_account(stopped_stack: Path, py
 
 
 def left_over(cloud: LocalCloud, began_ms: float) -> list[Any]:
-    """Return what the account still holds of the kinds of things that a stack is made of.
+    """Return all resources in the account that are of a kind which stacks have.
 
-    The log group of a function that ran while it was being destroyed is not counted: MiniStack makes it again, by
-    itself, to write down what that last run said.
+    Newer log groups are left out: a function that runs during the destroy makes its log group again.
     """
     groups = cloud.boto3("logs").describe_log_groups()["logGroups"]
     return [

@@ -62,12 +62,12 @@ run "every_alarm_with_its_default" {
       worker-errors        = "AWS/Lambda Errors FunctionName=orders-worker"
       worker-throttles     = "AWS/Lambda Throttles FunctionName=orders-worker"
     }
-    error_message = "An alarm watches the wrong thing."
+    error_message = "Each alarm must watch its own metric of its own resource."
   }
 
   assert {
     condition     = output.alarm_names["worker-errors"] == "orders-worker-errors" && length(output.alarm_names) == 16
-    error_message = "Every alarm must be named after the stack, and told in the outputs."
+    error_message = "Every alarm must have the stack's name as prefix, and be in the outputs."
   }
 
   assert {
@@ -89,14 +89,14 @@ run "every_alarm_with_its_default" {
       worker-errors        = "Sum GreaterThanThreshold 0 300s x1 notBreaching"
       worker-throttles     = "Sum GreaterThanThreshold 0 300s x1 notBreaching"
     }
-    error_message = "An alarm rings at another point than its documentation says."
+    error_message = "An alarm has another threshold than documented."
   }
 
   assert {
     condition = alltrue([for alarm in aws_cloudwatch_metric_alarm.this :
       alarm.alarm_actions == toset([output.topic_arn]) && alarm.ok_actions == toset([output.topic_arn])
     ])
-    error_message = "An alarm tells nobody, or does not tell its end."
+    error_message = "Each alarm must notify the topic of its beginning and its end."
   }
 
   assert {
@@ -143,7 +143,7 @@ run "a_stack_without_events_has_no_alarm_of_them" {
 
   assert {
     condition     = !contains(keys(output.alarm_names), "events-late") && length(output.alarm_names) == 14 && !strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "IteratorAge")
-    error_message = "What is not there cannot be watched."
+    error_message = "Without events there must be no alarms for them."
   }
 }
 
@@ -155,10 +155,10 @@ run "thresholds_are_settings" {
 
   assert {
     condition     = [for key in ["dead-letters-low", "events-late", "jobs-failed", "jobs-not-sent", "oldest-message-low", "sweep-errors", "worker-duration"] : aws_cloudwatch_metric_alarm.this[key].threshold] == [0, 120000, 1, 2, 3000, 0, 300000]
-    error_message = "A threshold that was set must be the alarm's."
+    error_message = "The alarms must have the thresholds that were set."
   }
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["sweeper-silent"].evaluation_periods == 10
-    error_message = "The sweeper's silence is counted in minutes."
+    error_message = "sweeper_silent_min is the number of periods of a minute."
   }
 }

@@ -26,7 +26,7 @@ run "refuses_a_lane_that_is_watched_on_one_side_only" {
   expect_failures = [var.dead_letter_queues]
 }
 
-run "refuses_what_is_no_mail_address" {
+run "refuses_an_invalid_mail_address" {
   command = plan
   variables {
     email = ["ops at example.com"]

@@ -1,4 +1,4 @@
-# Each part answers with names of its own, so that a value shows where it came from.
+# Each overridden part has distinct values, so that a value shows its source.
 mock_provider "aws" {
   override_during = plan
 
@@ -122,7 +122,7 @@ run "a_stack_with_its_defaults" {
     model_id    = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
   }
 
-  # What calls what, and what the outputs name.
+  # Event sources, and outputs.
   assert {
     condition = { for lane, mapping in aws_lambda_event_source_mapping.lane : lane => [
       mapping.event_source_arn, mapping.function_name, join(",", mapping.function_response_types), tostring(mapping.batch_size),
@@ -130,11 +130,11 @@ run "a_stack_with_its_defaults" {
       high   = ["arn:aws:sqs:eu-west-1:111122223333:high", "arn:aws:lambda:eu-west-1:111122223333:function:orders-worker:live", "ReportBatchItemFailures", "1"]
       medium = ["arn:aws:sqs:eu-west-1:111122223333:medium", "arn:aws:lambda:eu-west-1:111122223333:function:orders-worker:live", "ReportBatchItemFailures", "1"]
     }
-    error_message = "A lane does not feed the worker's alias, or lets one bad message bring back the others."
+    error_message = "Each lane must feed the worker's alias and report failed messages one by one."
   }
   assert {
     condition     = one(aws_lambda_event_source_mapping.lane["high"].scaling_config).maximum_concurrency == 4 && length(aws_lambda_event_source_mapping.lane["medium"].scaling_config) == 0
-    error_message = "maximum_concurrency belongs to its own lane."
+    error_message = "maximum_concurrency must apply to its own lane."
   }
   assert {
     condition     = aws_cloudwatch_event_rule.sweep.schedule_expression == "rate(1 minute)" && aws_cloudwatch_event_target.sweep.arn == "arn:aws:lambda:eu-west-1:111122223333:function:orders-sweeper:live"
@@ -158,7 +158,7 @@ run "a_stack_with_its_defaults" {
   }
   assert {
     condition     = [output.api_url, output.table_name, output.prompt_table_name, output.bucket_name, output.alarm_topic_arn, output.dashboard_name] == ["https://a1b2c3", "orders-jobs", "orders-prompts", "orders-artifacts", "arn:topic", "orders-jobs"]
-    error_message = "An output names another part."
+    error_message = "An output has the value of another resource."
   }
   assert {
     condition     = local.queue_names == { high = "orders-jobs-high", medium = "orders-jobs" }
@@ -170,7 +170,7 @@ run "a_stack_with_its_defaults" {
   }
   assert {
     condition     = aws_dynamodb_table.prompts.deletion_protection_enabled && aws_dynamodb_table.prompts.point_in_time_recovery[0].enabled && aws_dynamodb_table.prompts.server_side_encryption[0].enabled
-    error_message = "Prompts must be hard to lose."
+    error_message = "The prompt table must be protected from deletion, recoverable and encrypted."
   }
 
   # Each role has exactly these statements.
@@ -266,31 +266,31 @@ run "a_stack_with_its_defaults" {
   }
   assert {
     condition     = aws_lambda_event_source_mapping.events[0].starting_position == "TRIM_HORIZON"
-    error_message = "With LATEST, what happens while the mapping begins is never told."
+    error_message = "With LATEST, changes during the creation of the mapping would be lost."
   }
   assert {
     condition     = aws_lambda_event_source_mapping.events[0].parallelization_factor == 1 && aws_lambda_event_source_mapping.events[0].function_response_types == toset(["ReportBatchItemFailures"]) && aws_lambda_event_source_mapping.events[0].bisect_batch_on_function_error
-    error_message = "What failed must come back alone, and before what follows it."
+    error_message = "A failed record must be retried alone, and before later records."
   }
   assert {
     condition     = aws_lambda_event_source_mapping.events[0].maximum_retry_attempts == -1 && aws_lambda_event_source_mapping.events[0].maximum_record_age_in_seconds < 86400
-    error_message = "Events are given up by their age, while the stream still has them, and not by a count."
+    error_message = "Records must expire by their age, before the stream drops them, and not by a number of retries."
   }
   assert {
     condition     = aws_lambda_event_source_mapping.events[0].destination_config[0].on_failure[0].destination_arn == aws_sqs_queue.event_dead_letter[0].arn && aws_sqs_queue.event_dead_letter[0].sqs_managed_sse_enabled
-    error_message = "What is given up must be written down."
+    error_message = "Expired records must go to the encrypted dead-letter queue."
   }
   assert {
     condition     = jsondecode(one(one(aws_lambda_event_source_mapping.events[0].filter_criteria).filter).pattern) == { dynamodb = { Keys = { item = { S = [{ prefix = "job#" }] } } }, eventName = ["INSERT", "MODIFY"] }
-    error_message = "The function is asked about jobs' rows alone, and not about their end."
+    error_message = "The mapping must select inserts and changes of job rows only."
   }
   assert {
     condition     = jsondecode(aws_sqs_queue_policy.event_dead_letter[0].policy).Statement[0].Resource == aws_sqs_queue.event_dead_letter[0].arn && aws_sqs_queue_policy.event_dead_letter[0].queue_url == aws_sqs_queue.event_dead_letter[0].id
-    error_message = "The notes travel over TLS only."
+    error_message = "The dead-letter queue must require TLS."
   }
   assert {
     condition     = [output.event_bus_name, output.event_dead_letter_queue_url] == ["default", "https://sqs/events-dlq"] && output.notice_topic_arn == null
-    error_message = "An output names another part."
+    error_message = "An output has the value of another resource."
   }
 }
 
@@ -311,7 +311,7 @@ run "everything_set" {
 
   assert {
     condition     = output.notice_topic_arn == "arn:aws:sns:eu-west-1:111122223333:orders-notices" && local.event_environment.NOTICE_TOPIC_ARN == output.notice_topic_arn
-    error_message = "The function must be told of the topic that is made."
+    error_message = "The function must get the ARN of the topic."
   }
   assert {
     condition     = one(local.event_statements.notices_publish.resources) == output.notice_topic_arn && one(local.event_statements.notices_publish.actions) == "sns:Publish"
@@ -319,15 +319,15 @@ run "everything_set" {
   }
   assert {
     condition     = aws_sns_topic.notices[0].name == "orders-notices" && aws_sns_topic.notices[0].kms_master_key_id == "alias/aws/sns"
-    error_message = "Notices name tenants: they are encrypted."
+    error_message = "The topic must be encrypted: notices contain names of tenants."
   }
   assert {
     condition     = aws_sns_topic_policy.notices[0].arn == output.notice_topic_arn && jsondecode(aws_sns_topic_policy.notices[0].policy).Statement[0].Resource == output.notice_topic_arn
-    error_message = "The topic is published to over TLS only."
+    error_message = "The topic must require TLS."
   }
   assert {
     condition     = output.event_bus_name == "orders" && one(local.event_statements.events_put.resources) == "arn:aws:events:eu-west-1:111122223333:event-bus/orders" && local.event_environment.EVENT_BUS_NAME == "orders"
-    error_message = "The bus that is named must be the one that is told."
+    error_message = "Events must go to the given bus."
   }
   assert {
     condition     = local.queue_names == { high = "orders-jobs-high.fifo", medium = "orders-jobs.fifo" }
@@ -343,11 +343,11 @@ run "everything_set" {
   }
   assert {
     condition     = jsondecode(local.environment.MODEL_PRICES)["some.model"].output == 2.5
-    error_message = "The functions must be told the stack's own prices."
+    error_message = "The functions must get the given prices."
   }
   assert {
     condition     = [for name in ["MAX_DOCUMENT_BYTES", "MAX_PAGES", "MAX_PIXELS", "OCR_ENGINE"] : tostring(local.environment[name])] == ["1000", "10", "2000", "textract"]
-    error_message = "The functions must be told the limits of documents."
+    error_message = "The functions must get the limits of documents."
   }
   assert {
     condition     = local.worker_statements.pages_recognise.actions == ["textract:DetectDocumentText"]
@@ -379,15 +379,15 @@ run "optional_parts_left_out" {
 
   assert {
     condition     = output.alarm_topic_arn == null && output.dashboard_name == null
-    error_message = "No alarms, no topic."
+    error_message = "Without alarms there must be no topic and no dashboard."
   }
   assert {
     condition     = length(module.events) == 0 && length(aws_lambda_event_source_mapping.events) == 0 && length(aws_sqs_queue.event_dead_letter) == 0
-    error_message = "No events, no function."
+    error_message = "Without events there must be no events function, mapping or queue."
   }
   assert {
     condition     = output.event_bus_name == null && output.event_dead_letter_queue_url == null && output.function_names == { api = "orders-api", sweeper = "orders-sweeper", worker = "orders-worker" } && keys(output.role_names) == ["api", "sweeper", "worker"]
-    error_message = "No events, no outputs of them."
+    error_message = "Without events their outputs must be null."
   }
   assert {
     condition     = !contains(keys(local.worker_statements), "models_invoke")
@@ -395,10 +395,10 @@ run "optional_parts_left_out" {
   }
   assert {
     condition     = !contains(keys(local.environment), "MODEL_ID")
-    error_message = "No default model, no variable."
+    error_message = "Without a default model MODEL_ID must not be set."
   }
   assert {
     condition     = !contains(keys(local.worker_statements), "secrets_decrypt")
-    error_message = "Without keys of one's own there is nothing to decrypt with them."
+    error_message = "Without secret_key_arns the worker must not get kms:Decrypt."
   }
 }

@@ -85,16 +85,16 @@ run "every_route_asks_for_a_token_and_calls_the_alias" {
 
   assert {
     condition     = aws_cloudwatch_log_group.access.retention_in_days == 30 && startswith(aws_cloudwatch_log_group.access.name, "/aws/vendedlogs/")
-    error_message = "The access log must end some day, and keep out of the account's log resource policy."
+    error_message = "The access log must expire, and use a name that needs no log resource policy."
   }
 
   assert {
     condition     = length(aws_apigatewayv2_api.this.cors_configuration) == 0
-    error_message = "No origins, no CORS."
+    error_message = "Without origins there must be no CORS."
   }
 }
 
-run "scopes_and_web_pages_are_let_in_when_named" {
+run "scopes_and_web_origins" {
   command = plan
   variables {
     authorizer = { issuer = "http://127.0.0.1:8123", audience = ["orders"], scopes = ["jobs:write"] }
@@ -107,6 +107,6 @@ run "scopes_and_web_pages_are_let_in_when_named" {
   }
   assert {
     condition     = aws_apigatewayv2_api.this.cors_configuration[0].allow_origins == toset(["https://app.example.com"]) && contains(aws_apigatewayv2_api.this.cors_configuration[0].expose_headers, "retry-after")
-    error_message = "A page must be let in and must see when to ask again."
+    error_message = "The origin must be allowed, and must see the Retry-After header."
   }
 }

@@ -1,4 +1,4 @@
-# Every validation refuses here, and lets its limits pass.
+# Each validation refuses a value here, and accepts its limits.
 mock_provider "aws" {}
 
 variables {
@@ -21,7 +21,7 @@ run "refuses_an_origin_with_two_wildcards" {
   expect_failures = [var.cors]
 }
 
-run "refuses_no_method" {
+run "refuses_an_empty_list_of_methods" {
   command = plan
   variables {
     cors = { allowed_methods = [], allowed_origins = ["*"] }
@@ -37,7 +37,7 @@ run "refuses_a_method_that_is_never_presigned" {
   expect_failures = [var.cors]
 }
 
-run "refuses_an_age_below_nothing" {
+run "refuses_a_negative_age" {
   command = plan
   variables {
     cors = { allowed_origins = ["*"], max_age_s = -1 }

@@ -1,4 +1,4 @@
-# The real provider, for its own checks; with overrides and plans alone it asks nobody anything.
+# The real provider, for its own checks. With overrides and plans only, it makes no request.
 provider "aws" {
   access_key                  = "test"
   region                      = "eu-west-1"
@@ -42,7 +42,7 @@ variables {
   handler   = "worker.handler"
   memory_mb = 1024
   name      = "rfp-worker"
-  # To a plan an empty file with its hash is as good a package as any.
+  # A plan needs only a file and its hash.
   package   = { path = "tests/empty.zip", sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" }
   tags      = { system = "rfp" }
   timeout_s = 900
@@ -93,7 +93,7 @@ run "a_function_with_its_defaults" {
 
   assert {
     condition     = alltrue([for resource in [aws_lambda_function.this, aws_iam_role.this, aws_cloudwatch_log_group.this] : resource.tags.system == "rfp"])
-    error_message = "All that takes tags has them."
+    error_message = "Every resource with tags must have the given tags."
   }
 }
 
@@ -143,7 +143,7 @@ run "everything_set" {
 
   assert {
     condition     = [aws_lambda_function.this.logging_config[0].application_log_level, aws_cloudwatch_log_group.this.retention_in_days] == ["DEBUG", 7]
-    error_message = "The log is as set."
+    error_message = "The log must have the given level and retention."
   }
 
   assert {

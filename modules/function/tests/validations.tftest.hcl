@@ -1,6 +1,6 @@
-# Every validation refuses here, and lets its limits pass.
+# Each validation refuses a value here, and accepts its limits.
 mock_provider "aws" {
-  # The `check` on the code wants an answer in a plan too.
+  # The `check` of the code is evaluated in a plan too.
   mock_resource "aws_lambda_function" {
     override_during = plan
     defaults        = { code_sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" }
@@ -79,7 +79,7 @@ run "refuses_too_much_memory" {
   expect_failures = [var.memory_mb]
 }
 
-run "refuses_no_name" {
+run "refuses_an_empty_name" {
   command = plan
   variables {
     name = ""
@@ -103,7 +103,7 @@ run "refuses_a_hash_in_hexadecimal" {
   expect_failures = [var.package]
 }
 
-run "refuses_a_concurrency_below_nothing" {
+run "refuses_a_negative_concurrency" {
   command = plan
   variables {
     reserved_concurrency = -1
@@ -151,7 +151,7 @@ run "refuses_every_action_of_a_service" {
   expect_failures = [var.statements]
 }
 
-run "refuses_no_time" {
+run "refuses_a_timeout_of_zero" {
   command = plan
   variables {
     timeout_s = 0
@@ -159,7 +159,7 @@ run "refuses_no_time" {
   expect_failures = [var.timeout_s]
 }
 
-run "refuses_more_time_than_lambda_gives" {
+run "refuses_a_timeout_beyond_lambdas_limit" {
   command = plan
   variables {
     timeout_s = 901

@@ -1,4 +1,4 @@
-# Every validation refuses here, and lets its limits pass.
+# Each validation refuses a value here, and accepts its limits.
 mock_provider "aws" {}
 
 variables {

@@ -1,4 +1,4 @@
-# Every validation refuses here, and lets its limits pass.
+# Each validation refuses a value here, and accepts its limits.
 mock_provider "aws" {}
 
 variables {
@@ -29,7 +29,7 @@ run "refuses_a_geographic_profile_in_the_place_of_an_application_profile" {
   expect_failures = [var.application_inference_profile_arns]
 }
 
-run "refuses_no_model" {
+run "refuses_an_empty_list_of_models" {
   command = plan
   variables {
     model_ids = []

@@ -1,4 +1,4 @@
-# The real provider, for its own checks; with overrides and plans alone it asks nobody anything.
+# The real provider, for its own checks. With overrides and plans only, it makes no request.
 provider "aws" {
   access_key                  = "test"
   region                      = "eu-west-1"
@@ -38,7 +38,7 @@ run "a_standard_queue_with_its_defaults" {
 
   assert {
     condition     = [output.name, output.dead_letter_name] == ["rfp-jobs", "rfp-jobs-dlq"]
-    error_message = "The dead letter queue is called after the queue."
+    error_message = "The dead-letter queue must be named after the queue."
   }
 
   assert {
@@ -84,7 +84,7 @@ run "a_standard_queue_with_its_defaults" {
       redrivePermission = "byQueue"
       sourceQueueArns   = ["arn:aws:sqs:eu-west-1:111122223333:rfp-jobs"]
     }
-    error_message = "The dead letter queue takes messages of this queue alone."
+    error_message = "The dead-letter queue must accept messages from this queue only."
   }
 
   assert {
@@ -124,7 +124,7 @@ run "everything_set" {
 
   assert {
     condition     = jsondecode(aws_sqs_queue_redrive_policy.this.redrive_policy).maxReceiveCount == 5
-    error_message = "The receives are counted as set."
+    error_message = "max_receive_count must be as given."
   }
 
   assert {
@@ -134,7 +134,7 @@ run "everything_set" {
 
   assert {
     condition     = [output.name, output.dead_letter_name] == ["rfp-jobs.fifo", "rfp-jobs-dlq.fifo"]
-    error_message = "Both names end in the suffix that SQS wants."
+    error_message = "Both names must end in .fifo."
   }
 
   assert {

@@ -1,4 +1,4 @@
-# Every validation refuses here, and lets its limits pass.
+# Each validation refuses a value here, and accepts its limits.
 mock_provider "aws" {}
 
 variables {
@@ -30,7 +30,7 @@ run "refuses_a_dead_letter_retention_that_equals_the_queues" {
   expect_failures = [var.dead_letter_retention_s]
 }
 
-run "refuses_a_function_timeout_of_nothing" {
+run "refuses_a_function_timeout_of_zero" {
   command = plan
   variables {
     function_timeout_s = 0
@@ -47,7 +47,7 @@ run "refuses_a_function_timeout_that_lambda_does_not_have" {
   expect_failures = [var.function_timeout_s]
 }
 
-run "refuses_no_receive" {
+run "refuses_a_receive_count_of_zero" {
   command = plan
   variables {
     max_receive_count = 0
@@ -104,7 +104,7 @@ run "refuses_a_standard_queue_with_the_fifo_suffix" {
   expect_failures = [var.name]
 }
 
-run "refuses_a_receive_that_waits_less_than_nothing" {
+run "refuses_a_negative_wait_for_receives" {
   command = plan
   variables {
     receive_wait_s = -1
