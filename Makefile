@@ -31,7 +31,7 @@ local: .venv/.ready .venv-cloud/.ready ## Keep that stack running, for you to ca
 # More processes than processors, because some wait for a cloud; tests/conftest.py says what each of them gets.
 .PHONY: test
 test: lint .venv-cloud/.ready ## Run every check and every test
-	$(PYTHON_BIN) -m pytest --numprocesses 5 --dist loadgroup --no-loadscope-reorder --durations 20 tests
+	$(PYTHON_BIN) -m pytest --numprocesses 6 --dist loadgroup --no-loadscope-reorder --durations 20 tests
 
 .PHONY: faults
 faults: .venv/.ready .venv-cloud/.ready ## Break everything, at length; prints what that showed, for docs/reliability.md

@@ -1,4 +1,4 @@
-"""Distribution of the tests over processes, and the local cloud with one stack."""
+"""Distribution of the tests over processes, and a local cloud for tests of two folders."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 os.environ["POWERTOOLS_SERVICE_NAME"] = "tests"
 
 # All tests that use a cloud run in one process, so that its stacks are applied once. Each other file is a group.
-CLOUDS = ("one_stack", "four_stacks")
+CLOUDS = ("four_stacks", "restarted_stack", "one_stack")
 # The order of the groups: first those that mostly wait for a cloud, then long files.
 EARLY = (*CLOUDS, "tests/faults/", "tests/runtime/", "tests/modules/", "tests/tools/", "")
 
@@ -47,9 +47,9 @@ def _fixtures(item: pytest.Item) -> Sequence[str]:
 
 
 @pytest.fixture(scope="session")
-def one_stack(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator["LocalCloud"]:
-    """Return a running cloud with the stack of the first example. Every test leaves it running."""
+def restarted_stack(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator["LocalCloud"]:
+    """Return a running cloud with the stack of the first example, for tests that restart it and for that example's."""
     from tests.clouds import for_session  # noqa: PLC0415 - most tests need no cloud
 
-    with for_session(pytestconfig, tmp_path_factory, "one-stack", ("rfp-analysis",)) as cloud:
+    with for_session(pytestconfig, tmp_path_factory, "restarted-stack", ("rfp-analysis",)) as cloud:
         yield cloud

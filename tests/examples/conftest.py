@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="session")
 def four_stacks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """Return a cloud with the stacks of all collected examples, except the one that `one_stack` has."""
+    """Return a cloud with the stacks of all collected examples, except the one of `restarted_stack`."""
     collected = {item.path for item in request.session.items}
     files = {example: HERE / f"test_{example.replace('-', '_')}.py" for example in known_examples()}
     examples = [example for example, file in files.items() if example != DEFAULT_EXAMPLE and file in collected]

@@ -39,10 +39,10 @@ The newer words. Summarise this call, and extract what it asks for.
 
 
 @pytest.fixture
-def stack(one_stack: LocalCloud) -> Iterator[Deployed]:
-    one_stack.stand_in.reset()
-    yield one_stack.deployed("rfp-analysis")
-    one_stack.stand_in.reset()
+def stack(restarted_stack: LocalCloud) -> Iterator[Deployed]:
+    restarted_stack.stand_in.reset()
+    yield restarted_stack.deployed("rfp-analysis")
+    restarted_stack.stand_in.reset()
 
 
 def submit(stack: Deployed, proposal: str, document: Path = RIVERSIDE) -> str:

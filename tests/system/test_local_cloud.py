@@ -22,6 +22,12 @@ OTHER_DOCUMENT = sorted((EXAMPLE / "documents").glob("*.pdf"))[1]
 MISREAD = {"aws_apigatewayv2_authorizer", "aws_cloudwatch_metric_alarm"}
 
 
+@pytest.fixture(scope="session")
+def stack(restarted_stack: LocalCloud) -> LocalCloud:
+    """Return a cloud that these tests may restart."""
+    return restarted_stack
+
+
 def test_the_demo_uses_the_cloud_that_runs_and_shows_the_result_of_the_document_named(stack: LocalCloud) -> None:
     demo = subprocess.run(
         command("demo", "--folder", stack.folder, "--document", OTHER_DOCUMENT),

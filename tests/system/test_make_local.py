@@ -26,10 +26,10 @@ pytestmark = pytest.mark.system
 
 
 @pytest.fixture(scope="module")
-def stopped_stack(one_stack: LocalCloud) -> Path:
+def stopped_stack(restarted_stack: LocalCloud) -> Path:
     """Stop the cloud, and return its folder."""
-    one_stack.stop()
-    return one_stack.folder
+    restarted_stack.stop()
+    return restarted_stack.folder
 
 
 @contextlib.contextmanager
