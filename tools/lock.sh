@@ -24,3 +24,4 @@ for extra in "${extras[@]}"; do
 done
 lock requirements/dev.txt pyproject.toml --extra pdf "${extras[@]/#/--extra=}" --group dev --constraints "$everything"
 lock requirements/cloud.txt --group pyproject.toml:cloud
+lock requirements/docs.txt --group pyproject.toml:docs

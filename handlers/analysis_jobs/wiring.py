@@ -82,7 +82,7 @@ def worker(settings: Settings) -> Worker:
         prompts=DynamoPromptStore(_client("dynamodb"), settings.prompt_table_name),
         model=ModelRouter(BedrockModel(_client("bedrock-runtime", MODEL_CONFIG)), secrets, settings.gemini_base_url),
         settings=settings,
-        prices=Prices.parse(settings.model_prices),
+        prices=Prices.parse(settings.model_prices, accepted.clock),
         secrets=secrets,
         documents=document_reader(settings),
     )

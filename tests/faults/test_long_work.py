@@ -3,13 +3,13 @@
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
 from analysis_jobs.jobs.record import JobKey
 from analysis_jobs.jobs.transitions import Status
-from tests.faults.audit import broken_rules
+from tests.faults.audit import Change, broken_rules
 from tests.faults.figures import record
 from tests.faults.local_aws import LocalAws
 from tests.faults.watching import ended, until
@@ -36,7 +36,7 @@ def test_work_of_five_invocations_does_each_part_once_and_spends_no_attempt_on_i
     name = aws.fleet.spawn(timeout_s=TIMEOUT_S)
     began = time.monotonic()
     key = aws.submit(1 if analysis == "five-stages" else 2, analysis)
-    job = until(lambda: ended(aws, key), 60)
+    job = until(lambda: ended(aws, key), 120)
     took_s = time.monotonic() - began
     assert aws.fleet.signal(name, 9)
     assert (job.status, job.attempt, job.failure) == (Status.COMPLETED, 1, None)
@@ -65,14 +65,15 @@ def test_a_cancel_stops_a_running_job_within_a_heartbeat(aws: LocalAws, manner: 
     workers = [aws.fleet.spawn(timeout_s=60.0) for _ in range(jobs)]
     first = 100 * (1 + list(MANNERS).index(manner))
     keys = [aws.submit(first + number) for number in range(jobs)]
-    until(lambda: len(aws.stand_in.calls(outcome="running")) == jobs, 30)
+    until(lambda: len(aws.stand_in.calls(outcome="running")) == jobs, 50)
     time.sleep(HEARTBEAT_S)  # let what was sent before a stall arrive
     latencies = sorted(cancelled_after(aws, key) for key in keys)
     until(lambda: not aws.stand_in.calls(outcome="running"), 30)
     for name in workers:
         assert aws.fleet.signal(name, 9)
-    assert len(aws.stand_in.calls()) == jobs
-    assert latencies[-1] < HEARTBEAT_S + (0.75 if long else 3)  # the long form runs alone on its machine
+    # No answer was waited for, and no heartbeat but the one that brought the cancel and one on its way before it.
+    assert [call["outcome"] for call in aws.stand_in.calls()] == ["caller hung up"] * jobs
+    assert max(beats_after_cancel(aws.changes(), keys).values()) <= 2
     record(
         f"cancel, model {manner}",
         jobs=jobs,
@@ -86,10 +87,19 @@ def cancelled_after(aws: LocalAws, key: JobKey) -> float:
     """Cancel a job; return how many seconds later it was, by its own row."""
     aws.control.cancel(key)
     asked = time.monotonic()
-    job = until(lambda: ended(aws, key), 20)
+    job = until(lambda: ended(aws, key), 50)  # a silent model answers after 60 s
     took_s = time.monotonic() - asked
     assert job.status is Status.CANCELLED
     return took_s
+
+
+def beats_after_cancel(changes: Iterable[Change], keys: list[JobKey]) -> dict[JobKey, int]:
+    """Return how often the worker renewed the lease of each job after the cancel and before the end."""
+    beats = dict.fromkeys(keys, 0)
+    for before, after in changes:
+        if after.key in beats and before and before.cancel_asked_at and not after.status.ended:
+            beats[after.key] += 1
+    return beats
 
 
 def test_the_rows_of_all_these_jobs_kept_the_rules(aws: LocalAws) -> None:

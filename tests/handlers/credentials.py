@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import boto3
 from psycopg.rows import dict_row
 
 from analysis_jobs.authoring.analysis import Analyses
@@ -19,12 +18,10 @@ from analysis_jobs.base.secrets import Secrets
 from analysis_jobs.documents import upload_key
 from analysis_jobs.documents.reader import DocumentReader
 from analysis_jobs.jobs.record import JobKey, JobRecord, Payload
-from analysis_jobs.llm.bedrock import BedrockModel
 from analysis_jobs.llm.model import Model
 from analysis_jobs.postgres.connections import CONNECTIONS
 from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.submission.control import Control
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
 from cloud.postgres import Login, PostgreSQL
@@ -97,12 +94,6 @@ class Desk:
         key = self.hand_in((DOCUMENTS / document).read_bytes(), document, **options)
         return result_of(self.deliver(key))
 
-    @property
-    def control(self) -> Control:
-        """What runs jobs again."""
-        worker = self.worker
-        return Control(self.store, self.queue, worker.analyses, worker.settings, self.clock)
-
     def run(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """Run SQL in the database."""
         with self.login.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
@@ -119,24 +110,11 @@ class Desk:
 
 
 @contextmanager
-def a_desk(server: PostgreSQL, model: Model, **secret: Any) -> Iterator[Desk]:
-    """Give a desk over a new database, whose secret has `secret` instead; None leaves a key out."""
+def a_desk(server: PostgreSQL, model: Model) -> Iterator[Desk]:
+    """Give a desk over a new database."""
     login = a_database(server, (EXAMPLE / "schema.sql").read_text(encoding="utf-8"))
-    holds = {**login.secret(), **secret}
-    yield Desk(login, Vault({key: value for key, value in holds.items() if value is not None}), model)
+    yield Desk(login, Vault(login.secret()), model)
     CONNECTIONS.close()
-
-
-def bedrock(url: str) -> BedrockModel:
-    """Return Bedrock's client of a stand-in."""
-    client = boto3.client(
-        "bedrock-runtime",
-        region_name="eu-west-1",
-        endpoint_url=url,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    return BedrockModel(client)
 
 
 def result_of(job: JobRecord) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from analysis_jobs.jobs.record import JobKey, JobRecord
 from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.submission.control import Control
 from analysis_jobs.submission.service import SubmissionService
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
@@ -69,11 +68,6 @@ class Service:
         return SubmissionService(
             self.store, self.queue, self.artifacts, Analyses([profile_interpretation]), SETTINGS, self.clock
         )
-
-    @property
-    def control(self) -> Control:
-        """What runs jobs again."""
-        return Control(self.store, self.queue, self.submissions.analyses, SETTINGS, self.clock)
 
     def work(self, key: JobKey | None = None) -> JobRecord:
         """Let a worker have a job's message, that of the last one that was sent where none is named."""

@@ -278,7 +278,7 @@ def test_the_fence_only_grows_and_nothing_of_the_old_run_lands(desk: Desk) -> No
 def test_a_history_does_not_grow_without_end_of_running_again(desk: Desk) -> None:
     key = desk.keep(a_job())
     desk.take(key, CLAIM, lease_until=START + MINUTE)
-    for _ in range(30):
+    for _ in range(15):
         desk.take(key, FAIL)
         desk.control.retry(key)
         desk.take(key, CLAIM, lease_until=START + MINUTE)

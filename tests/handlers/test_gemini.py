@@ -311,14 +311,14 @@ _WITHOUT = """
 import sys
 sys.modules[{hidden!r}] = None
 from analysis_jobs.base.errors import ConfigurationError
-from analysis_jobs.base.cancellation import Breaker
+from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.llm.model import Question
 from analysis_jobs.base.secrets import no_secrets
-from analysis_jobs.llm.router import Vendors
-vendors = Vendors(None, no_secrets())
+from analysis_jobs.llm.router import ModelRouter
+router = ModelRouter(None, no_secrets())
 assert not any(found and name.split(".")[0] in ("google", "httpx2") for name, found in sys.modules.items())
 try:
-    vendors.ask(Question("gemini-2.5-flash", "?", 1), print, Breaker())
+    router.ask(Question("gemini-2.5-flash", "?", 1), print, CancellationToken())
 except ConfigurationError as error:
     print(error)
 """

@@ -330,3 +330,15 @@ def test_a_job_has_its_database(worker: Worker, login: Login) -> None:
         assert marks == [(job.tenant, job.job_id, "save")]
     finally:
         CONNECTIONS.close()
+
+
+def test_a_jobs_database_forgets_a_password_that_was_refused(worker: Worker, login: Login) -> None:
+    database = job_of(worker).database("DATABASE_SECRET")
+    worker.vault.holds["password"] = "wrong"
+    with pytest.raises(Defer, match="database_login_refused"):
+        database.query("SELECT 1 AS one")
+    worker.vault.holds["password"] = login.password
+    try:
+        assert database.query("SELECT 1 AS one") == [{"one": 1}]
+    finally:
+        CONNECTIONS.close()

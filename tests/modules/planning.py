@@ -60,6 +60,12 @@ class Plan:
         found: dict[str, Any] = next(each for each in resources if each["address"] == address)
         return found
 
+    def variables_of(self, source: str) -> dict[str, Any]:
+        """Return the variables of the module that the root calls from this source."""
+        calls = self.text["configuration"]["root_module"]["module_calls"].values()
+        [found] = [call["module"]["variables"] for call in calls if call["source"] == source]
+        return dict(found)
+
     def _call(self, modules: Sequence[str]) -> dict[str, Any]:
         call: dict[str, Any] = {"module": self.text["configuration"]["root_module"]}
         for name in modules:

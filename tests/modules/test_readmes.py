@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+import terraform_docs
 from tests.modules.harness import ACCOUNT, MODULES, REPOSITORY, Terraform
 from tests.modules.planning import Plan, make_plan, write_package
 
@@ -50,6 +51,18 @@ def test_the_example_of_a_module_creates_resources(module: str, plan: Plan) -> N
     name = "worker" if module == "function" else module.replace("-", "_")
     # `model-access` creates nothing; its policy is an output.
     assert plan.within(f"module.{name}.").resources or module == "model-access"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name not in PARTS_OF_A_STACK])
+def test_the_readmes_tables_have_the_variables_that_terraform_reads(module: str, plan: Plan) -> None:
+    read = plan.variables_of(f"./modules/{module}")
+    blocks = terraform_docs.blocks((REPOSITORY / "modules" / module / "variables.tf").read_text("utf-8"), "variable")
+    assert {block.name: block.description for block in blocks} == {
+        name: " ".join(variable["description"].split()) for name, variable in read.items()
+    }
+    required = {block.name for block in blocks if "default" not in block.arguments}
+    # Terraform leaves out a default that is null.
+    assert required <= {name for name, variable in read.items() if "default" not in variable}
 
 
 def test_the_account_of_an_inference_profile_is_the_callers(plan: Plan) -> None:

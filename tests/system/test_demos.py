@@ -62,8 +62,9 @@ def test_a_demo_says_what_goes_in_and_what_is_shown(example: Callable[..., Path]
     assert demo.database.rows == "SELECT 1"
 
 
-def test_the_demo_that_the_guide_shows_is_one() -> None:
-    [shown] = re.findall(r"```toml\n(shows = .*?)```", (REPOSITORY / "docs/guide.md").read_text("utf-8"), re.DOTALL)
+def test_the_demo_that_the_documentation_shows_is_one() -> None:
+    page = (REPOSITORY / "docs/write/local.md").read_text("utf-8")
+    [shown] = re.findall(r"```toml\n(shows = .*?)```", page, re.DOTALL)
     [described] = re.findall(r"```toml\n(shows = .*?)```", demo_file.__doc__ or "", re.DOTALL)
     for text in (shown, described):
         demo = DemoFile.model_validate(tomllib.loads(text))

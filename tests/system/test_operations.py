@@ -272,6 +272,6 @@ def test_the_page_explains_every_alarm_that_is_deployed(stack: LocalCloud) -> No
     alarms = stack.boto3("cloudwatch").describe_alarms()["MetricAlarms"]
     prefix = stack.outputs["function_names"]["worker"].removesuffix("worker")
     deployed = {alarm["AlarmName"].removeprefix(prefix).removesuffix("-medium") for alarm in alarms}
-    table = PAGE.read_text("utf-8").partition("\n## ")[0]
+    table = PAGE.read_text("utf-8").partition("\n## What goes wrong\n")[0]
     explained = {name.removesuffix("-<lane>") for name in re.findall(r"^\| `([a-z0-9<>-]+)` \|", table, re.MULTILINE)}
     assert explained == deployed

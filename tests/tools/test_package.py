@@ -87,6 +87,13 @@ def test_the_zip_holds_the_handlers_the_library_the_analyses_and_their_data(
     ]
 
 
+def test_the_real_package_holds_the_librarys_data_files() -> None:
+    real = package.sources("rfp-analysis")
+    data = [path for suffix in ("sql", "toml") for path in real.handlers.rglob(f"*.{suffix}")]
+    assert "prices.toml" in {path.name for path in data}
+    assert set(data) <= set(real.files().values())
+
+
 def test_the_installers_notes_and_scripts_stay_out(
     project: Sources, build_project: BuildProject, locked: Callable[..., str]
 ) -> None:

@@ -92,11 +92,6 @@ def test_a_base64_body_is_the_same_body(site: Site) -> None:
     assert len(site.queue.sent) == 1
 
 
-def test_a_large_input_goes_to_the_bucket(site: Site) -> None:
-    job_id = submit(BOOK | {"input": {"isbn": "42", "notes": {"text": "n" * 40_000}}})
-    assert list(site.artifacts.objects) == [f"jobs/acme/{job_id}/0-input.json"]
-
-
 def test_the_table_has_the_job_even_where_the_message_could_not_be_sent(site: Site) -> None:
     with patch.object(MemoryQueue, "send", side_effect=OSError("no route to SQS")), logged() as lines:
         job_id = submit()
