@@ -1,4 +1,4 @@
-"""The sweeper function: run every minute."""
+"""The sweeper function. A schedule invokes it every minute."""
 
 from functools import cache
 from typing import Any
@@ -14,7 +14,7 @@ def _sweeper() -> Sweeper:
 
 
 def handler(_event: Any, _context: Any) -> dict[str, int]:
-    """Sweep once; the answer counts the steps taken."""
+    """Sweep once. Return how many jobs got each step, by the name of the step."""
     steps = _sweeper().sweep()
     observability.flush()
     return dict(steps)

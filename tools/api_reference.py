@@ -1,8 +1,8 @@
-"""Writes the HTTP API as a page of the documentation site, from the OpenAPI document of an example.
+"""Writes the page of the documentation site about the HTTP API, from the OpenAPI document of an example.
 
     python tools/api_reference.py .local/docs/http-api.md
 
-`make docs` runs it. A deployment answers the document of its own analyses at `GET /openapi.json`.
+`make docs` runs it. A deployment returns the document of its own analyses at `GET /openapi.json`.
 """
 
 import argparse
@@ -27,7 +27,7 @@ type Schema = Mapping[str, Any]
 
 
 def page(api: Schema, example: str) -> str:
-    """Return the page of an OpenAPI document."""
+    """Return an OpenAPI document as a page of Markdown."""
     parts = [_INTRODUCTION.format(example=example.replace("_", "-")), "## Calls\n"]
     for path, item in api["paths"].items():
         for method, operation in item.items():
@@ -85,7 +85,7 @@ def _contents(given: Schema) -> str:
 
 
 def _type(schema: Schema) -> str:
-    """Return a schema in words, with links to the schemas that have a name."""
+    """Return a short description of a schema's type, with links to named schemas."""
     match schema:
         case {"$ref": reference}:
             name = reference.rpartition("/")[2]
@@ -119,7 +119,7 @@ def _one_line(text: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, help="Markdown file to write")
     file: Path = parser.parse_args(arguments).file
     settings = Settings.model_validate(
         {

@@ -1,4 +1,4 @@
-"""Hooks of MkDocs (see mkdocs.yml): what the documentation site needs beyond the folder docs/.
+"""Hooks for MkDocs (see mkdocs.yml). They add pages from outside the folder docs/ to the documentation site.
 
 - The READMEs of modules and examples, the project's own pages such as CONTRIBUTING.md, and the reference that
   tools/api_reference.py writes become pages of the site.
@@ -23,7 +23,7 @@ _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|mailto:|#)([^)#\s]+)(#[^)\s]*)
 _FENCE = re.compile(r"^\s*(```|~~~)")
 _LOADED = (
     re.compile(r"<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc=[\"']?((?:https?:)?//[^\"'\s>]+)"),
-    # An alternate or canonical link loads nothing.
+    # A browser does not load alternate and canonical links.
     re.compile(
         r"<link\b(?![^>]*rel=[\"']?(?:canonical|alternate|next|prev)\b)[^>]*\bhref=[\"']?((?:https?:)?//[^\"'\s>]+)"
     ),
@@ -33,7 +33,7 @@ _LOADED = (
 
 
 def outside_pages(repository: Path = REPOSITORY) -> dict[str, str]:
-    """Return file of the repository -> page of the site, for the pages that are not in docs/."""
+    """Return the pages from outside docs/ (file in the repository -> page of the site)."""
     found = {}
     for readme in sorted(repository.glob("modules/*/README.md")):
         found[f"modules/{readme.parent.name}/README.md"] = f"import/modules/{readme.parent.name}.md"
@@ -46,9 +46,9 @@ def outside_pages(repository: Path = REPOSITORY) -> dict[str, str]:
 
 
 def relinked(markdown: str, source: str, pages: dict[str, str]) -> str:
-    """Return the text of a page with each link to a file made right for the site.
+    """Return the text of a page with its links to files changed to links between pages of the site.
 
-    `source` is the page's file in the repository, `pages` all pages by their file. Code blocks are left alone.
+    `source` is the page's file in the repository. `pages` maps files to pages. Code blocks are not changed.
     """
 
     def replace(link: re.Match[str]) -> str:
@@ -63,7 +63,7 @@ def relinked(markdown: str, source: str, pages: dict[str, str]) -> str:
 
 
 def _outside_code(markdown: str, change: Callable[[str], str]) -> str:
-    """Apply `change` to each run of lines that is not a fenced block."""
+    """Apply `change` to the text outside of fenced code blocks."""
     parts: list[str] = []
     run: list[str] = []
     fenced = False
@@ -86,7 +86,7 @@ def loaded_from_elsewhere(text: str) -> list[str]:
     return sorted({found for pattern in _LOADED for found in pattern.findall(text)})
 
 
-def on_config(config: Any) -> Any:  # noqa: ANN401 - MkDocs' own, which the tests do without
+def on_config(config: Any) -> Any:  # noqa: ANN401 - a class of MkDocs, which the tests run without
     """Add the pages from outside docs/ to the navigation."""
     pages = outside_pages()
     sections = {next(iter(entry)): entry for entry in config.nav}
@@ -119,7 +119,7 @@ def on_files(files: Any, config: Any) -> Any:  # noqa: ANN401 - as above
 
 
 def on_page_markdown(markdown: str, page: Any, files: Any, **_: Any) -> str:  # noqa: ANN401 - as above
-    """Make the links of a page right for the site."""
+    """Change the links of a page to links between pages of the site."""
     outside = outside_pages()
     pages = {f"docs/{file.src_uri}": file.src_uri for file in files if file.src_uri not in outside.values()} | outside
     [source] = [source for source, uri in pages.items() if uri == page.file.src_uri]

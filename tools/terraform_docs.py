@@ -1,10 +1,11 @@
 """Writes the input and output tables of each module's README, in the shape of terraform-docs.
 
-    python tools/terraform_docs.py           writes them
-    python tools/terraform_docs.py --check   names the READMEs that do not match, and exits with 1
+    python tools/terraform_docs.py           writes the tables
+    python tools/terraform_docs.py --check   lists the READMEs that do not match, and exits with 1
 
-The tables stand between the markers of terraform-docs. They are made from `variables.tf` and `outputs.tf`, which
-`terraform fmt` keeps in one form: a block begins and ends at the margin, its arguments are indented by two spaces.
+The tables stand between the markers of terraform-docs. They are made from `variables.tf` and `outputs.tf`. The parser
+relies on the layout of `terraform fmt`: a block begins and ends at the margin, and its arguments are indented by two
+spaces.
 """
 
 import argparse
@@ -33,7 +34,7 @@ class Block:
 
     @property
     def description(self) -> str:
-        """The description as one line. Raises ValueError where there is none."""
+        """The description as one line. Raises `ValueError` if it is missing."""
         source = self.arguments.get("description")
         if source is None:
             raise ValueError(f"{self.name} has no description")
@@ -43,7 +44,7 @@ class Block:
 
 
 def blocks(text: str, kind: str) -> list[Block]:
-    """Return the blocks of a kind, in the order of the file."""
+    """Return the blocks of a kind (`variable` or `output`), in the order of the file."""
     return [Block(name, dict(_arguments(body))) for found, name, body in _BLOCK.findall(text) if found == kind]
 
 
@@ -62,7 +63,7 @@ def _arguments(body: str) -> Iterator[tuple[str, str]]:
 
 
 def _closing(first: str) -> str | None:
-    """Return a pattern of the line that ends a value of several lines, None for a value of one line."""
+    """Return a pattern for the last line of a value, or None if the value has only one line."""
     if heredoc := re.search(r"<<-?(\w+)$", first):
         return rf"\s*{heredoc[1]}"
     return r"  [\]\)\}]+" if first.endswith(("{", "[", "(")) else None
@@ -97,7 +98,7 @@ def _code(source: str) -> str:
     if "\n" not in source:
         return f"`{source}`"
     first, _, rest = source.partition("\n")
-    # The alignment of equals signs only costs width in a table.
+    # Remove the alignment of equals signs, to save width.
     lines = [re.sub(r" +=", " =", line) for line in (first, *textwrap.dedent(rest).splitlines())]
     return "<pre>" + "<br/>".join(_cell(line) for line in lines) + "</pre>"
 
@@ -107,11 +108,11 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def written(readme: str, section: str) -> str:
-    """Return the README with the section between its markers. Raises ValueError where they are missing."""
+    """Return the README with the section between its markers. Raises `ValueError` if a marker is missing."""
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"no place for the tables: put {BEGIN} and {END} where they belong")
+        raise ValueError(f"the README lacks the markers: add {BEGIN} and {END} where the tables belong")
     return f"{before}{BEGIN}\n\n{section}\n\n{END}{after}"
 
 

@@ -1,4 +1,4 @@
-"""LLM analyses that take minutes, on AWS: what an analysis imports."""
+"""Runs LLM analyses that take minutes, durably, on AWS. These are the names that an analysis imports."""
 
 from analysis_jobs.authoring.analysis import Analysis, stage
 from analysis_jobs.authoring.job import Job

@@ -1,4 +1,4 @@
-"""Pictures: photos and scans that were uploaded, and drawn pages that are given away."""
+"""Reads uploaded pictures: photographs and scans."""
 
 import io
 from collections.abc import Iterator
@@ -13,23 +13,23 @@ _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 
 
 def look(content: bytes, limits: Limits) -> int:
-    """Return how many pages a picture has: more than one can only be in a TIFF."""
+    """Return the number of pages. Only a TIFF can have more than one."""
     return sum(1 for _ in _frames(content, limits))
 
 
 def read(content: bytes, task: Task, emit: Emit) -> None:
-    """Give what is written in each picture of the file."""
+    """Emit the text in each picture of the file, by OCR."""
     for number, frame in enumerate(_frames(content, task.limits), 1):
         if not task.wants(number):
             continue
         if task.ocr == "none":
             emit(page=number, text="", source="text")
         else:
-            recognition.give(partial(_grey, frame), number, task, emit)
+            recognition.read_picture(partial(_grey, frame), number, task, emit)
 
 
 def draw(content: bytes, task: Task, emit: Emit) -> None:
-    """Give each picture of the file upright, as PNG or JPEG."""
+    """Emit each picture of the file, upright, as PNG or JPEG."""
     for number, frame in enumerate(_frames(content, task.limits), 1):
         if task.wants(number):
             emit(working=number)
@@ -38,10 +38,10 @@ def draw(content: bytes, task: Task, emit: Emit) -> None:
 
 
 def _frames(content: bytes, limits: Limits) -> Iterator[Any]:
-    """Yield the pictures, each before a pixel of it is unpacked and after its size was looked at."""
+    """Yield the pictures. The size of each is checked before its pixels are decoded."""
     with extra("ocr"):
-        from PIL import Image  # noqa: PLC0415 - only for a picture
-    Image.MAX_IMAGE_PIXELS = None  # the limit is ours
+        from PIL import Image  # noqa: PLC0415 - needed only for pictures
+    Image.MAX_IMAGE_PIXELS = None  # `limits.pixels` replaces Pillow's limit
     with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
         number = 0
         while True:
@@ -49,7 +49,7 @@ def _frames(content: bytes, limits: Limits) -> Iterator[Any]:
             require_pages(number, limits)
             width, height = picture.size
             if width * height > limits.pixels:
-                message = f"has {width} x {height} pixels; at most {limits.pixels} are read"
+                message = f"has {width} x {height} pixels; at most {limits.pixels} are allowed"
                 raise UnreadableError("document_too_many_pixels", message)
             yield picture
             if picture.format != "TIFF":
@@ -61,27 +61,27 @@ def _frames(content: bytes, limits: Limits) -> Iterator[Any]:
 
 
 def _upright(picture: Any) -> Any:
-    """Turn a photo as its camera was held."""
+    """Rotate a photograph upright, as its EXIF orientation says."""
     with extra("ocr"):
-        from PIL import ImageOps  # noqa: PLC0415 - only for a picture
+        from PIL import ImageOps  # noqa: PLC0415 - needed only for pictures
 
     return ImageOps.exif_transpose(picture)
 
 
 def _grey(picture: Any) -> Raster:
-    """Return a picture as OCR wants it: grey, upright, what is transparent white."""
+    """Return the picture for OCR: grey, upright, with transparent pixels white."""
     with extra("ocr"):
-        from PIL import Image  # noqa: PLC0415 - only for a picture
+        from PIL import Image  # noqa: PLC0415 - needed only for pictures
 
     if picture.format == "JPEG":
-        picture.draft("L", None)  # grey from the start: a third of the memory
+        picture.draft("L", None)  # decode to grey directly: this needs a third of the memory
     if picture.has_transparency_data:
         coloured = picture.convert("RGBA")
         paper = Image.new("RGBA", coloured.size, "white")
         paper.alpha_composite(coloured)
         grey = _upright(paper).convert("L")
     elif picture.mode in {"I", "I;16", "I;16B", "F"}:
-        # 16 bits a pixel: Pillow would cut them off at 255, and not scale them.
+        # Scale 16-bit pixels: Pillow's conversion would clip them at 255.
         grey = _upright(picture).convert("I").point(lambda value: value / 257).convert("L")
     else:
         grey = _upright(picture).convert("L")

@@ -86,7 +86,7 @@ def test_a_name_of_a_path_stays_in_the_folder(api: ApiServer, bucket: ApiServer,
 def test_a_file_that_is_not_there_and_a_job_without_any_are_told(api: ApiServer, run: Run, tmp_path: Path) -> None:
     job_id = _job(api)
     status, _, err = run("download", job_id, "--to", tmp_path)
-    assert (status, err) == (1, f"Job {job_id} has no files\n")
+    assert (status, err) == (1, f"Job {job_id} has no files.\n")
     status, _, err = run("download", job_id, "nope.txt", "--to", tmp_path)
     assert (status, "answered 404" in err) == (1, True)
 

@@ -146,7 +146,7 @@ def test_a_token_that_is_not_taken_any_longer_ends_it_at_once(api: ApiServer, cl
     ids = [api.add() for _ in range(3)]
     api.trouble("POST", f"/jobs/{ids[1]}/retry", status)
     redrive = a_redrive(client)
-    with pytest.raises(StoppedError, match="go on with the same --state"):
+    with pytest.raises(StoppedError, match="continue with the same --state"):
         redrive.run()
     assert set(api.retried) == {ids[2]}
     assert redrive.count(Outcome.RUN_AGAIN) == 1

@@ -35,7 +35,8 @@ def files_of(page: str) -> dict[str, str]:
 
 
 def executed(page: str) -> dict[str, Any]:
-    """Run the only Python block of a page, and return its names."""
+    """Run the Python blocks of a page one after the other, and return their names."""
     namespace: dict[str, Any] = {"__name__": "shown"}
-    exec(compile(block(page, "python"), page, "exec"), namespace)  # noqa: S102 - it is our own page
+    for shown in blocks(page, "python"):
+        exec(compile(shown, page, "exec"), namespace)  # noqa: S102 - it is our own page
     return namespace

@@ -44,8 +44,12 @@ def run(
     given: Mapping[str, Any] | None = None,
     *,
     document: tuple[str, bytes] | None = None,
+    deliveries: int = 1,
 ) -> Ran:
-    """Run one job on the input `given`; a `document` (name, content) is uploaded before, as its field `document`."""
+    """Run one job on the input `given`; a `document` (name, content) is uploaded before, as its field `document`.
+
+    Its message is delivered `deliveries` times, one after the other.
+    """
     clock, store, artifacts = SystemClock(), MemoryJobStore(), MemoryArtifactStore()
     now = clock.now()
     input_ = dict(given or {})
@@ -63,7 +67,9 @@ def run(
     )
     store.create(job, None)
     services = Services(artifacts, MemoryPromptStore(), model, some_settings(model_id=MODEL_ID))
-    Worker(store, MemoryQueue(), Analyses([analysis]), services, clock).handle(Message(job.key, QUEUE_ARN, "receipt"))
+    worker = Worker(store, MemoryQueue(), Analyses([analysis]), services, clock)
+    for _ in range(deliveries):
+        worker.handle(Message(job.key, QUEUE_ARN, "receipt"))
     return Ran(store.jobs[job.key])
 
 

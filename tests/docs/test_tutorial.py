@@ -35,7 +35,7 @@ def clone(terraform: Terraform) -> Path:
             assert not file.exists()
             file.write_text(content, encoding="utf-8")
     for name in ("variables", "outputs", "versions"):
-        shutil.copy(terraform.root / f"examples/rfp-analysis/{name}.tf", terraform.root / EXAMPLE)
+        shutil.copy(terraform.root / f"examples/minimal/{name}.tf", terraform.root / EXAMPLE)
     return terraform.root
 
 

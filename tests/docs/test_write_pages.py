@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from analysis_jobs import TierRequest
+from analysis_jobs import Retry, TierRequest
 from analysis_jobs.jobs.admission import AdmissionState, Outcome, decide
 from tests.docs.pages import PAGES, blocks, executed
 from tests.docs.running import analysis_of, answers, run
@@ -37,6 +37,17 @@ def test_the_first_analysis_of_the_section_summarises_a_letter() -> None:
     ran = run(analysis, model, document=("letter.txt", LETTER))
     assert ran.result == {"sender": "the rowing club", "wishes": ["the key of the archive"]}
     assert LETTER.decode() in model.questions[0].prompt
+
+
+def test_a_second_attempt_asks_only_what_was_not_saved() -> None:
+    shown = executed("docs/write/index.md")
+    busy = Retry("model_error", "try again", after=timedelta())
+    model = ScriptedModel(says("They own the key."), busy, says("All of them."), says("Dear club"))
+    analysis = analysis_of(shown["answer"], shown["Letter"], Anything)
+    ran = run(analysis, model, document=("letter.txt", LETTER), deliveries=2)
+    assert ran.result == {"answer": "Dear club"}
+    assert [question.prompt.split()[0] for question in model.questions] == ["List", "Which", "Which", "Answer"]
+    assert ran.job.attempt == 2
 
 
 def test_two_models_answer_one_stage() -> None:

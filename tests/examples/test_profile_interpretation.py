@@ -21,7 +21,7 @@ from analysis_jobs.jobs.admission import Outcome
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
-from analysis_jobs.submission.admission_service import Answer
+from analysis_jobs.submission.admission_service import SubmissionResult
 from analysis_jobs.submission.service import Submission, SubmissionService
 from cloud.client import ApiError
 from cloud.deployed import Deployed
@@ -168,10 +168,10 @@ def test_a_hundred_backends_at_the_same_instant_make_one_job(stack: Deployed, us
     submissions, together = backend(stack), Barrier(HUNDRED)
     given = {"user_id": user, "context": "support", "messages": chat(12)}
 
-    def ask(_number: int) -> Answer:
+    def ask(_number: int) -> SubmissionResult:
         submission = Submission(analysis=EXAMPLE, input=given, trigger="manual")
         together.wait()
-        return submissions.answer("acme", submission)
+        return submissions.submit_with_outcome("acme", submission)
 
     answers = a_hundred(HUNDRED, ask)
     [job_id] = jobs_of(stack, user)

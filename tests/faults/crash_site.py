@@ -29,7 +29,7 @@ from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
-from analysis_jobs.submission.control import Control
+from analysis_jobs.submission.control import JobControl
 from analysis_jobs.submission.service import Submission, SubmissionService
 from analysis_jobs.sweeper.sweeper import Sweeper
 from analysis_jobs.worker import heartbeat
@@ -299,7 +299,7 @@ class Run:
             submission = Submission(analysis=self.scenario.analysis, input=given, subject="books/42" if key else None)
             parts = (self._store, self._lane, self._artifacts, self._analyses, self.settings, self.clock)
             return lambda: SubmissionService(*parts).submit("acme", submission, key)
-        control = Control(self._store, self._lane, self._analyses, self.settings, self.clock)
+        control = JobControl(self._store, self._lane, self._analyses, self.settings, self.clock)
         key_of_job = self._find()
         assert key_of_job is not None
         return lambda: getattr(control, act)(key_of_job)

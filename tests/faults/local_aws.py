@@ -33,7 +33,7 @@ from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.items import from_item
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
-from analysis_jobs.submission.control import Control
+from analysis_jobs.submission.control import JobControl
 from analysis_jobs.submission.service import Submission, SubmissionService
 from cloud import ministack
 from cloud.certificates import certificates
@@ -168,10 +168,10 @@ class LocalAws:
         return SqsJobQueue(self.client("sqs"), self.settings.queue_urls)
 
     @cached_property
-    def control(self) -> Control:
+    def control(self) -> JobControl:
         """What cancels and retries, in calm weather."""
         analyses = load_analyses(self.settings.analyses)
-        return Control(self.store, self._queue, analyses, self.settings, SystemClock())
+        return JobControl(self.store, self._queue, analyses, self.settings, SystemClock())
 
     @cached_property
     def _rough_submissions(self) -> SubmissionService:

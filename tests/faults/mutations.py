@@ -70,8 +70,8 @@ def _stays_where_it_stands(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _the_worst_first() -> AbstractContextManager[object]:
-    best = claims.Claims._best  # noqa: SLF001 - nothing else has the order
-    return patch.object(claims.Claims, "_best", lambda self, tier_pointer: [*best(self, tier_pointer)][::-1])
+    best = claims.Claims._best_waiting  # noqa: SLF001 - nothing else has the order
+    return patch.object(claims.Claims, "_best_waiting", lambda self, tier_pointer: [*best(self, tier_pointer)][::-1])
 
 
 def _keeps_its_attempts(values: dict[str, Any]) -> dict[str, Any]:
@@ -167,8 +167,8 @@ def _admits_what_was_overtaken() -> AbstractContextManager[object]:
     given = MemoryJobStore.admit
 
     def admit(store: Any, job: Any, idempotency: Any, admission_write: Any) -> Any:
-        seen = store.admission_state(admission_write.admission_key, None, job.created_at)[0]
-        return given(store, job, idempotency, replace(admission_write, seen=seen))
+        seen = store.read_admission_state(admission_write.admission_key, None, job.created_at)[0]
+        return given(store, job, idempotency, replace(admission_write, expected=seen))
 
     return patch.object(MemoryJobStore, "admit", admit)
 

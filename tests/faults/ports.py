@@ -10,7 +10,15 @@ from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import Defer, Fail, Retry
 from analysis_jobs.base.usage import Usage
 from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite
-from analysis_jobs.jobs.ports import Applied, ConditionFailed, Created, Existing, JobStore, Superseded, WriteConflict
+from analysis_jobs.jobs.ports import (
+    Applied,
+    ConditionFailed,
+    Created,
+    JobStore,
+    StoredOutcome,
+    Superseded,
+    WriteConflict,
+)
 from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobKey, JobRecord
 from analysis_jobs.jobs.tiers import TierPointer
 from analysis_jobs.jobs.transitions import Transition
@@ -77,10 +85,10 @@ class SeenStore:
 
     def create(
         self, job: JobRecord, idempotency: IdempotencyKey | None, pointer_until: datetime | None = None
-    ) -> Created | Existing:
+    ) -> Created | StoredOutcome:
         """See `JobStore.create`."""
 
-        def request() -> Created | Existing:
+        def request() -> Created | StoredOutcome:
             return self._created(job.key, self.inner.create(job, idempotency, pointer_until))
 
         return self.network.carry("create", request)
@@ -95,15 +103,17 @@ class SeenStore:
 
         return self.network.carry("create", request)
 
-    def admission_state(
+    def read_admission_state(
         self, admission_key: AdmissionKey, idempotency: IdempotencyKey | None, now: datetime
-    ) -> tuple[AdmissionState, Existing | None]:
-        """See `JobStore.standing`."""
-        return self.network.carry("read", lambda: self.inner.admission_state(admission_key, idempotency, now))
+    ) -> tuple[AdmissionState, StoredOutcome | None]:
+        """See `JobStore.read_admission_state`."""
+        return self.network.carry("read", lambda: self.inner.read_admission_state(admission_key, idempotency, now))
 
-    def remember(self, tenant: str, idempotency: IdempotencyKey, answered: Existing, now: datetime) -> Existing | None:
-        """See `JobStore.remember`."""
-        return self.network.carry("create", lambda: self.inner.remember(tenant, idempotency, answered, now))
+    def record_outcome(
+        self, tenant: str, idempotency: IdempotencyKey, answered: StoredOutcome, now: datetime
+    ) -> StoredOutcome | None:
+        """See `JobStore.record_outcome`."""
+        return self.network.carry("create", lambda: self.inner.record_outcome(tenant, idempotency, answered, now))
 
     def retry(
         self, job: JobRecord, changes: Changes, *, now: datetime, pointer_until: datetime, newest_only: bool
@@ -194,11 +204,11 @@ class TurnQueue:
     sent: list[SentMessage] = field(default_factory=list)
 
     def can_delay(self, priority: str, delay: timedelta) -> bool:  # noqa: ARG002 - the port's signature
-        """See `JobQueue.holds_back`."""
+        """See `JobQueue.can_delay`."""
         return delay <= timedelta(minutes=15)
 
     def is_fifo(self, priority: str) -> bool:  # noqa: ARG002 - the port's signature
-        """See `JobQueue.in_order`."""
+        """See `JobQueue.is_fifo`."""
         return False
 
     def send(

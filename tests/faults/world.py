@@ -17,7 +17,7 @@ from analysis_jobs.jobs.record import JobKey
 from analysis_jobs.jobs.request_errors import StateConflictError
 from analysis_jobs.jobs.tiers import TierRequest, Tiers
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.submission.control import Control
+from analysis_jobs.submission.control import JobControl
 from analysis_jobs.submission.service import Submission, SubmissionService
 from analysis_jobs.sweeper.sweeper import Sweeper
 from analysis_jobs.worker import heartbeat
@@ -143,19 +143,19 @@ class World:
         subject = "books/1" if key or analysis == ALONE else None
         submission = Submission(analysis=analysis, input=given, subject=subject)
         submissions = SubmissionService(self.store, self.queue, self.artifacts, self.analyses, SETTINGS, self.clock)
-        return self._come("api", lambda: submissions.answer("acme", submission, key))
+        return self._come("api", lambda: submissions.submit_with_outcome("acme", submission, key))
 
     def cancel(self, key: JobKey) -> Process:
         """Let a caller cancel a job."""
-        return self._come("api", lambda: self._control(Control.cancel, key))
+        return self._come("api", lambda: self._control(JobControl.cancel, key))
 
     def retry(self, key: JobKey) -> Process:
         """Let a caller retry a job."""
-        return self._come("api", lambda: self._control(Control.retry, key))
+        return self._come("api", lambda: self._control(JobControl.retry, key))
 
-    def _control(self, what: Callable[[Control, JobKey], object], key: JobKey) -> None:
+    def _control(self, what: Callable[[JobControl, JobKey], object], key: JobKey) -> None:
         with suppress(StateConflictError):  # any other error is a fault
-            what(Control(self.store, self.queue, self.analyses, SETTINGS, self.clock), key)
+            what(JobControl(self.store, self.queue, self.analyses, SETTINGS, self.clock), key)
 
     def _work(self, message: SentMessage, receipt: str, stop_after: timedelta | None) -> Process:
         stop_at = self.clock.now() + stop_after if stop_after else None

@@ -16,7 +16,7 @@ from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.base.secrets import Secrets
 from analysis_jobs.postgres import database as postgres
-from analysis_jobs.postgres.connections import Connections, Source
+from analysis_jobs.postgres.connections import Connections, LoginSource
 from analysis_jobs.postgres.database import Database
 from cloud.postgres import Login, PostgreSQL
 from tests.handlers.builders import a_context, a_job
@@ -78,7 +78,7 @@ class Worker:
     def database(self, attempt: Attempt | None = None, **options: Any) -> Database:
         """Return the database as an attempt sees it."""
         attempt = attempt or Attempt()
-        source = Source(SECRET, lambda: self.secrets.json(SECRET), lambda: self.secrets.forget(SECRET))
+        source = LoginSource(SECRET, lambda: self.secrets.json(SECRET), lambda: self.secrets.forget(SECRET))
         return Database(source, attempt, connections=self.connections, **options)
 
     def pid(self) -> int:
@@ -87,7 +87,7 @@ class Worker:
 
     def kept(self) -> int:
         """Return how many connections are kept."""
-        return len(self.connections._kept)  # noqa: SLF001 - what an execution environment keeps
+        return len(self.connections._idle)  # noqa: SLF001 - what an execution environment keeps
 
 
 def a_database(server: PostgreSQL, *scripts: str) -> Login:

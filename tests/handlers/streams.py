@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from analysis_jobs.base.clock import ManualClock
-from analysis_jobs.events.publisher import JobEvent, Publisher, event_of
+from analysis_jobs.events.publisher import JobEvent, Publisher, event_from
 from analysis_jobs.jobs.record import HistoryEntry, JobRecord
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.stores.items import job_item_key, to_item
@@ -45,7 +45,7 @@ def stream_record(number: int, before: JobRecord | None, after: JobRecord | None
 def event_in(record: Mapping[str, Any]) -> JobEvent | None:
     """Return the event that a stream record makes."""
     change = read_change(record)
-    return event_of(change, "tests") if change else None
+    return event_from(change, "tests") if change else None
 
 
 def moved(job: JobRecord, transition: str, status: Status, **fields: Any) -> JobRecord:
@@ -104,7 +104,7 @@ class Aside:
     broken: bool = False
 
     def put(self, note: str) -> None:
-        """See `SetAside.put`."""
+        """See `DeadLetterSink.put`."""
         if self.broken:
             raise OSError("no route")
         self.notes.append(json.loads(note))
@@ -115,7 +115,7 @@ def a_publisher(bus: Recorded, notices: Recorded | None = None, aside: Aside | N
         read_change,
         bus=bus,
         notices=notices,
-        set_aside=aside or Aside(),
+        dead_letters=aside or Aside(),
         service="tests",
         clock=ManualClock(),
     )

@@ -176,12 +176,15 @@ COUNTING = Trigger(new_items=NewItems(at_least=1, count=lambda _request, _since:
         (lambda: Rate(1, per=timedelta()), "rate: per is 0:00:00"),
         (lambda: NewItems(at_least=0, count=lambda *_: 0), "at_least is 0"),
         (lambda: Admission(fresh_for=timedelta()), "fresh_for is 0:00:00"),
-        (lambda: Admission(fresh_for=HOUR, one_active=False), "it needs one_active"),
-        (lambda: Admission(one_active=False), "it has no rule"),
-        (lambda: declare(triggers={"view": Trigger()}), "triggers are rules of an admission"),
+        (lambda: Admission(fresh_for=HOUR, one_active=False), "fresh_for needs one_active"),
+        (lambda: Admission(one_active=False), "the policy has no rule"),
+        (lambda: declare(triggers={"view": Trigger()}), "triggers need an admission policy"),
         (lambda: declare(admission=Admission(at_most=Rate(1, HOUR, of="users/{name}"))), "has no field name"),
-        (lambda: declare(admission=Admission(at_most=Rate(1, HOUR, of="users/{user_id"))), "rate .* is no template"),
-        (lambda: declare(subject="users/{user_id.x}", submit_route="POST /x"), "give names in braces"),
+        (
+            lambda: declare(admission=Admission(at_most=Rate(1, HOUR, of="users/{user_id"))),
+            "rate .* is not a valid template",
+        ),
+        (lambda: declare(subject="users/{user_id.x}", submit_route="POST /x"), "give plain field names in braces"),
         (lambda: declare(admission=Admission(), submit_route="POST /x/{client}"), "needs a subject"),
         (
             lambda: declare(request=Triggered, admission=Admission(), triggers={"view": Trigger()}),
@@ -191,7 +194,7 @@ COUNTING = Trigger(new_items=NewItems(at_least=1, count=lambda _request, _since:
             lambda: declare(
                 admission=Admission(one_active=False, at_most=Rate(1, HOUR)), triggers={"messages": COUNTING}
             ),
-            "new_items looks at",
+            "new_items of a trigger",
         ),
     ],
 )
@@ -204,5 +207,5 @@ def test_a_subject_of_the_input_needs_no_parameter_in_the_route() -> None:
     analysis = declare(
         subject="users/{user_id}/{context}", submit_route="POST /analyze", status_route="GET /{user_id}/{context}"
     )
-    assert analysis.subject_of_input
-    assert not declare(subject="books/{id}", submit_route="POST /books/{id}").subject_of_input
+    assert analysis.subject_from_input
+    assert not declare(subject="books/{id}", submit_route="POST /books/{id}").subject_from_input

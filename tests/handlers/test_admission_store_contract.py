@@ -17,7 +17,15 @@ from analysis_jobs.jobs.admission import (
     Rate,
     admission_write,
 )
-from analysis_jobs.jobs.ports import Applied, ConditionFailed, Created, Existing, JobStore, Superseded, WriteConflict
+from analysis_jobs.jobs.ports import (
+    Applied,
+    ConditionFailed,
+    Created,
+    JobStore,
+    StoredOutcome,
+    Superseded,
+    WriteConflict,
+)
 from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobRecord, pointer_until
 from analysis_jobs.jobs.transitions import CANCEL, Status
 from analysis_jobs.stores.dynamo import DynamoJobStore
@@ -39,7 +47,7 @@ def key(body: str = "b1") -> IdempotencyKey:
 
 
 def known(store: JobStore, admission_key: AdmissionKey = GATE) -> AdmissionState:
-    return store.admission_state(admission_key, None, START)[0]
+    return store.read_admission_state(admission_key, None, START)[0]
 
 
 def through(
@@ -66,7 +74,7 @@ def run_again(store: JobStore, job: JobRecord, *, newest_only: bool = True) -> A
 
 
 def test_nothing_stands_at_first(store: JobStore) -> None:
-    assert store.admission_state(GATE, key(), START) == (AdmissionState(), None)
+    assert store.read_admission_state(GATE, key(), START) == (AdmissionState(), None)
 
 
 def test_what_was_written_stands(store: JobStore) -> None:
@@ -83,10 +91,10 @@ def test_the_last_analysis_is_remembered_behind_a_newer_job(store: JobStore) -> 
     done = a_submission(status=Status.COMPLETED, created_at=START - HOUR, finished_at=START - MINUTE)
     store.admit(done, None, through(store, done))
     analysed = LastAnalysis(done.job_id, START - HOUR, START - MINUTE)
-    assert known(store).analysed == analysed
+    assert known(store).last_analysis == analysed
     newer = cancelled(store, admitted(store))
     assert known(store).latest == newer
-    assert known(store).analysed == analysed
+    assert known(store).last_analysis == analysed
 
 
 @pytest.mark.parametrize("subject", ["books/1", "books/2"])
@@ -129,17 +137,17 @@ def test_a_key_that_was_used_is_seen_and_lets_nobody_in(store: JobStore) -> None
     first, second = a_submission(), a_submission(subject="books/2")
     admission_key = replace(GATE, subject="books/2")
     store.admit(first, key(), through(store, first))
-    assert store.admission_state(admission_key, key("b2"), START)[1] == Existing(first.job_id, "b1")
+    assert store.read_admission_state(admission_key, key("b2"), START)[1] == StoredOutcome(first.job_id, "b1")
     assert store.admit(second, key("b2"), through(store, second, admission_key=admission_key)) == WriteConflict()
-    assert store.admission_state(admission_key, key(), START + 24 * HOUR)[1] is None
+    assert store.read_admission_state(admission_key, key(), START + 24 * HOUR)[1] is None
 
 
 @pytest.mark.parametrize("job_id", ["01abc", None])
 def test_what_a_key_was_answered_is_kept(store: JobStore, job_id: str | None) -> None:
-    answered = Existing(job_id, "b1", Outcome.SKIPPED, '{"code": "fresh"}')
-    assert store.remember("acme", key(), answered, START) is None
-    assert store.remember("acme", key(), Existing("other", "b1"), START + SECOND) == answered
-    assert store.admission_state(GATE, key(), START)[1] == answered
+    answered = StoredOutcome(job_id, "b1", Outcome.SKIPPED, '{"code": "fresh"}')
+    assert store.record_outcome("acme", key(), answered, START) is None
+    assert store.record_outcome("acme", key(), StoredOutcome("other", "b1"), START + SECOND) == answered
+    assert store.read_admission_state(GATE, key(), START)[1] == answered
     assert store.create(a_job(), key()) == answered
 
 

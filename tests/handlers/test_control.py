@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Analysis, Job
-from analysis_jobs.api.problems import Problem, problem_of
+from analysis_jobs.api.problems import Problem, problem_from
 from analysis_jobs.authoring.analysis import Analyses
 from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.jobs.dispatch import SEND_GRACE
@@ -29,7 +29,7 @@ from analysis_jobs.jobs.transitions import (
     Transition,
 )
 from analysis_jobs.stores.memory import MemoryQueue
-from analysis_jobs.submission.control import Control
+from analysis_jobs.submission.control import JobControl
 from analysis_jobs.sweeper.sweeper import Sweeper
 from tests.handlers.builders import (
     MINUTE,
@@ -91,8 +91,8 @@ class Desk:
     queue: MemoryQueue = field(default_factory=MemoryQueue)
 
     @property
-    def control(self) -> Control:
-        return Control(self.store, self.queue, ANALYSES, some_settings(), self.clock)
+    def control(self) -> JobControl:
+        return JobControl(self.store, self.queue, ANALYSES, some_settings(), self.clock)
 
     @property
     def sweeper(self) -> Sweeper:
@@ -123,7 +123,7 @@ def desk(store: JobStore, clock: ManualClock) -> Desk:
 def refused(act: Callable[[], object]) -> Problem:
     with pytest.raises(RequestError) as refusal:
         act()
-    return problem_of(refusal.value)
+    return problem_from(refusal.value)
 
 
 # Cancelling
@@ -315,7 +315,7 @@ class WriteConflict:
         return getattr(self._store, name)
 
 
-def overtaken(desk: Desk, *happening: Callable[[], object]) -> Control:
+def overtaken(desk: Desk, *happening: Callable[[], object]) -> JobControl:
     return replace(desk.control, store=WriteConflict(desk.store, *happening))
 
 

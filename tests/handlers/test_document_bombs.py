@@ -75,7 +75,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str, str]] = {
         "document_too_complex",
     ),
     "a part of many megabytes": (
-        lambda: repacked(word("x"), {"word/media/image1.bin": bytes(archives.MOST_UNPACKED_BYTES + 1)}),
+        lambda: repacked(word("x"), {"word/media/image1.bin": bytes(archives.MAX_UNPACKED_BYTES + 1)}),
         "a.docx",
         "document_too_complex",
     ),

@@ -293,7 +293,7 @@ def test_the_function_names_the_record_to_go_on_at(publisher: Recorded) -> None:
 
 def test_a_run_without_any_progress_is_an_error_of_the_function(publisher: Recorded) -> None:
     publisher.broken = True
-    with pytest.raises(RuntimeError, match="no event of 4 changes"):
+    with pytest.raises(RuntimeError, match="none of 4 stream records"):
         events.handler({"Records": life()}, None)
 
 

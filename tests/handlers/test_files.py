@@ -175,7 +175,7 @@ def test_a_name_that_could_lead_elsewhere_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("content_type", ["", "text", "text/plain\r\nSet-Cookie: x=1", "text/" + "x" * 81])
 def test_a_content_type_that_is_none_is_a_fault_of_the_code(content_type: str) -> None:
-    with pytest.raises(ConfigurationError, match="is no content type"):
+    with pytest.raises(ConfigurationError, match="is not a content type"):
         Files(CLAIMED, MemoryArtifactStore()).save("a.txt", b"x", content_type)
 
 

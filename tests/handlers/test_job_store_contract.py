@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analysis_jobs.base.usage import Usage
-from analysis_jobs.jobs.ports import Applied, ConditionFailed, Created, Existing, JobStore
+from analysis_jobs.jobs.ports import Applied, ConditionFailed, Created, JobStore, StoredOutcome
 from analysis_jobs.jobs.record import (
     MAX_HISTORY,
     Changes,
@@ -186,7 +186,7 @@ def test_a_transition_cannot_change_what_the_table_of_transitions_rules() -> Non
 def test_the_same_idempotency_key_leads_to_the_first_job(store: JobStore) -> None:
     first, second = a_job(), a_job()
     assert store.create(first, the_key()) == Created(first)
-    assert store.create(second, the_key(body="b2")) == Existing(first.job_id, "b1")
+    assert store.create(second, the_key(body="b2")) == StoredOutcome(first.job_id, "b1")
     assert store.get(second.key) is None
 
 
@@ -220,9 +220,11 @@ def test_an_idempotency_key_that_has_expired_is_free(store: JobStore) -> None:
     at_its_end = a_job(created_at=START + timedelta(hours=1))
     before = a_job(created_at=START + timedelta(hours=1) - SECOND)
     store.create(first, the_key(life=timedelta(hours=1)))
-    assert store.create(before, the_key(life=timedelta(hours=3))) == Existing(first.job_id, "b1")
+    assert store.create(before, the_key(life=timedelta(hours=3))) == StoredOutcome(first.job_id, "b1")
     assert store.create(at_its_end, the_key(life=timedelta(hours=3))) == Created(at_its_end)
-    assert store.create(a_job(created_at=START + timedelta(hours=2)), the_key()) == Existing(at_its_end.job_id, "b1")
+    assert store.create(a_job(created_at=START + timedelta(hours=2)), the_key()) == StoredOutcome(
+        at_its_end.job_id, "b1"
+    )
 
 
 def test_the_latest_of_a_subject_is_the_one_accepted_last(store: JobStore) -> None:

@@ -96,7 +96,7 @@ def test_an_error_of_textract_is_decided_as_it_deserves(error: str, action: Acti
 
 
 def test_a_picture_that_textract_does_not_take_is_not_sent() -> None:
-    with pytest.raises(JobError, match="ocr_refused: a page has 10000001 bytes"):
+    with pytest.raises(JobError, match="ocr_refused: the picture of a page has 10000001 bytes"):
         textract().recognise(b"x" * 10_000_001)
 
 

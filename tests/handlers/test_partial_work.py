@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from analysis_jobs import Fail, Job, Retry
-from analysis_jobs.authoring.fan_out import run_all
+from analysis_jobs.authoring.fan_out import map_items
 from analysis_jobs.authoring.report import AttemptReport
 from analysis_jobs.base.errors import OutOfTime
 from analysis_jobs.jobs.transitions import Status
@@ -235,7 +235,7 @@ def test_after_an_error_in_one_thread_nothing_more_is_begun() -> None:
         threading.Event().wait(0.05)  # all of them together take seconds
 
     with pytest.raises(ValueError, match="no"):
-        run_all(work, ["x"] * 100, at_once=2)
+        map_items(work, ["x"] * 100, at_once=2)
     assert len(begun) < 100
 
 
@@ -248,4 +248,4 @@ def test_of_the_errors_of_all_threads_an_order_to_stop_is_raised(stopped: int) -
         raise OutOfTime if number == stopped else ValueError
 
     with pytest.raises(OutOfTime):
-        run_all(work, ["x"] * 3, at_once=3)
+        map_items(work, ["x"] * 3, at_once=3)

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from analysis_jobs import Admission, Analysis, NewItems, Rate, Trigger
-from analysis_jobs.api.problems import Problem, problem_of
+from analysis_jobs.api.problems import Problem, problem_from
 from analysis_jobs.authoring.analysis import Analyses
 from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.base.errors import ConfigurationError
@@ -27,8 +27,8 @@ from analysis_jobs.jobs.request_errors import (
 )
 from analysis_jobs.jobs.transitions import CANCEL, CLAIM, COMPLETE, FAIL, Status, Transition
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.submission.admission_service import Answer
-from analysis_jobs.submission.control import Control
+from analysis_jobs.submission.admission_service import SubmissionResult
+from analysis_jobs.submission.control import JobControl
 from analysis_jobs.submission.service import Submission, SubmissionService
 from tests.handlers.builders import MINUTE, SECOND, Value, some_settings
 
@@ -79,17 +79,17 @@ def ask(
     key: str | None = None,
     tenant: str = "acme",
     **given: Any,
-) -> Answer:
+) -> SubmissionResult:
     submission = {"analysis": "profile", "input": {"user_id": "ada", **given}, "trigger": trigger}
-    return submissions.answer(tenant, Submission.model_validate(submission), key)
+    return submissions.submit_with_outcome(tenant, Submission.model_validate(submission), key)
 
 
 def refusal(submissions: SubmissionService, **fields: Any) -> Problem:
     submission = {"analysis": "profile", "input": {"user_id": "ada"}, "trigger": "manual"} | fields
     with pytest.raises(RequestError) as refused:
-        submissions.answer("acme", Submission.model_validate(submission))
+        submissions.submit_with_outcome("acme", Submission.model_validate(submission))
     assert sent(submissions) == []
-    return problem_of(refused.value)
+    return problem_from(refused.value)
 
 
 def sent(submissions: SubmissionService) -> list[str]:
@@ -97,7 +97,7 @@ def sent(submissions: SubmissionService) -> list[str]:
     return [priority for priority, *_ in submissions.queue.sent]
 
 
-def the_job(answer: Answer) -> JobRecord:
+def the_job(answer: SubmissionResult) -> JobRecord:
     assert answer.job
     return answer.job
 
@@ -109,7 +109,7 @@ def take(submissions: SubmissionService, job: JobRecord, transition: Transition,
     return outcome.job
 
 
-def end(submissions: SubmissionService, answer: Answer, how: Transition = COMPLETE) -> JobRecord:
+def end(submissions: SubmissionService, answer: SubmissionResult, how: Transition = COMPLETE) -> JobRecord:
     """Let a worker end a job."""
     take(submissions, the_job(answer), CLAIM, lease_until=submissions.clock.now() + MINUTE)
     return take(submissions, the_job(answer), how, finished_at=submissions.clock.now(), due_at=None, lease_until=None)
@@ -170,7 +170,7 @@ def test_over_the_limit_a_submission_is_told_when_to_come_back(
     clock.advance(MINUTE)
     with pytest.raises(RateLimitedError) as limited:
         ask(submissions, context="three")
-    problem = problem_of(limited.value)
+    problem = problem_from(limited.value)
     body = problem.body()
     assert (body["status"], body["outcome"], body["reason"]["code"]) == (429, "limited", "rate_limited")
     assert problem.headers == {"Retry-After": str(49 * 60)}
@@ -197,12 +197,12 @@ def test_who_only_wants_the_job_gets_it_or_a_conflict(submissions: SubmissionSer
     [
         ({"trigger": None}, "trigger", "manual, messages, quiet, view"),
         ({"trigger": "other"}, "trigger", "manual, messages, quiet, view"),
-        ({"priority": "low"}, "priority", "the trigger 'manual' sets it"),
+        ({"priority": "low"}, "priority", "the trigger 'manual' sets the priority"),
         ({"subject": "users/bob/support"}, "subject", "'users/ada/support'"),
         ({"input": {"user_id": "a/b"}}, "input.user_id", "without a slash"),
         ({"input": {"user_id": ""}}, "input.user_id", "without a slash"),
-        ({"input": {"user_id": "x" * 300}}, "subject", "longer than 230"),
-        ({"analysis": "single"}, "trigger", "leave it out"),
+        ({"input": {"user_id": "x" * 300}}, "subject", "at most 230"),
+        ({"analysis": "single"}, "trigger", "leave the field out"),
         ({"analysis": "single", "trigger": None}, "subject", "give one"),
     ],
 )
@@ -218,7 +218,7 @@ def test_a_trigger_without_a_priority_leaves_it_to_the_caller(submissions: Submi
 
 
 def test_a_trigger_whose_lane_is_not_deployed_stops_the_function(submissions: SubmissionService) -> None:
-    with pytest.raises(ConfigurationError, match="a trigger's priority is 'high', but the lanes are: low, medium"):
+    with pytest.raises(ConfigurationError, match="unknown priority 'high'; give one of: low, medium"):
         replace(submissions, settings=some_settings(queue_urls={"low": "l", "medium": "m"}))
 
 
@@ -262,11 +262,11 @@ def test_of_two_with_one_key_the_slower_gets_the_answer_of_the_faster(submission
 
         raced = False
 
-        def remember(self, tenant: str, idempotency: IdempotencyKey, answered: Any, now: Any) -> Any:
+        def record_outcome(self, tenant: str, idempotency: IdempotencyKey, answered: Any, now: Any) -> Any:
             if not self.raced:
                 self.raced = True
                 ask(replace(submissions, store=self), key="k2")
-            return super().remember(tenant, idempotency, answered, now)
+            return super().record_outcome(tenant, idempotency, answered, now)
 
     racing = replace(submissions, store=Faster())
     first = ask(racing, key="k1")
@@ -313,7 +313,7 @@ def test_who_is_overtaken_again_and_again_is_told_to_come_back(submissions: Subm
 
     with pytest.raises(TooBusyError) as busy:
         ask(replace(submissions, store=Never()))
-    problem = problem_of(busy.value)
+    problem = problem_from(busy.value)
     assert (problem.status, problem.headers["Retry-After"]) == (503, "1")
     assert (
         ask(replace(submissions, store=Lost())).outcome == Outcome.CREATED
@@ -332,12 +332,14 @@ def test_the_input_is_stored_only_for_what_is_let_in(submissions: SubmissionServ
 
 
 @pytest.fixture
-def control(submissions: SubmissionService) -> Control:
-    return Control(submissions.store, submissions.queue, submissions.analyses, submissions.settings, submissions.clock)
+def control(submissions: SubmissionService) -> JobControl:
+    return JobControl(
+        submissions.store, submissions.queue, submissions.analyses, submissions.settings, submissions.clock
+    )
 
 
 def test_an_older_job_cannot_run_beside_a_newer_one(
-    submissions: SubmissionService, control: Control, clock: ManualClock
+    submissions: SubmissionService, control: JobControl, clock: ManualClock
 ) -> None:
     older = end(submissions, ask(submissions), FAIL)
     clock.advance(SECOND)
@@ -351,7 +353,7 @@ def test_an_older_job_cannot_run_beside_a_newer_one(
     assert ask(submissions, "view").job == submissions.store.get(newer.key)
 
 
-def test_a_job_that_runs_again_is_the_active_one(submissions: SubmissionService, control: Control) -> None:
+def test_a_job_that_runs_again_is_the_active_one(submissions: SubmissionService, control: JobControl) -> None:
     job = end(submissions, ask(submissions), FAIL)
     assert control.retry(job.key).status == Status.QUEUED
     assert ask(submissions).outcome == Outcome.EXISTING

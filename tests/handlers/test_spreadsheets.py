@@ -195,7 +195,7 @@ def test_no_rows_are_a_header_where_the_model_is_said_and_an_empty_sheet_where_n
 
 
 def test_rows_of_another_model_are_a_fault_of_the_code() -> None:
-    with pytest.raises(ConfigurationError, match="rows of Device hold some of Text"):
+    with pytest.raises(ConfigurationError, match="rows of Device contain Text"):
         excel_file([*DEVICES, Text(text=1)])
 
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from analysis_jobs import Analysis
-from analysis_jobs.api.problems import Problem, problem_of
+from analysis_jobs.api.problems import Problem, problem_from
 from analysis_jobs.authoring.analysis import Analyses
 from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.base.ids import first_id_at
@@ -70,7 +70,7 @@ def refusal(submissions: SubmissionService, submission: Submission, key: str | N
     with pytest.raises(RequestError) as refused:
         submissions.submit("acme", submission, key)
     assert sent(submissions) == before
-    return problem_of(refused.value)
+    return problem_from(refused.value)
 
 
 # What is accepted
@@ -165,7 +165,7 @@ def test_the_same_key_with_another_body_is_refused(submissions: SubmissionServic
     submissions.submit("acme", order(), "key")
     problem = refusal(submissions, order(**other), "key")
     assert (problem.status, [error.field for error in problem.errors]) == (422, ["Idempotency-Key"])
-    assert "send a new key with a new request" in problem.detail
+    assert "send a new key with each new request" in problem.detail
 
 
 @pytest.mark.parametrize(("tenant", "key"), [("acme", "other"), ("acme", None), ("globex", "key"), ("acm", "e\nkey")])
@@ -192,7 +192,7 @@ def test_a_key_whose_job_is_no_longer_kept_says_so(submissions: SubmissionServic
 
     submissions.submit("acme", order(), "key")
     problem = refusal(replace(submissions, store=Forgetful()), order(), "key")
-    assert (problem.status, "no longer kept" in problem.detail) == (410, True)
+    assert (problem.status, "has expired" in problem.detail) == (410, True)
 
 
 # What is refused
@@ -205,10 +205,10 @@ def test_a_key_whose_job_is_no_longer_kept_says_so(submissions: SubmissionServic
         ({"input": {}}, "input.isbn", "Field required"),
         ({"input": {"isbn": 42}}, "input.isbn", "Input should be a valid string"),
         ({"input": {"isbn": "1", "copies": "x"}}, "input.copies", "Input should be a valid integer"),
-        ({"input": {"isbn": "half of a pair: \ud83d"}}, "input", "this is no JSON: "),
-        ({"input": {"isbn": "x" * MAX_PAYLOAD_BYTES}}, "input", "at most 5000000 are kept"),
-        ({"priority": "urgent"}, "priority", "there is no lane 'urgent'; give one of: high, low, medium"),
-        ({"priority": ""}, "priority", "there is no lane ''"),
+        ({"input": {"isbn": "half of a pair: \ud83d"}}, "input", "this is not JSON: "),
+        ({"input": {"isbn": "x" * MAX_PAYLOAD_BYTES}}, "input", "give at most 5000000 bytes"),
+        ({"priority": "urgent"}, "priority", "there is no priority 'urgent'; give one of: high, low, medium"),
+        ({"priority": ""}, "priority", "there is no priority ''"),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -119,7 +119,7 @@ def test_a_dead_workers_job_goes_to_the_next_attempt(shop: Shop) -> None:
     assert job.due_at == START + SEND_GRACE
     assert job.failure == JobFailure(
         "worker_lost",
-        "attempt 1 of 3 was cut off (timeout, memory, or a crash); the error before: slow down",
+        "attempt 1 of 3 was cut off (timeout, memory, or a crash); the previous error: slow down",
         retryable=True,
     )
     assert shop.queue.sent == [("medium", key, timedelta())]
@@ -130,16 +130,16 @@ def test_a_dead_workers_job_goes_to_the_next_attempt(shop: Shop) -> None:
 
 def test_the_reason_does_not_grow_with_every_worker_that_dies(shop: Shop) -> None:
     cut = "was cut off (timeout, memory, or a crash)"
-    known = f"attempt 1 of 3 {cut}; the error before: slow down"
+    known = f"attempt 1 of 3 {cut}; the previous error: slow down"
     keys = [
         kept(shop, dead(attempt=attempt, failure=JobFailure("worker_lost", message, retryable=True)))
         for attempt, message in ((2, known), (2, f"attempt 1 of 3 {cut}"), (3, known))
     ]
     shop.sweeper.sweep()
     assert [failure.message for key in keys if (failure := shop.job(key).failure)] == [
-        f"attempt 2 of 3 {cut}; the error before: slow down",
+        f"attempt 2 of 3 {cut}; the previous error: slow down",
         f"attempt 2 of 3 {cut}",
-        f"attempt 3 of 3 {cut}; the error before: slow down",
+        f"attempt 3 of 3 {cut}; the previous error: slow down",
     ]
 
 

@@ -17,7 +17,7 @@ from analysis_jobs.jobs.record import JobKey, JobRecord
 from analysis_jobs.jobs.tiers import TierPointer, TierRequest
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.stores.memory import MemoryJobStore
-from analysis_jobs.wiring import _in_these_lanes
+from analysis_jobs.wiring import _check_tiers
 from analysis_jobs.worker.claims import CANDIDATES, Claims
 from analysis_jobs.worker.message import Message
 from tests.handlers.builders import MINUTE, QUEUE_ARN, SECOND, START, Book, Shop, Value, a_job, some_settings
@@ -113,7 +113,7 @@ def test_the_heartbeat_and_the_end_are_of_the_job_and_the_message_is_the_one_tha
 def test_a_claimed_job_is_in_no_order_and_a_heartbeat_leaves_it_so() -> None:
     job = in_tier(0, 1)
     shop = shop_of(job)
-    landed, claimed = Claims(shop.store, shop.settings, shop.clock).claim(job.key, None)
+    landed, claimed = Claims(shop.store, shop.settings, shop.clock).try_claim(job.key, None)
     assert landed
     assert claimed is not None
     assert (claimed.lane_sort_key, claimed.sort_key_in_lane, shop.store.claimable("medium", 5)) == (
@@ -174,7 +174,7 @@ def test_an_error_that_may_be_tried_again_at_once_leaves_the_job_in_the_order() 
 def test_the_message_of_a_crashed_worker_runs_the_best_job_and_the_crashed_one_is_the_sweepers() -> None:
     free, gold = in_tier(2, 1), in_tier(0, 2)
     shop = shop_of(free, gold)
-    crashed = Claims(shop.store, shop.settings, shop.clock).take(free.key, tier_pointer(free))
+    crashed = Claims(shop.store, shop.settings, shop.clock).claim_for_message(free.key, tier_pointer(free))
     assert crashed is not None
     assert crashed.key == gold.key
     shop.clock.advance(shop.settings.lease)
@@ -189,7 +189,7 @@ def test_the_message_of_a_crashed_worker_finds_the_job_that_it_ran_where_nobody_
     free, gold = in_tier(2, 1), in_tier(0, 2)
     shop = shop_of(free, gold)
     claims = Claims(shop.store, shop.settings, shop.clock)
-    claims.take(free.key, tier_pointer(free))
+    claims.claim_for_message(free.key, tier_pointer(free))
     deliver(shop, gold)  # runs the free one
     shop.clock.advance(shop.settings.lease)
     deliver(shop, free)  # comes back: its own job is done, by the message of the one that crashed
@@ -267,7 +267,7 @@ def test_every_job_runs_by_the_messages_alone_however_late_the_index_is(
             messages.append(coming.pop(0))
         else:
             message = messages.pop(choose.randrange(len(messages)))
-            claims.take(message.key, tier_pointer(message))
+            claims.claim_for_message(message.key, tier_pointer(message))
         store.keep_view()
     assert {job.status for job in store.jobs.values()} == {Status.PROCESSING}
 
@@ -276,7 +276,7 @@ def test_a_fresh_index_gives_the_exact_order() -> None:
     jobs = [in_tier(number * 7 % 3, number) for number in range(30)]
     shop = shop_of(*jobs)
     claims = Claims(shop.store, shop.settings, shop.clock)
-    taken = [claims.take(job.key, tier_pointer(job)) for job in reversed(jobs)]
+    taken = [claims.claim_for_message(job.key, tier_pointer(job)) for job in reversed(jobs)]
     assert [job.sort_key_in_lane for job in taken if job] == sorted(str(job.sort_key_in_lane) for job in jobs)
 
 
@@ -315,10 +315,10 @@ def test_tiers_and_fifo_queues_are_refused_together() -> None:
     tiered = Analysis("chats", request=Chat, result=Value, stages=[talk], tiers=Tiers(order=ORDER, of="plan"))
     plain = Analysis("valuation", request=Book, result=Value, stages=[done])
     fifo: Settings = some_settings(queue_urls={"medium": "https://sqs/1/jobs.fifo"})
-    assert len(_in_these_lanes(Analyses([plain]), fifo)) == 1
-    assert len(_in_these_lanes(Analyses([tiered]), some_settings())) == 1
+    assert len(_check_tiers(Analyses([plain]), fifo)) == 1
+    assert len(_check_tiers(Analyses([tiered]), some_settings())) == 1
     with pytest.raises(ConfigurationError, match=r"^chats: tiers need standard queues"):
-        _in_these_lanes(Analyses([tiered, plain]), fifo)
+        _check_tiers(Analyses([tiered, plain]), fifo)
 
 
 # What a message says

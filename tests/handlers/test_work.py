@@ -131,8 +131,8 @@ def test_an_input_in_the_bucket_is_fetched() -> None:
         (returning({"pounds": 1}), "result_invalid", "text\n  Field required"),
         (returning(None), "result_invalid", "should be a valid dictionary or instance of Value"),
         (returning(Value(text="x", pounds=float("nan"))), "result_invalid", "not JSON compliant"),
-        (returning(Value.model_construct(text="\ud83d", pounds=1)), "result_invalid", "cannot be its result"),
-        (returning(Value(text="x" * MAX_PAYLOAD_BYTES)), "result_too_large", "at most 5000000 are kept"),
+        (returning(Value.model_construct(text="\ud83d", pounds=1)), "result_invalid", "the result is invalid"),
+        (returning(Value(text="x" * MAX_PAYLOAD_BYTES)), "result_too_large", "the limit is 5000000"),
     ],
 )
 def test_what_another_attempt_would_not_mend_ends_the_job_at_once(stage: Any, code: str, message: str) -> None:

@@ -110,7 +110,7 @@ def test_a_record_that_lacks_its_parts_is_reported_and_the_others_are_handled(st
 def test_a_fault_of_a_store_brings_the_message_back(stack: Deployment) -> None:
     _submit()
     [record] = stack.messages()
-    with patch.object(Claims, "take", side_effect=OSError("no route to DynamoDB")):
+    with patch.object(Claims, "claim_for_message", side_effect=OSError("no route to DynamoDB")):
         assert stack.work(record) == [record["messageId"]]
     assert stack.work(record) == []
 

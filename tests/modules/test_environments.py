@@ -61,19 +61,20 @@ def test_the_state_is_in_s3_encrypted_and_locked_by_a_file(name: str) -> None:
 
 def test_the_environments_differ_in_values_and_not_in_settings() -> None:
     assert config("staging").keys() == config("production").keys()
+    assert config("staging")["settings"].keys() == config("production")["settings"].keys()
     assert (ENVS / "staging" / "main.tf").read_text("utf-8").replace('"staging"', '"production"') == (
         ENVS / "production" / "main.tf"
     ).read_text("utf-8")
 
 
 def test_production_cannot_be_deleted_by_mistake() -> None:
-    assert config("production")["deletion_protection"] is True
+    assert config("production")["settings"]["deletion_protection"] is True
 
 
 def test_an_environment_is_what_its_config_says(environment: str, plan: Plan) -> None:
-    wanted = config(environment)
-    name = wanted["name"]
-    bucket = plan.one("aws_s3_bucket", bucket=f"{name}-artifacts-{ACCOUNT}-{wanted['region']}")
+    name, region = config(environment)["name"], config(environment)["region"]
+    wanted = config(environment)["settings"]
+    bucket = plan.one("aws_s3_bucket", bucket=f"{name}-artifacts-{ACCOUNT}-{region}")
     tables = {
         table["name"]: table["deletion_protection_enabled"] for table in plan.of_type("aws_dynamodb_table").values()
     }
@@ -89,7 +90,7 @@ def test_an_environment_is_what_its_config_says(environment: str, plan: Plan) ->
 
 
 def test_a_web_page_may_call_the_api_upload_and_download(environment: str, plan: Plan) -> None:
-    wanted = config(environment)["web_origins"]
+    wanted = config(environment)["settings"]["web_origins"]
     [api] = plan.of_type("aws_apigatewayv2_api").values()
     [bucket] = plan.of_type("aws_s3_bucket_cors_configuration").values()
     [cors] = api["cors_configuration"]

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import terraform_docs
-from tests.modules.harness import ACCOUNT, MODULES, REPOSITORY, Terraform
+from tests.modules.harness import ACCOUNT, MODULES, REPOSITORY, Terraform, blocks
 from tests.modules.planning import Plan, make_plan, write_package
 
 # The README of `analysis-jobs` promises a whole stack in this number of lines.
@@ -56,11 +56,11 @@ def test_the_example_of_a_module_creates_resources(module: str, plan: Plan) -> N
 @pytest.mark.parametrize("module", [name for name in MODULES if name not in PARTS_OF_A_STACK])
 def test_the_readmes_tables_have_the_variables_that_terraform_reads(module: str, plan: Plan) -> None:
     read = plan.variables_of(f"./modules/{module}")
-    blocks = terraform_docs.blocks((REPOSITORY / "modules" / module / "variables.tf").read_text("utf-8"), "variable")
-    assert {block.name: block.description for block in blocks} == {
+    variables = terraform_docs.blocks((REPOSITORY / "modules" / module / "variables.tf").read_text("utf-8"), "variable")
+    assert {block.name: block.description for block in variables} == {
         name: " ".join(variable["description"].split()) for name, variable in read.items()
     }
-    required = {block.name for block in blocks if "default" not in block.arguments}
+    required = {block.name for block in variables if "default" not in block.arguments}
     # Terraform leaves out a default that is null.
     assert required <= {name for name, variable in read.items() if "default" not in variable}
 
@@ -87,6 +87,8 @@ def test_the_function_is_created_after_its_log_group_and_its_rights(plan: Plan) 
         ("events", "environment", {"local.event_environment"}),
         ("sweeper", "environment", {"local.environment"}),
         ("worker", "environment", {"local.environment", "var.worker.environment", "var.worker.secrets"}),
+        ("queue", "fifo", {"var.queue.fifo"}),
+        ("queue", "max_receive_count", {"var.queue.max_receive_count"}),
         ("alarms", "api_id", {"module.api.id"}),
         ("api", "authorizer", {"var.api.authorizer"}),
         (
@@ -157,3 +159,9 @@ def test_a_lane_hides_its_messages_longer_than_a_worker_can_run(stack: Plan) -> 
     queue = stack.one("aws_sqs_queue", name="acme-proposals-jobs")
     worker = stack.one("aws_lambda_function", function_name="acme-proposals-worker")
     assert queue["visibility_timeout_seconds"] == worker["timeout"] + 60
+
+
+def test_the_deployment_repeats_every_output_but_the_policy() -> None:
+    outputs = blocks((REPOSITORY / "modules" / "analysis-jobs" / "outputs.tf").read_text("utf-8"), "output")
+    repeated = re.findall(r"^    (\w+) +=", outputs["deployment"], re.MULTILINE)
+    assert repeated == [name for name in outputs if name not in {"deployment", "submit_policy_json"}]

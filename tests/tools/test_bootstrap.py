@@ -88,8 +88,8 @@ def test_everything_that_is_missing_is_said_at_once(clone: Path) -> None:
     said = bootstrap(clone)
     assert said.returncode == 1
     assert said.stderr.splitlines() == [
-        "Missing: Python 3.13 (with venv). Install it, or name it: make PYTHON=/path/to/python3.13 …",
-        "Missing: Terraform 1.11 or newer on PATH.",
+        "Missing: Python 3.13 (with venv). Install it, or give its path: make PYTHON=/path/to/python3.13 …",
+        "Missing: Terraform 1.11 or newer on PATH. Install it: https://developer.hashicorp.com/terraform/install",
     ]
     assert not (clone / ".venv").exists()
 

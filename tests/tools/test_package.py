@@ -143,7 +143,7 @@ def test_the_manifest_says_what_the_package_is(build_project: BuildProject) -> N
     assert written["python"].startswith("3.13.")
     assert re.fullmatch(rf"\d+\.\d+\.\d+\+{written['sha256'][:12]}", written["version"])
     assert written["files"]["count"] == len(names(manifest))
-    assert written["files"]["zip_bytes"] == len(content)
+    assert written["size_bytes"] == len(content)
     assert written["files"]["unzipped_bytes"] > 30_000
     assert re.fullmatch(r"1\.\d+\.\d+", written["distributions"]["six"])
 

@@ -71,7 +71,7 @@ def test_a_variable_without_a_description_is_refused() -> None:
 
 
 def test_a_readme_without_markers_is_refused() -> None:
-    with pytest.raises(ValueError, match="no place for the tables"):
+    with pytest.raises(ValueError, match="the README lacks the markers"):
         terraform_docs.written("# A module\n", "tables")
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -32,14 +31,14 @@ DEFAULT_EXAMPLE = "rfp-analysis"
 
 
 def known_examples() -> list[str]:
-    """Return the names of the examples, each a folder of examples/ with a stack in it."""
-    return sorted(path.parent.name for path in EXAMPLES.glob("*/main.tf"))
+    """Return the names of the examples that run here: each folder of examples/ with a demo.toml."""
+    return sorted(path.parent.name for path in EXAMPLES.glob("*/demo.toml"))
 
 
 def require_example(name: str) -> None:
-    """Raise CloudError, with the known ones, where there is no such example."""
+    """Raise CloudError, with the known ones, if no such example runs here."""
     if name not in known_examples():
-        raise CloudError(f"There is no example {name!r}. There are: {', '.join(known_examples())}.")
+        raise CloudError(f"There is no example {name!r} that runs here. There are: {', '.join(known_examples())}.")
 
 
 def schema(example: str) -> Path:
@@ -94,7 +93,7 @@ class LocalCloud(Reach):
         connection = dataclasses.replace(
             self.connection,
             example=example,
-            api_url=self._api_url(outputs["api_url"]),
+            api_url=self.connection.reachable(outputs["api_url"]),
             outputs=outputs,
             database=dataclasses.asdict(login) if login else None,
         )
@@ -205,7 +204,7 @@ class LocalCloud(Reach):
         """Build the packages that this machine can run, by example."""
         with self.screen.step("package") as step:
             built = packages(self.examples, self.folder / "package")
-            step.say("; ".join(f"{each.version}, {each.files.zip_bytes / 1e6:.1f} MB" for each in built.values()))
+            step.say("; ".join(f"{each.version}, {each.size_bytes / 1e6:.1f} MB" for each in built.values()))
             return built
 
     def _apply(self, kept: state.Kept, built: Mapping[str, Manifest]) -> state.Kept:
@@ -250,11 +249,3 @@ class LocalCloud(Reach):
                 count = put_prompts(EXAMPLES / example / "prompts", self.boto3("dynamodb"), table)
                 put.append(f"{count} in {table}")
             step.say(", ".join(put))
-
-    def _api_url(self, url: str) -> str:
-        """Return the API's URL by its path form.
-
-        The host form is AWS's own, {id}.execute-api.localhost here, but outside of browsers and
-        curl many resolvers know no host below localhost.
-        """
-        return f"{self.ministack.url}/_aws/execute-api/{urlsplit(url).netloc.partition('.')[0]}/$default"

@@ -1,18 +1,21 @@
-"""Error bodies: RFC 9457 problem details that name the field and the fix."""
+"""Error responses: RFC 9457 problem details that name the field and the fix."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
-from analysis_jobs.jobs import request_errors as refused
+from analysis_jobs.jobs import request_errors
 from analysis_jobs.jobs.request_errors import MAX_FIELD_ERRORS, FieldError, RequestError
 
-_MAX_CHARACTERS = 500  # of each text: an answer must not repeat a whole request
+_MAX_CHARACTERS = 500  # of each text, so that a response does not repeat a whole request
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
-    """An HTTP answer that reports an error."""
+    """An error response.
+
+    `members` are extension members of the problem details, for example `outcome`.
+    """
 
     def __init__(  # noqa: PLR0913 - the members of RFC 9457
         self,
@@ -33,7 +36,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         self.members = members or {}
 
     def body(self) -> dict[str, Any]:
-        """Return the problem details object. Long texts are cut, and many field errors are reduced to the first 20."""
+        """Return the problem details object. It has at most 20 field errors, and each text is cut at 500 characters."""
         details: dict[str, Any] = {
             "type": "about:blank",
             "title": self.title,
@@ -47,34 +50,34 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         return details | ({"errors": errors} if errors else {})
 
 
-# Each error of the logic, with the status and title that callers see.
+# The status and the title of each request error.
 _STATUS: dict[type[RequestError], tuple[HTTPStatus, str]] = {
-    refused.InvalidRequestError: (HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid request"),
-    refused.IdempotencyKeyReusedError: (HTTPStatus.UNPROCESSABLE_ENTITY, "Idempotency key reused"),
-    refused.UnknownResourceError: (HTTPStatus.NOT_FOUND, "Not found"),
-    refused.JobExpiredError: (HTTPStatus.GONE, "Gone"),
-    refused.StateConflictError: (HTTPStatus.CONFLICT, "Conflict"),
-    refused.NotAdmittedError: (HTTPStatus.CONFLICT, "Not admitted"),
-    refused.RateLimitedError: (HTTPStatus.TOO_MANY_REQUESTS, "Too many requests"),
-    refused.TooBusyError: (HTTPStatus.SERVICE_UNAVAILABLE, "Busy"),
+    request_errors.InvalidRequestError: (HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid request"),
+    request_errors.IdempotencyKeyReusedError: (HTTPStatus.UNPROCESSABLE_ENTITY, "Idempotency key reused"),
+    request_errors.UnknownResourceError: (HTTPStatus.NOT_FOUND, "Not found"),
+    request_errors.JobExpiredError: (HTTPStatus.GONE, "Gone"),
+    request_errors.StateConflictError: (HTTPStatus.CONFLICT, "Conflict"),
+    request_errors.NotAdmittedError: (HTTPStatus.CONFLICT, "Not admitted"),
+    request_errors.RateLimitedError: (HTTPStatus.TOO_MANY_REQUESTS, "Too many requests"),
+    request_errors.TooBusyError: (HTTPStatus.SERVICE_UNAVAILABLE, "Busy"),
 }
 
 
-def problem_of(error: RequestError) -> Problem:
-    """Return the HTTP answer to an error of the logic."""
+def problem_from(error: RequestError) -> Problem:
+    """Return the problem for a request error."""
     status, title = _STATUS[type(error)]
     match error:
-        case refused.InvalidRequestError():
+        case request_errors.InvalidRequestError():
             return Problem(status, title, str(error), error.errors)
-        case refused.IdempotencyKeyReusedError():
-            field = FieldError("Idempotency-Key", "was used for another request")
+        case request_errors.IdempotencyKeyReusedError():
+            field = FieldError("Idempotency-Key", "it was used for a different request: send a new key")
             return Problem(status, title, str(error), (field,))
-        case refused.RateLimitedError():
+        case request_errors.RateLimitedError():
             members = {"outcome": "limited", "reason": dict(error.reason)}
             return Problem(
                 status, title, str(error), headers={"Retry-After": str(error.retry_after_s)}, members=members
             )
-        case refused.TooBusyError():
+        case request_errors.TooBusyError():
             return Problem(status, title, str(error), headers={"Retry-After": "1"})
     return Problem(status, title, str(error))
 

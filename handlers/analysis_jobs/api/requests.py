@@ -1,6 +1,6 @@
-"""The parts of a request that the API reads itself: the query of a list, and the body of an upload.
+"""The models of the requests that the API validates itself: the query of a list, and the body of an upload.
 
-They are apart from `schemas.py`, which only the OpenAPI document needs: a cold start must not pay for it.
+They are not in `schemas.py`, because only the OpenAPI document needs that module and its import slows a cold start.
 """
 
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from analysis_jobs.jobs.transitions import Status
 
 
 class Upload(BaseModel):
-    """The body of `POST /uploads`; `size` in bytes."""
+    """The body of `POST /uploads`. `size` is in bytes."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -24,12 +24,12 @@ class Upload(BaseModel):
 
 
 class ListQuery(BaseModel):
-    """The query of `GET /jobs`; of status, client and subject at most one."""
+    """The query of `GET /jobs`. At most one of status, client and subject may be given."""
 
     model_config = ConfigDict(extra="forbid")
 
     status: Status | None = None
-    # A key of an index holds 2,048 bytes; longer ones than these were never submitted.
+    # DynamoDB limits a partition key to 2,048 bytes. Submissions limit these fields to shorter values.
     client: str | None = Field(default=None, max_length=256)
     subject: str | None = Field(default=None, max_length=256)
     from_: datetime | None = Field(default=None, alias="from")
@@ -38,18 +38,18 @@ class ListQuery(BaseModel):
     cursor: str | None = None
 
     def listing(self, tenant: str) -> Listing:
-        """Return what to ask the store for. Raises `InvalidRequestError` if the parts contradict each other."""
+        """Return the listing for the store. Raises `InvalidRequestError` if the parameters contradict each other."""
         filters = {"status": self.status, "client": self.client, "subject": self.subject}
         given = [name for name, value in filters.items() if value is not None]
         if len(given) > 1:
-            raise InvalidRequestError.of_field(given[1], f"give one of {', '.join(filters)}, not {len(given)}")
+            raise InvalidRequestError.of_field(given[1], f"give at most one of {', '.join(filters)}, not {len(given)}")
         first, last = _id_at(self.from_), _id_at(self.to)
         if first and last and first > last:
-            raise InvalidRequestError.of_field("from", "give a moment that is not after `to`")
-        # DynamoDB refuses to begin a page outside the range.
+            raise InvalidRequestError.of_field("from", "give a time that is not after `to`")
+        # DynamoDB rejects a cursor outside the range.
         if self.cursor is not None and not (is_id(self.cursor) and (first or "") <= self.cursor <= (last or "~")):
             raise InvalidRequestError.of_field(
-                "cursor", "give the `next_cursor` of the page before, with the same `from` and `to`"
+                "cursor", "give the `next_cursor` of the previous page, with the same `from` and `to`"
             )
         return Listing(
             tenant, self.status, self.client, self.subject, first, last, limit=self.limit, before_id=self.cursor
@@ -57,7 +57,7 @@ class ListQuery(BaseModel):
 
 
 def _id_at(moment: datetime | None) -> str | None:
-    """Return the first id of a moment, which is in UTC where it names no zone."""
+    """Return the smallest id for a time. A time without a zone is in UTC."""
     if moment is None:
         return None
     return first_id_at(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -1,7 +1,7 @@
-"""What the API takes and answers, as models: of these the OpenAPI document's schemas are made.
+"""Models of the API's requests and responses, for the schemas of the OpenAPI document.
 
-They describe what `views.py`, `http.py` and `problems.py` send, and send nothing themselves: a test holds every answer
-of the API against them.
+They only describe the JSON that `views.py`, `routes.py` and `problems.py` create. A test validates every response of
+the API against them.
 """
 
 from collections.abc import Iterable
@@ -19,27 +19,27 @@ from analysis_jobs.submission.service import Submission
 _JOB_ID = rf"^{ID_PATTERN}$"
 
 
-class _Shown(BaseModel):
+class _Response(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class JobError(_Shown):
-    """Why a job failed, or why its last attempt did: `code` for programs, `message` for people."""
+class JobError(_Response):
+    """Why a job or its last attempt failed. Programs read `code`, people read `message`."""
 
     code: str
     message: str
     retryable: bool
 
 
-class JobFile(_Shown):
-    """A file of a job; `size` in bytes, `url` a path of this API."""
+class JobFile(_Response):
+    """A file of a job. `size` is in bytes. `url` is a path of this API."""
 
     size: int
     content_type: str
     url: str
 
 
-class JobTransition(_Shown):
+class JobTransition(_Response):
     """One transition that a job went through."""
 
     at: datetime
@@ -47,8 +47,8 @@ class JobTransition(_Shown):
     status: Status
 
 
-class JobSummary(_Shown):
-    """A job as a list shows it."""
+class JobSummary(_Response):
+    """A job without input, result and history, as a list shows it."""
 
     job_id: str = Field(pattern=_JOB_ID)
     analysis: str
@@ -58,24 +58,24 @@ class JobSummary(_Shown):
     project: str | None
     priority: str
     tier: str | None
-    stage: str | None = Field(description="The stage that is worked on, or comes next.")
+    stage: str | None = Field(description="The current or the next stage.")
     stages_completed: list[str]
     progress: int = Field(ge=0, le=100)
     attempt: int = Field(ge=0)
     error: JobError | None
     usage: Usage
-    cost_usd: float | None = Field(description="What the model calls cost; null where a price is not known.")
+    cost_usd: float | None = Field(description="The cost of the model calls; null if a price is unknown.")
     cancel_asked_at: datetime | None
-    code_version: str | None = Field(description="The code that last worked on it.")
+    code_version: str | None = Field(description="The version of the code that last worked on the job.")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    wait_seconds: float | None = Field(description="Until its first worker.")
-    processing_seconds: float | None = Field(description="Of all attempts.")
+    wait_seconds: float | None = Field(description="The time until the first claim by a worker.")
+    processing_seconds: float | None = Field(description="The processing time of all attempts.")
 
 
 class Job(JobSummary):
-    """A job, whole."""
+    """A job with its result, files and history."""
 
     models: dict[str, Usage] = Field(description="The usage by model.")
     prompts: dict[str, str] = Field(description="The prompt of each stage, with its version.")
@@ -84,15 +84,15 @@ class Job(JobSummary):
     history: list[JobTransition]
 
 
-class JobPage(_Shown):
-    """Jobs, newest first; with `next_cursor` as `cursor` the next page follows, null on the last one."""
+class JobPage(_Response):
+    """Jobs, newest first. Send `next_cursor` as `cursor` to get the next page. It is null on the last page."""
 
     jobs: list[JobSummary]
     next_cursor: str | None
 
 
-class JobAccepted(_Shown):
-    """A new job; or, with an `Idempotency-Key`, the one that the same request made before, as it is now."""
+class JobAccepted(_Response):
+    """A new job. With an `Idempotency-Key`: the current state of the job that the same request created before."""
 
     job_id: str = Field(pattern=_JOB_ID)
     status: Status
@@ -101,8 +101,8 @@ class JobAccepted(_Shown):
     outcome: Literal["created"]
 
 
-class JobNotNeeded(_Shown):
-    """No new job: the one that stands instead of it, if there is one, and the `reason`."""
+class JobNotNeeded(_Response):
+    """The submission created no new job. Contains the existing job, if there is one, and the `reason`."""
 
     job_id: str | None
     status: Status | None
@@ -112,36 +112,36 @@ class JobNotNeeded(_Shown):
     reason: dict[str, Any]
 
 
-class UploadForm(_Shown):
-    """What to post as `multipart/form-data`: the fields, then the file as `file`."""
+class UploadForm(_Response):
+    """A form to post as `multipart/form-data`: the fields first, then the file as `file`."""
 
     url: str
     fields: dict[str, str]
 
 
-class UploadAccepted(_Shown):
-    """Where to upload, and the `document` to name in an input."""
+class UploadAccepted(_Response):
+    """An upload form, and the `document` to name in an input."""
 
     document: str
     upload: UploadForm
     expires_in_seconds: int
 
 
-class DownloadLink(_Shown):
-    """Where to download a file, without a token."""
+class DownloadLink(_Response):
+    """A URL that downloads a file without a token."""
 
     url: str
     expires_in_seconds: int
 
 
-class ProblemField(_Shown):
-    """What is wrong with one field; `field` is its path in the request."""
+class ProblemField(_Response):
+    """An error in one field. `field` is its path in the request."""
 
     field: str
     message: str
 
 
-class ProblemDetails(_Shown):
+class ProblemDetails(_Response):
     """Problem details (RFC 9457)."""
 
     type: Literal["about:blank"]
@@ -152,19 +152,19 @@ class ProblemDetails(_Shown):
 
 
 class LimitReached(ProblemDetails):
-    """Problem details of a submission that the analysis' limit refuses for now."""
+    """Problem details of a submission that exceeds the rate of its analysis."""
 
     outcome: Literal["limited"]
     reason: dict[str, Any]
 
 
 class GatewayError(BaseModel):
-    """What the gateway says itself, before a function runs or where it did not answer."""
+    """An error of API Gateway itself: the request did not reach the function, or the function did not respond."""
 
     message: str
 
 
-ANSWERS: tuple[type[BaseModel], ...] = (
+RESPONSES: tuple[type[BaseModel], ...] = (
     DownloadLink,
     GatewayError,
     JobAccepted,
@@ -177,45 +177,45 @@ ANSWERS: tuple[type[BaseModel], ...] = (
 )
 
 
-def submission_of(analysis: Analysis[Any, Any], lanes: Iterable[str]) -> type[BaseModel]:
-    """Return the body of `POST /jobs` for one analysis."""
+def submission_model(analysis: Analysis[Any, Any], priorities: Iterable[str]) -> type[BaseModel]:
+    """Return the model of the body of `POST /jobs` for one analysis."""
     fields: dict[str, Any] = {
         "analysis": (Literal[analysis.name], ...),
         "input": (analysis.request, ...),
-        "priority": (Literal[*sorted(lanes)] | None, None),
+        "priority": (Literal[*sorted(priorities)] | None, None),
     }
     if analysis.triggers:
         fields["trigger"] = (Literal[*sorted(analysis.triggers)], ...)
     else:
         fields["trigger"] = (None, None)
-    if analysis.admission and not analysis.subject_of_input:
-        # As the field that it replaces, but required.
+    if analysis.admission and not analysis.subject_from_input:
+        # The same constraints as in `Submission`, but required.
         fields["subject"] = (Annotated[str, *Submission.model_fields["subject"].metadata], ...)
     return create_model(f"{_camel(analysis)}Submission", __base__=Submission, **fields)
 
 
-def own_body_of(analysis: Analysis[Any, Any]) -> type[BaseModel]:
-    """Return the body of an analysis' own submit route: the input itself, with a `trigger` where it has triggers."""
+def own_route_body_model(analysis: Analysis[Any, Any]) -> type[BaseModel]:
+    """Return the model of the body of an analysis' own submit route: the input, plus `trigger` if it has triggers."""
     if not analysis.triggers:
         return analysis.request
     fields: dict[str, Any] = {"trigger": (Literal[*sorted(analysis.triggers)], ...)}
     return create_model(f"{_camel(analysis)}Request", __base__=analysis.request, **fields)
 
 
-def job_of(analysis: Analysis[Any, Any]) -> type[BaseModel]:
-    """Return a job of one analysis: `result` is its result."""
+def job_model(analysis: Analysis[Any, Any]) -> type[BaseModel]:
+    """Return the model of a job of one analysis. `result` has the type of its result."""
     fields: dict[str, Any] = {"analysis": (Literal[analysis.name], ...), "result": (analysis.result | None, ...)}
-    about = f"A job of {analysis.name}, whole; its `result` has the shape of the code that completed it."
+    about = f"A job of {analysis.name}. Its `result` has the form of the code version that completed the job."
     return create_model(f"{_camel(analysis)}Job", __base__=Job, __doc__=about, **fields)
 
 
-def other_job(names: Iterable[str]) -> type[BaseModel]:
-    """Return a job of an analysis that is none of these: it was deployed once, and its jobs are still kept."""
+def undeployed_job_model(names: Iterable[str]) -> type[BaseModel]:
+    """Return the model of a job of an analysis that was removed. `names` are the deployed analyses."""
     known: dict[str, Any] = {"not": {"enum": sorted(names)}}
     return create_model(
         "OtherJob",
         __base__=Job,
-        __doc__="A job of an analysis that is not deployed any longer.",
+        __doc__="A job of an analysis that is not deployed any more.",
         analysis=(str, Field(json_schema_extra=known)),
     )
 

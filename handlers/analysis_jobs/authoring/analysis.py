@@ -1,4 +1,4 @@
-"""What a team writes: an `Analysis`, declared once in a module that the setting ANALYSES names."""
+"""The declaration of an analysis. Its module is listed in the setting ANALYSES."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.documents import safe_filename
 from analysis_jobs.jobs.admission import Admission, Trigger
-from analysis_jobs.jobs.subjects import names_in
+from analysis_jobs.jobs.subjects import template_fields
 from analysis_jobs.jobs.tiers import Tiers
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ _ROUTE = re.compile(r"(GET|POST) (/[^\s]*)")
 _STAGE_OPTIONS: WeakKeyDictionary[Callable[..., Any], StageOptions] = WeakKeyDictionary()
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _JOB_ID = "job_id"
-_OWNERS = {"client", "project"}  # path parameters that are members of a submission
+_SUBMISSION_PARAMETERS = {"client", "project"}  # these path parameters fill members of the submission
 
 
 @dataclass(frozen=True)
 class StageOptions:
-    """What the engine must know of a stage; see `stage`."""
+    """The options of a stage. See `stage`."""
 
     needs: timedelta | None = None
     survives_deploys: bool = False
@@ -40,10 +40,16 @@ class StageOptions:
 def stage[Function: Callable[..., Any]](
     *, needs: timedelta | None = None, survives_deploys: bool = False
 ) -> Callable[[Function], Function]:
-    """Say more of a stage: `@stage(needs=timedelta(minutes=5))`.
+    """Set the options of a stage. A stage without options needs no decorator.
 
-    Where less than `needs` is left of an invocation, the stage is begun in another one. With `survives_deploys` its
-    checkpoint is used by new code too; otherwise a deploy makes the stage run again.
+        @stage(needs=timedelta(minutes=5))
+        def write(job: Job[Request]) -> Draft: ...
+
+    Args:
+        needs: How long the stage may take. If the invocation has less time left and the attempt has made a checkpoint,
+            the job continues in a new invocation.
+        survives_deploys: If true, newer code uses the checkpoints of this stage. By default, a deploy makes the stage
+            run again.
     """
 
     def mark(function: Function) -> Function:
@@ -53,29 +59,44 @@ def stage[Function: Callable[..., Any]](
     return mark
 
 
-def options_of(function: Callable[..., Any]) -> StageOptions:
-    """Return what `stage` said of a function."""
+def stage_options(function: Callable[..., Any]) -> StageOptions:
+    """Return the options of a stage, or the defaults."""
     return _STAGE_OPTIONS.get(function, StageOptions())
 
 
 @dataclass(frozen=True)
 class Analysis[Request: BaseModel, Result: BaseModel]:
-    """A named kind of work.
+    """A named kind of job: its input, its result, and the stages that turn one into the other.
 
-    `request` validates the input when it is submitted, `result` what the last stage returns. Each stage takes the job
-    and returns its output; `job.output(stage)` gives a later stage what an earlier one returned.
+        valuation = Analysis("valuation", request=Book, result=Value, stages=[research, estimate])
 
-    `submit_route` and `status_route` give the analysis routes of its own beside `/jobs`: their path parameters make the
-    `subject` (a template such as `proposals/{id}`), and the body is the input itself. Parameters named `client` and
-    `project` are the job's; a status route with `{job_id}` shows that job. `download_route` leads to a file of a job:
-    it has `{job_id}` and one parameter more, a name of `downloads` or a file's own.
+    Args:
+        name: Lower case letters, digits and hyphens, up to 63 characters. It begins with a letter.
+        request: The pydantic model of the input. It validates the input at submission and before every attempt.
+        result: The pydantic model of the result. It validates the output of the last stage.
+        stages: Functions with different names, in order. Each takes the job and returns its output: JSON, a pydantic
+            model or a dataclass, up to 5 MB. Every output is a checkpoint. `job.output(stage)` returns it in later
+            stages.
+        model_id: The default model of `job.ask`. None: the model of the stack.
+        max_attempts: How many attempts a job has. 1 or more.
+        deadline: How long after submission an attempt may start. Later the job fails with the code `deadline_passed`.
+            An attempt that is running then may finish.
+        estimated_time: How long a job usually takes. The answer to a submission contains it.
+        submit_route: An HTTP route of its own for submissions, beside `POST /jobs`: `POST /proposals/{id}/analyze`. The
+            body is the input. The parameters fill `subject`; `{client}` and `{project}` fill these members of the job.
+        status_route: A route of its own for the state of a subject's newest job: `GET /proposals/{id}/status`. With
+            `{job_id}`, it returns that job.
+        subject: A template that names what is analysed: `proposals/{id}`. The names are parameters of `submit_route`.
+            If all names are fields of the request, the input fills the template on every route.
+        tiers: The order of waiting jobs in a lane: best tier first, and oldest first within a tier.
+        download_route: A route of its own for a file of a job. It has `{job_id}` and one other parameter:
+            `GET /download/{job_id}/{file}`. The other parameter is a key of `downloads` or the name of a file.
+        downloads: Short names of files, for `download_route`: `{"excel": "schedule.xlsx"}`.
+        admission: The policy that decides which submissions become jobs.
+        triggers: The reasons for a submission that a caller may name, by name. They need an `admission`.
 
-    With `tiers`, the jobs of a lane that wait are taken best tier first, and within a tier oldest first.
-
-    A `subject` whose names are fields of the request is made of the input, whichever route it comes by. `admission`
-    says which submissions become jobs, `triggers` (by name) are the reasons that callers may give for one.
-
-    Raises `ConfigurationError` for a name, a model, a stage, a route or a number that cannot work.
+    Raises:
+        ConfigurationError: A value is invalid. The message names the analysis, the value and the fix.
     """
 
     name: str
@@ -105,13 +126,13 @@ class Analysis[Request: BaseModel, Result: BaseModel]:
             self._refuse("give at least one stage")
         names = [getattr(stage, "__name__", repr(stage)) for stage in self.stages]
         if not all(map(str.isidentifier, names)) or len(set(names)) < len(names):
-            self._refuse(f"its stages are {', '.join(names)}; give functions, each with a name of its own")
+            self._refuse(f"its stages are {', '.join(names)}; give functions with different names")
         if self.tiers:
             self.tiers.check(self.request)
         if self.max_attempts < 1:
             self._refuse(f"max_attempts is {self.max_attempts}; give 1 or more")
         if self.deadline <= timedelta():
-            self._refuse(f"deadline is {self.deadline}; give the time that a job may wait and run in all")
+            self._refuse(f"deadline is {self.deadline}; give a time longer than zero")
         self._check_routes()
 
     def _check_routes(self) -> None:
@@ -123,69 +144,77 @@ class Analysis[Request: BaseModel, Result: BaseModel]:
             self._check_download(self.download_route)
 
     @property
-    def subject_of_input(self) -> bool:
-        """Whether the subject is made of the input."""
-        named = self._names_in("subject", self.subject) if self.subject else set()
-        return bool(named) and named <= self.request.model_fields.keys()
+    def subject_from_input(self) -> bool:
+        """Whether the input fills the template of the subject."""
+        names = self._names_in("subject", self.subject) if self.subject else set()
+        return bool(names) and names <= self.request.model_fields.keys()
 
     def _check_admission(self) -> None:
         if self.admission is None:
             if self.triggers:
-                self._refuse("triggers are rules of an admission; give one")
+                self._refuse("triggers need an admission policy; give admission")
             return
         rate = self.admission.at_most
         if rate and rate.of and (unknown := self._names_in("rate", rate.of) - self.request.model_fields.keys()):
-            self._refuse(f"its rate is of {rate.of!r}, but the request has no field {', '.join(sorted(unknown))}")
+            self._refuse(f"its rate counts {rate.of!r}, but the request has no field {', '.join(sorted(unknown))}")
         if self.submit_route and self.subject is None:
-            self._refuse("an admission with a route of its own needs a subject, as 'books/{id}'")
+            self._refuse("admission with submit_route needs a subject; give one like 'books/{id}'")
         if self.triggers and "trigger" in self.request.model_fields:
-            self._refuse("its request has a field `trigger`, which names one of its triggers")
+            self._refuse(
+                "its request has a field `trigger`, and that name is reserved for its triggers; rename the field"
+            )
         if not self.admission.one_active and any(trigger.new_items for trigger in self.triggers.values()):
-            self._refuse("new_items looks at the subject's newest job, so it needs one_active")
+            self._refuse("new_items of a trigger needs the subject's newest job; set one_active of its admission")
 
     @property
-    def downloaded(self) -> str | None:
-        """The parameter of the download route that names the file."""
-        found = set(_PARAMETER.findall(self.download_route or "")) - {_JOB_ID}
-        return found.pop() if found else None
+    def download_parameter(self) -> str | None:
+        """The parameter of `download_route` that names the file; None without such a route."""
+        parameters = set(_PARAMETER.findall(self.download_route or "")) - {_JOB_ID}
+        return parameters.pop() if parameters else None
 
     def _check_download(self, route: str) -> None:
         parameters = self._parameters(route, "GET")
-        if _JOB_ID not in parameters or len(parameters) != 2:  # noqa: PLR2004 - the job, and its file
-            self._refuse(f"download route {route!r} needs {{job_id}} and one parameter more, as {{file}}")
+        if _JOB_ID not in parameters or len(parameters) != 2:  # noqa: PLR2004 - the job and the file
+            self._refuse(f"download route {route!r} needs {{job_id}} and one other parameter, for example {{file}}")
         for name in self.downloads.values():
             if safe_filename(name) != name:
-                self._refuse(f"downloads names the file {name!r}; give letters, digits, dot, hyphen and underscore")
+                self._refuse(
+                    f"downloads has the file name {name!r}; give letters, digits, dots, hyphens and underscores"
+                )
 
     def _parameters(self, route: str, method: str) -> set[str]:
         shape = _ROUTE.fullmatch(route)
         if shape is None or shape[1] != method:
-            self._refuse(f"route {route!r} must read '{method} /path'")
+            self._refuse(f"route {route!r} must have the form '{method} /path'")
         return set(_PARAMETER.findall(route))
 
     def _check_route(self, route: str, method: str) -> None:
         parameters = self._parameters(route, method)
-        if (method == "GET" and _JOB_ID in parameters) or (self.subject is None and parameters <= _OWNERS):
+        if (method == "GET" and _JOB_ID in parameters) or (
+            self.subject is None and parameters <= _SUBMISSION_PARAMETERS
+        ):
             return
         if self.subject is None:
-            self._refuse("its own routes need a subject, as 'proposals/{id}'")
-        if method == "POST" and self.subject_of_input:
+            self._refuse("submit_route and status_route need a subject; give one like 'proposals/{id}'")
+        if method == "POST" and self.subject_from_input:
             return
         if unknown := self._names_in("subject", self.subject) - parameters:
-            self._refuse(f"subject {self.subject!r} names {{{'}, {'.join(sorted(unknown))}}}, which {route!r} lacks")
+            self._refuse(
+                f"subject {self.subject!r} has {{{'}, {'.join(sorted(unknown))}}}, but route {route!r} does not"
+            )
 
     def _names_in(self, role: str, template: str) -> set[str]:
         try:
-            return names_in(template)
+            return template_fields(template)
         except ValueError as error:
-            self._refuse(f"{role} {template!r} is no template: {error}")
+            self._refuse(f"{role} {template!r} is not a valid template: {error}")
 
     def _refuse(self, why: str) -> NoReturn:
         raise ConfigurationError(f"analysis {self.name}: {why}")
 
 
 class Analyses(Mapping[str, Analysis[Any, Any]]):
-    """The analyses of a deployment by name."""
+    """The analyses of a deployment, by name. Raises `ConfigurationError` if two have the same name."""
 
     def __init__(self, analyses: Sequence[Analysis[Any, Any]]) -> None:
         self._by_name: dict[str, Analysis[Any, Any]] = {}
@@ -205,20 +234,20 @@ class Analyses(Mapping[str, Analysis[Any, Any]]):
 
 
 def load_analyses(import_paths: str) -> Analyses:
-    """Import every module of a comma-separated list, and return the analyses that they define.
+    """Import the modules of a comma-separated list, and return the analyses that they define.
 
-    Raises `ConfigurationError` where a module is missing, or defines none.
+    Raises `ConfigurationError` if a module is missing or defines no analysis.
     """
-    found: dict[int, Analysis[Any, Any]] = {}
+    analyses: dict[int, Analysis[Any, Any]] = {}
     for path in filter(None, (path.strip() for path in import_paths.split(","))):
         try:
             module = importlib.import_module(path)
         except ModuleNotFoundError as error:
-            raise ConfigurationError(f"ANALYSES names {path!r}, but {error}: is it in the package?") from error
-        here = [value for value in vars(module).values() if isinstance(value, Analysis)]
-        if not here:
-            raise ConfigurationError(f"ANALYSES names {path!r}, which defines no Analysis")
-        found |= {id(analysis): analysis for analysis in here}
-    if not found:
-        raise ConfigurationError("ANALYSES is empty: name the module that defines your analyses")
-    return Analyses(list(found.values()))
+            raise ConfigurationError(f"ANALYSES names {path!r}, but {error}; add it to the package") from error
+        declared = [value for value in vars(module).values() if isinstance(value, Analysis)]
+        if not declared:
+            raise ConfigurationError(f"ANALYSES names {path!r}, but that module defines no Analysis")
+        analyses |= {id(analysis): analysis for analysis in declared}
+    if not analyses:
+        raise ConfigurationError("ANALYSES is empty; name the module that defines your analyses")
+    return Analyses(list(analyses.values()))

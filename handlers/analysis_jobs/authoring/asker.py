@@ -1,4 +1,4 @@
-"""Asks a model for a job: which model, in which shape, with one repair turn."""
+"""Asks a model a job's question, checks the answer against a schema, and lets the model repair it once."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -14,16 +14,18 @@ from analysis_jobs.llm.model import Model, Question, Reply, Tool
 from analysis_jobs.prompts import RenderedPrompt
 
 DEFAULT_MAX_TOKENS = 4_096
-_EXPECTED_CHARACTERS = 3_000  # of an answer, to turn what has arrived into progress
+# The length of a typical answer. It turns the characters that have arrived into progress.
+_EXPECTED_CHARACTERS = 3_000
 _LONGEST_SUMMARY = 1_000
+_LONGEST_TOOL_NAME = 64
 
 
 @dataclass(frozen=True)
 class Asker:
-    """Asks models for one job. `model_id` is asked if a question names no model.
+    """Asks models for one job.
 
-    `follow` is called when a call begins. It returns a function that takes the share of the answer that has arrived,
-    0 to 1.
+    `model_id` is the default model. `track_answer` is called before each request. It returns a function that takes the
+    share of the answer that has arrived, 0 to 1.
     """
 
     model: Model
@@ -31,7 +33,7 @@ class Asker:
     job_id: str
     spending: Spending
     control: AttemptControl
-    follow: Callable[[], Callable[[float], None]]
+    track_answer: Callable[[], Callable[[float], None]]
 
     def ask(
         self,
@@ -45,7 +47,7 @@ class Asker:
         """See `Job.ask`."""
         rendered = RenderedPrompt(prompt, None, "inline") if isinstance(prompt, str) else prompt
         question = Question(
-            model_id=self._chosen(model_id),
+            model_id=self._choose_model(model_id),
             prompt=rendered.user,
             system=rendered.system,
             max_tokens=max_tokens,
@@ -59,7 +61,7 @@ class Asker:
         try:
             return answer.model_validate(reply.data)
         except ValidationError as error:
-            repaired = self._ask(_repair(question, reply, error))
+            repaired = self._ask(_repair_question(question, reply, error))
         try:
             return answer.model_validate(repaired.data)
         except ValidationError as error:
@@ -68,29 +70,30 @@ class Asker:
                 f"the model's answer does not fit its schema: {_summary(error)}",
             ) from error
 
-    def _chosen(self, model_id: str | None) -> str:
+    def _choose_model(self, model_id: str | None) -> str:
         chosen = model_id or self.model_id
         if not chosen:
             raise ConfigurationError("no model: set model_id on the module, on the analysis, or in job.ask(model_id=…)")
         return chosen
 
     def _ask(self, question: Question) -> Reply:
-        move = self.follow()
+        report_share = self.track_answer()
         arrived = 0
 
         def on_chunk(piece: str) -> None:
             nonlocal arrived
             self.control.check()
             arrived += len(piece)
-            move(arrived / _EXPECTED_CHARACTERS)
+            report_share(arrived / _EXPECTED_CHARACTERS)
 
         self.control.check()
         try:
             reply = self.model.ask(question, on_chunk, self.control.cancellation)
         except Exception:
-            self.control.check()  # if we cancelled the call, its error is not the model's
+            # If the attempt must stop, we broke the call off: raise `Stopped` and drop the error.
+            self.control.check()
             raise
-        self.spending.add(question.model_id, reply.usage)  # a useless answer is paid for too
+        self.spending.add(question.model_id, reply.usage)  # AWS and Google charge for a faulty answer too
         if reply.fault:
             raise reply.fault
         return reply
@@ -99,13 +102,14 @@ class Asker:
 def _tool(answer: type[BaseModel]) -> Tool:
     description = (answer.__doc__ or "").strip().splitlines()
     return Tool(
-        re.sub(r"[^A-Za-z0-9_-]", "_", answer.__name__)[:64],  # as Bedrock wants it; `Page[int]` is a name in Python
+        # Bedrock accepts these characters only. A generic model is named like `Page[int]`.
+        re.sub(r"[^A-Za-z0-9_-]", "_", answer.__name__)[:_LONGEST_TOOL_NAME],
         description[0] if description else "The answer.",
         answer.model_json_schema(),
     )
 
 
-def _repair(question: Question, reply: Reply, error: ValidationError) -> Question:
+def _repair_question(question: Question, reply: Reply, error: ValidationError) -> Question:
     prompt = (
         f"{question.prompt}\n\nYour answer to this was:\n{reply.text}\n\n"
         f"It does not fit the schema: {_summary(error)}\nAnswer again, and mend exactly that."
@@ -114,5 +118,5 @@ def _repair(question: Question, reply: Reply, error: ValidationError) -> Questio
 
 
 def _summary(error: ValidationError) -> str:
-    found = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}" for e in error.errors())
-    return found if len(found) <= _LONGEST_SUMMARY else f"{found[:_LONGEST_SUMMARY]}…"
+    summary = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}" for e in error.errors())
+    return summary if len(summary) <= _LONGEST_SUMMARY else f"{summary[:_LONGEST_SUMMARY]}…"

@@ -1,11 +1,13 @@
-"""What an attempt has finished, kept so that the next one need not do it again.
+"""Checkpoints: the finished work of an attempt, kept so that the next attempt does not repeat it.
 
-A checkpoint is valid for one name, one input, and, unless it survives deploys, one version of the code. Its value is an
-artifact under the fencing token of whoever made it, and no artifact is written twice; that it counts is said by the
-row, in a fenced write. So what a stale worker leaves in the bucket is never read.
+A checkpoint is valid for one name, one input and one code version. With `survives_deploys` it is valid for every code
+version. Its value is an artifact. The artifact's key contains the fencing token, so no two workers write the same
+artifact. The row lists the valid checkpoints, and every write of the row is fenced. A worker that lost its lease can
+therefore leave artifacts in the bucket, but nobody reads them.
 
-Every write of a row, and so every beat, pays for the row's size. That is why names are few, and why the items of a
-series share one entry: it says which worker finished which numbers, as in `3:0-41,44 4:42`.
+DynamoDB charges every write, and so every heartbeat, by the size of the row. Therefore the number of names is limited,
+and all items of a series share one entry of the row. The entry lists the fencing token under which each item finished:
+`3:0-41,44 4:42` means items 0 to 41 and 44 under token 3, and item 42 under token 4.
 """
 
 import hashlib
@@ -33,146 +35,163 @@ class _Missing:
 
 
 MISSING: Final = _Missing()
+"""Stands for a checkpoint that does not exist. `None` is a valid value of a checkpoint."""
 
 
 class Checkpoints:
-    """The checkpoints of one attempt. `write` puts changes on the row under the fencing token, or raises `Stopped`."""
+    """The checkpoints of one attempt.
+
+    `write` puts changes on the row under the fencing token. It raises `Stopped` if the lease is lost.
+    """
 
     def __init__(
         self,
         claimed: JobRecord,
         artifacts: ArtifactStore,
-        given: Any,
+        job_input: Any,
         write: Callable[[Mapping[str, Any]], object],
     ) -> None:
         self._claimed = claimed
         self._artifacts = artifacts
-        self._given = json.dumps(given, sort_keys=True)
+        self._input = json.dumps(job_input, sort_keys=True)
         self._write = write
-        self._kept = dict(claimed.checkpoints)
-        self._given_back: set[str] = set()
+        self._entries = dict(claimed.checkpoints)
+        self._loaded_names: set[str] = set()
         self._saved = 0
-        self._saving = Lock()  # a stage may work on its items in threads
+        self._saving = Lock()  # a stage may save the items of a series in threads
         self.gained = 0
-        """How many checkpoints bring the job further than it was when it was claimed."""
+        """How many checkpoints are progress since the claim. See `_is_progress`."""
 
     def load(self, name: str, *, survives_deploys: bool = False) -> Any:
-        """Return a checkpoint's value, `MISSING` where there is none for this input and code."""
-        reference = self._kept.get(name, "")
+        """Return a checkpoint's value as JSON; `MISSING` if there is none for this input and code version."""
+        reference = self._entries.get(name, "")
         if f"-{self._digest(name, survives_deploys=survives_deploys)}-" not in reference:
             return MISSING
         value = self._read(reference)
         if value is not MISSING:
-            self._given_back.add(name)
+            self._loaded_names.add(name)
         return value
 
     def save(self, name: str, value: Any, *, survives_deploys: bool = False, **changes: Any) -> None:
-        """Keep a value (JSON), and write `changes` to the row with it. Two requests.
+        """Save a value, and write `changes` to the row in the same write. It takes two requests.
 
-        A stage's own checkpoint takes the place of those that were made within it.
+        A stage's own checkpoint replaces the checkpoints that were saved within the stage.
 
-        Raises `Fail` for what is no JSON or too large, and for too many names; `Stopped` where the lease is lost.
+        Raises `Fail` (`checkpoint_invalid`, `checkpoint_too_large`, `checkpoints_too_many`), and `Stopped` if the lease
+        is lost.
         """
-        body = _body(name, value)
-        content = hashlib.sha256(body).hexdigest()[:16]
+        body = _json_bytes(name, value)
+        content_digest = hashlib.sha256(body).hexdigest()[:16]
         digest = self._digest(name, survives_deploys=survives_deploys)
         with self._saving:
             self._saved += 1
-            reference = f"{self._claimed.fence}.{self._saved}-{digest}-{content}"
-            within = "/" in name
-            kept = {known: where for known, where in self._kept.items() if within or not known.startswith(f"{name}/")}
-            if name not in kept and len(kept) >= MAX_NAMES:
-                raise Fail("checkpoints_too_many", f"{name}: a job keeps {MAX_NAMES} checkpoints; see `job.each`")
+            reference = f"{self._claimed.fence}.{self._saved}-{digest}-{content_digest}"
+            is_stage = "/" not in name
+            entries = {
+                known: entry
+                for known, entry in self._entries.items()
+                if not (is_stage and known.startswith(f"{name}/"))
+            }
+            if name not in entries and len(entries) >= MAX_NAMES:
+                raise Fail(
+                    "checkpoints_too_many",
+                    f"{name}: a job has at most {MAX_NAMES} checkpoints; use `job.each` for many items",
+                )
             self._artifacts.write(self._key(reference), body, "application/json")
-            self._keep({**kept, name: reference}, changes)
-            self.gained += self._is_further(name, digest, content)
+            self._write_entries({**entries, name: reference}, changes)
+            self.gained += self._is_progress(name, digest, content_digest)
 
     def load_item(self, series: str, number: int, item: Any, *, survives_deploys: bool = False) -> Any:
-        """Return what was kept of an item of a series, `MISSING` where it is not this item that was done.
+        """Return the output of an item of a series as JSON; `MISSING` if this item has no checkpoint.
 
-        Raises `Fail` for an item that is no JSON.
+        Raises `Fail` (`checkpoint_invalid`) if the item is not JSON.
         """
-        begun = self._digest(series, survives_deploys=survives_deploys)
-        digest = _item_digest(begun, number, item)  # in any case: better now than when the item is done and paid for
-        fence = _fences(self._kept.get(series, ""), begun).get(number)
+        series_digest = self._digest(series, survives_deploys=survives_deploys)
+        # Compute it even if it is not needed: an invalid item must fail before the work on it is paid for.
+        digest = _item_digest(series_digest, number, item)
+        fence = _parse_series(self._entries.get(series, ""), series_digest).get(number)
         return MISSING if fence is None else self._read(f"{fence}-{digest}")
 
     def save_item(self, series: str, number: int, item: Any, value: Any, *, survives_deploys: bool = False) -> None:
-        """Keep what became of an item of a series (both JSON), as `save` does."""
-        begun = self._digest(series, survives_deploys=survives_deploys)
+        """Save the output of an item of a series. Item and output are JSON. Raises as `save`."""
+        series_digest = self._digest(series, survives_deploys=survives_deploys)
         fence = self._claimed.fence
-        key = self._key(f"{fence}-{_item_digest(begun, number, item)}")
-        self._artifacts.write(key, _body(f"{series} of item {number}", value), "application/json")
+        key = self._key(f"{fence}-{_item_digest(series_digest, number, item)}")
+        self._artifacts.write(key, _json_bytes(f"{series} of item {number}", value), "application/json")
         with self._saving:
-            done = {**_fences(self._kept.get(series, ""), begun), number: fence}
-            self._keep({**self._kept, series: _series(begun, done)}, {})
-            self.gained += number not in _fences(self._claimed.checkpoints.get(series, ""), begun)
+            fences = {**_parse_series(self._entries.get(series, ""), series_digest), number: fence}
+            self._write_entries({**self._entries, series: _format_series(series_digest, fences)}, {})
+            self.gained += number not in _parse_series(self._claimed.checkpoints.get(series, ""), series_digest)
 
-    def _keep(self, kept: dict[str, str], changes: Mapping[str, Any]) -> None:
-        self._write({"checkpoints": kept, **changes})
-        self._kept = kept
+    def _write_entries(self, entries: dict[str, str], changes: Mapping[str, Any]) -> None:
+        self._write({"checkpoints": entries, **changes})
+        self._entries = entries
 
-    def _is_further(self, name: str, digest: str, content: str) -> bool:
-        """Tell whether a checkpoint is progress: one of an earlier attempt, made once more, is none.
+    def _is_progress(self, name: str, digest: str, content_digest: str) -> bool:
+        """Tell whether a saved checkpoint brings the job further than it was when it was claimed.
 
-        Nor is another value where nobody asked for the one before. Else a job that never gets further would go on in
-        one invocation after the other, each of them paid for, until its deadline.
+        It does if the row had no valid checkpoint of this name. It also does if this attempt loaded the old value and
+        saved another one. Repeated work is not progress: a job that only repeats itself would otherwise continue in one
+        paid invocation after the other until its deadline.
         """
-        before = self._claimed.checkpoints.get(name, "")
-        if f"-{digest}-" not in before:
+        claimed = self._claimed.checkpoints.get(name, "")
+        if f"-{digest}-" not in claimed:
             return True
-        return name in self._given_back and not before.endswith(f"-{content}")
+        return name in self._loaded_names and not claimed.endswith(f"-{content_digest}")
 
     def _read(self, reference: str) -> Any:
         try:
             return json.loads(self._artifacts.read(self._key(reference), MAX_PAYLOAD_BYTES))
         except NotFound:
-            return MISSING  # the bucket's lifecycle was faster: it is made again
+            return MISSING  # the bucket's lifecycle rule deleted it: repeat the work
 
     def _key(self, reference: str) -> str:
         return f"{job_folder(self._claimed)}/checkpoints/{reference}.json"
 
     def _digest(self, name: str, *, survives_deploys: bool) -> str:
         version = "" if survives_deploys else self._claimed.code_version
-        return _hash(f"{name}\n{version}\n{self._given}")
+        return _hash(f"{name}\n{version}\n{self._input}")
 
 
-def restored(function: Callable[..., Any], output: Any) -> Any:
-    """Return an output, once JSON, as the type that its function says it returns; `MISSING` where it does not fit."""
+def restore_output(function: Callable[..., Any], output: Any) -> Any:
+    """Return a function's output in the type of its return annotation, after a round trip through JSON.
+
+    Returns `MISSING` if the output does not fit the type.
+    """
     try:
-        # By their names, whatever aliases a model has for reading and for writing.
+        # By field names: a model may have different aliases for reading and for writing.
         saved = to_json(output, round_trip=True, by_alias=False)
-        return TypeAdapter(_returned_by(function)).validate_json(saved, by_alias=False, by_name=True)
-    except (ValidationError, PydanticUserError):  # newer code returns something else, or what pydantic does not know
+        return TypeAdapter(_return_type(function)).validate_json(saved, by_alias=False, by_name=True)
+    except (ValidationError, PydanticUserError):  # newer code has another type, or pydantic does not support the type
         return MISSING
 
 
-def _returned_by(function: Callable[..., Any]) -> Any:
+def _return_type(function: Callable[..., Any]) -> Any:
     if isinstance(function, type):
         return function
-    plain = inspect.unwrap(getattr(function, "__func__", function))  # of a method, the function
+    plain = inspect.unwrap(getattr(function, "__func__", function))  # the function of a method
     if not isinstance(plain, FunctionType) or "return" not in plain.__annotations__:
         return Any
 
-    def only() -> None:
-        """Have this one annotation: the others may name what is imported for type checkers alone."""
+    def returns_only() -> None:
+        """Carry the return annotation alone. The others may name imports that exist for type checkers only."""
 
-    only.__annotations__ = {"return": plain.__annotations__["return"]}
+    returns_only.__annotations__ = {"return": plain.__annotations__["return"]}
     try:
-        return get_type_hints(only, plain.__globals__)["return"]
-    except NameError:  # a type that only exists within some function
+        return get_type_hints(returns_only, plain.__globals__)["return"]
+    except NameError:  # the type is local to another function
         return Any
 
 
-def _body(name: str, value: Any) -> bytes:
+def _json_bytes(name: str, value: Any) -> bytes:
     try:
-        # Models and dates too, so that they can be read back; but no NaN, which is no JSON.
+        # Write models and dates so that they can be read back. Refuse NaN and infinity: JSON does not have them.
         body = to_json(value, round_trip=True, by_alias=False, inf_nan_mode="constants")
         json.loads(body, parse_constant=_refuse)
     except ValueError as error:
-        raise Fail("checkpoint_invalid", f"checkpoint {name} is no JSON: {error}") from error
+        raise Fail("checkpoint_invalid", f"checkpoint {name} is not JSON: {error}") from error
     if len(body) > MAX_PAYLOAD_BYTES:
-        raise Fail("checkpoint_too_large", f"checkpoint {name}: {len(body)} bytes; at most {MAX_PAYLOAD_BYTES}")
+        raise Fail("checkpoint_too_large", f"checkpoint {name}: {len(body)} bytes; the limit is {MAX_PAYLOAD_BYTES}")
     return body
 
 
@@ -180,33 +199,37 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"it contains {constant}")
 
 
-def _item_digest(begun: str, number: int, item: Any) -> str:
-    return _hash(f"{begun}\n{number}\n{_body(f'item {number}', item).decode()}")
+def _item_digest(series_digest: str, number: int, item: Any) -> str:
+    return _hash(f"{series_digest}\n{number}\n{_json_bytes(f'item {number}', item).decode()}")
 
 
-def _fences(series: str, begun: str) -> dict[int, int]:
-    """Return which worker's fence an item was done under, by its number; nothing where the series is another one."""
-    digest, *parts = series.split(" ")
-    done: dict[int, int] = {}
-    for part in parts if digest == begun else ():
+def _parse_series(entry: str, series_digest: str) -> dict[int, int]:
+    """Return the fencing token of every finished item, by item number.
+
+    Returns an empty dictionary if the entry has another digest: then the input, the name or the code has changed.
+    """
+    digest, *parts = entry.split(" ")
+    fences: dict[int, int] = {}
+    for part in parts if digest == series_digest else ():
         fence, _, runs = part.partition(":")
         for run in runs.split(","):
             first, _, last = run.partition("-")
-            done |= dict.fromkeys(range(int(first), int(last or first) + 1), int(fence))
-    return done
+            fences |= dict.fromkeys(range(int(first), int(last or first) + 1), int(fence))
+    return fences
 
 
-def _series(begun: str, done: Mapping[int, int]) -> str:
+def _format_series(series_digest: str, fences: Mapping[int, int]) -> str:
+    """Return the entry of a series. `_parse_series` is the inverse."""
     parts = []
-    for fence in sorted(set(done.values())):
-        numbers = sorted(number for number, by in done.items() if by == fence)
+    for fence in sorted(set(fences.values())):
+        numbers = sorted(number for number, by in fences.items() if by == fence)
         runs = []
-        # What follows one another without a gap differs from its place by the same.
-        for _, run in groupby(enumerate(numbers), lambda placed: placed[1] - placed[0]):
-            found = [number for _, number in run]
-            runs.append(f"{found[0]}" if len(found) == 1 else f"{found[0]}-{found[-1]}")
+        # Within a run of consecutive numbers, the difference between number and index is constant.
+        for _, run in groupby(enumerate(numbers), lambda indexed: indexed[1] - indexed[0]):
+            consecutive = [number for _, number in run]
+            runs.append(f"{consecutive[0]}" if len(consecutive) == 1 else f"{consecutive[0]}-{consecutive[-1]}")
         parts.append(f"{fence}:{','.join(runs)}")
-    return " ".join((begun, *parts))
+    return " ".join((series_digest, *parts))
 
 
 def _hash(text: str) -> str:

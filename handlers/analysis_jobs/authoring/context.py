@@ -1,4 +1,4 @@
-"""What one attempt at a job works with."""
+"""The services and the state that one attempt at a job works with."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -21,7 +21,12 @@ from analysis_jobs.prompts import PromptStore
 
 @dataclass(frozen=True)
 class Services:
-    """What an analysis reaches through its job. One per function: every attempt uses the same."""
+    """The services behind `Job`. A function makes them once; all its attempts share them.
+
+    `artifacts` is the bucket. `prompts` is the prompt table. `model` answers `Job.ask`: usually a `ModelRouter`, in
+    tests a scripted model. `prices` turns usage into dollars. `secrets` reads the module's `worker.secrets`.
+    `documents` reads uploaded documents, with OCR.
+    """
 
     artifacts: ArtifactStore
     prompts: PromptStore
@@ -33,7 +38,7 @@ class Services:
 
 
 class AttemptControl(Protocol):
-    """How an attempt learns that it must stop. The heartbeat implements it."""
+    """Tells an attempt that it must stop. The heartbeat implements it."""
 
     @property
     def cancellation(self) -> CancellationToken:
@@ -43,12 +48,15 @@ class AttemptControl(Protocol):
         """Raise `Stopped` if the lease is lost, a cancel was requested, or the invocation's time is over."""
 
     def time_left(self) -> timedelta:
-        """Return how long the invocation may still work."""
+        """Return how much time the invocation has left for work."""
 
 
 @dataclass
 class StageState:
-    """Which stage runs, and what the stages before it returned. The worker updates it, `Job` reads it."""
+    """The running stage and the outputs of earlier stages. The worker updates it; `Job` reads it.
+
+    `series` counts the calls of `job.each` in this stage, by function name. `in_series` is true during such a call.
+    """
 
     name: str = ""
     survives_deploys: bool = False
@@ -89,5 +97,5 @@ class AttemptContext:
         self.control.check()
 
     def hold(self) -> None:
-        """Ask the row whether this attempt still holds the job. Raises `Stopped` if not."""
+        """Check the lease with a fenced write to the row. Raises `Stopped` if the attempt does not hold the job."""
         self.write({})

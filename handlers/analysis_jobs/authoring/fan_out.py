@@ -1,22 +1,22 @@
-"""Doing one thing to many items, one after the other or in threads."""
+"""Calls a function for many items: one after the other, or in threads."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 
-def run_all[Item, Output](work: Callable[[int, Item], Output], items: Sequence[Item], at_once: int) -> list[Output]:
-    """Return `work(number, item)` of every item, in the order of the items, on at most `at_once` threads.
+def map_items[Item, Output](work: Callable[[int, Item], Output], items: Sequence[Item], at_once: int) -> list[Output]:
+    """Return `work(number, item)` for every item, in order. Up to `at_once` threads do the work.
 
-    Raises what one of them raises: what is at work then comes to its end, and nothing more is begun.
+    If a call raises, the running calls finish, no other call starts, and the error is raised here.
     """
-    if at_once < 2:  # noqa: PLR2004 - no thread is needed for one at a time
+    if at_once < 2:  # noqa: PLR2004 - one call at a time needs no thread
         return [work(number, item) for number, item in enumerate(items)]
     with ThreadPoolExecutor(at_once, thread_name_prefix="item") as threads:
-        running = [threads.submit(work, number, item) for number, item in enumerate(items)]
-        wait(running, return_when=FIRST_EXCEPTION)
+        futures = [threads.submit(work, number, item) for number, item in enumerate(items)]
+        wait(futures, return_when=FIRST_EXCEPTION)
         threads.shutdown(cancel_futures=True)
-    errors = [error for one in running if not one.cancelled() and (error := one.exception())]
-    # An order to stop is no error of the job, and goes before those that it may have caused.
+    errors = [error for future in futures if not future.cancelled() and (error := future.exception())]
+    # Raise `Stopped` and the like (no `Exception`) first: a stop may have caused the other errors.
     for error in sorted(errors, key=lambda error: isinstance(error, Exception)):
         raise error
-    return [one.result() for one in running]
+    return [future.result() for future in futures]

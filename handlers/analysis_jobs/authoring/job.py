@@ -1,4 +1,4 @@
-"""What an analysis sees of its job."""
+"""The object that a stage receives: `Job`."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -26,16 +26,28 @@ _CHECKPOINT_NAME = re.compile(r"[A-Za-z0-9][\w.:/-]{0,99}")
 
 
 class Job[Request: BaseModel]:
-    """One attempt at a job, as its stages see it.
+    """One attempt at a job. Every stage of the analysis receives it.
 
-    Any use of it raises `Stopped` once the attempt must stop. `Stopped` is not an `Exception`.
+    `request` is the validated input of the job.
+
+    Most methods raise `Stopped` if the attempt must stop: a caller cancelled the job, the lease is lost, or the
+    invocation's time is over. `Stopped` is a `BaseException`, so that `except Exception` does not catch it. Let it
+    pass. A stage that computes for a long time without calling the job should call `progress` now and then.
+
+    A stage raises `Fail`, `Retry` or `Defer` to end or delay the job. The methods below raise the same errors. The
+    guide lists their codes.
     """
 
     def __init__(self, context: AttemptContext, request: Request) -> None:
         services, record = context.services, context.record
         self._context = context
         self._asker = Asker(
-            services.model, context.model_id, record.job_id, context.report.spending, context.control, self._follow
+            services.model,
+            context.model_id,
+            record.job_id,
+            context.report.spending,
+            context.control,
+            self._track_answer,
         )
         self._documents = JobDocuments(
             record.tenant,
@@ -46,79 +58,148 @@ class Job[Request: BaseModel]:
         )
         self.request = request
 
+    # The job
+
     @property
     def job_id(self) -> str:
-        """The job's id."""
+        """The ID of the job."""
         return self._context.record.job_id
 
     @property
     def tenant(self) -> str:
-        """Who owns the job."""
+        """The tenant that owns the job."""
         return self._context.record.tenant
 
     @property
     def subject(self) -> str | None:
-        """What is analysed, as `proposals/42`."""
+        """The subject of the job, for example `proposals/42`. None if the job has no subject."""
         return self._context.record.subject
 
     @property
     def submitted_at(self) -> datetime:
-        """When the job was accepted: the same in every attempt, as a rule that knows of today wants it."""
+        """When the job was accepted, in UTC. It is the same in every attempt, so use it as today in rules on dates."""
         return self._context.record.created_at
 
     @property
     def attempt(self) -> int:
-        """Which attempt this is, from 1."""
+        """The number of this attempt, counted from 1."""
         return self._context.record.attempt
 
     @property
     def usage(self) -> Usage:
-        """What the job's model calls consumed so far, over all attempts."""
+        """Model calls and tokens of the job so far, over all attempts."""
         return self._context.report.spending.usage
 
     def progress(self, percent: int) -> None:
-        """Say how far the job is, 0 to 100; callers see it with the next heartbeat."""
+        """Set the progress, 0 to 100. Callers see it after the next heartbeat."""
         self._context.check()
         self._context.report.set_progress(percent)
 
-    def finish(self, result: BaseModel | Mapping[str, Any]) -> NoReturn:
-        """End the job now, as completed with this result of its analysis; later stages do not run.
+    def output(self, stage: Callable[..., Any]) -> Any:
+        """Return the output of an earlier stage, in the type of its return annotation.
 
-        It raises what is no `Exception`, so that none is mistaken for it; `finally` and `with` blocks are left as by
-        any other.
+        Raises `KeyError` if the stage has not run.
+        """
+        return self._context.stage.outputs[stage.__name__]
+
+    def finish(self, result: BaseModel | Mapping[str, Any]) -> NoReturn:
+        """End the job now, as completed with this result. Later stages do not run.
+
+        The method raises `Finished`, which is a `BaseException`. Let it pass. `finally` and `with` blocks run as usual.
         """
         self._context.check()
         raise Finished(result)
 
-    def output(self, stage: Callable[..., Any]) -> Any:
-        """Return what an earlier stage returned."""
-        return self._context.stage.outputs[stage.__name__]
+    # Checkpoints
 
-    def write_once(self, name: str, content: bytes, content_type: str) -> bool:
-        """Keep a file of the job, at `files/<name>` in its folder of the bucket; return whether it was new.
+    def checkpoint(self, name: str, value: Any) -> None:
+        """Save partial work. `saved` returns it in the next attempt at this stage.
 
-        A side effect that is keyed by the job: whichever attempt writes first, its file stays, and doing it again
-        changes nothing. Callers download it as one of `save_file`, and it raises what that raises.
+        Args:
+            name: Up to 100 letters, digits and any of `_ . : / -`. The name belongs to this stage.
+            value: JSON, pydantic models or dataclasses, up to 5 MB.
+
+        Raises:
+            Fail: `checkpoint_invalid`, `checkpoint_too_large`; `checkpoints_too_many` for more than 100 names in a job.
+            ConfigurationError: The name is invalid.
         """
         self._context.check()
-        return self._context.report.files.save_once(name, content, content_type)
+        survives = self._context.stage.survives_deploys
+        self._context.checkpoints.save(self._checkpoint_name(name), value, survives_deploys=survives)
+
+    def saved(self, name: str, default: Any = None) -> Any:
+        """Return the value that `checkpoint` saved, as JSON; `default` if there is none.
+
+        A checkpoint is valid for one input and one code version. New code starts the stage again, unless the stage is
+        declared with `survives_deploys`.
+        """
+        survives = self._context.stage.survives_deploys
+        value = self._context.checkpoints.load(self._checkpoint_name(name), survives_deploys=survives)
+        return default if value is MISSING else value
+
+    def each[Item, Output](
+        self,
+        items: Sequence[Item],
+        function: Callable[[Item], Output],
+        *,
+        needs: timedelta = timedelta(),
+        at_once: int = 1,
+    ) -> list[Output]:
+        """Call `function` for every item, and return the outputs in order. Each output is a checkpoint.
+
+        A later attempt calls the function only for the items without a checkpoint. The outputs have the type of the
+        function's return annotation. If a call raises an error, running calls finish, no new one starts, and the error
+        is raised here.
+
+            pages = job.each(range(1, 41), read_page, at_once=8, needs=timedelta(minutes=1))
+
+        Args:
+            items: JSON, pydantic models or dataclasses, for example page numbers.
+            function: Takes an item. Returns JSON, a pydantic model or a dataclass, up to 5 MB.
+            needs: How long one call may take. If less time is left, the job continues in a new invocation.
+            at_once: How many threads call the function.
+
+        Raises:
+            Fail: `checkpoint_invalid`, `checkpoint_too_large`.
+            ConfigurationError: It is called within another `each`.
+        """
+        return Series(self._context, function, len(items)).run(items, needs, at_once)
+
+    def _checkpoint_name(self, name: str) -> str:
+        if not _CHECKPOINT_NAME.fullmatch(name):
+            raise ConfigurationError(f"checkpoint {name!r}: give up to 100 letters, digits and any of _ . : / -")
+        return f"{self._context.stage.name}/{name}"
+
+    # Files
 
     def save_file(self, name: str, content: bytes, content_type: str) -> None:
-        """Keep a file of the job, which callers download; what is saved later under the same name replaces it.
+        """Save a file that callers can download. It replaces a file of the same name.
 
-        It is shown from the next checkpoint on, at the latest with the end of the stage. Raises `Fail` for a name that
-        is more than letters, digits, dot, hyphen and underscore, for more than 50 MB, and for more than 25 files.
+        Callers see it after the next checkpoint, at the latest when the stage ends.
+
+        Args:
+            name: Up to 128 letters, digits, dots, hyphens and underscores.
+            content: Up to 50 MB. A job has at most 25 files.
+            content_type: For example `text/plain`.
+
+        Raises:
+            Fail: `file_name_invalid`, `file_too_large`, `files_too_many`.
+            ConfigurationError: The content type is invalid.
         """
         self._context.check()
         self._context.report.files.save(name, content, content_type)
 
     def save_json(self, name: str, value: Any) -> None:
-        """Keep a value (models and dates too) as indented JSON; see `save_file`. Raises `Fail` for what is none."""
+        """Save a value (JSON, pydantic models, dataclasses, dates) as indented JSON. See `save_file`.
+
+        Raises:
+            Fail: `file_invalid` if the value is not JSON, and the codes of `save_file`.
+        """
         self.save_file(name, json_file(name, value), "application/json")
 
     def save_csv(self, name: str, rows: Sequence[BaseModel], *, columns: type[BaseModel] | None = None) -> None:
-        """Keep rows as a file of comma-separated values, as Excel reads it; see `save_excel` and `save_file`."""
-        from analysis_jobs.tables.spreadsheets import CSV_TYPE, csv_file  # noqa: PLC0415 - only who writes one pays for it
+        """Save rows as comma-separated values that Excel can open. See `save_excel` and `save_file`."""
+        from analysis_jobs.tables.spreadsheets import CSV_TYPE, csv_file  # noqa: PLC0415 - import only when used
 
         self.save_file(name, csv_file(rows, columns), CSV_TYPE)
 
@@ -131,113 +212,100 @@ class Job[Request: BaseModel]:
         title: str | None = None,
         columns: type[BaseModel] | None = None,
     ) -> None:
-        """Keep rows as an Excel workbook of one sheet, a column a field; see `save_file`. It needs the extra `excel`.
+        """Save rows as an Excel workbook with one sheet and one column per field. See `save_file`.
 
-        A field's `title` heads its column. `title` goes above the header, `columns` names the model where there may be
-        no rows. Raises `Fail` for rows of different models, and for more than a sheet holds.
+        It needs the extra `excel`.
+
+        Args:
+            name: The name of the file, for example `schedule.xlsx`.
+            rows: Up to 50,000 instances of one model. A field's `title` is the header of its column.
+            sheet: The name of the sheet.
+            title: A line above the header.
+            columns: The model of the rows. It is needed if `rows` may be empty.
+
+        Raises:
+            Fail: `file_too_large` for too many rows, and the codes of `save_file`.
+            ConfigurationError: The rows have different models, or the package does not contain the extra.
         """
-        from analysis_jobs.tables.spreadsheets import EXCEL_TYPE, excel_file  # noqa: PLC0415 - as above
+        from analysis_jobs.tables.spreadsheets import EXCEL_TYPE, excel_file  # noqa: PLC0415 - import only when used
 
         self.save_file(name, excel_file(rows, columns, sheet=sheet, title=title), EXCEL_TYPE)
 
-    def checkpoint(self, name: str, value: Any) -> None:
-        """Keep partial work (JSON) under a name: `saved` gives it back to the next attempt of the stage.
+    def write_once(self, name: str, content: bytes, content_type: str) -> bool:
+        """Save a file unless this method has saved one of this name for the job. Return whether it saved the file.
 
-        Raises `Fail` for what is no JSON, for more than 5 MB, and for more than 100 names.
+        The first write of any attempt stays. Use it for a side effect that must happen once. Callers can download the
+        file. Its key is `files/<name>` in the job's folder of the bucket. Parameters and errors: see `save_file`.
         """
         self._context.check()
-        survives = self._context.stage.survives_deploys
-        self._context.checkpoints.save(self._named(name), value, survives_deploys=survives)
+        return self._context.report.files.save_once(name, content, content_type)
 
-    def saved(self, name: str, default: Any = None) -> Any:
-        """Return what `checkpoint` kept for this input and this version of the code, else `default`."""
-        survives = self._context.stage.survives_deploys
-        value = self._context.checkpoints.load(self._named(name), survives_deploys=survives)
-        return default if value is MISSING else value
-
-    def each[Item, Output](
-        self,
-        items: Sequence[Item],
-        function: Callable[[Item], Output],
-        *,
-        needs: timedelta = timedelta(),
-        at_once: int = 1,
-    ) -> list[Output]:
-        """Return `function` of each item (both JSON), with a checkpoint an item: no item is done twice.
-
-        Items are done one after the other, or in `at_once` threads. Where less than `needs` is left of the invocation,
-        the job goes on with the next item in another one.
-        """
-        return Series(self._context, function, len(items)).run(items, needs, at_once)
-
-    def _named(self, name: str) -> str:
-        if not _CHECKPOINT_NAME.fullmatch(name):
-            raise ConfigurationError(f"checkpoint {name!r}: give up to 100 letters, digits and any of _ . : / -")
-        return f"{self._context.stage.name}/{name}"
+    # Documents
 
     def text(self, document: str) -> str:
-        """Return the text of a document that the caller uploaded, form feeds between pages; see `read`.
+        """Return the text of an uploaded document, with a form feed between pages. See `read`.
 
-        Raises `Fail` (`document_no_text`) where there is none.
+        Raises:
+            Fail: `document_no_text` if all pages are empty, and the codes of `read`.
         """
         return self._documents.text(document)
 
     def read(self, document: str) -> Reading:
-        """Return the pages of a document that the caller uploaded: PDF, DOCX, XLSX, text or a picture.
+        """Return the pages of an uploaded document: PDF, DOCX, XLSX, plain text or a picture.
 
-        Where a page is a picture of text it is read by OCR, with a confidence. Raises `Fail` with a code that begins in
-        `document_` where there is no such file or it cannot be read.
+        Pages that are pictures of text are read by OCR. Such a page has a `confidence` of 0 to 1.
+
+            for page in job.read(job.request.document).pages:
+                print(page.number, page.text)
+
+        Args:
+            document: The name that `POST /uploads` returned. Declare the field as `Document`.
+
+        Raises:
+            Fail: `document_not_found`, `document_too_large`, and other codes that begin with `document_` if the
+                document cannot be read.
         """
         return self._documents.read(document)
 
     def page_images(self, document: str, *, pages: Sequence[int] | None = None, dpi: int = 150) -> list[Attachment]:
-        """Return pictures of pages (from 1; None: of all) of a PDF or of a picture, for models that read pictures.
+        """Return pictures of pages of a PDF, or the picture that was uploaded, as attachments for `ask`.
 
-        Raises as `read`.
+        Args:
+            document: See `read`.
+            pages: Page numbers, counted from 1. None: all pages.
+            dpi: The resolution, 1 to 600.
+
+        Raises:
+            Fail: As `read`, and `document_page_missing`.
+            ConfigurationError: `pages` or `dpi` is out of range.
         """
         return self._documents.page_images(document, pages, dpi)
 
     def attachment(self, document: str) -> Attachment:
-        """Return the document itself, for models that take PDFs and pictures. Raises as `read`."""
+        """Return an uploaded document as an attachment for `ask`. Raises as `read`."""
         return self._documents.attachment(document)
 
+    # Models
+
     def prompt(self, name: str, *, category: str, default: Prompt, **values: str) -> RenderedPrompt:
-        """Return the active prompt `section/sub-section` of a category, or the default, with `values` put in."""
+        """Return the active prompt of a category, with `values` filled in.
+
+            prompt = job.prompt("proposal_writer/step-1", category="RFP", default=DEFAULT, rfp_text=text)
+
+        Args:
+            name: `section/sub_section` in the prompt table.
+            category: The category.
+            default: The prompt to use if the table has no active one.
+            **values: A value for each placeholder of the template.
+
+        Raises:
+            ConfigurationError: The template has no placeholder for one of the values.
+        """
         section, _, sub_section = name.partition("/")
         prompt = self._context.services.prompts.active(section, sub_section, category) or default
         rendered = prompt.render(values)
         self._context.report.used_prompt(self._context.stage.name, rendered.source)
         return rendered
-
-    def secret(self, name: str) -> str:
-        """Return the secret whose ARN the environment variable `name` holds: one of the module's `worker.secrets`.
-
-        It is kept in memory for a few minutes. Raises `ConfigurationError` where the variable holds no ARN, `Fail` with
-        a code that begins in `secret_` where AWS does not give it.
-        """
-        self._context.check()
-        return self._context.services.secrets.text(name)
-
-    def secret_json(self, name: str) -> dict[str, Any]:
-        """Return a secret that is a JSON object, as Secrets Manager's own of databases. Raises as `secret`."""
-        self._context.check()
-        return self._context.services.secrets.json(name)
-
-    def forget_secret(self, name: str) -> None:
-        """Ask AWS again the next time: for when a secret was refused, which may have been rotated."""
-        self._context.services.secrets.forget(name)
-
-    def database(self, name: str, *, statement_timeout: timedelta = timedelta(minutes=1)) -> "Database":
-        """Return the PostgreSQL database whose credentials are the secret `name`. It needs the extra `postgres`.
-
-        Nothing is connected yet; one connection is kept while the function is warm.
-        """
-        from analysis_jobs.postgres.connections import Source  # noqa: PLC0415 - as above
-        from analysis_jobs.postgres.database import Database  # noqa: PLC0415 - as above
-
-        ca_bundle = self._context.services.settings.database_ca_bundle
-        source = Source(name, lambda: self.secret_json(name), lambda: self.forget_secret(name), ca_bundle)
-        return Database(source, self._context, statement_timeout)
 
     @overload
     def ask(
@@ -269,20 +337,77 @@ class Job[Request: BaseModel]:
         max_tokens: int = DEFAULT_MAX_TOKENS,
         model_id: str | None = None,
     ) -> BaseModel | str:
-        """Ask a model, with pictures and documents beside the prompt; `gemini-…` is Google's, every other Bedrock's.
+        """Ask a model, and return its answer: text, or an instance of `answer`.
 
-        With `answer`, in that pydantic model's shape, with one repair turn where it does not fit. Raises `Fail`,
-        `Retry` or `Defer`, as the model's error deserves.
+        If the answer does not fit the schema of `answer`, the model is asked once more with the errors.
+
+            brief = job.ask(prompt, answer=Brief, attachments=[job.attachment(job.request.document)])
+
+        Args:
+            prompt: From `prompt`, or a text.
+            answer: The pydantic model that the answer must fit.
+            attachments: Pictures and documents. See `page_images` and `attachment`.
+            max_tokens: The longest answer, in tokens. Some models count their thoughts too.
+            model_id: Default: the analysis's model, then the stack's. IDs with `gemini-` go to Gemini, all others to
+                Bedrock.
+
+        Raises:
+            Fail: The request would fail again, for example `model_answer_too_long` or `attachment_too_large`.
+            Retry: Another attempt may succeed, for example `model_answer_invalid` or `model_timeout`.
+            Defer: The model asks us to wait, for example `model_throttled`.
+            ConfigurationError: No model is set.
         """
         return self._asker.ask(prompt, answer=answer, attachments=attachments, max_tokens=max_tokens, model_id=model_id)
 
-    def _follow(self) -> Callable[[float], None]:
-        """Return what moves the progress while an answer arrives. Within `each` the finished items move it."""
+    def _track_answer(self) -> Callable[[float], None]:
+        """Return a function that moves the progress by the share (0 to 1) of the answer that has arrived."""
         report, stage = self._context.report, self._context.stage
         begun_at = report.percent
 
         def move(share: float) -> None:
-            if not stage.in_series:
+            if not stage.in_series:  # within `each`, finished items move the progress
                 report.move_progress(begun_at, share)
 
         return move
+
+    # Secrets and databases
+
+    def secret(self, name: str) -> str:
+        """Return a secret of the module's `worker.secrets`. It is cached for 5 minutes (setting `SECRET_MAX_AGE_S`).
+
+        Args:
+            name: The environment variable that holds the secret's ARN.
+
+        Raises:
+            ConfigurationError: The variable does not hold an ARN.
+            Fail: `secret_denied`, `secret_not_found`, `secret_invalid`.
+        """
+        self._context.check()
+        return self._context.services.secrets.text(name)
+
+    def secret_json(self, name: str) -> dict[str, Any]:
+        """Return a secret that is a JSON object, for example a database login. Raises as `secret`."""
+        self._context.check()
+        return self._context.services.secrets.json(name)
+
+    def forget_secret(self, name: str) -> None:
+        """Drop a secret from the cache. Call it when a server refuses the secret: it may have been rotated."""
+        self._context.services.secrets.forget(name)
+
+    def database(self, name: str, *, statement_timeout: timedelta = timedelta(minutes=1)) -> "Database":
+        """Return a PostgreSQL database. The method does not connect yet. It needs the extra `postgres`.
+
+            with job.database("DATABASE_SECRET").once(job, effect="record") as cursor:
+                if cursor is not None:
+                    cursor.execute("UPDATE books SET value = %s WHERE id = %s", (value, book))
+
+        Args:
+            name: The environment variable that holds the ARN of the login. See `secret`.
+            statement_timeout: PostgreSQL cancels a statement that takes longer.
+        """
+        from analysis_jobs.postgres.connections import LoginSource  # noqa: PLC0415 - import only when used
+        from analysis_jobs.postgres.database import Database  # noqa: PLC0415 - import only when used
+
+        ca_bundle = self._context.services.settings.database_ca_bundle
+        source = LoginSource(name, lambda: self.secret_json(name), lambda: self.forget_secret(name), ca_bundle)
+        return Database(source, self._context, statement_timeout)

@@ -1,4 +1,4 @@
-"""What an attempt says about itself on the job's row: progress, spending, prompts and files."""
+"""What an attempt writes about itself to the job's row: progress, spending, prompts and files."""
 
 from collections.abc import Mapping
 from threading import Lock
@@ -10,11 +10,11 @@ from analysis_jobs.jobs.ports import ArtifactStore
 from analysis_jobs.jobs.record import JobRecord
 from analysis_jobs.llm.prices import Prices
 
-_NEARLY_DONE = 95  # percent: only the end of the job is 100
+_NEARLY_DONE = 95  # percent: the job reaches 100 only when it completes
 
 
 class AttemptReport:
-    """Begins where the attempt before ended. Stages may update it from threads; the heartbeat reads it."""
+    """Continues the report of the previous attempt. Stages may update it from threads; the heartbeat reads it."""
 
     def __init__(self, record: JobRecord, artifacts: ArtifactStore, prices: Prices) -> None:
         self.percent = record.progress
@@ -25,15 +25,15 @@ class AttemptReport:
         self._updating = Lock()
 
     def at_heartbeat(self) -> dict[str, Any]:
-        """Return what a heartbeat writes. Files are left out: the stage may be writing them."""
+        """Return the changes for a heartbeat. Files are not among them, because the stage may be saving files now."""
         return {"progress": self.percent, **self.spending.changes(), **self._prompt_changes()}
 
     def at_checkpoint(self) -> dict[str, Any]:
-        """Return what is written with a checkpoint."""
+        """Return the changes to write with a checkpoint."""
         return {**self.files.changes(), **self._prompt_changes()}
 
     def at_end(self) -> dict[str, Any]:
-        """Return what the write that ends the attempt adds."""
+        """Return the changes to write when the attempt ends."""
         return {**self.spending.changes(), **self.files.changes(), **self._prompt_changes()}
 
     def set_progress(self, percent: int) -> None:
@@ -46,17 +46,17 @@ class AttemptReport:
             self.percent = max(self.percent, round(begun_at + (_NEARLY_DONE - begun_at) * min(1.0, share)))
 
     def begin_stage(self) -> None:
-        """Begin to collect the prompts of a stage."""
+        """Start to collect the prompts of a stage."""
         with self._updating:
             self._stage_prompts = []
 
     def used_prompt(self, stage: str, source: str) -> None:
-        """Note that a stage used a prompt. Its first one replaces those of an earlier attempt at the stage."""
+        """Record that a stage used a prompt. The first one replaces the prompts of an earlier attempt at the stage."""
         with self._updating:
             if source not in self._stage_prompts:
                 self._stage_prompts.append(source)
                 self._prompts = {**self._prompts, stage: ", ".join(self._stage_prompts)}
 
     def _prompt_changes(self) -> Mapping[str, Any]:
-        """Return the prompts of the stages, if there are any: every write pays for its size."""
+        """Return the prompts of all stages; nothing without prompts, because DynamoDB charges for the size of a row."""
         return {"prompts": self._prompts} if self._prompts else {}

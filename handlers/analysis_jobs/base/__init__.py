@@ -1,1 +1,1 @@
-"""What every room may use: clock, settings, secrets, errors, logs and cancellation."""
+"""Code that every other package may import: clock, settings, secrets, errors, logs and cancellation."""

@@ -1,11 +1,11 @@
-"""A file that goes to a model beside the prompt."""
+"""A file that is sent to a model with the prompt."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """A picture or a document for a model: its bytes, its media type (`image/png`) and the name the model sees."""
+    """An image or a document for a model. `media_type` is for example `image/png`. The model sees `name`."""
 
     content: bytes
     media_type: str

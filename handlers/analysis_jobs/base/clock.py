@@ -1,4 +1,4 @@
-"""The only module that asks the machine for the time, or sleeps. Everything else is handed a `Clock`."""
+"""The only module that reads the system time or sleeps. All other code gets a `Clock`."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -7,14 +7,14 @@ from typing import Protocol
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_GLANCE_S = 0.001  # how often one who waits on a manual clock looks at it
+_POLL_S = 0.001  # how often `ManualClock.wait` checks the clock
 
 
 class Clock(Protocol):
-    """Where time comes from; tests hand in one that they move by hand."""
+    """The source of the current time. Tests pass a `ManualClock`."""
 
     def now(self) -> datetime:
-        """Return the present moment, aware, in UTC."""
+        """Return the current time, aware, in UTC."""
 
     def sleep(self, duration: timedelta) -> None:
         """Return after `duration`."""
@@ -24,10 +24,10 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The system clock."""
 
     def now(self) -> datetime:
-        """Return the present moment, aware, in UTC."""
+        """Return the current time, aware, in UTC."""
         return datetime.now(UTC)
 
     def sleep(self, duration: timedelta) -> None:
@@ -40,17 +40,17 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that moves only when told to. Sleeping moves it; who waits, waits for somebody else to move it."""
+    """A clock for tests. `advance` and `sleep` move it; `wait` returns after another thread has moved it."""
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._now = start
 
     def now(self) -> datetime:
-        """Return the moment that was last set."""
+        """Return the clock's time, aware, in UTC."""
         return self._now
 
     def advance(self, duration: timedelta) -> None:
-        """Move the clock forward, or back where `duration` is negative."""
+        """Move the clock forward, or back if `duration` is negative."""
         self._now += duration
 
     def sleep(self, duration: timedelta) -> None:
@@ -58,23 +58,23 @@ class ManualClock:
         self.advance(duration)
 
     def wait(self, event: Event, duration: timedelta) -> bool:
-        """Return True as soon as `event` is set, False once the clock was moved by `duration`."""
+        """Return True as soon as `event` is set, False after the clock has moved by `duration`."""
         until = self._now + duration
-        while self._now < until and not event.wait(_GLANCE_S):
+        while self._now < until and not event.wait(_POLL_S):
             pass
         return event.is_set()
 
 
 def to_ms(moment: datetime) -> int:
-    """Return whole milliseconds since 1970, the unit of every stored time; exact, where a float is not."""
+    """Return whole milliseconds since 1970, the unit of every stored time. The result is exact, unlike a float."""
     return (moment - _EPOCH) // _MILLISECOND
 
 
 def from_ms(milliseconds: int) -> datetime:
-    """Return the moment of `milliseconds` since 1970, in UTC."""
+    """Return the UTC time that is `milliseconds` after 1970."""
     return _EPOCH + milliseconds * _MILLISECOND
 
 
 def rfc3339(moment: datetime) -> str:
-    """Return `2026-11-22T01:02:03.456Z`: how a time is written on the wire."""
+    """Return the RFC 3339 text of a time for requests and responses, for example `2026-11-22T01:02:03.456Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,18 +1,17 @@
-"""What can go wrong with a job, and what the engine does about it.
+"""The errors of a job, and how the engine handles each.
 
 AnalysisJobsError
-|-- ConfigurationError      the deployment is wrong: nothing a caller can do
+|-- ConfigurationError      the deployment is wrong; a caller cannot fix it
 `-- JobError                ends or delays one job; its code and message are shown to the caller
-    |-- Fail                never again: the same input would fail again
-    |-- Retry               once more, spending an attempt
-    `-- Defer               later, spending no attempt: we were told to wait
+    |-- Fail                the job fails without a retry: the same input would fail again
+    |-- Retry               the job runs again and spends an attempt
+    `-- Defer               the job runs later and spends no attempt
 
-Stopped                     the attempt must stop; not an error of the job, and no `Exception`: an analysis that catches
-|                           everything must not catch this
-|-- CancelAsked             a caller asked for it
-`-- OutOfTime               the invocation's time is over
+Stopped                     the attempt must stop. A `BaseException`, so that `except Exception` does not catch it
+|-- CancelAsked             a caller asked for the job to be cancelled
+`-- OutOfTime               the invocation is about to time out
 
-Finished                    the analysis has its result already; no `Exception` either
+Finished                    the analysis has its result early. A `BaseException` too
 """
 
 from datetime import timedelta
@@ -20,15 +19,18 @@ from typing import Any
 
 
 class AnalysisJobsError(Exception):
-    """The root of this library's errors."""
+    """The base class of this library's errors."""
 
 
 class ConfigurationError(AnalysisJobsError):
-    """The function is deployed with settings that cannot work; the message names the setting and the fix."""
+    """The deployed settings cannot work. The message names the setting and the fix."""
 
 
 class JobError(AnalysisJobsError):
-    """An error that is kept on the job: `code` for programs (snake_case), `message` for people."""
+    """An error that is stored with the job. Programs read `code` (snake_case), people read `message`.
+
+    Callers of the API see both.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -37,11 +39,11 @@ class JobError(AnalysisJobsError):
 
 
 class Fail(JobError):
-    """The job ends as `failed`; the same input would fail again."""
+    """End the job as `failed`, because the same input would fail again."""
 
 
 class Retry(JobError):
-    """The job is tried again while it has attempts left; `after` overrides the engine's backoff."""
+    """Run the job again if it has an attempt left. `after` overrides the engine's backoff."""
 
     def __init__(self, code: str, message: str, after: timedelta | None = None) -> None:
         super().__init__(code, message)
@@ -49,7 +51,7 @@ class Retry(JobError):
 
 
 class Defer(JobError):
-    """The job waits without spending an attempt, until its deadline; `after` overrides the engine's backoff."""
+    """Run the job again later without spending an attempt, until its deadline. `after` overrides the backoff."""
 
     def __init__(self, code: str, message: str, after: timedelta | None = None) -> None:
         super().__init__(code, message)
@@ -57,19 +59,19 @@ class Defer(JobError):
 
 
 class Stopped(BaseException):
-    """The attempt must stop: its lease is lost, and whatever it would write now would not land."""
+    """The attempt must stop. The lease is lost, so the store would reject every further write."""
 
 
 class CancelAsked(Stopped):
-    """A caller asked for the job to be cancelled; the lease still holds, to say that it is."""
+    """A caller asked for the job to be cancelled. The worker still holds the lease and writes the cancellation."""
 
 
 class OutOfTime(Stopped):
-    """The invocation's time is over; the lease still holds, to hand the job on."""
+    """The invocation is about to time out. The worker still holds the lease and queues the job again."""
 
 
 class Finished(BaseException):
-    """The job ends now, as completed with `result`; `job.finish` raises it."""
+    """The job ends as completed with `result`. `job.finish` raises this."""
 
     def __init__(self, result: Any) -> None:
         super().__init__("the analysis has finished")

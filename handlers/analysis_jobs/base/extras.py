@@ -1,9 +1,9 @@
-"""What a package carries only where its analyses need it: the imports of an extra say which one they are of.
+"""Marks the imports of optional dependencies ("extras"). A package contains an extra only if its analyses need it.
 
     with extra("excel"):
         import openpyxl
 
-The packager reads these blocks too: it asks for their imports where the package carries the extra, and only there.
+The packager reads these blocks. It requires their imports only in a package that contains the extra.
 """
 
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ from analysis_jobs.base.errors import ConfigurationError
 
 
 class MissingExtraError(ConfigurationError):
-    """The package does not carry the extra of this name, and the job needs it."""
+    """The job needs an extra that the package does not contain."""
 
     def __init__(self, extra: str, module: str | None) -> None:
         super().__init__(
-            f'{module} is not in the package: put "{extra}" into `extras` in the package.toml beside the analyses, '
-            "and build it again"
+            f'{module} is not in the package: add "{extra}" to `extras` in the package.toml beside the analyses, '
+            "and build the package again"
         )
         self.extra = extra
 
 
 @contextmanager
 def extra(name: str) -> Iterator[None]:
-    """Say that what is imported within comes with the extra `name`; else raise `MissingExtraError`."""
+    """Mark the imports of the block as part of the extra `name`. Raises `MissingExtraError` if one is missing."""
     try:
         yield
     except ModuleNotFoundError as error:

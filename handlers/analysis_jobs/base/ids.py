@@ -1,7 +1,7 @@
 """Job ids: 26 characters that sort by time and cannot be guessed.
 
 The layout is ULID's: 48 bits of milliseconds since 1970, then 80 random bits, in Crockford's base 32 (lower case).
-Because ids sort by time, "newest first" and "between two dates" are ranges of ids, and no index by date is needed.
+Because ids sort by time, a list "newest first" or "between two dates" is a range of ids. It needs no index by date.
 """
 
 import re
@@ -18,17 +18,17 @@ ID_PATTERN = rf"[{_ALPHABET}]{{{_LENGTH}}}"
 
 
 def new_id(now: datetime) -> str:
-    """Return a fresh id of the moment `now`."""
+    """Return a new, random id for the time `now`."""
     return _encode(to_ms(now), secrets.randbits(_RANDOM_BITS))
 
 
 def first_id_at(moment: datetime) -> str:
-    """Return the smallest id of `moment`, or of 1970 where that is later: the edge of a range of ids by date."""
+    """Return the smallest id for `moment`, which bounds a range of ids by date. Times before 1970 count as 1970."""
     return _encode(max(to_ms(moment), 0), 0)
 
 
 def is_id(text: str) -> bool:
-    """Tell whether `text` has the shape of an id."""
+    """Return whether `text` has the format of an id."""
     return re.fullmatch(ID_PATTERN, text) is not None
 
 

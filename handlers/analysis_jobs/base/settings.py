@@ -1,4 +1,4 @@
-"""What the environment says, read once and validated once. The only module that looks at environment variables."""
+"""The settings of the functions. The only module that reads environment variables. Each is read and validated once."""
 
 import json
 import os
@@ -10,26 +10,26 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from analysis_jobs.base.errors import ConfigurationError
 
-type _Given = Annotated[str, Field(min_length=1)]
+type _NonEmpty = Annotated[str, Field(min_length=1)]
 
-# A larger input or result goes to the bucket. Every heartbeat pays for its row by the KB.
+# A larger input or result is stored in the bucket: DynamoDB bills every heartbeat by the size of the row.
 MAX_INLINE_BYTES = 4_096
-# A message can be held invisible for 12 hours, and is held for a lease and a little more.
-_LONGEST_LEASE_S = 43_000
+# SQS limits the visibility timeout to 12 hours (43,200 s). A message is hidden for a lease and a margin.
+_MAX_LEASE_S = 43_000
 
 
 class Settings(BaseModel):
-    """The settings of a function; `modules/analysis-jobs` sets every one of them."""
+    """The settings of a function. `modules/analysis-jobs` sets all of them. Suffixes name the units."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-    analyses: _Given
-    table_name: _Given
-    bucket_name: _Given
-    queue_urls: dict[_Given, _Given] = Field(min_length=1)
+    analyses: _NonEmpty
+    table_name: _NonEmpty
+    bucket_name: _NonEmpty
+    queue_urls: dict[_NonEmpty, _NonEmpty] = Field(min_length=1)
     prompt_table_name: str = ""
     code_version: str = "unknown"
-    lease_s: float = Field(default=60, gt=0, le=_LONGEST_LEASE_S)
+    lease_s: float = Field(default=60, gt=0, le=_MAX_LEASE_S)
     heartbeat_s: float = Field(default=15, gt=0)
     job_retention_days: int = Field(default=30, ge=1)
     model_id: str = ""
@@ -44,28 +44,28 @@ class Settings(BaseModel):
     secret_max_age_s: float = Field(default=300, ge=0)
     database_ca_bundle: str = ""
     gemini_base_url: str = ""
-    model_prices: dict[_Given, dict[str, Any]] = Field(default_factory=dict)
+    model_prices: dict[_NonEmpty, dict[str, Any]] = Field(default_factory=dict)
 
     @field_validator("queue_urls", mode="before")
     @classmethod
     def _parse_queue_urls(cls, value: object) -> object:
-        return _parsed(value, '{"medium": "https://sqs…"}')
+        return _parse_json(value, '{"medium": "https://sqs…"}')
 
     @field_validator("model_prices", mode="before")
     @classmethod
     def _parse_model_prices(cls, value: object) -> object:
-        return _parsed(value, '{"gemini-2.5-flash": {"input": 0.3, "output": 2.5}}')
+        return _parse_json(value, '{"gemini-2.5-flash": {"input": 0.3, "output": 2.5}}')
 
     @model_validator(mode="after")
-    def _two_beats_fit_into_a_lease(self) -> Self:
-        # One beat may be late or lost without the lease running out.
+    def _check_heartbeat(self) -> Self:
+        # One heartbeat may be late or lost without the lease expiring.
         if self.heartbeat_s * 2 > self.lease_s:
             raise ValueError(f"HEARTBEAT_S is {self.heartbeat_s:g}: give at most half of LEASE_S ({self.lease_s:g})")
         return self
 
     @property
     def lease(self) -> timedelta:
-        """How long a worker's right to a job lasts after a heartbeat."""
+        """How long a worker holds a job after a heartbeat."""
         return timedelta(seconds=self.lease_s)
 
     @property
@@ -75,12 +75,12 @@ class Settings(BaseModel):
 
     @property
     def secret_max_age(self) -> timedelta:
-        """How long a secret's value is used before AWS is asked for it again."""
+        """How long the value of a secret is cached."""
         return timedelta(seconds=self.secret_max_age_s)
 
     @property
     def stop_margin(self) -> timedelta:
-        """How long before the end of its invocation a worker stops, to hand its job on."""
+        """How long before the function's timeout a worker stops and queues its job again."""
         return timedelta(seconds=self.stop_margin_s)
 
     @property
@@ -89,39 +89,39 @@ class Settings(BaseModel):
         return timedelta(days=self.job_retention_days)
 
 
-def _parsed(value: object, example: str) -> object:
+def _parse_json(value: object, example: str) -> object:
     try:
         return json.loads(value) if isinstance(value, str) else value
     except json.JSONDecodeError as error:
-        raise ValueError(f"give JSON, as {example}: {error}") from error
+        raise ValueError(f"give JSON, for example {example}: {error}") from error
 
 
 class EventSettings(BaseModel):
-    """The settings of the function that publishes events: it knows no analysis, and no queue of jobs."""
+    """The settings of the events function. It needs no analyses and no job queues."""
 
     model_config = ConfigDict(frozen=True)
 
-    event_bus_name: _Given
-    event_dead_letter_queue_url: _Given
+    event_bus_name: _NonEmpty
+    event_dead_letter_queue_url: _NonEmpty
     notice_topic_arn: str = ""
-    powertools_service_name: _Given
+    powertools_service_name: _NonEmpty
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
-    """Read `Settings` from environment variables of the same names in capitals.
+    """Read `Settings` from the environment variables with the same names in capitals.
 
-    Raises `ConfigurationError`, which names each variable that is missing or wrong.
+    Raises `ConfigurationError`, which names each missing or wrong variable.
     """
     return _read(Settings, environment)
 
 
 def events_from_environment(environment: Mapping[str, str] | None = None) -> EventSettings:
-    """Read `EventSettings`, as `from_environment` does `Settings`."""
+    """Read `EventSettings`. Raises as `from_environment` does."""
     return _read(EventSettings, environment)
 
 
 def variable(name: str) -> str:
-    """Return an environment variable that a stack names itself, as one of `worker.secrets`; "" where it is not set."""
+    """Return an environment variable that is not a setting, such as one of `worker.secrets`. "" if it is not set."""
     return os.environ.get(name, "")
 
 
@@ -135,11 +135,13 @@ def _read[Model: BaseModel](model: type[Model], environment: Mapping[str, str] |
 
 
 def _summary(error: ValidationError) -> str:
-    return "; ".join(_finding(found["loc"], found["msg"].removeprefix("Value error, ")) for found in error.errors())
+    return "; ".join(
+        _describe_error(found["loc"], found["msg"].removeprefix("Value error, ")) for found in error.errors()
+    )
 
 
-def _finding(location: tuple[int | str, ...], message: str) -> str:
-    if not location:  # of the whole: the message names the variables
+def _describe_error(location: tuple[int | str, ...], message: str) -> str:
+    if not location:  # an error of the whole model: its message names the variables
         return message
     variable, *within = map(str, location)
     return f"{'.'.join((variable.upper(), *within))}: {message}"

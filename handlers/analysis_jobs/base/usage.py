@@ -1,4 +1,4 @@
-"""What model calls consume, in tokens."""
+"""The usage of model calls."""
 
 from dataclasses import astuple, dataclass
 from typing import Self
@@ -6,7 +6,7 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Usage:
-    """Calls and tokens. `input_tokens` excludes the tokens that a prompt cache read or wrote."""
+    """Numbers of calls and tokens. `input_tokens` excludes the tokens that a prompt cache read or wrote."""
 
     calls: int = 0
     input_tokens: int = 0

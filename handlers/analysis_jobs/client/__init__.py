@@ -1,1 +1,1 @@
-"""Calls the HTTP API of a deployment."""
+"""A client of a deployment's HTTP API."""

@@ -1,4 +1,4 @@
-"""Which proxy leads to a URL, as this machine is set up."""
+"""Finds the HTTP proxy for a URL in the settings of this machine."""
 
 import ipaddress
 from typing import Any
@@ -10,18 +10,18 @@ from urllib3.util import make_headers
 
 
 def proxy_of(url: str) -> str | None:
-    """Return the proxy for a URL; None where it is called directly, as everything on this machine is."""
+    """Return the URL of the proxy, or None for a direct connection. Loopback addresses are always direct."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if _is_here(host) or proxy_bypass(host):
+    if _is_loopback(host) or proxy_bypass(host):
         return None
     proxies = getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 
-def pool_through(proxy: str | None, **options: Any) -> PoolManager:
-    """Return a pool of connections through a proxy, or direct ones."""
+def connection_pool(proxy: str | None, **options: Any) -> PoolManager:
+    """Return a pool of connections through `proxy`, or of direct connections."""
     if proxy is None:
         return PoolManager(**options)
     user = urlsplit(proxy)
@@ -31,7 +31,7 @@ def pool_through(proxy: str | None, **options: Any) -> PoolManager:
     return ProxyManager(proxy, proxy_headers=headers, **options)
 
 
-def _is_here(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

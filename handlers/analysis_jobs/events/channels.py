@@ -1,4 +1,4 @@
-"""Where events go on AWS: an EventBridge bus, an SNS topic, and a queue for what no event can be made of."""
+"""The channels on AWS: an EventBridge bus, an SNS topic, and a dead-letter queue for unreadable stream records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class EventBridgeBus:
-    """Puts events on a bus, by its name. `client` is boto3's of EventBridge (`events`)."""
+    """Sends events to the EventBridge bus with the name `bus`. `client` is boto3's `events` client."""
 
     def __init__(self, client: Any, bus: str) -> None:
         self._client = client
@@ -21,7 +21,7 @@ class EventBridgeBus:
 
     def send(self, events: Sequence[JobEvent]) -> list[JobEvent]:
         """See `Channel.send`. One request."""
-        answer = self._client.put_events(
+        response = self._client.put_events(
             Entries=[
                 {
                     "EventBusName": self._bus,
@@ -33,21 +33,24 @@ class EventBridgeBus:
                 for event in events
             ]
         )
-        pairs = zip(events, answer["Entries"], strict=True)
-        return [
-            event for event, entry in pairs if _is_refused(event, entry.get("ErrorCode"), entry.get("ErrorMessage"))
-        ]
+        refused = []
+        for event, entry in zip(events, response["Entries"], strict=True):
+            if code := entry.get("ErrorCode"):
+                message = f"{code}: {entry.get('ErrorMessage')}"
+                log("event.refused", message, event_id=event.event_id, job_id=event.job_id, code=code)
+                refused.append(event)
+        return refused
 
 
 class SnsTopic:
-    """Publishes events to a topic, by its ARN; subscribers filter by `analysis` and `status`."""
+    """Publishes events to an SNS topic. Subscribers can filter by the attributes `analysis` and `status`."""
 
     def __init__(self, client: Any, topic_arn: str) -> None:
         self._client = client
         self._topic_arn = topic_arn
 
     def send(self, events: Sequence[JobEvent]) -> list[JobEvent]:
-        """See `Channel.send`. One request an event: few jobs end in the same second."""
+        """See `Channel.send`. One request for each event, because few jobs end in the same second."""
         for event in events:
             self._client.publish(
                 TopicArn=self._topic_arn,
@@ -60,20 +63,13 @@ class SnsTopic:
         return []
 
 
-class SqsSetAside:
-    """Keeps notes in a queue, by its URL."""
+class SqsDeadLetterSink:
+    """Sends notes to an SQS dead-letter queue."""
 
     def __init__(self, client: SQSClient, queue_url: str) -> None:
         self._client = client
         self._queue_url = queue_url
 
     def put(self, note: str) -> None:
-        """See `SetAside.put`."""
+        """See `DeadLetterSink.put`."""
         self._client.send_message(QueueUrl=self._queue_url, MessageBody=note)
-
-
-def _is_refused(event: JobEvent, code: str | None, message: str | None) -> bool:
-    if code is None:
-        return False
-    log("event.refused", f"{code}: {message}", event_id=event.event_id, job_id=event.job_id, code=code)
-    return True

@@ -1,4 +1,7 @@
-"""Events: one for each transition of a job, made of the table's stream, so that neither comes without the other."""
+"""Publishes an event for each transition of a job.
+
+Events are made from the table's stream. So every transition that was written has an event, and no other has one.
+"""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,18 +19,18 @@ from analysis_jobs.jobs.views import summary
 type StreamRecord = Mapping[str, Any]
 
 SOURCE = "analysis-jobs"
-# EventBridge's limits of one call; half a KB of each event is left for what is around the detail.
+# The limits of EventBridge for one call. Each event reserves 512 bytes for the fields around its detail.
 MAX_CALL_EVENTS = 10
 MAX_CALL_BYTES = 256 * 1024
 _ENVELOPE_BYTES = 512
-# What is refused one by one (throttled, an internal error) is asked for again, before the whole batch has to come back.
+# Pauses before events that a call refused (throttling, an internal error) are sent again. After them the batch fails.
 _PAUSES = (timedelta(seconds=0.2), timedelta(seconds=1))
-_OF_THE_JOB = ("job_id", "analysis", "status", "attempt", "subject", "client", "project", "code_version")
+_JOB_FIELDS = ("job_id", "analysis", "status", "attempt", "subject", "client", "project", "code_version")
 
 
 @dataclass(frozen=True)
 class JobEvent:
-    """One transition of one job. `event_id` is the same whenever this transition is told."""
+    """One transition of one job. `event_id` is the same each time the transition is published."""
 
     event_id: str
     job_id: str
@@ -38,58 +41,59 @@ class JobEvent:
 
     @property
     def detail_type(self) -> str:
-        """What rules match on: "Job completed"."""
+        """The detail type that EventBridge rules match, for example "Job completed"."""
         return f"Job {self.status}"
 
     @property
     def size(self) -> int:
-        """Bytes of the event in a call, at most."""
+        """An upper limit of the event's bytes in a call."""
         return len(self.body.encode()) + _ENVELOPE_BYTES
 
 
 class Channel(Protocol):
-    """Where events go."""
+    """A destination of events."""
 
     def send(self, events: Sequence[JobEvent]) -> list[JobEvent]:
-        """Send at most one call's worth of events; return those that were refused. Raises where the call failed."""
+        """Send the events of one call. Return the refused ones. Raises if the whole call fails."""
 
 
-class SetAside(Protocol):
-    """Where a change goes that no event can be made of."""
+class DeadLetterSink(Protocol):
+    """The destination of stream records that cannot be converted to an event."""
 
     def put(self, note: str) -> None:
-        """Keep a note, a JSON text, until somebody reads it."""
+        """Store a note, which is a JSON text, for the operators."""
 
 
 class Publisher:
-    """Tells of every transition, in a job's order; `notices` is told of ended jobs only."""
+    """Publishes the events of each job in order. `bus` gets all events, `notices` only those of ended jobs."""
 
-    def __init__(  # noqa: PLR0913 - two channels, and what stands around them
+    def __init__(  # noqa: PLR0913 - two channels and their dependencies
         self,
         read: Callable[[StreamRecord], RowChange | None],
         *,
         bus: Channel,
         notices: Channel | None,
-        set_aside: SetAside,
+        dead_letters: DeadLetterSink,
         service: str,
         clock: Clock,
     ) -> None:
         self._read_change = read
         self._bus = bus
         self._notices = notices
-        self._set_aside = set_aside
+        self._dead_letters = dead_letters
         self._service = service
         self._clock = clock
 
     def publish(self, records: Sequence[StreamRecord]) -> int:
-        """Publish the events of stream records; return how many records, from the first on, are done with.
+        """Publish the events of stream records. Return how many records, counted from the first, are finished.
 
-        That is none where nothing went out. No event of a job goes out before an earlier one has; what went out of the
-        records after the returned number will go out again, with the same ids.
+        The result is 0 if records remain and no event was published. An event is never published before an earlier
+        event of the same job. Events of the remaining records may have been published already. Lambda retries those
+        records, so these events are published again with the same ids.
         """
         done, found = self._read(records)
         published = 0
-        for call in _calls(found):
+        for call in _split_into_calls(found):
             refused = self._deliver([event for _, event in call])
             published += len(call) - len(refused)
             if refused:
@@ -100,22 +104,25 @@ class Publisher:
         return done if published or done == len(records) else 0
 
     def _read(self, records: Sequence[StreamRecord]) -> tuple[int, list[tuple[int, JobEvent]]]:
-        """Return how many records were read, and their events, each with the index of its record."""
+        """Return how many records were read, and their events with the index of the record."""
         found: list[tuple[int, JobEvent]] = []
         for index, record in enumerate(records):
             try:
                 change = self._read_change(record)
-                event = event_of(change, self._service) if change else None
-            except Exception as error:  # noqa: BLE001 - trying again would not mend the row, and others wait behind it
-                if not self._put_aside(record, error):
+                event = event_from(change, self._service) if change else None
+            except Exception as error:  # noqa: BLE001 - a retry would fail again and block later records
+                if not self._put_dead_letter(record, error):
                     return index, found
                 continue
             if event:
                 found.append((index, event))
         return len(records), found
 
-    def _put_aside(self, record: StreamRecord, error: Exception) -> bool:
-        """Keep what names the change; its images hold what callers sent, which is nobody else's business."""
+    def _put_dead_letter(self, record: StreamRecord, error: Exception) -> bool:
+        """Send the keys of the record to the dead-letter queue. Return whether that succeeded.
+
+        The row images are left out, because they contain the callers' data.
+        """
         change = record.get("dynamodb", {})
         note = {
             "problem": f"{type(error).__name__}: {error}",
@@ -123,16 +130,21 @@ class Publisher:
             "sequence_number": change.get("SequenceNumber"),
             "keys": change.get("Keys"),
         }
-        log("event.unreadable", "a change of the table makes no event and is set aside", error=error, **note)
+        log(
+            "event.unreadable",
+            "a stream record cannot be converted to an event; it goes to the dead-letter queue",
+            error=error,
+            **note,
+        )
         try:
-            self._set_aside.put(json.dumps(note))
-        except Exception as refusal:  # noqa: BLE001 - it comes back with what follows
-            log("event.not_set_aside", "nor could it be set aside", error=refusal)
+            self._dead_letters.put(json.dumps(note))
+        except Exception as refusal:  # noqa: BLE001 - Lambda retries the record
+            log("event.not_set_aside", "the dead-letter queue did not accept the record", error=refusal)
             return False
         return True
 
     def _deliver(self, events: list[JobEvent]) -> list[JobEvent]:
-        """Send to every channel; return what did not get through to all of them."""
+        """Send the events to every channel. Return those that at least one channel did not accept."""
         refused = self._send(self._bus, events)
         ended = [event for event in events if event.status.ended and event not in refused]
         if self._notices and ended:
@@ -147,17 +159,17 @@ class Publisher:
                     break
                 self._clock.sleep(pause)
                 refused = channel.send(refused)
-        except Exception as error:  # noqa: BLE001 - its client has tried again already; the batch comes back
-            log("events.failed", f"{len(events)} events did not go out", error=error)
+        except Exception as error:  # noqa: BLE001 - the client has retried already; Lambda retries the batch
+            log("events.failed", f"{len(events)} events were not published", error=error)
             return events
         return refused
 
 
-def event_of(change: RowChange, service: str) -> JobEvent | None:
+def event_from(change: RowChange, service: str) -> JobEvent | None:
     """Return the event of a changed row; None if the write was not a transition.
 
-    Every write of a row adds one to its `version` and at most one entry to its history. So a changed history has a new
-    last entry, even if entries were cut out of its middle, and the version names the transition for ever.
+    Every write increments the row's `version` and adds at most one entry to its history. So a changed history has a new
+    last entry, even if older entries were cut out. The version identifies the transition permanently.
     """
     job, before = change.job, change.before
     if before is None:
@@ -170,7 +182,7 @@ def event_of(change: RowChange, service: str) -> JobEvent | None:
 
 
 def _event(job: JobRecord, transition: str, at: datetime, service: str) -> JobEvent:
-    seen = summary(job)
+    fields = summary(job)
     detail = {
         "id": f"{job.job_id}.{job.version}",
         "version": job.version,
@@ -178,16 +190,16 @@ def _event(job: JobRecord, transition: str, at: datetime, service: str) -> JobEv
         "tenant": job.tenant,
         "transition": transition,
         "at": rfc3339(at),
-        **{name: seen[name] for name in _OF_THE_JOB},
-        # A row keeps the last attempt's error while the next one runs: of that, this event does not speak.
-        "error": seen["error"] if job.status is Status.FAILED else None,
+        **{name: fields[name] for name in _JOB_FIELDS},
+        # During an attempt the row keeps the error of the previous one. An event has an error only if the job failed.
+        "error": fields["error"] if job.status is Status.FAILED else None,
     }
     body = json.dumps(detail, ensure_ascii=False)
     return JobEvent(detail["id"], job.job_id, job.analysis, job.status, at, body)
 
 
-def _calls(found: Sequence[tuple[int, JobEvent]]) -> Iterator[list[tuple[int, JobEvent]]]:
-    """Cut a sequence into calls. No call holds two events of one job: either may be refused, and the other not."""
+def _split_into_calls(found: Sequence[tuple[int, JobEvent]]) -> Iterator[list[tuple[int, JobEvent]]]:
+    """Split the events into calls. No call has two events of one job: a refusal of the first would change the order."""
     call: list[tuple[int, JobEvent]] = []
     for index, event in found:
         full = len(call) == MAX_CALL_EVENTS or sum(each.size for _, each in call) + event.size > MAX_CALL_BYTES

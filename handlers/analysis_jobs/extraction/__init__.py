@@ -1,4 +1,4 @@
-"""Rules for the fields that an analysis extracts, dates as people write them, and the agreement of two readings."""
+"""Checks extracted fields: rules for single fields, dates in usual notations, and agreement between two readers."""
 
 from analysis_jobs.extraction.agreement import Agreed, agreed
 from analysis_jobs.extraction.dates import as_date

@@ -1,4 +1,4 @@
-"""Two readers of one field: a template, which knows where it stands, and a model, which knows what is meant."""
+"""Merges the fields that two readers found: a template, which finds values by their labels, and a model."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,16 +7,16 @@ from pydantic import BaseModel
 
 from analysis_jobs.extraction.validation import Finding
 
-# How sure a value is by who read it; of ours, to be set by what a reviewer corrects. Times what the page's own reading
-# is worth: what OCR guessed, two readers read alike and wrongly.
+# The confidence of a value, by the readers that found it. These are estimates: adjust them to the share of values that
+# reviewers correct. They are multiplied by the OCR's confidence, because both readers see the same OCR errors.
 BOTH = 0.98
 TEMPLATE_ALONE = 0.85
 MODEL_ALONE = 0.75
-NEITHER_WAY = 0.4
+DISAGREEMENT = 0.4
 
 
 class Agreed(BaseModel):
-    """The fields as they were settled, a confidence 0..1 for each that has a value, and the disagreements."""
+    """The merged values, a confidence of 0 to 1 for each field with a value, and the disagreements."""
 
     values: dict[str, Any]
     confidence: dict[str, float]
@@ -30,11 +30,11 @@ def agreed(
     same: Callable[[Any, Any], bool] | None = None,
     reading: float | None = None,
 ) -> Agreed:
-    """Settle the fields of a template and of a model, missing ones being None or left out.
+    """Merge the values of a template and of a model. A missing field is None or left out.
 
-    Where both have a value and it is not the same, the template's stands, which is literally in the document, and a
-    finding `sources_disagree` has both. `same` compares two values; unset, text without regard to capitals, blanks and
-    punctuation. `reading` is how well the page was read, 0..1; None for a text layer, which is not guessed.
+    If the values differ, the template's is used, because it stands literally in the document; a finding
+    `sources_disagree` has both. `same` compares two values. By default, texts are compared without case, spaces and
+    punctuation. `reading` is the OCR's confidence, 0 to 1; None for a text layer.
     """
     alike = same or _alike
     values: dict[str, Any] = {}
@@ -46,15 +46,15 @@ def agreed(
         if values[field] is None:
             continue
         if ours is None or theirs is None:
-            sure = MODEL_ALONE if ours is None else TEMPLATE_ALONE
+            certainty = MODEL_ALONE if ours is None else TEMPLATE_ALONE
         elif alike(ours, theirs):
-            sure = BOTH
+            certainty = BOTH
         else:
-            sure = NEITHER_WAY
+            certainty = DISAGREEMENT
             message = f"{field}: the template reads {ours!s:.80}, the model {theirs!s:.80}"
             both = {"template": ours, "model": theirs}
             findings.append(Finding(field=field, value=both, rule="sources_disagree", message=message))
-        confidence[field] = round(sure * (1 if reading is None else reading), 3)
+        confidence[field] = round(certainty * (1 if reading is None else reading), 3)
     return Agreed(values=values, confidence=confidence, findings=findings)
 
 

@@ -1,4 +1,4 @@
-"""Dates as documents write them."""
+"""Parses dates in the notations of documents."""
 
 import re
 from datetime import date, datetime
@@ -22,9 +22,10 @@ _MONTHS_A_YEAR = 12
 
 
 def as_date(value: Any) -> date | None:
-    """Return the date that a value is, or None: `2026-03-14`, `14 March 2026`, `March 14th, 2026`, `14.03.2026`.
+    """Return a value as a date, or None. Reads `2026-03-14`, `14 March 2026`, `March 14th, 2026` and `14.03.2026`.
 
-    Digits are day before month, unless only the other order is a date: `3/4/2026` is 3 April, `3/14/2026` 14 March.
+    Numeric dates are read day first; month first only if the date is invalid otherwise. So `3/4/2026` is 3 April, and
+    `3/14/2026` is 14 March.
     """
     if isinstance(value, datetime):
         return value.date()

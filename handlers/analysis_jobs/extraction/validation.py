@@ -1,4 +1,4 @@
-"""Rules for extracted fields, as values beside the field: what breaks one becomes a finding, never an exception.
+"""Rules for extracted fields, declared in the field's annotation. A violation becomes a finding, not an exception.
 
     class Certificate(BaseModel):
         number: Annotated[str | None, Required(), IsText(pattern=r"CE-[0-9]{6}")] = None
@@ -8,9 +8,9 @@
 
     checked = review(certificate, today=job.submitted_at.date(), confidence={"number": 0.93})
 
-Models of models and lists of them are walked; a field is named by its dotted path, `items.2.quantity`. A rule says
-nothing of a value that is missing (None): that is what `Required` is for. Declare the fields as widely as documents are
-wrong (`str | None`, not `date`): what the schema refuses is asked for again, what a rule refuses is kept and shown.
+Nested models and lists are checked too; a finding names its field by a dotted path, such as `items.2.quantity`. Only
+`Required` applies to a missing value (None). Declare wide types (`str | None`, not `date`): if the schema refuses a
+value, the model is asked again; if a rule refuses it, the value is kept and shown to a reviewer.
 """
 
 import re
@@ -31,7 +31,7 @@ _DAYS_A_YEAR = 365.25
 
 
 class Finding(BaseModel):
-    """What is wrong with a field: its dotted path, the value as it was read, the rule, and a sentence for people."""
+    """A violation of a rule: the field's dotted path, the value as read, the rule, and a sentence for people."""
 
     field: str
     value: Any
@@ -40,7 +40,7 @@ class Finding(BaseModel):
 
 
 class Checked(BaseModel):
-    """What is known about fields: the findings, a confidence 0..1 a field where there is one, and the conclusion."""
+    """The result of a review: the findings, the known confidences of 0 to 1, and whether a person should look."""
 
     findings: list[Finding]
     confidence: dict[str, Annotated[float, Field(ge=0, le=1)]]
@@ -48,31 +48,35 @@ class Checked(BaseModel):
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What a rule may look at beside its value: the other fields of the same model, and the day it is judged on."""
+class RuleContext:
+    """What a rule may use beside its value: the other fields of the same model, and the date of the review."""
 
     siblings: Mapping[str, Any]
     today: date
 
 
-type Broken = tuple[str, str]  # the name of a rule, and what is wrong, as the rest of a sentence: "is in the future"
+# The name of a rule, and the end of a sentence that begins with the field: "is not a date".
+type Violation = tuple[str, str]
 
 
 class Rule:
-    """What holds of a field. `broken` yields what does not; `looks_at` names the other fields that it needs."""
+    """A rule for a field. Subclass it for rules of your own."""
 
-    def broken(self, value: Any, around: Surroundings) -> Iterator[Broken]:
-        """Yield every way in which the value is wrong."""
+    def broken(self, value: Any, around: RuleContext) -> Iterator[Violation]:
+        """Yield every violation of the rule by `value`."""
         raise NotImplementedError
 
     def looks_at(self) -> tuple[str, ...]:
-        """Return the names of the other fields of the model that the rule needs."""
+        """Return the names of the other fields that the rule reads."""
         return ()
 
 
 @dataclass(frozen=True)
 class Required(Rule):
-    """The field must be there: always, or only where the field `when` is one of `equals` (none given: is there)."""
+    """The field must have a value.
+
+    With `when`, only if that field has one of the values in `equals`, or any value if `equals` is empty.
+    """
 
     when: str | None = None
     equals: tuple[Any, ...] = ()
@@ -81,7 +85,7 @@ class Required(Rule):
         """See `Rule.looks_at`."""
         return (self.when,) if self.when else ()
 
-    def broken(self, value: Any, around: Surroundings) -> Iterator[Broken]:
+    def broken(self, value: Any, around: RuleContext) -> Iterator[Violation]:
         """See `Rule.broken`."""
         if not _is_missing(value):
             return
@@ -90,14 +94,15 @@ class Required(Rule):
             return
         other = around.siblings[self.when]
         if other in self.equals if self.equals else not _is_missing(other):
-            yield "required", f"is missing, where {self.when} is {other!r}"
+            yield "required", f"is missing, although {self.when} is {other!r}"
 
 
 @dataclass(frozen=True)
 class IsDate(Rule):
-    """A date, or text that `as_date` can read; `after` names a field whose date must be earlier.
+    """The value must be a date, or text that `as_date` can read.
 
-    `within_years` of the day of judgement, before or after: what is further away was misread.
+    `after` names a field with an earlier date. `within_years` limits the distance from the date of the review, in both
+    directions: a date further away was probably misread.
     """
 
     not_in_future: bool = False
@@ -108,14 +113,14 @@ class IsDate(Rule):
         """See `Rule.looks_at`."""
         return (self.after,) if self.after else ()
 
-    def broken(self, value: Any, around: Surroundings) -> Iterator[Broken]:
+    def broken(self, value: Any, around: RuleContext) -> Iterator[Violation]:
         """See `Rule.broken`."""
         day = as_date(value)
         if day is None:
             yield "date", "is not a date"
             return
         if self.not_in_future and day > around.today:
-            yield "not_in_future", f"is after {around.today}, the day this was judged"
+            yield "not_in_future", f"is after {around.today}, the date of the review"
         earlier = as_date(around.siblings[self.after]) if self.after else None
         if earlier is not None and day <= earlier:
             yield "after", f"is not after {self.after}, {earlier}"
@@ -125,7 +130,10 @@ class IsDate(Rule):
 
 @dataclass(frozen=True)
 class IsNumber(Rule):
-    """A finite number, or text that is one, from `minimum` to `maximum`, with at most so many `decimal_places`."""
+    """The value must be a finite number, or text that is one.
+
+    It must be between `minimum` and `maximum`, inclusive, with at most `decimal_places`.
+    """
 
     minimum: float | None = None
     maximum: float | None = None
@@ -133,9 +141,9 @@ class IsNumber(Rule):
 
     def __post_init__(self) -> None:
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise ConfigurationError(f"{self}: no number is that large and that small")
+            raise ConfigurationError(f"{self}: minimum is greater than maximum; no number satisfies both")
 
-    def broken(self, value: Any, around: Surroundings) -> Iterator[Broken]:  # noqa: ARG002 - the rules' signature
+    def broken(self, value: Any, around: RuleContext) -> Iterator[Violation]:  # noqa: ARG002 - the signature of `Rule`
         """See `Rule.broken`."""
         number = _as_number(value)
         if number is None:
@@ -151,7 +159,11 @@ class IsNumber(Rule):
 
 @dataclass(frozen=True)
 class IsText(Rule):
-    """Text: all of it matches `pattern`, `shortest` to `longest` characters, one of `one_of` in any capitals."""
+    """The value must be text.
+
+    All of it must match `pattern`. It must have `shortest` to `longest` characters. With `one_of`, it must equal one of
+    these texts, ignoring case.
+    """
 
     pattern: str | None = None
     shortest: int = 0
@@ -162,29 +174,29 @@ class IsText(Rule):
         try:
             re.compile(self.pattern or "")
         except re.error as error:
-            raise ConfigurationError(f"{self}: the pattern is none: {error}") from error
+            raise ConfigurationError(f"{self}: the pattern is not a regular expression: {error}") from error
         if self.longest is not None and self.shortest > self.longest:
-            raise ConfigurationError(f"{self}: no text is that short and that long")
+            raise ConfigurationError(f"{self}: shortest is greater than longest; no text satisfies both")
 
-    def broken(self, value: Any, around: Surroundings) -> Iterator[Broken]:  # noqa: ARG002 - the rules' signature
+    def broken(self, value: Any, around: RuleContext) -> Iterator[Violation]:  # noqa: ARG002 - the signature of `Rule`
         """See `Rule.broken`."""
         if not isinstance(value, str):
             yield "text", "is not text"
             return
         if self.pattern is not None and not re.fullmatch(self.pattern, value):
-            yield "pattern", f"does not look like {self.pattern}"
+            yield "pattern", f"does not match {self.pattern}"
         if len(value) < self.shortest:
             yield "shortest", f"has fewer than {self.shortest} characters"
         if self.longest is not None and len(value) > self.longest:
             yield "longest", f"has more than {self.longest} characters"
         if self.one_of and value.casefold() not in map(str.casefold, self.one_of):
-            yield "one_of", f"is none of {', '.join(self.one_of)}"
+            yield "one_of", f"is not one of {', '.join(self.one_of)}"
 
 
 def findings(fields: BaseModel, *, today: date) -> list[Finding]:
-    """Return what breaks the rules of a model's fields, in the order of its fields.
+    """Return the violations of the rules of a model's fields, in the order of the fields.
 
-    Raises `ConfigurationError` where a rule names a field that its model does not have.
+    Raises `ConfigurationError` if a rule names a field that its model does not have.
     """
     return list(_of_model(fields, today, ""))
 
@@ -197,9 +209,9 @@ def review(
     also: Sequence[Finding] = (),
     sure_from: float = 0.8,
 ) -> Checked:
-    """Return what is known about extracted fields. `also`: findings of other origin, such as of `agreed`.
+    """Check extracted fields on the date `today`. `also` adds findings from elsewhere, for example from `agreed`.
 
-    A person should look at it where there is a finding, or a field with less confidence than `sure_from`.
+    `needs_review` is set if there is a finding, or a field with a confidence below `sure_from`.
     """
     known = dict(confidence or {})
     found = [*also, *findings(fields, today=today)]
@@ -210,7 +222,7 @@ def review(
 def _of_model(model: BaseModel, today: date, path: str) -> Iterator[Finding]:
     kind = type(model)
     siblings = {name: getattr(model, name) for name in kind.model_fields}
-    around = Surroundings(siblings, today)
+    around = RuleContext(siblings, today)
     for name, (own, of_items) in _rules_of(kind).items():
         value, where = siblings[name], f"{path}{name}"
         yield from _judge(own, value, where, around)
@@ -219,17 +231,17 @@ def _of_model(model: BaseModel, today: date, path: str) -> Iterator[Finding]:
         yield from _within(value, today, where)
 
 
-def _judge(rules: Sequence[Rule], value: Any, where: str, around: Surroundings) -> Iterator[Finding]:
+def _judge(rules: Sequence[Rule], value: Any, where: str, around: RuleContext) -> Iterator[Finding]:
     for rule in rules:
         if _is_missing(value) and not isinstance(rule, Required):
             continue
-        for name, why in rule.broken(value, around):
+        for name, problem in rule.broken(value, around):
             shown = "" if _is_missing(value) else f" {value!s:.80}"
-            yield Finding(field=where, value=value, rule=name, message=f"{where}{shown} {why}")
+            yield Finding(field=where, value=value, rule=name, message=f"{where}{shown} {problem}")
 
 
 def _within(value: Any, today: date, where: str) -> Iterator[Finding]:
-    """Yield the findings in a model that a field holds, or in models that its list or mapping holds."""
+    """Yield the findings in a field's model, or in the models in its list or mapping."""
     if isinstance(value, BaseModel):
         yield from _of_model(value, today, f"{where}.")
     for key, item in _items(value):
@@ -245,19 +257,21 @@ def _items(value: Any) -> Iterator[tuple[Any, Any]]:
 
 @cache
 def _rules_of(kind: type[BaseModel]) -> dict[str, tuple[tuple[Rule, ...], tuple[Rule, ...]]]:
-    """Return by field the rules of its value, and those of its items where it is a list or a mapping."""
+    """Return for each field the rules of its value, and the rules of its items if it is a list or a mapping."""
     found = {}
     for name, field in kind.model_fields.items():
         own = (*(each for each in field.metadata if isinstance(each, Rule)), *_rules_in(field.annotation))
         of_items = tuple(_rules_of_items(field.annotation))
         for unknown in {each for rule in (*own, *of_items) for each in rule.looks_at()} - kind.model_fields.keys():
-            raise ConfigurationError(f"a rule of {kind.__name__}.{name} looks at {unknown!r}, which is no field of it")
+            raise ConfigurationError(
+                f"a rule of {kind.__name__}.{name} names the field {unknown!r}, which {kind.__name__} does not have"
+            )
         found[name] = (own, of_items)
     return found
 
 
 def _rules_in(annotation: Any) -> Iterator[Rule]:
-    """Yield the rules of an annotation, as `Annotated[str, rule] | None` has them below its union."""
+    """Yield the rules in an annotation, also those inside a union such as `Annotated[str, rule] | None`."""
     if get_origin(annotation) is Annotated:
         inner, *metadata = get_args(annotation)
         yield from (each for each in metadata if isinstance(each, Rule))

@@ -1,1 +1,1 @@
-"""The rules of a job, without input or output: states, transitions, admission, and the ports to the outside."""
+"""The rules of a job: states, transitions, admission and tiers. `ports` declares the interfaces to the outside."""

@@ -31,6 +31,6 @@ def send_or_leave(queue: JobQueue, job: JobRecord) -> None:
     """Send the message of a job whose row is due. If that fails, the sweeper sends it later."""
     try:
         send(queue, job)
-    except Exception as error:  # noqa: BLE001 - the job is accepted, whatever becomes of its message
+    except Exception as error:  # noqa: BLE001 - the row is written, so the job is accepted even without a message
         count("JobsNotSent")
         log("job.not_sent", "the sweeper will send the message", error=error, job_id=job.job_id, tenant=job.tenant)

@@ -1,4 +1,7 @@
-"""Inputs and results: JSON in the row while it is small, in the bucket where it is not (an item holds 400 KB)."""
+"""Stores inputs and results as JSON: small ones in the row, others in the bucket.
+
+DynamoDB limits an item to 400 KB.
+"""
 
 import hashlib
 import json
@@ -9,41 +12,40 @@ from analysis_jobs.base.settings import MAX_INLINE_BYTES
 from analysis_jobs.jobs.ports import ArtifactStore, TooLarge
 from analysis_jobs.jobs.record import JobRecord, Payload
 
-# Of what is read back from the bucket; an HTTP answer of Lambda's ends at 6 MB anyway.
+# Lambda limits a response to 6 MB, so a larger result could not be returned.
 MAX_PAYLOAD_BYTES = 5_000_000
-# Two names of this length, a tenant of 128 and a file name of 128 stay below the 1,024 bytes that a key may have.
-_LONGEST_PART = 200
+# S3 limits a key to 1,024 bytes. Two names of this length, a tenant of 128 and a file name of 128 fit into it.
+_MAX_NAME_LENGTH = 200
 
 
 def job_folder(job: JobRecord) -> str:
-    """Return where everything of a job is in the bucket: `jobs/<tenant>/[<client>/<project>/]<job id>`.
+    """Return the key prefix of a job's objects in the bucket: `jobs/<tenant>/[<client>/<project>/]<job id>`.
 
-    Client and project are part of it where the job has both; what a key should not hold is written as `!` and its
-    bytes in hexadecimal, and what is too long ends in a digest, so that no two names share a folder.
+    Client and project are in the prefix if the job has both. Unsafe bytes of a name are written as `!` and two
+    hexadecimal digits. A name that is too long is cut and ends in a digest, so that different names never share a
+    folder.
     """
-    owners = (_part(job.client), _part(job.project)) if job.client and job.project else ()
+    owners = (_key_segment(job.client), _key_segment(job.project)) if job.client and job.project else ()
     return "/".join(("jobs", job.tenant, *owners, job.job_id))
 
 
-def _part(name: str) -> str:
-    # Not `%`: what goes through a URL is decoded once, by some twice. `quote` leaves these two as they are.
+def _key_segment(name: str) -> str:
+    # `!` instead of `%`, because some clients decode a URL twice. `quote` escapes neither `.` nor `~`.
     safe = quote(name, safe="", errors="surrogatepass").replace("~", "%7E").replace("%", "!")
     safe = f"!2E{safe[1:]}" if safe.startswith(".") else safe
-    if len(safe) <= _LONGEST_PART:
+    if len(safe) <= _MAX_NAME_LENGTH:
         return safe
     digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:32]
-    return f"{safe[: _LONGEST_PART - 33]}~{digest}"
+    return f"{safe[: _MAX_NAME_LENGTH - 33]}~{digest}"
 
 
 def store_json(
     artifacts: ArtifactStore, job: JobRecord, name: str, value: Any, inline_bytes: int = MAX_INLINE_BYTES
 ) -> Payload:
-    """Keep `value`: as it is up to `inline_bytes`, beyond as the artifact `<fence>-<name>.json` of its folder.
+    """Store `value` inline up to `inline_bytes`, else as the object `<fence>-<name>.json` in the job's folder.
 
-    The fencing token is part of the key, so that a stale worker cannot overwrite what the row of a newer one points at.
-
-    Raises what nobody could read back: `ValueError` for NaN and halves of surrogate pairs, `TooLarge` for more than
-    `MAX_PAYLOAD_BYTES`.
+    The key contains the fencing token, so that a stale worker cannot overwrite the object of a newer attempt. Raises
+    `ValueError` for values that are not JSON (NaN, lone surrogates), and `TooLarge` above `MAX_PAYLOAD_BYTES`.
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     body = text.encode()
@@ -57,7 +59,7 @@ def store_json(
 
 
 def load_json(artifacts: ArtifactStore, payload: Payload) -> Any:
-    """Return what `store_json` kept."""
+    """Return the value that `store_json` stored. Raises as `ArtifactStore.read` does."""
     if payload.key is not None:
         return json.loads(artifacts.read(payload.key, MAX_PAYLOAD_BYTES))
     return json.loads(payload.text or "null")

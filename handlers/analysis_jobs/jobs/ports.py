@@ -1,4 +1,4 @@
-"""What the logic needs of the outside. The stores in memory and on AWS run through the same contract tests."""
+"""The interfaces to the outside. The stores in memory and on AWS pass the same contract tests."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,10 +18,11 @@ class Created:
 
 
 @dataclass(frozen=True)
-class Existing:
-    """The idempotency key was used before, for this job and a body of this digest; nothing was written.
+class StoredOutcome:
+    """The outcome that is stored with an idempotency key. As the result of a write: the key was used before.
 
-    `outcome` is what it was answered, with the `reason` of that, as JSON; `job_id` is None where there was no job.
+    `body_digest` is the digest of the earlier request. `reason` is a JSON text. `job_id` is None if that request
+    returned no job.
     """
 
     job_id: str | None
@@ -32,33 +33,33 @@ class Existing:
 
 @dataclass(frozen=True)
 class WriteConflict:
-    """Another submission has passed meanwhile, or is just passing; nothing was written: decide anew."""
+    """The write lost against a concurrent one. Nothing was written. Read the state and decide again."""
 
 
 @dataclass(frozen=True)
 class Superseded:
-    """The subject has a newer job; nothing was written."""
+    """The subject has a newer job. Nothing was written."""
 
     newest_job_id: str
 
 
 @dataclass(frozen=True)
 class Applied:
-    """The conditional write took effect; `job` is the row after it."""
+    """The conditional write took effect. `job` is the row after it."""
 
     job: JobRecord
 
 
 @dataclass(frozen=True)
 class ConditionFailed:
-    """The condition did not hold and nothing was written; `job` is the row as it is, None where there is none."""
+    """The condition did not hold. Nothing was written. `job` is the stored row, None if it does not exist."""
 
     job: JobRecord | None
 
 
 @dataclass(frozen=True)
 class RowChange:
-    """A job's row after a write, and `before` it; None if the write created the row."""
+    """A job's row after a write. `before` is the row before it, None if the write created the row."""
 
     job: JobRecord
     before: JobRecord | None
@@ -66,7 +67,7 @@ class RowChange:
 
 @dataclass(frozen=True)
 class Page:
-    """Jobs, newest first; `next_before_id` continues, None at the end."""
+    """A page of jobs, newest first. `next_before_id` is the `before_id` of the next page, None on the last page."""
 
     jobs: Sequence[JobRecord]
     next_before_id: str | None
@@ -77,30 +78,37 @@ class JobStore(Protocol):
 
     def create(
         self, job: JobRecord, idempotency: IdempotencyKey | None, pointer_until: datetime | None = None
-    ) -> Created | Existing:
-        """Write a new job, its subject's pointer and its idempotency key: all of them, or none.
+    ) -> Created | StoredOutcome:
+        """Write a new job, its subject's pointer and its idempotency key in one transaction.
 
-        The pointer may expire after `pointer_until` (None: never).
+        The pointer may expire after `pointer_until` (None: never). Returns `StoredOutcome` without a write if the key
+        was used before. Raises `TimeoutError` if concurrent writes conflict too often.
         """
 
-    def admission_state(
+    def read_admission_state(
         self, admission_key: AdmissionKey, idempotency: IdempotencyKey | None, now: datetime
-    ) -> tuple[AdmissionState, Existing | None]:
-        """Return what a policy decides on, each part as of its last acknowledged write; and what used the key."""
+    ) -> tuple[AdmissionState, StoredOutcome | None]:
+        """Return the input of the admission decision, and the outcome stored with the idempotency key.
+
+        All reads are strongly consistent.
+        """
 
     def admit(
         self, job: JobRecord, idempotency: IdempotencyKey | None, admission_write: AdmissionWrite
     ) -> Created | WriteConflict:
-        """Write a new job, its key and its pointers, if the pointers are still what was seen: all, or none."""
+        """Write a new job, its idempotency key and its pointers in one transaction.
 
-    def remember(
+        The condition is that the pointers still equal `admission_write.expected` and that the key is unused.
+        """
+
+    def record_outcome(
         self,
         tenant: str,
         idempotency: IdempotencyKey,
-        answered: Existing,
+        outcome: StoredOutcome,
         now: datetime,
-    ) -> Existing | None:
-        """Keep what a submission that made no job was answered; or return what the key was used for before."""
+    ) -> StoredOutcome | None:
+        """Store the outcome of a submission that created no job. If the key was used before, return that outcome."""
 
     def retry(
         self,
@@ -111,16 +119,18 @@ class JobStore(Protocol):
         pointer_until: datetime,
         newest_only: bool,
     ) -> Applied | ConditionFailed | Superseded:
-        """Take the edge `RETRY` of a job with a subject, as `job` was read, and prolong the subject's pointer.
+        """Apply `RETRY` to `job`, which has a subject, and extend the life of the subject's pointer.
 
-        With `newest_only` the job must be the subject's newest, and whoever has seen the pointer has to look again.
+        Both are one transaction, on condition that the row is unchanged since it was read. The pointer's version
+        changes, so that concurrent admissions must read it again. With `newest_only` the job must also be the newest of
+        its subject.
         """
 
     def get(self, key: JobKey) -> JobRecord | None:
-        """Return the job as of the last write that was acknowledged, or None."""
+        """Return the job, read with strong consistency, or None."""
 
     def latest(self, tenant: str, analysis: str, subject: str) -> JobRecord | None:
-        """Return the job that was accepted last for a subject, or None."""
+        """Return the newest job of a subject, or None."""
 
     def transition(
         self,
@@ -131,46 +141,47 @@ class JobStore(Protocol):
         now: datetime,
         read: JobRecord | None = None,
     ) -> Applied | ConditionFailed:
-        """Take one edge if its guards hold; `read` gives the token and version that the guards compare with.
+        """Apply one transition if its guards hold. `read` is the row that the caller has read.
 
-        Raises `ValueError` where they compare with a row that was not given.
+        Guards compare the stored fencing token and version with those of `read`. Raises `ValueError` if a guard needs
+        `read` and it is None.
         """
 
     def list_jobs(self, listing: Listing) -> Page:
         """Return one page of a tenant's jobs, newest first."""
 
     def due(self, now: datetime) -> Iterator[JobKey]:
-        """Yield every job whose next step was due by `now`, longest overdue first within a shard."""
+        """Yield every job with `due_at` up to `now`. Within a shard the longest overdue job comes first."""
 
     def claimable(self, priority: str, limit: int) -> Sequence[JobKey]:
-        """Return which jobs of a tier wait in a lane, of all tenants: the best first, at most `limit`.
+        """Return the queued jobs with a tier in the queue of `priority`, of all tenants: best first, at most `limit`.
 
-        What was written a moment ago may be missing, or may be there though it waits no longer.
+        The read is eventually consistent: new jobs may be missing, and some jobs may not be queued any more.
         """
 
 
 def require_read(transition: Transition, read: JobRecord | None) -> None:
-    """Raise `ValueError` where a guard of `transition` compares with the row that was read, and there is none."""
+    """Raise `ValueError` if a guard of `transition` compares with the row that was read, and `read` is None."""
     guards = frozenset[Guard]().union(*transition.sources.values())
     if read is None and guards & {Guard.TOKEN, Guard.UNCHANGED}:
         raise ValueError(f"the transition {transition.name} needs the row that was read")
 
 
-class TooLarge(Exception):  # noqa: N818 - an answer of the port, turned into a `Fail` by the logic
-    """The artifact has more bytes than the caller allows."""
+class TooLarge(Exception):  # noqa: N818 - a result of the port; the caller turns it into a `Fail`
+    """The artifact is larger than the caller allows. `size` is in bytes."""
 
     def __init__(self, size: int) -> None:
         super().__init__(f"{size} bytes")
         self.size = size
 
 
-class NotFound(Exception):  # noqa: N818 - as above
-    """There is no such artifact, or this function may not read it (S3 does not tell the two apart)."""
+class NotFound(Exception):  # noqa: N818 - a result of the port
+    """The artifact does not exist, or the function may not read it. S3 reports both in the same way."""
 
 
 @dataclass(frozen=True)
 class PresignedPost:
-    """An upload form: POST `fields`, then the file, to `url`."""
+    """An upload form. POST the `fields` and then the file to `url`."""
 
     url: str
     fields: dict[str, str]
@@ -180,31 +191,31 @@ class ArtifactStore(Protocol):
     """The bucket of inputs, checkpoints and results."""
 
     def read(self, key: str, max_bytes: int) -> bytes:
-        """Return an artifact's bytes. Raises `NotFound`, or `TooLarge` before reading more than `max_bytes`."""
+        """Return the bytes of an artifact. Raises `NotFound`, and `TooLarge` without reading more than `max_bytes`."""
 
     def write(self, key: str, body: bytes, content_type: str) -> None:
-        """Write an artifact."""
+        """Write an artifact. Replaces an earlier one with the same key."""
 
     def write_once(self, key: str, body: bytes, content_type: str) -> bool:
-        """Write an artifact where there is none of this key; return whether it was written. The first write stays."""
+        """Write an artifact if its key is unused. Return whether it was written."""
 
     def presign_post(self, key: str, content_type: str, size: int, expires: timedelta) -> PresignedPost:
-        """Return a form that admits one upload: this key, this content type, exactly `size` bytes."""
+        """Return a form for one upload with this key, this content type and exactly `size` bytes."""
 
     def presign_get(self, key: str, filename: str, content_type: str, expires: timedelta) -> str:
-        """Return a URL that gives an artifact to whoever has it, as a download of this name and type."""
+        """Return a URL that downloads an artifact with this file name and content type, without other credentials."""
 
 
 class JobQueue(Protocol):
-    """The lanes' queues. A message names a job and holds nothing else: the row is the truth."""
+    """The queues, one for each priority. A message only points to a job: the row holds its state."""
 
     def can_delay(self, priority: str, delay: timedelta) -> bool:
-        """Tell whether the lane can hold a message back for `delay`."""
+        """Return whether the queue can delay a message for `delay`."""
 
     def is_fifo(self, priority: str) -> bool:
-        """Tell whether a message that is received and not acknowledged keeps the later ones of its subject waiting."""
+        """Return whether an unacknowledged message blocks the later messages of its subject."""
 
-    def send(  # noqa: PLR0913 - what a job's row says of its message, and when
+    def send(  # noqa: PLR0913 - the fields of a message
         self,
         priority: str,
         job: JobKey,
@@ -214,10 +225,11 @@ class JobQueue(Protocol):
         tier_rank: int | None = None,
         subject: str | None = None,
     ) -> None:
-        """Send a pointer to `job`, held back for `delay` or as long as the lane can; `tier_rank` is that of its tier.
+        """Send a pointer to `job`, delayed by `delay` or by the longest delay of the queue.
 
-        `dedupe` keeps a FIFO queue from dropping a second sending as a copy; `subject` is whose jobs it keeps in order.
+        A job with a tier has a `tier_rank`. A FIFO queue drops a second message with the same `dedupe`, and delivers
+        the messages of one `subject` in order.
         """
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:
-        """Make a received message visible again after `visibility` from now."""
+        """Set the visibility timeout of a received message: it becomes visible `visibility` from now."""

@@ -1,4 +1,4 @@
-"""The row of a job, as the logic sees it; `stores` know how it is kept."""
+"""The row of a job. The stores define how it is stored."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,17 +9,17 @@ from typing import Any
 from analysis_jobs.base.usage import Usage
 from analysis_jobs.jobs.transitions import Guard, Status, Transition
 
-_LONGEST_CODE = 100
-_LONGEST_MESSAGE = 2_000
-# A job that is told to wait for hours is claimed and put back again and again; every beat pays for the row's size.
+_MAX_CODE_LENGTH = 100
+_MAX_MESSAGE_LENGTH = 2_000
+# A job that is deferred for hours is claimed and queued many times, and DynamoDB bills every write by the row's size.
 MAX_HISTORY = 40
 
 
 @dataclass(frozen=True)
 class JobFailure:
-    """Why a job failed, or why its last attempt did: `code` for programs, `message` for people.
+    """Why a job or its last attempt failed. Programs read `code`, people read `message`.
 
-    Both are cut where they are too long: an exception's text may quote a whole document, and a row holds 400 KB.
+    Both are cut at a maximum length: an exception may quote a whole document, and DynamoDB limits a row to 400 KB.
     """
 
     code: str
@@ -27,13 +27,13 @@ class JobFailure:
     retryable: bool
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "code", _text(self.code, _LONGEST_CODE))
-        object.__setattr__(self, "message", _text(self.message, _LONGEST_MESSAGE))
+        object.__setattr__(self, "code", _storable_text(self.code, _MAX_CODE_LENGTH))
+        object.__setattr__(self, "message", _storable_text(self.message, _MAX_MESSAGE_LENGTH))
 
 
 @dataclass(frozen=True)
 class Payload:
-    """A JSON text, inline in the row, or in the bucket at `key` where it is too large for one."""
+    """A JSON text. `text` is stored in the row; a larger text is stored in the bucket under `key`."""
 
     text: str | None = None
     key: str | None = None
@@ -41,7 +41,7 @@ class Payload:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A named file of a job: the fencing token of who saved it (0: whoever was first), its bytes and its type."""
+    """A named file of a job: the fencing token of the writer (0 for a write-once file), size in bytes, and type."""
 
     fence: int
     size: int
@@ -59,7 +59,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True)
 class JobKey:
-    """What names a job: the tenant is part of it, so that no id of another tenant can be reached."""
+    """The key of a job. The tenant is part of it, so that a tenant cannot reach the jobs of another tenant."""
 
     tenant: str
     job_id: str
@@ -125,24 +125,27 @@ class JobRecord:
 
     @property
     def key(self) -> JobKey:
-        """What names the job."""
+        """The key of the job."""
         return JobKey(self.tenant, self.job_id)
 
     @property
     def sort_key_in_lane(self) -> str | None:
-        """Where the job stands in its lane while it waits, None without a tier."""
+        """The value of `lane_sort_key` while the job may be claimed, None without a tier."""
         return None if self.tier_rank is None else sort_key_in_lane(self.tier_rank, self.job_id)
 
     @property
-    def names(self) -> dict[str, Any]:
-        """What a log line says of the job."""
+    def log_fields(self) -> dict[str, Any]:
+        """The fields of every log line about the job."""
         names = ("job_id", "tenant", "analysis", "attempt", "code_version")
         return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
 class IdempotencyKey:
-    """A caller's idempotency key: its digest names the row, the body's digest tells a reuse from a repeat."""
+    """A caller's idempotency key. `digest` is part of its item's key.
+
+    `body_digest` distinguishes a repeated request from a different request with the same key.
+    """
 
     digest: str
     body_digest: str
@@ -151,7 +154,10 @@ class IdempotencyKey:
 
 @dataclass(frozen=True)
 class Listing:
-    """Which of a tenant's jobs to list: at most one of status, client and subject; ids within `[first, last]`."""
+    """Which jobs of a tenant to list. At most one of status, client and subject filters them.
+
+    `first_id` and `last_id` are inclusive. Raises `ValueError` for two filters and for a limit below 1.
+    """
 
     tenant: str
     status: Status | None = None
@@ -160,7 +166,7 @@ class Listing:
     first_id: str | None = None
     last_id: str | None = None
     limit: int = 50
-    before_id: str | None = None  # the cursor: the last id of the page before
+    before_id: str | None = None  # the cursor: the last id of the previous page
 
     def __post_init__(self) -> None:
         if sum(value is not None for value in (self.status, self.client, self.subject)) > 1 or self.limit < 1:
@@ -169,7 +175,10 @@ class Listing:
 
 @dataclass(frozen=True)
 class Changes:
-    """What a transition writes beside its status and counters: attribute names of `JobRecord` to new values."""
+    """What a transition writes besides status and counters. Maps field names of `JobRecord` to new values.
+
+    Raises `ValueError` for a field that a transition may not change.
+    """
 
     values: Mapping[str, Any] = field(default_factory=dict)
 
@@ -189,35 +198,35 @@ def sort_key_in_lane(tier_rank: int, job_id: str) -> str:
     return f"{tier_rank:02}#{job_id}"
 
 
-# A worker may finish what its deadline overtook; and an expiry need not be exact.
+# A worker may finish a job after its deadline. The expiry need not be exact.
 _POINTER_MARGIN = timedelta(days=1)
 
 
 def pointer_until(deadline: datetime, retention: timedelta) -> datetime:
-    """Return when the pointer to a job may expire: later than the row of the job itself."""
+    """Return when the pointer to a job may expire. That is later than the expiry of the job's row."""
     return deadline + retention + _POINTER_MARGIN
 
 
 def trimmed_history(
     transition: Transition, entry: HistoryEntry, read: JobRecord | None
 ) -> tuple[HistoryEntry, ...] | None:
-    """Return the whole history to write where appending `entry` would make it too long, else None: append.
+    """Return the shortened history to write if `entry` would exceed `MAX_HISTORY`. None means: append the entry.
 
-    Only who knows what is there may: whoever writes to the very version that was read, and the holder of the token
-    where no cancel was asked for, which is all that others add to a job that is held. The first entry stays (when the
-    work began), and the newest ones.
+    A writer may replace the history only if it cannot have changed since `read`. That holds for a write on an unchanged
+    version. It also holds for the holder of the token if no cancel was requested: nothing else adds an entry to a
+    job under a lease. The first entry, which is the start of the work, and the newest entries are kept.
     """
-    knows = all(
+    history_unchanged = all(
         Guard.UNCHANGED in guards or {Guard.TOKEN, Guard.NOT_CANCELLED} <= guards
         for guards in transition.sources.values()
     )
-    if not knows or read is None or len(read.history) < MAX_HISTORY:
+    if not history_unchanged or read is None or len(read.history) < MAX_HISTORY:
         return None
     return (read.history[0], *read.history[len(read.history) - MAX_HISTORY + 2 :], entry)
 
 
-def _text(value: object, longest: int) -> str:
-    """Return `value` as a text that a row can hold: not too long, and without halves of surrogate pairs."""
+def _storable_text(value: object, longest: int) -> str:
+    """Return `value` as text without lone surrogates, cut at `longest` characters."""
     text = str(value).encode(errors="replace").decode()
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 

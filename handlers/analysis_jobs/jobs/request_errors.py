@@ -1,11 +1,11 @@
-"""Why a request is refused. The HTTP API maps each error to a problem; a backend in process catches them.
+"""The errors of a refused request. The HTTP API maps each to a problem. A backend in the same process catches them.
 
 RequestError
 |-- InvalidRequestError         some fields are wrong
-|-- IdempotencyKeyReusedError   the key came with another request before
+|-- IdempotencyKeyReusedError   the key was used for a different request
 |-- UnknownResourceError        this tenant has no such job, file or subject
-|-- JobExpiredError             the job existed, and its row is gone
-|-- StateConflictError          the job's state forbids it
+|-- JobExpiredError             the job of the idempotency key has expired
+|-- StateConflictError          the state of the job does not allow the request
 |-- NotAdmittedError            the admission policy skipped it, and there is no job to return
 |-- RateLimitedError            the admission policy's rate is reached
 `-- TooBusyError                too many concurrent submissions of one subject or rate
@@ -19,23 +19,23 @@ from pydantic import ValidationError
 
 from analysis_jobs.base.errors import AnalysisJobsError
 
-MAX_FIELD_ERRORS = 20  # an answer names no more of them
+MAX_FIELD_ERRORS = 20  # a response names at most this many
 
 
 @dataclass(frozen=True)
 class FieldError:
-    """What is wrong with one field. `field` is its path in the request, for example `input.document`."""
+    """An error in one field. `field` is its path in the request, for example `input.document`."""
 
     field: str
     message: str
 
 
 class RequestError(AnalysisJobsError):
-    """The root of these errors. Its text is for the caller."""
+    """The base class of these errors. Its text is for the caller."""
 
 
 class InvalidRequestError(RequestError):
-    """Some fields are wrong; `errors` names each with its fix."""
+    """Some fields are wrong. `errors` names each field and its fix."""
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors[:MAX_FIELD_ERRORS]))
@@ -52,19 +52,19 @@ class InvalidRequestError(RequestError):
 
 
 class IdempotencyKeyReusedError(RequestError):
-    """The idempotency key came with a different request before."""
+    """The idempotency key was used for a different request."""
 
 
 class UnknownResourceError(RequestError):
-    """There is no such thing. A job of another tenant looks the same."""
+    """The job, file or subject does not exist, or belongs to another tenant."""
 
 
 class JobExpiredError(RequestError):
-    """The idempotency key made a job whose row has expired."""
+    """The job that this idempotency key created has expired."""
 
 
 class StateConflictError(RequestError):
-    """The job's state forbids the request."""
+    """The state of the job does not allow the request."""
 
 
 class NotAdmittedError(RequestError):
@@ -85,7 +85,7 @@ class TooBusyError(RequestError):
 
 
 def field_errors(error: ValidationError, prefix: str = "") -> list[FieldError]:
-    """Return pydantic's errors as field errors. `prefix` goes before each path."""
+    """Return pydantic's errors as field errors. Each path starts with `prefix`."""
     return [
         FieldError(".".join(map(str, ((prefix,) if prefix else ()) + found["loc"])) or "body", found["msg"])
         for found in error.errors(include_url=False, include_context=False, include_input=False)

@@ -1,7 +1,7 @@
-"""The order within a lane: jobs of a better tier go first.
+"""The order of the jobs within one queue: jobs of a better tier run first.
 
-A queue has no such order. So a message of a job with a tier is a right to work and not the job: whoever receives it
-asks which job of the lane is next. See docs/decisions/0013-order-within-a-lane.md.
+SQS cannot deliver messages in this order. So a message of a job with a tier does not fix which job runs: the worker
+that receives it claims the best queued job of the same priority. See docs/decisions/0013-order-within-a-lane.md.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from analysis_jobs.base.errors import ConfigurationError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-# A rank has two digits in the key that the jobs of a lane are sorted by.
-_MOST_TIERS = 100
-_TIER = re.compile(r"\S(.{0,62}\S)?")
+# A rank has two digits in `lane_sort_key`.
+_MAX_TIERS = 100
+_TIER_NAME = re.compile(r"\S(.{0,62}\S)?")
 
 
 @dataclass(frozen=True)
 class TierRequest:
-    """What a tier may depend on: who asks, for what, and the validated request."""
+    """The input of a tier function: the caller, the subject and the validated request."""
 
     tenant: str
     subject: str | None
@@ -34,43 +34,43 @@ class TierRequest:
 
 @dataclass(frozen=True)
 class Tiers:
-    """The tiers of an analysis, best first, and how a job's is found.
+    """The tiers of an analysis, best first, and how to find the tier of a job.
 
-    `of` is a function of what was asked for, or the name of a field of the request: that one its caller may choose
-    freely, so it suits a backend that submits for its users, and not the users themselves.
+    `of` is a function of the submission, or the name of a request field. The caller chooses the value of a field, so
+    use a field only if the caller is a trusted backend.
 
-    Raises `ConfigurationError` for no tier, for two of one name and for more than 100.
+    Raises `ConfigurationError` if `order` is empty, has duplicates or more than 100 names, or if a name is invalid.
     """
 
     order: tuple[str, ...]
     of: Callable[[TierRequest], str] | str
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.order) <= _MOST_TIERS or len(set(self.order)) < len(self.order):
-            raise ConfigurationError(f"tiers {self.order}: give 1 to {_MOST_TIERS} different names, the best one first")
-        if unfit := [tier for tier in self.order if not _TIER.fullmatch(tier)]:
-            raise ConfigurationError(f"tiers {unfit}: a name has 1 to 64 characters, and no space at its ends")
+        if not 1 <= len(self.order) <= _MAX_TIERS or len(set(self.order)) < len(self.order):
+            raise ConfigurationError(f"tiers {self.order}: give 1 to {_MAX_TIERS} different names, the best tier first")
+        if unfit := [tier for tier in self.order if not _TIER_NAME.fullmatch(tier)]:
+            raise ConfigurationError(f"tiers {unfit}: give names of 1 to 64 characters without a space at either end")
 
     def check(self, request: type[BaseModel]) -> None:
-        """Raise `ConfigurationError` where `of` names a field that the request does not have."""
+        """Raise `ConfigurationError` if `of` names a field that the request model does not have."""
         if isinstance(self.of, str) and self.of not in request.model_fields:
             raise ConfigurationError(f"tiers: {request.__name__} has no field {self.of!r}")
 
-    def find(self, asked: TierRequest) -> str | None:
-        """Return the tier of what was asked for; None where it is none of `order`."""
-        tier: Any = getattr(asked.request, self.of) if isinstance(self.of, str) else self.of(asked)
+    def find(self, submission: TierRequest) -> str | None:
+        """Return the tier of a submission, None if the value is not in `order`."""
+        tier: Any = getattr(submission.request, self.of) if isinstance(self.of, str) else self.of(submission)
         return next((known for known in self.order if known == tier), None)
 
     def tier_rank(self, tier: str) -> int:
-        """Return the place of a tier in the order, 0 for the best."""
+        """Return the index of a tier in `order`, 0 for the best."""
         return self.order.index(tier)
 
 
 @dataclass(frozen=True)
 class TierPointer:
-    """What the message of a job with a tier carries beside the job: its priority and its tier's rank.
+    """The extra fields of a message of a job with a tier: its priority and the rank of its tier.
 
-    `delayed` tells that the queue delayed the message until the job's wait was over.
+    `delayed` is true if the message was sent with a delay, because the job had to wait.
     """
 
     priority: str
@@ -79,15 +79,18 @@ class TierPointer:
 
     def body(self) -> dict[str, Any]:
         """Return the fields of the message's body."""
-        # These names stay: messages of earlier versions may still be in a queue.
+        # Earlier versions used these names, and their messages may still be in a queue.
         return {"lane": self.priority, "rank": self.tier_rank, "held_back": self.delayed}
 
     @classmethod
     def parse(cls, body: dict[str, Any]) -> TierPointer | None:
-        """Return what a message's body says; None for a job without a tier. Raises `ValueError`."""
+        """Return the fields of a message's body, None for a job without a tier.
+
+        Raises `ValueError` for incomplete or invalid fields.
+        """
         match body:
-            case {"lane": str(lane), "rank": int(rank), "held_back": bool(delayed)} if 0 <= rank < _MOST_TIERS:
+            case {"lane": str(lane), "rank": int(rank), "held_back": bool(delayed)} if 0 <= rank < _MAX_TIERS:
                 return cls(lane, rank, delayed)
             case {"lane": _} | {"rank": _} | {"held_back": _}:
-                raise ValueError("a job with a tier has a lane, a rank and whether it was held back")
+                raise ValueError("the message of a job with a tier needs lane, rank and held_back")
         return None

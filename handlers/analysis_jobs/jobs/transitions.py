@@ -1,7 +1,7 @@
-"""The one table of what can happen to a job: every edge, from where, and on what condition.
+"""The state machine of a job: every transition with its source states, its conditions and its target.
 
-Both stores take their conditional writes from this table: `dynamo.py` renders a guard as a condition expression,
-`memory.py` evaluates it. An edge that is not in the table cannot be taken.
+Both stores derive their conditional writes from this table: `stores/updates.py` renders a guard as a DynamoDB
+condition, `stores/memory.py` evaluates it. No other change of state is possible.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ class Status(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether the job is over: no edge leads on from here by itself."""
+        """Whether the job has ended. Only a caller's retry can change an ended job."""
         return self in _ENDED
 
 
@@ -27,132 +27,132 @@ _ENDED = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 
 
 class Guard(Enum):
-    """A condition on the row as it is stored at the moment of the write."""
+    """A condition on the stored row at the time of the write."""
 
-    TOKEN = "the writer's fencing token is the row's"  # noqa: S105 - a fencing token, not a password
-    LEASE_EXPIRED = "the lease ran out, or there is none"
-    ATTEMPTS_LEFT = "fewer attempts than allowed were made"
-    ATTEMPTS_SPENT = "all attempts were made"
-    WAITED = "the job was not told to wait, or the wait is over"
-    IN_TIME = "the job's deadline lies ahead"
-    PAST_DEADLINE = "the job's deadline has passed"
-    UNCHANGED = "the row is the version that was read"
+    TOKEN = "the writer has the fencing token of the row"  # noqa: S105 - a fencing token, not a password
+    LEASE_EXPIRED = "the lease has expired, or there is no lease"
+    ATTEMPTS_LEFT = "the job has an attempt left"
+    ATTEMPTS_SPENT = "the job has no attempt left"
+    WAITED = "the job has no not_before, or that time has passed"
+    IN_TIME = "the deadline of the job has not passed"
+    PAST_DEADLINE = "the deadline of the job has passed"
+    UNCHANGED = "the row has the version that was read"
     CANCEL_ASKED = "a caller asked for the job to be cancelled"
-    NOT_CANCELLED = "nobody asked for the job to be cancelled"
+    NOT_CANCELLED = "no caller asked for the job to be cancelled"
 
 
 @dataclass(frozen=True)
 class Transition:
-    """One edge: allowed source states with their guards, the target, and the counters it moves."""
+    """One transition: its source states with their guards, its target state, and the counters it changes."""
 
     name: str
     sources: dict[Status, frozenset[Guard]]
     target: Status
     counters: dict[str, int] = field(default_factory=dict)
-    # Recorded in the job's history; a heartbeat and a second sending are not.
+    # Whether the job's history records the transition. Heartbeats and resent messages are not recorded.
     recorded: bool = True
 
 
-def _when(*guards: Guard) -> frozenset[Guard]:
+def _guards(*guards: Guard) -> frozenset[Guard]:
     return frozenset(guards)
 
 
-_HOLDER = {Status.PROCESSING: _when(Guard.TOKEN)}
+_LEASE_HOLDER = {Status.PROCESSING: _guards(Guard.TOKEN)}
 
-# A worker takes the job: waiting, or left behind by a worker that gave no sign of life for a whole lease.
-# Attempts are counted here and not on failure, because a killed worker reports nothing. A message that is too early (a
-# second one, or a wait that is longer than the queue can hold a message back) does not shorten the wait.
+# A worker takes a queued job, or a job with an expired lease because its worker died. Attempts are counted here and not
+# on failure, because a killed worker reports nothing. A message may arrive before `not_before`: it is a duplicate, or
+# the queue could not delay it long enough. It must not shorten the wait.
 CLAIM = Transition(
     "claim",
     {
-        Status.QUEUED: _when(Guard.ATTEMPTS_LEFT, Guard.WAITED, Guard.IN_TIME),
-        Status.PROCESSING: _when(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_LEFT, Guard.IN_TIME, Guard.NOT_CANCELLED),
+        Status.QUEUED: _guards(Guard.ATTEMPTS_LEFT, Guard.WAITED, Guard.IN_TIME),
+        Status.PROCESSING: _guards(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_LEFT, Guard.IN_TIME, Guard.NOT_CANCELLED),
     },
     Status.PROCESSING,
     counters={"attempt": 1, "fence": 1},
 )
 
-# The holder lives: lease, progress and usage move on.
-BEAT = Transition("beat", _HOLDER, Status.PROCESSING, recorded=False)
+# The worker renews its lease, and writes progress and usage.
+BEAT = Transition("beat", _LEASE_HOLDER, Status.PROCESSING, recorded=False)
 
-# The holder has the result. The one way to `completed`.
-COMPLETE = Transition("complete", _HOLDER, Status.COMPLETED)
+# The worker has the result. No other transition leads to `completed`.
+COMPLETE = Transition("complete", _LEASE_HOLDER, Status.COMPLETED)
 
-# The holder met an error that no retry mends, or the last attempt's error.
-FAIL = Transition("fail", _HOLDER, Status.FAILED)
+# The worker had an error that a retry cannot fix, or an error in the last attempt.
+FAIL = Transition("fail", _LEASE_HOLDER, Status.FAILED)
 
-# The holder met an error that another attempt may mend. Without one left the job would wait for nothing.
+# The worker had an error that another attempt may fix. Without an attempt left the job could never be claimed again.
 RELEASE = Transition(
-    "release", {Status.PROCESSING: _when(Guard.TOKEN, Guard.ATTEMPTS_LEFT, Guard.NOT_CANCELLED)}, Status.QUEUED
+    "release", {Status.PROCESSING: _guards(Guard.TOKEN, Guard.ATTEMPTS_LEFT, Guard.NOT_CANCELLED)}, Status.QUEUED
 )
 
-# The holder was told to wait: the attempt is given back. The fence is not, or a stale token could come alive again.
+# The worker must wait, so the attempt does not count. The fence is not reset, or a stale token would be valid again.
 DEFER = Transition(
-    "defer", {Status.PROCESSING: _when(Guard.TOKEN, Guard.NOT_CANCELLED)}, Status.QUEUED, counters={"attempt": -1}
+    "defer", {Status.PROCESSING: _guards(Guard.TOKEN, Guard.NOT_CANCELLED)}, Status.QUEUED, counters={"attempt": -1}
 )
 
-# The holder ran out of time and gained a checkpoint: the job goes on in another invocation, and that was no attempt.
+# The invocation ends after a new checkpoint. Another invocation continues the job, so the attempt does not count.
 CONTINUE = Transition(
-    "continue", {Status.PROCESSING: _when(Guard.TOKEN, Guard.NOT_CANCELLED)}, Status.QUEUED, counters={"attempt": -1}
+    "continue", {Status.PROCESSING: _guards(Guard.TOKEN, Guard.NOT_CANCELLED)}, Status.QUEUED, counters={"attempt": -1}
 )
 
-# The sweeper found the lease run out: the next attempt may begin.
+# The sweeper found an expired lease. The next attempt may start.
 REQUEUE = Transition(
     "requeue",
-    {Status.PROCESSING: _when(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_LEFT, Guard.NOT_CANCELLED)},
+    {Status.PROCESSING: _guards(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_LEFT, Guard.NOT_CANCELLED)},
     Status.QUEUED,
 )
 
-# No attempt is left, and nobody is at work: the worker of the last one died. (No edge leads to `queued` with all
-# attempts spent; should a row get there, by a hand that edits it, the job must end all the same.)
+# The worker of the last attempt died. (No transition leads to `queued` without an attempt left. If somebody edits a row
+# to this state by hand, the job must end too.)
 ABANDON = Transition(
     "abandon",
     {
-        Status.PROCESSING: _when(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_SPENT),
-        Status.QUEUED: _when(Guard.ATTEMPTS_SPENT),
+        Status.PROCESSING: _guards(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_SPENT),
+        Status.QUEUED: _guards(Guard.ATTEMPTS_SPENT),
     },
     Status.FAILED,
 )
 
-# The sweeper sends a message again that may be lost; the guard lets one of two sweepers do it.
+# The sweeper resends a message that may be lost. The guard allows only one of two concurrent sweepers to do so.
 RESEND = Transition(
     "resend",
-    {Status.QUEUED: _when(Guard.UNCHANGED)},
+    {Status.QUEUED: _guards(Guard.UNCHANGED)},
     Status.QUEUED,
     counters={"sends": 1},
     recorded=False,
 )
 
-# A message that was held back has come: the wait is over, and the job stands in the order of its lane again.
-JOIN = Transition("join", {Status.QUEUED: _when(Guard.WAITED)}, Status.QUEUED, recorded=False)
+# The delayed message of a job with a tier arrived. The wait is over, and the job may be claimed in tier order again.
+JOIN = Transition("join", {Status.QUEUED: _guards(Guard.WAITED)}, Status.QUEUED, recorded=False)
 
-# The deadline has passed, and nobody is at work. (Whoever is may finish: a deadline ends the waiting.)
+# The deadline has passed, and no worker holds the job. (A worker that holds it may finish after the deadline.)
 EXPIRE = Transition(
     "expire",
     {
-        Status.QUEUED: _when(Guard.PAST_DEADLINE),
-        Status.PROCESSING: _when(Guard.LEASE_EXPIRED, Guard.PAST_DEADLINE),
+        Status.QUEUED: _guards(Guard.PAST_DEADLINE),
+        Status.PROCESSING: _guards(Guard.LEASE_EXPIRED, Guard.PAST_DEADLINE),
     },
     Status.FAILED,
 )
 
-# A caller gives up a job that waits.
-CANCEL = Transition("cancel", {Status.QUEUED: _when()}, Status.CANCELLED)
+# A caller cancels a queued job.
+CANCEL = Transition("cancel", {Status.QUEUED: _guards()}, Status.CANCELLED)
 
-# A caller gives up a job that is worked on: its holder learns of it with the next heartbeat.
-REQUEST_CANCEL = Transition("request_cancel", {Status.PROCESSING: _when(Guard.NOT_CANCELLED)}, Status.PROCESSING)
+# A caller cancels a running job. The worker sees the request at its next heartbeat.
+REQUEST_CANCEL = Transition("request_cancel", {Status.PROCESSING: _guards(Guard.NOT_CANCELLED)}, Status.PROCESSING)
 
-# The holder stopped, as it was asked to.
-STOP = Transition("stop", {Status.PROCESSING: _when(Guard.TOKEN, Guard.CANCEL_ASKED)}, Status.CANCELLED)
+# The worker stopped after a cancel request.
+STOP = Transition("stop", {Status.PROCESSING: _guards(Guard.TOKEN, Guard.CANCEL_ASKED)}, Status.CANCELLED)
 
-# The holder died before it could stop.
+# The worker died before it could stop after a cancel request.
 CANCEL_LOST = Transition(
-    "cancel_lost", {Status.PROCESSING: _when(Guard.LEASE_EXPIRED, Guard.CANCEL_ASKED)}, Status.CANCELLED
+    "cancel_lost", {Status.PROCESSING: _guards(Guard.LEASE_EXPIRED, Guard.CANCEL_ASKED)}, Status.CANCELLED
 )
 
-# A caller runs an ended job again, with all its attempts and a new deadline; its checkpoints are kept.
+# A caller runs an ended job again, with all attempts and a new deadline. Its checkpoints are kept.
 RETRY = Transition(
-    "retry", {Status.FAILED: _when(Guard.UNCHANGED), Status.CANCELLED: _when(Guard.UNCHANGED)}, Status.QUEUED
+    "retry", {Status.FAILED: _guards(Guard.UNCHANGED), Status.CANCELLED: _guards(Guard.UNCHANGED)}, Status.QUEUED
 )
 
 ALL = (

@@ -1,4 +1,4 @@
-"""Jobs as callers see them."""
+"""The JSON form of a job for callers."""
 
 import re
 from dataclasses import asdict
@@ -9,14 +9,14 @@ from analysis_jobs.base.clock import rfc3339
 from analysis_jobs.jobs.payloads import load_json
 from analysis_jobs.jobs.ports import ArtifactStore
 from analysis_jobs.jobs.record import HistoryEntry, JobRecord
-from analysis_jobs.jobs.timing import processed, waited
+from analysis_jobs.jobs.timing import processing_time, wait_time
 
-# AWS's refusals name roles, accounts and resources: for the operator, who has the row and the log, not for a caller.
+# AWS errors contain ARNs of roles, accounts and resources. Callers must not see them. Operators find them in the log.
 _INTERNAL = re.compile(r"\barn:aws[a-z-]*:\S+")
 
 
 def summary(job: JobRecord) -> dict[str, Any]:
-    """Return a job as a list shows it: without input, result and history."""
+    """Return a job without input, result and history, as a list shows it."""
     return {
         "job_id": job.job_id,
         "analysis": job.analysis,
@@ -36,15 +36,15 @@ def summary(job: JobRecord) -> dict[str, Any]:
         "cancel_asked_at": rfc3339(job.cancel_asked_at) if job.cancel_asked_at else None,
         "code_version": job.code_version,
         "created_at": rfc3339(job.created_at),
-        "started_at": _first(job.history, "claim"),
+        "started_at": _first_time_of(job.history, "claim"),
         "finished_at": rfc3339(job.finished_at) if job.finished_at else None,
-        "wait_seconds": _seconds(waited(job)),
-        "processing_seconds": _seconds(processed(job)),
+        "wait_seconds": _seconds(wait_time(job)),
+        "processing_seconds": _seconds(processing_time(job)),
     }
 
 
 def detail(job: JobRecord, artifacts: ArtifactStore) -> dict[str, Any]:
-    """Return a job whole. One request more where its result is in the bucket."""
+    """Return a job with its result, files and history. Reads the result from the bucket if it is stored there."""
     result = load_json(artifacts, job.result) if job.result else None
     return summary(job) | {
         "models": _models(job),
@@ -56,7 +56,7 @@ def detail(job: JobRecord, artifacts: ArtifactStore) -> dict[str, Any]:
 
 
 def etag(job: JobRecord) -> str:
-    """Return the entity tag of a job as it is: every write changes it, and a subject's next job has another."""
+    """Return the entity tag of a job. It contains the id and the version, so every write changes it."""
     return f'"{job.job_id}.{job.version}"'
 
 
@@ -65,7 +65,7 @@ def _models(job: JobRecord) -> dict[str, Any]:
 
 
 def _cost_usd(job: JobRecord) -> float | None:
-    """Return what the job's model calls cost, to the millionth of a dollar; None where a price is not known."""
+    """Return the cost of the job's model calls in USD, rounded to 0.000001. None if a price is unknown."""
     if not job.usage.calls:
         return 0.0
     return None if job.cost_usd is None else float(job.cost_usd)
@@ -99,5 +99,5 @@ def _seconds(duration: timedelta | None) -> float | None:
     return None if duration is None else round(duration.total_seconds(), 3)
 
 
-def _first(history: tuple[HistoryEntry, ...], transition: str) -> str | None:
+def _first_time_of(history: tuple[HistoryEntry, ...], transition: str) -> str | None:
     return next((rfc3339(entry.at) for entry in history if entry.transition == transition), None)

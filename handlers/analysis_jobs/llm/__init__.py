@@ -1,1 +1,1 @@
-"""The model port, its vendors, and what their calls cost."""
+"""The port to models, its implementations for Bedrock and Gemini, and the prices of model calls."""

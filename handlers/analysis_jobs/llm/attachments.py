@@ -1,4 +1,4 @@
-"""What goes to a model beside the prompt: pictures and documents, as bytes."""
+"""Checks a question's attachments against what a model vendor accepts."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,45 +9,58 @@ from analysis_jobs.base.errors import Fail
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What a vendor takes of one kind: media types with the vendor's names of them, how many, how large each."""
+class AttachmentKind:
+    """A kind of attachment that a vendor accepts, for example pictures.
 
-    what: str
+    `label` names the kind in messages. `formats` maps each media type to the vendor's name of the format. A question
+    may have `max_count` attachments of this kind, each of at most `max_bytes`.
+    """
+
+    label: str
     formats: Mapping[str, str]
-    most: int
-    most_bytes: int
+    max_count: int
+    max_bytes: int
 
 
 @dataclass(frozen=True)
-class Sorted:
-    """An attachment that the vendor takes: as which kind, in which format."""
+class AcceptedAttachment:
+    """An attachment that the vendor accepts. `format` is the vendor's name of its media type."""
 
     attachment: Attachment
-    kind: Kind
+    kind: AttachmentKind
     format: str
 
 
-def sort_out(attachments: Sequence[Attachment], kinds: Sequence[Kind], vendor: str) -> list[Sorted]:
-    """Return what each attachment is to a vendor, in their order.
+def accept_attachments(
+    attachments: Sequence[Attachment], kinds: Sequence[AttachmentKind], vendor: str
+) -> list[AcceptedAttachment]:
+    """Return the kind and the format of each attachment, in order.
 
-    Raises `Fail` for what it does not take: `attachment_not_supported`, `attachment_too_large`, `attachments_too_many`.
+    Raises `Fail` if the vendor does not accept them: `attachment_not_supported`, `attachment_too_large`,
+    `attachments_too_many`.
     """
-    found = [_sort_one(attachment, kinds, vendor) for attachment in attachments]
-    for what, count in Counter(each.kind.what for each in found).items():
-        [kind] = [kind for kind in kinds if kind.what == what]
-        if count > kind.most:
-            raise Fail("attachments_too_many", f"{vendor} takes at most {kind.most} {what} at once, not {count}")
-    return found
+    accepted = [_accept(attachment, kinds, vendor) for attachment in attachments]
+    for label, count in Counter(each.kind.label for each in accepted).items():
+        [kind] = [kind for kind in kinds if kind.label == label]
+        if count > kind.max_count:
+            raise Fail(
+                "attachments_too_many", f"{vendor} accepts at most {kind.max_count} {label} per question, not {count}"
+            )
+    return accepted
 
 
-def _sort_one(attachment: Attachment, kinds: Sequence[Kind], vendor: str) -> Sorted:
+def _accept(attachment: Attachment, kinds: Sequence[AttachmentKind], vendor: str) -> AcceptedAttachment:
     name, size = attachment.name, len(attachment.content)
     media_type = attachment.media_type.partition(";")[0].strip().lower()
     kind = next((kind for kind in kinds if media_type in kind.formats), None)
     if kind is None:
-        raise Fail("attachment_not_supported", f"{name}: {vendor} does not take {media_type or 'what has no type'}")
+        accepted = ", ".join(sorted({media_type for kind in kinds for media_type in kind.formats}))
+        raise Fail(
+            "attachment_not_supported",
+            f"{name}: {vendor} does not accept the media type {media_type!r}; it accepts {accepted}",
+        )
     if size == 0:
-        raise Fail("attachment_not_supported", f"{name} has no bytes")
-    if size > kind.most_bytes:
-        raise Fail("attachment_too_large", f"{name} has {size} bytes; {vendor} takes at most {kind.most_bytes}")
-    return Sorted(attachment, kind, kind.formats[media_type])
+        raise Fail("attachment_not_supported", f"{name} is empty")
+    if size > kind.max_bytes:
+        raise Fail("attachment_too_large", f"{name} has {size} bytes; {vendor} accepts at most {kind.max_bytes}")
+    return AcceptedAttachment(attachment, kind, kind.formats[media_type])

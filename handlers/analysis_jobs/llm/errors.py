@@ -1,13 +1,13 @@
-"""What a model's error means for the job: fail, try again, or wait."""
+"""Turns the error of a model service into `Fail`, `Retry` or `Defer`."""
 
 import re
 from datetime import timedelta
 
 from analysis_jobs.base.errors import Defer, Fail, JobError, Retry
 
-# Error names of the model services, with what to do and the code that the caller sees.
+# By error name: the error that it becomes, and the code that the caller sees.
 # Bedrock: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
-# (within a stream its names begin in lower case). Gemini: https://ai.google.dev/gemini-api/docs/troubleshooting
+# (names within a stream begin with a lower case letter). Gemini: https://ai.google.dev/gemini-api/docs/troubleshooting
 _MODEL_ERRORS: dict[str, tuple[type[JobError], str]] = {
     "ThrottlingException": (Defer, "model_throttled"),
     "ServiceUnavailableException": (Defer, "model_unavailable"),
@@ -39,16 +39,19 @@ _LONGEST_RETRY_AFTER = timedelta(hours=1)
 
 
 def model_error(name: str, message: str, retry_after: str | None = None) -> JobError:
-    """Return what a model's error deserves: `name` as its service spells it, `retry_after` as HTTP does, in seconds."""
-    spelt = name[:1].upper() + name[1:]
-    kind, code = _MODEL_ERRORS.get(spelt, (Retry, "model_error"))
-    if kind is Fail:
-        return Fail(code, f"{spelt}: {message}")
-    return (Defer if kind is Defer else Retry)(code, f"{spelt}: {message}", _seconds(retry_after))
+    """Return the error for a job. An unknown name becomes `Retry`.
+
+    `name` is the service's name of the error. `retry_after` is the value of the `Retry-After` header, in seconds.
+    """
+    normalised = name[:1].upper() + name[1:]
+    error_type, code = _MODEL_ERRORS.get(normalised, (Retry, "model_error"))
+    if error_type is Fail:
+        return Fail(code, f"{normalised}: {message}")
+    return (Defer if error_type is Defer else Retry)(code, f"{normalised}: {message}", _seconds(retry_after))
 
 
 def _seconds(retry_after: str | None) -> timedelta | None:
-    """Return a `Retry-After`; None where there is none, or it is a date, or no time at all: then we back off."""
+    """Return a `Retry-After` of at most an hour. None if it is missing, zero or a date: then the engine backs off."""
     if retry_after is None or not re.fullmatch(r"[0-9]{1,9}", retry_after) or int(retry_after) == 0:
         return None
     return min(timedelta(seconds=int(retry_after)), _LONGEST_RETRY_AFTER)

@@ -1,4 +1,7 @@
-"""The model port: one question, one answer. `bedrock.py` and `gemini.py` are the real ones."""
+"""The port to models: `Model` answers one question. `bedrock.py` and `gemini/` implement it.
+
+CONTRIBUTING.md lists the steps to add a model vendor.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +17,10 @@ from analysis_jobs.base.usage import Usage
 
 @dataclass(frozen=True)
 class Tool:
-    """The shape that the answer must have: a name and a JSON schema."""
+    """The JSON schema that the answer must fit. Bedrock gets it as a tool, Gemini as a response schema.
+
+    `name` has up to 64 letters, digits, hyphens and underscores. `description` tells the model what the answer is.
+    """
 
     name: str
     description: str
@@ -23,7 +29,18 @@ class Tool:
 
 @dataclass(frozen=True)
 class Question:
-    """What a model is asked. `max_tokens` is always set: unset, Bedrock reserves the model's maximum of the quota."""
+    """A question to a model.
+
+    Args:
+        model_id: The ID of the model, as the vendor spells it.
+        prompt: The text of the question.
+        max_tokens: The longest answer, in tokens. It is required: without it, Bedrock reserves the model's maximum of
+            the token quota.
+        system: The system prompt; None if there is none.
+        tool: The shape of the answer. None: the answer is text.
+        metadata: Labels for the vendor's request log, if it has one. Bedrock gets the job's ID.
+        attachments: Pictures and documents. They go before the prompt.
+    """
 
     model_id: str
     prompt: str
@@ -36,9 +53,15 @@ class Question:
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole answer, which is paid for: `data` where a tool was asked for and used in valid JSON, and always `text`.
+    """A complete answer.
 
-    `fault` is what makes the answer useless: it was cut at `max_tokens`, or filtered.
+    Args:
+        text: The answer as text. For a question with a tool, it is the JSON that the model wrote.
+        data: The answer as JSON object. None without a tool, or if the model did not write a JSON object. The caller
+            validates it against the schema.
+        stop_reason: Why the model ended the answer, in the vendor's word.
+        usage: The tokens of the call. Set it for every answer, because the vendor charges for faulty answers too.
+        fault: Why the answer is unusable, for example cut off at `max_tokens` or filtered. None: it is usable.
     """
 
     text: str
@@ -49,7 +72,7 @@ class Reply:
 
 
 def json_object(text: str) -> dict[str, Any] | None:
-    """Return the JSON object that a structured answer is, None where it is none."""
+    """Return the JSON object in `text`; None if it is not one."""
     try:
         data = from_json(text, allow_inf_nan=False)
     except ValueError:
@@ -58,11 +81,25 @@ def json_object(text: str) -> dict[str, Any] | None:
 
 
 class Model(Protocol):
-    """Whatever can answer a question."""
+    """Answers questions. Each vendor has one implementation.
+
+    It streams, because it must notice a cancel and keep the connection alive. It sends one request per question and
+    does not retry, because the job engine decides about retries. Threads may share an instance.
+    """
 
     def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:
-        """Return the whole answer. `on_chunk` gets each piece as it arrives, and may raise to break the call off.
+        """Ask the question, and return the complete answer.
 
-        Cancelling `cancellation` from another thread ends a blocked call. Raises `Fail`, `Retry` or `Defer`. Ignore
-        errors raised after cancellation.
+        Args:
+            question: The question.
+            on_chunk: Call it with each piece of the answer as it arrives. It may raise to end the call.
+            cancellation: While the call may block, register a callback with `on_cancel` that ends it from another
+                thread: shut the socket down. The caller ignores the error that this causes.
+
+        Raises:
+            Fail: The same request would fail again: `model_refused_request`, `model_not_found`, `access_denied`,
+                `attachment_not_supported`, `attachment_too_large`, `attachments_too_many`.
+            Retry: `model_error`, `model_timeout`, `model_connection`; `model_stream_cut` if the stream ends before the
+                vendor's end marker.
+            Defer: The vendor asks us to wait: `model_throttled`, `model_unavailable`, `model_quota_exceeded`.
         """

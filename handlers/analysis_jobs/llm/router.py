@@ -1,4 +1,4 @@
-"""Whose a model is: the model port that hands each question to its vendor's."""
+"""Chooses the vendor of a model by its ID."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 
 def is_gemini(model_id: str) -> bool:
-    """Tell whether a model is Google's: `gemini-2.5-flash`, with or without `models/`."""
+    """Tell whether a model ID is one of Gemini: `gemini-2.5-flash`, with or without the prefix `models/`."""
     return model_id.removeprefix("models/").startswith("gemini-")
 
 
 class ModelRouter:
-    """Asks Gemini for what is named `gemini-…`, Bedrock for everything else. Gemini's port is made on first use."""
+    """A `Model` that passes questions with a `gemini-…` model ID to Gemini, and all others to Bedrock.
+
+    It makes the Gemini client on first use. `gemini_base_url` replaces the address of Google's API, for example by that
+    of a proxy.
+    """
 
     def __init__(self, bedrock: Model, secrets: Secrets, gemini_base_url: str = "") -> None:
         self._bedrock = bedrock
@@ -33,6 +37,6 @@ class ModelRouter:
 
     @cached_property
     def _gemini(self) -> Model:
-        from analysis_jobs.llm.gemini.model import GeminiModel  # noqa: PLC0415 - most workers ask Bedrock alone
+        from analysis_jobs.llm.gemini.model import GeminiModel  # noqa: PLC0415 - most workers use Bedrock only, and the import is slow
 
         return GeminiModel(self._secrets, self._gemini_base_url)

@@ -1,7 +1,7 @@
-"""Makes the socket of a running HTTP request known, so that another thread can shut it down.
+"""Gives access to the socket of a running HTTP request, so that another thread can shut it down.
 
-botocore offers no way to do this, and closing a response waits for its reader. So the connections of one client are
-made by subclasses of botocore's own. They hand their socket to the `CancellableSocket` of the requesting thread.
+botocore has no interface for this, and closing a response waits for its reader. So subclasses of botocore's connection
+classes make the connections of one client. They pass their socket to the `CancellableSocket` of the requesting thread.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from botocore.awsrequest import (
 
 
 class CancellableSocket:
-    """The socket of whatever the calling thread requests from here on, until the thread makes another one of these.
+    """The socket of the calling thread's current request, until the thread makes another `CancellableSocket`.
 
-    It has a socket once the request is sent. Connecting and sending take at most the client's connect timeout.
+    It has a socket after the request was sent. Connecting and sending take at most the client's connect timeout.
     """
 
     def __init__(self) -> None:
@@ -32,14 +32,14 @@ class CancellableSocket:
         _current.cancellable = self
 
     def attach(self, connected: socket.socket) -> None:
-        """Note the socket of the request. If this was shut down before, shut the socket down now."""
+        """Set the socket of the request. If `shut_down` was called before, shut the socket down now."""
         with self._lock:
             self._socket = connected
             if self._is_shut_down:
                 self._shut_socket_down()
 
     def detach(self, connected: socket.socket) -> None:
-        """Forget the socket: another request uses it from now on."""
+        """Forget the socket, because another request will use it."""
         with self._lock:
             if self._socket is connected:
                 self._socket = None
@@ -52,15 +52,15 @@ class CancellableSocket:
 
     def _shut_socket_down(self) -> None:
         if self._socket is not None:
-            with contextlib.suppress(OSError):  # it is closed already
-                # The method of the plain socket: the one of TLS would take away what the reader reads with.
+            with contextlib.suppress(OSError):  # the socket is closed already
+                # Use the method of the plain socket. That of a TLS socket drops the TLS state that the reader needs.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 def make_cancellable(client: Any) -> None:
-    """Let a boto3 client's connections, from now on, hand their sockets to `CancellableSocket`."""
-    # One dictionary serves the pools of all managers. Those of proxies are made on first use.
-    client._endpoint.http_session._pool_classes_by_scheme.update(http=_Pool, https=_TlsPool)  # noqa: SLF001 - see above
+    """Make all new connections of a boto3 client pass their sockets to `CancellableSocket`."""
+    # All pool managers share this dictionary, also those for proxies, which are made on first use.
+    client._endpoint.http_session._pool_classes_by_scheme.update(http=_Pool, https=_TlsPool)  # noqa: SLF001 - botocore has no interface for this
 
 
 class _Current(threading.local):
@@ -70,8 +70,8 @@ class _Current(threading.local):
 _current = _Current()
 
 
-class _Attaching:
-    """Hands its socket over as soon as a request is sent, before the wait for the answer begins."""
+class _CancellableConnection:
+    """Passes its socket on after it has sent a request, before it waits for the answer."""
 
     sock: socket.socket
     _cancellable: CancellableSocket | None = None
@@ -87,11 +87,11 @@ class _Attaching:
         return sent
 
 
-class _Connection(_Attaching, AWSHTTPConnection):  # type: ignore[misc]
+class _Connection(_CancellableConnection, AWSHTTPConnection):  # type: ignore[misc]
     pass
 
 
-class _TlsConnection(_Attaching, AWSHTTPSConnection):  # type: ignore[misc]
+class _TlsConnection(_CancellableConnection, AWSHTTPSConnection):  # type: ignore[misc]
     pass
 
 

@@ -1,1 +1,1 @@
-"""PostgreSQL for an analysis."""
+"""A PostgreSQL database for analyses: effects that happen once per job, and reads."""

@@ -1,4 +1,4 @@
-"""PostgreSQL for an analysis: an effect of a job that is done once, whichever attempt does it, and plain reads."""
+"""A PostgreSQL database for an analysis: effects that happen once per job, and reads."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, LiteralString, Protocol, Self
 
 from analysis_jobs.base.errors import ConfigurationError, Fail
 from analysis_jobs.base.extras import extra
-from analysis_jobs.postgres.connections import CONNECTIONS, Connection, Connections, Source
-from analysis_jobs.postgres.errors import of_statement
+from analysis_jobs.postgres.connections import CONNECTIONS, Connection, Connections, LoginSource
+from analysis_jobs.postgres.errors import statement_error
 
 with extra("postgres"):
     import psycopg
@@ -30,47 +30,50 @@ if TYPE_CHECKING:
 type Cursor = psycopg.Cursor[DictRow]
 
 STATEMENT_TIMEOUT = timedelta(seconds=60)
-# A worker that dies, or is frozen, within a transaction must not hold the job's row until TCP gives up on it.
+# If a worker dies or freezes within a transaction, the server must release its locks before TCP detects that.
 _IDLE_TIMEOUT = timedelta(seconds=60)
-# How long to wait for another attempt's transaction, which holds the same row.
+# How long to wait for a lock, for example for another attempt's transaction of the same effect.
 _LOCK_TIMEOUT = timedelta(seconds=15)
 _EFFECT = re.compile(r"[A-Za-z0-9][\w.:/-]{0,99}")
 _SCHEMA = Path(__file__).with_name("schema.sql")
 
 
-class Named(Protocol):
-    """What an effect is keyed by, with its own name: a `Job`."""
+class JobIdentity(Protocol):
+    """The identity of a job. `Job` implements it."""
 
     @property
-    def tenant(self) -> str: ...  # noqa: D102 - as of the job
+    def tenant(self) -> str:
+        """The tenant that owns the job."""
 
     @property
-    def job_id(self) -> str: ...  # noqa: D102 - as of the job
+    def job_id(self) -> str:
+        """The ID of the job."""
 
 
 class Attempt(Protocol):
-    """The attempt that a database works for."""
+    """The attempt that uses the database. `AttemptContext` implements it."""
 
     @property
     def cancellation(self) -> CancellationToken:
         """Cancelled when the attempt must stop."""
 
     def check(self) -> None:
-        """Raise `Stopped` if the attempt must stop, as far as the heartbeat knows."""
+        """Raise `Stopped` if the heartbeat has found that the attempt must stop."""
 
     def hold(self) -> None:
-        """Ask the job's row. Raise `Stopped` if the attempt does not hold the job any more."""
+        """Check the lease with a fenced write to the job's row. Raise `Stopped` if the attempt has lost the job."""
 
 
 class Database:
-    """A PostgreSQL database; `job.database` makes it. Every error comes out as a `JobError`, see `postgres_errors`.
+    """A PostgreSQL database. `Job.database` makes it.
 
-    A cancel, a lost lease and the end of the invocation break off whatever it waits for, and roll back.
+    All errors of PostgreSQL become `Fail`, `Retry` or `Defer` with a code that begins with `database_`. See
+    `postgres.errors`. If the attempt must stop, a running statement is cancelled and the transaction is rolled back.
     """
 
     def __init__(
         self,
-        source: Source,
+        source: LoginSource,
         attempt: Attempt,
         statement_timeout: timedelta = STATEMENT_TIMEOUT,
         connections: Connections = CONNECTIONS,
@@ -84,45 +87,56 @@ class Database:
         ).encode()
 
     @contextmanager
-    def once(self, job: Named, *, effect: str) -> Iterator[Cursor | None]:
-        """Do an effect of a job once: one transaction, committed where the block ends without an error.
+    def once(self, job: JobIdentity, *, effect: str) -> Iterator[Cursor | None]:
+        """Run the block once per job and effect, in one transaction. It commits if the block ends without an error.
 
-        Gives a cursor (a row is a dictionary), or None where the effect is done already, by another attempt or for a
-        message that came twice: then there is nothing to do. Two at once: the second waits, and gets None, or the
-        cursor if the first one rolls back. What takes long outside of the database (a model's call) belongs outside of
-        the block: the server ends a transaction that was idle for a minute.
+        The block gets a cursor, which returns rows as dictionaries. It gets None if the effect is done already: by
+        another attempt, or because the message was delivered twice. Then do nothing. If two attempts run at the same
+        time, the second one waits. It gets None if the first one commits, and the cursor if the first one rolls back.
 
-        Raises `ConfigurationError` where the table of effects is missing, `Stopped` instead of committing where the job
-        is another worker's by now or cancelled.
+            with database.once(job, effect="record") as cursor:
+                if cursor is not None:
+                    cursor.execute("UPDATE books SET value = %s WHERE id = %s", (value, book))
+
+        Call models before the block: the server ends a transaction that is idle for a minute.
+
+        Args:
+            job: The job. Its tenant and ID are part of the key.
+            effect: Up to 100 letters, digits and any of `_ . : / -`.
+
+        Raises:
+            ConfigurationError: The table of effects is missing, or `effect` is invalid.
+            Stopped: The attempt has lost the job, or a caller cancelled it. The transaction is rolled back.
+            Fail: As all methods; `database_query_invalid` if a statement failed and the block caught its error.
         """
         if not _EFFECT.fullmatch(effect):
             raise ConfigurationError(f"effect {effect!r}: give up to 100 letters, digits and any of _ . : / -")
         with self._transaction() as cursor:
-            if not self._mark(cursor, job, effect):
+            if not self._record_effect(cursor, job, effect):
                 yield None
                 return
             yield cursor
             if cursor.connection.info.transaction_status == TransactionStatus.INERROR:
                 raise Fail(
                     "database_query_invalid",
-                    f"{effect}: a statement failed, and the analysis went on: nothing of it is kept. Let its error "
-                    "through, or run it in `with cursor.connection.transaction()`",
+                    f"{effect}: a statement failed and its error was caught, so the transaction was rolled back. Let "
+                    "the error pass, or run the statement in `with cursor.connection.transaction()`",
                 )
             self._attempt.hold()
 
     def query(
         self, statement: LiteralString | SQL | Composed, parameters: Params | None = None
     ) -> list[dict[str, Any]]:
-        """Return the rows of a statement that only reads, each by its columns' names."""
+        """Return the rows of a statement, as dictionaries by column name. The transaction is read-only."""
         with self._transaction() as cursor:
             cursor.execute("SET TRANSACTION READ ONLY")
             try:
                 return cursor.execute(statement, parameters).fetchall()
-            except psycopg.errors.ReadOnlySqlTransaction as error:  # elsewhere it says that the server has failed over
-                raise Fail("database_query_invalid", "Database.query only reads: write in Database.once") from error
+            except psycopg.errors.ReadOnlySqlTransaction as error:  # outside `query` this error means a failover
+                raise Fail("database_query_invalid", "Database.query only reads; use Database.once to write") from error
 
-    def _mark(self, cursor: Cursor, job: Named, effect: str) -> bool:
-        """Say that an effect is done, if this transaction commits; return whether it was not. Waits for who does it."""
+    def _record_effect(self, cursor: Cursor, job: JobIdentity, effect: str) -> bool:
+        """Record the effect in this transaction. Return False if it is done already. Waits for a concurrent attempt."""
         try:
             cursor.execute(
                 "INSERT INTO analysis_jobs_effects (tenant, job_id, effect) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
@@ -130,22 +144,22 @@ class Database:
             )
         except psycopg.errors.UndefinedTable as error:
             raise ConfigurationError(
-                f"the database of {self._source.name} has no table of effects; its migrations must run:\n"
+                f"the database of {self._source.name} has no table of effects; run this migration:\n"
                 f"{_SCHEMA.read_text(encoding='utf-8')}"
             ) from error
         return cursor.rowcount == 1
 
     @contextmanager
     def _transaction(self) -> Iterator[Cursor]:
-        with self._lent() as connection, connection.transaction(), connection.cursor() as cursor:
+        with self._connection() as connection, connection.transaction(), connection.cursor() as cursor:
             cursor.execute(self._limits)
             yield cursor
 
     @contextmanager
-    def _lent(self) -> Iterator[Connection]:
-        """Lend a connection. What breaks on it while the attempt has to stop is the stop's own doing."""
+    def _connection(self) -> Iterator[Connection]:
+        """Acquire a connection. If the attempt must stop, its errors are ours: raise `Stopped` in their place."""
         self._attempt.check()
-        connection = self._connections.take(self._source)
+        connection = self._connections.acquire(self._source)
         try:
             with (
                 _CancellableConnection(connection) as cancellable,
@@ -158,18 +172,18 @@ class Database:
                         cancellable.cancel()
                     self._attempt.check()
                     message = error.diag.message_primary or str(error)
-                    raise of_statement(error.sqlstate, message, type(error).__name__) from error
+                    raise statement_error(error.sqlstate, message, type(error).__name__) from error
         finally:
-            self._connections.give_back(self._source, connection)
+            self._connections.release(self._source, connection)
 
 
 class _CancellableConnection:
-    """What a connection goes over, so that another thread can cut it."""
+    """The socket of a connection, which another thread can shut down."""
 
     def __init__(self, connection: Connection) -> None:
-        # Of its own: the connection's descriptor may be somebody else's by the time it is cut.
+        # Duplicate the descriptor: if the connection closes, the system may reuse its number for another socket.
         self._socket = socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM)
-        # Made now: libpq makes none of a connection that was cut. It opens nothing until it is used.
+        # Make it now, because libpq cannot make it from a closed connection. It connects only when it is used.
         self._cancel = connection.pgconn.cancel_conn()
 
     def __enter__(self) -> Self:
@@ -180,12 +194,12 @@ class _CancellableConnection:
         self._cancel.finish()
 
     def shut_down(self) -> None:
-        """Shut the socket down, from any thread: whoever waits for the server stops waiting."""
-        with contextlib.suppress(OSError):  # it is closed already
+        """Shut the socket down, from any thread. A blocked read returns."""
+        with contextlib.suppress(OSError):  # the socket is closed already
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def cancel(self) -> None:
-        """Tell the server that nobody waits for its answer any more. A proxy may not pass it on: then it times out."""
+        """Ask the server to cancel the running statement. If a proxy drops the request, the statement times out."""
         with contextlib.suppress(psycopg.Error):
             self._cancel.blocking()
 

@@ -1,5 +1,6 @@
--- What `Database.once` remembers: which effect of which job is done. Your migrations create it beside your own tables; the
--- worker's role needs SELECT and INSERT. A row may go once its job's row has gone (retention.jobs_days of the module).
+-- `Database.once` records here which effect of which job is done. Create the table with your own migrations. The worker's
+-- role needs SELECT and INSERT on it. You may delete a row after the job's row has expired (retention.jobs_days of the
+-- module).
 CREATE TABLE IF NOT EXISTS analysis_jobs_effects (
     tenant  text        NOT NULL,
     job_id  text        NOT NULL,

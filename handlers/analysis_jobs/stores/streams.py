@@ -1,4 +1,4 @@
-"""The job table's stream: what one record says about a job's row."""
+"""Reads records of the job table's DynamoDB stream."""
 
 from collections.abc import Mapping
 from typing import Any

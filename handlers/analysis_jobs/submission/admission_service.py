@@ -1,4 +1,7 @@
-"""Letting submissions in under a policy: read what stands, decide, write on condition; where it has changed, again."""
+"""Applies the admission policy of an analysis to a submission.
+
+Reads the state, decides, and writes on condition that the state is unchanged. If the condition fails, it tries again.
+"""
 
 import json
 import random
@@ -20,21 +23,21 @@ from analysis_jobs.jobs.admission import (
     admission_write,
     decide,
 )
-from analysis_jobs.jobs.ports import Created, Existing, JobStore
+from analysis_jobs.jobs.ports import Created, JobStore, StoredOutcome
 from analysis_jobs.jobs.record import IdempotencyKey, JobKey, JobRecord, pointer_until
 from analysis_jobs.jobs.request_errors import RateLimitedError, TooBusyError
 
-# Of many submissions of one subject one is let in, and all the others see it with their second try. More tries take
-# only submissions that are all let in, as those of many subjects under one rate.
+# Of concurrent submissions of one subject one is admitted, and the others find its job in their second try. Only
+# submissions that are all admitted need more tries, for example those of many subjects under one rate.
 _TRIES = 10
-_LONGEST_PAUSE_S = 0.2
+_MAX_PAUSE_S = 0.2
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What became of a submission: its job, or the one that stands instead of it, and the reason of that.
+class SubmissionResult:
+    """The result of a submission: the new job, or the existing job to use instead and the reason.
 
-    There is no job where a submission was skipped for a subject that has no completed one.
+    `job` is None if the policy skipped the submission and the subject has no completed job.
     """
 
     outcome: Outcome
@@ -43,78 +46,80 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A submission at the door. `keep` stores its input, which is done only for what is let in."""
+class AdmissionRequest:
+    """A validated submission. `store_input` stores its input. It is called only for an admitted submission."""
 
     admission_key: AdmissionKey
     job: JobRecord
     request: Any
     trigger: Trigger | None
     idempotency: IdempotencyKey | None
-    keep: Callable[[JobRecord], JobRecord]
+    store_input: Callable[[JobRecord], JobRecord]
 
 
 @dataclass(frozen=True)
 class AdmissionService:
-    """Applies the policy of an analysis. A hundred submissions at once make as many jobs as it allows."""
+    """Applies admission policies. Concurrent submissions never create more jobs than the policy allows."""
 
     store: JobStore
     settings: Settings
     clock: Clock
 
-    def admit(self, policy: Admission, entry: Entry) -> Answer | Existing:
-        """Return what becomes of a submission; `Existing` where its idempotency key was used before.
+    def admit(self, policy: Admission, submission: AdmissionRequest) -> SubmissionResult | StoredOutcome:
+        """Apply `policy` to a submission. Returns `StoredOutcome` if its idempotency key was used before.
 
         Raises `RateLimitedError`, and `TooBusyError` after too many lost concurrent writes.
         """
-        job, idempotency, now = entry.job, entry.idempotency, entry.job.created_at
+        job, idempotency, now = submission.job, submission.idempotency, submission.job.created_at
         until = pointer_until(job.deadline, self.settings.job_retention)
-        kept: JobRecord | None = None
+        with_input: JobRecord | None = None
         for _ in range(_TRIES):
-            admission_state, used = self.store.admission_state(entry.admission_key, idempotency, now)
-            if _is_ours(job, admission_state, used):
-                return Answer(Outcome.CREATED, kept or job)
+            admission_state, used = self.store.read_admission_state(submission.admission_key, idempotency, now)
+            if _earlier_try_succeeded(job, admission_state, used):
+                return SubmissionResult(Outcome.CREATED, with_input or job)
             if used:
                 return used
-            verdict = decide(policy, entry.trigger, admission_state, entry.request, now)
-            if verdict.outcome is not Outcome.CREATED:
-                return self._refused(entry, admission_state, verdict)
-            kept = kept or entry.keep(job)
-            written = admission_write(policy, entry.admission_key, admission_state, kept, until)
-            if isinstance(self.store.admit(kept, idempotency, written), Created):
-                return Answer(Outcome.CREATED, kept)
-            pause = random.uniform(0, _LONGEST_PAUSE_S)  # noqa: S311 - jitter, not a secret
+            decision = decide(policy, submission.trigger, admission_state, submission.request, now)
+            if decision.outcome is not Outcome.CREATED:
+                return self._not_admitted(submission, admission_state, decision)
+            with_input = with_input or submission.store_input(job)
+            written = admission_write(policy, submission.admission_key, admission_state, with_input, until)
+            if isinstance(self.store.admit(with_input, idempotency, written), Created):
+                return SubmissionResult(Outcome.CREATED, with_input)
+            pause = random.uniform(0, _MAX_PAUSE_S)  # noqa: S311 - jitter needs no secure random
             self.clock.sleep(timedelta(seconds=pause))
-        raise TooBusyError("too many submissions at once: try again")
+        raise TooBusyError("too many concurrent submissions: try again")
 
-    def _refused(self, entry: Entry, admission_state: AdmissionState, verdict: AdmissionDecision) -> Answer | Existing:
-        if verdict.retry_at is not None:
-            # Not kept with an idempotency key: the same request is let in later.
+    def _not_admitted(
+        self, submission: AdmissionRequest, admission_state: AdmissionState, decision: AdmissionDecision
+    ) -> SubmissionResult | StoredOutcome:
+        if decision.retry_at is not None:
+            # Do not store this outcome with the idempotency key: a later try of the same request may be admitted.
             count("SubmissionsLimited")
             log(
                 "submission.limited",
-                verdict.reason["message"],
-                tenant=entry.admission_key.tenant,
-                analysis=entry.admission_key.analysis,
+                decision.reason["message"],
+                tenant=submission.admission_key.tenant,
+                analysis=submission.admission_key.analysis,
             )
-            raise self._limited(verdict, entry)
-        if entry.idempotency:
-            digest, reason = entry.idempotency.body_digest, json.dumps(dict(verdict.reason))
-            answered = Existing(verdict.job_id, digest, verdict.outcome, reason)
-            now = entry.job.created_at
-            if used := self.store.remember(entry.admission_key.tenant, entry.idempotency, answered, now):
+            raise self._rate_limited(decision, submission)
+        if submission.idempotency:
+            digest, reason = submission.idempotency.body_digest, json.dumps(dict(decision.reason))
+            outcome = StoredOutcome(decision.job_id, digest, decision.outcome, reason)
+            now = submission.job.created_at
+            if used := self.store.record_outcome(submission.admission_key.tenant, submission.idempotency, outcome, now):
                 return used
-        found = admission_state.latest
-        if verdict.job_id and (found is None or found.job_id != verdict.job_id):
-            found = self.store.get(JobKey(entry.admission_key.tenant, verdict.job_id))
-        return Answer(verdict.outcome, found if verdict.job_id else None, verdict.reason)
+        existing = admission_state.latest
+        if decision.job_id and (existing is None or existing.job_id != decision.job_id):
+            existing = self.store.get(JobKey(submission.admission_key.tenant, decision.job_id))
+        return SubmissionResult(decision.outcome, existing if decision.job_id else None, decision.reason)
 
-    def _limited(self, verdict: AdmissionDecision, entry: Entry) -> RateLimitedError:
-        assert verdict.retry_at  # noqa: S101 - the caller has checked it
-        seconds = -((entry.job.created_at - verdict.retry_at) // timedelta(seconds=1))
-        return RateLimitedError(verdict.reason["message"], max(1, seconds), verdict.reason)
+    def _rate_limited(self, decision: AdmissionDecision, submission: AdmissionRequest) -> RateLimitedError:
+        assert decision.retry_at  # noqa: S101 - the caller checks it
+        seconds = -((submission.job.created_at - decision.retry_at) // timedelta(seconds=1))
+        return RateLimitedError(decision.reason["message"], max(1, seconds), decision.reason)
 
 
-def _is_ours(job: JobRecord, admission_state: AdmissionState, used: Existing | None) -> bool:
-    """Tell whether an earlier try landed after all, and only its reply was lost."""
+def _earlier_try_succeeded(job: JobRecord, admission_state: AdmissionState, used: StoredOutcome | None) -> bool:
+    """Return whether an earlier try of this submission succeeded and only its reply was lost."""
     return job.job_id in (used and used.job_id, admission_state.subject and admission_state.subject.job_id)

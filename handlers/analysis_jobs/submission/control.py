@@ -1,4 +1,4 @@
-"""What a caller may do to a job after it was submitted: cancel it, or run it again."""
+"""Cancels and retries submitted jobs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +13,12 @@ from analysis_jobs.jobs.record import Changes, JobKey, JobRecord, ending, pointe
 from analysis_jobs.jobs.request_errors import StateConflictError, UnknownResourceError
 from analysis_jobs.jobs.transitions import CANCEL, REQUEST_CANCEL, RETRY, Status, Transition
 
-# Between the read and the write a worker may move the job on: then what it is now decides.
+# A worker may change the job between the read and the write. Then the new state decides.
 _TRIES = 5
 
 
 @dataclass(frozen=True)
-class Control:
+class JobControl:
     """Cancels and retries jobs. Both are idempotent."""
 
     store: JobStore
@@ -28,49 +28,52 @@ class Control:
     clock: Clock
 
     def cancel(self, key: JobKey) -> JobRecord:
-        """Cancel a job that waits; ask the worker of one that is worked on, which stops within a heartbeat.
+        """Cancel a queued job. For a running job, ask its worker to stop, which takes up to one heartbeat.
 
         Raises `UnknownResourceError`, and `StateConflictError` if the job has completed or failed.
         """
-        job = self._job(key)
+        job = self._load_job(key)
         for _ in range(_TRIES):
             match job.status:
                 case Status.QUEUED:
-                    transition, changes = CANCEL, self._ended()
+                    transition, changes = CANCEL, self._cancel_changes()
                 case Status.PROCESSING if job.cancel_asked_at is None:
                     transition, changes = REQUEST_CANCEL, {"cancel_asked_at": self.clock.now()}
                 case Status.PROCESSING | Status.CANCELLED:
                     return job
                 case _:
-                    raise StateConflictError(f"the job has {job.status}: there is nothing to cancel")
-            landed, job = self._take(key, transition, changes, job)
-            if landed:
+                    raise StateConflictError(f"the job has {job.status}, so it cannot be cancelled")
+            applied, job = self._apply(key, transition, changes, job)
+            if applied:
                 return job
         raise StateConflictError("the job keeps changing: try again")
 
     def retry(self, key: JobKey) -> JobRecord:
-        """Run a failed or cancelled job again, with all its attempts and a new deadline; finished stages are kept.
+        """Run a failed or cancelled job again with all attempts and a new deadline. Finished stages are kept.
 
         Raises `UnknownResourceError`. Raises `StateConflictError` if the job has completed, if its analysis is not
         deployed any more, or if the analysis allows one active job per subject and the subject has a newer job.
         """
-        job = self._job(key)
+        job = self._load_job(key)
         for _ in range(_TRIES):
             if not job.status.ended:
                 return job
             if job.status is Status.COMPLETED:
-                raise StateConflictError("the job has completed: submit a new one")
-            landed, job = self._run_again(job)
-            if landed:
+                raise StateConflictError("the job has completed, so it cannot run again: submit a new job")
+            applied, job = self._apply_retry(job)
+            if applied:
                 send_or_leave(self.queue, job)
                 return job
         raise StateConflictError("the job keeps changing: try again")
 
-    def _run_again(self, job: JobRecord) -> tuple[bool, JobRecord]:
-        """Take the edge `RETRY`, for a job with a subject together with the subject's pointer."""
-        changes, policy = self._begin_again(job), self.analyses[job.analysis].admission
+    def _apply_retry(self, job: JobRecord) -> tuple[bool, JobRecord]:
+        """Apply `RETRY`. If the job has a subject, update the subject's pointer in the same transaction.
+
+        Return whether it was applied, and the stored job.
+        """
+        changes, policy = self._retry_changes(job), self.analyses[job.analysis].admission
         if job.subject is None:
-            return self._take(job.key, RETRY, changes, job)
+            return self._apply(job.key, RETRY, changes, job)
         outcome = self.store.retry(
             job,
             Changes(changes),
@@ -80,26 +83,27 @@ class Control:
         )
         if isinstance(outcome, Superseded):
             raise StateConflictError(
-                f"{job.subject} has a newer job, {outcome.newest_job_id}: retry that one, or submit again"
+                f"{job.subject} has a newer job, {outcome.newest_job_id}: retry that job, or submit a new one"
             )
-        return self._became(job.key, RETRY, outcome)
+        return self._record_outcome(job.key, RETRY, outcome)
 
-    def _job(self, key: JobKey) -> JobRecord:
+    def _load_job(self, key: JobKey) -> JobRecord:
         job = self.store.get(key)
         if job is None:
             raise UnknownResourceError(f"there is no job {key.job_id}")
         return job
 
-    def _take(
+    def _apply(
         self, key: JobKey, transition: Transition, changes: dict[str, Any], job: JobRecord
     ) -> tuple[bool, JobRecord]:
-        """Return whether the edge was taken, and the job as it is now."""
+        """Apply a transition. Return whether it was applied, and the stored job."""
         outcome = self.store.transition(key, transition, Changes(changes), now=self.clock.now(), read=job)
-        return self._became(key, transition, outcome)
+        return self._record_outcome(key, transition, outcome)
 
-    def _became(
+    def _record_outcome(
         self, key: JobKey, transition: Transition, outcome: Applied | ConditionFailed
     ) -> tuple[bool, JobRecord]:
+        """Log and count an applied transition. Return whether it was applied, and the stored job."""
         if outcome.job is None:
             raise UnknownResourceError(f"there is no job {key.job_id}")
         if not isinstance(outcome, Applied):
@@ -109,14 +113,16 @@ class Control:
             count("JobsCancelled")
         return True, outcome.job
 
-    def _ended(self) -> dict[str, Any]:
+    def _cancel_changes(self) -> dict[str, Any]:
         now = self.clock.now()
         return {**ending(now, self.settings.job_retention), "cancel_asked_at": now}
 
-    def _begin_again(self, job: JobRecord) -> dict[str, Any]:
+    def _retry_changes(self, job: JobRecord) -> dict[str, Any]:
         analysis = self.analyses.get(job.analysis)
         if analysis is None:
-            raise StateConflictError(f"the analysis {job.analysis!r} is not deployed any longer")
+            raise StateConflictError(
+                f"the analysis {job.analysis!r} is not deployed any more: deploy it to run its jobs"
+            )
         now = self.clock.now()
         return {
             "attempt": 0,

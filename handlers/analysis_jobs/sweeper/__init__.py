@@ -1,1 +1,1 @@
-"""Gives every overdue job its next step."""
+"""Moves every overdue job to its next state."""

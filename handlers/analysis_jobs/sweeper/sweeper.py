@@ -1,4 +1,4 @@
-"""The sweeper: whatever is overdue gets its next step. One bad row never stops the sweep."""
+"""Moves every overdue job to its next state. An error in one row does not stop the sweep."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs.dispatch import send, send_grace
 from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore
 from analysis_jobs.jobs.record import Changes, JobFailure, JobKey, JobRecord, ending
-from analysis_jobs.jobs.timing import measure_processing
+from analysis_jobs.jobs.timing import record_processing_time
 from analysis_jobs.jobs.transitions import ABANDON, CANCEL_LOST, EXPIRE, REQUEUE, RESEND, Status, Transition
 
-_NOTHING_DONE = ("alive", "overtaken")
-_BEFORE = "; the error before: "
+_NO_STEP = ("alive", "overtaken")
+_PREVIOUS_ERROR = "; the previous error: "
 
 
 @dataclass(frozen=True)
 class Sweeper:
-    """Takes every overdue job one step on. Safe to run twice at once: each step is one conditional write."""
+    """Takes one step with every overdue job. Sweepers may run concurrently: each step is one conditional write."""
 
     store: JobStore
     queue: JobQueue
@@ -29,15 +29,25 @@ class Sweeper:
     clock: Clock
 
     def sweep(self) -> Counter[str]:
-        """Look at everything overdue; return how many jobs got which step."""
+        """Take a step with every overdue job. Return the number of jobs for each step.
+
+        The steps are `requeue`, `resend`, `cancel` and `fail`. `alive` and `overtaken` are jobs that need no step,
+        `error` are rows that raised.
+        """
         steps: Counter[str] = Counter()
         for key in self.store.due(self.clock.now()):
             try:
-                step = self._step(key)
+                step = self._sweep_job(key)
                 steps[step] += 1
-                if step not in _NOTHING_DONE:
-                    log("sweep.step", f"an overdue job: {step}", step=step, job_id=key.job_id, tenant=key.tenant)
-            except Exception as error:  # noqa: BLE001 - the next row may be fine
+                if step not in _NO_STEP:
+                    log(
+                        "sweep.step",
+                        f"took the step {step} for an overdue job",
+                        step=step,
+                        job_id=key.job_id,
+                        tenant=key.tenant,
+                    )
+            except Exception as error:  # noqa: BLE001 - continue with the next row
                 steps["error"] += 1
                 log(
                     "sweep.error",
@@ -53,38 +63,40 @@ class Sweeper:
             count("SweepErrors", steps["error"])
         return steps
 
-    def _step(self, key: JobKey) -> str:
+    def _sweep_job(self, key: JobKey) -> str:
         job, now = self.store.get(key), self.clock.now()
         if job is None or job.due_at is None or job.due_at > now:
-            return "overtaken"  # the index is a moment behind its table
+            return "overtaken"  # the index is eventually consistent
         if job.status is Status.PROCESSING and job.lease_until and job.lease_until > now:
-            return "alive"  # beats do not move what the index holds
+            return "alive"  # a heartbeat does not update the index
         if job.cancel_asked_at is not None and job.status is Status.PROCESSING:
             return self._end(key, CANCEL_LOST, {})
         if job.attempt >= job.max_attempts:
             return self._end(key, ABANDON, {"failure": _last_error(job)})
         if job.deadline <= now:
             return self._end(key, EXPIRE, {"failure": _deadline_passed(job)})
-        return self._dead_worker(key, job) if job.status is Status.PROCESSING else self._lost_message(key, job)
+        return self._requeue(key, job) if job.status is Status.PROCESSING else self._resend(key, job)
 
-    def _dead_worker(self, key: JobKey, job: JobRecord) -> str:
+    def _requeue(self, key: JobKey, job: JobRecord) -> str:
+        """Queue a job again after its worker died."""
         now, mark = self.clock.now(), uuid4().hex
         due_at = min(now + send_grace(1), job.deadline)
         changes = {"due_at": due_at, "lease_until": None, "failure": _last_error(job), "claimant": mark}
         changes["lane_sort_key"] = job.sort_key_in_lane
         outcome = self.store.transition(key, REQUEUE, Changes(changes), now=now)
-        if outcome.job is None or not _landed(outcome, mark):
+        if outcome.job is None or not _took_effect(outcome, mark):
             return "overtaken"
         send(self.queue, outcome.job)
         return "requeue"
 
-    def _lost_message(self, key: JobKey, job: JobRecord) -> str:
-        # First the row, then the message: a crash between leaves a row that is due again, not a message too many.
+    def _resend(self, key: JobKey, job: JobRecord) -> str:
+        """Send the message of a queued job again, because the earlier one may be lost."""
+        # Write the row before the message. After a crash in between the row is due again, and no message is duplicated.
         now, mark = self.clock.now(), uuid4().hex
         due_at = min(now + send_grace(job.sends + 1), job.deadline)
         changes = Changes({"due_at": due_at, "claimant": mark, "lane_sort_key": job.sort_key_in_lane})
         outcome = self.store.transition(key, RESEND, changes, now=now, read=job)
-        if outcome.job is None or not _landed(outcome, mark):
+        if outcome.job is None or not _took_effect(outcome, mark):
             return "overtaken"
         send(self.queue, outcome.job)
         return "resend"
@@ -95,7 +107,7 @@ class Sweeper:
         outcome = self.store.transition(key, transition, Changes({**ended, **why}), now=now)
         if not isinstance(outcome, Applied):
             return "overtaken"
-        measure_processing(outcome.job)
+        record_processing_time(outcome.job)
         if transition is CANCEL_LOST:
             count("JobsCancelled")
             return "cancel"
@@ -103,24 +115,27 @@ class Sweeper:
         return "fail"
 
 
-def _landed(outcome: Applied | ConditionFailed, mark: str) -> bool:
-    """Tell whether a write with this mark landed: refused, and there all the same, where its reply was lost."""
+def _took_effect(outcome: Applied | ConditionFailed, mark: str) -> bool:
+    """Return whether a write with this mark took effect.
+
+    If a reply was lost, the client sends the write again. The second one fails its condition, but the row has the mark.
+    """
     return isinstance(outcome, Applied) or (outcome.job is not None and outcome.job.claimant == mark)
 
 
 def _last_error(job: JobRecord) -> JobFailure:
-    """Return why a job has to begin again, or cannot: its last attempt gave no sign of life, or had an error."""
+    """Return the error of the last attempt: its own error, or that its worker stopped without a report."""
     if job.status is Status.QUEUED and job.failure:
         return job.failure
     message = f"attempt {job.attempt} of {job.max_attempts} was cut off (timeout, memory, or a crash)"
     if job.failure:
-        # Of an attempt that was cut off too, what it knew of the one before: else the message would grow with each.
-        before = job.failure.message
-        before = before.partition(_BEFORE)[2] if job.failure.code == "worker_lost" else before
-        message += f"{_BEFORE}{before}" if before else ""
+        # If the previous attempt was cut off too, quote only the error in its text. Else the text would keep growing.
+        previous = job.failure.message
+        previous = previous.partition(_PREVIOUS_ERROR)[2] if job.failure.code == "worker_lost" else previous
+        message += f"{_PREVIOUS_ERROR}{previous}" if previous else ""
     return JobFailure("worker_lost", message, retryable=True)
 
 
 def _deadline_passed(job: JobRecord) -> JobFailure:
-    known = f"; its last error: {job.failure.message}" if job.failure else ""
-    return JobFailure("deadline_passed", f"the job was not done by its deadline{known}", retryable=True)
+    last_error = f"; its last error: {job.failure.message}" if job.failure else ""
+    return JobFailure("deadline_passed", f"the job was not done by its deadline{last_error}", retryable=True)

@@ -1,1 +1,1 @@
-"""Rows of pydantic models as CSV files and Excel workbooks."""
+"""Writes rows of pydantic models as CSV files and Excel workbooks."""

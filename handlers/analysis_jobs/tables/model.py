@@ -1,4 +1,4 @@
-"""Rows as cells: what CSV files and Excel workbooks are made of."""
+"""The table that both file formats, CSV and Excel, are written from."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -9,7 +9,7 @@ type Cell = str | int | float | bool | Decimal | date | datetime | time | timede
 
 @dataclass(frozen=True)
 class Table:
-    """Rows as cells: what both kinds of file are made of."""
+    """A table: the column titles, and rows of cells in the same order."""
 
     titles: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]

@@ -1,7 +1,7 @@
-"""Rows of a pydantic model as a spreadsheet: an Excel workbook that a person would accept, and CSV that Excel reads.
+"""Writes rows of a pydantic model as an Excel workbook or a CSV file.
 
-A column is a field: its `title` heads it (`Field(title="Device ID")`), else its name. The same rows are the same bytes.
-Texts come from documents that strangers wrote: none of them becomes a formula.
+Each field is a column. Its heading is the field's `title` (`Field(title="Device ID")`), or else its name. The same rows
+always give the same bytes. Texts may come from untrusted documents, so no text becomes a formula.
 """
 
 import csv
@@ -23,15 +23,15 @@ from analysis_jobs.tables.model import Cell, Table
 
 EXCEL_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CSV_TYPE = "text/csv; charset=utf-8"
-# A sheet holds 1,048,576; writing so many would not fit into a function's memory.
+# Excel allows 1,048,576 rows, but writing so many does not fit into a function's memory.
 MAX_ROWS = 50_000
 # https://support.microsoft.com/en-us/office/excel-specifications-and-limits-1672b34d-7043-467e-8e27-269d656771c3
 MAX_CELL_CHARACTERS = 32_767
 _EXACT_DIGITS = 15
-_FIRST_DAY = date(1900, 3, 1)  # Excel counts a day too many before
-# What XML 1.0 cannot hold, and the halves of surrogate pairs.
+_FIRST_DAY = date(1900, 3, 1)  # Excel's calendar has a 29 February 1900, so its earlier dates are wrong
+# Characters that XML 1.0 does not allow, and unpaired surrogates.
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-# https://owasp.org/www-community/attacks/CSV_Injection; some versions of Excel take the wide forms for the same.
+# https://owasp.org/www-community/attacks/CSV_Injection. Some versions of Excel also evaluate the full-width forms.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
@@ -42,10 +42,11 @@ def excel_file(
     sheet: str = "Sheet1",
     title: str | None = None,
 ) -> bytes:
-    """Return a workbook of one sheet: frozen header with filters, widths by content, real types, ready to print.
+    """Return a workbook of one sheet, with a frozen header, filters, fitted column widths, typed cells and print setup.
 
-    Raises `Fail` (`file_too_large`) for more rows than `MAX_ROWS`, `ConfigurationError` for rows of different models,
-    and where the package lacks the extra `excel`.
+    `columns` is the rows' model; give it if `rows` may be empty. `title` stands above the header.
+    Raises `Fail` (`file_too_large`) for more than `MAX_ROWS` rows, and `ConfigurationError` for rows of another model
+    or if the package lacks the extra `excel`.
     """
     from analysis_jobs.tables.workbook import workbook  # noqa: PLC0415 - openpyxl takes half a second
 
@@ -53,7 +54,7 @@ def excel_file(
 
 
 def csv_file(rows: Sequence[BaseModel], columns: type[BaseModel] | None = None) -> bytes:
-    """Return comma-separated values in UTF-8, with the mark by which Excel knows it. Raises as `excel_file`."""
+    """Return comma-separated values in UTF-8, with a byte order mark for Excel. Raises as `excel_file` does."""
     found = table(rows, columns)
     text = io.StringIO(newline="")
     writer = csv.writer(text)
@@ -64,14 +65,16 @@ def csv_file(rows: Sequence[BaseModel], columns: type[BaseModel] | None = None) 
 
 
 def table(rows: Sequence[BaseModel], columns: type[BaseModel] | None = None) -> Table:
-    """Return rows as cells; `columns` is their model, which no rows cannot say. Raises as `excel_file`."""
+    """Return the rows as a table. `columns` is their model (default: the first row's). Raises as `excel_file` does."""
     model = columns or (type(rows[0]) if rows else None)
     if model is None:
         return Table((), ())
-    if strangers := {type(row).__name__ for row in rows if not isinstance(row, model)}:
-        raise ConfigurationError(f"rows of {model.__name__} hold some of {', '.join(sorted(strangers))}")
+    if others := {type(row).__name__ for row in rows if not isinstance(row, model)}:
+        raise ConfigurationError(
+            f"rows of {model.__name__} contain {', '.join(sorted(others))}: give rows of one model for each file"
+        )
     if len(rows) > MAX_ROWS:
-        raise Fail("file_too_large", f"{len(rows)} rows; a sheet of this library holds {MAX_ROWS}")
+        raise Fail("file_too_large", f"{len(rows)} rows do not fit: a file has at most {MAX_ROWS}")
     titles = dict(_titles(model))
     return Table(
         tuple(text_cell(title) for title in titles.values()),
@@ -80,7 +83,7 @@ def table(rows: Sequence[BaseModel], columns: type[BaseModel] | None = None) -> 
 
 
 def cell(value: Any) -> Cell:
-    """Return a field's value as what a cell holds; what has no type of its own there becomes a text."""
+    """Return a field's value as a cell. A list of texts becomes one text; another unsupported type becomes JSON."""
     match value.value if isinstance(value, Enum) else value:
         case None | bool() as same:
             return same
@@ -97,7 +100,7 @@ def cell(value: Any) -> Cell:
 
 
 def _is_exact(number: float | Decimal) -> bool:
-    """Tell whether Excel, which counts in doubles of 15 digits, holds a number as it is."""
+    """Tell whether Excel can store the number exactly. It stores doubles, and keeps 15 digits."""
     if isinstance(number, float):
         return math.isfinite(number)
     exact = Decimal(number)
@@ -105,7 +108,10 @@ def _is_exact(number: float | Decimal) -> bool:
 
 
 def _moment(value: date | time | timedelta) -> Cell:
-    """Return a time without its zone, in UTC where it had one; a text where Excel's calendar does not reach."""
+    """Return a date or time without a zone: a datetime with a zone is converted to UTC.
+
+    A date before Excel's calendar and a negative duration become text.
+    """
     match value:
         case datetime():
             plain = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
@@ -118,13 +124,13 @@ def _moment(value: date | time | timedelta) -> Cell:
 
 
 def text_cell(text: str) -> str:
-    """Return a text without what no cell can hold, cut where it is too long."""
+    """Return a text without characters that a cell cannot hold, truncated to `MAX_CELL_CHARACTERS`."""
     clean = _UNWRITABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     return clean if len(clean) <= MAX_CELL_CHARACTERS else f"{clean[: MAX_CELL_CHARACTERS - 1]}\u2026"
 
 
 def sheet_name(wanted: str) -> str:
-    """Return a sheet's name as Excel allows it: 31 characters, no brackets, slashes, `:*?`, no quote at either end."""
+    r"""Return a valid sheet name: at most 31 characters, none of `[]:*?/\`, no quote at either end."""
     name = re.sub(r"[\[\]:*?/\\]", "-", text_cell(wanted).replace("\n", " "))[:31].strip("' ")
     return name if name and name.lower() != "history" else "Sheet1"
 

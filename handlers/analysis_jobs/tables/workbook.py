@@ -1,4 +1,4 @@
-"""A table as an Excel workbook. This module needs the extra `excel`: import it where a workbook is made."""
+"""Writes a table as an Excel workbook. It needs the extra `excel`: import it only when a workbook is written."""
 
 import io
 import re
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from openpyxl.cell.cell import MergedCell
     from openpyxl.worksheet.worksheet import Worksheet
 
-_WIDEST, _NARROWEST, _PADDING = 60, 8, 3  # characters; a filter's arrow stands in the padding
-_MADE_AT = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook knows no zones; fixed, so that equal rows are equal bytes
+_MAX_WIDTH, _MIN_WIDTH, _PADDING = 60, 8, 3  # in characters; the padding has room for the filter's arrow
+# Fixed, so that equal rows give equal bytes.
+_MADE_AT = datetime(2000, 1, 1)  # noqa: DTZ001 - workbook dates have no zone
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _MODIFIED = re.compile(rb"(<dcterms:modified[^>]*>)[^<]*")
 
@@ -43,7 +44,7 @@ _FORMATS: tuple[tuple[type, str], ...] = (
 
 
 def workbook(table: Table, sheet: str, title: str | None) -> bytes:
-    """Return the file of a workbook of one sheet; `title` stands above the header."""
+    """Return the bytes of a workbook with one sheet. `title` stands above the header."""
     book = Workbook()
     page: Worksheet = book.worksheets[0]
     page.title = sheet
@@ -60,7 +61,7 @@ def workbook(table: Table, sheet: str, title: str | None) -> bytes:
     _set_up_print(page)
     content = io.BytesIO()
     book.save(content)
-    return _undated(content)
+    return _without_timestamps(content)
 
 
 def _fill(page: "Worksheet", header: int, table: Table) -> None:
@@ -72,26 +73,26 @@ def _fill(page: "Worksheet", header: int, table: Table) -> None:
             found = _put(page, number, column, value)
             found.border = _GRID
             found.alignment = _WRAPPED if isinstance(value, str) else _PLAIN
-            if (kept := _format(value)) is not None:
-                found.number_format = kept
+            if (number_format := _number_format(value)) is not None:
+                found.number_format = number_format
 
 
 def _put(page: "Worksheet", row: int, column: int, value: Cell) -> "Written | MergedCell":
     found = page.cell(row, column)
     found.value = value
     if isinstance(value, str):
-        # Neither a formula nor an error, whatever it begins with, nor when somebody edits the cell.
+        # Store text that looks like a formula as text. With the quote prefix it stays text when a user edits the cell.
         found.data_type = "s"
         found.quotePrefix = value.startswith(("=", "+", "-", "@", "'"))
     return found
 
 
-def _format(value: Cell) -> str | None:
+def _number_format(value: Cell) -> str | None:
     if isinstance(value, Decimal):
         exponent = value.as_tuple().exponent
         places = min(10, -exponent) if isinstance(exponent, int) and exponent < 0 else 0
         return f"#,##0.{'0' * places}" if places else "#,##0"
-    return next((kept for kind, kept in _FORMATS if isinstance(value, kind)), None)
+    return next((number_format for kind, number_format in _FORMATS if isinstance(value, kind)), None)
 
 
 def _set_up(page: "Worksheet", header: int, table: Table) -> None:
@@ -101,7 +102,7 @@ def _set_up(page: "Worksheet", header: int, table: Table) -> None:
     page.print_title_rows = f"{header}:{header}"
     for index, name in enumerate(table.titles):
         widest = max([_width(name), *(_width(_shown(row[index])) for row in table.rows)])
-        width = min(_WIDEST, max(_NARROWEST, widest + _PADDING))
+        width = min(_MAX_WIDTH, max(_MIN_WIDTH, widest + _PADDING))
         page.column_dimensions[get_column_letter(index + 1)].width = width
 
 
@@ -109,7 +110,7 @@ def _set_up_print(page: "Worksheet") -> None:
     page.page_setup.orientation = "landscape"
     page.page_setup.paperSize = page.PAPERSIZE_A4
     page.page_setup.fitToWidth = 1
-    page.page_setup.fitToHeight = 0  # as many pages as it takes
+    page.page_setup.fitToHeight = 0  # any number of pages
     page.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
 
 
@@ -120,15 +121,15 @@ def _shown(value: Cell) -> str:
 
 
 def _width(text: str) -> int:
-    """Return the widest line of a text, in characters; those of East Asia take two."""
+    """Return the width of a text's widest line, in characters. East Asian wide characters count as two."""
     return max(
-        (sum(2 if unicodedata.east_asian_width(letter) in "FW" else 1 for letter in line[:_WIDEST]))
+        (sum(2 if unicodedata.east_asian_width(letter) in "FW" else 1 for letter in line[:_MAX_WIDTH]))
         for line in text.split("\n")
     )
 
 
-def _undated(content: io.BytesIO) -> bytes:
-    """Return a workbook without the moment at which it was made."""
+def _without_timestamps(content: io.BytesIO) -> bytes:
+    """Return the workbook with fixed dates in its zip entries and properties."""
     made = io.BytesIO()
     with zipfile.ZipFile(content) as before, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as after:
         for entry in before.infolist():

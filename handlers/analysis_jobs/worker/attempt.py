@@ -1,4 +1,4 @@
-"""One attempt at a job: its stages in order, resumed after the last one that is finished."""
+"""One attempt at a job: runs its stages in order, and skips the stages that have a checkpoint."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from analysis_jobs.authoring.analysis import Analyses, Analysis, options_of
-from analysis_jobs.authoring.checkpoints import MISSING, Checkpoints, restored
+from analysis_jobs.authoring.analysis import Analyses, Analysis, stage_options
+from analysis_jobs.authoring.checkpoints import MISSING, Checkpoints, restore_output
 from analysis_jobs.authoring.context import AttemptContext, AttemptControl, Services
 from analysis_jobs.authoring.job import Job
 from analysis_jobs.authoring.report import AttemptReport
@@ -25,7 +25,7 @@ type StageNames = tuple[str, ...]
 
 
 class Attempt:
-    """Runs the stages of a claimed job, and knows what to report about them."""
+    """Runs the stages of a claimed job, and collects the changes to report on the row."""
 
     def __init__(self, claimed: ClaimedJob, services: Services) -> None:
         record = claimed.record
@@ -34,29 +34,32 @@ class Attempt:
         self._services = services
         self._checkpoints: Checkpoints | None = None
         self._stage = record.stage or ""
-        # What the row says about the stages. It is written only when it changes: most jobs have one stage.
-        self._on_row = (record.stage, record.stages_completed)
+        # What the row says about the stages. It is written only if it changes, which saves most jobs a request.
+        self._stages_on_row = (record.stage, record.stages_completed)
 
     def beat(self) -> datetime:
         """Renew the lease and report the progress. Called by the heartbeat's thread."""
         return self.claimed.beat(self.report.at_heartbeat() if self._checkpoints else {})
 
     def ending(self, outcome: Outcome) -> Ending:
-        """Return the outcome with what the write that ends the attempt needs."""
+        """Return the outcome with the values for the write that ends the attempt."""
         changes = self.report.at_end() if self._checkpoints else {}
         return Ending(outcome, self._stage, self._gained, changes)
 
     @property
     def _gained(self) -> bool:
-        """Whether this attempt made a checkpoint: the next attempt begins further on."""
+        """Whether this attempt made a checkpoint. Then the next attempt starts from it."""
         return self._checkpoints is not None and self._checkpoints.gained > 0
 
     def run(self, analyses: Analyses, control: AttemptControl) -> Completed:
-        """Run the stages that are not finished. Raises what the stages raise, and `Stopped`."""
+        """Run the stages without a checkpoint. Raises `Stopped`, and the errors of the stages."""
         record = self.claimed.record
         analysis = analyses.get(record.analysis)
         if analysis is None:
-            raise Fail("analysis_unknown", f"the deployed code has no analysis {record.analysis!r}")
+            raise Fail(
+                "analysis_unknown",
+                f"the deployed code has no analysis {record.analysis!r}; deploy it, and retry the job",
+            )
         context, job = self._prepare(analysis, control)
         done: StageNames = ()
         output: Any = None
@@ -73,13 +76,13 @@ class Attempt:
 
     def _prepare(self, analysis: Analysis[Any, Any], control: AttemptControl) -> tuple[AttemptContext, Job[Any]]:
         record, services = self.claimed.record, self._services
-        given = load_json(services.artifacts, record.input)
+        job_input = load_json(services.artifacts, record.input)
         try:
-            request = analysis.request.model_validate(given)
+            request = analysis.request.model_validate(job_input)
         except ValidationError as error:
-            # The input was valid when the job was submitted: the code has changed since.
+            # The input was valid when the job was submitted, so the code has changed since.
             raise Fail("input_invalid", f"the deployed code refuses the job's input: {error}") from error
-        checkpoints = Checkpoints(record, services.artifacts, given, self._write_checkpoint)
+        checkpoints = Checkpoints(record, services.artifacts, job_input, self._write_checkpoint)
         context = AttemptContext(
             record,
             services,
@@ -96,38 +99,41 @@ class Attempt:
         self, stage: Stage, following: Stage | None, job: Job[Any], context: AttemptContext, done: StageNames
     ) -> Any:
         """Return a stage's output: from its checkpoint, or by running it."""
-        name, options = stage.__name__, options_of(stage)
+        name, options = stage.__name__, stage_options(stage)
         saved = context.checkpoints.load(name, survives_deploys=options.survives_deploys)
-        output = MISSING if saved is MISSING else restored(stage, saved)
+        output = MISSING if saved is MISSING else restore_output(stage, saved)
         if output is not MISSING:
             return output
         context.check()
         if self._gained and options.needs and context.control.time_left() < options.needs:
-            raise OutOfTime(f"{name} needs more time than is left")
+            raise OutOfTime(f"{name} needs more time than the invocation has left")
         self._write_stage(name, done)
         context.stage.enter(name, survives_deploys=options.survives_deploys)
         self.report.begin_stage()
         output = stage(job)
         if following is None:
-            return output  # the result is written by the end of the job
+            return output  # the write that ends the job contains it
         return self._save_stage(stage, output, context.checkpoints, (*done, name), following.__name__)
 
     def _write_stage(self, name: str, done: StageNames) -> None:
-        """Write which stage begins, if the row does not say so yet: one request less for most jobs."""
-        if self._on_row != (name, done):
+        """Write the stage that begins, unless the row has it already."""
+        if self._stages_on_row != (name, done):
             self.claimed.hold({"stage": name, "stages_completed": done})
-            self._on_row = (name, done)
+            self._stages_on_row = (name, done)
 
     def _save_stage(self, stage: Stage, output: Any, checkpoints: Checkpoints, done: StageNames, following: str) -> Any:
-        """Save a stage's output as a checkpoint; return it as the next attempt would restore it."""
-        survives = options_of(stage).survives_deploys
+        """Save a stage's output as a checkpoint. Return it as a later attempt would restore it."""
+        survives = stage_options(stage).survives_deploys
         checkpoints.save(stage.__name__, output, survives_deploys=survives, stage=following, stages_completed=done)
-        self._on_row = (following, done)
-        again = restored(stage, output)
-        if again is MISSING:
-            log("checkpoint.unfit", f"{stage.__name__} returns what its annotation refuses: it will run again")
+        self._stages_on_row = (following, done)
+        restored = restore_output(stage, output)
+        if restored is MISSING:
+            log(
+                "checkpoint.unfit",
+                f"the output of {stage.__name__} does not fit its return annotation: it will run again",
+            )
             return output
-        return again
+        return restored
 
     def _write_checkpoint(self, changes: Mapping[str, Any]) -> None:
         """Write a checkpoint to the row, with the files that were saved before it."""
@@ -139,8 +145,8 @@ class Attempt:
             result = output if isinstance(output, analysis.result) else analysis.result.model_validate(output)
             body = result.model_dump(mode="json")
             return store_json(artifacts, record, "result", body, self._services.settings.inline_bytes)
-        except ValueError as error:  # from pydantic, or from JSON
-            raise Fail("result_invalid", f"the analysis returned what cannot be its result: {error}") from error
+        except ValueError as error:  # pydantic or the JSON encoder refuses it
+            raise Fail("result_invalid", f"the result is invalid: {error}") from error
         except TooLarge as error:
-            message = f"the result has {error.size} bytes; at most {MAX_PAYLOAD_BYTES} are kept"
+            message = f"the result has {error.size} bytes; the limit is {MAX_PAYLOAD_BYTES}"
             raise Fail("result_too_large", message) from error

@@ -1,4 +1,4 @@
-"""A batch of SQS records: side by side on a standard queue, one after the other on a FIFO queue."""
+"""Handles a batch of SQS records: in parallel from a standard queue, one after the other from a FIFO queue."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,14 +10,14 @@ type Record = dict[str, Any]
 
 
 class KeepMessage(Exception):  # noqa: N818 - nothing failed
-    """The message shall come back, and whoever raises this has seen to when."""
+    """The message must come back. The raiser has set its visibility timeout. It is not logged as a failure."""
 
 
 def handle_batch(records: Sequence[Record], handle: Callable[[Record], None]) -> dict[str, Any]:
-    """Hand every record to `handle`; return which failed, as `ReportBatchItemFailures` wants it.
+    """Call `handle` for every record. Return the failed ones in the form of `ReportBatchItemFailures`.
 
-    A worker waits for models nearly all of its time, so the jobs of one invocation run in threads. In a FIFO queue what
-    follows a failed message must wait for it, and comes back with it.
+    A worker spends most of its time waiting for models, so the jobs of an invocation run in threads. On a FIFO queue,
+    the first failure ends the batch: all later messages must come back with the failed one, to keep their order.
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
     if any(record["eventSourceARN"].endswith(".fifo") for record in records):
@@ -37,7 +37,7 @@ def _succeeds(record: Record, handle: Callable[[Record], None]) -> bool:
         handle(record)
     except KeepMessage:
         return False
-    except Exception as error:  # noqa: BLE001 - the message goes back, whatever it was; the others are not to blame
+    except Exception as error:  # noqa: BLE001 - any error returns this message, and must not affect the others
         log("message.failed", "the message goes back", error=error, message_id=record["messageId"])
         return False
     return True

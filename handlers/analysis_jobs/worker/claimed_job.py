@@ -12,7 +12,7 @@ from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs import dispatch
 from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore
 from analysis_jobs.jobs.record import Changes, JobFailure, JobRecord, ending
-from analysis_jobs.jobs.timing import measure_processing
+from analysis_jobs.jobs.timing import record_processing_time
 from analysis_jobs.jobs.transitions import BEAT, COMPLETE, CONTINUE, DEFER, FAIL, RELEASE, STOP, Transition
 from analysis_jobs.worker.batch import KeepMessage
 from analysis_jobs.worker.message import Message
@@ -74,7 +74,7 @@ class ClaimedJob:
         try:
             self.queue.extend(self.message.queue_arn, self.message.receipt_handle, visibility)
         except Exception as error:  # noqa: BLE001 - the lease decides: an early, late or deleted message is harmless
-            log("message.not_extended", "the message keeps its time", error=error, job_id=self.record.job_id)
+            log("message.not_extended", "the visibility timeout stays", error=error, job_id=self.record.job_id)
 
     # End
 
@@ -95,7 +95,7 @@ class ClaimedJob:
             case TimeIsUp() as over:
                 self._after_error(out_of_time(attempt.stage, over.why), attempt)
             case LeaseLost():
-                log("job.stopped", "the lease was lost: another worker has the job", **self.record.names)
+                log("job.stopped", "the lease was lost: another worker has the job", **self.record.log_fields)
 
     def _complete(self, done: Completed, attempt: Ending) -> None:
         changes = {"result": done.result, "progress": 100, "failure": None, "stage": None}
@@ -142,7 +142,7 @@ class ClaimedJob:
             self._show_message_after(delay)
             raise WaitsInPlace(delay)
         if sends_itself:
-            # First the new message; returning acknowledges the old one. A crash in between leaves a job that is due.
+            # Send the new message before returning acknowledges the old one. After a crash in between, the job is due.
             dispatch.send(self.queue, written.job, delay=delay)
 
     def _end_job(self, transition: Transition, changes: Mapping[str, Any]) -> None:
@@ -150,7 +150,7 @@ class ClaimedJob:
         written = self._write(transition, {**ended, **changes})
         if isinstance(written, Applied):
             count(_COUNTERS[transition.name])
-            measure_processing(written.job)
+            record_processing_time(written.job)
 
     def _write(self, transition: Transition, changes: Mapping[str, Any]) -> Applied | ConditionFailed:
         written = self.store.transition(
@@ -163,9 +163,9 @@ class ClaimedJob:
         failure = changes.get("failure")
         log(
             f"job.{transition.name}" if applied else "job.stale_write",
-            f"the job is {transition.target}" if applied else f"{transition.name} did not land",
+            f"the job is {transition.target}" if applied else f"{transition.name} was refused: the row changed",
             code=failure.code if failure else None,
-            **(written.job or self.record).names,
+            **(written.job or self.record).log_fields,
         )
         return written
 

@@ -1,4 +1,4 @@
-"""Which job a message runs, and the claim that makes it this worker's own."""
+"""Chooses the job that a message runs, and claims it for this worker under a lease."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ from analysis_jobs.jobs.record import Changes, JobKey, JobRecord, sort_key_in_la
 from analysis_jobs.jobs.tiers import TierPointer
 from analysis_jobs.jobs.transitions import CLAIM, JOIN, Status
 
-# As many workers may begin at one instant before one of them takes a job out of order: each finds the best ones taken.
+# Candidates per claim; beyond this many simultaneous workers, order is best-effort.
 CANDIDATES = 10
 _LONGEST_CHAIN = 20
 
 
-class UnknownJob(Exception):  # noqa: N818 - the message's fault
-    """A message names a job that is not in the table: it stays in the queue, and goes to the dead letters untouched."""
+class UnknownJob(Exception):  # noqa: N818 - the message is wrong, not the job
+    """The table has no job of the message. The message stays in the queue, and ends in the dead-letter queue."""
 
 
 @dataclass(frozen=True)
@@ -30,23 +30,26 @@ class Claims:
     settings: Settings
     clock: Clock
 
-    def take(self, own: JobKey, tier_pointer: TierPointer | None) -> JobRecord | None:
-        """Claim the job that a message stands for; None where there is nothing to do.
+    def claim_for_message(self, own: JobKey, tier_pointer: TierPointer | None) -> JobRecord | None:
+        """Claim a job for a message, and return its row; None if there is nothing to do.
 
-        That is its own job. Where the message has a turn it is the best that waits in the lane: then the message of
-        that one will stand for the job that was left here. Raises `UnknownJob`.
+        Without a tier pointer it is the message's own job. With one it is the best waiting job of the lane. If we claim
+        a better job, its message later runs ours. Raises `UnknownJob`.
         """
-        hand = _Hand(self, own)
+        message = _MessageClaims(self, own)
         if tier_pointer is not None:
             if tier_pointer.delayed:
-                self._join(own, tier_pointer)
-            for key in self._best(tier_pointer):
-                if job := hand.claim(key):
+                self._rejoin_lane(own, tier_pointer)
+            for key in self._best_waiting(tier_pointer):
+                if job := message.claim(key):
                     return job
-        return hand.claim_own()
+        return message.claim_own_or_replaced()
 
-    def claim(self, key: JobKey, claimed_via: JobKey | None) -> tuple[bool, JobRecord | None]:
-        """Try to claim a job; return whether it landed, and the row as it is then."""
+    def try_claim(self, key: JobKey, claimed_via: JobKey | None) -> tuple[bool, JobRecord | None]:
+        """Try to claim a job. Return whether the claim succeeded, and the row after it; None if there is no row.
+
+        `claimed_via` is the own job of the message, if that is another one.
+        """
         now = self.clock.now()
         until = now + self.settings.lease
         changes: dict[str, Any] = {
@@ -60,47 +63,48 @@ class Claims:
         }
         outcome = self.store.transition(key, CLAIM, Changes(changes), now=now)
         job = outcome.job
-        # Refused, and ours all the same: the reply to the claim was lost, and the client sent it again.
+        # If the reply to a claim is lost, the client repeats the write. The condition fails then, but the job is ours.
         ours = job is not None and job.status is Status.PROCESSING and job.claimant == changes["claimant"]
         return isinstance(outcome, Applied) or ours, job
 
-    def _join(self, own: JobKey, tier_pointer: TierPointer) -> None:
-        """Put a job whose wait is over back into the order, before its message runs another one."""
+    def _rejoin_lane(self, own: JobKey, tier_pointer: TierPointer) -> None:
+        """Put the message's job back into the order of its lane, because its wait is over."""
         changes = Changes({"lane_sort_key": sort_key_in_lane(tier_pointer.tier_rank, own.job_id)})
         self.store.transition(own, JOIN, changes, now=self.clock.now())
 
-    def _best(self, tier_pointer: TierPointer) -> Sequence[JobKey]:
+    def _best_waiting(self, tier_pointer: TierPointer) -> Sequence[JobKey]:
         try:
             return self.store.claimable(tier_pointer.priority, CANDIDATES)
-        except Exception as error:  # noqa: BLE001 - better out of order than not at all
+        except Exception as error:  # noqa: BLE001 - a job out of order is better than no job
             log("tiers.not_seen", "the order of the lane is unknown: the message runs its own job", error=error)
             return []
 
 
 @dataclass
-class _Hand:
-    """The tries of one message: which jobs were refused, as they are."""
+class _MessageClaims:
+    """The claims that one message has tried. `refused` holds the row of every job that it could not claim."""
 
     claims: Claims
     own: JobKey
     refused: dict[JobKey, JobRecord | None] = field(default_factory=dict)
 
     def claim(self, key: JobKey) -> JobRecord | None:
-        """Claim a job, once; None where it is refused."""
+        """Claim a job, and return its row; None if the claim fails. The same job is not tried twice."""
         if key in self.refused:
             return None
-        landed, job = self.claims.claim(key, None if key == self.own else self.own)
-        if not landed or job is None:
+        claimed, job = self.claims.try_claim(key, None if key == self.own else self.own)
+        if not claimed or job is None:
             self.refused[key] = job
             return None
-        log("job.claimed", "claimed", **job.names)
+        log("job.claimed", "claimed", **job.log_fields)
         return job
 
-    def claim_own(self) -> JobRecord | None:
-        """Claim the message's own job, or the one that was left to its message by whoever took its own.
+    def claim_own_or_replaced(self) -> JobRecord | None:
+        """Claim the message's own job, or the job that this message must run in its place.
 
-        That job may be one of a moment ago, which the index does not show yet: the rows do. So no job loses the
-        message that it waits for to another one.
+        Another message may have claimed the own job. Then `claimed_via` on the own job's row names that message's job,
+        and this message runs it. That job may have been claimed by a third message too, so follow the chain. The index
+        of the lane may lag behind, but the rows do not: no job loses its message.
         """
         key: JobKey | None = self.own
         followed: set[JobKey] = set()
@@ -113,7 +117,7 @@ class _Hand:
         own = self.refused[self.own]
         if own is None:
             raise UnknownJob(self.own.job_id)
-        # A second delivery: the job has ended, or somebody works on it, or it must wait and its row is due when it need
-        # not any longer. In each case this message has nothing to add.
-        log("job.delivered_again", f"nothing to do: the job is {own.status}", **own.names)
+        # The job has ended, another worker has it, or it must wait. If it waits, its row says when it is due, and the
+        # sweeper sends a new message. In each case this message is superfluous.
+        log("job.delivered_again", f"nothing to do: the job is {own.status}", **own.log_fields)
         return None

@@ -1,4 +1,4 @@
-"""The heartbeat of an attempt: a thread that renews the lease and learns when the work must stop."""
+"""The heartbeat of an attempt: a thread that renews the lease and notices when the attempt must stop."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -12,14 +12,16 @@ from analysis_jobs.base.observability import log
 
 
 class Heartbeat:
-    """Calls `beat` at intervals while the block runs. `check` raises `Stopped` once the work must stop.
+    """Calls `beat` at intervals while the block runs. `check` raises `Stopped` if the attempt must stop.
 
-    `beat` returns the new end of the lease. It raises `Stopped` if the lease is lost or a cancel was requested. If it
-    fails otherwise (the network, a throttle) or does not return, the lease counts as held until it expires. At
-    `stop_at` the invocation's time is over. In every case `cancellation` is cancelled, so that a blocked model call
-    ends too: a stop takes at most one interval.
+    `beat` returns the new end of the lease. It raises `Stopped` if the lease is lost or a caller asked for a cancel. If
+    it fails otherwise (the network, a throttle) or does not return, the lease counts as held until it expires. At
+    `stop_at` the invocation's time is over.
 
-    The thread has ended when the block is left. Lambda would freeze a running thread, and thaw it during another job.
+    When the attempt must stop, the heartbeat cancels `cancellation`, which ends a blocked model call. So the attempt
+    stops within one interval.
+
+    The thread ends before the block is left. Lambda would otherwise freeze it, and thaw it during another job.
     """
 
     def __init__(
@@ -36,7 +38,7 @@ class Heartbeat:
         self._clock = clock
         self._stop_at = stop_at
         self._stop = Event()
-        self._why: Stopped | None = None
+        self._stopped: Stopped | None = None
         self._thread = Thread(target=self._run, name="heartbeat", daemon=True)
         self.cancellation = CancellationToken()
 
@@ -49,16 +51,16 @@ class Heartbeat:
         self._thread.join()
 
     def check(self) -> None:
-        """Raise `Stopped` where the lease is lost or has run out, a cancel was asked for, or the time is over."""
-        if self._why is not None:
-            raise self._why
+        """Raise `Stopped` if the lease is lost or expired, a caller asked for a cancel, or the time is over."""
+        if self._stopped is not None:
+            raise self._stopped
         if self._clock.now() >= self._lease_until:
             raise Stopped("the lease is lost")
         if self._stop_at is not None and self._clock.now() >= self._stop_at:
             raise OutOfTime("the invocation's time is over")
 
     def time_left(self) -> timedelta:
-        """Return how long the invocation may still work."""
+        """Return how much time the invocation has left for work."""
         return timedelta.max if self._stop_at is None else self._stop_at - self._clock.now()
 
     def _run(self) -> None:
@@ -67,8 +69,8 @@ class Heartbeat:
                 if self._stop_at is None or self._clock.now() < self._stop_at:
                     self._renew()
                 self.check()
-            except Stopped as why:
-                self._why = why
+            except Stopped as stopped:
+                self._stopped = stopped
                 self.cancellation.cancel()
                 return
 
@@ -78,7 +80,7 @@ class Heartbeat:
     def _renew(self) -> None:
         try:
             renewed_until = self._beat()
-        except Exception as error:  # noqa: BLE001 - whatever it was, the lease is ours until it runs out
-            log("heartbeat.failed", "a heartbeat failed", error=error)
+        except Exception as error:  # noqa: BLE001 - after any error the lease holds until it expires
+            log("heartbeat.failed", "a heartbeat failed: the lease holds until it expires", error=error)
             return
         self._lease_until = renewed_until

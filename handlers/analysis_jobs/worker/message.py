@@ -10,7 +10,7 @@ from analysis_jobs.jobs.tiers import TierPointer
 
 @dataclass(frozen=True)
 class Message:
-    """A pointer to a job. With a `tier_pointer` it stands for the best job that waits in its lane."""
+    """A pointer to a job. With a `tier_pointer` the message may run a better job that waits in the lane."""
 
     job: JobKey
     queue_arn: str
@@ -22,10 +22,10 @@ class Message:
         """Read a message's body. Raises `ValueError` if it is not a pointer to a job."""
         try:
             pointer = json.loads(body)
-            named, tier_pointer = (pointer["tenant"], pointer["job_id"]), TierPointer.parse(pointer)
+            key, tier_pointer = (pointer["tenant"], pointer["job_id"]), TierPointer.parse(pointer)
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"not a job message ({error!r}): {body[:200]!r}") from error
-        match named:
+        match key:
             case str(tenant), str(job_id):
                 return cls(JobKey(tenant, job_id), queue_arn, receipt_handle, tier_pointer)
-        raise ValueError(f"not a job message (tenant and job_id are texts): {body[:200]!r}")
+        raise ValueError(f"not a job message (tenant and job_id must be strings): {body[:200]!r}")

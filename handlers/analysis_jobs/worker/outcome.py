@@ -18,7 +18,7 @@ class Completed:
 
 @dataclass(frozen=True)
 class Cancelled:
-    """A caller asked for it. The lease still holds."""
+    """A caller asked for a cancel. The lease still holds."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ type Outcome = Completed | Decision | Cancelled | TimeIsUp | LeaseLost
 
 @dataclass(frozen=True)
 class Ending:
-    """The outcome of an attempt, and what the write that ends it needs to know.
+    """The outcome of an attempt, with the values for the write that ends it.
 
-    `stage` is the stage that ran last. `gained` tells whether the attempt made a checkpoint, so that the next one
-    begins further on. `changes` is what the attempt reports on the row.
+    `stage` is the stage that ran last. `gained` is true if the attempt made a checkpoint, from which the next attempt
+    continues. `changes` is the attempt's report for the row.
     """
 
     outcome: Outcome

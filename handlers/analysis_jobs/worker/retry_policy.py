@@ -1,4 +1,4 @@
-"""What to do about an error: a pure function from the exception to a decision, tested as a table."""
+"""Decides what an error means for the job. The decision is a pure function of the exception, tested as a table."""
 
 import random
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _CAP = timedelta(minutes=5)
 
 _DENIED = {"AccessDenied", "AccessDeniedException", "AccessDeniedError", "KMS.AccessDeniedException"}
 _MISCONFIGURED = {"NoSuchBucket", "ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue"}
-# AWS asks for patience, and says so after the client's own retries too.
+# AWS is busy, and still was after the client's own retries.
 _BUSY = {
     "InternalError",
     "InternalServerError",
@@ -35,7 +35,7 @@ _NAME_THE_SERVICE = "Put it into `aws_services` in the package.toml beside the a
 
 
 class Action(Enum):
-    """The three ways to go on after an error."""
+    """How the job continues after an error."""
 
     FAIL = "end the job as failed"
     RETRY = "another attempt, if one is left"
@@ -44,23 +44,26 @@ class Action(Enum):
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do, what to tell the caller, and how long to wait first (None: the engine's backoff)."""
+    """The decision about an error. `code` and `message` are for the caller.
+
+    `after` is how long the job waits before the next attempt. None: the engine's backoff.
+    """
 
     action: Action
     code: str
     message: str
     after: timedelta | None = None
-    # The same work timing out twice on the same input will do so a third time.
+    # A stage that timed out twice on the same input will time out again. `final_timeout` then ends the job.
     timed_out: bool = False
 
     @property
     def failure(self) -> JobFailure:
-        """The error as it is kept on the job."""
+        """The error in the form that the job's row stores."""
         return JobFailure(self.code, self.message, self.action is not Action.FAIL)
 
 
 def decide(error: Exception) -> Decision:
-    """Return what to do about `error`. What nobody foresaw is tried again: it may have been the moment."""
+    """Return the decision about `error`. An unknown error is tried again, because its cause may be temporary."""
     match error:
         case Fail():
             return Decision(Action.FAIL, error.code, error.message)
@@ -73,35 +76,35 @@ def decide(error: Exception) -> Decision:
         case ConfigurationError():
             return Decision(Action.FAIL, "configuration", str(error))
         case DataNotFoundError():
-            # A client of a service whose description the package leaves out; the error lists those that are there.
+            # The package lacks botocore's description of this service. The error lists the services that it has.
             return Decision(Action.FAIL, "configuration", f"{str(error).strip()}. {_NAME_THE_SERVICE}")
         case ClientError():
-            return _of_aws(error)
+            return _decide_aws(error)
         case NoConnection() | HTTPClientError() | IncompleteReadError():
-            # boto3's own, of S3 or DynamoDB: the network, or a time-out on it. Its text names our endpoints.
+            # A network error or timeout of boto3. Its text contains our endpoints, which callers must not see.
             return Decision(Action.RETRY, "aws_connection", f"the connection to AWS failed: {type(error).__name__}")
     return Decision(Action.RETRY, "unexpected_error", f"{type(error).__name__}: {error}")
 
 
 def out_of_time(stage: str, why: str) -> Decision:
-    """Return the decision about a stage that made no checkpoint before its invocation's time was over."""
-    message = f"{stage} did not finish within an invocation ({why}): make it smaller, or save partial work"
+    """Return the decision about a stage that made no checkpoint before the invocation's time was over."""
+    message = f"{stage} did not finish within an invocation ({why}): split the stage, or save checkpoints in it"
     return Decision(Action.RETRY, "stage_timeout", message, after=timedelta(), timed_out=True)
 
 
 def final_timeout(decision: Decision, stage: str) -> Decision:
-    """Return the decision about a stage that timed out before on the same input: it would time out a third time."""
+    """Return the decision about a stage that timed out twice on the same input: the job fails."""
     return Decision(Action.FAIL, decision.code, f"{stage} timed out twice on the same input: {decision.message}")
 
 
-def _of_aws(error: ClientError) -> Decision:
+def _decide_aws(error: ClientError) -> Decision:
     code = error.response["Error"]["Code"]
     if code in _DENIED:
         return Decision(Action.FAIL, "access_denied", str(error))
     if code in _MISCONFIGURED:
         return Decision(Action.FAIL, "configuration", str(error))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:  # a 503 without a body has no code
+    if code in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:  # a 503 without a body has no error code
         return Decision(Action.DEFER, "aws_busy", str(error))
     return Decision(Action.RETRY, "unexpected_error", f"ClientError: {error}")
 
@@ -109,8 +112,8 @@ def _of_aws(error: ClientError) -> Decision:
 def backoff(claims: int, draw: float | None = None) -> timedelta:
     """Return a full-jitter exponential backoff: uniform in 0..min(5 min, 2 s x 2^claims).
 
-    It grows with every claim, not with attempts: a job that is told to wait gets its attempt back, and must not ask
-    again every two seconds for hours.
+    It grows with the number of claims, not of attempts. A deferred job gets its attempt back, so a backoff by attempts
+    would stay at two seconds for hours.
 
     https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
     """

@@ -10,7 +10,7 @@ from analysis_jobs.base.errors import CancelAsked, OutOfTime, Stopped
 from analysis_jobs.base.observability import log
 from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs.ports import JobQueue, JobStore
-from analysis_jobs.jobs.timing import measure_wait
+from analysis_jobs.jobs.timing import record_wait_time
 from analysis_jobs.worker.attempt import Attempt
 from analysis_jobs.worker.claimed_job import ClaimedJob
 from analysis_jobs.worker.claims import Claims
@@ -40,17 +40,17 @@ class Worker:
         return self.services.settings
 
     def handle(self, message: Message, stop_at: datetime | None = None) -> None:
-        """Do what the message asks for, until `stop_at` at the latest. Returning acknowledges the message.
+        """Run the job of a message, until `stop_at` at the latest. Returning acknowledges the message.
 
-        Raises `NoTimeLeft`, `UnknownJob`, `WaitsInPlace` and the stores' errors: then the message comes back, and ends
-        in the dead-letter queue if that happens too often.
+        Raises `NoTimeLeft`, `UnknownJob`, `WaitsInPlace` and the stores' errors. Then the message comes back. If that
+        happens too often, it ends in the dead-letter queue.
         """
         if stop_at is not None and self.clock.now() >= stop_at:
             raise NoTimeLeft(message.job.job_id)
-        record = Claims(self.store, self.settings, self.clock).take(message.job, message.tier_pointer)
+        record = Claims(self.store, self.settings, self.clock).claim_for_message(message.job, message.tier_pointer)
         if record is None:
             return
-        measure_wait(record)
+        record_wait_time(record)
         claimed = ClaimedJob(record, message, self.store, self.queue, self.settings, self.clock)
         claimed.hide_message()
         attempt = Attempt(claimed, self.services)
@@ -72,7 +72,7 @@ class Worker:
             return LeaseLost()
         except Exception as error:  # noqa: BLE001 - every error of a job ends in a decision about it
             decision = decide(error)
-            log("job.error", decision.message, error=error, code=decision.code, **record.names)
+            log("job.error", decision.message, error=error, code=decision.code, **record.log_fields)
             return decision
         finally:
             attempt.report.spending.measure()

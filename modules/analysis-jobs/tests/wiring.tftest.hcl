@@ -161,6 +161,24 @@ run "a_stack_with_its_defaults" {
     error_message = "An output has the value of another resource."
   }
   assert {
+    condition = jsonencode(output.deployment) == jsonencode({
+      alarm_topic_arn             = output.alarm_topic_arn
+      api_url                     = output.api_url
+      bucket_name                 = output.bucket_name
+      dashboard_name              = output.dashboard_name
+      dead_letter_queue_urls      = output.dead_letter_queue_urls
+      event_bus_name              = output.event_bus_name
+      event_dead_letter_queue_url = output.event_dead_letter_queue_url
+      function_names              = output.function_names
+      notice_topic_arn            = output.notice_topic_arn
+      prompt_table_name           = output.prompt_table_name
+      queue_urls                  = output.queue_urls
+      role_names                  = output.role_names
+      table_name                  = output.table_name
+    })
+    error_message = "deployment must repeat the other outputs."
+  }
+  assert {
     condition     = local.queue_names == { high = "orders-jobs-high", medium = "orders-jobs" }
     error_message = "A renamed queue is a new, empty one: medium must keep the plain name."
   }

@@ -103,13 +103,13 @@ run "everything_set" {
   providers = { aws = aws.china }
 
   variables {
-    architecture         = "x86_64"
-    environment          = { TABLE_NAME = "rfp-jobs" }
-    log_level            = "DEBUG"
-    log_retention_days   = 7
+    architecture       = "x86_64"
+    environment        = { TABLE_NAME = "rfp-jobs" }
+    log_level          = "DEBUG"
+    log_retention_days = 7
     package = {
       path          = "tests/empty.zip"
-      s3            = { bucket = "acme-packages", key = "proposals/empty.zip" }
+      s3            = { bucket = "acme-packages", key = "proposals/empty.zip", object_version = "v1" }
       sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
     }
     reserved_concurrency = 5
@@ -161,6 +161,7 @@ run "everything_set" {
       aws_lambda_function.this.filename == null &&
       aws_lambda_function.this.s3_bucket == "acme-packages" &&
       aws_lambda_function.this.s3_key == "proposals/empty.zip" &&
+      aws_lambda_function.this.s3_object_version == "v1" &&
       aws_lambda_function.this.source_code_hash == var.package.sha256_base64
     )
     error_message = "The code comes from the bucket, and changes with its hash."

@@ -154,7 +154,7 @@ def test_a_bad_submission_is_refused_by_every_field_that_is_wrong(body: Any, fie
 def test_a_body_that_is_no_json_is_a_bad_request(path: str, raw: str) -> None:
     answer = call("POST", path, raw=raw)
     assert (answer.status, answer.fields) == (400, ["body"])
-    assert "this is no JSON" in answer.json["detail"]
+    assert "this is not JSON" in answer.json["detail"]
 
 
 @pytest.mark.usefixtures("site")
@@ -171,7 +171,7 @@ def test_a_body_that_is_too_large_is_refused_and_told_what_to_do() -> None:
     body = BOOK | {"input": {"isbn": "x" * MAX_PAYLOAD_BYTES}}
     answer = call("POST", "/jobs", body)
     assert (answer.status, answer.fields) == (413, ["body"])
-    assert "as an upload" in answer.json["detail"]
+    assert "POST /uploads" in answer.json["detail"]
     # In characters it would fit: bytes count.
     wide = BOOK | {"input": {"isbn": "\u00e9" * (MAX_PAYLOAD_BYTES // 2)}}
     assert call("POST", "/jobs", raw=json.dumps(wide, ensure_ascii=False)).status == 413

@@ -1,1 +1,1 @@
-"""The model port on Google's Gemini API."""
+"""The port to models, implemented with Google's Gemini API."""

@@ -1,7 +1,8 @@
-"""The model port on Google's Gemini API, over its own client (`google-genai`, the extra `gemini`).
+"""The port to models, implemented with Google's Gemini API and its client `google-genai` (the extra `gemini`).
 
-Streaming, one request a question, and no retries of the client's own, for the reasons that `bedrock.py` gives. The
-client takes as long to import as everything else of a worker: `vendors.py` imports this module with the first question.
+It streams, sends one request per question, and switches the client's retries off, for the reasons in `bedrock.py`. The
+import of the client takes as long as that of the rest of a worker. So `router.py` imports this module with the first
+question.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import ConfigurationError, Fail, JobError, Retry
 from analysis_jobs.base.extras import extra
 from analysis_jobs.base.usage import Usage
-from analysis_jobs.llm.attachments import Kind, sort_out
+from analysis_jobs.llm.attachments import AttachmentKind, accept_attachments
 from analysis_jobs.llm.gemini.errors import KeyRefused, api_error
 from analysis_jobs.llm.gemini.schema import response_schema
 from analysis_jobs.llm.model import Question, Reply, json_object
@@ -31,33 +32,33 @@ with extra("gemini"):
 if TYPE_CHECKING:
     from analysis_jobs.base.secrets import Secrets
 
-KEY_VARIABLE = "GEMINI_API_KEY"  # holds an ARN, as all of `worker.secrets`
+KEY_VARIABLE = "GEMINI_API_KEY"  # holds the ARN of the key; see the module's `worker.secrets`
 
-# A model that thinks says nothing until it has thought; NAT gateways drop what is silent for 350 s.
+# A thinking model sends nothing until it has thought. NAT gateways drop a connection after 350 s of silence.
 LONGEST_SILENCE = timedelta(seconds=300)
 _CONNECT_S = 5.0
 _SEND_S = 60.0
 
-# https://ai.google.dev/gemini-api/docs/file-input-methods: 100 MB a request, as base64; 50 MB a PDF.
-_MOST_BYTES = 70_000_000
-_TEXTS = ("css", "csv", "html", "javascript", "markdown", "md", "plain", "rtf", "xml")
-_PICTURES = Kind(
+# https://ai.google.dev/gemini-api/docs/file-input-methods: 100 MB per request in base64, 50 MB per PDF.
+_MAX_BYTES = 70_000_000
+_TEXT_TYPES = ("css", "csv", "html", "javascript", "markdown", "md", "plain", "rtf", "xml")
+_PICTURES = AttachmentKind(
     "pictures",
     {f"image/{name}": f"image/{name}" for name in ("heic", "heif", "jpeg", "png", "webp")}
     | {"image/jpg": "image/jpeg"},
-    most=3_000,
-    most_bytes=_MOST_BYTES,
+    max_count=3_000,
+    max_bytes=_MAX_BYTES,
 )
-_DOCUMENTS = Kind(
+_DOCUMENTS = AttachmentKind(
     "documents",
-    {"application/pdf": "application/pdf"} | {f"text/{name}": f"text/{name}" for name in _TEXTS},
-    most=1_000,
-    most_bytes=50_000_000,
+    {"application/pdf": "application/pdf"} | {f"text/{name}": f"text/{name}" for name in _TEXT_TYPES},
+    max_count=1_000,
+    max_bytes=50_000_000,
 )
 
-# Of the reasons to finish, those after which the answer is no use.
+# By finish reason: the fault that makes the answer unusable. Other finish reasons are not faults.
 # https://ai.google.dev/api/generate-content#FinishReason
-_TOO_LONG = "the answer did not fit into max_tokens={max_tokens}, which counts the model's thoughts too"
+_TOO_LONG = "the answer did not fit into max_tokens={max_tokens}; the model's thoughts count too"
 _BLOCKED = (
     "BLOCKLIST",
     "ESCALATION",
@@ -82,12 +83,16 @@ _MALFORMED = (
 _FAULTS: dict[str, tuple[type[JobError], str, str]] = {
     **dict.fromkeys(("MAX_TOKENS", "CONTINUATION"), (Fail, "model_answer_too_long", _TOO_LONG)),
     **dict.fromkeys(_BLOCKED, (Fail, "model_answer_blocked", "the model blocked its answer: {reason}")),
-    **dict.fromkeys(_MALFORMED, (Retry, "model_answer_invalid", "the model broke its answer off: {reason}")),
+    **dict.fromkeys(_MALFORMED, (Retry, "model_answer_invalid", "the model ended its answer early: {reason}")),
 }
 
 
 class GeminiModel:
-    """Asks Gemini. The key is behind the ARN in GEMINI_API_KEY; a key that was rotated is noticed by its refusal."""
+    """Asks Gemini.
+
+    The environment variable GEMINI_API_KEY holds the ARN of the API key. If Gemini refuses the key, the key is read
+    again, because it may have been rotated. `silence` is the longest time without a byte of the answer.
+    """
 
     def __init__(self, secrets: Secrets, base_url: str = "", silence: timedelta = LONGEST_SILENCE) -> None:
         self._secrets = secrets
@@ -95,7 +100,7 @@ class GeminiModel:
         self._silence_s = silence.total_seconds()
 
     def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:
-        """See `Model.ask`. One request; one more where the key was refused and another is there now."""
+        """See `Model.ask`. It sends one request, and a second one if the key was refused and has been rotated."""
         key = self._secrets.text(KEY_VARIABLE)
         try:
             return self._ask(key, question, on_chunk, cancellation)
@@ -111,17 +116,21 @@ class GeminiModel:
     ) -> Reply:
         cancellable = CancellableSocket()
         contents, config = _contents(question), _config(question)
-        with cancellation.on_cancel(cancellable.shut_down), _translated(), self._client(key, cancellable) as client:
+        with (
+            cancellation.on_cancel(cancellable.shut_down),
+            _translated_errors(),
+            self._client(key, cancellable) as client,
+        ):
             stream = client.models.generate_content_stream(model=question.model_id, contents=contents, config=config)
             return _read(stream, question, on_chunk)
 
     @contextmanager
     def _client(self, key: str, cancellable: CancellableSocket) -> Iterator[Any]:
-        """Open a client for one question: when it is closed, so is its connection, whatever became of the answer."""
+        """Open a client for one question. When it closes, its connection closes, even if the answer is incomplete."""
 
         def prepare(request: httpx2.Request) -> None:
-            request.extensions["trace"] = _noting(cancellable)
-            # The client's own time-out would be told to the server too, as the time for the whole answer.
+            request.extensions["trace"] = _trace_sockets(cancellable)
+            # Do not set the timeout of `genai.Client`: the server also gets it, as the limit of the whole answer.
             request.extensions["timeout"] = {
                 "connect": _CONNECT_S,
                 "pool": _CONNECT_S,
@@ -133,18 +142,19 @@ class GeminiModel:
             options = types.HttpOptions(
                 base_url=self._base_url,
                 httpx_client=http,
-                httpx_async_client=httpx2.AsyncClient(verify=self._tls),  # else it makes another context for its own
+                # Without this argument the client makes a second TLS context.
+                httpx_async_client=httpx2.AsyncClient(verify=self._tls),
                 async_client_args={"ssl": self._tls},
             )
             yield genai.Client(api_key=key, vertexai=False, http_options=options)
 
     @cached_property
     def _tls(self) -> Any:
-        return httpx2.create_ssl_context()  # 0.1 s
+        return httpx2.create_ssl_context()  # takes 0.1 s, so make it once
 
 
-def _noting(cancellable: CancellableSocket) -> Callable[[str, Mapping[str, Any]], None]:
-    """Return what hears what the client does, and hands each socket to the line as soon as it is connected."""
+def _trace_sockets(cancellable: CancellableSocket) -> Callable[[str, Mapping[str, Any]], None]:
+    """Return a trace function for httpx2. It passes each socket to `cancellable` as soon as it is connected."""
 
     def trace(event: str, info: Mapping[str, Any]) -> None:
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
@@ -154,18 +164,18 @@ def _noting(cancellable: CancellableSocket) -> Callable[[str, Mapping[str, Any]]
 
 
 def _contents(question: Question) -> list[Any]:
-    """Return the attachments, then the prompt."""
-    found = sort_out(question.attachments, (_PICTURES, _DOCUMENTS), "Gemini")
-    if sum(len(each.attachment.content) for each in found) > _MOST_BYTES:
-        raise Fail("attachment_too_large", f"Gemini takes at most {_MOST_BYTES} bytes of attachments at once")
-    parts = [types.Part.from_bytes(data=each.attachment.content, mime_type=each.format) for each in found]
+    """Return the attachments and then the prompt."""
+    accepted = accept_attachments(question.attachments, (_PICTURES, _DOCUMENTS), "Gemini")
+    if sum(len(each.attachment.content) for each in accepted) > _MAX_BYTES:
+        raise Fail("attachment_too_large", f"Gemini accepts at most {_MAX_BYTES} bytes of attachments per question")
+    parts = [types.Part.from_bytes(data=each.attachment.content, mime_type=each.format) for each in accepted]
     return [types.Content(role="user", parts=[*parts, types.Part.from_text(text=question.prompt)])]
 
 
 def _config(question: Question) -> Any:
-    shape: dict[str, Any] = {}
+    response_format: dict[str, Any] = {}
     if question.tool:
-        shape = {
+        response_format = {
             "response_mime_type": "application/json",
             "response_json_schema": response_schema(question.tool.schema, question.tool.description),
         }
@@ -173,23 +183,23 @@ def _config(question: Question) -> Any:
         max_output_tokens=question.max_tokens,
         system_instruction=question.system or None,
         automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
-        automatic_continuation=False,  # further requests, beyond max_tokens
-        **shape,
+        automatic_continuation=False,  # it would send further requests, beyond max_tokens
+        **response_format,
     )
 
 
 @dataclass
 class _Answer:
-    """What has arrived of an answer."""
+    """The part of an answer that has arrived."""
 
     pieces: list[str] = field(default_factory=list)
     finish_reason: str = ""
     blocked: str = ""
     usage: Usage = field(default_factory=lambda: Usage(calls=1))
 
-    def take(self, chunk: Any) -> str:
-        """Add a chunk; return the text that it brought."""
-        if chunk.usage_metadata:  # of the whole call so far
+    def add(self, chunk: Any) -> str:
+        """Add a chunk, and return its text."""
+        if chunk.usage_metadata:  # the total of the call so far
             self.usage = _usage(chunk.usage_metadata)
         if chunk.prompt_feedback and chunk.prompt_feedback.block_reason:
             self.blocked = _name(chunk.prompt_feedback.block_reason)
@@ -206,21 +216,21 @@ class _Answer:
 def _read(stream: Iterator[Any], question: Question, on_chunk: Callable[[str], None]) -> Reply:
     answer = _Answer()
     for chunk in stream:
-        if piece := answer.take(chunk):
+        if piece := answer.add(chunk):
             on_chunk(piece)
     text = "".join(answer.pieces)
     if answer.blocked:
-        fault = Fail("model_answer_blocked", f"the model refused the question: {answer.blocked}")
+        fault = Fail("model_answer_blocked", f"the model blocked the question: {answer.blocked}")
         return Reply(text, None, answer.blocked, answer.usage, fault)
-    # A connection cut between two chunks looks like the end: only the reason to finish tells that it was whole.
+    # A connection that is cut between two chunks looks like the end. Only a finish reason marks the end of the answer.
     if not answer.finish_reason:
-        raise Retry("model_stream_cut", "the model's answer broke off before its end")
+        raise Retry("model_stream_cut", "the connection to the model ended before the answer was complete")
     data = json_object(text) if question.tool else None
     return Reply(text, data, answer.finish_reason, answer.usage, _fault(answer.finish_reason, question))
 
 
 def _usage(counted: Any) -> Usage:
-    """Return a call's usage. Thoughts are paid for as output; what came from a cache is counted as input by Gemini."""
+    """Return the usage of a call. Google charges thoughts as output. Its input tokens include those of the cache."""
     cached = counted.cached_content_token_count or 0
     return Usage(
         calls=1,
@@ -233,8 +243,8 @@ def _usage(counted: Any) -> Usage:
 def _fault(reason: str, question: Question) -> JobError | None:
     if reason not in _FAULTS:
         return None
-    kind, code, message = _FAULTS[reason]
-    return kind(code, message.format(max_tokens=question.max_tokens, reason=reason))
+    error_type, code, message = _FAULTS[reason]
+    return error_type(code, message.format(max_tokens=question.max_tokens, reason=reason))
 
 
 def _name(member: Any) -> str:
@@ -242,16 +252,16 @@ def _name(member: Any) -> str:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Turn what the client and its transport raise into the library's errors."""
+def _translated_errors() -> Iterator[None]:
+    """Turn errors of the client and of its transport into errors of this library."""
     try:
         yield
     except errors.APIError as error:
         raise api_error(error.code, error.status, error.message, error.details) from error
-    except errors.UnknownApiResponseError as error:  # half a chunk; its text quotes the answer
-        raise Retry("model_stream_cut", "the model's answer broke off before its end") from error
+    except errors.UnknownApiResponseError as error:  # an incomplete chunk; the error's text quotes the answer
+        raise Retry("model_stream_cut", "the connection to the model ended before the answer was complete") from error
     except httpx2.ReadTimeout as error:
-        raise Retry("model_timeout", "the model was silent for too long") from error
+        raise Retry("model_timeout", "the model sent nothing for too long") from error
     except httpx2.UnsupportedProtocol as error:
         raise ConfigurationError(f"GEMINI_BASE_URL: {error}") from error
     except (httpx2.TransportError, OSError) as error:

@@ -1,4 +1,7 @@
-"""JSON schemas as Gemini takes them: a part of what pydantic writes. What is left out, pydantic checks afterwards."""
+"""Turns pydantic's JSON schemas into schemas for Gemini, which supports a part of JSON Schema.
+
+pydantic validates the answer against the complete schema afterwards.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,30 +25,30 @@ _MAPS_OF_SCHEMAS = {"$defs", "properties"}
 
 
 def response_schema(schema: Mapping[str, Any], description: str = "") -> dict[str, Any]:
-    """Return a pydantic model's JSON schema as `responseJsonSchema` takes it; references and nullable types stay.
+    """Return a pydantic model's JSON schema in the form of `responseJsonSchema`.
 
-    Beside a reference Gemini takes nothing else, and of constraints few: `pattern`, `exclusiveMinimum`, `default` and
-    the like go. A `const` becomes an `enum` of one.
+    References and nullable types stay. Gemini accepts no other keyword beside a reference. It accepts few constraints:
+    `pattern`, `exclusiveMinimum`, `default` and others are dropped. A `const` becomes an `enum` with one value.
     """
-    found = _converted(schema)
-    return found | {"description": description} if description and "$ref" not in found else found
+    converted = _convert(schema)
+    return converted | {"description": description} if description and "$ref" not in converted else converted
 
 
-def _converted(schema: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _convert(schema: Mapping[str, Any]) -> dict[str, Any]:
+    converted: dict[str, Any] = {}
     if "$defs" in schema:
-        found["$defs"] = {name: _converted(each) for name, each in schema["$defs"].items()}
+        converted["$defs"] = {name: _convert(each) for name, each in schema["$defs"].items()}
     if "$ref" in schema:
-        return found | {"$ref": schema["$ref"]}
+        return converted | {"$ref": schema["$ref"]}
     for keyword, value in schema.items():
         if keyword in _KEYWORDS or (keyword == "format" and value in _FORMATS):
-            found[keyword] = value
+            converted[keyword] = value
         elif keyword == "const":
-            found["enum"] = [value]
+            converted["enum"] = [value]
         elif keyword in _SCHEMAS:
-            found[keyword] = _converted(value) if isinstance(value, Mapping) else value
+            converted[keyword] = _convert(value) if isinstance(value, Mapping) else value
         elif keyword in _LISTS_OF_SCHEMAS:
-            found[keyword] = [_converted(each) for each in value]
+            converted[keyword] = [_convert(each) for each in value]
         elif keyword in _MAPS_OF_SCHEMAS:
-            found[keyword] = {name: _converted(each) for name, each in value.items()}
-    return found
+            converted[keyword] = {name: _convert(each) for name, each in value.items()}
+    return converted
