@@ -13,6 +13,8 @@ ACTIONLINT := .local/cache/actionlint
 
 # Stop Terraform from asking a server for a newer version at every start.
 export CHECKPOINT_DISABLE := 1
+# Some machines forbid Python to keep its bytecode: each process of the tests would compile all of it again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets
@@ -26,10 +28,10 @@ demo: .venv/.ready .venv-cloud/.ready ## Run one job on a local stack [EXAMPLE=r
 local: .venv/.ready .venv-cloud/.ready ## Run the local stack until Ctrl-C, so that you can call it [EXAMPLE=]
 	@$(CLOUD) up --example "$(EXAMPLE)"
 
-# tests/sharing.py says which process gets what.
+# More processes than processors, because some wait for a cloud; tests/conftest.py says what each of them gets.
 .PHONY: test
 test: lint .venv-cloud/.ready ## Run all checks and tests
-	$(PYTHON_BIN) -m pytest --numprocesses 4 --dist loadscope --durations 20 tests
+	$(PYTHON_BIN) -m pytest --numprocesses 6 --dist loadgroup --no-loadscope-reorder --durations 20 tests
 
 .PHONY: faults
 faults: .venv/.ready .venv-cloud/.ready ## Run the long fault-injection tests; writes the figures in docs/reliability.md

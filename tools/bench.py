@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FOLDERS = ("handlers", "examples/rfp-analysis", "envs/local", ".")
-HANDLERS = ("api", "worker", "sweeper")
+HANDLERS = ("api", "worker", "sweeper", "events")
 RUNS = 7
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
@@ -36,7 +36,10 @@ _ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "eu-west-1",
     "AWS_SECRET_ACCESS_KEY": "test",
     "BUCKET_NAME": "artifacts",
+    "EVENT_BUS_NAME": "default",
+    "EVENT_DEAD_LETTER_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/1/events",
     "MODEL_ID": "some.model",
+    "POWERTOOLS_SERVICE_NAME": "bench",
     "PROMPT_TABLE_NAME": "prompts",
     "PYTHONPATH": os.pathsep.join(str(REPOSITORY / folder) for folder in FOLDERS[:2]),
     "QUEUE_URLS": '{"medium": "https://sqs.eu-west-1.amazonaws.com/1/jobs"}',

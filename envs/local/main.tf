@@ -28,7 +28,7 @@ module "book_valuation" {
   count  = contains(keys(var.packages), "book-valuation") ? 1 : 0
 
   name                = local.config.names["book-valuation"]
-  package             = var.packages["book-valuation"]
+  package             = local.packages["book-valuation"]
   database_secret_arn = aws_secretsmanager_secret_version.database["book-valuation"].arn
   settings            = local.database_settings
 }
@@ -38,7 +38,7 @@ module "credential_extraction" {
   count  = contains(keys(var.packages), "credential-extraction") ? 1 : 0
 
   name                = local.config.names["credential-extraction"]
-  package             = var.packages["credential-extraction"]
+  package             = local.packages["credential-extraction"]
   database_secret_arn = aws_secretsmanager_secret_version.database["credential-extraction"].arn
   settings            = local.database_settings
 }
@@ -48,7 +48,7 @@ module "drawing_schedule" {
   count  = contains(keys(var.packages), "drawing-schedule") ? 1 : 0
 
   name           = local.config.names["drawing-schedule"]
-  package        = var.packages["drawing-schedule"]
+  package        = local.packages["drawing-schedule"]
   gemini_key_arn = aws_ssm_parameter.gemini_key[0].arn
   settings       = local.gemini_settings
 }
@@ -58,7 +58,7 @@ module "existing_api" {
   count  = contains(keys(var.packages), "existing-api") ? 1 : 0
 
   name        = local.config.names["existing-api"]
-  package     = var.packages["existing-api"]
+  package     = local.packages["existing-api"]
   authorizer  = local.authorizer
   environment = local.environment
 }
@@ -68,7 +68,7 @@ module "minimal" {
   count  = contains(keys(var.packages), "minimal") ? 1 : 0
 
   name        = local.config.names["minimal"]
-  package     = var.packages["minimal"]
+  package     = local.packages["minimal"]
   authorizer  = local.authorizer
   environment = local.environment
 }
@@ -78,7 +78,7 @@ module "profile_interpretation" {
   count  = contains(keys(var.packages), "profile-interpretation") ? 1 : 0
 
   name     = local.config.names["profile-interpretation"]
-  package  = var.packages["profile-interpretation"]
+  package  = local.packages["profile-interpretation"]
   settings = local.settings
 }
 
@@ -87,6 +87,6 @@ module "rfp_analysis" {
   count  = contains(keys(var.packages), "rfp-analysis") ? 1 : 0
 
   name     = local.config.names["rfp-analysis"]
-  package  = var.packages["rfp-analysis"]
+  package  = local.packages["rfp-analysis"]
   settings = local.settings
 }

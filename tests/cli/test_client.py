@@ -1,4 +1,4 @@
-"""The client says what the API said, repeats what may be repeated, and sends the token only to the API."""
+"""The client raises the API's errors, retries only safe calls, and sends the token only to the API."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a person types, and what a program reads."""
+"""The commands for jobs: their arguments, their output for people, and their JSON for programs."""
 
 import json
 import subprocess
@@ -259,7 +259,7 @@ def test_the_command_line_runs_as_a_module() -> None:
 
 
 class Terminal:
-    """A screen that can be redrawn."""
+    """A terminal that supports redrawing."""
 
     encoding = "ascii"
 
@@ -274,7 +274,7 @@ class Terminal:
         return len(text)
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Do not sleep."""
 
 
 def test_a_terminal_is_shown_a_bar_that_is_drawn_again() -> None:

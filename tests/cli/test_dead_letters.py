@@ -1,4 +1,4 @@
-"""A dead letter goes only once its job needs it no longer, and every other one stays where the next reader sees it."""
+"""A redrive deletes a dead letter once its job does not need it. It leaves all others visible in the queue."""
 
 import json
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def accounts_of(sqs: Any, queue: str, redrive: Redrive, tenant: str | None = "ac
 
 
 def bodies_in(sqs: Any, queue: str) -> list[str]:
-    """Return what can be seen in the queue at this moment, and let it be seen on."""
+    """Return the messages that are visible now, and leave them visible."""
     found: dict[str, str] = {}
     while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=60).get("Messages"):
         found |= {message["ReceiptHandle"]: message["Body"] for message in messages}

@@ -1,4 +1,4 @@
-"""Files come from where the API leads, to the folder that was named, and the token stays with the API."""
+"""A download follows the redirect of the API without its token, and writes into the given folder."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ type Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def bucket() -> Iterator[ApiServer]:
-    """Give another server, which stands for S3."""
+    """Return another server, in place of S3."""
     with serving() as server:
         yield server
 

@@ -1,4 +1,4 @@
-"""What a redrive remembers survives its death at any byte, and is not mixed up with anything else."""
+"""The state file of a redrive survives a crash at any byte, and is never used for another redrive."""
 
 from pathlib import Path
 

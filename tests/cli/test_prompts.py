@@ -1,4 +1,4 @@
-"""Prompts from the command line: what a person reads, what a program reads, and what is refused."""
+"""The `prompts` commands: their output for people, their JSON for programs, and their errors."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ Read this.
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Give a client of a DynamoDB with an empty table of prompts, which the environment names."""
+    """Return a client of a DynamoDB with an empty table of prompts. The environment names the table."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -48,7 +48,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def prompts(aws: Any, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Give the command line: arguments after `prompts` in; exit status, output and error output out."""
+    """Return a function that runs `prompts` with arguments; it returns exit status, output and error output."""
     assert aws
 
     def run(*arguments: object) -> tuple[int, str, str]:
@@ -61,7 +61,7 @@ def prompts(aws: Any, capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Callable[..., Path]:
-    """Give a function that writes a prompt file with another first line of its template."""
+    """Return a function that writes a prompt file with another first line of its template."""
 
     def write(line: str = "Read this.", more: str = "") -> Path:
         path = tmp_path / "step-1.toml"

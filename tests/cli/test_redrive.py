@@ -1,4 +1,4 @@
-"""Failed jobs are found, counted, and run again: each once, whatever happens to one of them or to the redrive."""
+"""A redrive finds, counts and restarts failed jobs: each once, even if the redrive itself crashes."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -19,7 +19,7 @@ def state(tmp_path: Path) -> Path:
 
 
 class Killed(BaseException):
-    """The redrive is no more."""
+    """The redrive process has died."""
 
 
 _ledgers: list[Ledger] = []
@@ -176,7 +176,7 @@ def test_a_list_that_cannot_be_read_ends_it_before_anything_is_done(api: ApiServ
 def test_killed_before_or_after_any_step_it_goes_on_and_runs_each_job_once(
     api: ApiServer, client: Client, state: Path, monkeypatch: pytest.MonkeyPatch, *, at: int, fails_again: bool
 ) -> None:
-    """Dies around the `at`-th step: three steps a job (noted, asked, noted), each before and after it is done."""
+    """Die before or after the `at`-th step. Each job has three steps: note, call, note."""
     ids = [api.add() for _ in range(4)]
     steps = 0
 

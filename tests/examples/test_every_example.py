@@ -1,19 +1,17 @@
-"""What holds for each example: one interface, a page that is true, and a stack that stands as it was applied."""
+"""Properties of each example: one interface, and a README with correct references."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cloud import demo_file
-from cloud.deployed import Deployed
 from cloud.local_cloud import EXAMPLES, REPOSITORY, known_examples
-from tests.examples.conftest import HERE, SYSTEMS, wanted
+from tests.examples.conftest import SYSTEMS
 from tests.modules.harness import blocks
 
 FIRST = "rfp-analysis"
-# What an example may ask for beside what all of them ask for.
+# Inputs that only some examples have.
 OWN_INPUTS = {"database_secret_arn", "gemini_key_arn", "vpc"}
 COMPARISON = "## Compared with the hand-built system"
 
@@ -72,24 +70,6 @@ def test_the_page_of_a_system_has_the_table_and_every_path_in_it_exists(example:
     assert any(name.startswith("tests/") for name in named)
     assert {name for name in named if not (REPOSITORY / name).exists()} == set()
     assert all("tests/" in row for row in rows[2:]), "each row names the test that shows it"
-
-
-@every_system
-def test_a_system_is_deployed_and_answers_only_those_it_knows(
-    deployed: Callable[[str], Deployed], example: str
-) -> None:
-    stack = deployed(example)
-    assert stack.client().call("GET", "/jobs").json()["jobs"] is not None
-    assert {
-        stack.boto3("lambda").get_function(FunctionName=name)["Configuration"]["State"]
-        for name in stack.outputs["function_names"].values()
-    } == {"Active"}
-
-
-def test_a_run_of_one_examples_tests_applies_that_one_alone() -> None:
-    one, all_of_them = HERE / "test_book_valuation.py", HERE / "test_every_example.py"
-    assert wanted({one, HERE.parent / "system" / "test_http.py"}) == ["book-valuation"]
-    assert wanted({one, all_of_them}) == list(SYSTEMS)
 
 
 @every_example

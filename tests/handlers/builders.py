@@ -34,7 +34,7 @@ SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 MILLISECOND = timedelta(milliseconds=1)
 NOTHING = Changes()
-_PATIENCE = 5.0  # real seconds after which a test that waits for a thread gives up
+_PATIENCE = 60.0  # real seconds after which a test that waits for a thread gives up
 
 
 def a_job(**fields: Any) -> JobRecord:

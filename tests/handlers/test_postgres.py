@@ -183,7 +183,7 @@ def test_a_long_query_is_broken_off_and_leaves_nothing_running(worker: Worker, l
         eventually(lambda: _sessions(login, SLEEPS) == 1)
         attempt.stop(CancelAsked("a caller"))
         with pytest.raises(CancelAsked):
-            working.result(timeout=5)
+            working.result(timeout=60)
     with login.connect() as looking:
         still = f"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {SLEEPS}"  # noqa: S608
         eventually(lambda: looking.execute(still.encode()).fetchone() == (0,))

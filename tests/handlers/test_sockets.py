@@ -19,12 +19,13 @@ from analysis_jobs.llm.gemini.model import GeminiModel
 from analysis_jobs.llm.model import Model, Question, Reply
 from analysis_jobs.llm.sockets import CancellableSocket
 from cloud.stand_in import StandIn
+from tests.handlers.builders import eventually
 from tests.handlers.models import a_gemini_key
 from tests.handlers.relay import TlsRelay
 
 QUESTION = Question("eu.anthropic.claude-sonnet-4-5-20250929-v1:0", "Say a lot. " * 50, 1_000)
-AT_ONCE_S = 5  # some tenths of a second, but machines stand still now and then
-LONG_S = 60
+# Longer than the client waits: a call that is not cut ends as `model_timeout`, after minutes.
+LONG_S = 600
 
 
 @pytest.fixture(scope="module")
@@ -85,21 +86,19 @@ def _model(url: str, *, verify: str | None = None, **options: Any) -> BedrockMod
     return BedrockModel(client)
 
 
-def _tripped_when(cancellation: CancellationToken, holds: Callable[[], bool]) -> tuple[threading.Thread, list[float]]:
-    """Trip the breaker from another thread, as a heartbeat does, once something holds; note when that was."""
-    moments: list[float] = []
+def _tripped_when(cancellation: CancellationToken, holds: Callable[[], bool]) -> threading.Thread:
+    """Cancel from another thread, as a heartbeat does, once something holds."""
 
     def cancel() -> None:
-        until = time.monotonic() + 10
-        while not holds() and time.monotonic() < until:
-            time.sleep(0.01)
-        time.sleep(0.05)  # so that it waits in its read again
-        moments.append(time.monotonic())
-        cancellation.cancel()
+        try:
+            eventually(holds)
+            time.sleep(0.05)  # the call is now likely to wait in its read; it must be cut wherever it is
+        finally:
+            cancellation.cancel()
 
     thread = threading.Thread(target=cancel)
     thread.start()
-    return thread, moments
+    return thread
 
 
 def _our_threads() -> set[str]:
@@ -121,12 +120,10 @@ def test_a_call_is_broken_off_from_another_thread_at_once(model: Model, stand_in
     cancellation, pieces = CancellationToken(), list[str]()
     threads_before = _our_threads()
     early = case == "before the first byte"
-    thread, tripped_at = _tripped_when(cancellation, lambda: bool(stand_in.calls() if early else pieces))
+    thread = _tripped_when(cancellation, lambda: bool(stand_in.calls() if early else pieces))
     with pytest.raises(Retry) as broken:
         model.ask(QUESTION, pieces.append, cancellation)
-    took = time.monotonic() - tripped_at[0]
     thread.join()
-    assert took < AT_ONCE_S
     assert broken.value.code in ("model_connection", "model_stream_cut")
     assert bool(pieces) is not early
     stand_in.set()
@@ -138,10 +135,9 @@ def test_a_call_that_begins_after_the_trip_ends_at_once(model: Model, stand_in: 
     stand_in.set(first_token_s=LONG_S)
     cancellation = CancellationToken()
     cancellation.cancel()
-    begun = time.monotonic()
-    with pytest.raises(Retry):
+    with pytest.raises(Retry) as broken:
         model.ask(QUESTION, lambda _: None, cancellation)
-    assert time.monotonic() - begun < 2 * AT_ONCE_S
+    assert broken.value.code == "model_connection"
 
 
 def test_calls_of_other_threads_go_on(model: Model, stand_in: StandIn) -> None:
@@ -151,7 +147,7 @@ def test_calls_of_other_threads_go_on(model: Model, stand_in: StandIn) -> None:
     other = threading.Thread(target=lambda: replies.append(model.ask(QUESTION, lambda _: None, theirs).text))
     other.start()
     pieces: list[str] = []
-    thread, _ = _tripped_when(ours, lambda: bool(pieces))
+    thread = _tripped_when(ours, lambda: bool(pieces))
     with pytest.raises(Retry):
         model.ask(QUESTION, pieces.append, ours)
     thread.join()
@@ -194,12 +190,11 @@ def test_all_threads_of_one_attempt_are_cut(model: Model, stand_in: StandIn) -> 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
         thread.start()
-    tripping, tripped_at = _tripped_when(cancellation, lambda: len(stand_in.calls()) == 4)
+    tripping = _tripped_when(cancellation, lambda: len(stand_in.calls()) == 4)
     for thread in threads:
         thread.join()
     tripping.join()
     assert codes == ["model_connection"] * 4
-    assert time.monotonic() - tripped_at[0] < AT_ONCE_S
 
 
 # The line itself

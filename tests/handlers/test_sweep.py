@@ -299,7 +299,7 @@ class Meeting(MemoryJobStore):
     def transition(
         self, key: JobKey, transition: Transition, changes: Changes, **more: Any
     ) -> Applied | ConditionFailed:
-        self._both.wait(5)
+        self._both.wait(60)
         return super().transition(key, transition, changes, **more)
 
 
@@ -320,7 +320,7 @@ def test_of_two_sweepers_at_once_one_takes_the_step(job: JobRecord, step: str, m
     for thread in sweepers:
         thread.start()
     for thread in sweepers:
-        thread.join(10)
+        thread.join(60)
     assert sorted(found, key=str) == sorted([{step: 1}, {"overtaken": 1}], key=str)
     assert len(shop.queue.sent) == messages
 

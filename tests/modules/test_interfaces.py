@@ -1,4 +1,4 @@
-"""What a caller sees of each module: described, in order, without surprises, and in its README."""
+"""The variables and outputs of each module: described, ordered, typed, and listed in its README."""
 
 import re
 

@@ -177,7 +177,7 @@ def test_the_log_knows_calls_of_both(stand_in: StandIn, ask: Ask) -> None:
     _whole(stand_in, _body({"text": "Hello."}))
     expected = [("converse", "ok"), ("generateContent", "ok")]
     # A call is written down as ended when its answer is out: its caller may be here before that.
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (found := [(call["operation"], call["outcome"]) for call in stand_in.calls()]) != expected:
         assert time.monotonic() < deadline, found
         time.sleep(0.01)

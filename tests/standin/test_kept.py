@@ -1,7 +1,6 @@
 """What is kept is asked for once, and again when its time is over."""
 
 import threading
-import time
 
 import pytest
 
@@ -51,9 +50,8 @@ def test_many_threads_ask_once_and_other_keys_do_not_wait() -> None:
     threads = [threading.Thread(target=kept.get, args=("key", ask)) for _ in range(8)]
     for thread in threads:
         thread.start()
-    begun = time.monotonic()
     assert kept.get("other", lambda: "at once") == "at once"
-    assert time.monotonic() - begun < 20
+    assert all(thread.is_alive() for thread in threads)
     slow.set()
     for thread in threads:
         thread.join(60)

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -158,13 +157,11 @@ def test_a_short_answer_is_broken_off_before_its_end_too(stand_in: StandIn, ask:
 
 def test_a_stalled_stream_is_a_read_timeout_of_urllib3(stand_in: StandIn) -> None:
     stand_in.set(stall_s=60)
-    begun = time.monotonic()
     with asking(stand_in.url, read_timeout_s=0.3) as impatient:
         with pytest.raises(StreamReadTimeoutError):
             impatient.events(document("road"))
         with pytest.raises(ReadTimeoutError):
             impatient.whole(document("road"))
-    assert time.monotonic() - begun < 20
 
 
 def test_a_bad_checksum_is_noticed(stand_in: StandIn, ask: Ask) -> None:

@@ -1,4 +1,4 @@
-"""demo.toml, and what is made of it: the run that is shown, and the lines for curl."""
+"""demo.toml: its validation, the demo that it describes, and the commands for curl."""
 
 import json
 import re
@@ -39,7 +39,7 @@ rows = "SELECT 1"
 
 @pytest.fixture
 def example(tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that writes an example of this demo.toml, with two documents."""
+    """Return a function that writes an example with this demo.toml and two documents."""
 
     def write(text: str, *, schema: bool = True) -> Path:
         (tmp_path / "documents").mkdir()
@@ -131,7 +131,7 @@ def test_where_the_input_is_json_a_document_that_is_none_is_refused(
 
 
 def asked_of(script: str, folder: Path) -> list[list[str]]:
-    """Run the lines with a curl and a psql that only write down how they are called; return their arguments."""
+    """Run the commands with a curl and a psql that only record their arguments. Return the arguments."""
     calls = folder / "calls"
     tool = f"""#!/usr/bin/env python3
 import json, sys

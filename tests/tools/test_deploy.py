@@ -1,4 +1,4 @@
-"""A deployment applies the plan it shows, of the package that was built, and ends with a real job."""
+"""A deployment applies the plan that it showed, of the package that was built, and then runs a real job."""
 
 import base64
 import hashlib
@@ -29,7 +29,7 @@ KEY = f"analysis-jobs/rfp-analysis-arm64-{SHA256.hexdigest()}.zip"
 
 @pytest.fixture(autouse=True)
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Set up a repository with two environments, a built package, and a Terraform that writes down its calls."""
+    """Set up a repository with two environments, a built package, and a Terraform that records its calls."""
     for name in ("local", "production", "staging"):
         (tmp_path / "envs" / name).mkdir(parents=True)
         (tmp_path / "envs" / name / "config.json").write_text('{"region": "eu-west-1"}', encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A package carries the extras that its `package.toml` names, and the build asks for what they bring, no more."""
+"""A package contains the extras that its `package.toml` names, and the build requires no other imports to work."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from packager.dependencies import zipped
 
 REPOSITORY = package.REPOSITORY
 EXTRAS = sorted(path.stem for path in (REPOSITORY / "requirements" / "extras").glob("*.txt"))
-# What the library's module of the tests' project does with an extra.
+# A module of the test project's library that needs an extra.
 LAZY = "def f():\n  with extra('word'):\n    import nowhere\n"
 
 BuildWith = Callable[..., Manifest]
@@ -126,7 +126,7 @@ def test_an_analysis_must_have_what_it_imports_whichever_extra_it_belongs_to(
 
 
 def _extras_module(project: Sources) -> None:
-    """Give the project's library what ours has."""
+    """Copy our `extras` module into the project's library."""
     text = (REPOSITORY / "handlers/analysis_jobs/base/extras.py").read_text(encoding="utf-8")
     text = text.replace("from analysis_jobs.base.errors import ConfigurationError", "ConfigurationError = Exception")
     (project.handlers / "library" / "extras.py").write_text(text, encoding="utf-8")
@@ -134,7 +134,7 @@ def _extras_module(project: Sources) -> None:
 
 @pytest.mark.parametrize("name", EXTRAS)
 def test_every_lock_of_an_extra_is_the_common_lock_and_more(name: str) -> None:
-    """So that two extras never ask for two versions of one thing."""
+    """Two extras therefore never require two versions of one distribution."""
 
     def versions(path: Path) -> set[str]:
         return set(re.findall(r"^[\w.\[\]-]+==\S+", path.read_text(encoding="utf-8"), re.MULTILINE))

@@ -1,4 +1,4 @@
-"""What must not be deployed does not build, and the message says why."""
+"""A package that must not be deployed does not build, and the error says why."""
 
 import zipfile
 from collections.abc import Callable

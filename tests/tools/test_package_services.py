@@ -1,4 +1,4 @@
-"""A package can call the AWS services that it needs and no others, and the build sees where one is missing."""
+"""A package can call the AWS services that it needs and no others. The build reports a service that is missing."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from packager.dependencies import zipped
 
 BOTO3 = ("six", "boto3", "botocore", "jmespath", "s3transfer", "python-dateutil", "urllib3")
 LISTED = frozenset({"rekognition"})
-# Run in a Python that has nothing but the package: each client can be made, and knows its waiters, pages and endpoints.
+# Runs in a Python that has the package only: each client can be made, with its waiters, paginators and endpoints.
 EVERY_CLIENT = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -51,7 +51,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 @pytest.fixture
 def calling(project: Sources, locked: Callable[..., str]) -> Project:
-    """Write a project with boto3 whose analysis has this source; `named`: what its package.toml names."""
+    """Write a project with boto3 and an analysis of this source. `named` are the services of its package.toml."""
 
     def write(source: str, named: frozenset[str] = frozenset()) -> Sources:
         project.lock.write_text(locked(*BOTO3), encoding="utf-8")
@@ -62,7 +62,7 @@ def calling(project: Sources, locked: Callable[..., str]) -> Project:
 
 
 def described(names: list[str], data: str) -> set[str]:
-    """Return which of the names in a zip lie in the folder `data` and below."""
+    """Return the names in a zip that are below the folder `data`, relative to it."""
     return {name.removeprefix(f"{data}/") for name in names if name.startswith(f"{data}/")}
 
 
@@ -109,7 +109,7 @@ def test_a_service_that_is_listed_is_in_the_package_and_makes_it_another_one(
     assert manifest.aws_services == sorted(services.OF_EVERY_PACKAGE | LISTED)
     [again] = build(calling(source, LISTED), [HOST], out=tmp_path / "again", cache=cache)
     assert again.sha256 == manifest.sha256
-    # The dependencies that are kept for it are not those of a package without it.
+    # It has its own entry in the cache of dependencies.
     lock = calling(source).lock
     assert zipped([lock], HOST, cache) != zipped([lock], HOST, cache, services.OF_EVERY_PACKAGE | LISTED)
 
@@ -151,7 +151,7 @@ def require_carried(source: str, real: Manifest, folder: Path) -> None:
 
 
 def test_what_the_library_calls_is_found_in_its_sources(tmp_path: Path) -> None:
-    """So that a new service of the library is missed when the package is built."""
+    """The build therefore notices when the library starts to call a new service."""
     bare = tmp_path / "bare.zip"
     with zipfile.ZipFile(bare, "w") as archive:
         archive.writestr("botocore/data/s3/2006-03-01/service-2.json.gz", "")

@@ -1,4 +1,4 @@
-"""The page of figures: every figure that a proof recorded is on it."""
+"""The reliability page shows every figure that a proof recorded."""
 
 import json
 from pathlib import Path

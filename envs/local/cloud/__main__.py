@@ -116,7 +116,7 @@ def _demo(options: argparse.Namespace) -> Demo:
     return Demo.of(EXAMPLES / options.example, options.document, REPOSITORY / ".local" / "demo" / options.example)
 
 
-def _stop_on_signals() -> None:
+def stop_on_signals() -> None:
     """Let the first SIGINT, SIGTERM or SIGHUP unwind what runs; the next ones must not disturb it."""
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -163,7 +163,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     options.folder = (options.folder or default_folder(options.example)).resolve()
-    _stop_on_signals()
+    stop_on_signals()
     try:
         status: int = options.run(options, Screen())
     except (CallError, CloudError) as error:
