@@ -38,8 +38,8 @@ def exception(kind: str, body: Mapping[str, object]) -> bytes:
     return encode(headers, json.dumps(body).encode())
 
 
-def spoiled(message: bytes) -> bytes:
-    """Return the message with a checksum that does not fit."""
+def with_bad_checksum(message: bytes) -> bytes:
+    """Return the message with a wrong checksum."""
     return message[:-1] + bytes([message[-1] ^ 1])
 
 
