@@ -2,7 +2,6 @@
 
 import json
 import re
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ from cloud.errors import CloudError
 from cloud.stand_in import StandIn, script
 from tests.standin.asking import BRIEF, HAIKU, Ask, asking, input_of, streamed, text_of, tool
 
-[EXAMPLE] = re.findall(r"```toml\n(.*?)```", textwrap.dedent(script.__doc__ or ""), re.DOTALL)
+GUIDE = Path(__file__).parents[2] / "docs" / "guide.md"
+[EXAMPLE] = re.findall(r"```toml\n(.*?)```", script.__doc__ or "", re.DOTALL)
 
 
 @pytest.fixture
@@ -32,6 +32,16 @@ def test_the_documented_file_is_read_and_answers(file: Path) -> None:
             with pytest.raises(ask.bedrock.exceptions.ThrottlingException):
                 throttled.whole("Anything else.")
         assert text_of(throttled.whole("Anything else.")) == "[stand-in model] Anything else."
+
+
+def test_the_file_in_the_guide_is_read_and_answers(file: Path) -> None:
+    [shown] = re.findall(r"```toml\n(\[\[answers.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    file.write_text(shown, "utf-8")
+    with StandIn(answers=[file]) as stand_in, asking(stand_in.url) as ask:
+        letter = tool({**BRIEF, "title": "Letter"})
+        assert input_of(ask.events("Dear Sir or Madam, hello.", toolConfig=letter)) == {"sender": "unknown"}
+        with pytest.raises(ask.bedrock.exceptions.ThrottlingException):
+            Ask(ask.bedrock, HAIKU).whole()
 
 
 def write(file: Path, *answers: dict[str, Any]) -> Path:

@@ -174,10 +174,10 @@ def test_what_a_clean_stop_left_is_used_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda folder: (folder / "kept.json").unlink(), "nothing kept yet"),
-        (lambda folder: (folder / "kept.json").write_text('{"old": 1}'), "nothing kept yet"),
-        (lambda folder: kept_in(folder, ministack="0.9"), "what was kept is of 0.9"),
-        (lambda folder: kept_in(folder, region="us-east-1"), "what was kept is in us-east-1"),
+        (lambda folder: (folder / "kept.json").unlink(), "no kept state"),
+        (lambda folder: (folder / "kept.json").write_text('{"old": 1}'), "no kept state"),
+        (lambda folder: kept_in(folder, ministack="0.9"), "the kept state is of 0.9"),
+        (lambda folder: kept_in(folder, region="us-east-1"), "the kept state is of us-east-1"),
         (lambda folder: (folder / state.TERRAFORM_STATE).unlink(), "nothing was applied"),
         (lambda folder: (folder / "ministack.exit").unlink(), "killed before it could save"),
         (lambda folder: (folder / "ministack.exit").write_text("137\n"), "killed before it could"),

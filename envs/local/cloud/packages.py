@@ -1,4 +1,4 @@
-"""The packages that this machine can run, of several examples at once."""
+"""Builds the packages of several examples for this machine."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,14 +8,14 @@ from cloud.errors import CloudError
 from package import sources
 from packager import HOST, Manifest, PackageError, build
 
-# Most of a build is waiting for another process: two at a time keep two processors busy.
+# A build mostly waits for another process: two at a time keep two processors busy.
 AT_ONCE = 2
 
 
 def packages(examples: Sequence[str], folder: Path) -> dict[str, Manifest]:
     """Build each example's package into the folder; return the manifests by example.
 
-    Raises CloudError with what the build complains of.
+    Raises CloudError with the error of a build.
     """
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:

@@ -1,6 +1,6 @@
 """Encoder of `application/vnd.amazon.eventstream`, the framing of Bedrock's streamed answers.
 
-A message: total length (4), header length (4), CRC-32 of those 8 bytes (4), headers, payload, CRC-32 of all before (4).
+A message: total length (4), header length (4), CRC-32 of those 8 bytes (4), headers, payload, CRC-32 of all this (4).
 A header: name length (1), name, value type 7 = string (1), value length (2), value. Big-endian throughout.
 https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html
 """
