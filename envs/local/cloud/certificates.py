@@ -1,4 +1,4 @@
-"""The TLS certificate of the local cloud, signed by an authority whose key exists only while it signs.
+"""The TLS certificate of the local cloud. The key of the authority that signs it is never written to disk.
 
 TLS is needed: the policies of the buckets and queues deny every request without it.
 """

@@ -2,4 +2,4 @@
 
 
 class CloudError(Exception):
-    """The local cloud cannot do what it was asked to; the message says how to mend that."""
+    """The local cloud cannot go on; the message says why, and how to fix it."""

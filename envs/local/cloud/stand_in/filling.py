@@ -133,12 +133,16 @@ class _Filler:
                 return found
         return None if nullable else _MISSING
 
-    def _object(self, schema: Schema, wanted: _Wanted, depth: int) -> Json:
+    def _object(self, schema: Schema, wanted: _Wanted, depth: int, row: Mapping[str, str] | None = None) -> Json:
+        """Return an object; with a `row` of a table each field comes from its cell."""
         properties, required = schema.get("properties", {}), schema.get("required", ())
         filled: dict[str, Json] = {}
         for name, part in zip(properties, map(self._resolved, properties.values()), strict=True):
-            inner = _Wanted(name, str(part.get("description", "")), f"{wanted.parents} {wanted.name}")
-            found = self.value(part, inner, depth + 1)
+            if row is None:
+                inner = _Wanted(name, str(part.get("description", "")), f"{wanted.parents} {wanted.name}")
+                found = self.value(part, inner, depth + 1)
+            else:
+                found = self._of_line(part, row[name], _Wanted(""), depth + 1) if name in row else _MISSING
             if found is _MISSING and name in required:
                 if self.line and part.get("type") != "string":
                     return _MISSING  # a line without a required date or number is not an item of the list
@@ -156,7 +160,7 @@ class _Filler:
         texts = [name for name, part in item.get("properties", {}).items() if _is_text(part)]
         found: list[Json]
         if rows := [] if self.line else self._rows(item):
-            found = [self._row(item, row, depth) for row in rows]
+            found = [self._object(item, wanted, depth, row) for row in rows]
         elif self.document.messages and len(texts) > 1:
             found = self._findings(item, texts, wanted)
         else:
@@ -174,16 +178,6 @@ class _Filler:
             if len(columns) >= max(3, len(names) / 2):
                 found += [{name: row[at] for name, at in columns.items() if row[at]} for row in rows]
         return found
-
-    def _row(self, item: Schema, row: Mapping[str, str], depth: int) -> Json:
-        filled = {}
-        for name, part in item["properties"].items():
-            found = self._of_line(part, row[name], _Wanted(""), depth + 1) if name in row else _MISSING
-            if found is _MISSING and name in item.get("required", ()):
-                found = self._least(part, depth + 1)
-            if found is not _MISSING:
-                filled[name] = found
-        return filled
 
     def _findings(self, item: Schema, texts: Sequence[str], wanted: _Wanted) -> list[Json]:
         """Return what the messages of a chat show, each with the first message that shows it and a confidence."""

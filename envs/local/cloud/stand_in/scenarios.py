@@ -33,8 +33,8 @@ class Scenario(BaseModel):
 
     Attributes:
         match: only calls with this text in their prompt; the empty text matches every prompt.
-        pattern: only calls in whose prompt this regular expression is found.
-        model: only calls of models whose ID matches this pattern, such as `gemini-*`.
+        pattern: only calls with a match of this regular expression in their prompt.
+        model: only calls with a model ID that matches this pattern, such as `gemini-*`.
         tool: only calls that ask for the tool, or for the schema with the title, of this name. Both are the name of
             the pydantic model.
         times: only the next so many matching calls; None for all.

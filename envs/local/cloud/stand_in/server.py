@@ -28,7 +28,7 @@ from cloud.stand_in.refusals import HungUpError, RefusedError
 from cloud.stand_in.scenarios import Control, Scenario
 from cloud.stand_in.wire import Wire
 
-HOST: Final = "127.0.0.1"  # nothing else: whoever reaches it can mint tokens
+HOST: Final = "127.0.0.1"  # no other interface: everybody who reaches the server can mint tokens
 _MODEL_PATH = re.compile(r"/model/(?P<model>[^/]+)/(?P<operation>converse|converse-stream)")
 _MOST_CONTROL_BYTES: Final = 25_000_000
 _TIMEOUT_S: Final = 10
@@ -57,7 +57,7 @@ class Remote:
         return list(self.request("GET", "/control"))
 
     def reset(self) -> None:
-        """Forget all scenarios, all logged calls, the key of Gemini, and what was learnt about roles."""
+        """Forget all scenarios, all logged calls, the API key of Gemini, and the known rights of roles."""
         self.request("DELETE", "/control")
         self.request("DELETE", "/calls")
 
