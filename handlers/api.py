@@ -1,10 +1,11 @@
-"""The API function: one HTTP request an invocation."""
+"""The API function. Each invocation handles one HTTP request."""
 
 from functools import cache
 from typing import Any
 
-from analysis_jobs import observability, settings, wiring
-from analysis_jobs.http import Api
+from analysis_jobs import wiring
+from analysis_jobs.api.routes import Api
+from analysis_jobs.base import observability, settings
 
 
 @cache
@@ -13,7 +14,7 @@ def _api() -> Api:
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer an HTTP API event (payload format 2.0)."""
-    answer = _api().app.resolve(event, context)
+    """Return the response to an HTTP API event (payload format 2.0)."""
+    response = _api().app.resolve(event, context)
     observability.flush()
-    return answer
+    return response

@@ -1,10 +1,11 @@
-"""The events function: a batch of changes of the job table an invocation; from a failed one on they come back."""
+"""The events function. Each invocation handles one batch of stream records of the job table."""
 
 from functools import cache
 from typing import Any
 
-from analysis_jobs import observability, settings, wiring
-from analysis_jobs.events import Publisher
+from analysis_jobs import wiring
+from analysis_jobs.base import observability, settings
+from analysis_jobs.events.publisher import Publisher
 
 
 @cache
@@ -13,10 +14,10 @@ def _events() -> Publisher:
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Publish the events of a batch; the answer names the record to go on at (`ReportBatchItemFailures`).
+    """Publish the events of a batch. The response names the first record to retry (`ReportBatchItemFailures`).
 
-    Raises RuntimeError where nothing went out: a run without any progress is to be seen among the function's errors.
-    The batch comes back all the same.
+    Raises RuntimeError if no event was published, so that the function's error metric shows the outage. Lambda retries
+    the batch either way.
     """
     records = event["Records"]
     done = _events().publish(records)
@@ -24,5 +25,5 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     if done == len(records):
         return {"batchItemFailures": []}
     if done == 0:
-        raise RuntimeError(f"no event of {len(records)} changes could be published, see the log")
+        raise RuntimeError(f"none of {len(records)} stream records was published; see the log")
     return {"batchItemFailures": [{"itemIdentifier": records[done]["dynamodb"]["SequenceNumber"]}]}

@@ -1,10 +1,11 @@
-"""The sweeper function: run every minute."""
+"""The sweeper function. A schedule invokes it every minute."""
 
 from functools import cache
 from typing import Any
 
-from analysis_jobs import observability, settings, wiring
-from analysis_jobs.sweep import Sweeper
+from analysis_jobs import wiring
+from analysis_jobs.base import observability, settings
+from analysis_jobs.sweeper.sweeper import Sweeper
 
 
 @cache
@@ -13,7 +14,7 @@ def _sweeper() -> Sweeper:
 
 
 def handler(_event: Any, _context: Any) -> dict[str, int]:
-    """Sweep once; the answer counts the steps taken."""
+    """Sweep once. Return how many jobs got each step, by the name of the step."""
     steps = _sweeper().sweep()
     observability.flush()
     return dict(steps)

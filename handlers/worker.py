@@ -1,12 +1,14 @@
-"""The worker function: a batch of job messages an invocation; the ones that could not be handled come back."""
+"""The worker function. Each invocation handles one batch of job messages."""
 
 from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from analysis_jobs import observability, settings, wiring
-from analysis_jobs.batch import Record, handle_batch
-from analysis_jobs.work import Message, Worker
+from analysis_jobs import wiring
+from analysis_jobs.base import observability, settings
+from analysis_jobs.worker.batch import Record, handle_batch
+from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.worker import Worker
 
 
 @cache
@@ -15,15 +17,15 @@ def _worker() -> Worker:
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Handle an SQS event; the answer names the messages that failed (`ReportBatchItemFailures`)."""
+    """Handle an SQS event. The response names the messages to redeliver (`ReportBatchItemFailures`)."""
     worker = _worker()
     time_left = timedelta(milliseconds=context.get_remaining_time_in_millis())
-    # A function with little time keeps most of it for the work.
+    # With a short timeout, reserve at most a quarter of it, so that the job gets the rest.
     stop_at = worker.clock.now() + time_left - min(worker.settings.stop_margin, time_left / 4)
 
     def handle(record: Record) -> None:
         worker.handle(Message.parse(record["body"], record["eventSourceARN"], record["receiptHandle"]), stop_at)
 
-    answer = handle_batch(event["Records"], handle)
+    response = handle_batch(event["Records"], handle)
     observability.flush()
-    return answer
+    return response

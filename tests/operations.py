@@ -1,4 +1,4 @@
-"""What docs/operations.md shows of a failure is what its run showed, line by line."""
+"""docs/operations.md shows the exact log lines of the runs in the tests."""
 
 import json
 import os
@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "operations.md"
-# Of a log line's fields, those that an operator looks for; the rest are the job's names and where the line comes from.
+# The fields of a log line that an operator needs.
 _SHOWN = ("attempt", "step", "steps", "code")
-_LONGEST = 180  # beyond it stand stack traces and names of roles
-# A second message of the same job, as every redelivery is: whether it comes within a run is a matter of seconds.
+_LONGEST = 180  # longer lines end in stack traces or names of roles
+# A redelivery may or may not come within a run.
 _NOISE = {"job.delivered_again"}
 
 
 def require_shown(run: str, seen: Iterable[str]) -> None:
-    """Fail where the page's block of a run, below `<!-- run: … -->`, is not what was seen.
+    """Fail if the page's block of a run, below `<!-- run: … -->`, differs from what was seen.
 
     With `SHOWN=write` in the environment the block is written anew instead.
     """
@@ -33,14 +33,14 @@ def require_shown(run: str, seen: Iterable[str]) -> None:
 
 
 def as_the_caller_sees(job: Mapping[str, Any]) -> str:
-    """Return the line that shows what `GET /jobs/{job_id}` says."""
+    """Return a line that shows the answer of `GET /jobs/{job_id}`."""
     error = job["error"]
     why = f"  {error['code']} (retryable: {json.dumps(error['retryable'])}): {error['message']}" if error else ""
     return f"caller   {job['status']}, attempt {job['attempt']}{why}"
 
 
 def as_logged(function: str, lines: Iterable[str], **wanted: str) -> Iterator[str]:
-    """Return a function's log as the page shows it: the lines with an `event`, and with the `wanted` fields."""
+    """Yield a function's log as the page shows it: the lines with an `event` and the `wanted` fields."""
     for record in _records(lines):
         if record.get("event", "") not in {"", *_NOISE} and wanted.items() <= record.items():
             fields = "".join(f" {name}={_text(record[name])}" for name in _SHOWN if name in record)
@@ -50,7 +50,7 @@ def as_logged(function: str, lines: Iterable[str], **wanted: str) -> Iterator[st
 
 
 def counted(function: str, lines: Iterable[str], name: str) -> Iterator[str]:
-    """Return a counter of a function's log, each time that it was written."""
+    """Yield a line for each value of a metric in a function's log."""
     for record in _records(lines):
         if "_aws" in record and name in record:
             yield f"{function:<8} METRIC  {name} {sum(record[name]):g}"

@@ -1,9 +1,9 @@
-"""Measures what a cold start, a job and a package cost, and writes it as a section of Markdown.
+"""Measures the cost of a cold start, the AWS requests of a job, and the size of a package. Writes Markdown.
 
     python tools/bench.py                            prints the section
-    python tools/bench.py --write docs/benchmarks.md puts it between the markers there
+    python tools/bench.py --write docs/benchmarks.md replaces the section between the markers in the file
 
-Run it on a machine that does little else. The requests are counted over the AWS that moto plays, and never vary.
+Run it on an idle machine. The requests are counted against moto, so their number is the same on every machine.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FOLDERS = ("handlers", "examples/rfp-analysis", "envs/local", ".")
-HANDLERS = ("api", "worker", "sweeper")
+HANDLERS = ("api", "worker", "sweeper", "events")
 RUNS = 7
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
@@ -36,7 +36,10 @@ _ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "eu-west-1",
     "AWS_SECRET_ACCESS_KEY": "test",
     "BUCKET_NAME": "artifacts",
+    "EVENT_BUS_NAME": "default",
+    "EVENT_DEAD_LETTER_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/1/events",
     "MODEL_ID": "some.model",
+    "POWERTOOLS_SERVICE_NAME": "bench",
     "PROMPT_TABLE_NAME": "prompts",
     "PYTHONPATH": os.pathsep.join(str(REPOSITORY / folder) for folder in FOLDERS[:2]),
     "QUEUE_URLS": '{"medium": "https://sqs.eu-west-1.amazonaws.com/1/jobs"}',
@@ -46,7 +49,7 @@ _BASELINE = "import boto3; boto3.client('dynamodb')"
 
 
 def imports() -> dict[str, float]:
-    """Return the median CPU milliseconds of each program in fresh processes with bytecode; `boto3` is the baseline."""
+    """Return the median CPU milliseconds of each program in fresh processes with bytecode. `boto3` is the baseline."""
     programs = {"boto3": _BASELINE}
     for handler in HANDLERS:
         programs[f"{handler}, imported"] = f"import {handler}"
@@ -55,7 +58,7 @@ def imports() -> dict[str, float]:
     for run in range(RUNS + 1):
         for name, program in programs.items():
             milliseconds = _milliseconds(program)
-            if run:  # the first run writes the bytecode
+            if run:  # the first run writes the bytecode, and does not count
                 taken[name].append(milliseconds)
     return {name: statistics.median(each) for name, each in taken.items()}
 
@@ -67,9 +70,9 @@ def _milliseconds(program: str) -> float:
 
 
 def requests() -> dict[str, Counter[str]]:
-    """Return the AWS requests of each step of one job, as `service:Operation` and how often."""
+    """Return the AWS requests (`service:Operation` -> count) of each step of one job."""
     sys.path += [str(REPOSITORY / folder) for folder in FOLDERS]
-    import boto3  # noqa: PLC0415 - these need the path above
+    import boto3  # noqa: PLC0415 - the imports below need the path above
 
     from cloud.stand_in import StandIn  # noqa: PLC0415
     from tests.handlers.deployment import deployed  # noqa: PLC0415
@@ -109,12 +112,12 @@ def requests() -> dict[str, Counter[str]]:
         step("an own status route", lambda: call("GET", "/proposals/42/analysis-status"))
     boto3.DEFAULT_SESSION = None
     if job["status"] != "completed":
-        raise SystemExit(f"the job did not complete, so its requests say nothing: {job['error']}")
+        raise SystemExit(f"The benchmark's job did not complete, so its requests are not comparable: {job['error']}")
     return steps
 
 
 def packages() -> list[dict[str, Any]]:
-    """Return the manifests in `dist/`, by name."""
+    """Return the manifests in `dist/`, sorted by name."""
     found = sorted((REPOSITORY / "dist").glob("*.json"))
     return [json.loads(path.read_text(encoding="utf-8")) for path in found]
 
@@ -122,14 +125,14 @@ def packages() -> list[dict[str, Any]]:
 def section(
     milliseconds: Mapping[str, float], steps: Mapping[str, Counter[str]], manifests: Sequence[Mapping[str, Any]]
 ) -> str:
-    """Return the section of Markdown."""
+    """Return the Markdown section."""
     baseline = milliseconds["boto3"]
     python = ".".join(map(str, sys.version_info[:3]))
     lines = [
         "### Cold import",
         "",
-        f"Median of {RUNS} fresh processes, CPython {python}, bytecode at hand. `imported` is the module alone,",
-        "`ready` also makes its clients and loads its analysis. The ratio is to importing boto3 and making one client.",
+        f"Median of {RUNS} fresh processes with bytecode, CPython {python}. `imported` only imports the module.",
+        "`ready` also makes its clients and loads its analysis. The baseline imports boto3 and makes one client.",
         "",
         *_table(
             ("handler", "CPU ms", "ratio"),
@@ -138,11 +141,11 @@ def section(
         "",
         "### AWS requests",
         "",
-        "Of one job whose input and result fit into its row. The worker adds two requests (lease, visibility) every",
-        "heartbeat, 15 s by default. What Lambda's own poller receives and deletes is not counted.",
+        "For one job with an input and a result that fit into its row. Every heartbeat (15 s by default) adds two",
+        "requests: lease and visibility. The requests of Lambda's own SQS poller are not counted.",
         "",
         *_table(
-            ("step", "requests", "which"),
+            ("step", "requests", "operations"),
             [(name, str(made.total()), _spelled(made)) for name, made in steps.items()],
         ),
         "",
@@ -155,11 +158,11 @@ def section(
 
 def _package_lines(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
     if not manifests:
-        return ["No package was built: `make package` first."]
+        return ["There is no package: run `make package` first."]
     rows = [
         (
             f"`{manifest['path']}`",
-            f"{manifest['files']['zip_bytes'] / 1e6:.1f}",
+            f"{manifest['size_bytes'] / 1e6:.1f}",
             f"{manifest['files']['unzipped_bytes'] / 1e6:.1f}",
             str(manifest["files"]["count"]),
         )
@@ -177,7 +180,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def replaced(text: str, new: str) -> str:
-    """Return `text` with what stands between the markers replaced; a text without markers gets them at its end."""
+    """Replace the part of `text` between the markers. If `text` has no markers, add them at its end."""
     if BEGIN not in text or END not in text:
         text = f"{text.rstrip()}\n\n{BEGIN}\n{END}\n".lstrip()
     before, _, rest = text.partition(BEGIN)
@@ -185,12 +188,12 @@ def replaced(text: str, new: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, and print or write."""
+    """Measure, then print or write the section."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--write", type=Path, metavar="FILE", help="put the section between the markers of this file")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the section between the markers in FILE")
     file: Path | None = parser.parse_args(arguments).write
     milliseconds = imports()
-    with redirect_stdout(StringIO()):  # the functions log
+    with redirect_stdout(StringIO()):  # hide the functions' logs
         steps = requests()
     written = section(milliseconds, steps, packages())
     if file is None:

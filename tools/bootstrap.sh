@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes a virtual environment from its lock: `bootstrap.sh dev` -> .venv, `bootstrap.sh cloud` -> .venv-cloud.
-# Needs Python 3.13 and Terraform 1.11 or newer, and says at once which of them is missing.
+# Makes a virtual environment from its lock: `bootstrap.sh dev` -> .venv, `cloud` -> .venv-cloud, `docs` -> .venv-docs.
+# Needs Python 3.13 and Terraform 1.11 or newer. Reports every missing tool before it starts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-runs_python_313() { # a pyenv shim is on PATH and still does not run, so try it
+runs_python_313() { # run it: a pyenv shim may be on PATH without a working interpreter behind it
   "$1" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info[:2] != (3, 13))' >/dev/null 2>&1
 }
 
@@ -39,17 +39,17 @@ require_tools() {
   local missing=0
   python=$(find_python || true)
   if [[ -z $python ]]; then
-    echo "Missing: Python 3.13 (with venv). Install it, or name it: make PYTHON=/path/to/python3.13 …" >&2
+    echo "Missing: Python 3.13 (with venv). Install it, or give its path: make PYTHON=/path/to/python3.13 …" >&2
     missing=1
   fi
   if ! terraform_is_new_enough; then
-    echo "Missing: Terraform 1.11 or newer on PATH." >&2
+    echo "Missing: Terraform 1.11 or newer on PATH. Install it: https://developer.hashicorp.com/terraform/install" >&2
     missing=1
   fi
   [[ $missing == 0 ]] || exit 1
 }
 
-find_uv() { # one on PATH, or the locked one, put into .venv by pip
+find_uv() { # the uv on PATH; without one, pip installs the locked version into .venv
   if command -v uv >/dev/null; then
     command -v uv
     return
@@ -64,12 +64,12 @@ find_uv() { # one on PATH, or the locked one, put into .venv by pip
   echo .venv/bin/uv
 }
 
-make_environment() { # folder, lock
+make_environment() { # arguments: folder, lock file
   local folder=$1 lock=$2
   echo "Setting up $folder from $lock with $("$python" --version)" >&2
   rm -f "$folder/.ready"
   runs_python_313 "$folder/bin/python" || "$python" -m venv --clear "$folder"
-  # pip is slower, but knows the mirrors that a closed network configures for it alone.
+  # Fall back to pip: it is slower, but a closed network may have a mirror that is configured only for pip.
   "$(find_uv)" pip sync --quiet --python "$folder/bin/python" --require-hashes "$lock" ||
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$lock"
   touch "$folder/.ready"
@@ -79,5 +79,6 @@ require_tools
 case ${1:-} in
   dev) make_environment .venv requirements/dev.txt ;;
   cloud) make_environment .venv-cloud requirements/cloud.txt ;;
-  *) echo "usage: tools/bootstrap.sh dev|cloud" >&2 && exit 2 ;;
+  docs) make_environment .venv-docs requirements/docs.txt ;;
+  *) echo "usage: tools/bootstrap.sh dev|cloud|docs" >&2 && exit 2 ;;
 esac

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolves pyproject.toml into the locks of requirements/, with the newest versions it allows.
+# Resolves the dependencies in pyproject.toml to their newest allowed versions, and writes the locks in requirements/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -7,15 +7,15 @@ extras=(excel gemini ocr postgres word)
 everything=$(mktemp)
 trap 'rm -f "$everything"' EXIT
 
-lock() { # lock file, what goes into it
+lock() { # arguments: lock file, then its inputs as options of `uv pip compile`
   local file=$1
   shift
-  # One lock for every platform, and no index in it: a mirror is the business of whoever installs.
+  # One lock for all platforms, without an index URL: each machine may use its own mirror.
   .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.13 --python .venv/bin/python \
     --generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock" --output-file "$file" "$@"
 }
 
-# What the tests run on is what is packaged, whichever extras a package carries: all of it is resolved as one.
+# Resolve all extras together first, and use the result as constraints: then every package has the tested versions.
 lock "$everything" pyproject.toml --extra pdf "${extras[@]/#/--extra=}"
 lock requirements/package.txt pyproject.toml --extra pdf --constraints "$everything"
 mkdir -p requirements/extras
@@ -24,3 +24,4 @@ for extra in "${extras[@]}"; do
 done
 lock requirements/dev.txt pyproject.toml --extra pdf "${extras[@]/#/--extra=}" --group dev --constraints "$everything"
 lock requirements/cloud.txt --group pyproject.toml:cloud
+lock requirements/docs.txt --group pyproject.toml:docs

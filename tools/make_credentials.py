@@ -1,9 +1,9 @@
-"""Makes the documents of `credential-extraction`: a PDF with text, scans, and the photograph of a card.
+"""Makes the documents of the example `credential-extraction`: PDFs with text, scans, and a photograph of a card.
 
     python tools/make_credentials.py examples/credential-extraction/documents
 
-Every organisation, person and number on them is invented. What is random about a scan or a photograph is drawn from a
-seed of its own: the files are committed; a test makes them again and compares.
+All organisations, persons and numbers in them are invented. Each scan and photograph has a fixed random seed, so its
+noise is always the same. The files are committed. A test makes them again and compares.
 """
 
 import io
@@ -27,7 +27,7 @@ _INK = (28, 44, 84)
 
 @dataclass(frozen=True)
 class Credential:
-    """What stands on one: sizes in millimetres, `lines` as label and value."""
+    """The content of one credential. `size` is in millimetres, `text_size` in points; `lines` are (label, value)."""
 
     issuer: str
     title: str
@@ -110,7 +110,7 @@ WRONG_CERTIFICATE = Credential(
 
 
 class _Sheet(FPDF):
-    """One page of the credential's size, without anything that changes from one run to the next."""
+    """One page of the credential's size, with a fixed creation date, so that every run gives the same bytes."""
 
     def __init__(self, size: tuple[float, float]) -> None:
         super().__init__(orientation="landscape" if size[0] > size[1] else "portrait", format=(min(size), max(size)))
@@ -160,11 +160,11 @@ def _seal(sheet: FPDF, x: float, y: float) -> None:
 
 
 def make_scan(credential: Credential, seed: int, *, tilt: float) -> bytes:
-    """Return a PDF of one picture and no text: the page as a scanner saw it, `tilt` degrees askew, grey, noisy."""
+    """Return a PDF of one picture without text: a grey, noisy scan of the page, rotated by `tilt` degrees."""
     page = _picture(make_pdf(credential), _SCAN_DPI).convert("L")
     page = page.rotate(tilt, Image.Resampling.BICUBIC, fillcolor=255)
-    page = page.point(lambda level: 30 + level * 0.82)  # toner is not black, and paper is not white
-    page = _noisy(page, random.Random(seed), 0.10)  # noqa: S311 - the grain of a picture
+    page = page.point(lambda level: 30 + level * 0.82)  # in a scan, toner is not fully black and paper not fully white
+    page = _noisy(page, random.Random(seed), 0.10)  # noqa: S311 - image noise, not a secret
     width, height = credential.size
     sheet = _Sheet(credential.size)
     sheet.image(io.BytesIO(_jpeg(page, 55)), 0, 0, width, height)
@@ -172,8 +172,8 @@ def make_scan(credential: Credential, seed: int, *, tilt: float) -> bytes:
 
 
 def make_photo(credential: Credential, seed: int) -> bytes:
-    """Return a JPEG: the card on a table, held a little obliquely, half in the shadow of a hand, by indoor light."""
-    draw = random.Random(seed)  # noqa: S311 - the grain of a picture
+    """Return a JPEG photograph: the card on a table, slightly oblique, partly in shadow, in indoor light."""
+    draw = random.Random(seed)  # noqa: S311 - image noise, not a secret
     card = _picture(make_pdf(credential), 220)
     margin = card.width // 9
     table = Image.new("RGB", (card.width + 2 * margin, card.height + 2 * margin), (96, 78, 62))
@@ -205,7 +205,7 @@ def _from_the_side(table: Image.Image) -> Image.Image:
 
 
 def _light(size: tuple[int, int]) -> Image.Image:
-    """Return how bright each point is: from the window above down to a corner in shadow."""
+    """Return the brightness of each point: light from above, and the shadow of a hand in a lower corner."""
     falling = Image.linear_gradient("L").rotate(35).crop((50, 50, 206, 206)).resize(size)
     light = falling.point(lambda level: 255 - level * 0.42)
     hand = Image.new("L", size, 255)

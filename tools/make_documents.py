@@ -1,9 +1,9 @@
-"""Makes the example documents of this repository: PDFs of several pages from the texts beside them.
+"""Makes PDFs of several pages from the text files in a folder of example documents.
 
     python tools/make_documents.py examples/rfp-analysis/documents
 
-Every `*.txt` there becomes a `.pdf`: the first line is the title, `# ` begins a section, `- ` a list item, and a line
-`---` a new page. The PDFs are committed; a test makes them again and compares.
+Every `*.txt` file becomes a `.pdf`. The first line is the title. `# ` begins a section, `- ` a list item, and a line
+`---` a new page. The PDFs are committed. A test makes them again and compares.
 """
 
 import sys
@@ -20,7 +20,7 @@ _LINE_MM = 5.5
 
 @dataclass(frozen=True)
 class _Style:
-    """How a line is set: sizes in points, distances in millimetres."""
+    """The style of a line: `size` in points, `indent`, `before` and `after` in millimetres."""
 
     size: int = 10
     weight: Literal["", "B"] = ""
@@ -36,7 +36,7 @@ _PARAGRAPH = _Style(after=2)
 
 
 class _Pages(FPDF):
-    """A page with its title above and its number below."""
+    """A PDF with the title and the page number at the bottom of each page."""
 
     def __init__(self, title: str) -> None:
         super().__init__(format="A4")
@@ -47,14 +47,14 @@ class _Pages(FPDF):
         self.set_title(title)
 
     def footer(self) -> None:
-        """Write the running foot."""
+        """Write the page's footer."""
         self.set_y(-15)
         self.set_font("helvetica", size=8)
         self.cell(0, 8, f"{self.title_text} - page {self.page_no()}", align="C")
 
 
 def make_pdf(text: str) -> bytes:
-    """Return the PDF of a text in the notation above."""
+    """Return the PDF of a text. The module's docstring describes the notation."""
     title, _, body = text.strip().partition("\n")
     pages = _Pages(title)
     pages.add_page()
@@ -81,7 +81,7 @@ def _write(pages: FPDF, text: str, style: _Style) -> None:
 
 
 def main(folder: Path) -> None:
-    """Make every document of a folder."""
+    """Make all documents of a folder."""
     for source in sorted(folder.glob("*.txt")):
         target = source.with_suffix(".pdf")
         target.write_bytes(make_pdf(source.read_text(encoding="utf-8")))

@@ -1,8 +1,9 @@
-"""Makes the example drawings of this repository: a floor plan with devices, a legend and a device list, as A3 PDF.
+"""Makes example drawings (A3 PDFs): a floor plan with devices, a legend and a device list.
 
     python tools/make_drawings.py examples/drawing-schedule/documents
 
-Every `*.toml` there becomes a `.pdf`, and every `*.md` a `.docx`. They are committed; a test makes them again.
+Every `*.toml` file becomes a `.pdf`, and every `*.md` file a `.docx`. They are committed. A test makes them again and
+compares.
 """
 
 import io
@@ -39,7 +40,7 @@ type Plan = Mapping[str, Any]
 
 
 class _Sheet(FPDF):
-    """An A3 sheet in landscape; what is drawn stays where it was put."""
+    """An A3 sheet in landscape, without automatic page breaks."""
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(orientation="landscape", format="A3")
@@ -48,7 +49,7 @@ class _Sheet(FPDF):
         self.set_title(f"{plan['number']} {plan['title']}")
         self.add_page()
 
-    def write_at(  # noqa: PLR0913 - where, what and how
+    def write_at(  # noqa: PLR0913 - position, text and style
         self,
         x: float,
         y: float,
@@ -86,7 +87,7 @@ def _draw_plan(sheet: _Sheet, plan: Plan) -> None:
 
 
 def _draw_door(sheet: _Sheet, x: float, y: float, turned: int) -> None:
-    """Draw an opening in a wall, its leaf and the arc of its swing."""
+    """Draw a door: an opening in a wall, the door leaf, and the arc of its swing."""
     with sheet.rotation(turned, x, y):
         sheet.set_draw_color(255)
         sheet.set_line_width(1.4)
@@ -126,7 +127,7 @@ def _draw_symbol(sheet: _Sheet, tag: str, x: float, y: float, facing: float) -> 
 
 
 def device_rows(plan: Plan) -> list[tuple[str, ...]]:
-    """Return the device list as the drawing has it, a text a column of `COLUMNS`."""
+    """Return the rows of the drawing's device list. Each row has one text per column of `COLUMNS`."""
     return [
         tuple(str(device[name]) for name in ("tag", "device", "location", "height_mm", "cable", "panel"))
         for device in plan["devices"]
@@ -144,7 +145,7 @@ def _draw_list(sheet: _Sheet, plan: Plan) -> None:
 
 
 def _draw_side(sheet: _Sheet, plan: Plan) -> None:
-    """Draw the column at the right: legend, notes, and the title block."""
+    """Draw the right column: the legend, the notes and the title block."""
     sheet.set_line_width(0.5)
     sheet.line(_SIDE_X, _MARGIN, _SIDE_X, _HEIGHT - _MARGIN)
     sheet.write_at(_SIDE_X + 6, 24, "LEGEND", size=9, style="B")
@@ -172,7 +173,7 @@ def _draw_side(sheet: _Sheet, plan: Plan) -> None:
 
 
 def make_brief(text: str) -> bytes:
-    """Return the Word document of a text: the first line is its title, `# ` begins a section, `- ` a list item."""
+    """Return a text as a Word document. The first line is the title. `# ` begins a section, `- ` a list item."""
     document = Document()
     title, _, body = text.strip().partition("\n")
     document.add_heading(title, level=0)
@@ -194,7 +195,7 @@ def make_brief(text: str) -> bytes:
 
 
 def main(folder: Path) -> None:
-    """Make every document of a folder."""
+    """Make all documents of a folder."""
     for source in sorted(folder.glob("*.toml")):
         target = source.with_suffix(".pdf")
         target.write_bytes(make_drawing(tomllib.loads(source.read_text(encoding="utf-8"))))

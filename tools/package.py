@@ -1,7 +1,6 @@
-"""Builds the package of the functions: `package.py --example rfp-analysis --out dist`.
+"""Builds the deployment package of the functions: `package.py --example rfp-analysis --out dist`.
 
-See `packager` for what goes into it and what is refused. A manifest (JSON) is written
-beside each zip.
+`packager` documents what a package contains, and what is refused. A manifest (JSON) is written beside each zip.
 """
 
 import argparse
@@ -10,15 +9,16 @@ import time
 from pathlib import Path
 
 from packager import ARM64, HOST, X86_64, Manifest, PackageError, Sources, build, extras, services
+from packager.refusals import DIRECT_UPLOAD_LIMIT
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TARGETS = {"arm64": ARM64, "x86_64": X86_64, "host": HOST}
 
 
 def sources(example: str, analyses: Path | None = None) -> Sources:
-    """Return what the package of an example is made of; `analyses` is another folder for them.
+    """Return the sources of an example's package. `analyses` replaces the example's folder.
 
-    Raises PackageError where `package.toml` beside the analyses is wrong.
+    Raises `PackageError` if the `package.toml` beside the analyses is wrong.
     """
     folder = analyses or REPOSITORY / "examples" / example
     requirements = REPOSITORY / "requirements"
@@ -33,17 +33,17 @@ def sources(example: str, analyses: Path | None = None) -> Sources:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Build, print a line for each package, and return the exit status."""
+    """Build the packages, print a line for each, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--example", required=True, help="a folder of examples/, and the zip's name")
-    parser.add_argument("--analyses", type=Path, help="the analyses' folder (default: the example)")
+    parser.add_argument("--example", required=True, help="name of a folder in examples/; also the name of the zip")
+    parser.add_argument("--analyses", type=Path, help="folder of the analyses (default: the example's)")
     parser.add_argument(
         "--architecture",
         action="append",
         choices=TARGETS,
-        help="may be repeated (default: arm64 and x86_64)",
+        help="architecture to build for; repeatable (default: arm64 and x86_64)",
     )
-    parser.add_argument("--out", type=Path, default=REPOSITORY / "dist", help="(default: dist)")
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "dist", help="folder to write to (default: dist)")
     options = parser.parse_args(arguments)
     targets = [TARGETS[name] for name in options.architecture or ["arm64", "x86_64"]]
     started = time.monotonic()
@@ -60,9 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _line(manifest: Manifest) -> str:
     files = manifest.files
-    zipped_mb, unzipped_mb = files.zip_bytes / 1e6, files.unzipped_bytes / 1e6
+    zipped_mb, unzipped_mb = manifest.size_bytes / 1e6, files.unzipped_bytes / 1e6
     size = f"{zipped_mb:.1f} MB, {unzipped_mb:.1f} MB unzipped, {files.count} files"
-    return f"{manifest.path}  {size}, version {manifest.version}"
+    from_s3 = "; over 50 MB, so it must be deployed from S3" if manifest.size_bytes > DIRECT_UPLOAD_LIMIT else ""
+    return f"{manifest.path}  {size}, version {manifest.version}{from_s3}"
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
-"""Where Terraform finds the AWS provider: a mirror on this machine, or else the public registry.
+"""Finds a filesystem mirror with the AWS provider for Terraform. Without one, Terraform uses the public registry.
 
-Networks without a way to the registry keep providers in a folder ("filesystem mirror"), laid out as
-`terraform providers mirror` writes it. It is looked for in this order, and the first that holds the
-locked version for this platform is used:
+A machine without access to the registry can have providers in a folder, in the layout of `terraform providers mirror`.
+These folders are searched in order. The first with the locked version for this platform is used:
 
-1. the folder named by `TF_PLUGIN_MIRROR`;
-2. the folders in which Terraform itself looks for local providers;
-3. any `registry.terraform.io/hashicorp/aws` a few levels under /opt, /usr/share, /usr/local/share.
+1. the folder in `TF_PLUGIN_MIRROR`;
+2. the folders in which Terraform itself searches for local providers;
+3. each `registry.terraform.io/hashicorp/aws` up to two levels below /opt, /usr/share and /usr/local/share.
 
-A Terraform CLI configuration that already says where providers come from is left alone.
-Run as a program it prints `export` lines for a shell.
+A Terraform CLI configuration with its own `provider_installation` is not changed, unless `TF_PLUGIN_MIRROR` is set.
+As a program, this module prints `export` lines for a shell.
 """
 
 import json
@@ -31,7 +30,7 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class MirrorError(Exception):
-    """`TF_PLUGIN_MIRROR` names a folder that cannot serve the provider."""
+    """`TF_PLUGIN_MIRROR` names a folder without the locked provider."""
 
 
 def terraform_environment(
@@ -40,13 +39,11 @@ def terraform_environment(
     searched: tuple[Path, ...] = SEARCHED,
     state: Path = REPOSITORY / ".local",
 ) -> dict[str, str]:
-    """Return the environment variables that Terraform needs on this machine beside `environ`.
+    """Return the environment variables that Terraform needs on this machine in addition to `environ`.
 
-    Writes a CLI configuration into `state` where one is needed; it keeps what the person's own
-    configuration says, unless `TF_PLUGIN_MIRROR` overrules it. Nothing is returned where
-    Terraform works as it is.
-
-    Raises MirrorError where `TF_PLUGIN_MIRROR` is set and holds no usable provider.
+    If a CLI configuration is needed, it is written into the folder `state`. It repeats the user's own configuration,
+    except for a `provider_installation` that `TF_PLUGIN_MIRROR` overrides. If Terraform works without it, the result is
+    empty. Raises `MirrorError` if `TF_PLUGIN_MIRROR` names a folder without the locked provider.
     """
     inherited = _inherited_configuration(environ)
     decided = "provider_installation" in inherited
@@ -68,7 +65,7 @@ def _configuration_file(environ: Mapping[str, str]) -> Path:
 
 
 def _inherited_configuration(environ: Mapping[str, str]) -> str:
-    """Return the text of the person's own CLI configuration, empty where there is none."""
+    """Return the text of the user's own CLI configuration, or "" without one."""
     try:
         return _configuration_file(environ).read_text(encoding="utf-8")
     except OSError:
@@ -103,7 +100,7 @@ def _candidates(environ: Mapping[str, str], searched: tuple[Path, ...]) -> Itera
 
 
 def _holds_provider(mirror: Path) -> bool:
-    """Tell whether `mirror` has the locked version for this platform, unpacked or as a zip."""
+    """Tell whether the folder has the locked version for this platform, unpacked or as a zip."""
     folder = mirror / PROVIDER
     version = locked_version() or "*"
     unpacked = folder.glob(f"{version}/{terraform_platform()}/terraform-provider-aws*")
@@ -112,7 +109,7 @@ def _holds_provider(mirror: Path) -> bool:
 
 
 def locked_version() -> str | None:
-    """Return the version that the committed lock names; None (any will do) where there is none."""
+    """Return the version in the committed lock file. None (any version) without a lock file."""
     if not LOCK.exists():
         return None
     found = re.search(r'hashicorp/aws" \{\s*version\s*=\s*"([^"]+)"', LOCK.read_text("utf-8"))
@@ -120,7 +117,7 @@ def locked_version() -> str | None:
 
 
 def terraform_platform() -> str:
-    """Return this machine as Terraform names it, `linux_amd64`."""
+    """Return Terraform's name of this platform, for example `linux_amd64`."""
     machine = platform.machine()
     return f"{sys.platform}_{ARCHITECTURES.get(machine, machine)}"
 
@@ -139,7 +136,7 @@ def _installation(mirror: Path) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write `text`, readable by its owner alone: it may repeat credentials of the person's own."""
+    """Write `text`, readable only by its owner: the user's configuration may contain credentials."""
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -150,7 +147,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def main() -> int:
-    """Print the variables as `export` lines."""
+    """Print the variables as `export` lines. Return the exit status."""
     try:
         environment = terraform_environment()
     except MirrorError as error:

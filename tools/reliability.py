@@ -1,9 +1,9 @@
-"""Puts the figures of `make faults` into docs/reliability.md, between its markers.
+"""Writes the figures of `make faults` into docs/reliability.md, between its markers.
 
-    python tools/reliability.py                            prints the section
-    python tools/reliability.py --write docs/reliability.md puts it there
+    python tools/reliability.py                             prints the section
+    python tools/reliability.py --write docs/reliability.md replaces the section in the file
 
-The figures are what the tests of tests/faults recorded in .local/faults/figures.jsonl; the last ones of a name count.
+The tests in tests/faults record the figures in .local/faults/figures.jsonl. For each name, the last record counts.
 """
 
 import argparse
@@ -18,7 +18,7 @@ BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
 
 type Figures = Mapping[str, Any]
 
-# What has a table of its own; everything else is listed as it was recorded.
+# Names with a table of their own. All other figures are listed as they were recorded.
 _CRASH = "Crash points: "
 _STORM = "storm"
 _WAIT = "wait after a kill, by the "
@@ -56,7 +56,7 @@ def read(file: Path) -> dict[str, Figures]:
 
 
 def section(figures: Mapping[str, Figures]) -> str:
-    """Return the section of Markdown."""
+    """Return the Markdown section."""
     parts: list[tuple[str, list[str]]] = []
     crashes = [values for name, values in figures.items() if name.startswith(_CRASH)]
     totals = {key: sum(values.get(key, 0) for values in crashes) for key in ("aws_calls", "crash_points")}
@@ -84,14 +84,14 @@ def _listed(figures: Mapping[str, Figures]) -> list[str]:
 
 
 def _compared(figures: Mapping[str, Figures], prefix: str, head: str) -> list[str]:
-    """Return one row for each name that begins in `prefix`; they have the same figures."""
+    """Return a table with one row for each name that begins with `prefix`."""
     found = {name.removeprefix(prefix): values for name, values in figures.items() if name.startswith(prefix)}
     columns = list(dict.fromkeys(key for values in found.values() for key in values))
     rows = [(name, *(_text(values.get(key, "")) for key in columns)) for name, values in found.items()]
     return _table((head, *(key.replace("_", " ") for key in columns)), rows) if rows else []
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 - JSON
+def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
     if isinstance(value, dict):
         return ", ".join(f"{name or 'nothing'} {_text(each)}" for name, each in sorted(value.items()))
     return f"{value:,}" if isinstance(value, int) else str(value)
@@ -102,22 +102,22 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def replaced(text: str, new: str) -> str:
-    """Return `text` with what stands between the markers replaced. Raises ValueError where there are none."""
+    """Replace the part of `text` between the markers. Raises `ValueError` if a marker is missing."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"no place for the figures: put {BEGIN} and {END} where they belong")
+        raise ValueError(f"the file lacks the markers: add {BEGIN} and {END} where the figures belong")
     return f"{before}{BEGIN}\n\n{new}\n\n{END}{after}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print, or write."""
+    """Print or write the section."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--figures", type=Path, default=FIGURES, help="default: %(default)s")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="put the section between the markers of this file")
+    parser.add_argument("--figures", type=Path, default=FIGURES, help="the recorded figures (default: %(default)s)")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the section between the markers in FILE")
     given = parser.parse_args(arguments)
     if not given.figures.exists():
-        raise SystemExit(f"{given.figures} does not exist: `make faults` records it")
+        raise SystemExit(f"{given.figures} does not exist: run `make faults`, which writes it.")
     written = section(read(given.figures))
     if given.write is None:
         print(written)

@@ -1,6 +1,6 @@
-"""Runs one real job through a deployed API and tells whether it completed.
+"""Runs one real job through a deployed API, and reports whether it completed.
 
-`smoke.py URL --analysis rfp-analysis --document rfp.pdf` with a token in ANALYSIS_JOBS_TOKEN.
+`smoke.py URL --analysis rfp-analysis --document rfp.pdf`. ANALYSIS_JOBS_TOKEN must contain a token for the API.
 """
 
 import argparse
@@ -10,21 +10,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from analysis_jobs.cli.client import CallError, Client
 from analysis_jobs.cli.environment import TOKEN_VARIABLE
+from analysis_jobs.client.http import CallError, Client
 
 LONG_POLL_S = 20
 POLL_S = 1.0
 
 
 class SmokeError(Exception):
-    """The job could not be run, or did not end well; the message says how."""
+    """The job did not complete, or the wrong version of the code ran it. The message says why."""
 
 
 def run_job(api: Client, analysis: str, values: dict[str, Any], *, timeout_s: float) -> dict[str, Any]:
     """Submit a job, wait for its end, and return it.
 
-    Raises SmokeError where it does not complete, TimeoutError where it does not end within `timeout_s`.
+    Raises `SmokeError` if it does not complete, and `TimeoutError` if it does not end within `timeout_s`.
     """
     job_id = api.submit(analysis, values)["job_id"]
     print(f"Submitted {analysis} as job {job_id}")
@@ -44,25 +44,25 @@ def run_job(api: Client, analysis: str, values: dict[str, Any], *, timeout_s: fl
 
 
 def require_version(job: dict[str, Any], code_version: str) -> None:
-    """Refuse a job that other code than `code_version` has done."""
+    """Raise `SmokeError` if another version of the code than `code_version` ran the job."""
     if job.get("code_version") != code_version:
         ran = job.get("code_version")
         raise SmokeError(f"Job {job['job_id']} was run by version {ran}, and {code_version} was deployed.")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the job and return the exit status: 0 only where it completed."""
+    """Run the job. Return the exit status: 0 only if it completed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("url", help="the API")
-    parser.add_argument("--analysis", required=True)
-    parser.add_argument("--document", type=Path, help="a PDF to upload, the input's `document`")
-    parser.add_argument("--input", type=json.loads, default={}, help="the input's other fields, JSON")
-    parser.add_argument("--code-version", help="the version that must have done the work")
-    parser.add_argument("--timeout-s", type=float, default=600)
+    parser.add_argument("url", help="URL of the API")
+    parser.add_argument("--analysis", required=True, help="name of the analysis, for example rfp-analysis")
+    parser.add_argument("--document", type=Path, help="file to upload; it becomes the input's field `document`")
+    parser.add_argument("--input", type=json.loads, default={}, help="the other fields of the input, as a JSON object")
+    parser.add_argument("--code-version", help="fail unless this version of the code ran the job")
+    parser.add_argument("--timeout-s", type=float, default=600, help="fail after so many seconds (default: 600)")
     options = parser.parse_args(arguments)
     token = os.environ.get(TOKEN_VARIABLE)
     if not token:
-        print(f"{TOKEN_VARIABLE} is not set: the API wants a token.", file=sys.stderr)
+        print(f"{TOKEN_VARIABLE} is not set: set it to a bearer token for the API.", file=sys.stderr)
         return 2
     api = Client(options.url, token)
     try:

@@ -1,5 +1,4 @@
-# The stacks on this machine: the same module as everywhere, against whatever AWS_ENDPOINT_URL names.
-# Of the examples those are made that have a package.
+# The same module as everywhere, against whatever AWS_ENDPOINT_URL names. An example is deployed if its package is given.
 provider "aws" {
   region = var.region
 }
@@ -8,14 +7,20 @@ locals {
   config     = jsondecode(file("${path.module}/config.json"))
   authorizer = { issuer = var.stand_in_url, audience = [local.config.audience] }
 
-  # The one thing the functions are told of where they run: the models are elsewhere.
   environment = {
+    # The models are a stand-in on this machine.
     AWS_ENDPOINT_URL_BEDROCK_RUNTIME = var.stand_in_url
-    # Inputs and results beyond it go to the bucket: small here, so that small documents take both ways.
+    # Larger inputs and results go to the bucket. The limit is low here, so that small documents take both ways.
     INLINE_BYTES = local.config.inline_bytes
   }
-  # And that the database is one of this machine, with certificates of its own.
-  database_environment = merge(local.environment, { DATABASE_CA_BUNDLE = var.ca_bundle })
+
+  settings = merge(local.config.settings, { authorizer = local.authorizer, environment = local.environment })
+
+  # The local database has a certificate of its own authority.
+  database_settings = merge(local.settings, { environment = merge(local.environment, { DATABASE_CA_BUNDLE = var.ca_bundle }) })
+
+  # The stand-in answers in Gemini's protocol too.
+  gemini_settings = merge(local.settings, { environment = merge(local.environment, { GEMINI_BASE_URL = var.stand_in_url }) })
 }
 
 module "book_valuation" {
@@ -23,14 +28,9 @@ module "book_valuation" {
   count  = contains(keys(var.packages), "book-valuation") ? 1 : 0
 
   name                = local.config.names["book-valuation"]
-  package             = var.packages["book-valuation"]
-  authorizer          = local.authorizer
+  package             = local.packages["book-valuation"]
   database_secret_arn = aws_secretsmanager_secret_version.database["book-valuation"].arn
-  deletion_protection = local.config.deletion_protection
-  environment         = local.database_environment
-  lease               = local.config.lease
-  maximum_concurrency = local.config.maximum_concurrency
-  web_origins         = local.config.web_origins
+  settings            = local.database_settings
 }
 
 module "credential_extraction" {
@@ -38,55 +38,55 @@ module "credential_extraction" {
   count  = contains(keys(var.packages), "credential-extraction") ? 1 : 0
 
   name                = local.config.names["credential-extraction"]
-  package             = var.packages["credential-extraction"]
-  authorizer          = local.authorizer
+  package             = local.packages["credential-extraction"]
   database_secret_arn = aws_secretsmanager_secret_version.database["credential-extraction"].arn
-  deletion_protection = local.config.deletion_protection
-  environment         = local.database_environment
-  lease               = local.config.lease
-  maximum_concurrency = local.config.maximum_concurrency
-  web_origins         = local.config.web_origins
+  settings            = local.database_settings
 }
 
 module "drawing_schedule" {
   source = "../../examples/drawing-schedule"
   count  = contains(keys(var.packages), "drawing-schedule") ? 1 : 0
 
-  name                = local.config.names["drawing-schedule"]
-  package             = var.packages["drawing-schedule"]
-  authorizer          = local.authorizer
-  deletion_protection = local.config.deletion_protection
-  environment         = merge(local.environment, { GEMINI_BASE_URL = var.stand_in_url })
-  gemini_key_arn      = aws_ssm_parameter.gemini_key[0].arn
-  lease               = local.config.lease
-  maximum_concurrency = local.config.maximum_concurrency
-  web_origins         = local.config.web_origins
+  name           = local.config.names["drawing-schedule"]
+  package        = local.packages["drawing-schedule"]
+  gemini_key_arn = aws_ssm_parameter.gemini_key[0].arn
+  settings       = local.gemini_settings
+}
+
+module "existing_api" {
+  source = "../../examples/existing-api"
+  count  = contains(keys(var.packages), "existing-api") ? 1 : 0
+
+  name        = local.config.names["existing-api"]
+  package     = local.packages["existing-api"]
+  authorizer  = local.authorizer
+  environment = local.environment
+}
+
+module "minimal" {
+  source = "../../examples/minimal"
+  count  = contains(keys(var.packages), "minimal") ? 1 : 0
+
+  name        = local.config.names["minimal"]
+  package     = local.packages["minimal"]
+  authorizer  = local.authorizer
+  environment = local.environment
 }
 
 module "profile_interpretation" {
   source = "../../examples/profile-interpretation"
   count  = contains(keys(var.packages), "profile-interpretation") ? 1 : 0
 
-  name                = local.config.names["profile-interpretation"]
-  package             = var.packages["profile-interpretation"]
-  authorizer          = local.authorizer
-  deletion_protection = local.config.deletion_protection
-  environment         = local.environment
-  lease               = local.config.lease
-  maximum_concurrency = local.config.maximum_concurrency
-  web_origins         = local.config.web_origins
+  name     = local.config.names["profile-interpretation"]
+  package  = local.packages["profile-interpretation"]
+  settings = local.settings
 }
 
 module "rfp_analysis" {
   source = "../../examples/rfp-analysis"
   count  = contains(keys(var.packages), "rfp-analysis") ? 1 : 0
 
-  name                = local.config.names["rfp-analysis"]
-  package             = var.packages["rfp-analysis"]
-  authorizer          = local.authorizer
-  deletion_protection = local.config.deletion_protection
-  environment         = local.environment
-  lease               = local.config.lease
-  maximum_concurrency = local.config.maximum_concurrency
-  web_origins         = local.config.web_origins
+  name     = local.config.names["rfp-analysis"]
+  package  = local.packages["rfp-analysis"]
+  settings = local.settings
 }

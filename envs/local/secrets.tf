@@ -1,9 +1,9 @@
-# What the examples take from elsewhere in an account: the logins at their databases, and the key of Gemini.
+# The secrets that the examples expect in an account: the database logins and the API key of Gemini.
 resource "aws_secretsmanager_secret" "database" {
   for_each = nonsensitive(toset(keys(var.databases)))
 
   name = "${local.config.names[each.key]}-database"
-  # Nothing may be left of a stack that is destroyed, not even for a while.
+  # Deleted at once, so that the name can be used again.
   recovery_window_in_days = 0
 }
 
@@ -19,5 +19,5 @@ resource "aws_ssm_parameter" "gemini_key" {
 
   name  = "/${local.config.names["drawing-schedule"]}/gemini-key"
   type  = "SecureString"
-  value = "the stand-in takes any"
+  value = "the stand-in accepts any key"
 }

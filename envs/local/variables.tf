@@ -1,11 +1,11 @@
 variable "ca_bundle" {
-  description = "Path of the certificates that the local PostgreSQL is checked with."
+  description = "Path of the CA certificates for the local PostgreSQL."
   type        = string
   nullable    = false
 }
 
 variable "databases" {
-  description = "By the name of each example that has a database: what its secret holds."
+  description = "Content of the database secret of each example with a database, by its name."
   type = map(object({
     database = string
     engine   = string
@@ -19,7 +19,7 @@ variable "databases" {
 }
 
 variable "packages" {
-  description = "By the name of each example that shall be here: its built zip, as the manifest describes it."
+  description = "Built zip of each example to deploy, by its name, as the manifest describes it."
   type = map(object({
     architecture  = optional(string)
     path          = string

@@ -4,7 +4,7 @@ terraform {
   required_providers {
     aws = {
       source = "hashicorp/aws"
-      # Exactly one, as in every environment: ../terraform.lock.hcl holds its checksums.
+      # One exact version in all environments. ../terraform.lock.hcl has its checksums.
       version = "5.100.0"
     }
   }

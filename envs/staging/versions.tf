@@ -4,12 +4,12 @@ terraform {
   required_providers {
     aws = {
       source = "hashicorp/aws"
-      # Exactly one, as in every environment: ../terraform.lock.hcl holds its checksums.
+      # One exact version in all environments. ../terraform.lock.hcl has its checksums.
       version = "5.100.0"
     }
   }
 
-  # The bucket is the account's own: terraform init -backend-config="bucket=…" -backend-config="region=…"
+  # Give the bucket of your account: terraform init -backend-config="bucket=…" -backend-config="region=…"
   backend "s3" {
     key          = "analysis-jobs/staging.tfstate"
     encrypt      = true

@@ -1,4 +1,4 @@
-"""What goes in and what comes out: a book as its catalogue describes it, and its appraisal."""
+"""The request (a book as its catalogue describes it), the models' answers, and the result."""
 
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Annotated, Literal, Self
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validat
 from analysis_jobs import Document
 
 type Words = Annotated[str, Field(min_length=1, max_length=2_000)]
-# A model is asked for a number; here it is exact, and as wide as the column that it goes into.
+# The model is asked for a number. It is stored as an exact decimal that fits into the database column.
 type Money = Annotated[Decimal, Field(ge=0, lt=10**10), WithJsonSchema({"type": "number", "minimum": 0})]
 
 
@@ -24,7 +24,7 @@ class Sale(BaseModel):
 
 
 class Book(BaseModel):
-    """The request: the book as the catalogue has it. `document` is an uploaded catalogue entry, text or PDF."""
+    """The request: the book's data in the catalogue. `document` is an uploaded catalogue entry, as text or PDF."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -96,18 +96,18 @@ class Appraisal(BaseModel):
 
 
 class Valued(Appraisal):
-    """The result: the appraisal, and the value that the catalogue shows."""
+    """The result: the appraisal, and the middle value for the catalogue."""
 
     value_mid: Decimal
 
     @classmethod
     def of(cls, appraisal: Appraisal) -> Self:
-        """Return an appraisal with the middle of its range."""
+        """Return the appraisal with the middle of its range."""
         return cls(**dict(appraisal), value_mid=appraisal.market_analysis.valuation.mid)
 
 
 def described(book: Book, entry: str = "") -> str:
-    """Return a book in words, one line a fact; what the catalogue does not say is left out, `entry` goes below."""
+    """Return a book as text, with one known fact per line, and the text of its catalogue `entry` at the end."""
     facts = {
         "Title": book.title,
         "Author": book.author,

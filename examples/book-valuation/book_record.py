@@ -1,4 +1,4 @@
-"""The catalogue's database: the book's value and the analysis behind it, both or neither."""
+"""Writes the book's value and the analysis behind it to the catalogue's database, in one transaction."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from book_models import Valued
 
 
 def record_value(job: Job[Any], valued: Valued, analysis: str) -> None:
-    """Set the value of the tenant's book, which the job's subject names, and add the analysis; once a job."""
+    """Set the value of the book in the job's subject, and insert the analysis. Has an effect only once per job."""
     book = (job.subject or "").removeprefix("books/")
     valuation = valued.market_analysis.valuation
     with job.database("DATABASE_SECRET").once(job, effect="record") as cursor:
-        if cursor is None:  # another attempt has done it
+        if cursor is None:  # an earlier attempt did it
             return
         cursor.execute(
             "INSERT INTO books (tenant, id, title, value_mid, currency, valued_at) VALUES (%s, %s, %s, %s, %s, now())"

@@ -1,4 +1,4 @@
-"""Antiquarian books: a long appraisal in words, the figures in it, and the catalogue's row with the mid value."""
+"""Values antiquarian books: writes an appraisal, extracts its figures, and records the middle value in a database."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -8,15 +8,16 @@ from book_models import Appraisal, Book, Essay, Valued, described
 from book_record import record_value
 
 PROMPTS = Path(__file__).parent / "prompts"
-# A profile of the Region's own geography: elsewhere `us.`, `apac.` or `global.` in its place.
+# An inference profile for European Regions. Elsewhere, replace `eu.` with `us.`, `apac.` or `global.`.
 APPRAISER = "eu.anthropic.claude-opus-4-5-20251101-v1:0"
 CATEGORY = "Antiquarian book"
 
 
-# Paid once: neither a killed worker nor a deploy lets it be asked again. Ten minutes are a whole invocation.
+# This call is expensive. Once its answer is stored, neither a crash nor a deployment repeats it. It may take ten
+# minutes, a whole invocation.
 @stage(survives_deploys=True)
 def analyse(job: Job[Book]) -> Essay:
-    """Have the book appraised, in as many words as it takes."""
+    """Ask the model for an appraisal of the book, in words."""
     entry = job.text(job.request.document) if job.request.document else ""
     prompt = job.prompt(
         "book_valuation/analyse",
@@ -29,7 +30,7 @@ def analyse(job: Job[Book]) -> Essay:
 
 @stage(needs=timedelta(minutes=2))
 def extract(job: Job[Book]) -> Appraisal:
-    """Have the figures read out of the appraisal."""
+    """Ask the model to extract the figures from the appraisal."""
     prompt = job.prompt(
         "book_valuation/extract",
         category=CATEGORY,
@@ -40,7 +41,7 @@ def extract(job: Job[Book]) -> Appraisal:
 
 
 def record(job: Job[Book]) -> Valued:
-    """Give the catalogue the mid value, with the appraisal that says why: once, whatever is delivered again."""
+    """Record the middle value and the appraisal in the catalogue. Repeated deliveries change nothing."""
     valued = Valued.of(job.output(extract))
     record_value(job, valued, job.output(analyse).text)
     return valued

@@ -1,8 +1,7 @@
-# An antiquarian catalogue: a book's page has it appraised, which takes minutes, and shows its value when it is there.
+# An antiquarian book catalogue. The page of a book starts an appraisal, which takes minutes, and shows the value.
 module "analysis_jobs" {
   source = "../../modules/analysis-jobs"
 
-  # <project>-<environment>-analysis: the queue is then <project>-<environment>-analysis-jobs.
   name              = var.name
   package           = var.package
   analyses          = ["book_valuation"]
@@ -15,8 +14,8 @@ module "analysis_jobs" {
     retention_s             = 4 * 86400
     visibility_timeout_s    = 660
   }
-  lanes = { medium = { maximum_concurrency = var.maximum_concurrency } }
-  lease = var.lease
+  lanes = { medium = { maximum_concurrency = var.settings.maximum_concurrency } }
+  lease = var.settings.lease
 
   worker = {
     jobs_per_invocation = 1
@@ -27,13 +26,12 @@ module "analysis_jobs" {
   }
 
   api = {
-    authorizer = var.authorizer
-    cors       = { allow_origins = var.web_origins }
+    authorizer = var.settings.authorizer
+    cors       = { allow_origins = var.settings.web_origins }
     routes     = ["POST /books/{id}/analysis/generate-async", "GET /books/{id}/analysis/status"]
   }
 
-  alarms              = { email = var.alarm_emails }
-  deletion_protection = var.deletion_protection
-  environment         = var.environment
-  tags                = var.tags
+  alarms              = { email = var.settings.alarm_emails }
+  deletion_protection = var.settings.deletion_protection
+  environment         = var.settings.environment
 }

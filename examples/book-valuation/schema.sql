@@ -1,4 +1,4 @@
--- What the worker works on. In production it is your migrations that make it; on a local cloud it is made from this file.
+-- The tables that the worker needs. Create them with your migrations. The local cloud creates them from this file.
 CREATE TABLE IF NOT EXISTS books (
     tenant    text           NOT NULL,
     id        text           NOT NULL,
@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS books (
     PRIMARY KEY (tenant, id)
 );
 
--- One row a job: a book that is valued again gets another.
+-- One row for each job. A book that is valued again gets another row.
 CREATE TABLE IF NOT EXISTS book_analyses (
     job_id      text           PRIMARY KEY,
     tenant      text           NOT NULL,
@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS book_analyses (
 );
 CREATE INDEX IF NOT EXISTS book_analyses_by_book ON book_analyses (tenant, book_id, analysed_at);
 
--- The library's, as in analysis_jobs/postgres_schema.sql: which effect of which job is done.
+-- The library's own table records which effect of which job is done.
 CREATE TABLE IF NOT EXISTS analysis_jobs_effects (
     tenant  text        NOT NULL,
     job_id  text        NOT NULL,

@@ -1,15 +1,12 @@
-"""Professional credentials: what a certificate, a licence or a registration says, checked and stored for review."""
+"""Extracts the fields of certificates, licences and registrations, checks them, and stores them for review."""
 
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from analysis_jobs import Analysis, Document, Fail, Job, Prompt
-from analysis_jobs.agreement import Agreed, agreed
-from analysis_jobs.documents import Reading
-from analysis_jobs.prompts import RenderedPrompt
-from analysis_jobs.validation import Checked, Finding, review
+from analysis_jobs import Analysis, Document, Fail, Job, Prompt, Reading, RenderedPrompt
+from analysis_jobs.extraction import Agreed, Checked, Finding, agreed, review
 from credential_store import store_for_review
 from credential_template import fields_by_labels, in_one_form, kind_by_marks
 from credential_types import KINDS, Other
@@ -19,7 +16,7 @@ CATEGORY = "credentials"
 
 
 class Credential(BaseModel):
-    """The request: an uploaded PDF, scan or photograph. The subject `documents/{id}` names its row in PostgreSQL."""
+    """The request: an uploaded PDF, scan or photograph. The job's subject `documents/{id}` names its database row."""
 
     document: Document
 
@@ -34,7 +31,7 @@ class Classification(BaseModel):
 
 
 class Extraction(BaseModel):
-    """What was found in a document, and what is known about it; `read_by` says of each page: `text` layer, or `ocr`."""
+    """The result: the extracted fields and their review. `read_by` has for each page `text` (text layer) or `ocr`."""
 
     read_by: list[str]
     kind: str
@@ -47,14 +44,14 @@ class Extraction(BaseModel):
 
 
 def read(job: Job[Credential]) -> Reading:
-    """Read the text: the text layer where a page has one, OCR where it has none."""
+    """Read each page's text layer, or use OCR for a page without one."""
     if not (job.subject or "").startswith("documents/"):
-        raise Fail("subject_missing", "give the subject documents/{id}: it names the row that the result belongs to")
+        raise Fail("subject_missing", "give the subject documents/{id}: it names the row to store the result for")
     return job.read(job.request.document)
 
 
 def classify(job: Job[Credential]) -> Agreed:
-    """Tell the kind, by its marks and by the model; `other` where neither knows one."""
+    """Find the kind of the document, by typical phrases and by the model."""
     reading: Reading = job.output(read)
     answer = job.ask(_prompt(job, "classify", document=reading.text), answer=Classification)
     settled = agreed({"kind": kind_by_marks(reading.text)}, {"kind": answer.kind}, reading=_quality(reading))
@@ -64,7 +61,7 @@ def classify(job: Job[Credential]) -> Agreed:
 
 
 def extract(job: Job[Credential]) -> Agreed:
-    """Read the fields of that kind, by the template and by the model."""
+    """Extract the fields of that kind, by the template and by the model."""
     reading: Reading = job.output(read)
     kind = KINDS.get(job.output(classify).values["kind"], Other)
     if kind is Other:
@@ -75,12 +72,12 @@ def extract(job: Job[Credential]) -> Agreed:
 
 
 def validate(job: Job[Credential]) -> Checked:
-    """Check dates, credits and numbers; judged on the day of the submission, whichever attempt this is."""
+    """Check dates, credits and numbers. The review's date is the day of submission, so all attempts agree."""
     classified: Agreed = job.output(classify)
     fields: Agreed = job.output(extract)
     kind = KINDS.get(classified.values["kind"], Other)
     return review(
-        kind.model_construct(**fields.values),  # whatever was read, also where the schema would refuse it
+        kind.model_construct(**fields.values),  # without validation, to keep values that the schema would refuse
         today=job.submitted_at.date(),
         confidence={**classified.confidence, **fields.confidence},
         also=[*classified.findings, *fields.findings],
@@ -88,7 +85,7 @@ def validate(job: Job[Credential]) -> Checked:
 
 
 def store(job: Job[Credential]) -> Extraction:
-    """Insert the result and set the document to `review_pending`, in one transaction, once a job."""
+    """Insert the result and set the document to `review_pending`, in one transaction. Has an effect once per job."""
     classified: Agreed = job.output(classify)
     checked: Checked = job.output(validate)
     kind = classified.values["kind"]
@@ -110,9 +107,9 @@ def _prompt(job: Job[Credential], step: str, **values: str) -> RenderedPrompt:
 
 
 def _quality(reading: Reading) -> float | None:
-    """Return how well the worst page with text was read, 0 to 1; None where nothing had to be guessed."""
-    guessed = (page.confidence for page in reading.pages if page.text.strip())
-    return min((each for each in guessed if each is not None), default=None)
+    """Return the lowest OCR confidence of all pages with text, 0 to 1. None if no page needed OCR."""
+    confidences = (page.confidence for page in reading.pages if page.text.strip())
+    return min((each for each in confidences if each is not None), default=None)
 
 
 credential_extraction = Analysis(

@@ -1,4 +1,4 @@
-"""The result in PostgreSQL: the extraction and the document's state, both or neither."""
+"""Stores the extraction and the document's status in PostgreSQL, in one transaction."""
 
 import json
 from typing import Any
@@ -9,9 +9,9 @@ from analysis_jobs import Fail, Job
 
 
 def store_for_review(job: Job[Any], extraction: BaseModel) -> None:
-    """Insert the extraction and set its document to `review_pending`; the same job again changes nothing.
+    """Insert the extraction, and set its document to `review_pending`. Has an effect only once per job.
 
-    Raises `Fail` `document_unknown` where the tenant has no such document: then nothing is inserted either.
+    Raises `Fail` (`document_unknown`) if the tenant has no such document. Then nothing is inserted.
     """
     document = (job.subject or "").removeprefix("documents/")
     found = extraction.model_dump(mode="json")

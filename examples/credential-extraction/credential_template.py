@@ -1,48 +1,47 @@
-"""The template: what a document says behind known labels, found without a model."""
+"""The template: finds the kind and the fields of a document by known phrases and labels, without a model."""
 
 import re
 from typing import Any
 
 from pydantic import BaseModel
 
-from analysis_jobs.dates import as_date
-from analysis_jobs.validation import IsDate, IsNumber
-from credential_types import MARKS, Behind
+from analysis_jobs.extraction import IsDate, IsNumber, as_date
+from credential_types import MARKS, Labels
 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
 def kind_by_marks(text: str) -> str | None:
-    """Return the kind of which the text has most marks; None where two have as many, or none has any."""
-    said = " ".join(text.lower().split())
-    hits = sorted(((sum(mark in said for mark in marks), kind) for kind, marks in MARKS.items()), reverse=True)
+    """Return the kind with the most marks (typical phrases) in the text. None if two kinds have equally many."""
+    normalised = " ".join(text.lower().split())
+    hits = sorted(((sum(mark in normalised for mark in marks), kind) for kind, marks in MARKS.items()), reverse=True)
     (most, kind), (second, _) = hits[0], hits[1]
     return kind if most > second else None
 
 
 def fields_by_labels(kind: type[BaseModel], text: str) -> dict[str, Any]:
-    """Return what stands behind the labels of a kind's fields, None where no label is found."""
+    """Return the text after the first matching label of each field, or None if no label is found."""
     found: dict[str, Any] = {}
     for name, field in kind.model_fields.items():
-        labels = next((each.labels for each in field.metadata if isinstance(each, Behind)), ())
-        values = (_behind(label, text) for label in labels)
+        labels = next((each.labels for each in field.metadata if isinstance(each, Labels)), ())
+        values = (_text_after(label, text) for label in labels)
         found[name] = next((value for value in values if value), None)
     return in_one_form(kind, found)
 
 
 def in_one_form(kind: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
-    """Return values in the form they are kept in: dates as YYYY-MM-DD, numbers as numbers; what is neither as it is."""
-    return {name: _formed(kind.model_fields[name].metadata, value) for name, value in values.items()}
+    """Return the values in their stored form: dates as YYYY-MM-DD, numbers as floats, others unchanged."""
+    return {name: _normalised(kind.model_fields[name].metadata, value) for name, value in values.items()}
 
 
-def _behind(label: str, text: str) -> str | None:
-    # OCR takes a colon for a semicolon or a full stop. Below the label where nothing follows it in its line.
+def _text_after(label: str, text: str) -> str | None:
+    # The value follows the label on its line, or is on the next line. OCR may read a colon as a semicolon or full stop.
     line = rf"^\W*{re.escape(label)}[ \t]*(?:[:;.][ \t]*(?P<value>\S.*)|[:;.]?[ \t]*\n+[ \t]*(?P<below>\S.*))$"
     match = re.search(line, text, re.IGNORECASE | re.MULTILINE)
     return (match["value"] or match["below"]).strip() if match else None
 
 
-def _formed(rules: list[Any], value: object) -> object:
+def _normalised(rules: list[Any], value: object) -> object:
     if any(isinstance(rule, IsDate) for rule in rules):
         day = as_date(value)
         return day.isoformat() if day else value

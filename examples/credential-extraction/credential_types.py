@@ -1,16 +1,16 @@
-"""The kinds of credential: of each field what the model is told, behind which labels it stands, what holds of it."""
+"""The kinds of credential. Each field has a description for the model, labels for the template, and rules."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from analysis_jobs.validation import IsDate, IsNumber, IsText, Required
+from analysis_jobs.extraction import IsDate, IsNumber, IsText, Required
 
 
 @dataclass(frozen=True)
-class Behind:
-    """The template's part of a field: the labels that its value stands behind, or below."""
+class Labels:
+    """The labels of a field in a document. Its value follows a label, or stands below it."""
 
     labels: tuple[str, ...]
 
@@ -18,9 +18,9 @@ class Behind:
         object.__setattr__(self, "labels", labels)
 
 
-ISSUED = Behind("Date of issue", "Issued on", "Issued", "Registered on", "Date awarded")
-EXPIRES = Behind("Valid until", "Expires on", "Expires", "Expiry date")
-HOLDER = Behind("Awarded to", "This is to certify that", "Name of licensee", "Licensee", "Registrant", "Name")
+ISSUED = Labels("Date of issue", "Issued on", "Issued", "Registered on", "Date awarded")
+EXPIRES = Labels("Valid until", "Expires on", "Expires", "Expiry date")
+HOLDER = Labels("Awarded to", "This is to certify that", "Name of licensee", "Licensee", "Registrant", "Name")
 
 
 class Certificate(BaseModel):
@@ -29,12 +29,12 @@ class Certificate(BaseModel):
     holder: Annotated[
         str | None, Required(), IsText(longest=120), HOLDER, Field(description="The person it was awarded to.")
     ] = None
-    course: Annotated[str | None, Required(), Behind("Course", "Course title"), Field(description="The course.")] = None
+    course: Annotated[str | None, Required(), Labels("Course", "Course title"), Field(description="The course.")] = None
     credits: Annotated[
         float | None,
         Required(),
         IsNumber(minimum=0.25, maximum=100, decimal_places=2),
-        Behind("Credits", "Contact hours", "CE credits"),
+        Labels("Credits", "Contact hours", "CE credits"),
         Field(description="The credits in contact hours."),
     ] = None
     issued_on: Annotated[
@@ -54,7 +54,7 @@ class Certificate(BaseModel):
         str | None,
         Required(),
         IsText(pattern=r"[A-Z]{2}-[0-9]{6}"),
-        Behind("Certificate number", "Certificate no"),
+        Labels("Certificate number", "Certificate no"),
         Field(description="The certificate number."),
     ] = None
 
@@ -66,7 +66,7 @@ class Licence(BaseModel):
         str | None, Required(), IsText(longest=120), HOLDER, Field(description="The licensee's name.")
     ] = None
     profession: Annotated[
-        str | None, Required(), Behind("Profession", "Licence type"), Field(description="The profession.")
+        str | None, Required(), Labels("Profession", "Licence type"), Field(description="The profession.")
     ] = None
     issued_on: Annotated[
         str | None,
@@ -86,13 +86,13 @@ class Licence(BaseModel):
         str | None,
         Required(),
         IsText(pattern=r"[A-Z]{2,3}-[0-9]{7}"),
-        Behind("Licence number", "License number", "Licence no"),
+        Labels("Licence number", "License number", "Licence no"),
         Field(description="The licence number."),
     ] = None
     status: Annotated[
         str | None,
         IsText(one_of=("Active", "Inactive", "Lapsed", "Suspended")),
-        Behind("Status"),
+        Labels("Status"),
         Field(description="The status of the licence."),
     ] = None
 
@@ -103,7 +103,7 @@ class Registration(BaseModel):
     holder: Annotated[
         str | None, Required(), IsText(longest=120), HOLDER, Field(description="The registrant's name.")
     ] = None
-    category: Annotated[str | None, Behind("Category"), Field(description="The category of registration.")] = None
+    category: Annotated[str | None, Labels("Category"), Field(description="The category of registration.")] = None
     issued_on: Annotated[
         str | None,
         Required(),
@@ -122,17 +122,17 @@ class Registration(BaseModel):
         str | None,
         Required(),
         IsText(pattern=r"[A-Z]{2,4}-[0-9]{4,6}"),
-        Behind("Registration number", "Registration no"),
+        Labels("Registration number", "Registration no"),
         Field(description="The registration number."),
     ] = None
 
 
 class Other(BaseModel):
-    """Whatever is none of these: nothing is extracted, and a person looks at it."""
+    """Any other document. Nothing is extracted, and a person reviews it."""
 
 
 KINDS: dict[str, type[BaseModel]] = {"certificate": Certificate, "licence": Licence, "registration": Registration}
-# What only such a document says, as the template tells them apart.
+# Phrases that are typical for each kind. The template finds the kind by them.
 MARKS = {
     "certificate": ("certificate of", "certificate number", "continuing education", "contact hours", "awarded to"),
     "licence": ("licence to practise", "license to practice", "licence number", "license number", "licensee"),

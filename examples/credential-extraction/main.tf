@@ -1,4 +1,4 @@
-# Professional credentials: certificates, licences and registrations are read, checked, and put before a reviewer.
+# Professional credentials: certificates, licences and registrations are read, validated and passed to a reviewer.
 module "analysis_jobs" {
   source = "../../modules/analysis-jobs"
 
@@ -8,11 +8,10 @@ module "analysis_jobs" {
   bedrock_model_ids = ["anthropic.claude-sonnet-4-5-*"]
   model_id          = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
-  # The jobs of one document in their order. A job that waits does so in its place, and each time it looks is a receive:
-  # its row counts the attempts, so many receives are no sign of a bad message.
-  queue = { fifo = true, max_receive_count = 100 }
-  lanes = { medium = { maximum_concurrency = coalesce(var.maximum_concurrency, local.reserved_concurrency) } }
-  lease = var.lease
+  # The jobs of one document run in submission order.
+  queue = { fifo = true }
+  lanes = { medium = { maximum_concurrency = coalesce(var.settings.maximum_concurrency, local.reserved_concurrency) } }
+  lease = var.settings.lease
 
   worker = {
     timeout_s            = 300
@@ -23,18 +22,17 @@ module "analysis_jobs" {
   }
 
   api = {
-    authorizer = var.authorizer
-    cors       = { allow_origins = var.web_origins }
+    authorizer = var.settings.authorizer
+    cors       = { allow_origins = var.settings.web_origins }
     routes     = ["POST /documents/{id}/extract", "GET /documents/{id}/extraction"]
   }
 
-  alarms              = { email = var.alarm_emails }
-  deletion_protection = var.deletion_protection
-  environment         = var.environment
-  tags                = var.tags
+  alarms              = { email = var.settings.alarm_emails }
+  deletion_protection = var.settings.deletion_protection
+  environment         = var.settings.environment
 }
 
 locals {
-  # As many as the database has connections for: each worker keeps one.
+  # The number of database connections: each worker keeps one.
   reserved_concurrency = 10
 }

@@ -1,4 +1,4 @@
--- What the worker works on. In production it is your migrations that make it; on a local cloud it is made from this file.
+-- The tables that the worker needs. Create them with your migrations. The local cloud creates them from this file.
 CREATE TABLE IF NOT EXISTS documents (
     tenant     text        NOT NULL,
     id         text        NOT NULL,
@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS documents (
     PRIMARY KEY (tenant, id)
 );
 
--- One row a job: a document that is sent in again gets another.
+-- One row for each job. A document that is submitted again gets another row.
 CREATE TABLE IF NOT EXISTS extraction_results (
     job_id          text        PRIMARY KEY,
     tenant          text        NOT NULL,
@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS extraction_results (
 );
 CREATE INDEX IF NOT EXISTS extraction_results_by_document ON extraction_results (tenant, document_id, extracted_at);
 
--- The library's: which effect of which job is done.
+-- The library's own table records which effect of which job is done.
 CREATE TABLE IF NOT EXISTS analysis_jobs_effects (
     tenant  text        NOT NULL,
     job_id  text        NOT NULL,

@@ -1,4 +1,4 @@
-"""What the models answer about a drawing."""
+"""The models' answers about a drawing. Their schemas, with all descriptions and docstrings, are sent to the models."""
 
 from pydantic import BaseModel, Field
 

@@ -1,4 +1,4 @@
-"""Security drawings: the schedule of every device on them as a workbook, and what a second model thinks of it."""
+"""Reads a security drawing: writes a schedule of its devices as a workbook, and lets a second model evaluate it."""
 
 from datetime import timedelta
 from typing import Literal
@@ -10,7 +10,7 @@ from drawing_stages import EVALUATION_FILE, SCHEDULE_FILE, context, excel_genera
 
 
 class Drawing(BaseModel):
-    """The request: a drawing, and if there is one a document that says what the project wants."""
+    """The request: a drawing, and optionally a document with the project's requirements."""
 
     drawing: Document
     context: Document | None = None
@@ -18,7 +18,7 @@ class Drawing(BaseModel):
 
 
 class Summary(BaseModel):
-    """The result; the schedule itself is in the workbook."""
+    """The result. The schedule itself is in the workbook."""
 
     drawing_number: str | None
     revision: str | None

@@ -1,6 +1,7 @@
-"""The stages of a drawing's way: context, schedule, excel_generation, judge.
+"""The stages of the analysis: context, schedule, excel_generation, judge.
 
-Each is kept when it is finished: an attempt that follows on a crash, or on the end of an invocation, goes on after it.
+The result of each finished stage is stored. After a crash, or at the end of an invocation, the next attempt continues
+with the first unfinished stage.
 """
 
 import re
@@ -9,8 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis_jobs import Job, Prompt, stage
-from analysis_jobs.prompts import RenderedPrompt
+from analysis_jobs import Job, Prompt, RenderedPrompt, stage
 from drawing_models import Context, Device, Evaluation, Schedule
 
 if TYPE_CHECKING:
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 SCHEDULE_FILE = "schedule_v1.xlsx"
 EVALUATION_FILE = "evaluation.json"
 READER = "gemini-2.5-pro"
-JUDGE = "gemini-2.5-flash"  # another model than the one whose work it looks at
+JUDGE = "gemini-2.5-flash"  # a different model than READER, to evaluate its work
 _CATEGORY = "security drawing"
 _PROMPTS = Path(__file__).parent / "prompts"
 
 
 @stage(needs=timedelta(minutes=3))
 def context(job: Job["Drawing"]) -> Context:
-    """Say what the project's document asks for; nothing where there is none, or none is wanted."""
-    job.text(job.request.drawing)  # before anything is paid for: a drawing that cannot be read ends the job
+    """Extract the requirements from the project's document. Without a document, or with `no_context`, return none."""
+    job.text(job.request.drawing)  # fail before the first model call if the drawing cannot be read
     document = job.request.context
     if document is None or job.request.mode == "no_context":
         return Context()
@@ -37,7 +37,7 @@ def context(job: Job["Drawing"]) -> Context:
 
 @stage(needs=timedelta(minutes=6))
 def schedule(job: Job["Drawing"]) -> Schedule:
-    """Read every device from the drawing: from its text, and from a picture of each sheet."""
+    """Extract every device from the drawing's text and from a picture of each sheet."""
     known: Context = job.output(context)
     drawing = job.request.drawing
     wanted = known.model_dump_json(exclude_defaults=True)
@@ -48,7 +48,7 @@ def schedule(job: Job["Drawing"]) -> Schedule:
 
 @stage(needs=timedelta(minutes=1))
 def excel_generation(job: Job["Drawing"]) -> dict[str, int]:
-    """Write the workbook, and count what is in it."""
+    """Write the workbook, and count the devices of each kind."""
     found: Schedule = job.output(schedule)
     named = (found.drawing_number, found.drawing_title, f"revision {found.revision}" if found.revision else None)
     title = "Equipment schedule: " + ", ".join(filter(None, named))
@@ -58,7 +58,7 @@ def excel_generation(job: Job["Drawing"]) -> dict[str, int]:
 
 @stage(needs=timedelta(minutes=3))
 def judge(job: Job["Drawing"]) -> dict[str, object]:
-    """Let a second model look at the schedule, beside the tags that were counted here; return the job's result."""
+    """Ask a second model to evaluate the schedule, with a comparison of the tags. Return the job's result."""
     found: Schedule = job.output(schedule)
     drawing_text = job.text(job.request.drawing)
     prompt = _prompt(
@@ -87,7 +87,7 @@ def _prompt(job: Job["Drawing"], name: str, **values: str) -> RenderedPrompt:
 
 
 def _tag_count(found: Schedule, drawing_text: str) -> str:
-    """Return which tags are on the drawing and not in the schedule, and the other way round, as a text."""
+    """Compare the tags on the drawing with those in the schedule. Return the differences as text."""
     listed = {device.tag for device in found.devices}
     kinds = "|".join(sorted({re.escape(tag.split("-")[0]) for tag in listed})) or "(?!)"
     drawn = set(re.findall(rf"\b(?:{kinds})-\d+\b", drawing_text))

@@ -1,4 +1,4 @@
-# Security drawings: an integrator uploads a drawing, and downloads the schedule of its devices.
+# Security drawings: an integrator uploads a drawing and downloads the schedule of its devices.
 module "analysis_jobs" {
   source = "../../modules/analysis-jobs"
 
@@ -7,8 +7,8 @@ module "analysis_jobs" {
   analyses = ["drawing_schedule"]
 
   queue     = { visibility_timeout_s = 1800, max_receive_count = 3 }
-  lanes     = { medium = { maximum_concurrency = var.maximum_concurrency } }
-  lease     = var.lease
+  lanes     = { medium = { maximum_concurrency = var.settings.maximum_concurrency } }
+  lease     = var.settings.lease
   retention = { jobs_days = 30 }
 
   worker = {
@@ -19,8 +19,8 @@ module "analysis_jobs" {
   }
 
   api = {
-    authorizer = var.authorizer
-    cors       = { allow_origins = var.web_origins }
+    authorizer = var.settings.authorizer
+    cors       = { allow_origins = var.settings.web_origins }
     routes = [
       "POST /clients/{client}/projects/{project}/drawings",
       "GET /status/{job_id}",
@@ -28,8 +28,7 @@ module "analysis_jobs" {
     ]
   }
 
-  alarms              = { email = var.alarm_emails, thresholds = { dead_letter_depth = 5 } }
-  deletion_protection = var.deletion_protection
-  environment         = var.environment
-  tags                = var.tags
+  alarms              = { email = var.settings.alarm_emails, thresholds = { dead_letter_depth = 5 } }
+  deletion_protection = var.settings.deletion_protection
+  environment         = var.settings.environment
 }

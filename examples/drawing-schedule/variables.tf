@@ -1,59 +1,11 @@
-variable "alarm_emails" {
-  description = "Addresses that are told of alarms."
-  type        = list(string)
-  nullable    = false
-  default     = []
-}
-
-variable "authorizer" {
-  description = "Whose tokens are let in, and which claim of them names the tenant."
-  type = object({
-    issuer       = string
-    audience     = list(string)
-    scopes       = optional(list(string))
-    tenant_claim = optional(string)
-  })
-  nullable = false
-}
-
-variable "deletion_protection" {
-  description = "Whether tables and bucket refuse to be deleted."
-  type        = bool
-  nullable    = false
-  default     = true
-}
-
-variable "environment" {
-  description = "Environment variables for every function."
-  type        = map(string)
-  nullable    = false
-  default     = {}
-}
-
 variable "gemini_key_arn" {
-  description = "ARN of the SSM parameter, or of the Secrets Manager secret, that holds the key of the Gemini API."
+  description = "ARN of the SSM parameter or Secrets Manager secret that holds the API key of Gemini."
   type        = string
   nullable    = false
 }
 
-variable "lease" {
-  description = "How long a worker holds a job without a sign of life, and how often it gives one, in seconds."
-  type = object({
-    heartbeat_s = optional(number)
-    lease_s     = optional(number)
-  })
-  nullable = false
-  default  = {}
-}
-
-variable "maximum_concurrency" {
-  description = "Analyses that may run at once, 2 to 1000; null sets no limit."
-  type        = number
-  default     = null
-}
-
 variable "name" {
-  description = "Prefix of every name in the stack."
+  description = "Prefix of all names in the stack."
   type        = string
   nullable    = false
 }
@@ -63,23 +15,34 @@ variable "package" {
   type = object({
     architecture  = optional(string)
     path          = string
-    s3            = optional(object({ bucket = string, key = string }))
+    s3            = optional(object({ bucket = string, key = string, object_version = optional(string) }))
     sha256_base64 = string
+    size_bytes    = optional(number)
     version       = optional(string)
   })
   nullable = false
 }
 
-variable "tags" {
-  description = "Tags for everything made here."
-  type        = map(string)
-  nullable    = false
-  default     = {}
-}
-
-variable "web_origins" {
-  description = "Origins of the web pages that submit, upload and poll, e.g. \"https://app.example.com\"."
-  type        = list(string)
-  nullable    = false
-  default     = []
+variable "settings" {
+  description = <<-EOT
+    What differs between environments. Only `authorizer` is required: the issuer and audience of the tokens that the API
+    accepts. `alarm_emails` receive the alarms. `maximum_concurrency` is the number of analyses that run at once, 2 to 1000; without it there is no limit.
+    `web_origins` are the web pages that may call the API. `environment` is set on all functions. The others are
+    described in the module.
+  EOT
+  type = object({
+    alarm_emails = optional(list(string), [])
+    authorizer = object({
+      issuer       = string
+      audience     = list(string)
+      scopes       = optional(list(string))
+      tenant_claim = optional(string)
+    })
+    deletion_protection = optional(bool, true)
+    environment         = optional(map(string), {})
+    lease               = optional(object({ heartbeat_s = optional(number), lease_s = optional(number) }), {})
+    maximum_concurrency = optional(number)
+    web_origins         = optional(list(string), [])
+  })
+  nullable = false
 }

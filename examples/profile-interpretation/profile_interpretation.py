@@ -1,4 +1,4 @@
-"""Chat profiles: what a user's messages tell about them, as traits, interests and a style, each with a confidence."""
+"""Interprets a user's chat messages: traits, interests and communication style, each with a confidence."""
 
 import json
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ class Message(BaseModel):
 
 
 class Chat(BaseModel):
-    """The request. What is off the record is dropped here: it is not counted, not stored, and not sent to the model."""
+    """The request. Messages off the record are removed here: they are not counted, stored or sent to the model."""
 
     user_id: Name
     context: Name
@@ -56,7 +56,7 @@ class Interpretation(BaseModel):
 
 
 class Profile(BaseModel):
-    """The result. Little confidence is a result too, and so is that there is too little to read."""
+    """The result. It may have a low confidence, or `insufficient_data` if there are too few messages."""
 
     status: Literal["complete", "insufficient_data"]
     messages_read: int
@@ -64,7 +64,7 @@ class Profile(BaseModel):
 
 
 def interpret(job: Job[Chat]) -> Profile:
-    """Read the messages, if there are enough of them."""
+    """Interpret the messages, if there are enough of them."""
     messages = job.request.messages
     if len(messages) < ENOUGH_MESSAGES:
         job.finish(Profile(status="insufficient_data", messages_read=len(messages)))
@@ -80,9 +80,9 @@ def interpret(job: Job[Chat]) -> Profile:
 
 
 def _quoted(message: Message) -> str:
-    """Return a message as one line that cannot end the element it stands in."""
-    said = {"sent_at": message.sent_at.isoformat(), "text": message.text}
-    return json.dumps(said, ensure_ascii=False).replace("<", "\\u003c")
+    """Return a message as one line of JSON, with `<` escaped so that its text cannot close the prompt's XML element."""
+    fields = {"sent_at": message.sent_at.isoformat(), "text": message.text}
+    return json.dumps(fields, ensure_ascii=False).replace("<", "\\u003c")
 
 
 def new_messages(chat: Chat, since: datetime | None) -> int:

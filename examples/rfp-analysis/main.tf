@@ -1,4 +1,4 @@
-# Grant proposals: the web page of a proposal has its RFP analysed, and polls until the brief is there.
+# Grant proposals: the web page of a proposal starts the analysis of its call for proposals, and polls for the brief.
 module "analysis_jobs" {
   source = "../../modules/analysis-jobs"
 
@@ -9,21 +9,20 @@ module "analysis_jobs" {
   model_id          = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
   worker = { timeout_s = 900, memory_mb = 1024 }
-  lanes  = { medium = { maximum_concurrency = var.maximum_concurrency } }
-  lease  = var.lease
+  lanes  = { medium = { maximum_concurrency = var.settings.maximum_concurrency } }
+  lease  = var.settings.lease
 
   api = {
     timeout_s  = 30
-    authorizer = var.authorizer
-    cors       = { allow_origins = var.web_origins }
+    authorizer = var.settings.authorizer
+    cors       = { allow_origins = var.settings.web_origins }
     routes     = ["POST /proposals/{id}/analyze-rfp", "GET /proposals/{id}/analysis-status"]
   }
 
-  # Who waits for a brief may be told of it: by a rule of the bus, or by this topic.
+  # Besides the event bus, there is a topic that reports ended jobs.
   events = { sns = true }
 
-  alarms              = { email = var.alarm_emails }
-  deletion_protection = var.deletion_protection
-  environment         = var.environment
-  tags                = var.tags
+  alarms              = { email = var.settings.alarm_emails }
+  deletion_protection = var.settings.deletion_protection
+  environment         = var.settings.environment
 }

@@ -1,4 +1,4 @@
-"""Grant proposals: what a request for proposals asks for, as a summary and as data."""
+"""Reads a request for proposals, and returns a summary and its data for a grant proposal."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ DEFAULT_PROMPT = Path(__file__).parent / "prompts" / "proposal-writer-step-1.tom
 
 
 class Rfp(BaseModel):
-    """The request: a document that was uploaded before, a PDF, a Word file or plain text."""
+    """The request: an uploaded document, as PDF, Word file or plain text."""
 
     document: Document
 
@@ -40,7 +40,7 @@ class Brief(BaseModel):
 
 
 def brief(job: Job[Rfp]) -> Brief:
-    """Read the document, and ask for the brief."""
+    """Read the document, and ask the model for the brief."""
     text = job.text(job.request.document)
     job.progress(10)
     prompt = job.prompt(

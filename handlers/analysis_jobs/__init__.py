@@ -1,25 +1,33 @@
-"""LLM analyses that take minutes, on AWS: what an analysis imports."""
+"""Runs LLM analyses that take minutes, durably, on AWS. These are the names that an analysis imports."""
 
-from analysis_jobs.admission import Admission, NewItems, Rate, Trigger
-from analysis_jobs.analysis import Analysis, stage
-from analysis_jobs.documents import Document
-from analysis_jobs.errors import Defer, Fail, Retry
-from analysis_jobs.job import Job
-from analysis_jobs.prompts import Prompt
-from analysis_jobs.tiers import Tiers
+from analysis_jobs.authoring.analysis import Analysis, stage
+from analysis_jobs.authoring.job import Job
+from analysis_jobs.base.attachment import Attachment
+from analysis_jobs.base.errors import Defer, Fail, Retry
+from analysis_jobs.base.usage import Usage
+from analysis_jobs.documents import Document, Page, Reading
+from analysis_jobs.jobs.admission import Admission, NewItems, Rate, Trigger
+from analysis_jobs.jobs.tiers import TierRequest, Tiers
+from analysis_jobs.prompts import Prompt, RenderedPrompt
 
 __all__ = [
     "Admission",
     "Analysis",
+    "Attachment",
     "Defer",
     "Document",
     "Fail",
     "Job",
     "NewItems",
+    "Page",
     "Prompt",
     "Rate",
+    "Reading",
+    "RenderedPrompt",
     "Retry",
+    "TierRequest",
     "Tiers",
     "Trigger",
+    "Usage",
     "stage",
 ]

@@ -1,4 +1,4 @@
-"""Puts the parts together on AWS. Clients are made here, once an execution environment, on first use."""
+"""Builds the services with their AWS clients. Each execution environment builds them once, on first use."""
 
 from __future__ import annotations
 
@@ -7,115 +7,117 @@ from typing import TYPE_CHECKING, Any, Literal
 import boto3
 from botocore.config import Config
 
-from analysis_jobs.analysis import Analyses, load_analyses
-from analysis_jobs.clock import SystemClock
+from analysis_jobs.authoring.analysis import Analyses, load_analyses
+from analysis_jobs.base.clock import SystemClock
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.settings import EventSettings, Settings, variable
 from analysis_jobs.documents.reader import DocumentReader, ReaderLimits
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.settings import EventSettings, Settings, variable
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
-from analysis_jobs.submission import Intake
-from analysis_jobs.sweep import Sweeper
+from analysis_jobs.submission.service import SubmissionService
+from analysis_jobs.sweeper.sweeper import Sweeper
 
 if TYPE_CHECKING:
-    from analysis_jobs.events import Publisher
-    from analysis_jobs.http import Api
-    from analysis_jobs.work import Worker
+    from analysis_jobs.api.routes import Api
+    from analysis_jobs.events.publisher import Publisher
+    from analysis_jobs.worker.worker import Worker
 
-# boto3's defaults for retries have changed between versions, so they are said: three requests, 10 s each at most.
+# boto3's retry defaults have changed between versions, so they are set here: at most three requests of 10 s each.
 _STORE_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
-# Version 4 and the Region's own host name: buckets made since 2020 refuse older signatures, and a form that is posted
-# to the global endpoint is redirected, which browsers do not follow with a body.
+# Signature version 4, because newer buckets refuse older ones. The Region's own host name, because the global endpoint
+# redirects an upload form, and browsers do not send the body again after a redirect.
 _S3_CONFIG = _STORE_CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
-# A page takes Textract a few seconds.
+# Textract needs a few seconds for a page.
 _OCR_CONFIG = _STORE_CONFIG.merge(Config(read_timeout=60))
-# One request: a second one would be billed too, and the job engine decides about retries. The read time-out is the
-# longest silence within a stream, first token included.
+# No retries in the client: each request is billed, and the job engine decides about retries. The read timeout limits
+# the silence within a stream. This includes the wait for the first token.
 MODEL_CONFIG = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 1})
 
 
-def intake(settings: Settings) -> Intake:
-    """Return what accepts jobs."""
+def submissions(settings: Settings) -> SubmissionService:
+    """Return the service that accepts jobs. Raises `ConfigurationError` for analyses that cannot run here."""
     clock = SystemClock()
-    return Intake(
+    return SubmissionService(
         store=DynamoJobStore(_client("dynamodb"), settings.table_name, clock),
         queue=SqsJobQueue(_client("sqs"), settings.queue_urls),
         artifacts=S3ArtifactStore(_client("s3", _S3_CONFIG), settings.bucket_name),
-        analyses=_in_these_lanes(load_analyses(settings.analyses), settings),
+        analyses=_check_tiers(load_analyses(settings.analyses), settings),
         settings=settings,
         clock=clock,
     )
 
 
-def _in_these_lanes(analyses: Analyses, settings: Settings) -> Analyses:
-    """Return the analyses. Raises `ConfigurationError` where one has tiers and a queue has an order of its own."""
+def _check_tiers(analyses: Analyses, settings: Settings) -> Analyses:
+    """Return the analyses. Raises `ConfigurationError` if one has tiers and the queues are FIFO."""
     fifo = any(url.endswith(".fifo") for url in settings.queue_urls.values())
     if fifo and (tiered := [analysis.name for analysis in analyses.values() if analysis.tiers]):
         names = ", ".join(tiered)
-        raise ConfigurationError(f"{names}: tiers need standard queues; the module's setting is queue.fifo = false")
+        raise ConfigurationError(f"{names}: tiers need standard queues; set queue.fifo = false in the module")
     return analyses
 
 
 def api(settings: Settings) -> Api:
     """Return the HTTP API."""
-    from analysis_jobs.http import Api  # noqa: PLC0415 - only this function pays for the resolver's import
+    from analysis_jobs.api.routes import Api  # noqa: PLC0415 - slow to import; only the API needs it
 
-    return Api.build(intake(settings), settings.tenant_claim)
+    return Api.build(submissions(settings), settings.tenant_claim)
 
 
 def worker(settings: Settings) -> Worker:
-    """Return what runs jobs."""
-    from analysis_jobs.bedrock import BedrockModel  # noqa: PLC0415 - only the worker asks models
+    """Return the worker, which runs jobs."""
+    from analysis_jobs.authoring.context import Services  # noqa: PLC0415 - slow to import; only the worker needs them
+    from analysis_jobs.base.secrets import AwsSecrets, Secrets  # noqa: PLC0415
+    from analysis_jobs.llm.bedrock import BedrockModel  # noqa: PLC0415
+    from analysis_jobs.llm.prices import Prices  # noqa: PLC0415
+    from analysis_jobs.llm.router import ModelRouter  # noqa: PLC0415
     from analysis_jobs.prompts import DynamoPromptStore  # noqa: PLC0415
-    from analysis_jobs.secrets import AwsSecrets, Secrets  # noqa: PLC0415
-    from analysis_jobs.vendors import Vendors  # noqa: PLC0415
-    from analysis_jobs.work import Worker  # noqa: PLC0415
+    from analysis_jobs.worker.worker import Worker  # noqa: PLC0415
 
-    accepted = intake(settings)
+    accepted = submissions(settings)
     aws = AwsSecrets(lambda: _client("secretsmanager"), lambda: _client("ssm"))
     secrets = Secrets(variable, aws.read, accepted.clock, settings.secret_max_age)
-    return Worker(
-        store=accepted.store,
-        queue=accepted.queue,
+    services = Services(
         artifacts=accepted.artifacts,
         prompts=DynamoPromptStore(_client("dynamodb"), settings.prompt_table_name),
-        model=Vendors(BedrockModel(_client("bedrock-runtime", MODEL_CONFIG)), secrets, settings.gemini_base_url),
-        analyses=accepted.analyses,
+        model=ModelRouter(BedrockModel(_client("bedrock-runtime", MODEL_CONFIG)), secrets, settings.gemini_base_url),
         settings=settings,
-        clock=accepted.clock,
+        prices=Prices.parse(settings.model_prices, accepted.clock),
         secrets=secrets,
         documents=document_reader(settings),
     )
+    return Worker(accepted.store, accepted.queue, accepted.analyses, services, accepted.clock)
 
 
 def document_reader(settings: Settings) -> DocumentReader:
-    """Return what reads documents, within the limits of the settings."""
+    """Return the document reader, with the limits and the OCR engine of the settings."""
     limits = ReaderLimits(settings.max_pages, settings.max_pixels, settings.document_memory_mb)
     if settings.ocr_engine == "textract":
-        from analysis_jobs.documents.textract import Textract  # noqa: PLC0415 - only who chose it pays for its client
+        from analysis_jobs.documents.textract import Textract  # noqa: PLC0415 - only needed with this engine
 
         return DocumentReader(limits, Textract(_client("textract", _OCR_CONFIG)))
     return DocumentReader(limits, None if settings.ocr_engine == "none" else settings.ocr_engine)
 
 
 def sweeper(settings: Settings) -> Sweeper:
-    """Return what finds overdue jobs. It loads no analysis: a broken one must not stop the sweep."""
+    """Return the sweeper. It loads no analyses: a broken analysis must not stop the sweep."""
     clock = SystemClock()
     store = DynamoJobStore(_client("dynamodb"), settings.table_name, clock)
     return Sweeper(store, SqsJobQueue(_client("sqs"), settings.queue_urls), settings, clock)
 
 
 def publisher(settings: EventSettings) -> Publisher:
-    """Return what publishes events."""
-    from analysis_jobs.events import Publisher  # noqa: PLC0415 - only the events function publishes
-    from analysis_jobs.stores.channels import EventBridgeBus, SnsTopic, SqsSetAside  # noqa: PLC0415
+    """Return the publisher of job events."""
+    from analysis_jobs.events.channels import EventBridgeBus, SnsTopic, SqsDeadLetterSink  # noqa: PLC0415
+    from analysis_jobs.events.publisher import Publisher  # noqa: PLC0415 - only the events function needs it
+    from analysis_jobs.stores.streams import read_change  # noqa: PLC0415
 
     topic = settings.notice_topic_arn
     return Publisher(
+        read=read_change,
         bus=EventBridgeBus(_client("events"), settings.event_bus_name),
         notices=SnsTopic(_client("sns"), topic) if topic else None,
-        set_aside=SqsSetAside(_client("sqs"), settings.event_dead_letter_queue_url),
+        dead_letters=SqsDeadLetterSink(_client("sqs"), settings.event_dead_letter_queue_url),
         service=settings.powertools_service_name,
         clock=SystemClock(),
     )

@@ -1,6 +1,6 @@
-"""Reads a stranger's file: a program of its own, which knows nothing of jobs or of AWS.
+"""A separate program that reads one untrusted file. It knows nothing of jobs or of AWS.
 
-`analysis_jobs.documents` runs it in a process with a limit on memory and nothing secret in its environment: what makes
-a C library run away or fall over ends this process, and not the worker. It imports nothing but the standard library
-until it knows what kind of file it has.
+`analysis_jobs.documents` runs it in a process with a memory limit and no secrets in its environment. If a file makes a
+C library hang or crash, only this process ends, not the worker. It imports a library for a kind of file only after it
+has detected that kind.
 """

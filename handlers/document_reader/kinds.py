@@ -1,4 +1,4 @@
-"""What a file is: by its content, never by its name."""
+"""Detects the kind of a file from its content, not from its name."""
 
 import io
 import re
@@ -10,7 +10,7 @@ from document_reader.task import UnreadableError
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file: `name` as readings say it, and its media type."""
+    """A kind of file: its `name`, as in `Reading.kind`, and its media type."""
 
     name: str
     media_type: str
@@ -25,17 +25,19 @@ JPEG = Kind("image", "image/jpeg")
 TIFF = Kind("image", "image/tiff")
 WEBP = Kind("image", "image/webp")
 
-# Between kinds of pictures a wrong ending is harmless, and cameras do it: each is read as what it is.
-ENDINGS = {
+# File name extension -> the name of the expected kind. All pictures have one name: a wrong picture extension is common
+# and harmless, because the content decides how the picture is read.
+EXTENSIONS = {
     "pdf": "pdf",
     "docx": "docx",
     "xlsx": "xlsx",
     **dict.fromkeys(("txt", "md", "csv", "tsv", "json", "xml", "html", "htm", "log"), "text"),
     **dict.fromkeys(("png", "jpg", "jpeg", "tif", "tiff", "webp"), "image"),
 }
-# The specification lets the header stand within the first 1,024 bytes (ISO 32000, implementation note 13).
+# The header may be anywhere within the first 1,024 bytes (ISO 32000, implementation note 13).
 _PDF_WINDOW = 1024
-# Every format of before 2007, and every encrypted one, is a compound file: https://learn.microsoft.com/openspecs/windows_protocols/ms-cfb
+# Office files from before 2007, and encrypted ones, are compound files:
+# https://learn.microsoft.com/openspecs/windows_protocols/ms-cfb
 _COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 _PICTURES = {
@@ -44,7 +46,7 @@ _PICTURES = {
     rb"II\*\0|MM\0\*": TIFF,
     rb"RIFF....WEBP": WEBP,
 }
-_OTHERS = {
+_UNSUPPORTED = {
     b"GIF8": "a GIF picture",
     b"BM": "a bitmap",
     b"{\\rtf": "rich text (RTF)",
@@ -55,33 +57,34 @@ _OTHERS = {
     b"\x7fELF": "a program",
     b"MZ": "a program",
 }
-# What no text has: control characters but for tab, line ends, form feed, and escape.
+# Control characters that no text contains: all except tab, line ends, vertical tab, form feed and escape.
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
-_SUPPORTED = "PDF, DOCX, XLSX, text, PNG, JPEG, TIFF and WebP are read"
-MOST_PARTS = 10_000
+_SUPPORTED = "upload a PDF, DOCX, XLSX, text, PNG, JPEG, TIFF or WebP file"
+MAX_PARTS = 10_000
 
 
-def recognised(content: bytes, name: str) -> Kind:
+def detect_kind(content: bytes, name: str) -> Kind:
     """Return the kind of `content`.
 
-    Raises UnreadableError: `document_empty`, `document_encrypted` (Office), `document_unsupported`, `document_corrupt`
-    (an archive without its directory), and `document_type_mismatch` where the ending of `name` says something else.
+    Raises `UnreadableError`: `document_empty`, `document_encrypted` (Office files), `document_unsupported`,
+    `document_corrupt` (an archive that cannot be opened), `document_too_complex` (an archive of too many parts), or
+    `document_type_mismatch` if the extension of `name` stands for another kind.
     """
     if not content:
         raise UnreadableError("document_empty", "has no bytes")
-    expected = ENDINGS.get(name.rpartition(".")[2].lower())
+    expected = EXTENSIONS.get(name.rpartition(".")[2].lower())
     kind = _by_magic(content)
     if isinstance(kind, Kind) and expected in {None, kind.name}:
         return kind
     found = kind if isinstance(kind, str) else _described(kind)
     if expected:
-        message = f"is not {expected}, as its name says, but {found}"
+        message = f"is {found}, but its name says {expected}: correct the file or its name"
         raise UnreadableError("document_type_mismatch", message)
     raise UnreadableError("document_unsupported", f"is {found}; {_SUPPORTED}")
 
 
 def _by_magic(content: bytes) -> Kind | str:
-    """Return the kind, or words for what it is instead."""
+    """Return the kind, or a description of an unsupported file."""
     for magic, kind in _PICTURES.items():
         if re.match(magic, content, re.DOTALL):
             return kind
@@ -92,13 +95,13 @@ def _by_magic(content: bytes) -> Kind | str:
     if content.startswith(_COMPOUND_FILE):
         if _ENCRYPTED_PACKAGE in content:
             raise UnreadableError("document_encrypted", "is encrypted: upload it without a password")
-        return "a file of an Office before 2007"
-    for magic, words in _OTHERS.items():
+        return "an Office file in a format from before 2007"
+    for magic, description in _UNSUPPORTED.items():
         if content.startswith(magic) and (len(magic) > len(b"BM") or _BINARY.search(content)):
-            return words
+            return description
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or not _BINARY.search(content):
         return TEXT
-    return "of no kind that is known"
+    return "of an unknown kind"
 
 
 def _of_archive(content: bytes) -> Kind | str:
@@ -107,8 +110,8 @@ def _of_archive(content: bytes) -> Kind | str:
             parts = set(archive.namelist())
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
         raise UnreadableError("document_corrupt", f"cannot be unpacked: {error}") from error
-    if len(parts) > MOST_PARTS:
-        raise UnreadableError("document_too_complex", f"has {len(parts)} parts, and no document has {MOST_PARTS}")
+    if len(parts) > MAX_PARTS:
+        raise UnreadableError("document_too_complex", f"has {len(parts)} parts; at most {MAX_PARTS} are allowed")
     for part, kind in (("word/document.xml", DOCX), ("xl/workbook.xml", XLSX)):
         if part in parts:
             return kind

@@ -1,4 +1,4 @@
-"""PDFs, with PDFium."""
+"""Reads PDF files with PDFium."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,56 +8,56 @@ import pypdfium2
 from pypdfium2 import raw
 
 from document_reader import recognition
-from document_reader.pictures import Raster, emit_picture
+from document_reader.raster import Raster, emit_picture
 from document_reader.task import Budget, Emit, Limits, Task, UnreadableError, cleaned, require_pages
 
 _POINTS_PER_INCH = 72
-# A page with fewer letters than this, most of which is a picture, is a scan with a stamp or a page number on it.
-_FEW_LETTERS = 60
-_MOST_OF_A_PAGE = 0.5
+# A page with fewer letters than this, mostly covered by a picture, is a scan with a stamp or a page number.
+_MAX_LETTERS_OF_A_SCAN = 60
+_MIN_COVERED_BY_A_SCAN = 0.5
 _PICTURES = (raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_SHADING, raw.FPDF_PAGEOBJ_FORM)
 
 
 def look(content: bytes, limits: Limits) -> int:
-    """Return how many pages a PDF has. Raises UnreadableError as all here."""
+    """Return the number of pages. Raises `UnreadableError`, like every function here."""
     with _opened(content, limits) as document:
         return len(document)
 
 
 def read(content: bytes, task: Task, emit: Emit) -> None:
-    """Give each page's text layer, and where it has none, what is written in its picture."""
+    """Emit the text of each page: its text layer, or by OCR if the page is a picture."""
     budget = Budget(task.limits)
 
-    def give(page: Any, number: int) -> None:
+    def read_page(page: Any, number: int) -> None:
         text, is_picture = _text_layer(page, budget)
         if is_picture and task.ocr != "none":
-            recognition.give(lambda: _for_ocr(page, task.limits), number, task, emit)
+            recognition.read_picture(lambda: _for_ocr(page, task.limits), number, task, emit)
         else:
             emit(page=number, text=text, source="text")
 
-    _each(content, task, give)
+    _for_each_page(content, task, read_page)
 
 
 def draw(content: bytes, task: Task, emit: Emit) -> None:
-    """Give pictures of the pages, in colour."""
+    """Emit a colour picture of each page."""
 
-    def give(page: Any, number: int) -> None:
+    def draw_page(page: Any, number: int) -> None:
         emit(working=number)
         emit_picture(number, _rendered(page, task.dpi, task.limits.pixels, grey=False), emit)
 
-    _each(content, task, give)
+    _for_each_page(content, task, draw_page)
 
 
-def _each(content: bytes, task: Task, give: Callable[[Any, int], None]) -> None:
+def _for_each_page(content: bytes, task: Task, handle: Callable[[Any, int], None]) -> None:
     with _opened(content, task.limits) as document:
         for number in range(1, len(document) + 1):
             if not task.wants(number):
                 continue
             page = document[number - 1]
             try:
-                give(page, number)
+                handle(page, number)
             finally:
-                # Now, and not when the garbage is collected: a page holds its fonts and pictures.
+                # Free the page's fonts and pictures now, not at the next garbage collection.
                 page.close()
 
 
@@ -74,23 +74,23 @@ def _opened(content: bytes, limits: Limits) -> Iterator[Any]:
 
 
 def _text_layer(page: Any, budget: Budget) -> tuple[str, bool]:
-    """Return the text of a page, and whether what is written on it is in a picture instead."""
+    """Return the text layer of a page, and whether the page's text is in a picture instead."""
     layer = page.get_textpage()
     try:
         budget.spend(layer.count_chars())
-        # PDFium joins a word that a line end divides, and leaves a control character where the hyphen stood.
+        # PDFium joins a hyphenated word across lines, and replaces the hyphen with a control character.
         text = layer.get_text_bounded().replace("\r\n", "\n").replace("\x02", "-\n")
     finally:
         layer.close()
     letters = sum(not character.isspace() for character in cleaned(text))
     if letters == 0:
-        # Letters that stand for nothing (a font without a table), or none at all, over something that is drawn.
+        # No readable letters: either the font lacks a Unicode table, or there is no text, only drawn objects.
         return "", bool(text.strip()) or any(True for _ in page.get_objects(filter=_PICTURES, max_depth=1))
-    return text, letters < _FEW_LETTERS and _covered(page) > _MOST_OF_A_PAGE
+    return text, letters < _MAX_LETTERS_OF_A_SCAN and _covered_share(page) > _MIN_COVERED_BY_A_SCAN
 
 
-def _covered(page: Any) -> float:
-    """Return how much of a page its largest picture covers, 0 to 1 or more."""
+def _covered_share(page: Any) -> float:
+    """Return the share of the page that its largest picture covers. Over 1 if the picture is larger than the page."""
     width, height = page.get_size()
     largest: float = 0.0
     for picture in page.get_objects(filter=(raw.FPDF_PAGEOBJ_IMAGE,), max_depth=3):
@@ -100,14 +100,14 @@ def _covered(page: Any) -> float:
 
 
 def _for_ocr(page: Any, limits: Limits) -> Raster:
-    return _rendered(page, recognition.DPI, min(limits.pixels, recognition.MOST_PIXELS), grey=True)
+    return _rendered(page, recognition.DPI, min(limits.pixels, recognition.MAX_PIXELS), grey=True)
 
 
-def _rendered(page: Any, dpi: int, most_pixels: int, *, grey: bool) -> Raster:
-    """Draw a page; one that is larger than `most_pixels` at this resolution is drawn smaller."""
+def _rendered(page: Any, dpi: int, max_pixels: int, *, grey: bool) -> Raster:
+    """Draw a page at `dpi`, or at a lower resolution if it would exceed `max_pixels`."""
     width, height = page.get_size()
     scale = dpi / _POINTS_PER_INCH
-    scale *= min(1.0, (most_pixels / max(width * height * scale * scale, 1.0)) ** 0.5)
+    scale *= min(1.0, (max_pixels / max(width * height * scale * scale, 1.0)) ** 0.5)
     bitmap = page.render(scale=scale, grayscale=grey, rev_byteorder=not grey)
     try:
         return Raster(bitmap.width, bitmap.height, bitmap.n_channels, bitmap.stride, bytes(bitmap.buffer))

@@ -1,4 +1,4 @@
-"""Plain text, in the encodings that it comes in."""
+"""Reads plain text in its usual encodings."""
 
 from document_reader.task import Budget, Emit, Task, UnreadableError, require_pages
 
@@ -6,7 +6,7 @@ _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff",
 
 
 def read(content: bytes, task: Task, emit: Emit) -> None:
-    """Give the pages of a text, which form feeds divide. Lines end in newlines, whatever they ended in."""
+    """Emit the pages of a text; form feeds separate them. All line ends become newlines."""
     pages = decoded(content).replace("\r\n", "\n").replace("\r", "\n").split("\f")
     require_pages(len(pages), task.limits)
     budget = Budget(task.limits)
@@ -16,19 +16,19 @@ def read(content: bytes, task: Task, emit: Emit) -> None:
 
 
 def decoded(content: bytes) -> str:
-    """Return the text: UTF-16 where it is marked as such, else UTF-8, else what Windows wrote before it.
+    """Return the text: in the encoding of its byte order mark, else as UTF-8, else as Windows-1252 or Latin-1.
 
-    Raises UnreadableError (`document_corrupt`) where it is marked as Unicode and is none.
+    Raises `UnreadableError` (`document_corrupt`) if the bytes do not fit the byte order mark.
     """
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             try:
                 return content.decode(encoding)
             except UnicodeDecodeError as error:
-                raise UnreadableError("document_corrupt", f"is marked as {encoding}, and is not: {error}") from error
+                raise UnreadableError("document_corrupt", f"is marked as {encoding}, but is not: {error}") from error
     for encoding in ("utf-8", "cp1252"):
         try:
             return content.decode(encoding)
         except UnicodeDecodeError:
             continue
-    return content.decode("latin-1")  # which takes every byte
+    return content.decode("latin-1")  # Latin-1 can decode every byte

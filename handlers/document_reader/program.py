@@ -1,4 +1,4 @@
-"""The program: one file, one task, and the process ends."""
+"""The program's entry point. One process reads one file."""
 
 import json
 import os
@@ -9,44 +9,43 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from document_reader.kinds import DOCX, PDF, TEXT, XLSX, Kind, recognised
-from document_reader.task import OUT_OF_MEMORY, NotPackagedError, Task, UnreadableError, cleaned, debug
+from document_reader.kinds import DOCX, PDF, TEXT, XLSX, Kind, detect_kind
+from document_reader.task import OUT_OF_MEMORY_STATUS, NotPackagedError, Task, UnreadableError, cleaned, debug
 
-# Seconds of processor time, which do not run while others use the machine. For a page that is drawn or recognised;
-# between any two other signs of life; and altogether, for whoever started this has long gone.
-PAGE_CPU_S = 30.0
-REST_CPU_S = 10.0
-_LONGEST_CPU_S = 1_000
+# Limits in CPU seconds of this process, so that a busy machine does not use them up.
+PAGE_CPU_S = 30.0  # for drawing a page, or for its OCR
+REST_CPU_S = 10.0  # between any two other answers
+_TOTAL_CPU_S = 1_000  # for all, in case the parent process has died
 
 
 def main(argument: str) -> None:
     """Do the task (JSON) with the file on standard input."""
     task = Task.of(json.loads(argument))
     _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_CPU, _LONGEST_CPU_S)
+    _limit(resource.RLIMIT_CPU, _TOTAL_CPU_S)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_PROF, REST_CPU_S)  # it ends the process, in a C library too
+    signal.setitimer(signal.ITIMER_PROF, REST_CPU_S)  # SIGPROF ends the process, also inside a C library
     content = sys.stdin.buffer.read()
     if task.limits.memory_bytes is not None:
         _limit(resource.RLIMIT_AS, task.limits.memory_bytes + len(content))
     try:
-        _do(content, task)
+        _run(content, task)
     except UnreadableError as error:
-        if error.code == "document_corrupt" and _short_of_memory():
-            os._exit(OUT_OF_MEMORY)
+        if error.code == "document_corrupt" and _is_near_memory_limit():
+            os._exit(OUT_OF_MEMORY_STATUS)
         emit(error={"code": error.code, "message": error.message})
     except NotPackagedError as error:
         emit(missing={"extra": error.extra, "module": error.module})
-    except Exception as error:  # noqa: BLE001 - libraries raise whatever they stumble over in a bad file
-        if isinstance(error, MemoryError) or _short_of_memory():
-            os._exit(OUT_OF_MEMORY)  # whatever else is done now may fail too
+    except Exception as error:  # noqa: BLE001 - libraries raise all kinds of errors for a corrupt file
+        if isinstance(error, MemoryError) or _is_near_memory_limit():
+            os._exit(OUT_OF_MEMORY_STATUS)  # exit at once: any other action may also run out of memory
         debug(repr(error))
         emit(error={"code": "document_corrupt", "message": f"cannot be read: {type(error).__name__}: {error}"[:500]})
     emit(done=True)
 
 
 def emit(**line: Any) -> None:
-    """Answer with a line, at once."""
+    """Write one line of the answer, and restart the limit on CPU time."""
     if "text" in line:
         line["text"] = cleaned(line["text"])
     sys.stdout.write(json.dumps(line) + "\n")
@@ -54,13 +53,13 @@ def emit(**line: Any) -> None:
     signal.setitimer(signal.ITIMER_PROF, PAGE_CPU_S if "working" in line else REST_CPU_S)
 
 
-def _do(content: bytes, task: Task) -> None:
-    kind = recognised(content, task.name)
+def _run(content: bytes, task: Task) -> None:
+    kind = detect_kind(content, task.name)
     reader = _reader(kind)
     pages = reader.look(content, task.limits) if hasattr(reader, "look") else None
     emit(kind=kind.name, media_type=kind.media_type, pages=pages)
     if pages is not None and task.pages and max(task.pages) > pages:
-        raise UnreadableError("document_page_missing", f"has {pages} pages, and no page {max(task.pages)}")
+        raise UnreadableError("document_page_missing", f"has no page {max(task.pages)}: it has {pages} pages")
     if task.what == "read":
         reader.read(content, task, emit)
     elif task.what == "draw":
@@ -70,7 +69,7 @@ def _do(content: bytes, task: Task) -> None:
 
 
 def _reader(kind: Kind) -> Any:
-    # A library that only one kind of file needs is imported for that kind.
+    # Import a library only for the kind of file that needs it.
     if kind == PDF:
         from document_reader import pdf  # noqa: PLC0415
 
@@ -83,26 +82,29 @@ def _reader(kind: Kind) -> Any:
         from document_reader import sheets  # noqa: PLC0415
 
         return sheets
-    from document_reader import pictures, plain  # noqa: PLC0415 - both light
+    from document_reader import pictures, plain  # noqa: PLC0415 - as above
 
     return plain if kind == TEXT else pictures
 
 
-def _limit(what: int, most: int) -> None:
-    """Set a limit, where the system has it."""
-    _, hard = resource.getrlimit(what)
-    within = most if hard == resource.RLIM_INFINITY else min(most, hard)
+def _limit(which: int, wanted: int) -> None:
+    """Set a resource limit. If the system refuses it, continue without."""
+    _, hard = resource.getrlimit(which)
+    soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     try:
-        resource.setrlimit(what, (within, hard))
+        resource.setrlimit(which, (soft, hard))
     except (OSError, ValueError) as error:
-        debug(f"no limit: {error}")
+        debug(f"the resource limit {which} cannot be set to {soft}: {error}")
 
 
-def _short_of_memory() -> bool:
-    """Tell whether more than half of the memory was in use: libraries hide that they asked for more than the rest."""
-    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+def _is_near_memory_limit() -> bool:
+    """Tell whether the peak was over half of the memory limit.
+
+    Many libraries report a failed allocation as a corrupt file. Such an allocation may ask for all the rest at once.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     status = Path("/proc/self/status")
-    if most == resource.RLIM_INFINITY or not status.exists():
+    if limit == resource.RLIM_INFINITY or not status.exists():
         return False
     peak = re.search(r"^VmPeak:\s+(\d+) kB", status.read_text(encoding="ascii"), re.MULTILINE)
-    return peak is not None and int(peak[1]) * 1024 > most / 2
+    return peak is not None and int(peak[1]) * 1024 > limit / 2

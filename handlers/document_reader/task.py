@@ -1,13 +1,12 @@
-"""What the program is asked to do, and how it answers: lines of JSON on standard output.
+"""The program's protocol. The file comes on standard input; the answers are lines of JSON on standard output.
 
-The file comes on standard input. Answers, one a line:
-    {"kind", "media_type", "pages"}                what the file is, and how many pages it has
-    {"page", "text", "source", "confidence"}       a page that was read
-    {"page", "picture", "media_type"}              a page that was drawn, or that somebody else is to read: base64
-    {"working"}                                    a sign of life before something that takes long
-    {"error": {"code", "message"}}                 the file cannot be read; the message goes behind the file's name
-    {"missing": {"extra", "module"}}               it could, if the package carried this extra
-    {"done"}                                       the last line: without it the program was cut off
+{"kind", "media_type", "pages"}                the kind of the file, and its number of pages (null: unknown yet)
+{"page", "text", "source", "confidence"}       the text of a page
+{"page", "picture", "media_type"}              a picture of a page, in base64: drawn, or for another OCR engine
+{"working"}                                    progress: a long step for this page begins
+{"error": {"code", "message"}}                 the file cannot be read; the message continues after the file's name
+{"missing": {"extra", "module"}}               the package lacks this extra, which can read the file
+{"done"}                                       the last line; if it is missing, the program crashed or was killed
 """
 
 import re
@@ -22,14 +21,14 @@ if TYPE_CHECKING:
 
 type Emit = Callable[..., None]
 
-# The program's exit status where it ran out of memory and could still tell.
-OUT_OF_MEMORY = 12
+# The program's exit status if it ran out of memory and could still report it.
+OUT_OF_MEMORY_STATUS = 12
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class UnreadableError(Exception):
-    """The file is bad, for the reason of this code; `message` is a predicate: it goes behind the file's name."""
+    """The file cannot be read. `message` continues a sentence that begins with the file's name: "has no bytes"."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -38,7 +37,7 @@ class UnreadableError(Exception):
 
 
 class NotPackagedError(Exception):
-    """What reads this kind of file comes with an extra that the package does not carry."""
+    """The package lacks the extra with the library for this kind of file."""
 
     def __init__(self, extra: str, module: str | None) -> None:
         super().__init__(f"{module} comes with the extra {extra}")
@@ -48,7 +47,7 @@ class NotPackagedError(Exception):
 
 @contextmanager
 def extra(name: str) -> "Iterator[None]":
-    """Say that what is imported within comes with the extra `name`; see `analysis_jobs.extras`."""
+    """Turn a missing module into `NotPackagedError` for the extra `name`. As in `analysis_jobs.base.extras`."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -57,7 +56,7 @@ def extra(name: str) -> "Iterator[None]":
 
 @dataclass(frozen=True)
 class Limits:
-    """How much of a file is taken: pages, pixels a picture, characters of all pages, bytes of memory (None: any)."""
+    """Limits: pages, pixels of a picture, characters of all pages, bytes of the process's memory (None: no limit)."""
 
     pages: int
     pixels: int
@@ -67,10 +66,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Task:
-    """What to do with the file on standard input.
+    """What to do with the file.
 
-    `what`: `look` says what it is; `read` gives the text of its pages; `draw` gives pictures of `pages` (None: of all),
-    at `dpi`. `ocr`: who reads pictures of text: `tesseract`; `other`, who is given the pictures; `none`.
+    `what` is `look` (detect the kind), `read` (emit the text of the pages) or `draw` (emit pictures at `dpi`).
+    `pages` selects pages, counted from 1; None selects all. `ocr` is the engine for pages that are pictures:
+    `tesseract`, `other` (emit the picture for an engine outside of this program) or `none`.
     """
 
     what: str
@@ -82,43 +82,43 @@ class Task:
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> "Task":
-        """Return the task as `dataclasses.asdict` gave it away."""
+        """Return the task from the result of `dataclasses.asdict`."""
         pages = given["pages"]
         return cls(**given | {"limits": Limits(**given["limits"]), "pages": None if pages is None else tuple(pages)})
 
     def wants(self, page: int) -> bool:
-        """Tell whether a page, from 1, is asked for."""
+        """Tell whether a page is selected. Pages count from 1."""
         return self.pages is None or page in self.pages
 
 
 class Budget:
-    """Counts the characters that were read."""
+    """Counts the characters that are read, up to the limit."""
 
     def __init__(self, limits: Limits) -> None:
         self._limit = limits.characters
         self._left = limits.characters
 
     def spend(self, characters: int) -> None:
-        """Take characters. Raises UnreadableError where there are no more."""
+        """Count characters. Raises `UnreadableError` (`document_too_long`) over the limit."""
         self._left -= characters
         if self._left < 0:
-            message = f"has more than {self._limit} characters, the most that are read"
+            message = f"has more than {self._limit} characters, the limit for one document"
             raise UnreadableError("document_too_long", message)
 
 
 def require_pages(count: int, limits: Limits) -> None:
-    """Refuse more pages than are read, and none."""
+    """Check the number of pages. Raises `UnreadableError` for none, and for more than the limit."""
     if count < 1:
         raise UnreadableError("document_corrupt", "has no pages")
     if count > limits.pages:
-        raise UnreadableError("document_too_long", f"has {count} pages; at most {limits.pages} are read")
+        raise UnreadableError("document_too_long", f"has {count} pages; at most {limits.pages} are allowed")
 
 
 def cleaned(text: str) -> str:
-    """Return text without what no program after this one takes: control characters, halves of surrogate pairs."""
+    """Return the text without control characters and unpaired surrogates, which other programs refuse."""
     return _UNPRINTABLE.sub("", text).encode("utf-8", "replace").decode()
 
 
 def debug(message: str) -> None:
-    """Say something for the log, which shows it where the program ends in a way that nobody foresaw."""
+    """Write a message to standard error. The worker logs it if the program ends unexpectedly."""
     sys.stderr.write(message + "\n")

@@ -1,26 +1,27 @@
-"""Word documents (DOCX)."""
+"""Reads Word documents (DOCX)."""
 
 import io
 from collections.abc import Iterator
 from typing import Any
 
-from document_reader.archives import require_harmless
+from document_reader.archives import require_safe_archive
 from document_reader.task import Budget, Emit, Task, extra
 
 _MAIN = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _ALTERNATIVE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
-# A table within a table within … : a person writes two or three.
-_DEEPEST = 20
+# The limit for tables nested in tables. Real documents nest two or three.
+_MAX_DEPTH = 20
 
 
 def read(content: bytes, task: Task, emit: Emit) -> None:
-    """Give the text as one page, for a DOCX knows none: paragraphs, tables with a line a row and tabs, in their order.
+    """Emit the text as one page, because a DOCX file does not store its page layout.
 
-    The headers come before it, the footers after it, each once; the text of a box after its paragraph.
+    Paragraphs and tables come in their order, with one line per table row and tabs between the cells. Each header comes
+    once, before the text, and each footer once, after it. The text of a text box follows its paragraph.
     """
     with extra("word"):
-        import docx  # noqa: PLC0415 - only for a DOCX
-    require_harmless(content)
+        import docx  # noqa: PLC0415 - needed only for DOCX
+    require_safe_archive(content)
     document = docx.Document(io.BytesIO(content))
     budget = Budget(task.limits)
     lines: list[str] = []
@@ -39,7 +40,7 @@ def read(content: bytes, task: Task, emit: Emit) -> None:
 
 
 def _edges(document: Any, which: str) -> Iterator[Any]:
-    """Yield the headers or footers, each once: most sections share the one before theirs."""
+    """Yield the headers or footers, each once: most sections inherit them from the previous section."""
     for section in document.sections:
         kinds = [which]
         if section.different_first_page_header_footer:
@@ -53,7 +54,7 @@ def _edges(document: Any, which: str) -> Iterator[Any]:
 def _blocks(container: Any, depth: int = 0) -> Iterator[str]:
     for block in container.iter_inner_content():
         if hasattr(block, "rows"):
-            if depth < _DEEPEST:
+            if depth < _MAX_DEPTH:
                 yield from _rows(block, depth)
         else:
             yield block.text
@@ -65,15 +66,15 @@ def _rows(table: Any, depth: int) -> Iterator[str]:
         cells: list[str] = []
         last = None
         for cell in row.cells:
-            if cell._tc is not last:  # noqa: SLF001 - a cell that spans columns is there once for each
+            if cell._tc is not last:  # noqa: SLF001 - a cell that spans columns is repeated for each
                 cells.append(" ".join(text.strip() for text in _blocks(cell, depth + 1) if text.strip()))
             last = cell._tc  # noqa: SLF001 - as above
         yield "\t".join(cells)
 
 
 def _boxes(paragraph: Any) -> Iterator[str]:
-    """Yield the text of text boxes; a box is there twice, the second time for old programs."""
-    for box in paragraph._p.iter(f"{_MAIN}txbxContent"):  # noqa: SLF001 - python-docx knows no boxes
+    """Yield the text of text boxes. A file contains each box twice; the second is a fallback for old programs."""
+    for box in paragraph._p.iter(f"{_MAIN}txbxContent"):  # noqa: SLF001 - python-docx has no API for text boxes
         if any(above.tag == _ALTERNATIVE for above in box.iterancestors()):
             continue
         for inner in box.iter(f"{_MAIN}p"):

@@ -1,23 +1,23 @@
-# What is watched. The comment above each `missing` says what silence of that metric means; a wrong answer there is an
-# alarm that never rings, or never stops.
+# The alarms. The comment above each `missing` says what missing data means for that metric. A wrong value gives an alarm
+# that never fires, or never ends.
 locals {
   dead_letter_alarms = merge([
     for lane, queue in var.dead_letter_queues : {
       "dead-letters-${lane}" = {
-        description = "Messages were given up and wait in ${queue}. Read one and the logs of its job_id, mend the cause, then run those jobs again."
+        description = "Messages failed and are in ${queue}. Read one of them and the logs of its job_id, fix the cause, then redrive the jobs."
         metric      = ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum"]
         dimensions  = { QueueName = queue }
         when        = { operator = "GreaterThanThreshold", threshold = var.thresholds.dead_letter_depth, period_s = 60, periods = 1 }
-        # A queue that nobody touches stops reporting; that is no sign that somebody emptied it. The last state stands.
+        # An unused queue stops reporting, and may still hold messages. So the last state is kept.
         missing = "ignore"
       }
-      # The depth lets a few pass, so that it says "many". This one says "even one, and nobody looked".
+      # The alarm on the depth fires for many messages. This one fires for a single message that nobody handles.
       "dead-letter-age-${lane}" = {
-        description = "A message lies in ${queue} and nobody has looked at it. It is deleted for good when the queue's retention is over."
+        description = "A message has been in ${queue} for too long. SQS deletes it when the retention of the queue ends."
         metric      = ["AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum"]
         dimensions  = { QueueName = queue }
         when        = { operator = "GreaterThanThreshold", threshold = var.thresholds.dead_letter_age_s, period_s = 60, periods = 1 }
-        # As above: silence does not empty a queue.
+        # As above: missing data does not mean an empty queue.
         missing = "ignore"
       }
     }
@@ -25,40 +25,40 @@ locals {
 
   queue_alarms = {
     for lane, queue in var.queues : "oldest-message-${lane}" => {
-      description = "A message of ${queue} is unfinished for too long: too few workers, a model that throttles, or no worker at all. Look at the worker's concurrency, throttles and errors."
+      description = "A message of ${queue} is unfinished for too long: there are too few workers, the model throttles, or no worker runs. Look at the worker's concurrency, throttles and errors."
       metric      = ["AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum"]
       dimensions  = { QueueName = queue }
-      # Three minutes in a row: the end of one very long job is no reason to wake anybody.
+      # Three consecutive minutes, so that the end of one very long job raises no alarm.
       when = { operator = "GreaterThanThreshold", threshold = coalesce(var.thresholds.oldest_message_age_s, 2 * var.worker.timeout_s), period_s = 60, periods = 3 }
-      # Waiting messages keep their queue reporting, even if its mapping is off. Only an idle queue is silent.
+      # A queue with messages keeps reporting, even without a mapping. Missing data means an idle queue.
       missing = "notBreaching"
     }
   }
 
   worker_alarms = {
     worker-errors = {
-      description = "The worker crashed, ran out of memory or time, or does not start; a job's own failure is not counted here. Its jobs are tried again within a lease. Look at the worker's log."
+      description = "The worker crashed, ran out of memory or time, or does not start. Failed jobs are not counted here. Its jobs run again within one lease. Look at the worker's log."
       metric      = ["AWS/Lambda", "Errors", "Sum"]
       dimensions  = { FunctionName = var.worker.function_name }
       when        = { operator = "GreaterThanThreshold", threshold = var.thresholds.worker_errors, period_s = 300, periods = 1 }
-      # No run, no data: an idle worker is well.
+      # Missing data means that the worker did not run.
       missing = "notBreaching"
     }
     worker-throttles = {
-      description = "Lambda refuses to start the worker. Every refusal spends a receive of its message, and the last one sends it to the dead-letter queue unprocessed. Raise the concurrency, or lower the lanes' maximum_concurrency."
+      description = "Lambda throttles the worker. Each throttle counts as a receive of the message, and the last one moves it to the dead-letter queue unprocessed. Raise the concurrency, or lower the lanes' maximum_concurrency."
       metric      = ["AWS/Lambda", "Throttles", "Sum"]
       dimensions  = { FunctionName = var.worker.function_name }
       when        = { operator = "GreaterThanThreshold", threshold = var.thresholds.worker_throttles, period_s = 300, periods = 1 }
-      # Nothing was invoked, so nothing was refused.
+      # Missing data means that nothing was invoked.
       missing = "notBreaching"
     }
     worker-duration = {
-      description = "A run came close to the worker's timeout of ${var.worker.timeout_s} s. The next one may be killed at it: give the stage less to do, or split it."
+      description = "An invocation came close to the worker's timeout of ${var.worker.timeout_s} s. The next one may time out: give the stage less to do, or split it."
       metric      = ["AWS/Lambda", "Duration", "Maximum"]
       dimensions  = { FunctionName = var.worker.function_name }
       # Milliseconds: seconds x 1000 x percent / 100.
       when = { operator = "GreaterThanThreshold", threshold = var.worker.timeout_s * 10 * var.thresholds.worker_duration_percent, period_s = 300, periods = 1 }
-      # No run ended, so none was long.
+      # Missing data means that no invocation ended.
       missing = "notBreaching"
     }
   }
@@ -69,28 +69,28 @@ locals {
       metric      = ["AWS/ApiGateway", "5xx", "Sum"]
       dimensions  = { ApiId = var.api_id }
       when        = { operator = "GreaterThanThreshold", threshold = var.thresholds.api_5xx, period_s = 300, periods = 1 }
-      # Nobody called: no answer, no bad answer.
+      # Missing data means that there were no requests.
       missing = "notBreaching"
     }
   }
 
-  # Counters that the functions write themselves, and only when there is something to count: silence is well.
+  # Metrics that the functions write themselves, and only if there is something to count. Missing data is good.
   own_alarms = {
     for key, alarm in {
       jobs-failed = {
         metric      = "JobsFailed"
         threshold   = var.thresholds.jobs_failed
-        description = "Many jobs fail, each for a reason of its own or all for one: a right, a model, a prompt, a deployment. Count the failed jobs by error code."
+        description = "Many jobs fail. They may have one cause, such as a missing permission, a model, a prompt or a deployment. Count the failed jobs by error code."
       }
       jobs-not-sent = {
         metric      = "JobsNotSent"
         threshold   = var.thresholds.jobs_not_sent
-        description = "Accepted jobs wait up to three minutes for the sweeper, because their messages cannot be sent: the API lacks the right, or the queue is gone. Look at the API's log."
+        description = "The messages of accepted jobs cannot be sent, so the jobs wait up to three minutes for the sweeper. The API lacks the permission, or the queue does not exist. Look at the API's log."
       }
       sweep-errors = {
         metric      = "SweepErrors"
         threshold   = var.thresholds.sweep_errors
-        description = "The sweeper meets rows that it cannot take a step on, sweep after sweep: their jobs stand still. Its log says which, and why."
+        description = "The sweeper cannot handle some rows, in every sweep, and their jobs make no progress. Its log names the rows and the errors."
       }
       } : key => {
       description = alarm.description
@@ -103,12 +103,12 @@ locals {
 
   sweeper_alarms = {
     sweeper-silent = {
-      description = "No sweep for ${var.thresholds.sweeper_silent_min} minutes: dead workers and lost messages go unnoticed, and their jobs stand still. Look at the sweeper's schedule and log."
+      description = "No sweep for ${var.thresholds.sweeper_silent_min} minutes. Crashed workers and lost messages are not noticed, and their jobs make no progress. Look at the sweeper's schedule and log."
       metric      = [var.service.namespace, "Sweeps", "Sum"]
       dimensions  = { service = var.service.name }
       when        = { operator = "LessThanThreshold", threshold = 1, period_s = 60, periods = var.thresholds.sweeper_silent_min }
-      # The one alarm whose subject is silence: a sweeper that crashes, or has lost its schedule, reports nothing at all.
-      # The price: it rings once while a new stack waits for its first sweep.
+      # Missing data is the problem here: a sweeper that crashes or has no schedule reports nothing. So a new stack raises
+      # this alarm once, before its first sweep.
       missing = "breaching"
     }
   }
@@ -116,21 +116,21 @@ locals {
   event_alarms = merge([
     for events in var.events[*] : {
       events-late = {
-        description = "Events of jobs go out too late, or not at all: the bus or the topic refuses them, or ${events.function_name} fails. None is lost for 22 hours. Look at its log."
+        description = "Events of jobs are published late, or not at all: the bus or the topic refuses them, or ${events.function_name} fails. None is lost within 22 hours. Look at its log."
         metric      = ["AWS/Lambda", "IteratorAge", "Maximum"]
         dimensions  = { FunctionName = events.function_name }
-        # Milliseconds. Five minutes, because Lambda pauses between its tries.
+        # Milliseconds. The period is five minutes because Lambda waits between its attempts.
         when = { operator = "GreaterThanThreshold", threshold = var.thresholds.events_late_s * 1000, period_s = 300, periods = 1 }
-        # While a record waits it is tried again and again, and each try reports its age. Silence: nothing happened.
+        # A waiting record is tried repeatedly, and each attempt reports its age. Missing data means that there are no records.
         missing = "notBreaching"
       }
       event-dead-letters = {
-        description = "Events were given up for good. ${events.dead_letter_queue} says of which rows, or of which part of the stream; the rows' history still holds the transitions."
+        description = "Some events will not be published. ${events.dead_letter_queue} names the rows, or the part of the stream. The history of the rows still has the transitions."
         metric      = ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum"]
         dimensions  = { QueueName = events.dead_letter_queue }
-        # Even one: it will not come by itself again.
+        # A single message is enough: nothing retries it.
         when = { operator = "GreaterThanThreshold", threshold = 0, period_s = 60, periods = 1 }
-        # As for the jobs' dead letters: silence does not empty a queue.
+        # As for the dead letters of jobs: missing data does not mean an empty queue.
         missing = "ignore"
       }
     }
@@ -156,7 +156,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   period              = each.value.when.period_s
   evaluation_periods  = each.value.when.periods
   treat_missing_data  = each.value.missing
-  # The end of a trouble is news too: whoever was woken may go back to sleep.
+  # The end of an alarm is sent too.
   alarm_actions = [aws_sns_topic.alarms.arn]
   ok_actions    = [aws_sns_topic.alarms.arn]
   tags          = var.tags

@@ -9,7 +9,7 @@ locals {
     }
   }
 
-  # Top to bottom, in the order an operator asks: is anything wrong, do jobs end, what waits, does the worker keep up.
+  # In the order of an operator's questions: is anything wrong, do jobs end, what waits, does the worker keep up?
   graphs = concat([
     {
       title = "Jobs"
@@ -19,20 +19,20 @@ locals {
       ]
     },
     {
-      title = "Submissions that a policy made no job of"
+      title = "Submissions without a new job, by admission policy"
       stat  = "Sum"
       metrics = [
         for metric in ["SubmissionsExisting", "SubmissionsSkipped", "SubmissionsLimited"] : [local.own, metric, "service", var.service.name]
       ]
     },
-    # Of whichever analyses there are: each is a line of its own.
+    # One line for each analysis. The search finds them when they report.
     {
-      title   = "Average wait of a job for its worker, by analysis (s)"
+      title   = "Average wait of a job for a worker, by analysis (s)"
       stat    = "Average"
       metrics = [[local.average_of["WaitSeconds"]]]
     },
     {
-      title   = "Average work on a job, by analysis (s)"
+      title   = "Average processing time of a job, by analysis (s)"
       stat    = "Average"
       metrics = [[local.average_of["ProcessingSeconds"]]]
     },
@@ -52,24 +52,24 @@ locals {
       metrics = [for lane, queue in local.queue_of : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue.dead]]
     },
     {
-      title = "Worker runs"
+      title = "Worker invocations"
       stat  = "Sum"
       metrics = [
         for metric in ["Invocations", "Errors", "Throttles"] : ["AWS/Lambda", metric, "FunctionName", var.worker.function_name]
       ]
     },
     {
-      title   = "Workers at once"
+      title   = "Concurrent workers"
       stat    = "Maximum"
       metrics = [["AWS/Lambda", "ConcurrentExecutions", "FunctionName", var.worker.function_name]]
     },
     {
-      title   = "Longest worker run (ms)"
+      title   = "Longest worker invocation (ms)"
       stat    = "Maximum"
       metrics = [["AWS/Lambda", "Duration", "FunctionName", var.worker.function_name]]
     },
     {
-      title   = "API answers"
+      title   = "API responses"
       stat    = "Sum"
       metrics = [for metric in ["Count", "4xx", "5xx"] : ["AWS/ApiGateway", metric, "ApiId", var.api_id]]
     },
@@ -85,7 +85,7 @@ locals {
     },
     ], [
     for events in var.events[*] : {
-      title   = "Age of the oldest event on its way out (ms)"
+      title   = "Age of the oldest unpublished event (ms)"
       stat    = "Maximum"
       metrics = [["AWS/Lambda", "IteratorAge", "FunctionName", events.function_name]]
     }

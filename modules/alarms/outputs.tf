@@ -1,5 +1,5 @@
 output "alarm_names" {
-  description = "Names of the alarms by what they watch, e.g. `worker-errors`; those of queues end in their lane: `dead-letters-medium`."
+  description = "Names of the alarms by what they watch, for example `worker-errors`. The keys of queue alarms end in the lane: `dead-letters-medium`."
   value       = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => alarm.alarm_name }
 }
 
@@ -9,6 +9,6 @@ output "dashboard_name" {
 }
 
 output "topic_arn" {
-  description = "ARN of the SNS topic of all alarms; subscribe your own pager or chat here."
+  description = "ARN of the SNS topic that all alarms go to. Subscribe your pager or chat to it."
   value       = aws_sns_topic.alarms.arn
 }

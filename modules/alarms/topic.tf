@@ -10,9 +10,9 @@ locals {
   region    = data.aws_region.current.id
 }
 
-# A key of our own, because CloudWatch may not use the AWS-managed key of SNS: its alarms would fail in silence.
+# CloudWatch cannot use the AWS managed key of SNS: its alarms would fail silently.
 resource "aws_kms_key" "alarms" {
-  description             = "Alarms of ${var.name} on their way through SNS."
+  description             = "Encrypts the alarms of ${var.name} in SNS."
   deletion_window_in_days = 7
   enable_key_rotation     = true
   tags                    = var.tags

@@ -1,44 +1,44 @@
 variable "api_id" {
-  description = "ID of the HTTP API whose 5xx answers are watched."
+  description = "ID of the HTTP API. Its 5xx responses are watched."
   type        = string
   nullable    = false
 }
 
 variable "dead_letter_queues" {
-  description = "Names of the dead-letter queues by a key that is known at plan time (the lane)."
+  description = "Names of the dead-letter queues by lane. The keys must be known at plan time."
   type        = map(string)
   nullable    = false
 
   validation {
     condition     = length(var.dead_letter_queues) > 0
-    error_message = "dead_letter_queues needs at least one queue: without one nobody hears of the jobs that were given up."
+    error_message = "dead_letter_queues must have at least one queue: without it no alarm reports failed messages."
   }
 
   validation {
     condition     = toset(keys(var.dead_letter_queues)) == toset(keys(var.queues))
-    error_message = "dead_letter_queues and queues must have the same keys: each lane is watched on both sides."
+    error_message = "dead_letter_queues must have the same keys as queues: each lane has both."
   }
 }
 
 variable "email" {
-  description = "Addresses that are told of every alarm and of its end; each must confirm a mail from AWS first."
+  description = "E-mail addresses that receive every alarm and its end. Each must first confirm an e-mail from AWS."
   type        = list(string)
   nullable    = false
   default     = []
 
   validation {
     condition     = alltrue([for address in var.email : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", address))])
-    error_message = "email takes plain addresses such as \"ops@example.com\"."
+    error_message = "Each of email must be a plain address, for example \"ops@example.com\"."
   }
 
   validation {
     condition     = length(distinct(var.email)) == length(var.email)
-    error_message = "email names an address twice; take one of them out."
+    error_message = "email has an address twice: remove one."
   }
 }
 
 variable "events" {
-  description = "The function that publishes events, and the queue of what it gave up; null where there is none."
+  description = "Name of the function that publishes events, and of the queue for events that it could not publish. Null if events are disabled."
   type = object({
     dead_letter_queue = string
     function_name     = string
@@ -47,7 +47,7 @@ variable "events" {
 }
 
 variable "name" {
-  description = "Prefix of every alarm, and of topic, key and dashboard."
+  description = "Prefix of the names of the alarms, the topic, the key and the dashboard."
   type        = string
   nullable    = false
 
@@ -58,13 +58,13 @@ variable "name" {
 }
 
 variable "queues" {
-  description = "Names of the work queues by the same keys as `dead_letter_queues`."
+  description = "Names of the queues by lane, with the same keys as `dead_letter_queues`."
   type        = map(string)
   nullable    = false
 }
 
 variable "service" {
-  description = "Where the functions' own metrics are: `namespace`, and `name`, the value of their dimension `service`."
+  description = "Namespace of the functions' own metrics (`namespace`), and the value of their dimension `service` (`name`)."
   type = object({
     name      = string
     namespace = optional(string, "AnalysisJobs")
@@ -73,7 +73,7 @@ variable "service" {
 }
 
 variable "tags" {
-  description = "Tags for everything made here."
+  description = "Tags of all resources."
   type        = map(string)
   nullable    = false
   default     = {}
@@ -81,13 +81,14 @@ variable "tags" {
 
 variable "thresholds" {
   description = <<-EOT
-    When to call somebody. Counts are "more than", over 5 minutes where they are of events.
-    `dead_letter_depth`: messages in a dead-letter queue. `dead_letter_age_s`: how long even a single one may lie there.
-    `oldest_message_age_s`: a message unfinished for so long; unset, twice the worker's timeout, because a message
-    stays in its queue while its job runs. `events_late_s`: age of an event on its way out. `worker_errors`: runs that crashed or timed out. `worker_throttles`: runs
-    refused for want of concurrency. `jobs_failed`: jobs that ended as failed. `jobs_not_sent`: accepted jobs whose
-    message could not be sent. `sweep_errors`: rows that a sweep could not handle. `worker_duration_percent`: longest run, in percent of the timeout. `api_5xx`: answers.
-    `sweeper_silent_min`: minutes without a sweep.
+    Thresholds of the alarms. An alarm fires above its threshold. Counts are sums over 5 minutes, except the depth.
+    `api_5xx`: 5xx responses of the API. `dead_letter_age_s`: age of the oldest message in a dead-letter queue.
+    `dead_letter_depth`: messages in a dead-letter queue. `events_late_s`: age of the oldest unpublished event.
+    `jobs_failed`: jobs that ended as failed. `jobs_not_sent`: accepted jobs whose message could not be sent.
+    `oldest_message_age_s`: age of the oldest unfinished message, twice the worker's timeout by default; a message stays
+    in its queue while its job runs. `sweep_errors`: rows that a sweep could not handle. `sweeper_silent_min`: minutes
+    without a sweep. `worker_duration_percent`: longest invocation in percent of the timeout. `worker_errors`:
+    invocations that crashed or timed out. `worker_throttles`: invocations that Lambda throttled.
   EOT
   type = object({
     api_5xx                 = optional(number, 5)
@@ -113,40 +114,40 @@ variable "thresholds" {
         var.thresholds.sweep_errors, var.thresholds.worker_errors, var.thresholds.worker_throttles,
       ] : count >= 0
     ])
-    error_message = "thresholds.api_5xx, dead_letter_depth, jobs_failed, jobs_not_sent, sweep_errors, worker_errors and worker_throttles are counts from 0 on: below 0 an alarm never ends."
+    error_message = "thresholds.api_5xx, dead_letter_depth, jobs_failed, jobs_not_sent, sweep_errors, worker_errors and worker_throttles must be at least 0: below 0 an alarm never ends."
   }
 
   validation {
-    # CloudWatch looks at one day at most: one-minute periods, as many as fit.
+    # CloudWatch evaluates at most one day, here in periods of one minute.
     condition     = var.thresholds.sweeper_silent_min >= 2 && var.thresholds.sweeper_silent_min <= 1440 && floor(var.thresholds.sweeper_silent_min) == var.thresholds.sweeper_silent_min
-    error_message = "thresholds.sweeper_silent_min must be a whole number of minutes from 2 (a sweep a minute may be late by one) to 1440."
+    error_message = "thresholds.sweeper_silent_min must be a whole number from 2 to 1440. With 1 a sweep that is slightly late would raise the alarm."
   }
 
   validation {
     condition     = var.thresholds.worker_duration_percent > 0 && var.thresholds.worker_duration_percent < 100
-    error_message = "thresholds.worker_duration_percent must lie between 0 and 100: at 100 the run is already dead."
+    error_message = "thresholds.worker_duration_percent must be above 0 and below 100: at 100 the invocation has timed out already."
   }
 
   validation {
-    # Below the timeout every long job would raise it: its message stays in the queue while it runs.
+    # The message of a job stays in the queue while the job runs.
     condition     = coalesce(var.thresholds.oldest_message_age_s, var.worker.timeout_s) >= var.worker.timeout_s
-    error_message = "thresholds.oldest_message_age_s is below the worker's timeout, so that a healthy long job raises the alarm; set it to worker.timeout_s at least, or leave it out for twice that."
+    error_message = "thresholds.oldest_message_age_s must be at least worker.timeout_s (${var.worker.timeout_s}): below it a healthy long job raises the alarm. Raise it, or leave it out for twice the timeout."
   }
 
   validation {
-    # Records are 24 hours old at most; Lambda gives them up two hours before that.
+    # The stream keeps records for 24 hours, and the mapping discards them after 22.
     condition     = var.thresholds.events_late_s >= 60 && var.thresholds.events_late_s < 79200
-    error_message = "thresholds.events_late_s must be at least 60, and below 79200 (22 hours), when events are given up."
+    error_message = "thresholds.events_late_s must be at least 60 and below 79200 (22 hours), the age at which events are discarded."
   }
 
   validation {
     condition     = var.thresholds.dead_letter_age_s >= 60
-    error_message = "thresholds.dead_letter_age_s must be at least 60: the metric comes once a minute."
+    error_message = "thresholds.dead_letter_age_s must be at least 60: SQS reports the metric once a minute."
   }
 }
 
 variable "worker" {
-  description = "The worker function: its name, and its timeout in seconds."
+  description = "Name of the worker function, and its timeout in seconds."
   type = object({
     function_name = string
     timeout_s     = number

@@ -1,5 +1,5 @@
 locals {
-  # Those that are not given are the library's.
+  # The library has defaults for those that are null.
   document_limits = {
     MAX_DOCUMENT_BYTES = var.documents.max_bytes
     MAX_PAGES          = var.documents.max_pages
@@ -7,7 +7,7 @@ locals {
     OCR_ENGINE         = var.documents.ocr
   }
 
-  # What the functions are told; the library's settings read these and nothing else.
+  # The settings of the functions. The library reads these variables and no others.
   environment = merge(var.environment, {
     ANALYSES                     = join(",", var.analyses)
     BUCKET_NAME                  = module.artifact_bucket.name
@@ -26,7 +26,7 @@ locals {
     length(var.model_prices) == 0 ? {} : { MODEL_PRICES = jsonencode(var.model_prices) },
   )
 
-  # The events function loads no analysis and reads no table.
+  # The events function loads no analyses and reads no table.
   event_environment = merge(var.environment, {
     EVENT_BUS_NAME               = var.events.bus_name
     EVENT_DEAD_LETTER_QUEUE_URL  = one(aws_sqs_queue.event_dead_letter[*].url)

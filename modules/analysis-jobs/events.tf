@@ -1,4 +1,4 @@
-# Every transition of a job is an event, made of the table's own stream: a transition and its event cannot come apart.
+# Every transition of a job becomes an event. The source is the table's stream, so there is no transition without an event.
 module "events" {
   source = "../function"
   count  = var.events.enabled ? 1 : 0
@@ -7,7 +7,7 @@ module "events" {
   handler      = "events.handler"
   package      = var.package
   architecture = local.architecture
-  # A call that hangs is given up after half a minute; the records come back.
+  # A call that hangs times out after half a minute, and the records are retried.
   timeout_s          = 60
   memory_mb          = 256
   environment        = local.event_environment
@@ -21,16 +21,16 @@ resource "aws_lambda_event_source_mapping" "events" {
 
   event_source_arn = module.job_table.stream_arn
   function_name    = module.events[0].alias_arn
-  # A mapping takes minutes to begin, and jobs need not wait for it. On a table that has lived without events it tells
-  # of the last day too: an event that comes late is noise, one that never comes is a loss.
+  # A new mapping takes minutes to start, and the first jobs must not miss it. On an existing table it also publishes the
+  # events of the last 24 hours.
   starting_position = "TRIM_HORIZON"
-  # One batch at a time of a shard, and each from the record on that failed: nothing overtakes within a job.
+  # One batch of a shard at a time, retried from the failed record on: the events of a job stay in order.
   parallelization_factor         = 1
   function_response_types        = ["ReportBatchItemFailures"]
   batch_size                     = 100
   bisect_batch_on_function_error = true
-  # No count of attempts: a bus that is gone for an hour, or a right that is missing, must cost no event. The stream
-  # keeps its records for 24 hours; two before that, Lambda writes down which ones it gives up.
+  # Retried without limit: an outage of the bus or a missing permission must lose no event. The stream keeps its records
+  # for 24 hours. After 22 hours Lambda reports to the queue below which ones it discards.
   maximum_retry_attempts        = -1
   maximum_record_age_in_seconds = 79200
   tags                          = var.tags
@@ -41,7 +41,7 @@ resource "aws_lambda_event_source_mapping" "events" {
     }
   }
 
-  # Not the subjects and idempotency keys that share the table, nor rows that end with their retention.
+  # Subjects and idempotency keys are in the same table and are left out. So are rows that expire.
   filter_criteria {
     filter {
       pattern = jsonencode({
@@ -52,7 +52,7 @@ resource "aws_lambda_event_source_mapping" "events" {
   }
 }
 
-# Notes of what was given up: by Lambda, after 22 hours, or by the function, which found a row that it cannot read.
+# Records which events were not published: by Lambda after 22 hours, or by the function for a row that it cannot read.
 resource "aws_sqs_queue" "event_dead_letter" {
   count = var.events.enabled ? 1 : 0
 
@@ -79,7 +79,7 @@ resource "aws_sqs_queue_policy" "event_dead_letter" {
   })
 }
 
-# Ended jobs, for people and for queues of other teams. SNS's own key will do: whoever publishes is a role of this account.
+# Notices of ended jobs. The AWS managed key of SNS is sufficient, because the publisher is a role of this account.
 resource "aws_sns_topic" "notices" {
   count = var.events.sns ? 1 : 0
 

@@ -1,5 +1,4 @@
-# Who may do what: the whole of it, one statement a need. What is not needed is not here; a test takes each statement
-# away and sees the stack miss it.
+# The rights of the functions: least-privilege statements, one for each need. A test removes each one and sees a failure.
 locals {
   table_arn   = module.job_table.arn
   uploads_arn = "${module.artifact_bucket.arn}/uploads/*"
@@ -7,7 +6,7 @@ locals {
 
   queue_send = { actions = ["sqs:SendMessage"], resources = local.queue_arns }
 
-  # What submitting a job takes, here and in another stack's backend.
+  # The rights to submit a job, for the API and for another stack's backend.
   submit_statements = {
     inputs_write = { actions = ["s3:PutObject"], resources = [local.files_arn] }
     jobs_write   = { actions = ["dynamodb:PutItem"], resources = [local.table_arn] }
@@ -15,14 +14,14 @@ locals {
   }
 
   api_statements = merge(local.submit_statements, {
-    # To cancel a job and to run it again changes its row; who only submits need not.
+    # Cancel and retry update the row. Submitting does not.
     jobs_write = { actions = ["dynamodb:PutItem", "dynamodb:UpdateItem"], resources = [local.table_arn] }
     jobs_read = {
       actions   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
       resources = [local.table_arn, "${local.table_arn}/index/by-*"]
     }
     results_read = { actions = ["s3:GetObject"], resources = [local.files_arn] }
-    # A presigned upload is done with the right of whoever signed it.
+    # A presigned upload uses the rights of the role that signed it.
     uploads_write = { actions = ["s3:PutObject"], resources = [local.uploads_arn] }
   })
 
@@ -38,18 +37,18 @@ locals {
       }
       queue_send = local.queue_send
     },
-    # FIFO queues have an order of their own, and no tiers.
+    # Tiers need standard queues.
     var.queue.fifo ? {} : {
       order_read = { actions = ["dynamodb:Query"], resources = [module.job_table.index_arns["waiting"]] }
     },
-    # One statement for both services, so that its key does not hang on ARNs that are unknown when planning.
+    # One statement for both services, so that its key does not depend on ARNs that are unknown at plan time.
     length(var.worker.secrets) == 0 ? {} : {
       secrets_read = { actions = ["secretsmanager:GetSecretValue", "ssm:GetParameter"], resources = values(var.worker.secrets) }
     },
     length(var.worker.secret_key_arns) == 0 ? {} : {
       secrets_decrypt = { actions = ["kms:Decrypt"], resources = var.worker.secret_key_arns }
     },
-    # Textract knows no resources.
+    # Textract supports no resource but "*".
     var.documents.ocr != "textract" ? {} : {
       pages_recognise = { actions = ["textract:DetectDocumentText"], resources = ["*"] }
     },
@@ -64,7 +63,7 @@ locals {
 
   event_statements = merge(
     {
-      # Lambda writes down with the function's own role what it gives up.
+      # Lambda reports discarded events with the function's role.
       dead_letters_send = { actions = ["sqs:SendMessage"], resources = aws_sqs_queue.event_dead_letter[*].arn }
       events_put        = { actions = ["events:PutEvents"], resources = [local.event_bus_arn] }
       stream_read = {
@@ -88,8 +87,7 @@ module "model_access" {
 locals {
   submit_policy_json = jsonencode({
     Version = "2012-10-17"
-    # An idempotency key that was used before is answered with the job it made, and a policy looks at what is known of
-    # the subject: these are read.
+    # The library reads the job of a known idempotency key, and what an admission policy needs to know of the subject.
     Statement = [for name, statement in merge(local.submit_statements, {
       jobs_read = { actions = ["dynamodb:BatchGetItem", "dynamodb:GetItem"], resources = [local.table_arn] }
       }) : {

@@ -5,7 +5,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  # `medium` keeps the plain name whatever lanes come or go beside it: a renamed queue would be a new, empty one.
+  # `medium` always has the plain name. If adding a lane renamed its queue, Terraform would replace it and lose messages.
   queue_names = {
     for lane in keys(var.lanes) : lane => "${var.name}-jobs${lane == "medium" ? "" : "-${lane}"}${var.queue.fifo ? ".fifo" : ""}"
   }
@@ -14,9 +14,9 @@ locals {
 
   event_bus_arn = "arn:${data.aws_partition.current.partition}:events:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:event-bus/${var.events.bus_name}"
 
-  # All functions are one zip, so what the worker runs on they all do.
+  # All functions share one zip, so they all run on the same architecture.
   architecture = coalesce(var.worker.architecture, var.package.architecture, "arm64")
 
-  # One namespace for every stack; the dimension `service` tells them apart.
+  # All stacks share the namespace. The dimension `service` distinguishes them.
   metrics_namespace = "AnalysisJobs"
 }

@@ -1,41 +1,7 @@
-output "alarm_topic_arn" {
-  description = "ARN of the SNS topic of all alarms; null when they are not enabled."
-  value       = one(module.alarms[*].topic_arn)
-}
+locals {
+  dead_letter_queue_urls = { for lane, queue in module.queue : lane => queue.dead_letter_url }
 
-output "api_url" {
-  description = "Base URL of the API, without a trailing slash."
-  value       = module.api.url
-}
-
-output "bucket_name" {
-  description = "Name of the bucket: `uploads/` for documents, `jobs/` for the jobs' files."
-  value       = module.artifact_bucket.name
-}
-
-output "dashboard_name" {
-  description = "Name of the CloudWatch dashboard; null when alarms are not enabled."
-  value       = one(module.alarms[*].dashboard_name)
-}
-
-output "dead_letter_queue_urls" {
-  description = "URL of each lane's dead-letter queue."
-  value       = { for lane, queue in module.queue : lane => queue.dead_letter_url }
-}
-
-output "event_bus_name" {
-  description = "Name of the EventBridge bus that tells of every transition, with the source `analysis-jobs`; null without events."
-  value       = var.events.enabled ? var.events.bus_name : null
-}
-
-output "event_dead_letter_queue_url" {
-  description = "URL of the queue with notes of events that were given up; null without events."
-  value       = one(aws_sqs_queue.event_dead_letter[*].url)
-}
-
-output "function_names" {
-  description = "Names of the functions: `api`, `worker`, `sweeper`, and `events` unless there are none."
-  value = merge(
+  function_names = merge(
     {
       api     = module.api_function.name
       sweeper = module.sweeper.name
@@ -43,26 +9,8 @@ output "function_names" {
     },
     { for function in module.events : "events" => function.name },
   )
-}
 
-output "notice_topic_arn" {
-  description = "ARN of the SNS topic that tells of ended jobs; null unless `events.sns` is set."
-  value       = one(aws_sns_topic.notices[*].arn)
-}
-
-output "prompt_table_name" {
-  description = "Name of the table that prompts are looked up in."
-  value       = aws_dynamodb_table.prompts.name
-}
-
-output "queue_urls" {
-  description = "URL of each lane's queue."
-  value       = local.queue_urls
-}
-
-output "role_names" {
-  description = "Names of the functions' roles: `api`, `worker`, `sweeper`, and `events` unless there are none; to let an analysis do more, attach a policy to the worker's."
-  value = merge(
+  role_names = merge(
     {
       api     = module.api_function.role_name
       sweeper = module.sweeper.role_name
@@ -72,8 +20,88 @@ output "role_names" {
   )
 }
 
+output "alarm_topic_arn" {
+  description = "ARN of the SNS topic that all alarms go to; null if alarms are disabled."
+  value       = one(module.alarms[*].topic_arn)
+}
+
+output "api_url" {
+  description = "Base URL of the API, without a trailing slash."
+  value       = module.api.url
+}
+
+output "bucket_name" {
+  description = "Name of the bucket. Uploaded documents are under `uploads/`, the files of jobs under `jobs/`."
+  value       = module.artifact_bucket.name
+}
+
+output "dashboard_name" {
+  description = "Name of the CloudWatch dashboard; null if alarms are disabled."
+  value       = one(module.alarms[*].dashboard_name)
+}
+
+output "dead_letter_queue_urls" {
+  description = "URL of the dead-letter queue of each lane."
+  value       = local.dead_letter_queue_urls
+}
+
+# For a root's single output. A resource that needs one value should use that value's own output: it then waits for less.
+output "deployment" {
+  description = "All other outputs except `submit_policy_json` in one object, with the same names. A root module can pass it on as its only output; the deploy command and the local cloud read it."
+  value = {
+    alarm_topic_arn             = one(module.alarms[*].topic_arn)
+    api_url                     = module.api.url
+    bucket_name                 = module.artifact_bucket.name
+    dashboard_name              = one(module.alarms[*].dashboard_name)
+    dead_letter_queue_urls      = local.dead_letter_queue_urls
+    event_bus_name              = var.events.enabled ? var.events.bus_name : null
+    event_dead_letter_queue_url = one(aws_sqs_queue.event_dead_letter[*].url)
+    function_names              = local.function_names
+    notice_topic_arn            = one(aws_sns_topic.notices[*].arn)
+    prompt_table_name           = aws_dynamodb_table.prompts.name
+    queue_urls                  = local.queue_urls
+    role_names                  = local.role_names
+    table_name                  = module.job_table.name
+  }
+}
+
+output "event_bus_name" {
+  description = "Name of the EventBridge bus that receives an event for every transition of a job, with the source `analysis-jobs`; null if events are disabled."
+  value       = var.events.enabled ? var.events.bus_name : null
+}
+
+output "event_dead_letter_queue_url" {
+  description = "URL of the queue that records the events which could not be published; null if events are disabled."
+  value       = one(aws_sqs_queue.event_dead_letter[*].url)
+}
+
+output "function_names" {
+  description = "Names of the functions by `api`, `worker`, `sweeper`, and `events` if events are enabled."
+  value       = local.function_names
+}
+
+output "notice_topic_arn" {
+  description = "ARN of the SNS topic that receives a message when a job ends; null unless `events.sns` is true."
+  value       = one(aws_sns_topic.notices[*].arn)
+}
+
+output "prompt_table_name" {
+  description = "Name of the table that prompts are read from."
+  value       = aws_dynamodb_table.prompts.name
+}
+
+output "queue_urls" {
+  description = "URL of the queue of each lane."
+  value       = local.queue_urls
+}
+
+output "role_names" {
+  description = "Names of the functions' roles by `api`, `worker`, `sweeper`, and `events` if events are enabled. Attach a policy to the worker's role if an analysis needs more rights."
+  value       = local.role_names
+}
+
 output "submit_policy_json" {
-  description = "Policy for another stack's own backend that submits through the library instead of the HTTP API: write the job, its input, and its message."
+  description = "IAM policy for the role of another stack's backend that submits jobs with the library instead of the HTTP API. It allows writing the job, its input and its message."
   value       = local.submit_policy_json
 }
 

@@ -1,5 +1,6 @@
-# Prompts are data: changed without a deployment, and found by key. Of "<section>/<sub_section>#<category>" there is the
-# item "active", which workers read; of "<section>/<sub_section>" its versions, its changes, and which version is active.
+# Prompts can change without a deployment. Workers read the item "active" of the key
+# "<section>/<sub_section>#<category>". The key "<section>/<sub_section>" has the versions, the history, and which version
+# is active.
 resource "aws_dynamodb_table" "prompts" {
   name                        = "${var.name}-prompts"
   billing_mode                = "PAY_PER_REQUEST"

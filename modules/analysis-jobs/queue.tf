@@ -13,8 +13,8 @@ module "queue" {
 }
 
 locals {
-  # By constant keys: a reference to `module.queue[lane]` waits for the whole of every queue, and SQS takes half a minute
-  # for a policy. The functions need not wait for those.
+  # With constant keys the functions wait for the queues only. A reference to `module.queue[lane]` also waits for their
+  # policies, which take half a minute.
   every_queue = {
     high   = { arn = try(module.queue["high"].arn, null), url = try(module.queue["high"].url, null) }
     low    = { arn = try(module.queue["low"].arn, null), url = try(module.queue["low"].url, null) }

@@ -13,7 +13,7 @@ module "artifact_bucket" {
   force_destroy = !var.deletion_protection
   tags          = var.tags
 
-  # Browsers post documents straight to the bucket, and get files from it, from the same pages that call the API.
+  # The web pages that call the API also upload to the bucket and download from it.
   cors = { allowed_methods = ["GET", "POST"], allowed_origins = var.api.cors.allow_origins }
 
   lifecycle_rules = {

@@ -5,7 +5,7 @@ module "sweeper" {
   handler      = "sweeper.handler"
   package      = var.package
   architecture = local.architecture
-  # Below the minute after which the next one starts.
+  # Shorter than the minute between two sweeps.
   timeout_s          = 50
   memory_mb          = 512
   environment        = local.environment
@@ -16,7 +16,7 @@ module "sweeper" {
 
 resource "aws_cloudwatch_event_rule" "sweep" {
   name                = "${var.name}-sweep"
-  description         = "Finds every job whose next step is overdue."
+  description         = "Starts the sweeper, which finds overdue jobs."
   schedule_expression = "rate(1 minute)"
   tags                = var.tags
 }
@@ -35,7 +35,7 @@ resource "aws_lambda_permission" "sweep" {
   source_arn    = aws_cloudwatch_event_rule.sweep.arn
 }
 
-# The next minute's sweep is the retry: a failed or late one would only run beside it.
+# The next sweep is the retry. A retried one would only run concurrently with it.
 resource "aws_lambda_function_event_invoke_config" "sweep" {
   function_name                = module.sweeper.name
   qualifier                    = module.sweeper.alias_name

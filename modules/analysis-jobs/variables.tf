@@ -1,5 +1,5 @@
 locals {
-  # Set in environment.tf; whoever sets one of them too would only wonder why it does not take.
+  # The variables of environment.tf. Users may not set them too.
   own_variables = [
     "ANALYSES", "BUCKET_NAME", "CODE_VERSION", "DOCUMENT_MEMORY_MB", "EVENT_BUS_NAME", "EVENT_DEAD_LETTER_QUEUE_URL",
     "HEARTBEAT_S", "JOB_RETENTION_DAYS", "LEASE_S", "MAX_DOCUMENT_BYTES", "MAX_PAGES", "MAX_PIXELS", "MODEL_ID",
@@ -9,7 +9,7 @@ locals {
 }
 
 variable "alarms" {
-  description = "Who is told of trouble (`email`), and from when on (`thresholds`, see the alarms module for each and its default). `enabled = false` makes no alarm, topic or dashboard."
+  description = "Alarms: the addresses that receive them (`email`), and their thresholds (`thresholds`, described with their defaults in the alarms module). With `enabled = false` there are no alarms, no topic and no dashboard."
   type = object({
     enabled = optional(bool, true)
     email   = optional(list(string), [])
@@ -33,26 +33,27 @@ variable "alarms" {
 }
 
 variable "analyses" {
-  description = "Python modules of the package that declare the analyses, as one would import them: [\"rfp_analysis\"]."
+  description = "Import paths of the Python modules that declare the analyses, for example [\"rfp_analysis\"]."
   type        = list(string)
   nullable    = false
 
   validation {
     condition     = length(var.analyses) > 0
-    error_message = "analyses needs at least one module: without an analysis every job is refused."
+    error_message = "analyses must have at least one module: without an analysis every job is refused."
   }
 
   validation {
     condition     = alltrue([for module in var.analyses : can(regex("^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z_][A-Za-z0-9_]*)*$", module))])
-    error_message = "analyses takes import paths such as \"rfp_analysis\" or \"valuation.books\", not file names."
+    error_message = "analyses must have import paths such as \"rfp_analysis\" or \"valuation.books\", not file names."
   }
 }
 
 variable "api" {
   description = <<-EOT
-    The HTTP API. `authorizer`: whose tokens are let in (`issuer`, `audience`, `scopes`), and which claim of a token
-    names the tenant (`tenant_claim`). `routes`: calls of an analysis' own, "METHOD /path", beside the standard ones.
-    `cors`: which web pages may call it and upload from a browser. `throttling`: requests per second (`rate`) and at once (`burst`).
+    The HTTP API. `authorizer` is the issuer, audience and scopes of the tokens that it accepts; `tenant_claim` is the
+    claim that names the tenant. `routes` are routes of the analyses, as "METHOD /path", in addition to the standard
+    ones. `cors` lists the web pages that may call the API and upload documents. `throttling` limits the requests per
+    second (`rate`) and the concurrent ones (`burst`).
   EOT
   type = object({
     authorizer = object({
@@ -80,48 +81,48 @@ variable "api" {
 
   validation {
     condition     = var.api.timeout_s >= 1 && var.api.timeout_s <= 30 && floor(var.api.timeout_s) == var.api.timeout_s
-    error_message = "api.timeout_s must be 1 to 30 whole seconds: an HTTP API gives up after 30, whatever its function does. Longer work belongs into a job."
+    error_message = "api.timeout_s must be a whole number from 1 to 30: an HTTP API ends every request after 30 seconds. Longer work belongs in a job."
   }
 
   validation {
     condition     = var.api.memory_mb >= 128 && var.api.memory_mb <= 10240 && floor(var.api.memory_mb) == var.api.memory_mb
-    error_message = "api.memory_mb must be 128 to 10240 whole MB."
+    error_message = "api.memory_mb must be a whole number from 128 to 10240, the range of Lambda."
   }
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_:./-]+$", var.api.authorizer.tenant_claim))
-    error_message = "api.authorizer.tenant_claim must name a claim of the token, e.g. \"tenant\" or \"custom:tenant\": without it nobody owns a job."
+    error_message = "api.authorizer.tenant_claim must be the name of a claim, for example \"tenant\" or \"custom:tenant\": without it jobs have no owner."
   }
 }
 
 variable "application_inference_profile_arns" {
-  description = "ARNs of application inference profiles that the worker may call, beside `bedrock_model_ids`."
+  description = "ARNs of application inference profiles that the worker may call. `bedrock_model_ids` must allow the models behind them."
   type        = list(string)
   nullable    = false
   default     = []
 
   validation {
     condition     = length(var.application_inference_profile_arns) == 0 || length(var.bedrock_model_ids) > 0
-    error_message = "application_inference_profile_arns needs bedrock_model_ids too: Bedrock asks for the right to the profile and to the model behind it."
+    error_message = "application_inference_profile_arns needs bedrock_model_ids too: Bedrock requires the right to the profile and to the model behind it."
   }
 }
 
 variable "bedrock_model_ids" {
-  description = "Models the worker may call, * as wildcard within one vendor: \"anthropic.claude-sonnet-4-5-*\" admits that ID and its geographic and global profiles. Empty for analyses that call no Bedrock."
+  description = "Models that the worker may call. * is a wildcard within one vendor: \"anthropic.claude-sonnet-4-5-*\" allows the model and its geographic and global inference profiles. Empty if no analysis uses Bedrock."
   type        = list(string)
   nullable    = false
   default     = []
 }
 
 variable "deletion_protection" {
-  description = "Whether job table and prompt table refuse to be deleted, and the bucket refuses while it holds anything. To destroy a stack, apply it with false first."
+  description = "Whether the tables, and the bucket if it is not empty, are protected from deletion. To destroy a stack, apply it with false first."
   type        = bool
   nullable    = false
   default     = true
 }
 
 variable "documents" {
-  description = "What is read of a document: `max_bytes` (50 million; uploads too), `max_pages` (2,000), `max_pixels` of a picture (50 million); more is refused. `ocr`: what reads pages that are pictures, \"tesseract\" (the default; the package's extra ocr), \"textract\" (Amazon Textract), or \"none\"."
+  description = "Limits of documents; larger ones are refused: `max_bytes` (default 50 million, for uploads too), `max_pages` (2,000), and `max_pixels` of a picture (50 million). `ocr` reads scanned pages: \"tesseract\" (the default, needs the extra ocr in the package), \"textract\" (Amazon Textract) or \"none\"."
   type = object({
     max_bytes  = optional(number)
     max_pages  = optional(number)
@@ -133,32 +134,32 @@ variable "documents" {
 
   validation {
     condition     = alltrue([for most in [var.documents.max_bytes, var.documents.max_pages, var.documents.max_pixels] : most == null ? true : most >= 1 && floor(most) == most])
-    error_message = "documents takes whole numbers of 1 or more for max_bytes, max_pages and max_pixels."
+    error_message = "documents.max_bytes, max_pages and max_pixels must be whole numbers of at least 1."
   }
 
   validation {
     condition     = var.documents.ocr == null ? true : contains(["tesseract", "textract", "none"], var.documents.ocr)
-    error_message = "documents.ocr is \"tesseract\", \"textract\" or \"none\"."
+    error_message = "documents.ocr must be \"tesseract\", \"textract\" or \"none\"."
   }
 }
 
 variable "environment" {
-  description = "Environment variables for every function. Not for secrets: whoever may describe a function reads them."
+  description = "Environment variables of all functions. Do not put secrets here: everybody who may describe a function can read them."
   type        = map(string)
   nullable    = false
   default     = {}
 
   validation {
     condition     = length(setintersection(keys(var.environment), local.own_variables)) == 0
-    error_message = "environment sets a variable that the module sets itself: take out ${join(", ", setintersection(keys(var.environment), local.own_variables))}."
+    error_message = "environment must not have variables that the module sets itself: remove ${join(", ", setintersection(keys(var.environment), local.own_variables))}."
   }
 }
 
 variable "events" {
   description = <<-EOT
-    What other systems are told. Every transition of a job goes to the EventBridge bus `bus_name`, which must exist;
-    rules of yours pick what they want. `sns` makes a topic that tells of ended jobs. On unless `enabled = false`:
-    about a cent per thousand jobs, and without a rule nobody hears them.
+    Events for other systems. Every transition of a job is an event on the EventBridge bus `bus_name`, which must exist.
+    Add rules for the events that you need. With `sns` there is also a topic for ended jobs. Events are enabled by
+    default and cost about one cent per thousand jobs.
   EOT
   type = object({
     bus_name = optional(string, "default")
@@ -170,41 +171,41 @@ variable "events" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9._/-]{1,256}$", var.events.bus_name))
-    error_message = "events.bus_name takes the name of a bus of this account and Region, not an ARN. To reach a bus elsewhere, forward from here with a rule."
+    error_message = "events.bus_name must be the name of a bus in this account and Region, not an ARN. To reach another bus, add a rule that forwards the events."
   }
 
   validation {
     condition     = var.events.enabled || !var.events.sns
-    error_message = "events.sns is told of by the same function as the bus: leave events.enabled true, or sns false."
+    error_message = "events.sns needs events.enabled: the same function publishes to the topic and to the bus."
   }
 }
 
 variable "lanes" {
-  description = "The queues, by priority: any of `high`, `medium`, `low`. `maximum_concurrency`: workers that may run for this lane at once (2 to 1000; unset: no limit but the function's). A lane added or removed later leaves the others' queues alone."
+  description = "Lanes by priority: `high`, `medium` and `low`, each with its own queue. `maximum_concurrency` limits the concurrent workers of a lane, 2 to 1000; without it only the function's limit counts. Adding or removing a lane does not change the queues of the others."
   type        = map(object({ maximum_concurrency = optional(number) }))
   nullable    = false
   default     = { medium = {} }
 
   validation {
     condition     = length(var.lanes) > 0
-    error_message = "lanes needs at least one lane, e.g. { medium = {} }: jobs wait in one."
+    error_message = "lanes must have at least one lane, for example { medium = {} }."
   }
 
   validation {
     condition     = length(setsubtract(keys(var.lanes), ["high", "medium", "low"])) == 0
-    error_message = "lanes knows high, medium and low only: they are the priorities a caller may name."
+    error_message = "lanes must be high, medium or low: these are the priorities that a caller can name."
   }
 
   validation {
     condition = alltrue([
       for lane in var.lanes : lane.maximum_concurrency == null ? true : lane.maximum_concurrency >= 2 && lane.maximum_concurrency <= 1000 && floor(lane.maximum_concurrency) == lane.maximum_concurrency
     ])
-    error_message = "lanes.*.maximum_concurrency must be a whole number from 2 to 1000, which is all Lambda takes; leave it out for no limit. For one job at a time use queue.fifo and one message group."
+    error_message = "maximum_concurrency of lanes must be a whole number from 2 to 1000, the range of Lambda. Leave it out for no limit. To run one job of a subject at a time, use queue.fifo."
   }
 }
 
 variable "lease" {
-  description = "How long a worker's right to a job lasts without a sign of life (`lease_s`), and how often it gives one (`heartbeat_s`). A dead worker's job goes on one lease and one sweep later."
+  description = "The lease of a worker on a job (`lease_s`) and the interval of the heartbeats that renew it (`heartbeat_s`), in seconds. The job of a crashed worker resumes after one lease and one sweep at most."
   type = object({
     heartbeat_s = optional(number, 15)
     lease_s     = optional(number, 60)
@@ -214,46 +215,46 @@ variable "lease" {
 
   validation {
     condition     = var.lease.heartbeat_s >= 1
-    error_message = "lease.heartbeat_s must be at least 1: each beat is a write to the table and a call to the queue."
+    error_message = "lease.heartbeat_s must be at least 1: each heartbeat is a write to the table and a request to the queue."
   }
 
   validation {
-    # One beat may fail or come late, the next must still find the lease held: else a healthy worker loses its job, and
-    # the model is paid twice.
+    # If one heartbeat fails, the next must still find the lease held. Otherwise a healthy worker loses its job, and
+    # another one repeats the model call.
     condition     = var.lease.heartbeat_s * 2 < var.lease.lease_s
-    error_message = "lease.lease_s must be more than twice lease.heartbeat_s, so that one lost heartbeat does not cost a healthy worker its job: raise lease_s above ${var.lease.heartbeat_s * 2} or lower heartbeat_s."
+    error_message = "lease.lease_s must be more than twice lease.heartbeat_s, so that a healthy worker keeps its job if one heartbeat is lost: raise lease_s above ${var.lease.heartbeat_s * 2}, or lower heartbeat_s."
   }
 
   validation {
-    # Lambda itself ends the worker at its timeout: a longer lease could only make its death be noticed later.
+    # Lambda ends the worker at its timeout. With a longer lease the end would only be noticed later.
     condition     = var.lease.lease_s <= var.worker.timeout_s
-    error_message = "lease.lease_s must not be longer than worker.timeout_s (${var.worker.timeout_s}): no worker lives longer than that, so the rest of the lease is time lost after a crash."
+    error_message = "lease.lease_s must not be longer than worker.timeout_s (${var.worker.timeout_s}): no worker runs longer, and after a crash the job would only wait."
   }
 }
 
 variable "marketplace" {
-  description = "Whether the worker may subscribe to third-party models on its first call. Not needed where the account has done so."
+  description = "Whether the worker may subscribe to third-party models on AWS Marketplace at its first call. Not needed if the account has subscribed already."
   type        = bool
   nullable    = false
   default     = false
 }
 
 variable "model_id" {
-  description = "Model that `job.ask` uses where an analysis names none: an ID, or an inference profile such as \"eu.anthropic.claude-sonnet-4-5-20250929-v1:0\"."
+  description = "Default model of `job.ask`: an ID, or an inference profile such as \"eu.anthropic.claude-sonnet-4-5-20250929-v1:0\". Analyses can name another one."
   type        = string
   default     = null
 
   validation {
-    # The same rule as in the role's policy, said before the first job fails with AccessDenied.
+    # The same rule as in the role's policy. Without this check the first job would fail with AccessDenied.
     condition = var.model_id == null ? true : startswith(var.model_id, "gemini-") ? contains(keys(var.worker.secrets), "GEMINI_API_KEY") : contains(var.application_inference_profile_arns, var.model_id) || anytrue([
       for pattern in var.bedrock_model_ids : can(regex("(^|^([a-z]{2}|apac|global|us-gov)\\.|:foundation-model/|:inference-profile/[a-z-]+\\.)${replace(replace(pattern, ".", "\\."), "*", ".*")}$", var.model_id))
     ])
-    error_message = "model_id is not admitted by bedrock_model_ids, so every call to it would be denied: add a pattern for it, e.g. \"anthropic.claude-sonnet-4-5-*\", or its ARN to application_inference_profile_arns. For a model of Gemini's give the ARN of its key: worker = { secrets = { GEMINI_API_KEY = … } }."
+    error_message = "model_id is not allowed by bedrock_model_ids, so Bedrock would deny every call: add a pattern for it, for example \"anthropic.claude-sonnet-4-5-*\", or add its ARN to application_inference_profile_arns. A Gemini model needs the ARN of its API key: worker = { secrets = { GEMINI_API_KEY = … } }."
   }
 }
 
 variable "model_prices" {
-  description = "What models cost this stack, in USD per million tokens, where list prices are not what it pays, or the library knows none: by model ID or family (\"gemini-2.5-flash\"). `cache_read` and `cache_write`: as `input` unless given. For `cost_usd` of the jobs."
+  description = "Prices for the `cost_usd` of jobs, in USD per million tokens, by model ID or family such as \"gemini-2.5-flash\". They replace the list prices of the library. `cache_read` and `cache_write` default to `input`."
   type = map(object({
     input       = number
     output      = number
@@ -265,54 +266,71 @@ variable "model_prices" {
 
   validation {
     condition     = alltrue(flatten([for price in values(var.model_prices) : [for part in [price.input, price.output, price.cache_read, price.cache_write] : part == null ? true : part >= 0]]))
-    error_message = "model_prices takes prices of 0 or more, in USD per million tokens."
+    error_message = "model_prices must be 0 or more, in USD per million tokens."
   }
 }
 
 variable "name" {
-  description = "Prefix of everything made here: queue `<name>-jobs`, functions `<name>-api`, `<name>-worker`, `<name>-sweeper`, `<name>-events`, bucket `<name>-artifacts-<account>-<region>`."
+  description = "Prefix of all names: the queue `<name>-jobs`, the functions `<name>-api`, `<name>-worker`, `<name>-sweeper` and `<name>-events`, the bucket `<name>-artifacts-<account>-<region>`."
   type        = string
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,23}[a-z0-9]$", var.name))
-    error_message = "name must be 2 to 25 lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen: S3 allows no capitals, and the bucket's name must fit into 63 characters with account and Region."
+    error_message = "name must have 2 to 25 lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen. The name of the bucket contains it with the account and the Region, within 63 characters."
   }
 }
 
 variable "package" {
-  description = "The finished zip of all functions, as its manifest tells it: `path`, `sha256_base64`, and if you like `version` (stamped on every result; else the hash) and `architecture`. A whole manifest may be passed. `s3` {bucket, key}: where the same file was uploaded to, which Lambda asks for over 50 MB."
+  description = <<-EOT
+    The built zip of all functions. A whole manifest of `make package` can be passed. `path` and `sha256_base64` are
+    required. `version` is recorded on every result; the default is the hash. `architecture` is the processor it was
+    built for. `s3` is where the same file was uploaded to, in a bucket of this Region; Lambda requires it for a zip
+    over 50 MB, which `size_bytes` tells before the apply.
+  EOT
   type = object({
     architecture  = optional(string)
     path          = string
-    s3            = optional(object({ bucket = string, key = string }))
+    s3            = optional(object({ bucket = string, key = string, object_version = optional(string) }))
     sha256_base64 = string
+    size_bytes    = optional(number)
     version       = optional(string)
   })
   nullable = false
 
   validation {
     condition     = can(regex("^[A-Za-z0-9+/]{43}=$", var.package.sha256_base64))
-    error_message = "package.sha256_base64 must be a SHA-256 in base64, 44 characters that end in \"=\" (filebase64sha256(path)), not in hexadecimal."
+    error_message = "package.sha256_base64 must be a SHA-256 in base64, 44 characters that end in \"=\", as filebase64sha256(path) returns it. A hexadecimal hash is refused."
   }
 
   validation {
     condition     = var.package.s3 == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{2,62}$", var.package.s3.bucket)) && !startswith(var.package.s3.key, "/") && length(var.package.s3.key) > 0
-    error_message = "package.s3 takes a bucket's name and a key without a leading slash, not a URL: { bucket = \"acme-packages\", key = \"rfp-analysis-arm64.zip\" }."
+    error_message = "package.s3 must have the name of a bucket and a key without a leading slash, not a URL: { bucket = \"acme-packages\", key = \"rfp-analysis-arm64.zip\" }."
+  }
+
+  validation {
+    # Lambda's limit for a zip in a request, in bytes. Without size_bytes the apply fails instead of the plan.
+    condition     = coalesce(var.package.size_bytes, 0) <= 52428800 || var.package.s3 != null
+    error_message = "package.size_bytes is ${coalesce(var.package.size_bytes, 0)}, and Lambda accepts at most 52428800 bytes (50 MB) that do not come from S3: upload the zip to a bucket in this Region and set package.s3 = { bucket, key }. `make deploy` does both if config.json names a package_bucket."
   }
 
   validation {
     condition     = var.package.architecture == null || var.worker.architecture == null ? true : var.package.architecture == var.worker.architecture
-    error_message = "The package was built for another processor than worker.architecture names, and would not import there: take the other zip, or leave worker.architecture out."
+    error_message = "package.architecture must be the same as worker.architecture: compiled code of one processor does not run on the other. Use the other zip, or leave worker.architecture out."
   }
 }
 
 variable "queue" {
-  description = "Every lane's queue. Seconds; `visibility_timeout_s` unset: the worker's timeout + 60. After `max_receive_count` receives a message goes to the dead-letter queue. `fifo`: the jobs of one subject run one after the other, in their order; each look of a job that waits is a receive."
+  description = <<-EOT
+    Settings of every lane's queue. `fifo` runs the jobs of one subject one after another, in submission order.
+    `max_receive_count` is the number of receives after which a message moves to the dead-letter queue: 3 by default,
+    100 with `fifo`, where a job waits on its own message and each wait is a receive. In seconds: `retention_s`
+    (default 4 days), `dead_letter_retention_s` (14 days), `visibility_timeout_s` (worker.timeout_s + 60).
+  EOT
   type = object({
     dead_letter_retention_s = optional(number, 1209600)
     fifo                    = optional(bool, false)
-    max_receive_count       = optional(number, 3)
+    max_receive_count       = optional(number)
     retention_s             = optional(number, 345600)
     visibility_timeout_s    = optional(number)
   })
@@ -320,22 +338,30 @@ variable "queue" {
   default  = {}
 
   validation {
-    # Lambda refuses such a mapping; before that was checked, messages came back while their job still ran.
+    # Lambda refuses such an event source mapping.
     condition     = coalesce(var.queue.visibility_timeout_s, 43200) >= var.worker.timeout_s
-    error_message = "queue.visibility_timeout_s must not be below worker.timeout_s: set it to at least ${var.worker.timeout_s}, or leave it out for ${var.worker.timeout_s + 60}. A crashed worker's message does not wait for it: the lease decides."
+    error_message = "queue.visibility_timeout_s must be at least worker.timeout_s (${var.worker.timeout_s}): raise it, or leave it out for ${var.worker.timeout_s + 60}. It does not delay the recovery from a crash, which takes one lease."
   }
+
   validation {
-    # What follows a job that waits would come back with it, hidden for the whole visibility timeout.
+    # A job that is throttled a few times is healthy, but a low count would send its message to the dead-letter queue.
+    # The sweeper then sends a new message, which is behind the later jobs of the subject: the order is lost.
+    condition     = !var.queue.fifo || coalesce(var.queue.max_receive_count, 100) >= 10
+    error_message = "queue.max_receive_count must be at least 10 with queue.fifo: on a FIFO queue each wait of a job is a receive, so a lower count moves healthy jobs to the dead-letter queue and loses their order. Raise it, or leave it out for the default of 100."
+  }
+
+  validation {
+    # A job that waits would hide the other messages of its batch for the visibility timeout too.
     condition     = !var.queue.fifo || var.worker.jobs_per_invocation == 1
-    error_message = "queue.fifo needs worker.jobs_per_invocation = 1: in a batch, one job that has to wait would hold up the other subjects' too."
+    error_message = "queue.fifo needs worker.jobs_per_invocation = 1: in a batch, a job that waits would delay the jobs of other subjects."
   }
 }
 
 variable "retention" {
   description = <<-EOT
-    Days that things are kept. `jobs_days`: job rows. `artifacts_days`: the jobs' files; unset, as long as the rows.
-    `uploads_days`: documents waiting for a job; unset, as long as the rows. `logs_days`: all logs.
-    S3 keeps a deleted object's last version for 7 days more.
+    Retention in days of job rows (`jobs_days`), of the files of jobs (`artifacts_days`), of uploaded documents
+    (`uploads_days`) and of logs (`logs_days`). Files and uploads are kept as long as the rows by default. S3 keeps the
+    last version of a deleted object for another 7 days.
   EOT
   type = object({
     artifacts_days = optional(number)
@@ -348,22 +374,22 @@ variable "retention" {
 
   validation {
     condition     = floor(var.retention.jobs_days) == var.retention.jobs_days && var.retention.jobs_days * 86400 > var.queue.retention_s
-    error_message = "retention.jobs_days must be whole days and longer than queue.retention_s (${var.queue.retention_s} s): a message may not outlive the row it points to."
+    error_message = "retention.jobs_days must be a whole number and longer than queue.retention_s (${var.queue.retention_s} s): a message must not outlive the row that it points to."
   }
 
   validation {
     condition     = coalesce(var.retention.artifacts_days, var.retention.jobs_days) >= var.retention.jobs_days
-    error_message = "retention.artifacts_days must not be below retention.jobs_days (${var.retention.jobs_days}): a job that can still be read would point to a result that is gone."
+    error_message = "retention.artifacts_days must be at least retention.jobs_days (${var.retention.jobs_days}): otherwise a job would point to a deleted result."
   }
 
   validation {
     condition     = coalesce(var.retention.uploads_days, var.retention.jobs_days) * 86400 > var.queue.retention_s
-    error_message = "retention.uploads_days must be longer than queue.retention_s (${var.queue.retention_s} s): a job that still waits would find its document gone."
+    error_message = "retention.uploads_days must be longer than queue.retention_s (${var.queue.retention_s} s): otherwise a waiting job could lose its document."
   }
 }
 
 variable "tags" {
-  description = "Tags for everything made here."
+  description = "Tags of all resources."
   type        = map(string)
   nullable    = false
   default     = {}
@@ -371,12 +397,12 @@ variable "tags" {
 
 variable "worker" {
   description = <<-EOT
-    The function that runs jobs. `architecture` unset: the package's own, else arm64; the other functions follow it.
-    `jobs_per_invocation`: messages taken at once.
-    `reserved_concurrency`: set it only together with every lane's `maximum_concurrency`. `environment`: variables of
-    the worker alone. `secrets`: ARNs of Secrets Manager secrets or SSM parameters by the environment variable that
-    shall hold the ARN; the worker may read them, their values never enter Terraform. `secret_key_arns`: the KMS keys of
-    your own that encrypt them. `vpc`: subnets and security groups.
+    The function that runs jobs. `architecture` is that of the package by default, or arm64; the other functions use the
+    same. `jobs_per_invocation` is the number of messages that one invocation receives. `reserved_concurrency` needs a
+    `maximum_concurrency` in every lane. `environment` has variables of the worker only. `secrets` has ARNs of Secrets
+    Manager secrets or SSM parameters, by the name of the environment variable that gets the ARN. The worker may read
+    them, and their values are never in Terraform. `secret_key_arns` are the KMS keys of your own that encrypt them.
+    `vpc` has the worker's subnets and security groups.
   EOT
   type = object({
     architecture         = optional(string)
@@ -397,41 +423,41 @@ variable "worker" {
 
   validation {
     condition     = var.worker.timeout_s >= 1 && var.worker.timeout_s <= 900 && floor(var.worker.timeout_s) == var.worker.timeout_s
-    error_message = "worker.timeout_s must be 1 to 900 whole seconds, Lambda's limit. A longer job goes on in the next invocation: give it several stages."
+    error_message = "worker.timeout_s must be a whole number from 1 to 900, the range of Lambda. A longer job continues in the next invocation if it has several stages."
   }
 
   validation {
     condition     = var.worker.memory_mb >= 128 && var.worker.memory_mb <= 10240 && floor(var.worker.memory_mb) == var.worker.memory_mb
-    error_message = "worker.memory_mb must be 128 to 10240 whole MB."
+    error_message = "worker.memory_mb must be a whole number from 128 to 10240, the range of Lambda."
   }
 
   validation {
     condition     = var.worker.jobs_per_invocation >= 1 && var.worker.jobs_per_invocation <= 10 && floor(var.worker.jobs_per_invocation) == var.worker.jobs_per_invocation
-    error_message = "worker.jobs_per_invocation must be 1 to 10, the most that one receive brings."
+    error_message = "worker.jobs_per_invocation must be a whole number from 1 to 10, the maximum of one receive."
   }
 
   validation {
-    # A lane without a maximum polls up to a thousand workers. What the function refuses counts as a receive all the
-    # same, and the third one moves the message to the dead-letter queue although nobody ever worked on it.
+    # A lane without a maximum invokes up to a thousand workers. An invocation that Lambda throttles still counts as a
+    # receive, so messages would move to the dead-letter queue unprocessed.
     condition = var.worker.reserved_concurrency == null ? true : (
       alltrue([for lane in var.lanes : lane.maximum_concurrency != null]) &&
       var.worker.reserved_concurrency >= sum([for lane in var.lanes : coalesce(lane.maximum_concurrency, 0)])
     )
-    error_message = "worker.reserved_concurrency must cover every lane's maximum_concurrency together, else Lambda throttles messages into the dead-letter queue unprocessed: give each of lanes a maximum_concurrency, and let their sum not exceed reserved_concurrency."
+    error_message = "worker.reserved_concurrency must be at least the sum of the lanes' maximum_concurrency, and every lane needs one: otherwise Lambda throttles invocations, and messages move to the dead-letter queue unprocessed."
   }
 
   validation {
     condition     = length(setintersection(concat(keys(var.worker.environment), keys(var.worker.secrets)), local.own_variables)) == 0
-    error_message = "worker.environment or worker.secrets sets a variable that the module sets itself: rename ${join(", ", setintersection(concat(keys(var.worker.environment), keys(var.worker.secrets)), local.own_variables))}."
+    error_message = "worker.environment and worker.secrets must not have variables that the module sets itself: rename ${join(", ", setintersection(concat(keys(var.worker.environment), keys(var.worker.secrets)), local.own_variables))}."
   }
 
   validation {
     condition     = alltrue([for arn in values(var.worker.secrets) : can(regex("^arn:[a-z-]+:(secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:|ssm:[a-z0-9-]+:[0-9]{12}:parameter/)[^*?]+$", arn))])
-    error_message = "worker.secrets takes whole ARNs of Secrets Manager secrets or SSM parameters, without wildcards; never a secret itself."
+    error_message = "worker.secrets must have full ARNs of Secrets Manager secrets or SSM parameters, without wildcards, and never the secret itself."
   }
 
   validation {
     condition     = alltrue([for arn in var.worker.secret_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
-    error_message = "worker.secret_key_arns takes whole ARNs of KMS keys, not of aliases: IAM does not decide by them."
+    error_message = "worker.secret_key_arns must have full ARNs of KMS keys. IAM policies cannot use the ARN of an alias."
   }
 }

@@ -18,11 +18,11 @@ module "worker" {
 resource "aws_lambda_event_source_mapping" "lane" {
   for_each = var.lanes
 
-  # Not before the whole queue is there: a message that fails meanwhile would find no way to the dead-letter queue.
+  # Created after the whole queue module: without the redrive policy a failing message would not reach the dead-letter queue.
   event_source_arn = module.queue[each.key].arn
   function_name    = module.worker.alias_arn
   batch_size       = var.worker.jobs_per_invocation
-  # One bad message of a batch must not bring the others back.
+  # A failed message of a batch must not make the others visible again.
   function_response_types = ["ReportBatchItemFailures"]
   tags                    = var.tags
 

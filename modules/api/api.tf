@@ -1,10 +1,10 @@
 resource "aws_apigatewayv2_api" "this" {
   name          = var.name
-  description   = "Jobs: submit, follow, upload."
+  description   = "Submits and follows jobs, and uploads documents."
   protocol_type = "HTTP"
   tags          = var.tags
 
-  # API Gateway answers preflight requests itself: no route, no token, no function.
+  # API Gateway answers preflight requests itself. They need no route, no token and no function.
   dynamic "cors_configuration" {
     for_each = length(var.cors.allow_origins) > 0 ? [var.cors] : []
 
@@ -54,6 +54,6 @@ resource "aws_lambda_permission" "api" {
   function_name = var.function.name
   qualifier     = var.function.alias
   principal     = "apigateway.amazonaws.com"
-  # Any stage and route of this API, and of no other.
+  # Every stage and route of this API only.
   source_arn = "${aws_apigatewayv2_api.this.execution_arn}/*"
 }

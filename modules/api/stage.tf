@@ -1,6 +1,6 @@
 resource "aws_cloudwatch_log_group" "access" {
-  # The prefix keeps API Gateway's deliveries out of the account's one log resource policy, which is full after a few
-  # dozen log groups.
+  # API Gateway adds other log groups to a resource policy of the account, whose size limit allows a few dozen of them.
+  # Log groups with this prefix are not added.
   name              = "/aws/vendedlogs/apigateway/${var.name}"
   retention_in_days = var.log_retention_days
   tags              = var.tags
@@ -19,7 +19,7 @@ resource "aws_apigatewayv2_stage" "default" {
 
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access.arn
-    # Neither token nor query string: the log is read by more people than may read a job.
+    # Tokens and query strings are left out: more people may read the log than may read a job.
     format = jsonencode({
       request_id       = "$context.requestId"
       time             = "$context.requestTime"

@@ -11,7 +11,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
       days_after_initiation = 7
     }
 
-    # What a deletion leaves when its last version has gone.
+    # Removes the delete markers that remain when the last version has expired.
     expiration {
       expired_object_delete_marker = true
     }
@@ -42,6 +42,6 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
-  # Rules on old versions mean nothing before the bucket keeps any.
+  # The rules for noncurrent versions need versioning.
   depends_on = [aws_s3_bucket_versioning.this]
 }

@@ -10,6 +10,7 @@ resource "aws_lambda_function" "this" {
   runtime                        = "python3.13"
   s3_bucket                      = one(var.package.s3[*].bucket)
   s3_key                         = one(var.package.s3[*].key)
+  s3_object_version              = one(var.package.s3[*].object_version)
   source_code_hash               = var.package.sha256_base64
   tags                           = var.tags
   timeout                        = var.timeout_s
@@ -26,7 +27,7 @@ resource "aws_lambda_function" "this" {
     application_log_level = var.log_level
     log_format            = "JSON"
     log_group             = aws_cloudwatch_log_group.this.name
-    # Lambda reports the duration and the memory of each invocation at this level.
+    # At this level Lambda logs the duration and the memory of each invocation.
     system_log_level = "INFO"
   }
 
@@ -39,21 +40,21 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  # The first invocation may come with the first event: by then the role must allow all that it needs.
+  # The first event can invoke the function as soon as it exists. The role must be complete by then.
   depends_on = [aws_iam_role_policy.runtime, aws_iam_role_policy.statements]
 
   lifecycle {
     precondition {
       condition     = try(filebase64sha256(var.package.path), "") == var.package.sha256_base64
-      error_message = "${var.package.path} is missing or is not the file that package.sha256_base64 belongs to: build the package again and take both values from its manifest."
+      error_message = "${var.package.path} is missing or does not have the SHA-256 of package.sha256_base64: build the package again and take both values from its manifest."
     }
   }
 }
 
-# Event sources and the API name the alias, so they go on calling the published version while the next one is made.
+# Event sources and the API call the alias. It keeps pointing at the published version while the next one is created.
 resource "aws_lambda_alias" "live" {
   name             = "live"
-  description      = "The version that serves."
+  description      = "The version in service."
   function_name    = aws_lambda_function.this.function_name
   function_version = aws_lambda_function.this.version
 }
@@ -61,6 +62,6 @@ resource "aws_lambda_alias" "live" {
 check "deployed_code" {
   assert {
     condition     = aws_lambda_function.this.code_sha256 == var.package.sha256_base64
-    error_message = "${var.name} runs code with the SHA-256 ${aws_lambda_function.this.code_sha256}, not that of ${var.package.path}: somebody deployed it by hand. Put the package back with `aws lambda update-function-code --function-name ${var.name} --zip-file fileb://${var.package.path} --publish`, then apply."
+    error_message = "${var.name} runs code with the SHA-256 ${aws_lambda_function.this.code_sha256}, which is not the code of ${var.package.path}: it was deployed outside Terraform. Restore the package with `aws lambda update-function-code --function-name ${var.name} --zip-file fileb://${var.package.path} --publish`, then apply."
   }
 }

@@ -1,10 +1,10 @@
 output "alias_arn" {
-  description = "ARN of the alias: what event sources and callers name."
+  description = "ARN of the alias, which event sources and callers use."
   value       = aws_lambda_alias.live.arn
 }
 
 output "alias_invoke_arn" {
-  description = "ARN by which API Gateway invokes the alias."
+  description = "Invoke ARN of the alias, for API Gateway."
   value       = aws_lambda_alias.live.invoke_arn
 }
 
@@ -39,6 +39,6 @@ output "role_name" {
 }
 
 output "version" {
-  description = "Version that the alias points to."
+  description = "Version that the alias points at."
   value       = aws_lambda_function.this.version
 }

@@ -3,7 +3,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  # Without logs:CreateLogGroup: a group that was deleted must not come back without its retention.
+  # logs:CreateLogGroup is missing on purpose: a deleted log group must not come back without a retention.
   own_logs = {
     Sid      = "OwnLogs"
     Effect   = "Allow"
@@ -11,7 +11,7 @@ locals {
     Resource = "${aws_cloudwatch_log_group.this.arn}:*"
   }
 
-  # What Lambda does with the function's role to attach it to a VPC. The describing ones take no narrower resource.
+  # Lambda uses the function's role to attach it to a VPC. The Describe actions support no narrower resource.
   network_interfaces = {
     Sid    = "NetworkInterfaces"
     Effect = "Allow"
@@ -26,7 +26,7 @@ locals {
     Resource = "*"
   }
 
-  # Lambda needs them, the function's code does not: this key comes with the code's own calls only.
+  # Only Lambda needs these actions. The condition key is set on calls of the function's own code, which this denies.
   network_interfaces_by_lambda_only = merge(local.network_interfaces, {
     Sid    = "NetworkInterfacesByLambdaOnly"
     Effect = "Deny"
@@ -38,7 +38,7 @@ locals {
   })
 }
 
-# Roles are global in an account: the Region in its name lets the same stack live in two of them.
+# Roles are global in an account. The Region in the name allows the same stack in two Regions.
 resource "aws_iam_role" "this" {
   name        = "${var.name}-${data.aws_region.current.id}"
   description = "Role of the Lambda function ${var.name}."
@@ -54,7 +54,7 @@ resource "aws_iam_role" "this" {
   })
 }
 
-# What any function needs to run at all.
+# The rights that every function needs to run.
 resource "aws_iam_role_policy" "runtime" {
   name = "runtime"
   role = aws_iam_role.this.name
@@ -67,7 +67,7 @@ resource "aws_iam_role_policy" "runtime" {
   })
 }
 
-# What this function may do, and nothing else.
+# The rights of this function's own code.
 resource "aws_iam_role_policy" "statements" {
   count = length(var.statements) > 0 ? 1 : 0
 
@@ -82,7 +82,7 @@ resource "aws_iam_role_policy" "statements" {
         Action   = statement.actions
         Resource = statement.resources
       },
-      # IAM takes a condition as {test = {variable = values}}.
+      # IAM wants conditions as {test = {variable = values}}.
       length(statement.conditions) == 0 ? {} : {
         Condition = {
           for test in distinct(statement.conditions[*].test) : test => {

@@ -1,12 +1,12 @@
 variable "architecture" {
-  description = "Processor the package was built for: \"arm64\" or \"x86_64\"."
+  description = "Processor architecture that the package was built for: \"arm64\" or \"x86_64\"."
   type        = string
   default     = "arm64"
   nullable    = false
 
   validation {
     condition     = contains(["arm64", "x86_64"], var.architecture)
-    error_message = "Lambda runs on arm64 and x86_64: set architecture to the one the package was built for."
+    error_message = "architecture must be \"arm64\" or \"x86_64\": the one that the package was built for."
   }
 }
 
@@ -18,7 +18,7 @@ variable "environment" {
 
   validation {
     condition     = alltrue([for key in keys(var.environment) : can(regex("^[A-Za-z][A-Za-z0-9_]+$", key))])
-    error_message = "An environment variable's name begins with a letter and goes on with letters, digits and _ (two characters at least): rename the keys of environment."
+    error_message = "Each key of environment must begin with a letter, contain only letters, digits and underscores, and have at least two characters."
   }
 
   validation {
@@ -28,35 +28,35 @@ variable "environment" {
       "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
       "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT",
     ])) == 0
-    error_message = "Lambda sets AWS_REGION, the credentials and its AWS_LAMBDA_ and LAMBDA_ variables itself: take them out of environment."
+    error_message = "environment must not contain AWS_REGION, credentials, or AWS_LAMBDA_ and LAMBDA_ variables: Lambda sets them itself."
   }
 }
 
 variable "handler" {
-  description = "Python entry point in the package, \"module.function\"."
+  description = "Python entry point in the package, as \"module.function\"."
   type        = string
   nullable    = false
 
   validation {
     condition     = can(regex("^[A-Za-z_][A-Za-z0-9_]*([./][A-Za-z_][A-Za-z0-9_]*)*\\.[A-Za-z_][A-Za-z0-9_]*$", var.handler))
-    error_message = "A handler is named as module.function: set handler to something like \"worker.handler\"."
+    error_message = "handler must be \"module.function\", for example \"worker.handler\"."
   }
 }
 
 variable "log_level" {
-  description = "Least level of the function's own log lines that is kept: TRACE, DEBUG, INFO, WARN, ERROR or FATAL."
+  description = "Lowest level of the function's log lines that is kept: TRACE, DEBUG, INFO, WARN, ERROR or FATAL."
   type        = string
   default     = "INFO"
   nullable    = false
 
   validation {
     condition     = contains(["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"], var.log_level)
-    error_message = "Lambda knows the levels TRACE, DEBUG, INFO, WARN, ERROR and FATAL: set log_level to one of them."
+    error_message = "log_level must be TRACE, DEBUG, INFO, WARN, ERROR or FATAL."
   }
 }
 
 variable "log_retention_days" {
-  description = "Days that the log is kept; 0 keeps it for ever."
+  description = "Retention of the log, in days. 0 keeps it forever."
   type        = number
   default     = 30
   nullable    = false
@@ -66,65 +66,65 @@ variable "log_retention_days" {
       [0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
       var.log_retention_days
     )
-    error_message = "CloudWatch keeps logs for 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653 days, or for ever (0): set log_retention_days to one of these."
+    error_message = "log_retention_days must be a retention that CloudWatch Logs supports: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653 days, or 0 for forever."
   }
 }
 
 variable "memory_mb" {
-  description = "Memory in MB; processor time grows with it (one processor at 1769)."
+  description = "Memory in MB. CPU time grows with it: 1769 MB give one vCPU."
   type        = number
   nullable    = false
 
   validation {
     condition     = var.memory_mb >= 128 && var.memory_mb <= 10240 && floor(var.memory_mb) == var.memory_mb
-    error_message = "Lambda gives 128 to 10240 whole MB: set memory_mb in that range."
+    error_message = "memory_mb must be a whole number from 128 to 10240, the range of Lambda."
   }
 }
 
 variable "name" {
-  description = "Name of the function. Its log group and, with the Region, its role are called after it."
+  description = "Name of the function. The log group has the same name, and the role has it with the Region."
   type        = string
   nullable    = false
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]{1,48}$", var.name))
-    error_message = "The role's name holds the function's and the Region's in 64 characters: give name 1 to 48 letters, digits, - and _."
+    error_message = "name must have 1 to 48 letters, digits, hyphens and underscores: the name of the role has the Region too, within 64 characters."
   }
 }
 
 variable "package" {
-  description = "The finished zip: its path, and the base64 SHA-256 of the file, as its build manifest says. A plan refuses a file that is missing or another. `s3`: where the same file was uploaded to, for a zip over 50 MB; else Terraform sends it."
+  description = "The built zip: its `path` and `sha256_base64`, as its manifest has them. A plan fails if the file is missing or has another hash. `s3` is where the same file was uploaded to, which a zip over 50 MB needs; without it Terraform sends the file."
   type = object({
     path          = string
-    s3            = optional(object({ bucket = string, key = string }))
+    s3            = optional(object({ bucket = string, key = string, object_version = optional(string) }))
     sha256_base64 = string
   })
   nullable = false
 
   validation {
     condition     = can(regex("^[A-Za-z0-9+/]{43}=$", var.package.sha256_base64))
-    error_message = "A SHA-256 in base64 has 44 characters: set package.sha256_base64 to the manifest's sha256_base64 (not to the hexadecimal sha256)."
+    error_message = "package.sha256_base64 must be a SHA-256 in base64, 44 characters: take sha256_base64 of the manifest, not the hexadecimal sha256."
   }
 
   validation {
     condition     = var.package.s3 == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{2,62}$", var.package.s3.bucket)) && !startswith(var.package.s3.key, "/") && length(var.package.s3.key) > 0
-    error_message = "package.s3 takes a bucket's name and a key without a leading slash, not a URL: { bucket = \"acme-packages\", key = \"rfp-analysis-arm64.zip\" }."
+    error_message = "package.s3 must have the name of a bucket and a key without a leading slash, not a URL: { bucket = \"acme-packages\", key = \"rfp-analysis-arm64.zip\" }."
   }
 }
 
 variable "reserved_concurrency" {
-  description = "How many copies may run at once, taken from the account's limit; 0 stops the function, null reserves nothing."
+  description = "Reserved concurrency: the maximum of concurrent executions, taken from the account's limit. 0 stops the function, null reserves nothing."
   type        = number
   default     = null
 
   validation {
     condition     = var.reserved_concurrency == null ? true : var.reserved_concurrency >= 0 && floor(var.reserved_concurrency) == var.reserved_concurrency
-    error_message = "Concurrency is a whole number of copies: set reserved_concurrency to 0 or more, or leave it null."
+    error_message = "reserved_concurrency must be a whole number of 0 or more, or null."
   }
 }
 
 variable "statements" {
-  description = "What the function may do, by a static name in snake_case that becomes the statement's Sid. Beside this its role may only write to its own log and, in a VPC, lets Lambda manage its network interfaces."
+  description = "IAM statements of the function's role, by a name in snake_case that becomes the Sid. The names must be known at plan time. The role also allows writing to the function's own log and, in a VPC, lets Lambda manage its network interfaces."
   type = map(object({
     actions = list(string)
     conditions = optional(list(object({
@@ -139,17 +139,17 @@ variable "statements" {
 
   validation {
     condition     = alltrue([for key in keys(var.statements) : can(regex("^[a-z][a-z0-9]*(_[a-z0-9]+)*$", key))])
-    error_message = "A statement's name becomes its Sid: write the keys of statements in snake_case, as in \"queue_send\"."
+    error_message = "Each key of statements must be in snake_case, for example \"queue_send\": it becomes the Sid."
   }
 
   validation {
     condition     = alltrue([for statement in var.statements : length(statement.actions) > 0 && length(statement.resources) > 0])
-    error_message = "A statement that allows nothing is a mistake: give each of statements at least one of actions and of resources, or take it out."
+    error_message = "Each of statements must have at least one action and one resource."
   }
 
   validation {
     condition     = alltrue(flatten([for statement in var.statements : [for action in statement.actions : can(regex("^[a-z0-9-]+:[A-Za-z]+\\*?$", action))]]))
-    error_message = "An action is named as service:Action: write them out in statements; \"*\" and \"service:*\" are not accepted."
+    error_message = "Each action of statements must be named as \"service:Action\". \"*\" and \"service:*\" are refused."
   }
 }
 
@@ -161,18 +161,18 @@ variable "tags" {
 }
 
 variable "timeout_s" {
-  description = "Time after which Lambda kills an invocation, in seconds."
+  description = "Timeout of an invocation, in seconds."
   type        = number
   nullable    = false
 
   validation {
     condition     = var.timeout_s >= 1 && var.timeout_s <= 900 && floor(var.timeout_s) == var.timeout_s
-    error_message = "A Lambda function runs for 1 to 900 whole seconds: set timeout_s in that range."
+    error_message = "timeout_s must be a whole number from 1 to 900, the range of Lambda."
   }
 }
 
 variable "vpc" {
-  description = "Subnets and security groups that the function runs in; null leaves it outside of any VPC. The subnets need a way to the services it calls."
+  description = "Subnets and security groups of the function; null runs it outside a VPC. The subnets need a route to the services that it calls."
   type = object({
     security_group_ids = list(string)
     subnet_ids         = list(string)
@@ -181,6 +181,6 @@ variable "vpc" {
 
   validation {
     condition     = var.vpc == null ? true : length(var.vpc.security_group_ids) > 0 && length(var.vpc.subnet_ids) > 0
-    error_message = "A function in a VPC needs both: give vpc.subnet_ids and vpc.security_group_ids at least one each, or leave vpc null."
+    error_message = "vpc must have at least one of subnet_ids and one of security_group_ids, or be null."
   }
 }

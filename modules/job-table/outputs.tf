@@ -4,7 +4,7 @@ output "arn" {
 }
 
 output "index_arns" {
-  description = "ARN of each index by its name: by-client, by-status, by-subject, due, waiting."
+  description = "ARNs of the indexes by their names: by-client, by-status, by-subject, due, waiting."
   value       = { for index in local.indexes : index.name => "${aws_dynamodb_table.this.arn}/index/${index.name}" }
 }
 
@@ -14,6 +14,6 @@ output "name" {
 }
 
 output "stream_arn" {
-  description = "ARN of the table's stream; null without one."
+  description = "ARN of the table's stream; null if the stream is disabled."
   value       = var.stream ? aws_dynamodb_table.this.stream_arn : null
 }

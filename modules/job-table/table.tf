@@ -1,6 +1,6 @@
 locals {
-  # KEYS_ONLY below: an update that changes no index's key then costs one write, and not one more for each index.
-  # Job IDs sort by time: `item` as the range key lists newest first when it is read backwards.
+  # The indexes have keys only. An update that changes no index key then costs one write instead of one for each index.
+  # Job IDs sort by time, so an index with `item` as its range key, read backwards, lists the newest jobs first.
   indexes = [
     { name = "by-client", hash_key = "tenant_client", range_key = "item" },
     { name = "by-status", hash_key = "tenant_status", range_key = "item" },

@@ -1,5 +1,5 @@
 output "policy_json" {
-  description = "The statements as a policy document, for a role that is not made by the function module."
+  description = "The statements as a policy document, for a role that another module creates."
   value = jsonencode({
     Version = "2012-10-17"
     Statement = [for name, statement in local.statements : {
@@ -12,6 +12,6 @@ output "policy_json" {
 }
 
 output "statements" {
-  description = "The statements by a static name, in the shape that the function module takes."
+  description = "The statements by their names, as the function module takes them."
   value       = local.statements
 }

@@ -5,13 +5,13 @@ data "aws_partition" "current" {}
 locals {
   bedrock = "arn:${data.aws_partition.current.partition}:bedrock"
 
-  # A profile's ID is GEOGRAPHY.VENDOR.MODEL. An IAM * also matches dots, so that "*.anthropic.claude-…" would admit another
-  # vendor's "us.other.anthropic.claude-…". A ? is one character: "??" is us, eu, jp, au, ca and each such code to come, and
-  # too short to hold a vendor beside a geography. The longer ones are spelt out.
+  # The ID of a profile is GEOGRAPHY.VENDOR.MODEL. In IAM * also matches dots, so "*.anthropic.claude-…" would also match
+  # "us.other.anthropic.claude-…" of another vendor. A ? matches one character: "??" matches us, eu, jp, au, ca and future
+  # codes of two letters, and cannot match a vendor. The longer codes are listed.
   geographies = ["??", "apac", "global", "us-gov"]
 
-  # A profile needs the right to itself AND to the model in each Region that it may send a request to. A global one asks
-  # for the model's ARN without a Region. IAM would match that with * too; it is named for whoever reads the policy.
+  # A call through a profile needs the right to the profile and to the model in each destination Region. A global profile
+  # needs the model's ARN without a Region. The * matches that too; it is listed to make the policy readable.
   foundation_models = flatten([for id in var.model_ids : [
     "${local.bedrock}:*::foundation-model/${id}",
     "${local.bedrock}:::foundation-model/${id}",
@@ -22,13 +22,13 @@ locals {
   ]
 
   invoke = {
-    # Converse is authorised as InvokeModel, ConverseStream as InvokeModelWithResponseStream.
+    # Converse needs InvokeModel, ConverseStream needs InvokeModelWithResponseStream.
     actions    = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]
     conditions = []
     resources  = concat(local.foundation_models, local.inference_profiles, var.application_inference_profile_arns)
   }
 
-  # AWS Marketplace knows no resource of these actions, only "*".
+  # These actions of AWS Marketplace support no resource but "*".
   subscribe = {
     actions    = ["aws-marketplace:Subscribe", "aws-marketplace:ViewSubscriptions"]
     conditions = []

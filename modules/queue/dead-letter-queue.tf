@@ -8,7 +8,7 @@ resource "aws_sqs_queue" "dead_letter" {
   tags                      = var.tags
 }
 
-# Only this queue may name it as its dead letter queue, and StartMessageMoveTask may only move messages back to it.
+# No other queue can use this dead-letter queue, and StartMessageMoveTask can move its messages back to this one only.
 resource "aws_sqs_queue_redrive_allow_policy" "dead_letter" {
   queue_url = aws_sqs_queue.dead_letter.id
   redrive_allow_policy = jsonencode({

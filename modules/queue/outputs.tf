@@ -4,22 +4,22 @@ output "arn" {
 }
 
 output "dead_letter_arn" {
-  description = "ARN of the dead letter queue."
+  description = "ARN of the dead-letter queue."
   value       = aws_sqs_queue.dead_letter.arn
 }
 
 output "dead_letter_name" {
-  description = "Name of the dead letter queue (the dimension of its metrics)."
+  description = "Name of the dead-letter queue, which is the dimension of its metrics."
   value       = aws_sqs_queue.dead_letter.name
 }
 
 output "dead_letter_url" {
-  description = "URL of the dead letter queue."
+  description = "URL of the dead-letter queue."
   value       = aws_sqs_queue.dead_letter.url
 }
 
 output "name" {
-  description = "Name of the queue (the dimension of its metrics)."
+  description = "Name of the queue, which is the dimension of its metrics."
   value       = aws_sqs_queue.this.name
 }
 
@@ -29,6 +29,6 @@ output "url" {
 }
 
 output "visibility_timeout_s" {
-  description = "How long a received message stays hidden, in seconds."
+  description = "Visibility timeout of the queue, in seconds."
   value       = aws_sqs_queue.this.visibility_timeout_seconds
 }

@@ -1,3 +1,8 @@
+locals {
+  # A job on a FIFO queue waits on its own message, so each wait is a receive. On a standard queue only a crash is.
+  default_max_receive_count = var.fifo ? 100 : 3
+}
+
 resource "aws_sqs_queue" "this" {
   name                       = var.name
   fifo_queue                 = var.fifo
@@ -9,12 +14,12 @@ resource "aws_sqs_queue" "this" {
   visibility_timeout_seconds = var.visibility_timeout_s == null ? var.function_timeout_s + 60 : var.visibility_timeout_s
 }
 
-# A resource of its own: the two queues are then made side by side, not one after the other.
+# A separate resource, so that the two queues are created in parallel.
 resource "aws_sqs_queue_redrive_policy" "this" {
   queue_url = aws_sqs_queue.this.id
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letter.arn
-    maxReceiveCount     = var.max_receive_count
+    maxReceiveCount     = coalesce(var.max_receive_count, local.default_max_receive_count)
   })
 }
 

@@ -1,103 +1,102 @@
 variable "dead_letter_retention_s" {
-  description = "How long the dead letter queue keeps a message, in seconds, counted from its FIRST send: it must be longer than `retention_s`, or a message that waited long is gone soon after it was moved."
+  description = "Retention of the dead-letter queue, in seconds. SQS counts it from the first send of a message, so it must be longer than `retention_s`."
   type        = number
   default     = 1209600
   nullable    = false
 
   validation {
     condition     = var.dead_letter_retention_s <= 1209600 && floor(var.dead_letter_retention_s) == var.dead_letter_retention_s
-    error_message = "SQS keeps messages for 1209600 whole seconds (14 days) at most: set dead_letter_retention_s to no more."
+    error_message = "dead_letter_retention_s must be a whole number of at most 1209600 (14 days), the maximum of SQS."
   }
 
   validation {
     condition     = var.dead_letter_retention_s > var.retention_s
-    error_message = "A message keeps its age when it moves to the dead letter queue: set dead_letter_retention_s above retention_s (${var.retention_s}), or lower retention_s."
+    error_message = "dead_letter_retention_s must be longer than retention_s (${var.retention_s}): a message keeps its age when it moves to the dead-letter queue. Raise it, or lower retention_s."
   }
 }
 
 variable "fifo" {
-  description = "Makes both queues FIFO. `name` must then end in \".fifo\"."
+  description = "Whether both queues are FIFO queues. `name` must then end in \".fifo\"."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "function_timeout_s" {
-  description = "Time-out of the function that reads the queue, in seconds. Lambda refuses an event source mapping whose queue hides messages for less."
+  description = "Timeout of the function that reads the queue, in seconds. Lambda refuses an event source mapping if the visibility timeout of the queue is shorter."
   type        = number
   nullable    = false
 
   validation {
     condition     = var.function_timeout_s >= 1 && var.function_timeout_s <= 900 && floor(var.function_timeout_s) == var.function_timeout_s
-    error_message = "A Lambda function runs for 1 to 900 whole seconds: set function_timeout_s to the function's own timeout."
+    error_message = "function_timeout_s must be a whole number from 1 to 900, the range of Lambda. Set it to the timeout of the function."
   }
 }
 
 variable "kms_key_id" {
-  description = "ID, alias or ARN of the KMS key that encrypts both queues; null leaves encryption to SQS's own key. Whoever sends or receives then needs kms:GenerateDataKey and kms:Decrypt on it."
+  description = "ID, alias or ARN of the KMS key that encrypts both queues. Null uses the key of SQS. With a key of your own, senders and receivers need kms:GenerateDataKey and kms:Decrypt on it."
   type        = string
   default     = null
 }
 
 variable "max_receive_count" {
-  description = "Deliveries of one message before it moves to the dead letter queue."
+  description = "Number of receives after which SQS moves a message to the dead-letter queue, 1 to 1000. Null means 3 for a standard queue and 100 for a FIFO queue, where each wait of a job is a receive too."
   type        = number
-  default     = 3
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = var.max_receive_count >= 1 && var.max_receive_count <= 1000 && floor(var.max_receive_count) == var.max_receive_count
-    error_message = "SQS moves a message away after 1 to 1000 receives: set max_receive_count to at least 1."
+    condition     = var.max_receive_count == null ? true : var.max_receive_count >= 1 && var.max_receive_count <= 1000 && floor(var.max_receive_count) == var.max_receive_count
+    error_message = "max_receive_count must be a whole number from 1 to 1000, the range that SQS accepts."
   }
 }
 
 variable "name" {
-  description = "Name of the queue; of a FIFO queue with its \".fifo\". The dead letter queue is called after it: \"jobs\" and \"jobs-dlq\", \"jobs.fifo\" and \"jobs-dlq.fifo\"."
+  description = "Name of the queue. The name of a FIFO queue ends in \".fifo\". The dead-letter queue of \"jobs\" is \"jobs-dlq\", and that of \"jobs.fifo\" is \"jobs-dlq.fifo\"."
   type        = string
   nullable    = false
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]{1,76}$", trimsuffix(var.name, ".fifo")))
-    error_message = "A queue's name has letters, digits, - and _ only, and must leave room for \"-dlq\" within 80 characters: shorten or correct name."
+    error_message = "name may contain letters, digits, hyphens and underscores, and at most 76 characters: \"-dlq\" must fit within the 80 characters of SQS."
   }
 
   validation {
     condition     = !endswith(var.name, ".fifo") || length(var.name) <= 76
-    error_message = "\"-dlq\" must fit before \".fifo\" within 80 characters: shorten name to 76 characters, \".fifo\" included."
+    error_message = "name may have at most 76 characters, \".fifo\" included: \"-dlq\" must fit within the 80 characters of SQS."
   }
 
   validation {
     condition     = !var.fifo || endswith(var.name, ".fifo")
-    error_message = "A FIFO queue's name must end in \".fifo\": set name to \"${var.name}.fifo\", or fifo to false."
+    error_message = "name must end in \".fifo\" because fifo is true: set it to \"${var.name}.fifo\", or set fifo to false."
   }
 
   validation {
     condition     = var.fifo || !endswith(var.name, ".fifo")
-    error_message = "Only a FIFO queue's name may end in \".fifo\": set fifo to true, or name to \"${trimsuffix(var.name, ".fifo")}\"."
+    error_message = "name must not end in \".fifo\" because fifo is false: set fifo to true, or name to \"${trimsuffix(var.name, ".fifo")}\"."
   }
 }
 
 variable "receive_wait_s" {
-  description = "How long a receive waits for a message, in seconds (long polling)."
+  description = "Long polling: how long a receive waits for a message, in seconds."
   type        = number
   default     = 20
   nullable    = false
 
   validation {
     condition     = var.receive_wait_s >= 0 && var.receive_wait_s <= 20 && floor(var.receive_wait_s) == var.receive_wait_s
-    error_message = "SQS waits for 0 to 20 whole seconds: set receive_wait_s in that range; 20 costs the fewest requests."
+    error_message = "receive_wait_s must be a whole number from 0 to 20, the range of SQS. 20 needs the fewest requests."
   }
 }
 
 variable "retention_s" {
-  description = "How long the queue keeps a message, in seconds (4 days unless set)."
+  description = "Retention of the queue, in seconds. The default is 4 days."
   type        = number
   default     = 345600
   nullable    = false
 
   validation {
     condition     = var.retention_s >= 60 && floor(var.retention_s) == var.retention_s
-    error_message = "SQS keeps messages for 60 whole seconds at least: set retention_s to no less, and below dead_letter_retention_s."
+    error_message = "retention_s must be a whole number of at least 60, the minimum of SQS, and shorter than dead_letter_retention_s."
   }
 }
 
@@ -109,17 +108,17 @@ variable "tags" {
 }
 
 variable "visibility_timeout_s" {
-  description = "How long a received message stays hidden, in seconds; null makes it `function_timeout_s` + 60."
+  description = "Visibility timeout of the queue, in seconds. Null means `function_timeout_s` + 60."
   type        = number
   default     = null
 
   validation {
     condition     = var.visibility_timeout_s == null ? true : var.visibility_timeout_s <= 43200 && floor(var.visibility_timeout_s) == var.visibility_timeout_s
-    error_message = "SQS hides a message for 43200 whole seconds (12 hours) at most: set visibility_timeout_s to no more, or leave it null."
+    error_message = "visibility_timeout_s must be a whole number of at most 43200 (12 hours), the maximum of SQS, or null."
   }
 
   validation {
     condition     = var.visibility_timeout_s == null ? true : var.visibility_timeout_s >= var.function_timeout_s
-    error_message = "A message must stay hidden while the function works on it: set visibility_timeout_s to at least function_timeout_s (${var.function_timeout_s}), or leave it null."
+    error_message = "visibility_timeout_s must be at least function_timeout_s (${var.function_timeout_s}), so that a message stays hidden while the function works on it. Raise it, or set it to null."
   }
 }

@@ -1,4 +1,4 @@
-"""The API over HTTP as its callers meet it, with jobs in memory, and with the troubles of a network on demand."""
+"""The API over HTTP, with jobs in memory and network errors on demand."""
 
 import base64
 import json
@@ -12,20 +12,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from analysis_jobs.clock import rfc3339
-from analysis_jobs.ids import first_id_at, new_id
+from analysis_jobs.base.clock import rfc3339
+from analysis_jobs.base.ids import first_id_at, new_id
 
 START = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
 def token_of(tenant: str) -> str:
-    """Return a token that looks like the issuer's; nobody checks its signature here."""
+    """Return a token that looks like the issuer's. Its signature is not checked here."""
     claims = base64.urlsafe_b64encode(json.dumps({"sub": "op", "tenant": tenant}).encode()).decode().rstrip("=")
     return f"e30.{claims}.x"
 
 
 class ApiServer(ThreadingHTTPServer):
-    """Jobs by id, all calls in order, and what to answer instead of the truth: `troubles[(method, path)]`, in turns."""
+    """Jobs by id, all calls in order, and the statuses to answer with instead, in order: `troubles[(method, path)]`."""
 
     daemon_threads = True
 
@@ -42,7 +42,7 @@ class ApiServer(ThreadingHTTPServer):
         self._seconds = 0
 
     def add(self, status: str = "failed", code: str = "model_error", **fields: Any) -> str:
-        """Add a job, each a second younger than the one before, and return its id."""
+        """Add a job that is a second younger than the one before, and return its id."""
         self._seconds += 1
         created = START + timedelta(seconds=self._seconds)
         job_id = new_id(created)
@@ -63,13 +63,13 @@ class ApiServer(ThreadingHTTPServer):
         return job_id
 
     def fail(self, job_id: str) -> None:
-        """Let a job that runs again fail again."""
+        """Make a job that was started again fail again."""
         self._seconds += 1
         self.jobs[job_id] |= {"status": "failed", "finished_at": rfc3339(START + timedelta(seconds=self._seconds))}
         self.jobs[job_id]["error"] = {"code": "model_error", "message": "Again.", "retryable": True}
 
     def trouble(self, method: str, path: str, *statuses: int, **headers: str) -> None:
-        """Answer the next calls of a path with these statuses; 0 hangs up."""
+        """Answer the next calls of a path with these statuses. 0 closes the connection."""
         answers = [(status, headers, b'{"message": "trouble"}') for status in statuses]
         self.troubles.setdefault((method, path), deque()).extend(answers)
 
@@ -177,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving() -> Iterator[ApiServer]:
-    """Serve until the block is left."""
+    """Serve until the block ends."""
     with ApiServer() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

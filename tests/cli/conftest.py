@@ -1,13 +1,13 @@
-"""An API on this machine, and a command line that calls it as tenant acme."""
+"""A local API, and a command line that calls it as the tenant acme."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
 
-from analysis_jobs.cli.client import Client
+from analysis_jobs.base.clock import ManualClock, SystemClock
 from analysis_jobs.cli.main import main
-from analysis_jobs.clock import ManualClock, SystemClock
+from analysis_jobs.client.http import Client
 from tests.cli.api_server import ApiServer, serving, token_of
 
 
@@ -27,13 +27,13 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def client(api: ApiServer, clock: ManualClock) -> Client:
-    """Give a client as the command line makes it, but that it does not wait."""
+    """Return a client as the command line makes it, but without pauses."""
     return Client(api.url, token_of("acme"), tries=6, clock=clock)
 
 
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let the machine's clock not sleep, and give how long it should have."""
+    """Stop the clock from sleeping, and return the requested pauses in seconds."""
     pauses: list[float] = []
 
     def sleep(_: SystemClock, duration: timedelta) -> None:
@@ -45,7 +45,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], slept: list[float]) -> Callable[..., tuple[int, str, str]]:
-    """Give the command line: arguments in; exit status, output and error output out."""
+    """Return a function that runs the command line; it returns exit status, output and error output."""
     assert slept == []
 
     def run(*arguments: object) -> tuple[int, str, str]:

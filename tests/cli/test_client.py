@@ -1,13 +1,13 @@
-"""The client says what the API said, repeats what may be repeated, and sends the token only to the API."""
+"""The client raises the API's errors, retries only safe calls, and sends the token only to the API."""
 
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from analysis_jobs.cli.client import ApiError, Client, UnreachableError
-from analysis_jobs.cli.proxies import pool_through, proxy_of
-from analysis_jobs.clock import ManualClock
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.client.http import ApiError, Client, UnreachableError
+from analysis_jobs.client.proxies import connection_pool, proxy_of
 from tests.cli.api_server import ApiServer, token_of
 
 
@@ -144,7 +144,7 @@ def test_a_proxy_is_used_but_never_to_this_machine(
 
 
 def test_a_proxy_is_told_who_asks() -> None:
-    pool = pool_through("http://me:pass%20word@proxy:3128")
+    pool = connection_pool("http://me:pass%20word@proxy:3128")
     assert getattr(pool, "proxy_headers") == {"proxy-authorization": "Basic bWU6cGFzcyB3b3Jk"}  # noqa: B009 - untyped
 
 

@@ -1,4 +1,4 @@
-"""What a person types, and what a program reads."""
+"""The commands for jobs: their arguments, their output for people, and their JSON for programs."""
 
 import json
 import subprocess
@@ -12,9 +12,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from analysis_jobs.cli.client import Client
 from analysis_jobs.cli.main import main
 from analysis_jobs.cli.screen import Bar, Screen, table
+from analysis_jobs.client.http import Client
 from tests.cli.api_server import ApiServer
 
 type Run = Callable[..., tuple[int, str, str]]
@@ -146,13 +146,13 @@ def test_a_bundle_that_is_not_there_is_named(api: ApiServer, run: Run, tmp_path:
     ("arguments", "said"),
     [
         (["submit", "a", "--input", "[]"], "give a JSON object"),
-        (["submit", "a", "--input", "{"], "this is no JSON"),
-        (["list", "--from", "yesterday"], "give a time as"),
-        (["list", "--limit", "0"], "a whole number from 1 on"),
+        (["submit", "a", "--input", "{"], "this is not JSON"),
+        (["list", "--from", "yesterday"], "give a time such as"),
+        (["list", "--limit", "0"], "a whole number of at least 1"),
         (["list", "--status", "lost"], "invalid choice"),
-        (["redrive", "--rate", "0"], "a number over 0"),
-        (["redrive", "--rate", "nan"], "a number over 0"),
-        (["redrive", "--limit", "-3"], "a whole number from 1 on"),
+        (["redrive", "--rate", "0"], "a number greater than 0"),
+        (["redrive", "--rate", "nan"], "a number greater than 0"),
+        (["redrive", "--limit", "-3"], "a whole number of at least 1"),
         ([], "required: COMMAND"),
     ],
 )
@@ -203,7 +203,7 @@ def test_a_redrive_that_stops_early_says_how_far_it_came(api: ApiServer, run: Ru
     status, out, err = run("redrive", "--apply", "--json")
     assert (status, read(out)["run_again"]) == (1, 2)
     assert "answered 401" in read(out)["stopped"]
-    assert "Give a token that the API takes" in err
+    assert "Give a valid token" in err
 
 
 def test_ctrl_c_ends_a_redrive_with_what_was_done(api: ApiServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,7 +259,7 @@ def test_the_command_line_runs_as_a_module() -> None:
 
 
 class Terminal:
-    """A screen that can be redrawn."""
+    """A terminal that supports redrawing."""
 
     encoding = "ascii"
 
@@ -274,15 +274,15 @@ class Terminal:
         return len(text)
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Do not sleep."""
 
 
 def test_a_terminal_is_shown_a_bar_that_is_drawn_again() -> None:
     terminal: Any = Terminal()
     bar = Bar(Screen(err=terminal))
-    bar.take({"status": "processing", "progress": 50, "stage": "brief"})
-    bar.take({"status": "completed", "progress": 90})
-    bar.done()
+    bar.update({"status": "processing", "progress": 50, "stage": "brief"})
+    bar.update({"status": "completed", "progress": 90})
+    bar.close()
     first, second = terminal.shown.split("\r\x1b[K")[1:]
     assert first == "[############............]  50 %  processing brief"
     assert second == "[########################] 100 %  completed\n"

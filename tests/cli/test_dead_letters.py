@@ -1,4 +1,4 @@
-"""A dead letter goes only once its job needs it no longer, and every other one stays where the next reader sees it."""
+"""A redrive deletes a dead letter once its job does not need it. It leaves all others visible in the queue."""
 
 import json
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from analysis_jobs.cli.client import Client
-from analysis_jobs.cli.dead_letters import Accounts, DeadLetters, region_of
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.cli.dead_letters import DeadLetters, QueueReport, region_of
 from analysis_jobs.cli.ledger import Ledger
 from analysis_jobs.cli.redrive import Filters, Outcome, Redrive, StoppedError
 from analysis_jobs.cli.tenants import tenant_of
-from analysis_jobs.clock import ManualClock
+from analysis_jobs.client.http import Client
 from tests.cli.api_server import ApiServer, token_of
 
 REGION = "eu-west-1"
@@ -42,13 +42,13 @@ def put(sqs: Any, queue: str, job_id: str, tenant: str = "acme") -> None:
 
 
 def accounts_of(sqs: Any, queue: str, redrive: Redrive, tenant: str | None = "acme") -> dict[str, int]:
-    accounts = Accounts(queue)
-    DeadLetters(sqs, redrive, tenant).account_for(accounts)
-    return {str(fate): number for fate, number in accounts.fates.items()}
+    report = QueueReport(queue)
+    DeadLetters(sqs, redrive, tenant).clean_up(report)
+    return {str(fate): number for fate, number in report.fates.items()}
 
 
 def bodies_in(sqs: Any, queue: str) -> list[str]:
-    """Return what can be seen in the queue at this moment, and let it be seen on."""
+    """Return the messages that are visible now, and leave them visible."""
     found: dict[str, str] = {}
     while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=60).get("Messages"):
         found |= {message["ReceiptHandle"]: message["Body"] for message in messages}
@@ -92,9 +92,9 @@ def test_the_message_of_a_job_that_needs_nothing_goes(
 )
 def test_what_is_no_job_message_stays(client: Client, sqs: Any, queue: str, body: str) -> None:
     sqs.send_message(QueueUrl=queue, MessageBody=body)
-    accounts = Accounts(queue)
-    DeadLetters(sqs, a_redrive(client), "acme").account_for(accounts)
-    [left] = accounts.left
+    report = QueueReport(queue)
+    DeadLetters(sqs, a_redrive(client), "acme").clean_up(report)
+    [left] = report.left
     assert (left["why"], left["body"]) == ("not_a_job_message", body)
     assert bodies_in(sqs, queue) == [body]
 
@@ -206,9 +206,9 @@ def test_where_it_stops_nothing_stays_hidden(api: ApiServer, client: Client, sqs
 def test_messages_in_other_hands_are_counted(client: Client, sqs: Any, queue: str) -> None:
     sqs.send_message(QueueUrl=queue, MessageBody="?")
     sqs.receive_message(QueueUrl=queue, VisibilityTimeout=60)
-    accounts = Accounts(queue)
-    DeadLetters(sqs, a_redrive(client), "acme").account_for(accounts)
-    assert (accounts.hidden, accounts.fates.total()) == (1, 0)
+    report = QueueReport(queue)
+    DeadLetters(sqs, a_redrive(client), "acme").clean_up(report)
+    assert (report.hidden, report.fates.total()) == (1, 0)
 
 
 def test_a_queue_of_work_is_refused(client: Client, sqs: Any, queue: str) -> None:

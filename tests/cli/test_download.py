@@ -1,4 +1,4 @@
-"""Files come from where the API leads, to the folder that was named, and the token stays with the API."""
+"""A download follows the redirect of the API without its token, and writes into the given folder."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis_jobs.cli.client import ApiError, Client
+from analysis_jobs.client.http import ApiError, Client
 from tests.cli.api_server import ApiServer, serving
 
 type Run = Callable[..., tuple[int, str, str]]
@@ -14,7 +14,7 @@ type Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def bucket() -> Iterator[ApiServer]:
-    """Give another server, which stands for S3."""
+    """Return another server, in place of S3."""
     with serving() as server:
         yield server
 
@@ -86,7 +86,7 @@ def test_a_name_of_a_path_stays_in_the_folder(api: ApiServer, bucket: ApiServer,
 def test_a_file_that_is_not_there_and_a_job_without_any_are_told(api: ApiServer, run: Run, tmp_path: Path) -> None:
     job_id = _job(api)
     status, _, err = run("download", job_id, "--to", tmp_path)
-    assert (status, err) == (1, f"Job {job_id} has no files\n")
+    assert (status, err) == (1, f"Job {job_id} has no files.\n")
     status, _, err = run("download", job_id, "nope.txt", "--to", tmp_path)
     assert (status, "answered 404" in err) == (1, True)
 

@@ -1,4 +1,4 @@
-"""What a redrive remembers survives its death at any byte, and is not mixed up with anything else."""
+"""The state file of a redrive survives a crash at any byte, and is never used for another redrive."""
 
 from pathlib import Path
 
@@ -10,14 +10,14 @@ API = "https://api.example.com"
 FAILED = {"status": "failed", "finished_at": "2026-05-04T12:00:00.000Z"}
 
 
-def test_what_was_done_is_remembered_and_what_was_asked_only_is_unsettled(tmp_path: Path) -> None:
+def test_what_was_done_is_remembered_and_what_was_asked_only_is_unconfirmed(tmp_path: Path) -> None:
     with Ledger(tmp_path / "state", API) as ledger:
         for job_id in ("a", "b", "c"):
-            ledger.ask({"job_id": job_id, **FAILED})
-        ledger.finish("a")
-        ledger.drop("b")
+            ledger.record_request({"job_id": job_id, **FAILED})
+        ledger.record_success("a")
+        ledger.record_refusal("b")
     with Ledger(tmp_path / "state", API) as ledger:
-        assert (ledger.done, ledger.has_done("a"), ledger.unsettled) == (1, True, ["c"])
+        assert (ledger.done, ledger.has_done("a"), ledger.unconfirmed) == (1, True, ["c"])
 
 
 @pytest.mark.parametrize(
@@ -31,22 +31,22 @@ def test_what_was_done_is_remembered_and_what_was_asked_only_is_unsettled(tmp_pa
 )
 def test_a_job_tells_by_its_failure_whether_it_was_run(job: dict[str, str | None], expected: bool) -> None:
     with Ledger(None, API) as ledger:
-        ledger.ask({"job_id": "a", **FAILED})
+        ledger.record_request({"job_id": "a", **FAILED})
         assert ledger.was_run({"job_id": "a", **job}) is expected
 
 
 def test_a_file_that_was_cut_off_anywhere_can_be_gone_on_with(tmp_path: Path) -> None:
     path = tmp_path / "state"
     with Ledger(path, API) as ledger:
-        ledger.ask({"job_id": "a", **FAILED})
-        ledger.finish("a")
+        ledger.record_request({"job_id": "a", **FAILED})
+        ledger.record_success("a")
     whole = path.read_bytes()
     for length in range(len(whole) + 1):
         path.write_bytes(whole[:length])
         with Ledger(path, API) as ledger:
             assert ledger.done == int(length == len(whole))
-            ledger.ask({"job_id": "b", **FAILED})
-            ledger.finish("b")
+            ledger.record_request({"job_id": "b", **FAILED})
+            ledger.record_success("b")
         with Ledger(path, API) as ledger:
             assert ledger.has_done("b")
 
@@ -74,7 +74,7 @@ def test_a_line_that_a_redrive_does_not_write_is_named(tmp_path: Path, line: str
 def test_without_a_file_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with Ledger(None, API) as ledger:
-        ledger.ask({"job_id": "a", **FAILED})
-        ledger.finish("a")
+        ledger.record_request({"job_id": "a", **FAILED})
+        ledger.record_success("a")
         assert ledger.done == 1
     assert list(tmp_path.iterdir()) == []

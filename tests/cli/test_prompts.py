@@ -1,4 +1,4 @@
-"""Prompts from the command line: what a person reads, what a program reads, and what is refused."""
+"""The `prompts` commands: their output for people, their JSON for programs, and their errors."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ Read this.
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Give a client of a DynamoDB with an empty table of prompts, which the environment names."""
+    """Return a client of a DynamoDB with an empty table of prompts. The environment names the table."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -48,7 +48,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def prompts(aws: Any, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Give the command line: arguments after `prompts` in; exit status, output and error output out."""
+    """Return a function that runs `prompts` with arguments; it returns exit status, output and error output."""
     assert aws
 
     def run(*arguments: object) -> tuple[int, str, str]:
@@ -61,7 +61,7 @@ def prompts(aws: Any, capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Callable[..., Path]:
-    """Give a function that writes a prompt file with another first line of its template."""
+    """Return a function that writes a prompt file with another first line of its template."""
 
     def write(line: str = "Read this.", more: str = "") -> Path:
         path = tmp_path / "step-1.toml"
@@ -79,7 +79,7 @@ def active(aws: Any, category: str = "Grant") -> int | None:
 def test_a_prompt_is_put_and_activated_in_one_go(aws: Any, prompts: Run, file: Callable[..., Path]) -> None:
     status, out, err = prompts("put", file(), "--activate")
     assert (status, err) == (0, "")
-    assert out == "writer/step-1 v1 is written; active for Grant, Tender; placeholders: rfp_text\n"
+    assert out == "writer/step-1 v1 is stored; active for Grant, Tender; placeholders: rfp_text\n"
     assert active(aws, "Tender") == 1
 
 
@@ -95,9 +95,9 @@ def test_rollback_puts_back_what_was_active(aws: Any, prompts: Run, file: Callab
     prompts("put", file("One."), "--activate")
     prompts("put", file("Two."), "--activate")
     status, out, _ = prompts("rollback", NAME)
-    assert (status, out.splitlines()[0]) == (0, "writer/step-1 Grant: went from v2 to v1")
+    assert (status, out.splitlines()[0]) == (0, "writer/step-1 Grant: changed from v2 to v1")
     assert active(aws) == 1
-    assert prompts("deactivate", NAME)[1].splitlines()[1] == "writer/step-1 Tender: went from v1 to the default"
+    assert prompts("deactivate", NAME)[1].splitlines()[1] == "writer/step-1 Tender: changed from v1 to the default"
     assert active(aws) is None
     assert prompts("deactivate", NAME)[1] == "writer/step-1: nothing to change\n"
 
@@ -114,9 +114,11 @@ def test_a_dry_run_shows_the_difference_and_changes_nothing(aws: Any, prompts: R
         "-One.",
         "+Two.",
     ]
-    assert out.splitlines()[-1].startswith("writer/step-1 v2 would be written; active for")
-    assert prompts("rollback", NAME, "--dry-run")[1].startswith("writer/step-1 Grant: would go from v1 to the default")
-    assert prompts("deactivate", NAME, "--dry-run")[1].startswith("writer/step-1 Grant: would go from v1 to")
+    assert out.splitlines()[-1].startswith("writer/step-1 v2 would be stored; active for")
+    assert prompts("rollback", NAME, "--dry-run")[1].startswith(
+        "writer/step-1 Grant: would change from v1 to the default"
+    )
+    assert prompts("deactivate", NAME, "--dry-run")[1].startswith("writer/step-1 Grant: would change from v1 to")
     assert prompts("activate", NAME, 1, "--dry-run")[1] == "writer/step-1 v1 would be active for Grant, Tender\n"
     assert aws.scan(TableName=TABLE)["Items"] == before
 
@@ -124,12 +126,12 @@ def test_a_dry_run_shows_the_difference_and_changes_nothing(aws: Any, prompts: R
 def test_a_dry_run_of_the_first_version_shows_all_of_it(prompts: Run, file: Callable[..., Path]) -> None:
     lines = prompts("put", file(), "--dry-run")[1].splitlines()
     assert lines[:2] == ["--- nothing", "+++ categories v1"]
-    assert lines[-1] == "writer/step-1 v1 would be written; not activated; placeholders: rfp_text"
+    assert lines[-1] == "writer/step-1 v1 would be stored; not activated; placeholders: rfp_text"
 
 
 def test_the_same_file_again_is_the_same_version(prompts: Run, file: Callable[..., Path]) -> None:
     prompts("put", file())
-    assert prompts("put", file())[1].startswith("writer/step-1 v1 is there already; not activated")
+    assert prompts("put", file())[1].startswith("writer/step-1 v1 is already stored; not activated")
 
 
 def test_list_show_and_history_are_for_people(prompts: Run, file: Callable[..., Path]) -> None:
@@ -179,14 +181,14 @@ def test_what_is_probably_not_meant_is_said_and_not_refused(prompts: Run, file: 
     status, _, err = prompts("put", file("Read {Title}."))
     assert (status, err) == (
         0,
-        "step-1.toml: {Title} is no placeholder, and stays as it is: write {title} if you mean one\n",
+        "step-1.toml: {Title} is not a placeholder, and stays as it is: write {title} if you mean one\n",
     )
 
 
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (("show", NAME), "there is no prompt 'writer/step-1': `analysis-jobs prompts list` shows which there are"),
+        (("show", NAME), "there is no prompt 'writer/step-1': `analysis-jobs prompts list` shows all names"),
         (("activate", NAME, 1), "there is no prompt 'writer/step-1'"),
         (("rollback", NAME), "there is no prompt 'writer/step-1'"),
         (("put", "missing.toml"), "No such file or directory: 'missing.toml'"),
@@ -212,11 +214,11 @@ def test_a_version_that_says_something_else_is_refused_with_what_to_give(
 ) -> None:
     prompts("put", file("One.", "version = 4\n"))
     status, _, err = prompts("put", file("Two.", "version = 4\n"))
-    assert (status, "Give version = 5, or none for the next one" in err) == (1, True)
+    assert (status, "Give version = 5, or leave version out" in err) == (1, True)
 
 
 def test_without_a_table_the_way_to_name_one_is_said(prompts: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANALYSIS_JOBS_PROMPT_TABLE")
     status, _, err = prompts("list")
     assert status == 2
-    assert err.startswith("ANALYSIS_JOBS_PROMPT_TABLE is not set: which table?")
+    assert err.startswith("ANALYSIS_JOBS_PROMPT_TABLE is not set: set it to")

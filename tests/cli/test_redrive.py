@@ -1,4 +1,4 @@
-"""Failed jobs are found, counted, and run again: each once, whatever happens to one of them or to the redrive."""
+"""A redrive finds, counts and restarts failed jobs: each once, even if the redrive itself crashes."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis_jobs.cli.client import Client
+from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.cli.ledger import Ledger
 from analysis_jobs.cli.redrive import Filters, Outcome, Redrive, StoppedError
-from analysis_jobs.clock import ManualClock
+from analysis_jobs.client.http import Client
 from tests.cli.api_server import START, ApiServer, token_of
 
 
@@ -19,7 +19,7 @@ def state(tmp_path: Path) -> Path:
 
 
 class Killed(BaseException):
-    """The redrive is no more."""
+    """The redrive process has died."""
 
 
 _ledgers: list[Ledger] = []
@@ -146,7 +146,7 @@ def test_a_token_that_is_not_taken_any_longer_ends_it_at_once(api: ApiServer, cl
     ids = [api.add() for _ in range(3)]
     api.trouble("POST", f"/jobs/{ids[1]}/retry", status)
     redrive = a_redrive(client)
-    with pytest.raises(StoppedError, match="go on with the same --state"):
+    with pytest.raises(StoppedError, match="continue with the same --state"):
         redrive.run()
     assert set(api.retried) == {ids[2]}
     assert redrive.count(Outcome.RUN_AGAIN) == 1
@@ -176,7 +176,7 @@ def test_a_list_that_cannot_be_read_ends_it_before_anything_is_done(api: ApiServ
 def test_killed_before_or_after_any_step_it_goes_on_and_runs_each_job_once(
     api: ApiServer, client: Client, state: Path, monkeypatch: pytest.MonkeyPatch, *, at: int, fails_again: bool
 ) -> None:
-    """Dies around the `at`-th step: three steps a job (noted, asked, noted), each before and after it is done."""
+    """Die before or after the `at`-th step. Each job has three steps: note, call, note."""
     ids = [api.add() for _ in range(4)]
     steps = 0
 

@@ -1,4 +1,4 @@
-"""What tests do to an example's stack behind its API, beside tests/system/breaking.py."""
+"""A helper for the tests of several examples."""
 
 import json
 import time
@@ -9,7 +9,7 @@ from tests.system.watching import logged, until
 
 
 def deliver_again(stack: Deployed, job_id: str, *, tenant: str = "acme", lane: str = "medium") -> None:
-    """Send a job's message once more, and return when the worker has had it and found nothing to do."""
+    """Send a job's message again. Return when the worker has received it and found nothing to do."""
     since = time.time()
     queue = stack.outputs["queue_urls"][lane]
     fifo = {"MessageGroupId": job_id, "MessageDeduplicationId": str(uuid4())} if queue.endswith(".fifo") else {}

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.system
 
 EXAMPLE = "credential-extraction"
 DOCUMENTS = REPOSITORY / "examples" / EXAMPLE / "documents"
-STUCK = 24  # theirs were 180: that many are run again in tests/handlers/test_credential_extraction.py
+STUCK = 24  # the replaced system had 180; tests/handlers/test_credential_extraction.py runs as many
 
 
 @pytest.fixture
@@ -34,21 +34,21 @@ def stack(deployed: Callable[[str], Deployed]) -> Deployed:
 
 
 def a_document(stack: Deployed, tenant: str = "acme") -> str:
-    """Return the id of a document that was just uploaded by whoever keeps the documents."""
+    """Add a document to the database of documents, and return its id."""
     name = uuid4().hex[:8]
     stack.rows("INSERT INTO documents (tenant, id) VALUES (%s, %s)", tenant, name)
     return name
 
 
 def submit(stack: Deployed, name: str, document_id: str, tenant: str = "acme") -> str:
-    """Have one of the example's documents extracted, and return its job."""
+    """Extract one of the example's documents, and return its job."""
     client = stack.client(tenant)
     body = {"document": client.upload(DOCUMENTS / name)}
     return str(client.call("POST", f"/documents/{document_id}/extract", json=body).json()["job_id"])
 
 
 def extracted(stack: Deployed, name: str) -> tuple[str, dict[str, Any]]:
-    """Return the id of a new document of this content, and its job when it has completed."""
+    """Extract a new document with this content. Return its id and its completed job."""
     document_id = a_document(stack)
     job = stack.client().ended(submit(stack, name, document_id))
     assert job["status"] == "completed", job["error"]
@@ -132,13 +132,13 @@ def test_a_second_delivery_changes_nothing(stack: Deployed) -> None:
 
 @dataclass(frozen=True)
 class Keys:
-    """The worker's login, and a connection that was made before it was changed."""
+    """The worker's login, and a connection from before the password was changed."""
 
     login: Login
     connection: psycopg.Connection[Any]
 
     def change(self) -> str:
-        """Give the worker's role another password, and end the connections that workers keep; return the password."""
+        """Change the password of the worker's role, end the workers' connections, and return the password."""
         password = uuid4().hex
         set_password(self.connection, self.login.username, password)
         self.connection.execute(
@@ -148,7 +148,7 @@ class Keys:
         return password
 
     def found(self, document_id: str) -> tuple[str, int]:
-        """Return the state of a document, and how many results it has."""
+        """Return the state of a document and its number of results."""
         counted = "SELECT status, (SELECT count(*) FROM extraction_results WHERE document_id = id) FROM documents"
         [row] = self.connection.execute(f"{counted} WHERE id = %s".encode(), (document_id,)).fetchall()
         return row[0], row[1]
@@ -158,7 +158,7 @@ def test_a_wrong_password_is_said_and_the_document_goes_on_when_the_secret_is_me
     stack: Deployed, keys: Keys
 ) -> None:
     client, document_id = stack.client(), a_document(stack)
-    changed = keys.change()  # in the database, and not in the secret
+    changed = keys.change()  # in the database only, not in the secret
     job_id = submit(stack, "certificate.pdf", document_id)
     job = until(lambda: job if (job := client.job(job_id))["error"] else None)
     assert (job["status"], job["error"]["code"]) == ("queued", "database_login_refused")
@@ -173,7 +173,7 @@ def test_a_wrong_password_is_said_and_the_document_goes_on_when_the_secret_is_me
 
 @pytest.fixture
 def keys(stack: Deployed) -> Iterator[Keys]:
-    """Give the worker's login; afterwards it is as it was, in the database and in the secret."""
+    """Return the worker's login. Restore database and secret after the test."""
     assert stack.connection.database is not None
     login = Login(**stack.connection.database)
     with login.connect() as connection:
@@ -194,7 +194,7 @@ def put_secret(stack: Deployed, secret: dict[str, Any]) -> None:
 
 def test_the_jobs_of_a_document_keep_their_order_and_hold_up_no_other(stack: Deployed) -> None:
     client, document_id, other_id = stack.client(), a_document(stack), a_document(stack)
-    stack.stand_in.set(match="CE-204817", error="ThrottlingException")  # of the first document alone
+    stack.stand_in.set(match="CE-204817", error="ThrottlingException")  # for the first document only
     first = submit(stack, "certificate.pdf", document_id)
     second = submit(stack, "certificate-scan.pdf", document_id)
     other = submit(stack, "licence-scan.pdf", other_id)

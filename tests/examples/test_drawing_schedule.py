@@ -1,4 +1,4 @@
-"""`drawing-schedule` whole: through HTTP, under IAM, with its files downloaded, and killed in each of its stages."""
+"""`drawing-schedule` on the local cloud: through HTTP, with IAM, downloads, and a killed worker in each stage."""
 
 import io
 import json
@@ -20,7 +20,7 @@ from tests.system.watching import until
 pytestmark = pytest.mark.system
 
 READER, JUDGE = "gemini-2.5-pro", "gemini-2.5-flash"
-# A text of the prompt of each stage that asks a model.
+# A text from the prompt of each stage that calls a model.
 PROMPTS = {
     "context": "Read this document of the project",
     "schedule": "Take the schedule off this drawing",
@@ -61,7 +61,7 @@ def _rows(content: bytes) -> list[list[Any]]:
 
 
 def _calls(stack: Deployed) -> list[tuple[str, bool]]:
-    """Return each call of a model, and whether it was answered."""
+    """Return the model of each call, and whether the call succeeded."""
     return [(call["model"].removeprefix("models/"), call["outcome"] == "ok") for call in stack.stand_in.calls()]
 
 
@@ -100,7 +100,7 @@ def test_killed_while_a_model_is_asked_it_goes_on_at_that_stage(drawings: Deploy
     drawings.stand_in.set(match=PROMPTS[stage], first_token_s=60, times=1)
     job_id = _submit(drawings, HARBOUR)
     _wait_for_stage(drawings, job_id, stage)
-    until(lambda: drawings.stand_in.calls(outcome="running"))  # Gemini is not told of which job a question is
+    until(lambda: drawings.stand_in.calls(outcome="running"))  # calls of Gemini carry no job id
     job = _killed_and_done(drawings, job_id)
     answered = [(READER, True), (READER, True), (JUDGE, True)]
     at = list(PROMPTS).index(stage)
@@ -110,14 +110,14 @@ def test_killed_while_a_model_is_asked_it_goes_on_at_that_stage(drawings: Deploy
 
 def test_killed_while_the_workbook_is_written_it_asks_no_model_again(drawings: Deployed) -> None:
     for _ in range(5):
-        kill_workers(drawings)  # a fresh one takes half a second to import what writes workbooks
+        kill_workers(drawings)  # a new one needs half a second to import openpyxl
         drawings.stand_in.reset()
         job_id = _submit(drawings, HARBOUR)
         _wait_for_stage(drawings, job_id, "excel_generation")
         kill_workers(drawings)
         if _row(drawings, job_id)["stage"]["S"] == "excel_generation":
             break
-        drawings.client().ended(job_id)  # it was quicker
+        drawings.client().ended(job_id)  # the stage was over before the kill
     else:
         pytest.fail("the stage was over each time")
     job = _killed_and_done(drawings, job_id)
@@ -147,7 +147,7 @@ def _row(stack: Deployed, job_id: str) -> dict[str, Any]:
 
 
 def _wait_for_stage(stack: Deployed, job_id: str, stage: str) -> None:
-    """Look as often as possible until a stage has begun: one of them takes less than a second."""
+    """Poll without pause until a stage has begun: one stage takes less than a second."""
     table = stack.outputs["table_name"]
     dynamodb = stack.boto3("dynamodb")
     key = {"tenant": {"S": "acme"}, "item": {"S": f"job#{job_id}"}}

@@ -1,4 +1,4 @@
-"""profile-interpretation on the local cloud: through HTTP, three triggers, three lanes, and a hundred at once."""
+"""profile-interpretation on the local cloud: HTTP, three triggers, three lanes, a hundred simultaneous callers."""
 
 import json
 from collections import Counter
@@ -13,16 +13,16 @@ from uuid import uuid4
 
 import pytest
 
-from analysis_jobs.admission import Outcome
-from analysis_jobs.analysis import load_analyses
-from analysis_jobs.cli.client import UnreachableError
-from analysis_jobs.clock import SystemClock
-from analysis_jobs.doorkeeper import Answer
-from analysis_jobs.settings import Settings
+from analysis_jobs.authoring.analysis import load_analyses
+from analysis_jobs.base.clock import SystemClock
+from analysis_jobs.base.settings import Settings
+from analysis_jobs.client.http import UnreachableError
+from analysis_jobs.jobs.admission import Outcome
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
-from analysis_jobs.submission import Intake, Submission
+from analysis_jobs.submission.admission_service import SubmissionResult
+from analysis_jobs.submission.service import Submission, SubmissionService
 from cloud.client import ApiError
 from cloud.deployed import Deployed
 from cloud.local_cloud import REPOSITORY
@@ -34,7 +34,7 @@ EXAMPLE = "profile-interpretation"
 DOCUMENTS = REPOSITORY / "examples" / EXAMPLE / "documents"
 HAIKU = "eu.anthropic.claude-haiku-4-5-20251001-v1:0"
 HUNDRED = 100
-# Each of them takes an execution environment of the API, which is a process of this machine.
+# Each simultaneous call needs an execution environment of the API, which is a process here.
 AT_ONCE = 8
 
 
@@ -49,7 +49,7 @@ def user() -> str:
 
 
 def chat(number: int) -> list[dict[str, str]]:
-    """Return so many messages of the last minutes."""
+    """Return a chat with this number of messages from the last minutes."""
     begun = datetime.now(UTC) - timedelta(minutes=10)
     times = [(begun + timedelta(seconds=index)).isoformat() for index in range(number)]
     return [{"text": f"I like bridges, says message {index}.", "sent_at": at} for index, at in enumerate(times)]
@@ -58,7 +58,7 @@ def chat(number: int) -> list[dict[str, str]]:
 def analyze(
     stack: Deployed, user: str, trigger: str = "manual", *, messages: Sequence[Any] | None = None, **given: Any
 ) -> tuple[int, dict[str, Any]]:
-    """Ask for an analysis; return the status and the body."""
+    """Request an analysis; return status and body."""
     body = {"user_id": user, "context": "support", "trigger": trigger, "messages": messages or chat(12), **given}
     try:
         answer = stack.client().call("POST", "/api/profile/analyze", json=body)
@@ -85,7 +85,7 @@ def completed(stack: Deployed, answer: tuple[int, dict[str, Any]]) -> dict[str, 
 
 
 def let_an_hour_pass(stack: Deployed, user: str) -> None:
-    """Forget when the user's last job was let in, as an hour later."""
+    """Remove the record of the user's last admission, as if an hour had passed."""
     stack.boto3("dynamodb").delete_item(
         TableName=stack.outputs["table_name"],
         Key={"tenant": {"S": "acme"}, "item": {"S": f"rate#{EXAMPLE}#users/{user}"}},
@@ -111,7 +111,7 @@ def test_a_chat_becomes_a_profile_and_what_is_off_the_record_stays_there(stack: 
 
 
 def stored_for(stack: Deployed, job_id: str) -> str:
-    """Return all that table and bucket hold of a job."""
+    """Return all data of a job in the table and the bucket, as text."""
     rows = stack.boto3("dynamodb").scan(TableName=stack.outputs["table_name"])["Items"]
     kept = [json.dumps(row, ensure_ascii=False) for row in rows if job_id in json.dumps(row)]
     bucket, s3 = stack.outputs["bucket_name"], stack.boto3("s3")
@@ -121,13 +121,13 @@ def stored_for(stack: Deployed, job_id: str) -> str:
 
 
 def a_hundred[Answered](threads: int, ask: Callable[[int], Answered]) -> list[Answered]:
-    """Return the answers to a hundred submissions, as many at once as there are `threads`."""
+    """Return the answers to a hundred submissions on this number of threads."""
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(ask, range(HUNDRED)))
 
 
 def over_http(stack: Deployed, user: str, **given: Any) -> tuple[int, dict[str, Any]]:
-    """Ask for an analysis, again where a crowded machine gives no answer in time: then the first may have landed."""
+    """Request an analysis. Repeat it if a busy machine does not answer; the first request may have succeeded."""
     for _ in range(10):
         with suppress(UnreachableError):
             answer = analyze(stack, user, **given)
@@ -137,7 +137,7 @@ def over_http(stack: Deployed, user: str, **given: Any) -> tuple[int, dict[str, 
 
 
 def jobs_of(stack: Deployed, user: str) -> list[str]:
-    """Return the ids of all jobs of a user that the table has."""
+    """Return the ids of all jobs of a user in the table."""
     rows = stack.boto3("dynamodb").get_paginator("scan").paginate(TableName=stack.outputs["table_name"])
     items = [item for page in rows for item in page["Items"] if item["item"]["S"].startswith("job#")]
     return [i["item"]["S"].removeprefix("job#") for i in items if f"users/{user}/" in i["subject"]["S"]]
@@ -163,15 +163,15 @@ def test_of_a_hundred_contexts_over_http_one_an_hour_is_analysed(stack: Deployed
 
 
 def test_a_hundred_backends_at_the_same_instant_make_one_job(stack: Deployed, user: str) -> None:
-    """Each submits through the library, as another stack's backend does; all of them begin together."""
+    """Each thread submits through the library, as another stack's backend does. All begin together."""
     stack.stand_in.set(match="bridges", first_token_s=600)
-    intake, together = backend(stack), Barrier(HUNDRED)
+    submissions, together = backend(stack), Barrier(HUNDRED)
     given = {"user_id": user, "context": "support", "messages": chat(12)}
 
-    def ask(_number: int) -> Answer:
+    def ask(_number: int) -> SubmissionResult:
         submission = Submission(analysis=EXAMPLE, input=given, trigger="manual")
         together.wait()
-        return intake.answer("acme", submission)
+        return submissions.submit_with_outcome("acme", submission)
 
     answers = a_hundred(HUNDRED, ask)
     [job_id] = jobs_of(stack, user)
@@ -181,8 +181,8 @@ def test_a_hundred_backends_at_the_same_instant_make_one_job(stack: Deployed, us
     stack.client().cancel(job_id)
 
 
-def backend(stack: Deployed) -> Intake:
-    """Return what another stack's backend submits with."""
+def backend(stack: Deployed) -> SubmissionService:
+    """Return the service that another stack's backend submits with."""
     settings = Settings(
         analyses="profile_interpretation",
         table_name=stack.outputs["table_name"],
@@ -190,7 +190,7 @@ def backend(stack: Deployed) -> Intake:
         queue_urls=stack.outputs["queue_urls"],
     )
     clock = SystemClock()
-    return Intake(
+    return SubmissionService(
         DynamoJobStore(stack.boto3("dynamodb"), settings.table_name, clock),
         SqsJobQueue(stack.boto3("sqs"), settings.queue_urls),
         S3ArtifactStore(stack.boto3("s3"), settings.bucket_name),
@@ -202,7 +202,7 @@ def backend(stack: Deployed) -> Intake:
 
 def test_the_outcomes_are_told_apart(stack: Deployed, user: str) -> None:
     assert outcome(analyze(stack, user, "messages", messages=chat(4))) == (200, "skipped", "too_few_new_items")
-    stack.stand_in.set(match="bridges", first_token_s=3)
+    stack.stand_in.set(match="bridges", first_token_s=10)  # it must still run at the next call
     made = analyze(stack, user, "messages")
     assert outcome(made) == (202, "created", None)
     assert outcome(analyze(stack, user, "view")) == (200, "existing", "active")

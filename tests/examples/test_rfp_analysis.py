@@ -1,4 +1,4 @@
-"""rfp-analysis on the local cloud: through HTTP as its web page calls it, prompts as data, a notice at the end."""
+"""rfp-analysis on the local cloud: HTTP as its web page uses it, prompts as data, a notice at the end."""
 
 import io
 import json
@@ -15,7 +15,7 @@ import pytest
 from docx import Document
 
 from cloud.deployed import Deployed
-from cloud.local_cloud import REPOSITORY
+from cloud.local_cloud import REPOSITORY, LocalCloud
 from tests.system.watching import calls_of, until
 
 pytestmark = pytest.mark.system
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.system
 EXAMPLE = REPOSITORY / "examples" / "rfp-analysis"
 RIVERSIDE = EXAMPLE / "documents" / "riverside-digital-heritage.pdf"
 NAME = "proposal_writer/step-1"
-# Theirs: every 3 s, for at most 5 minutes.
+# The page of the replaced system polls every 3 s, for at most 5 minutes.
 POLL_S, POLLS = 3, 100
 NEWER = """
 section = "proposal_writer"
@@ -39,8 +39,10 @@ The newer words. Summarise this call, and extract what it asks for.
 
 
 @pytest.fixture
-def stack(deployed: Callable[[str], Deployed]) -> Deployed:
-    return deployed("rfp-analysis")
+def stack(restarted_stack: LocalCloud) -> Iterator[Deployed]:
+    restarted_stack.stand_in.reset()
+    yield restarted_stack.deployed("rfp-analysis")
+    restarted_stack.stand_in.reset()
 
 
 def submit(stack: Deployed, proposal: str, document: Path = RIVERSIDE) -> str:
@@ -56,7 +58,7 @@ def status(stack: Deployed, proposal: str) -> dict[str, Any]:
 
 
 def analysed(stack: Deployed) -> dict[str, Any]:
-    """Return a job of the example's document when it has ended."""
+    """Run a job on the example's document, and return it when it has ended."""
     return stack.client().ended(submit(stack, uuid4().hex[:8]))
 
 
@@ -79,7 +81,7 @@ def test_a_page_that_polls_every_three_seconds_has_its_brief_within_five_minutes
 
 
 def test_a_page_that_waits_hears_of_each_step_and_of_the_end_at_once(stack: Deployed) -> None:
-    """Instead of a push: the API holds the call until the job is another version of itself, or has ended."""
+    """A long poll replaces a push: the API holds the call until the job changes or ends."""
     stack.stand_in.set(first_token_s=1.0, chunk_s=0.3)
     client = stack.client()
     job_id, tag = submit(stack, uuid4().hex[:8]), ""
@@ -98,7 +100,7 @@ def test_a_page_that_waits_hears_of_each_step_and_of_the_end_at_once(stack: Depl
 
 @pytest.fixture
 def notices(stack: Deployed) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """Give a function that receives what the stack's topic told a queue of somebody else's until now."""
+    """Return a function that receives the notices so far, from another team's queue on the stack's topic."""
     sqs, sns = stack.boto3("sqs"), stack.boto3("sns")
     topic = sns.create_topic(Name=stack.outputs["function_names"]["worker"].removesuffix("-worker") + "-notices")
     url = sqs.create_queue(QueueName=f"team-{uuid4().hex[:8]}")["QueueUrl"]
@@ -151,7 +153,7 @@ def test_a_word_file_is_read_as_a_pdf_is(stack: Deployed, tmp_path: Path) -> Non
 
 
 class Prompts:
-    """The command line's `prompts`, as an operator with AWS credentials uses it."""
+    """Runs the `prompts` commands, as an operator with AWS credentials does."""
 
     def __init__(self, stack: Deployed) -> None:
         table = stack.outputs["prompt_table_name"]
@@ -182,7 +184,7 @@ def test_a_prompt_is_activated_rolled_back_and_deactivated_and_each_job_says_whi
     file.write_text(NEWER, encoding="utf-8")
     newer = prompts("put", file, "--activate")["version"]
     try:
-        # The call is refused if the prompt has these words: then they were in it.
+        # The stand-in refuses a prompt with these words. So the refusal shows that they were in it.
         stack.stand_in.set(match="The newer words", error="ValidationException", times=1)
         assert analysed(stack)["error"]["code"] == "model_refused_request"
         job = analysed(stack)

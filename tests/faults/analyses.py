@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from analysis_jobs import Analysis, Job
-from analysis_jobs.analysis import stage
+from analysis_jobs.authoring.analysis import stage
 
-LONG_STAGE = timedelta(seconds=1.6)
+LONG_STAGE = timedelta(seconds=3.5)
 
 
 class Lot(BaseModel):

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analysis_jobs.record import JobRecord
-from analysis_jobs.transitions import Status
+from analysis_jobs.jobs.record import JobRecord
+from analysis_jobs.jobs.transitions import Status
 
 type Change = tuple[JobRecord | None, JobRecord]
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from threading import Event, Lock, Thread
 from typing import Any
 
-from analysis_jobs.clock import ManualClock
+from analysis_jobs.base.clock import ManualClock
 
 
 class Killed(BaseException):
@@ -54,8 +54,8 @@ class Actor:
         self.begun = False
         self._work = work
         self._gone = gone
-        self.turn = Lock()
-        self.turn.acquire()
+        self.tier_pointer = Lock()
+        self.tier_pointer.acquire()
         self._thread = Thread(target=self._run, daemon=True)
 
     def begin(self) -> None:
@@ -97,7 +97,7 @@ class Baton:
         self._live(actor)
         actor.at, actor.ready, actor.until = at, ready or (lambda: True), until
         self._back.release()
-        actor.turn.acquire()
+        actor.tier_pointer.acquire()
         self._live(actor)
         return actor.order
 
@@ -116,7 +116,7 @@ class Baton:
         actor.order = order
         before, self.current = self.current, actor
         if actor.begun:
-            actor.turn.release()
+            actor.tier_pointer.release()
         else:
             actor.begin()
         self._back.acquire()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from analysis_jobs import observability
+from analysis_jobs.base import observability
 from tests.faults.figures import Recording
 
 

@@ -18,20 +18,23 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
 from moto.sqs import models as moto_sqs
 
-from analysis_jobs import heartbeat, ids
-from analysis_jobs.bedrock import BedrockModel
-from analysis_jobs.clock import to_ms
-from analysis_jobs.control import Control
-from analysis_jobs.problems import Problem
+from analysis_jobs.authoring.context import Services
+from analysis_jobs.base import ids
+from analysis_jobs.base.clock import to_ms
+from analysis_jobs.jobs.record import JobKey, JobRecord
+from analysis_jobs.jobs.request_errors import StateConflictError
+from analysis_jobs.jobs.tiers import Tiers
+from analysis_jobs.llm.bedrock import BedrockModel
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.record import JobKey, JobRecord
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
-from analysis_jobs.submission import Intake, Submission
-from analysis_jobs.sweep import Sweeper
-from analysis_jobs.tiers import Tiers
-from analysis_jobs.work import Message, Worker
+from analysis_jobs.submission.control import JobControl
+from analysis_jobs.submission.service import Submission, SubmissionService
+from analysis_jobs.sweeper.sweeper import Sweeper
+from analysis_jobs.worker import heartbeat
+from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.worker import Worker
 from cloud.stand_in.eventstream import CONTENT_TYPE, event
 from tests.faults.baton import Actor, Baton, Killed, Process, TurnClock
 from tests.faults.world import TIERS, analyses, tier_of
@@ -283,7 +286,7 @@ class Run:
         for process in over:
             del self._callers[process]
             # Whoever asks again may be told that the job has completed meanwhile.
-            conflict = isinstance(process.error, Problem) and process.error.status == 409
+            conflict = isinstance(process.error, StateConflictError)
             assert process.error is None or conflict or isinstance(process.error, Killed), process.error
         # Who has no idempotency key does not dare to.
         repeats = self.scenario.keyed
@@ -295,8 +298,8 @@ class Run:
             key = "a key" if self.scenario.keyed else None
             submission = Submission(analysis=self.scenario.analysis, input=given, subject="books/42" if key else None)
             parts = (self._store, self._lane, self._artifacts, self._analyses, self.settings, self.clock)
-            return lambda: Intake(*parts).submit("acme", submission, key)
-        control = Control(self._store, self._lane, self._analyses, self.settings, self.clock)
+            return lambda: SubmissionService(*parts).submit("acme", submission, key)
+        control = JobControl(self._store, self._lane, self._analyses, self.settings, self.clock)
         key_of_job = self._find()
         assert key_of_job is not None
         return lambda: getattr(control, act)(key_of_job)
@@ -318,11 +321,8 @@ class Run:
         worker = Worker(
             self._store,
             self._lane,
-            self._artifacts,
-            MemoryPromptStore(),
-            self._model,
             self._analyses,
-            self.settings,
+            Services(self._artifacts, MemoryPromptStore(), self._model, self.settings),
             self.clock,
         )
         limit = self.scenario.stop_after

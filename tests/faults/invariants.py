@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from analysis_jobs.record import MAX_HISTORY, JobRecord
+from analysis_jobs.jobs.record import MAX_HISTORY, JobRecord
 from tests.faults.ledger import ALONE, Ledger, Life, Write, stands_in_order
 
 LEASE = timedelta(seconds=60)
 OF_ONE_PIECE = ("brief", ALONE)
-NEVER_CHANGED = ("tenant", "job_id", "analysis", "input", "lane", "subject", "client", "project", "created_at")
+NEVER_CHANGED = ("tenant", "job_id", "analysis", "input", "priority", "subject", "client", "project", "created_at")
 # Who may lead a job from where to where.
 EDGES = {
     "worker": {
@@ -49,7 +49,7 @@ class Invariants:
             tokens,
             attempts,
             leases,
-            waiting,
+            lane_order,
             cancels,
             identity,
             history,
@@ -80,7 +80,7 @@ class Invariants:
     def tiers(self, write: Write, ledger: Ledger) -> Iterator[str]:
         """No better job of the lane was left waiting by a worker that looked at the order, and could have had it."""
         seen = ledger.looks.get(write.process, {})
-        if write.name != "claim" or write.before.rank is None:
+        if write.name != "claim" or write.before.tier_rank is None:
             return
         for key, row in seen.items():
             better = ledger.lives[key].row
@@ -158,7 +158,7 @@ def leases(write: Write, _: Ledger) -> Iterator[str]:
         yield "taken before the lease had run out"
 
 
-def waiting(write: Write, _: Ledger) -> Iterator[str]:
+def lane_order(write: Write, _: Ledger) -> Iterator[str]:
     """A wait lasts as long as it was said to, and nothing is begun after the deadline."""
     before = write.before
     if write.name != "claim":
@@ -208,12 +208,12 @@ def places(write: Write, _: Ledger) -> Iterator[str]:
     """Whoever waits with a tier, and may be claimed, is shown at its place; nobody else is."""
     after = write.after
     expected = "#".join(_order(after)) if stands_in_order(write) else None
-    if after.waiting != expected:
-        yield f"shown at {after.waiting}, and not at {expected}"
+    if after.lane_sort_key != expected:
+        yield f"shown at {after.lane_sort_key}, and not at {expected}"
 
 
 def _order(job: JobRecord) -> tuple[str, str]:
-    return (f"{job.rank:02}", job.job_id)
+    return (f"{job.tier_rank:02}", job.job_id)
 
 
 def expected_text(write: Write) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from analysis_jobs.record import JobKey, JobRecord
+from analysis_jobs.jobs.record import JobKey, JobRecord
 from tests.faults.baton import Process
 
 
@@ -72,7 +72,7 @@ def stands_in_order(write: Write) -> bool:
     """Tell whether a write leaves a job where the order of its lane must show it: it waits, and may be claimed."""
     after = write.after
     waited = after.not_before is None or after.not_before <= write.now
-    return after.rank is not None and after.status == "queued" and waited
+    return after.tier_rank is not None and after.status == "queued" and waited
 
 
 # Yields every rule that a write breaks, and how; see `invariants`.
@@ -100,7 +100,7 @@ class Ledger:
         """Note that a job's row was written for the first time."""
         known = self.lives.get(key)
         if known is None:
-            self.lives[key] = Life(row, in_order=row.rank is not None)
+            self.lives[key] = Life(row, in_order=row.tier_rank is not None)
             self._alone(row)
         elif known.row != row:
             self.broken.append(f"creating overwrote a job: {known.row} became {row}")
@@ -152,10 +152,10 @@ class Ledger:
         if len(active) > 1:
             self.broken.append(f"one active: {row.subject} has {', '.join(active)}")
 
-    def in_order(self, lane: str) -> dict[JobKey, JobRecord]:
+    def in_order(self, priority: str) -> dict[JobKey, JobRecord]:
         """Return the jobs of a lane that wait in the order of their tiers."""
         lives = self.lives.items()
-        return {key: life.row for key, life in lives if life.in_order and life.row.lane == lane}
+        return {key: life.row for key, life in lives if life.in_order and life.row.priority == priority}
 
     def looked(self, process: Process, there: dict[JobKey, JobRecord]) -> None:
         """Note which jobs stood in the order when a worker looked at it, and has read the answer."""

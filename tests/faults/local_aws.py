@@ -23,17 +23,18 @@ from unittest.mock import patch
 
 import boto3
 
-from analysis_jobs import settings as configuration
-from analysis_jobs import submission, wiring
-from analysis_jobs.analysis import load_analyses
-from analysis_jobs.clock import SystemClock
-from analysis_jobs.control import Control
-from analysis_jobs.record import JobKey, JobRecord
+from analysis_jobs import wiring
+from analysis_jobs.authoring.analysis import load_analyses
+from analysis_jobs.base import settings as configuration
+from analysis_jobs.base.clock import SystemClock
+from analysis_jobs.jobs import dispatch
+from analysis_jobs.jobs.record import JobKey, JobRecord
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.items import from_item
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
-from analysis_jobs.submission import Intake, Submission
+from analysis_jobs.submission.control import JobControl
+from analysis_jobs.submission.service import Submission, SubmissionService
 from cloud import ministack
 from cloud.certificates import certificates
 from cloud.connection import Connection
@@ -167,19 +168,19 @@ class LocalAws:
         return SqsJobQueue(self.client("sqs"), self.settings.queue_urls)
 
     @cached_property
-    def control(self) -> Control:
+    def control(self) -> JobControl:
         """What cancels and retries, in calm weather."""
         analyses = load_analyses(self.settings.analyses)
-        return Control(self.store, self._queue, analyses, self.settings, SystemClock())
+        return JobControl(self.store, self._queue, analyses, self.settings, SystemClock())
 
     @cached_property
-    def _rough_intake(self) -> Intake:
+    def _rough_submissions(self) -> SubmissionService:
         def client(service: str, config: Any = wiring._STORE_CONFIG) -> Any:  # noqa: SLF001 - as the API's function has it
             given = ministack.ROOT_CREDENTIALS
             session: Any = boto3.Session(given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"])
             return session.client(service, config=config, endpoint_url=self.proxy.url, region_name=ministack.REGION)
 
-        return Intake(
+        return SubmissionService(
             DynamoJobStore(client("dynamodb"), TABLE, SystemClock()),
             SqsJobQueue(client("sqs"), self.settings.queue_urls),
             S3ArtifactStore(client("s3", wiring._S3_CONFIG), BUCKET),  # noqa: SLF001
@@ -194,8 +195,8 @@ class LocalAws:
         grace = timedelta(seconds=120 / self.scale)
         for _ in range(50):
             try:
-                with patch.object(submission, "SEND_GRACE", grace):
-                    job = self._rough_intake.submit(TENANT, wanted, f"lot-{number}")
+                with patch.object(dispatch, "SEND_GRACE", grace):
+                    job = self._rough_submissions.submit(TENANT, wanted, f"lot-{number}")
             except Exception:  # noqa: BLE001 - the API would answer 500
                 time.sleep(0.2)
             else:

@@ -7,12 +7,14 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
-from analysis_jobs import attempt, claims, control, doorkeeper, sweep, work
-from analysis_jobs import transitions as table
-from analysis_jobs.admission import Admission, Rate, Verdict, decide
-from analysis_jobs.record import Changes
+from analysis_jobs.jobs import transitions as table
+from analysis_jobs.jobs.admission import Admission, AdmissionDecision, Rate, decide
+from analysis_jobs.jobs.record import Changes
+from analysis_jobs.jobs.transitions import Guard, Status, Transition
 from analysis_jobs.stores.memory import MemoryJobStore
-from analysis_jobs.transitions import Guard, Status, Transition
+from analysis_jobs.submission import admission_service, control
+from analysis_jobs.sweeper import sweeper as sweep
+from analysis_jobs.worker import attempt, claimed_job, claims
 from tests.faults import races, scenes
 
 type Mutation = Callable[[], AbstractContextManager[object]]
@@ -64,12 +66,12 @@ def _stays_due(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stays_where_it_stands(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name != "waiting"}
+    return {name: value for name, value in values.items() if name != "lane_sort_key"}
 
 
 def _the_worst_first() -> AbstractContextManager[object]:
-    best = claims.Claims._best  # noqa: SLF001 - nothing else has the order
-    return patch.object(claims.Claims, "_best", lambda self, turn: [*best(self, turn)][::-1])
+    best = claims.Claims._best_waiting  # noqa: SLF001 - nothing else has the order
+    return patch.object(claims.Claims, "_best_waiting", lambda self, tier_pointer: [*best(self, tier_pointer)][::-1])
 
 
 def _keeps_its_attempts(values: dict[str, Any]) -> dict[str, Any]:
@@ -77,12 +79,11 @@ def _keeps_its_attempts(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _goes_on_after_a_refused_beat() -> AbstractContextManager[object]:
-    def hold(worker: Any, claimed: Any, changes: Mapping[str, Any]) -> Any:
-        now = worker.clock.now()
-        key = claimed.key
-        return worker.store.transition(key, table.BEAT, Changes(changes), now=now, read=claimed).job
+    def hold(claimed: Any, changes: Mapping[str, Any]) -> Any:
+        now, record = claimed.clock.now(), claimed.record
+        return claimed.store.transition(record.key, table.BEAT, Changes(changes), now=now, read=record).job
 
-    return patch.object(work.Worker, "_hold", hold)
+    return patch.object(claimed_job.ClaimedJob, "hold", hold)
 
 
 def _artifacts_without_a_token(module: Any, name: str) -> Mutation:
@@ -103,7 +104,7 @@ def _attempts_counted_on_failure() -> Iterator[None]:
 
 
 def _an_attempt_back_for_nothing() -> AbstractContextManager[object]:
-    return patch.object(attempt.Attempt, "gained", property(lambda _: True))
+    return patch.object(attempt.Attempt, "_gained", property(lambda _: True))
 
 
 # What is taken away, and how it is found: by walks in which most are held up at one request, or in a scene.
@@ -142,13 +143,13 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
     "a release in spite of a cancel": (_without(table.RELEASE, Guard.NOT_CANCELLED), "release"),
     "a requeue in spite of a cancel": (_without(table.REQUEUE, Guard.NOT_CANCELLED), "requeue"),
     "a claim in spite of a cancel": (_without(table.CLAIM, Guard.NOT_CANCELLED), None),
-    "a wait that is not due": (_writing(work, _waits_without_being_due), None),
+    "a wait that is not due": (_writing(claimed_job, _waits_without_being_due), None),
     "a sweep that leaves what it sent overdue": (_writing(sweep, _is_due_as_before), None),
-    "an end that stays due": (_writing(work, _stays_due), None),
+    "an end that stays due": (_writing(claimed_job, _stays_due), None),
     "an end by the sweeper that stays due": (_writing(sweep, _stays_due), None),
     "a lane in which the worst job is taken first": (_the_worst_first, None),
     "a claim that leaves the job in the order": (_writing(claims, _stays_where_it_stands), None),
-    "a wait or an error that keeps the job out of the order": (_writing(work, _stays_where_it_stands), None),
+    "a wait or an error that keeps the job out of the order": (_writing(claimed_job, _stays_where_it_stands), None),
     "a sweep that keeps the job out of the order": (_writing(sweep, _stays_where_it_stands), None),
     "a retry that keeps the job out of the order": (_writing(control, _stays_where_it_stands), None),
     "a refused beat that stops nobody": (_goes_on_after_a_refused_beat, "model"),
@@ -157,7 +158,7 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
 }
 
 
-def _blind(policy: Admission, *known: Any) -> Verdict:
+def _blind(policy: Admission, *known: Any) -> AdmissionDecision:
     """Decide without a look at the newest job."""
     return decide(replace(policy, one_active=False, at_most=policy.at_most or Rate(1_000, timedelta(1))), *known)
 
@@ -165,9 +166,9 @@ def _blind(policy: Admission, *known: Any) -> Verdict:
 def _admits_what_was_overtaken() -> AbstractContextManager[object]:
     given = MemoryJobStore.admit
 
-    def admit(store: Any, job: Any, idempotency: Any, passage: Any) -> Any:
-        seen = store.standing(passage.gate, None, job.created_at)[0]
-        return given(store, job, idempotency, replace(passage, seen=seen))
+    def admit(store: Any, job: Any, idempotency: Any, admission_write: Any) -> Any:
+        seen = store.read_admission_state(admission_write.admission_key, None, job.created_at)[0]
+        return given(store, job, idempotency, replace(admission_write, expected=seen))
 
     return patch.object(MemoryJobStore, "admit", admit)
 
@@ -187,7 +188,10 @@ def _retries(*, newest_only: bool | None = None, unseen: bool = False) -> Mutati
 
 # The same for a policy of one active job a subject; each is found by a race too.
 POLICY_MUTATIONS: dict[str, tuple[Mutation, scenes.Scene]] = {
-    "a policy that does not look": (lambda: patch.object(doorkeeper, "decide", _blind), races.one_after_the_other),
+    "a policy that does not look": (
+        lambda: patch.object(admission_service, "decide", _blind),
+        races.one_after_the_other,
+    ),
     "a job that is let in though it was overtaken": (_admits_what_was_overtaken, races.two_at_once),
     "a retry that who decides does not see": (_retries(unseen=True), races.a_retry_while_one_decides),
     "a retry that does not see a newer job": (_retries(newest_only=False), races.a_submission_while_one_retries),

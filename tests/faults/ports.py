@@ -6,15 +6,24 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from analysis_jobs.admission import Gate, Passage, Standing
-from analysis_jobs.errors import Defer, Fail, Retry
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.model import Question, Reply
-from analysis_jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Usage
+from analysis_jobs.base.cancellation import CancellationToken
+from analysis_jobs.base.errors import Defer, Fail, Retry
+from analysis_jobs.base.usage import Usage
+from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite
+from analysis_jobs.jobs.ports import (
+    Applied,
+    ConditionFailed,
+    Created,
+    JobStore,
+    StoredOutcome,
+    Superseded,
+    WriteConflict,
+)
+from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobKey, JobRecord
+from analysis_jobs.jobs.tiers import TierPointer
+from analysis_jobs.jobs.transitions import Transition
+from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.stores.memory import MemoryArtifactStore
-from analysis_jobs.stores.ports import Created, Existing, JobStore, Landed, Overtaken, Refused, Superseded
-from analysis_jobs.tiers import Turn
-from analysis_jobs.transitions import Transition
 from tests.faults.baton import Baton, Process, TurnClock
 from tests.faults.invariants import answer
 from tests.faults.ledger import Ledger
@@ -76,41 +85,45 @@ class SeenStore:
 
     def create(
         self, job: JobRecord, idempotency: IdempotencyKey | None, pointer_until: datetime | None = None
-    ) -> Created | Existing:
+    ) -> Created | StoredOutcome:
         """See `JobStore.create`."""
 
-        def request() -> Created | Existing:
+        def request() -> Created | StoredOutcome:
             return self._created(job.key, self.inner.create(job, idempotency, pointer_until))
 
         return self.network.carry("create", request)
 
-    def admit(self, job: JobRecord, idempotency: IdempotencyKey | None, passage: Passage) -> Created | Overtaken:
+    def admit(
+        self, job: JobRecord, idempotency: IdempotencyKey | None, admission_write: AdmissionWrite
+    ) -> Created | WriteConflict:
         """See `JobStore.admit`."""
 
-        def request() -> Created | Overtaken:
-            return self._created(job.key, self.inner.admit(job, idempotency, passage))
+        def request() -> Created | WriteConflict:
+            return self._created(job.key, self.inner.admit(job, idempotency, admission_write))
 
         return self.network.carry("create", request)
 
-    def standing(
-        self, gate: Gate, idempotency: IdempotencyKey | None, now: datetime
-    ) -> tuple[Standing, Existing | None]:
-        """See `JobStore.standing`."""
-        return self.network.carry("read", lambda: self.inner.standing(gate, idempotency, now))
+    def read_admission_state(
+        self, admission_key: AdmissionKey, idempotency: IdempotencyKey | None, now: datetime
+    ) -> tuple[AdmissionState, StoredOutcome | None]:
+        """See `JobStore.read_admission_state`."""
+        return self.network.carry("read", lambda: self.inner.read_admission_state(admission_key, idempotency, now))
 
-    def remember(self, tenant: str, idempotency: IdempotencyKey, answered: Existing, now: datetime) -> Existing | None:
-        """See `JobStore.remember`."""
-        return self.network.carry("create", lambda: self.inner.remember(tenant, idempotency, answered, now))
+    def record_outcome(
+        self, tenant: str, idempotency: IdempotencyKey, answered: StoredOutcome, now: datetime
+    ) -> StoredOutcome | None:
+        """See `JobStore.record_outcome`."""
+        return self.network.carry("create", lambda: self.inner.record_outcome(tenant, idempotency, answered, now))
 
     def retry(
         self, job: JobRecord, changes: Changes, *, now: datetime, pointer_until: datetime, newest_only: bool
-    ) -> Landed | Refused | Superseded:
+    ) -> Applied | ConditionFailed | Superseded:
         """See `JobStore.retry`."""
         asked = self.ledger.request("retry", self.network.process, now, keeps=False)
 
-        def request() -> Landed | Refused | Superseded:
+        def request() -> Applied | ConditionFailed | Superseded:
             outcome = self.inner.retry(job, changes, now=now, pointer_until=pointer_until, newest_only=newest_only)
-            if isinstance(outcome, Landed):
+            if isinstance(outcome, Applied):
                 self.ledger.wrote(asked, outcome.job)
             return outcome
 
@@ -133,30 +146,30 @@ class SeenStore:
 
     def transition(
         self, key: JobKey, transition: Transition, changes: Changes, *, now: datetime, read: JobRecord | None = None
-    ) -> Landed | Refused:
+    ) -> Applied | ConditionFailed:
         """See `JobStore.transition`."""
         asked = self.ledger.request(transition.name, self.network.process, now, keeps="checkpoints" in changes.values)
 
-        def request() -> Landed | Refused:
+        def request() -> Applied | ConditionFailed:
             outcome = self.inner.transition(key, transition, changes, now=now, read=read)
-            if isinstance(outcome, Landed):
+            if isinstance(outcome, Applied):
                 self.ledger.wrote(asked, outcome.job)
             return outcome
 
         outcome = self.network.carry(transition.name, request)
         if transition.name == "claim":
             self.ledger.believes(asked.process, key)
-            if isinstance(outcome, Refused):
+            if isinstance(outcome, ConditionFailed):
                 self.ledger.refused(asked.process, key)
-        elif asked.claim and isinstance(outcome, Refused):
+        elif asked.claim and isinstance(outcome, ConditionFailed):
             asked.claim.told = True
         return outcome
 
-    def waiting(self, lane: str, limit: int) -> Sequence[JobKey]:
-        """See `JobStore.waiting`."""
+    def claimable(self, priority: str, limit: int) -> Sequence[JobKey]:
+        """See `JobStore.claimable`."""
 
         def request() -> tuple[Sequence[JobKey], dict[JobKey, JobRecord]]:
-            return self.inner.waiting(lane, limit), self.ledger.in_order(lane)
+            return self.inner.claimable(priority, limit), self.ledger.in_order(priority)
 
         found, there = self.network.carry("look", request)
         self.ledger.looked(self.network.process, there)
@@ -176,7 +189,7 @@ class SentMessage:
     """A message in the queue."""
 
     key: JobKey
-    turn: Turn | None
+    tier_pointer: TierPointer | None
     visible_at: datetime
 
 
@@ -190,30 +203,30 @@ class TurnQueue:
     messages: dict[str, SentMessage] = field(default_factory=dict)
     sent: list[SentMessage] = field(default_factory=list)
 
-    def holds_back(self, lane: str, delay: timedelta) -> bool:  # noqa: ARG002 - the port's signature
-        """See `JobQueue.holds_back`."""
+    def can_delay(self, priority: str, delay: timedelta) -> bool:  # noqa: ARG002 - the port's signature
+        """See `JobQueue.can_delay`."""
         return delay <= timedelta(minutes=15)
 
-    def in_order(self, lane: str) -> bool:  # noqa: ARG002 - the port's signature
-        """See `JobQueue.in_order`."""
+    def is_fifo(self, priority: str) -> bool:  # noqa: ARG002 - the port's signature
+        """See `JobQueue.is_fifo`."""
         return False
 
     def send(
         self,
-        lane: str,
+        priority: str,
         job: JobKey,
         *,
         dedupe: str,
         delay: timedelta = timedelta(),
-        rank: int | None = None,
+        tier_rank: int | None = None,
         subject: str | None = None,  # noqa: ARG002 - there is no order here
     ) -> None:
         """See `JobQueue.send`."""
         self.ledger.sent(job, dedupe)
-        turn = None if rank is None else Turn(lane, rank, held_back=delay > timedelta())
+        tier_pointer = None if tier_rank is None else TierPointer(priority, tier_rank, delayed=delay > timedelta())
 
         def request() -> None:
-            message = SentMessage(job, turn, self.clock.now() + delay)
+            message = SentMessage(job, tier_pointer, self.clock.now() + delay)
             self.sent.append(message)
             self.messages[f"message {len(self.sent)}"] = message
 
@@ -268,12 +281,12 @@ class TurnModel:
     network: Network
     ledger: Ledger
 
-    def ask(self, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:
+    def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:
         """See `Model.ask`."""
         key = JobKey("acme", question.metadata["job_id"])
         self.ledger.asked(self.network.process, key, question.prompt)
         cut: list[bool] = []
-        with breaker.armed(lambda: cut.append(True)):
+        with cancellation.on_cancel(lambda: cut.append(True)):
             order = self.network.baton.point("model")
         if cut:
             raise Retry("model_connection", "cut off")

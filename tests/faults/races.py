@@ -2,7 +2,7 @@
 
 import random
 
-from analysis_jobs.record import JobKey
+from analysis_jobs.jobs.record import JobKey
 from tests.faults.baton import Process
 from tests.faults.ledger import ALONE
 from tests.faults.scenes import Scene

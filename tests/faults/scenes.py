@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from analysis_jobs.record import JobKey
+from analysis_jobs.jobs.record import JobKey
 from tests.faults.baton import Process
 from tests.faults.world import World
 from tests.handlers.builders import SECOND

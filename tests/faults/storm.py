@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from analysis_jobs.record import JobKey, JobRecord
+from analysis_jobs.jobs.record import JobKey, JobRecord
 from cloud.stand_in.scenarios import Scenario
 from tests.faults.chaos import CALM, OUTAGE, Weather
 from tests.faults.local_aws import LocalAws

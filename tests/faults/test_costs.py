@@ -11,18 +11,20 @@ import pytest
 from moto import mock_aws
 
 from analysis_jobs import Analysis, Job
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.model import Question, Reply
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.authoring.context import Services
+from analysis_jobs.base.settings import Settings
+from analysis_jobs.jobs.transitions import Status
+from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.settings import Settings
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.items import Item
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
-from analysis_jobs.submission import Intake, Submission
-from analysis_jobs.sweep import Sweeper
-from analysis_jobs.transitions import Status
-from analysis_jobs.work import Message, Worker
+from analysis_jobs.submission.service import Submission, SubmissionService
+from analysis_jobs.sweeper.sweeper import Sweeper
+from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.worker import Worker
 from tests.faults.capacity import size, write_units
 from tests.faults.figures import record
 from tests.handlers.aws import REGION, client, create_job_table
@@ -105,14 +107,16 @@ def test_a_job_of_five_minutes_costs_two_requests_and_one_unit_a_heartbeat(meter
     queue = SqsJobQueue(client("sqs"), settings.queue_urls)
     artifacts = S3ArtifactStore(client("s3"), "artifacts")
     meter.requests.clear()
-    job = Intake(store, queue, artifacts, analyses, settings, clock).submit(
+    job = SubmissionService(store, queue, artifacts, analyses, settings, clock).submit(
         "acme", Submission(analysis="valuation", input={"isbn": "42"})
     )
     submitted = meter.requests.total()
     [message] = client("sqs").receive_message(QueueUrl=settings.queue_urls["medium"])["Messages"]
     assert json.loads(message["Body"])["job_id"] == job.job_id
     meter.requests.clear()
-    worker = Worker(store, queue, artifacts, MemoryPromptStore(), ScriptedModel(answer), analyses, settings, clock)
+    worker = Worker(
+        store, queue, analyses, Services(artifacts, MemoryPromptStore(), ScriptedModel(answer), settings), clock
+    )
     worker.handle(Message(job.key, QUEUE_ARN, message["ReceiptHandle"]))
     ended = store.get(job.key)
     assert ended

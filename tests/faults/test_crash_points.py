@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from analysis_jobs.record import JobRecord
+from analysis_jobs.jobs.record import JobRecord
 from tests.faults import figures
 from tests.faults.crash_site import Clients, Crash, Run, Scenario, aws, ends_of
 from tests.handlers.builders import MINUTE, SECOND

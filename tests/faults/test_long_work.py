@@ -3,18 +3,20 @@
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
-from analysis_jobs.record import JobKey
-from analysis_jobs.transitions import Status
-from tests.faults.audit import broken_rules
+from analysis_jobs.jobs.record import JobKey
+from analysis_jobs.jobs.transitions import Status
+from tests.faults.analyses import LONG_STAGE
+from tests.faults.audit import Change, broken_rules
 from tests.faults.figures import record
 from tests.faults.local_aws import LocalAws
 from tests.faults.watching import ended, until
 
-TIMEOUT_S, MARGIN_S, STAGE_S = 3.0, 0.5, 1.6
+# Two of the stages do not fit into an invocation, and one does, with seconds to spare on a busy machine.
+TIMEOUT_S, MARGIN_S, STAGE_S = 9.0, 3.0, LONG_STAGE.total_seconds()
 HEARTBEAT_S = 0.75
 TEXT = {"chunk_s": 0.2, "chunk_chars": 1}  # flows for longer than any test waits
 # What the model does when the cancel comes, as scenarios of the stand-in.
@@ -24,7 +26,9 @@ MANNERS = {"flowing": TEXT, "stalled": {"stall_s": 60.0}, "silent": {"first_toke
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     folder = tmp_path_factory.mktemp("aws")
-    with LocalAws(folder, heartbeat_s=HEARTBEAT_S, STOP_MARGIN_S=str(MARGIN_S), MODEL_SILENCE_S="60") as aws:
+    with LocalAws(
+        folder, lease_s=10, heartbeat_s=HEARTBEAT_S, STOP_MARGIN_S=str(MARGIN_S), MODEL_SILENCE_S="60"
+    ) as aws:
         yield aws
 
 
@@ -36,7 +40,7 @@ def test_work_of_five_invocations_does_each_part_once_and_spends_no_attempt_on_i
     name = aws.fleet.spawn(timeout_s=TIMEOUT_S)
     began = time.monotonic()
     key = aws.submit(1 if analysis == "five-stages" else 2, analysis)
-    job = until(lambda: ended(aws, key), 60)
+    job = until(lambda: ended(aws, key), 120)
     took_s = time.monotonic() - began
     assert aws.fleet.signal(name, 9)
     assert (job.status, job.attempt, job.failure) == (Status.COMPLETED, 1, None)
@@ -65,14 +69,15 @@ def test_a_cancel_stops_a_running_job_within_a_heartbeat(aws: LocalAws, manner: 
     workers = [aws.fleet.spawn(timeout_s=60.0) for _ in range(jobs)]
     first = 100 * (1 + list(MANNERS).index(manner))
     keys = [aws.submit(first + number) for number in range(jobs)]
-    until(lambda: len(aws.stand_in.calls(outcome="running")) == jobs, 30)
+    until(lambda: len(aws.stand_in.calls(outcome="running")) == jobs, 50)
     time.sleep(HEARTBEAT_S)  # let what was sent before a stall arrive
     latencies = sorted(cancelled_after(aws, key) for key in keys)
     until(lambda: not aws.stand_in.calls(outcome="running"), 30)
     for name in workers:
         assert aws.fleet.signal(name, 9)
-    assert len(aws.stand_in.calls()) == jobs
-    assert latencies[-1] < HEARTBEAT_S + (0.75 if long else 3)  # the long form runs alone on its machine
+    # No answer was waited for, and no heartbeat but the one that brought the cancel and one on its way before it.
+    assert [call["outcome"] for call in aws.stand_in.calls()] == ["caller hung up"] * jobs
+    assert max(beats_after_cancel(aws.changes(), keys).values()) <= 2
     record(
         f"cancel, model {manner}",
         jobs=jobs,
@@ -86,10 +91,19 @@ def cancelled_after(aws: LocalAws, key: JobKey) -> float:
     """Cancel a job; return how many seconds later it was, by its own row."""
     aws.control.cancel(key)
     asked = time.monotonic()
-    job = until(lambda: ended(aws, key), 20)
+    job = until(lambda: ended(aws, key), 50)  # a silent model answers after 60 s
     took_s = time.monotonic() - asked
     assert job.status is Status.CANCELLED
     return took_s
+
+
+def beats_after_cancel(changes: Iterable[Change], keys: list[JobKey]) -> dict[JobKey, int]:
+    """Return how often the worker renewed the lease of each job after the cancel and before the end."""
+    beats = dict.fromkeys(keys, 0)
+    for before, after in changes:
+        if after.key in beats and before and before.cancel_asked_at and not after.status.ended:
+            beats[after.key] += 1
+    return beats
 
 
 def test_the_rows_of_all_these_jobs_kept_the_rules(aws: LocalAws) -> None:

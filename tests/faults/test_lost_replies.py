@@ -7,12 +7,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from analysis_jobs import Job
-from analysis_jobs.decisions import Action, decide
-from analysis_jobs.errors import Defer, Fail, Retry
-from analysis_jobs.record import Changes, JobKey, JobRecord
+from analysis_jobs.base.errors import Defer, Fail, Retry
+from analysis_jobs.jobs.ports import Applied, ConditionFailed
+from analysis_jobs.jobs.record import Changes, JobKey, JobRecord
+from analysis_jobs.jobs.transitions import Status, Transition
 from analysis_jobs.stores.memory import MemoryJobStore
-from analysis_jobs.stores.ports import Landed, Refused
-from analysis_jobs.transitions import Status, Transition
+from analysis_jobs.worker.retry_policy import Action, decide
 from tests.handlers.builders import START, Book, Shop, Value
 
 
@@ -31,7 +31,7 @@ class Forgetful(MemoryJobStore):
         *,
         now: datetime,
         read: JobRecord | None = None,
-    ) -> Landed | Refused:
+    ) -> Applied | ConditionFailed:
         """See `JobStore.transition`."""
         outcome = super().transition(key, transition, changes, now=now, read=read)
         if transition.name == self._forgotten:
@@ -67,7 +67,7 @@ def test_an_end_is_logged_and_counted_as_one(
     name: str, error: Exception | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[str] = []
-    monkeypatch.setattr("analysis_jobs.work.count", counted.append)
+    monkeypatch.setattr("analysis_jobs.worker.claimed_job.count", counted.append)
     shop = Shop([stage_that_raises(error)], store=Forgetful(name))
     assert shop.deliver(shop.keep()).status.ended
     assert counted == [{"complete": "JobsCompleted", "fail": "JobsFailed"}[name]]

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from moto import mock_aws
 
+from analysis_jobs.jobs.ports import JobStore
+from analysis_jobs.jobs.transitions import ALL
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.memory import MemoryJobStore
-from analysis_jobs.stores.ports import JobStore
-from analysis_jobs.transitions import ALL
 from tests.faults import figures
 from tests.faults.baton import TurnClock
 from tests.faults.mutations import MUTATIONS

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from analysis_jobs.transitions import RETRY
+from analysis_jobs.jobs.transitions import RETRY
 from tests.faults import figures
 from tests.faults.mutations import POLICY_MUTATIONS
 from tests.faults.races import RACES, SubjectWalk

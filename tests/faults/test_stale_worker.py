@@ -5,8 +5,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from analysis_jobs.record import JobKey
-from analysis_jobs.transitions import Status
+from analysis_jobs.jobs.record import JobKey
+from analysis_jobs.jobs.transitions import Status
 from tests.faults.audit import broken_rules, calls_by_job
 from tests.faults.figures import record
 from tests.faults.local_aws import BUCKET, TABLE, TENANT, LocalAws
@@ -25,12 +25,12 @@ def test_nothing_lands_of_what_a_worker_writes_that_was_paused_past_its_lease(tm
         paused = pause_before_each(aws, steps)
         for name in [aws.fleet.spawn() for _ in range(6)] + [aws.fleet.spawn("sweeper", every_s=2.0)]:
             assert aws.fleet.signal(name, 0)
-        ended = until(lambda: all_ended(aws), 60)
+        ended = until(lambda: all_ended(aws), 240)
         assert Counter(job.status for job in ended.values()) == {Status.COMPLETED: len(steps) + 1}
         before, calls = everything(aws), calls_by_job(aws.stand_in.calls())
         for name in paused:
             assert aws.fleet.signal(name, signal.SIGCONT)
-        until(lambda: all(handled(aws, name) for name in paused), 30)
+        until(lambda: all(handled(aws, name) for name in paused), 120)
         after = everything(aws)
         assert {label: after.get(label) for label in before} == before
         # What a woken worker leaves in the bucket is under its own token: no row names it.
@@ -55,7 +55,7 @@ def steps_of_a_job(aws: LocalAws) -> list[str]:
     """Let one job run undisturbed; return its worker's AWS calls in their order, of the heartbeat's the first two."""
     aws.submit(0)
     name = aws.fleet.spawn(say_calls=True, invocations=1)
-    until(lambda: handled(aws, name), 30)
+    until(lambda: handled(aws, name), 120)
     labels = [line["label"] for line in aws.fleet.lines(name) if line.get("event") == "harness.call"]
     assert set(BEATS) < set(labels)
     return [label for label in labels if label.startswith("work ") or label in BEATS]
@@ -66,7 +66,7 @@ def pause_before_each(aws: LocalAws, steps: list[str]) -> list[int]:
     for number in range(1, len(steps) + 1):
         aws.submit(number)
     workers = [aws.fleet.spawn(pause_before=step, invocations=1, timeout_s=300.0) for step in steps]
-    until(lambda: all(said(aws, name, "paused") for name in workers), 30)
+    until(lambda: all(said(aws, name, "paused") for name in workers), 120)
     return workers
 
 

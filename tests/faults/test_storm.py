@@ -5,15 +5,15 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from analysis_jobs.record import JobRecord
-from analysis_jobs.transitions import Status
+from analysis_jobs.jobs.record import JobRecord
+from analysis_jobs.jobs.transitions import Status
 from tests.faults.audit import bound_of_calls, broken_rules, calls_by_job, crash_waits
 from tests.faults.figures import record
 from tests.faults.local_aws import LocalAws
 from tests.faults.storm import STAGES, Size, Storm
 from tests.faults.watching import claims, spread
 
-QUICK = Size(24, 12, jobs_per_s=6, kill_every_s=1.0, pause_every_s=4, outage_every_s=6, limit_s=90)
+QUICK = Size(24, 12, jobs_per_s=6, kill_every_s=1.0, pause_every_s=4, outage_every_s=6, limit_s=240)
 LONG = Size(300, 24, jobs_per_s=5, kill_every_s=0.5, pause_every_s=3, outage_every_s=8, limit_s=300)
 
 

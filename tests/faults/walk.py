@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from analysis_jobs.transitions import ALL
+from analysis_jobs.jobs.transitions import ALL
 from tests.faults.baton import Actor, Process
 from tests.faults.ports import Order
 from tests.faults.world import TIERS, World

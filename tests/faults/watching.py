@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from analysis_jobs.record import JobKey, JobRecord
+from analysis_jobs.jobs.record import JobKey, JobRecord
 from tests.faults.local_aws import LocalAws
 
 

@@ -26,8 +26,10 @@ from botocore.config import Config
 
 import sweeper
 import worker
-from analysis_jobs import decisions, sweep, wiring
-from analysis_jobs import submission as _submission  # noqa: F401 - imported here, once, for all forks
+from analysis_jobs import wiring
+from analysis_jobs.jobs import dispatch
+from analysis_jobs.submission import service as _submission  # noqa: F401 - imported here, once, for all forks
+from analysis_jobs.worker import retry_policy as decisions
 from cloud import ministack
 from tests.faults import analyses as _analyses  # noqa: F401 - as above
 
@@ -97,7 +99,7 @@ def say(event: str, **fields: Any) -> None:
 def scale(lease_s: float) -> None:
     """Divide the library's fixed times by as much as the lease is shorter than its default."""
     by = DEFAULT_LEASE_S / lease_s
-    sweep.SEND_GRACE /= by
+    dispatch.SEND_GRACE /= by
     decisions._BASE /= by  # noqa: SLF001 - as fixed as the others
     decisions._CAP /= by  # noqa: SLF001
     wait = Config(connect_timeout=1, read_timeout=1)

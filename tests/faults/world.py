@@ -2,23 +2,27 @@
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from analysis_jobs import Admission, Analysis, Job, heartbeat, ids
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.control import Control
-from analysis_jobs.problems import Problem
+from analysis_jobs import Admission, Analysis, Job
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.authoring.context import Services
+from analysis_jobs.base import ids
+from analysis_jobs.jobs.ports import JobStore
+from analysis_jobs.jobs.record import JobKey
+from analysis_jobs.jobs.request_errors import StateConflictError
+from analysis_jobs.jobs.tiers import TierRequest, Tiers
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.record import JobKey
-from analysis_jobs.stores.ports import JobStore
-from analysis_jobs.submission import Intake, Submission
-from analysis_jobs.sweep import Sweeper
-from analysis_jobs.tiers import Asked, Tiers
-from analysis_jobs.work import Message, Worker
+from analysis_jobs.submission.control import JobControl
+from analysis_jobs.submission.service import Submission, SubmissionService
+from analysis_jobs.sweeper.sweeper import Sweeper
+from analysis_jobs.worker import heartbeat
+from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.worker import Worker
 from tests.faults.baton import Actor, Baton, Process, TurnClock, run
 from tests.faults.invariants import LEASE, Invariants, call_bound
 from tests.faults.ledger import ALONE, Ledger
@@ -46,7 +50,7 @@ def only(job: Job[Book]) -> Value:
     return Value(text=job.ask("only"))
 
 
-def tier_of(asked: Asked) -> str:
+def tier_of(asked: TierRequest) -> str:
     """Return the tier that a book's number begins with."""
     return str(getattr(asked.request, "isbn")).split()[0]  # noqa: B009 - any request
 
@@ -138,22 +142,20 @@ class World:
         given = {"isbn": f"{tier} {key or self._submissions} {'x' * 80}"}
         subject = "books/1" if key or analysis == ALONE else None
         submission = Submission(analysis=analysis, input=given, subject=subject)
-        intake = Intake(self.store, self.queue, self.artifacts, self.analyses, SETTINGS, self.clock)
-        return self._come("api", lambda: intake.answer("acme", submission, key))
+        submissions = SubmissionService(self.store, self.queue, self.artifacts, self.analyses, SETTINGS, self.clock)
+        return self._come("api", lambda: submissions.submit_with_outcome("acme", submission, key))
 
     def cancel(self, key: JobKey) -> Process:
         """Let a caller cancel a job."""
-        return self._come("api", lambda: self._control(Control.cancel, key))
+        return self._come("api", lambda: self._control(JobControl.cancel, key))
 
     def retry(self, key: JobKey) -> Process:
         """Let a caller retry a job."""
-        return self._come("api", lambda: self._control(Control.retry, key))
+        return self._come("api", lambda: self._control(JobControl.retry, key))
 
-    def _control(self, what: Callable[[Control, JobKey], object], key: JobKey) -> None:
-        try:
-            what(Control(self.store, self.queue, self.analyses, SETTINGS, self.clock), key)
-        except Problem as problem:
-            assert problem.status == 409  # noqa: PT017 - the state forbids it, and nothing else does
+    def _control(self, what: Callable[[JobControl, JobKey], object], key: JobKey) -> None:
+        with suppress(StateConflictError):  # any other error is a fault
+            what(JobControl(self.store, self.queue, self.analyses, SETTINGS, self.clock), key)
 
     def _work(self, message: SentMessage, receipt: str, stop_after: timedelta | None) -> Process:
         stop_at = self.clock.now() + stop_after if stop_after else None
@@ -162,14 +164,11 @@ class World:
             worker = Worker(
                 self.store,
                 self.queue,
-                self.artifacts,
-                MemoryPromptStore(),
-                self.model,
                 self.analyses,
-                SETTINGS,
+                Services(self.artifacts, MemoryPromptStore(), self.model, SETTINGS),
                 self.clock,
             )
-            worker.handle(Message(message.key, QUEUE_ARN, receipt, message.turn), stop_at)
+            worker.handle(Message(message.key, QUEUE_ARN, receipt, message.tier_pointer), stop_at)
             self.baton.point("acknowledge")
             self.queue.messages.pop(receipt, None)
 

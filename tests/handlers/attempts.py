@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from analysis_jobs import Retry
-from analysis_jobs.record import JobRecord
+from analysis_jobs.jobs.record import JobRecord
 from tests.handlers.builders import MINUTE, Shop
 
 TIME = 10 * MINUTE  # of an invocation

@@ -1,7 +1,7 @@
 """What the tests of the engine are made of: rows, a clock that is moved step by step, a model that follows a script."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,26 +9,32 @@ from typing import Any
 from pydantic import BaseModel
 
 from analysis_jobs import Analysis
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.ids import new_id
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.model import Question, Reply
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.authoring.checkpoints import Checkpoints
+from analysis_jobs.authoring.context import AttemptContext, Services
+from analysis_jobs.authoring.report import AttemptReport
+from analysis_jobs.base.cancellation import CancellationToken
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.ids import new_id
+from analysis_jobs.base.settings import Settings
+from analysis_jobs.base.usage import Usage
+from analysis_jobs.jobs.ports import Applied
+from analysis_jobs.jobs.record import Changes, JobKey, JobRecord, Payload
+from analysis_jobs.jobs.transitions import CLAIM, Status
+from analysis_jobs.llm.model import Question, Reply
+from analysis_jobs.llm.prices import Prices
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.record import Changes, JobKey, JobRecord, Payload, Usage
-from analysis_jobs.settings import Settings
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.stores.ports import Landed
-from analysis_jobs.sweep import Sweeper
-from analysis_jobs.transitions import CLAIM, Status
-from analysis_jobs.work import Message, Worker
+from analysis_jobs.sweeper.sweeper import Sweeper
+from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.worker import Worker
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 MILLISECOND = timedelta(milliseconds=1)
 NOTHING = Changes()
-_PATIENCE = 5.0  # real seconds after which a test that waits for a thread gives up
+_PATIENCE = 60.0  # real seconds after which a test that waits for a thread gives up
 
 
 def a_job(**fields: Any) -> JobRecord:
@@ -40,7 +46,7 @@ def a_job(**fields: Any) -> JobRecord:
         "analysis": "valuation",
         "status": Status.QUEUED,
         "input": Payload(text='{"isbn":"42"}'),
-        "lane": "medium",
+        "priority": "medium",
         "created_at": created_at,
         "deadline": START + timedelta(hours=6),
         "max_attempts": 3,
@@ -124,7 +130,7 @@ class ScriptedModel:
         self._script = list(script)
         self.questions: list[Question] = []
 
-    def ask(self, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:  # noqa: ARG002
+    def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:  # noqa: ARG002
         """See `Model.ask`."""
         self.questions.append(question)
         line = self._script.pop(0)
@@ -168,6 +174,7 @@ class Shop:
     stages: Sequence[Callable[[Any], Any]]
     model: ScriptedModel = field(default_factory=ScriptedModel)
     settings: Settings = field(default_factory=some_settings)
+    prices: Prices = field(default_factory=Prices)
     clock: SteppedClock = field(default_factory=SteppedClock)
     store: MemoryJobStore = field(default_factory=MemoryJobStore)
     queue: MemoryQueue = field(default_factory=MemoryQueue)
@@ -180,11 +187,8 @@ class Shop:
         return Worker(
             self.store,
             self.queue,
-            self.artifacts,
-            MemoryPromptStore(),
-            self.model,
             Analyses([analysis]),
-            self.settings,
+            Services(self.artifacts, MemoryPromptStore(), self.model, self.settings, prices=self.prices),
             self.clock,
         )
 
@@ -215,9 +219,46 @@ class Shop:
         until = self.clock.now() + self.settings.lease
         changes = Changes({"lease_until": until, "due_at": until})
         outcome = self.store.transition(key, CLAIM, changes, now=self.clock.now())
-        assert isinstance(outcome, Landed)
+        assert isinstance(outcome, Applied)
         return outcome.job
 
     def let_the_lease_run_out(self, key: JobKey) -> None:
         """Make the lease end now, without a moment in which the heartbeat could renew it."""
         self.store.jobs[key] = replace(self.job(key), lease_until=self.clock.now())
+
+
+@dataclass
+class FreeControl:
+    """An attempt that may go on for ever, unless `check` raises."""
+
+    check: Callable[[], None] = lambda: None
+    cancellation: CancellationToken = field(default_factory=CancellationToken)
+
+    def time_left(self) -> timedelta:
+        return timedelta.max
+
+
+def a_context(
+    record: JobRecord, *, check: Callable[[], None] = lambda: None, model_id: str = "some.model", **services: Any
+) -> AttemptContext:
+    """Return what an attempt at a job works with, in memory; `services` are fields of `Services`."""
+    given: dict[str, Any] = {
+        "artifacts": MemoryArtifactStore(),
+        "prompts": MemoryPromptStore(),
+        "model": ScriptedModel(),
+        "settings": some_settings(),
+    }
+    ports = Services(**given | services)
+
+    def write(_changes: Mapping[str, Any]) -> None:
+        check()
+
+    return AttemptContext(
+        record,
+        ports,
+        FreeControl(check),
+        Checkpoints(record, ports.artifacts, {}, write),
+        AttemptReport(record, ports.artifacts, ports.prices),
+        write,
+        model_id,
+    )

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from analysis_jobs.clock import ManualClock
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.jobs.ports import JobStore
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.memory import MemoryJobStore
-from analysis_jobs.stores.ports import JobStore
 from cloud import postgres
 from cloud.certificates import certificates
 from cloud.errors import CloudError

@@ -8,23 +8,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import boto3
 from psycopg.rows import dict_row
 
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.bedrock import BedrockModel
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.control import Control
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.authoring.context import Services
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.ids import new_id
+from analysis_jobs.base.secrets import Secrets
 from analysis_jobs.documents import upload_key
 from analysis_jobs.documents.reader import DocumentReader
-from analysis_jobs.ids import new_id
-from analysis_jobs.model import Model
-from analysis_jobs.postgres_connections import CONNECTIONS
+from analysis_jobs.jobs.record import JobKey, JobRecord, Payload
+from analysis_jobs.llm.model import Model
+from analysis_jobs.postgres.connections import CONNECTIONS
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.record import JobKey, JobRecord, Payload
-from analysis_jobs.secrets import Secrets
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.work import Message, Worker
+from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.worker import Worker
 from cloud.postgres import Login, PostgreSQL
 from credential_extraction import credential_extraction
 from tests.handlers.builders import QUEUE_ARN, a_job, some_settings
@@ -56,18 +55,15 @@ class Desk:
             model_id="eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
             database_ca_bundle=self.login.ca_bundle,
         )
-        return Worker(
-            store=self.store,
-            queue=self.queue,
+        services = Services(
             artifacts=self.artifacts,
             prompts=MemoryPromptStore(),
             model=self.model,
-            analyses=Analyses([credential_extraction]),
             settings=settings,
-            clock=self.clock,
             documents=self.reader,
             secrets=Secrets({SECRET: ARN}.__getitem__, self.vault.read, self.clock, settings.secret_max_age),
         )
+        return Worker(self.store, self.queue, Analyses([credential_extraction]), services, self.clock)
 
     def hand_in(self, content: bytes, name: str, *, subject: str | None = "documents/42", row: bool = True) -> JobKey:
         """Upload a document and submit its job; `row` also makes the row that its subject names."""
@@ -98,12 +94,6 @@ class Desk:
         key = self.hand_in((DOCUMENTS / document).read_bytes(), document, **options)
         return result_of(self.deliver(key))
 
-    @property
-    def control(self) -> Control:
-        """What runs jobs again."""
-        worker = self.worker
-        return Control(self.store, self.queue, worker.analyses, worker.settings, self.clock)
-
     def run(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """Run SQL in the database."""
         with self.login.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
@@ -120,24 +110,11 @@ class Desk:
 
 
 @contextmanager
-def a_desk(server: PostgreSQL, model: Model, **secret: Any) -> Iterator[Desk]:
-    """Give a desk over a new database, whose secret has `secret` instead; None leaves a key out."""
+def a_desk(server: PostgreSQL, model: Model) -> Iterator[Desk]:
+    """Give a desk over a new database."""
     login = a_database(server, (EXAMPLE / "schema.sql").read_text(encoding="utf-8"))
-    holds = {**login.secret(), **secret}
-    yield Desk(login, Vault({key: value for key, value in holds.items() if value is not None}), model)
+    yield Desk(login, Vault(login.secret()), model)
     CONNECTIONS.close()
-
-
-def bedrock(url: str) -> BedrockModel:
-    """Return Bedrock's client of a stand-in."""
-    client = boto3.client(
-        "bedrock-runtime",
-        region_name="eu-west-1",
-        endpoint_url=url,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    return BedrockModel(client)
 
 
 def result_of(job: JobRecord) -> dict[str, Any]:

@@ -11,20 +11,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from analysis_jobs import postgres
-from analysis_jobs.checkpoints import Checkpoints
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.job import Job, Workbench
-from analysis_jobs.postgres import Attempting, Database
-from analysis_jobs.postgres_connections import Connections, Source
-from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.secrets import Secrets
-from analysis_jobs.stores.memory import MemoryArtifactStore
+from analysis_jobs.authoring.job import Job
+from analysis_jobs.base.cancellation import CancellationToken
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.secrets import Secrets
+from analysis_jobs.postgres import database as postgres
+from analysis_jobs.postgres.connections import Connections, LoginSource
+from analysis_jobs.postgres.database import Database
 from cloud.postgres import Login, PostgreSQL
-from tests.handlers.builders import ScriptedModel, a_job
+from tests.handlers.builders import a_context, a_job
 
-SCHEMA = Path(postgres.__file__).with_name("postgres_schema.sql").read_text(encoding="utf-8")
+SCHEMA = Path(postgres.__file__).with_name("schema.sql").read_text(encoding="utf-8")
 SECRET = "DATABASE_SECRET"
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:books-AbCdEf"
 _numbers = count(1)
@@ -52,7 +49,7 @@ class Attempt:
 
     stops: BaseException | None = None
     held: int = 0
-    breaker: Breaker = field(default_factory=Breaker)
+    cancellation: CancellationToken = field(default_factory=CancellationToken)
 
     def check(self) -> None:
         if self.stops is not None:
@@ -65,7 +62,7 @@ class Attempt:
     def stop(self, why: BaseException) -> None:
         """Do what a heartbeat does that learns of a cancel."""
         self.stops = why
-        self.breaker.trip()
+        self.cancellation.cancel()
 
 
 @dataclass
@@ -81,9 +78,8 @@ class Worker:
     def database(self, attempt: Attempt | None = None, **options: Any) -> Database:
         """Return the database as an attempt sees it."""
         attempt = attempt or Attempt()
-        source = Source(SECRET, lambda: self.secrets.json(SECRET), lambda: self.secrets.forget(SECRET))
-        attempting = Attempting(attempt.check, attempt.hold, attempt.breaker)
-        return Database(source, attempting, connections=self.connections, **options)
+        source = LoginSource(SECRET, lambda: self.secrets.json(SECRET), lambda: self.secrets.forget(SECRET))
+        return Database(source, attempt, connections=self.connections, **options)
 
     def pid(self) -> int:
         """Return which process of the server this worker's connection has."""
@@ -91,7 +87,7 @@ class Worker:
 
     def kept(self) -> int:
         """Return how many connections are kept."""
-        return len(self.connections._kept)  # noqa: SLF001 - what an execution environment keeps
+        return len(self.connections._idle)  # noqa: SLF001 - what an execution environment keeps
 
 
 def a_database(server: PostgreSQL, *scripts: str) -> Login:
@@ -116,18 +112,4 @@ def a_worker(login: Login, **secret: Any) -> Iterator[Worker]:
 def job_of(worker: Worker, check: Callable[[], None] = lambda: None) -> Job[Nothing]:
     """Return a job whose secrets are those of a worker."""
     record = replace(a_job(), attempt=1)
-    store = MemoryArtifactStore()
-    bench = Workbench(
-        artifacts=store,
-        prompts=MemoryPromptStore(),
-        model=ScriptedModel(),
-        model_id="m",
-        max_document_bytes=1,
-        check=check,
-        hold=check,
-        time_left=lambda: timedelta.max,
-        breaker=Breaker(),
-        checkpoints=Checkpoints(record, store, {}, lambda _: None),
-        secrets=worker.secrets,
-    )
-    return Job(record, Nothing(), bench)
+    return Job(a_context(record, check=check, secrets=worker.secrets), Nothing())

@@ -28,9 +28,9 @@ class Deployment:
 
     queue_urls: Mapping[str, str]
 
-    def messages(self, lane: str = "medium") -> list[dict[str, Any]]:
+    def messages(self, priority: str = "medium") -> list[dict[str, Any]]:
         """Receive what is in a lane, as Lambda's poller does, and return the event's records."""
-        url = self.queue_urls[lane]
+        url = self.queue_urls[priority]
         found = client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
         return [
             sqs_record(message["Body"], number, queue=url.rsplit("/", 1)[-1], receipt=message["ReceiptHandle"])
@@ -62,9 +62,9 @@ def deployed(model_url: str = "http://127.0.0.1:9", *lanes: str) -> Iterator[Dep
         client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         create_queue = client("sqs").create_queue
         urls = {"medium": create_queue(QueueName=QUEUE)["QueueUrl"]}
-        for lane in lanes:
-            fifo = create_queue(QueueName=f"{QUEUE}-{lane}.fifo", Attributes={"FifoQueue": "true"})
-            urls[lane] = fifo["QueueUrl"]
+        for priority in lanes:
+            fifo = create_queue(QueueName=f"{QUEUE}-{priority}.fifo", Attributes={"FifoQueue": "true"})
+            urls[priority] = fifo["QueueUrl"]
         variables = {
             "ANALYSES": "rfp_analysis",
             "AWS_DEFAULT_REGION": REGION,

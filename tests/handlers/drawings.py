@@ -4,16 +4,18 @@ import json
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.model import Question, Reply
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.authoring.context import Services
+from analysis_jobs.base.cancellation import CancellationToken
+from analysis_jobs.base.usage import Usage
+from analysis_jobs.jobs.record import JobKey
+from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.record import JobKey, Usage
-from analysis_jobs.work import Message, Worker
+from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.worker import Worker
 from cloud.stand_in.answers import Conversation
 from cloud.stand_in.filling import fill
 from drawing_schedule import drawing_schedule
@@ -38,20 +40,16 @@ def listed(drawing: Path) -> list[list[Any]]:
 
 @dataclass
 class ReadingModel:
-    """Answers as the local stand-in does; `broken` raises before the question that it names is answered, once."""
+    """Answers as the local stand-in does."""
 
     questions: list[Question] = field(default_factory=list)
-    broken: Callable[[Question], BaseException | None] = lambda _: None
 
-    def ask(self, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:  # noqa: ARG002
+    def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:  # noqa: ARG002
         """See `Model.ask`."""
         self.questions.append(question)
-        if (error := self.broken(question)) is not None:
-            self.broken = lambda _: None
-            raise error
         assert question.tool
-        turn = Conversation(messages=[{"role": "user", "content": [{"text": question.prompt}]}])
-        data = fill(question.tool.schema, turn.source)
+        tier_pointer = Conversation(messages=[{"role": "user", "content": [{"text": question.prompt}]}])
+        data = fill(question.tool.schema, tier_pointer.source)
         assert isinstance(data, dict)
         on_chunk(json.dumps(data))
         return Reply(json.dumps(data), data, "end_turn", Usage(1, 100, 50))
@@ -69,41 +67,37 @@ class Integrator:
     site: Site
     model: ReadingModel = field(default_factory=ReadingModel)
 
-    def upload(self, content: bytes, name: str, tenant: str = "acme") -> str:
+    def upload(self, content: bytes, name: str) -> str:
         """Upload a document and return what a submission calls it."""
         asked = {"filename": name, "content_type": "application/pdf", "size": max(1, len(content))}
-        answer = call("POST", "/uploads", asked, tenant=tenant).json
+        answer = call("POST", "/uploads", asked).json
         self.site.artifacts.objects[answer["upload"]["fields"]["key"]] = content
         return str(answer["document"])
 
-    def submit(self, drawing: bytes, *, brief: bytes | None = None, route: str = ROUTE, **body: Any) -> Answer:
+    def submit(self, drawing: bytes, *, brief: bytes | None = None, **body: Any) -> Answer:
         """Upload a drawing, and a brief if there is one, and submit them."""
         given = {"drawing": self.upload(drawing, "drawing.pdf"), **body}
         if brief is not None:
             given["context"] = self.upload(brief, "brief.docx")
-        return call("POST", route, given)
+        return call("POST", ROUTE, given)
 
-    def work(self, *, time: timedelta | None = None) -> None:
+    def work(self) -> None:
         """Let workers take what is in the queue, and what that puts there, an invocation a message."""
         while self.site.queue.sent:
             _, key, delay = self.site.queue.sent.pop(0)
             self.site.clock.advance(delay)
-            self.deliver(key, time=time)
+            self.deliver(key)
 
-    def deliver(self, key: JobKey, *, time: timedelta | None = None) -> None:
-        """Let a worker have a message about a job, and `time` for it."""
-        clock = self.site.clock
+    def deliver(self, key: JobKey) -> None:
+        """Let a worker have a message about a job."""
         worker = Worker(
             self.site.store,
             self.site.queue,
-            self.site.artifacts,
-            MemoryPromptStore(),
-            self.model,
             Analyses([drawing_schedule]),
-            some_settings(),
-            clock,
+            Services(self.site.artifacts, MemoryPromptStore(), self.model, some_settings()),
+            self.site.clock,
         )
-        worker.handle(Message(key, QUEUE_ARN, "receipt"), None if time is None else clock.now() + time)
+        worker.handle(Message(key, QUEUE_ARN, "receipt"))
 
     def done(self, drawing: Path, **given: Any) -> Any:
         """Run a drawing to its end, and return the job's status."""

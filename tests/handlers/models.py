@@ -7,11 +7,11 @@ import boto3
 from botocore.config import Config
 
 from analysis_jobs import wiring
-from analysis_jobs.bedrock import BedrockModel
-from analysis_jobs.clock import SystemClock
-from analysis_jobs.gemini import KEY_VARIABLE, GeminiModel
-from analysis_jobs.model import Model
-from analysis_jobs.secrets import Secrets
+from analysis_jobs.base.clock import SystemClock
+from analysis_jobs.base.secrets import Secrets
+from analysis_jobs.llm.bedrock import BedrockModel
+from analysis_jobs.llm.gemini.model import KEY_VARIABLE, GeminiModel
+from analysis_jobs.llm.model import Model
 
 KEY_ARN = "arn:aws:ssm:eu-west-1:123456789012:parameter/gemini/key"
 BEDROCK_ID = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"

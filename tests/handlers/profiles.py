@@ -8,17 +8,19 @@ from typing import Any
 from unittest.mock import patch
 
 import api
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.clock import ManualClock, rfc3339
-from analysis_jobs.control import Control
-from analysis_jobs.http import Api
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.model import Question, Reply
+from analysis_jobs.api.routes import Api
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.authoring.context import Services
+from analysis_jobs.base.cancellation import CancellationToken
+from analysis_jobs.base.clock import ManualClock, rfc3339
+from analysis_jobs.base.usage import Usage
+from analysis_jobs.jobs.record import JobKey, JobRecord
+from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.record import JobKey, JobRecord, Usage
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.submission import Intake
-from analysis_jobs.work import Message, Worker
+from analysis_jobs.submission.service import SubmissionService
+from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.worker import Worker
 from profile_interpretation import profile_interpretation
 from tests.handlers.builders import QUEUE_ARN, SECOND, START, some_settings
 from tests.handlers.events import Answer, call
@@ -43,7 +45,7 @@ class Interpreter:
     before: Callable[[str], None] = lambda _job_id: None
     questions: list[Question] = field(default_factory=list)
 
-    def ask(self, question: Question, on_chunk: Callable[[str], None], breaker: Breaker) -> Reply:  # noqa: ARG002
+    def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:  # noqa: ARG002
         """See `Model.ask`."""
         self.questions.append(question)
         self.before(question.metadata["job_id"])
@@ -61,14 +63,11 @@ class Service:
     artifacts: MemoryArtifactStore = field(default_factory=MemoryArtifactStore)
 
     @property
-    def intake(self) -> Intake:
+    def submissions(self) -> SubmissionService:
         """What accepts jobs."""
-        return Intake(self.store, self.queue, self.artifacts, Analyses([profile_interpretation]), SETTINGS, self.clock)
-
-    @property
-    def control(self) -> Control:
-        """What runs jobs again."""
-        return Control(self.store, self.queue, self.intake.analyses, SETTINGS, self.clock)
+        return SubmissionService(
+            self.store, self.queue, self.artifacts, Analyses([profile_interpretation]), SETTINGS, self.clock
+        )
 
     def work(self, key: JobKey | None = None) -> JobRecord:
         """Let a worker have a job's message, that of the last one that was sent where none is named."""
@@ -76,11 +75,8 @@ class Service:
         Worker(
             self.store,
             self.queue,
-            self.artifacts,
-            MemoryPromptStore(),
-            self.model,
-            self.intake.analyses,
-            SETTINGS,
+            self.submissions.analyses,
+            Services(self.artifacts, MemoryPromptStore(), self.model, SETTINGS),
             self.clock,
         ).handle(Message(found, QUEUE_ARN, "receipt"))
         return self.store.jobs[found]
@@ -90,7 +86,7 @@ class Service:
 def opened() -> Iterator[Service]:
     """Let `api.handler` answer over a service."""
     service = Service()
-    built = Api.build(service.intake, SETTINGS.tenant_claim)
+    built = Api.build(service.submissions, SETTINGS.tenant_claim)
     with patch.object(api, "_api", lambda: built):
         yield service
 

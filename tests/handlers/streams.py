@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.events import JobEvent, Publisher, event_of
-from analysis_jobs.record import HistoryEntry, JobRecord
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.events.publisher import JobEvent, Publisher, event_from
+from analysis_jobs.jobs.record import HistoryEntry, JobRecord
+from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.stores.items import job_item_key, to_item
-from analysis_jobs.transitions import Status
+from analysis_jobs.stores.streams import read_change
 from tests.handlers.aws import REGION
 from tests.handlers.builders import START, a_job
 
@@ -41,6 +42,12 @@ def stream_record(number: int, before: JobRecord | None, after: JobRecord | None
     }
 
 
+def event_in(record: Mapping[str, Any]) -> JobEvent | None:
+    """Return the event that a stream record makes."""
+    change = read_change(record)
+    return event_from(change, "tests") if change else None
+
+
 def moved(job: JobRecord, transition: str, status: Status, **fields: Any) -> JobRecord:
     """Return a job after one more write that is recorded."""
     entry = HistoryEntry(START, transition, status)
@@ -64,7 +71,7 @@ def life(number: int = 0, **fields: Any) -> list[dict[str, Any]]:
 
 def read(record: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the detail of a record's event."""
-    event = event_of(record, "tests")
+    event = event_in(record)
     return json.loads(event.body) if event else None
 
 
@@ -97,16 +104,23 @@ class Aside:
     broken: bool = False
 
     def put(self, note: str) -> None:
-        """See `SetAside.put`."""
+        """See `DeadLetterSink.put`."""
         if self.broken:
             raise OSError("no route")
         self.notes.append(json.loads(note))
 
 
 def a_publisher(bus: Recorded, notices: Recorded | None = None, aside: Aside | None = None) -> Publisher:
-    return Publisher(bus, notices, aside or Aside(), "tests", ManualClock())
+    return Publisher(
+        read_change,
+        bus=bus,
+        notices=notices,
+        dead_letters=aside or Aside(),
+        service="tests",
+        clock=ManualClock(),
+    )
 
 
 def event_ids(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the ids of the events of records."""
-    return [event.event_id for record in records if (event := event_of(record, "tests"))]
+    return [event.event_id for record in records if (event := event_in(record))]

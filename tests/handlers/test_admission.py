@@ -7,29 +7,31 @@ import pytest
 from pydantic import BaseModel
 
 from analysis_jobs import Admission, Analysis, NewItems, Rate, Trigger
-from analysis_jobs.admission import (
-    Analysed,
-    Gate,
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.jobs.admission import (
+    AdmissionKey,
+    AdmissionState,
+    LastAnalysis,
     Outcome,
     RatePointer,
-    Standing,
     SubjectPointer,
+    admission_write,
     decide,
-    passage,
 )
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.record import JobRecord
-from analysis_jobs.transitions import Status
+from analysis_jobs.jobs.record import JobRecord
+from analysis_jobs.jobs.transitions import Status
 from tests.handlers.builders import MILLISECOND, MINUTE, SECOND, START, Value, a_job
 
 HOUR = timedelta(hours=1)
 POLICY = Admission(fresh_for=HOUR, at_most=Rate(2, per=HOUR))
-GATE = Gate("acme", "chat", "users/1", "users/1")
+GATE = AdmissionKey("acme", "chat", "users/1", "users/1")
 
 
-def standing(job: JobRecord | None = None, *admitted: datetime, analysed: Analysed | None = None) -> Standing:
+def admission_state(
+    job: JobRecord | None = None, *admitted: datetime, analysed: LastAnalysis | None = None
+) -> AdmissionState:
     """Return what stands with `job` as the newest of its subject, and jobs that were let in."""
-    return Standing(
+    return AdmissionState(
         SubjectPointer(job.job_id, 1, analysed) if job else None,
         job,
         RatePointer(admitted, len(admitted)) if admitted else None,
@@ -41,7 +43,9 @@ def ended(status: Status = Status.COMPLETED, *, ago: timedelta) -> JobRecord:
     return a_job(status=status, created_at=START - ago - MINUTE, finished_at=START - ago)
 
 
-def outcome(known: Standing, policy: Admission = POLICY, trigger: Trigger | None = None) -> tuple[str, str | None]:
+def outcome(
+    known: AdmissionState, policy: Admission = POLICY, trigger: Trigger | None = None
+) -> tuple[str, str | None]:
     """Return what is decided at `START`, and the code of the reason."""
     verdict = decide(policy, trigger, known, None, START)
     return verdict.outcome, verdict.reason.get("code")
@@ -50,26 +54,32 @@ def outcome(known: Standing, policy: Admission = POLICY, trigger: Trigger | None
 @pytest.mark.parametrize(
     ("known", "decided"),
     [
-        pytest.param(standing(), ("created", None), id="of a new subject"),
-        pytest.param(standing(a_job()), ("existing", "active"), id="while one waits"),
-        pytest.param(standing(a_job(status=Status.PROCESSING)), ("existing", "active"), id="while one is worked on"),
-        pytest.param(standing(ended(ago=HOUR)), ("created", None), id="of a subject that is no longer fresh"),
-        pytest.param(standing(ended(ago=HOUR - MILLISECOND)), ("skipped", "fresh"), id="of a fresh subject"),
-        pytest.param(standing(ended(Status.FAILED, ago=SECOND)), ("created", None), id="after a failure"),
-        pytest.param(standing(ended(Status.CANCELLED, ago=SECOND)), ("created", None), id="after a cancel"),
-        pytest.param(standing(None, START - HOUR, START), ("created", None), id="with one left"),
-        pytest.param(standing(None, START - HOUR + MILLISECOND, START), ("limited", "rate_limited"), id="of too many"),
-        pytest.param(standing(a_job(), START, START), ("existing", "active"), id="of too many while one waits"),
-        pytest.param(standing(None, START, START + SECOND), ("limited", "rate_limited"), id="after another's clock"),
+        pytest.param(admission_state(), ("created", None), id="of a new subject"),
+        pytest.param(admission_state(a_job()), ("existing", "active"), id="while one waits"),
+        pytest.param(
+            admission_state(a_job(status=Status.PROCESSING)), ("existing", "active"), id="while one is worked on"
+        ),
+        pytest.param(admission_state(ended(ago=HOUR)), ("created", None), id="of a subject that is no longer fresh"),
+        pytest.param(admission_state(ended(ago=HOUR - MILLISECOND)), ("skipped", "fresh"), id="of a fresh subject"),
+        pytest.param(admission_state(ended(Status.FAILED, ago=SECOND)), ("created", None), id="after a failure"),
+        pytest.param(admission_state(ended(Status.CANCELLED, ago=SECOND)), ("created", None), id="after a cancel"),
+        pytest.param(admission_state(None, START - HOUR, START), ("created", None), id="with one left"),
+        pytest.param(
+            admission_state(None, START - HOUR + MILLISECOND, START), ("limited", "rate_limited"), id="of too many"
+        ),
+        pytest.param(admission_state(a_job(), START, START), ("existing", "active"), id="of too many while one waits"),
+        pytest.param(
+            admission_state(None, START, START + SECOND), ("limited", "rate_limited"), id="after another's clock"
+        ),
     ],
 )
-def test_a_submission(known: Standing, decided: tuple[str, str | None]) -> None:
+def test_a_submission(known: AdmissionState, decided: tuple[str, str | None]) -> None:
     assert outcome(known) == decided
 
 
 def test_freshness_outlives_a_failure() -> None:
-    analysed = Analysed("old", START - 2 * MINUTE, START - MINUTE)
-    known = standing(ended(Status.FAILED, ago=SECOND), analysed=analysed)
+    analysed = LastAnalysis("old", START - 2 * MINUTE, START - MINUTE)
+    known = admission_state(ended(Status.FAILED, ago=SECOND), analysed=analysed)
     verdict = decide(POLICY, None, known, None, START)
     assert (verdict.outcome, verdict.job_id) == (Outcome.SKIPPED, "old")
     assert verdict.reason == {
@@ -82,9 +92,9 @@ def test_freshness_outlives_a_failure() -> None:
 
 def test_a_trigger_may_skip_freshness_but_no_other_rule() -> None:
     manual = Trigger(skips_freshness=True)
-    assert outcome(standing(ended(ago=SECOND)), trigger=manual) == ("created", None)
-    assert outcome(standing(a_job()), trigger=manual) == ("existing", "active")
-    assert outcome(standing(ended(ago=SECOND), START, START), trigger=manual) == ("limited", "rate_limited")
+    assert outcome(admission_state(ended(ago=SECOND)), trigger=manual) == ("created", None)
+    assert outcome(admission_state(a_job()), trigger=manual) == ("existing", "active")
+    assert outcome(admission_state(ended(ago=SECOND), START, START), trigger=manual) == ("limited", "rate_limited")
 
 
 def test_new_items_are_counted_since_the_last_completed_job_was_submitted() -> None:
@@ -95,7 +105,7 @@ def test_new_items_are_counted_since_the_last_completed_job_was_submitted() -> N
         return 4
 
     trigger = Trigger(new_items=NewItems(at_least=5, count=count))
-    verdict = decide(POLICY, trigger, standing(), None, START)
+    verdict = decide(POLICY, trigger, admission_state(), None, START)
     assert (verdict.outcome, verdict.job_id) == (Outcome.SKIPPED, None)
     assert verdict.reason == {
         "code": "too_few_new_items",
@@ -105,14 +115,14 @@ def test_new_items_are_counted_since_the_last_completed_job_was_submitted() -> N
         "since": None,
     }
     old = ended(ago=2 * HOUR)
-    assert decide(POLICY, trigger, standing(old), None, START).job_id == old.job_id
+    assert decide(POLICY, trigger, admission_state(old), None, START).job_id == old.job_id
     assert asked == [None, START - 2 * HOUR - MINUTE]
     enough = Trigger(new_items=NewItems(at_least=4, count=count))
-    assert outcome(standing(), trigger=enough) == ("created", None)
+    assert outcome(admission_state(), trigger=enough) == ("created", None)
 
 
 def test_a_limit_says_when_the_next_is_let_in() -> None:
-    known = standing(None, START - 30 * MINUTE, START - 10 * MINUTE)
+    known = admission_state(None, START - 30 * MINUTE, START - 10 * MINUTE)
     verdict = decide(POLICY, None, known, None, START)
     assert verdict.retry_at == START + 30 * MINUTE
     assert verdict.reason["retry_at"] == "2026-01-01T00:30:00.000Z"
@@ -123,16 +133,16 @@ def test_a_limit_says_when_the_next_is_let_in() -> None:
 
 def test_without_one_active_only_the_rate_counts() -> None:
     policy = Admission(one_active=False, at_most=Rate(1, per=HOUR))
-    assert outcome(standing(a_job()), policy) == ("created", None)
-    assert outcome(standing(a_job(), START), policy) == ("limited", "rate_limited")
+    assert outcome(admission_state(a_job()), policy) == ("created", None)
+    assert outcome(admission_state(a_job(), START), policy) == ("limited", "rate_limited")
 
 
 def test_what_is_written_names_the_job_and_counts_only_what_still_counts() -> None:
     old = ended(ago=2 * HOUR)
-    known = standing(old, START - 3 * HOUR, START - MINUTE)
+    known = admission_state(old, START - 3 * HOUR, START - MINUTE)
     job = a_job(created_at=START, subject="users/1")
-    written = passage(POLICY, GATE, known, job, START + 30 * HOUR)
-    analysed = Analysed(old.job_id, old.created_at, START - 2 * HOUR)
+    written = admission_write(POLICY, GATE, known, job, START + 30 * HOUR)
+    analysed = LastAnalysis(old.job_id, old.created_at, START - 2 * HOUR)
     assert written.subject == SubjectPointer(job.job_id, 2, analysed)
     assert written.rate == RatePointer((START - MINUTE, START), 3)
     assert (written.subject_until, written.rate_until) == (START + 30 * HOUR, START + HOUR)
@@ -166,12 +176,15 @@ COUNTING = Trigger(new_items=NewItems(at_least=1, count=lambda _request, _since:
         (lambda: Rate(1, per=timedelta()), "rate: per is 0:00:00"),
         (lambda: NewItems(at_least=0, count=lambda *_: 0), "at_least is 0"),
         (lambda: Admission(fresh_for=timedelta()), "fresh_for is 0:00:00"),
-        (lambda: Admission(fresh_for=HOUR, one_active=False), "it needs one_active"),
-        (lambda: Admission(one_active=False), "it has no rule"),
-        (lambda: declare(triggers={"view": Trigger()}), "triggers are rules of an admission"),
+        (lambda: Admission(fresh_for=HOUR, one_active=False), "fresh_for needs one_active"),
+        (lambda: Admission(one_active=False), "the policy has no rule"),
+        (lambda: declare(triggers={"view": Trigger()}), "triggers need an admission policy"),
         (lambda: declare(admission=Admission(at_most=Rate(1, HOUR, of="users/{name}"))), "has no field name"),
-        (lambda: declare(admission=Admission(at_most=Rate(1, HOUR, of="users/{user_id"))), "rate .* is no template"),
-        (lambda: declare(subject="users/{user_id.x}", submit_route="POST /x"), "give names in braces"),
+        (
+            lambda: declare(admission=Admission(at_most=Rate(1, HOUR, of="users/{user_id"))),
+            "rate .* is not a valid template",
+        ),
+        (lambda: declare(subject="users/{user_id.x}", submit_route="POST /x"), "give plain field names in braces"),
         (lambda: declare(admission=Admission(), submit_route="POST /x/{client}"), "needs a subject"),
         (
             lambda: declare(request=Triggered, admission=Admission(), triggers={"view": Trigger()}),
@@ -181,7 +194,7 @@ COUNTING = Trigger(new_items=NewItems(at_least=1, count=lambda _request, _since:
             lambda: declare(
                 admission=Admission(one_active=False, at_most=Rate(1, HOUR)), triggers={"messages": COUNTING}
             ),
-            "new_items looks at",
+            "new_items of a trigger",
         ),
     ],
 )
@@ -194,5 +207,5 @@ def test_a_subject_of_the_input_needs_no_parameter_in_the_route() -> None:
     analysis = declare(
         subject="users/{user_id}/{context}", submit_route="POST /analyze", status_route="GET /{user_id}/{context}"
     )
-    assert analysis.subject_of_input
-    assert not declare(subject="books/{id}", submit_route="POST /books/{id}").subject_of_input
+    assert analysis.subject_from_input
+    assert not declare(subject="books/{id}", submit_route="POST /books/{id}").subject_from_input

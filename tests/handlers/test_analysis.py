@@ -9,8 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 from analysis_jobs import Analysis
-from analysis_jobs.analysis import Analyses, load_analyses
-from analysis_jobs.errors import ConfigurationError
+from analysis_jobs.authoring.analysis import Analyses, load_analyses
+from analysis_jobs.base.errors import ConfigurationError
 
 
 class Book(BaseModel):
@@ -73,38 +73,44 @@ def test_what_can_work_is_accepted(fields: dict[str, Any]) -> None:
         ({"request": dict}, "analysis valuation: request is <class 'dict'>; give a pydantic model"),
         ({"result": Value(pounds=1)}, "analysis valuation: result is .*; give a pydantic model"),
         ({"stages": []}, "analysis valuation: give at least one stage"),
-        ({"stages": [price, price]}, "its stages are price, price; give functions, each with a name of its own"),
+        ({"stages": [price, price]}, "its stages are price, price; give functions with different names"),
         ({"stages": [lambda _: {}]}, "its stages are <lambda>; give functions"),
         ({"stages": [Callable()]}, "its stages are <.*Callable object.*>; give functions"),
         ({"max_attempts": 0}, "analysis valuation: max_attempts is 0; give 1 or more"),
-        ({"deadline": timedelta()}, "analysis valuation: deadline is 0:00:00; give the time"),
-        ({"submit_route": "GET /x", "subject": "x"}, "route 'GET /x' must read 'POST /path'"),
-        ({"submit_route": "/x", "subject": "x"}, "route '/x' must read 'POST /path'"),
-        ({"submit_route": "POST x", "subject": "x"}, "route 'POST x' must read 'POST /path'"),
-        ({"status_route": "POST /x", "subject": "x"}, "route 'POST /x' must read 'GET /path'"),
-        ({"status_route": "GET /a b", "subject": "x"}, "route 'GET /a b' must read 'GET /path'"),
-        ({"submit_route": "POST /x/{id}"}, "its own routes need a subject, as 'proposals/{id}'"),
-        ({"submit_route": "POST /{client}/{id}"}, "its own routes need a subject"),
-        ({"status_route": "GET /x/{id}"}, "its own routes need a subject"),
-        ({"submit_route": "POST /x/{job_id}"}, "its own routes need a subject"),
-        ({"download_route": "POST /x/{job_id}/{file}"}, "route 'POST /x/{job_id}/{file}' must read 'GET /path'"),
-        ({"download_route": "GET /x/{job_id}"}, "needs {job_id} and one parameter more, as {file}"),
-        ({"download_route": "GET /x/{id}/{file}"}, "needs {job_id} and one parameter more"),
-        ({"download_route": "GET /x/{job_id}/{a}/{b}"}, "needs {job_id} and one parameter more"),
+        ({"deadline": timedelta()}, "analysis valuation: deadline is 0:00:00; give a time"),
+        ({"submit_route": "GET /x", "subject": "x"}, "route 'GET /x' must have the form 'POST /path'"),
+        ({"submit_route": "/x", "subject": "x"}, "route '/x' must have the form 'POST /path'"),
+        ({"submit_route": "POST x", "subject": "x"}, "route 'POST x' must have the form 'POST /path'"),
+        ({"status_route": "POST /x", "subject": "x"}, "route 'POST /x' must have the form 'GET /path'"),
+        ({"status_route": "GET /a b", "subject": "x"}, "route 'GET /a b' must have the form 'GET /path'"),
+        (
+            {"submit_route": "POST /x/{id}"},
+            "submit_route and status_route need a subject; give one like 'proposals/{id}'",
+        ),
+        ({"submit_route": "POST /{client}/{id}"}, "submit_route and status_route need a subject"),
+        ({"status_route": "GET /x/{id}"}, "submit_route and status_route need a subject"),
+        ({"submit_route": "POST /x/{job_id}"}, "submit_route and status_route need a subject"),
+        (
+            {"download_route": "POST /x/{job_id}/{file}"},
+            "route 'POST /x/{job_id}/{file}' must have the form 'GET /path'",
+        ),
+        ({"download_route": "GET /x/{job_id}"}, "needs {job_id} and one other parameter, for example {file}"),
+        ({"download_route": "GET /x/{id}/{file}"}, "needs {job_id} and one other parameter"),
+        ({"download_route": "GET /x/{job_id}/{a}/{b}"}, "needs {job_id} and one other parameter"),
         (
             {"download_route": "GET /x/{job_id}/{file}", "downloads": {"excel": "../a.xlsx"}},
-            "downloads names the file '../a.xlsx'; give letters, digits, dot, hyphen and underscore",
+            "downloads has the file name '../a.xlsx'; give letters, digits, dots, hyphens and underscores",
         ),
         (
             {"submit_route": "POST /x/{id}", "subject": "x/{book}/{id}/{author}"},
-            "subject 'x/{book}/{id}/{author}' names {author}, {book}, which 'POST /x/{id}' lacks",
+            "subject 'x/{book}/{id}/{author}' has {author}, {book}, but route 'POST /x/{id}' does not",
         ),
         (
             {"submit_route": "POST /x/{id}", "status_route": "GET /x", "subject": "x/{id}"},
-            "subject 'x/{id}' names {id}, which 'GET /x' lacks",
+            "subject 'x/{id}' has {id}, but route 'GET /x' does not",
         ),
-        ({"submit_route": "POST /x/{id}", "subject": "x/{}"}, "names {}, which 'POST /x/{id}' lacks"),
-        ({"submit_route": "POST /x/{id}", "subject": "x/{id"}, "subject 'x/{id' is no template"),
+        ({"submit_route": "POST /x/{id}", "subject": "x/{}"}, "has {}, but route 'POST /x/{id}' does not"),
+        ({"submit_route": "POST /x/{id}", "subject": "x/{id"}, "subject 'x/{id' is not a valid template"),
     ],
 )
 def test_what_cannot_work_is_refused(fields: dict[str, Any], message: str) -> None:
@@ -156,11 +162,11 @@ def test_an_analysis_that_a_module_imports_from_another_is_one(modules: Path) ->
 @pytest.mark.parametrize(
     ("paths", "message"),
     [
-        ("", "ANALYSES is empty: name the module that defines your analyses"),
+        ("", "ANALYSES is empty; name the module that defines your analyses"),
         (" , ", "ANALYSES is empty"),
-        ("nowhere_", "ANALYSES names 'nowhere_', but No module named 'nowhere_': is it in the package?"),
-        ("needy_", "ANALYSES names 'needy_', but No module named 'not_in_the_package': is it in the package?"),
-        ("barren_", "ANALYSES names 'barren_', which defines no Analysis"),
+        ("nowhere_", "ANALYSES names 'nowhere_', but No module named 'nowhere_'; add it to the package"),
+        ("needy_", "ANALYSES names 'needy_', but No module named 'not_in_the_package'; add it to the package"),
+        ("barren_", "ANALYSES names 'barren_', but that module defines no Analysis"),
         ("first_,second_", "two analyses are named 'valuation'"),
     ],
 )

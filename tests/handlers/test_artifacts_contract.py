@@ -11,10 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from moto import mock_aws
 
-from analysis_jobs.payloads import MAX_INLINE_BYTES, MAX_PAYLOAD_BYTES, load_json, store_json
-from analysis_jobs.record import Payload
+from analysis_jobs.base.settings import MAX_INLINE_BYTES
+from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES, load_json, store_json
+from analysis_jobs.jobs.ports import ArtifactStore, NotFound, TooLarge
+from analysis_jobs.jobs.record import Payload
 from analysis_jobs.stores.memory import MemoryArtifactStore
-from analysis_jobs.stores.ports import ArtifactStore, NotFound, TooLarge
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from tests.handlers.aws import REGION, client
 from tests.handlers.builders import a_job

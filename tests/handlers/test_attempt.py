@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Job, Retry, stage
-from analysis_jobs.transitions import Status
+from analysis_jobs.jobs.transitions import Status
 from tests.handlers.attempts import BREAK, TIME, Chapter, Diary, run, steps
 from tests.handlers.builders import (
     MINUTE,

@@ -10,10 +10,10 @@ from botocore.exceptions import ClientError, EventStreamError
 from pydantic import BaseModel
 
 from analysis_jobs import Fail, Job
-from analysis_jobs.bedrock import BedrockModel
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.model import Question, Tool
-from analysis_jobs.record import Usage
+from analysis_jobs.base.cancellation import CancellationToken
+from analysis_jobs.base.usage import Usage
+from analysis_jobs.llm.bedrock import BedrockModel
+from analysis_jobs.llm.model import Question, Tool
 from cloud.stand_in import StandIn
 from tests.handlers.builders import Shop, Value
 from tests.handlers.events import logged
@@ -69,7 +69,7 @@ def test_a_model_that_refuses_a_forced_tool_is_asked_without_and_answers_by_it(
     model: BedrockModel, stand_in: StandIn
 ) -> None:
     with logged() as lines:
-        reply = model.ask(QUESTION, _nothing, Breaker())
+        reply = model.ask(QUESTION, _nothing, CancellationToken())
     assert (reply.data, reply.stop_reason, reply.fault) == (ANSWER, "tool_use", None)
     assert outcomes(stand_in) == ["ValidationException", "ok"]
     paid = stand_in.calls(outcome="ok")[0]
@@ -79,19 +79,19 @@ def test_a_model_that_refuses_a_forced_tool_is_asked_without_and_answers_by_it(
 
 def test_it_is_refused_once_and_other_models_are_forced_as_ever(model: BedrockModel, stand_in: StandIn) -> None:
     for model_id in (LLAMA, LLAMA, BEDROCK_ID, LLAMA):
-        assert model.ask(replace(QUESTION, model_id=model_id), _nothing, Breaker()).data == ANSWER
+        assert model.ask(replace(QUESTION, model_id=model_id), _nothing, CancellationToken()).data == ANSWER
     assert outcomes(stand_in) == ["ValidationException", "ok", "ok", "ok", "ok"]
 
 
 def test_a_model_that_is_known_to_refuse_is_never_forced(model: BedrockModel, stand_in: StandIn) -> None:
-    assert model.ask(replace(QUESTION, model_id=THINKER), _nothing, Breaker()).data == ANSWER
+    assert model.ask(replace(QUESTION, model_id=THINKER), _nothing, CancellationToken()).data == ANSWER
     assert outcomes(stand_in) == ["ok"]
 
 
 def test_an_answer_in_words_is_read_where_it_is_the_json(model: BedrockModel, stand_in: StandIn) -> None:
     stand_in.set(tool_as_text=True, chunk_chars=7)
     pieces: list[str] = []
-    reply = model.ask(QUESTION, pieces.append, Breaker())
+    reply = model.ask(QUESTION, pieces.append, CancellationToken())
     assert (reply.data, reply.stop_reason) == (ANSWER, "end_turn")
     assert reply.text == "".join(pieces)
     assert reply.text.startswith("Here is the answer:")
@@ -100,7 +100,7 @@ def test_an_answer_in_words_is_read_where_it_is_the_json(model: BedrockModel, st
 def test_an_error_that_is_not_about_the_tool_is_not_asked_again(model: BedrockModel, stand_in: StandIn) -> None:
     stand_in.set(error="ValidationException", message="Input is too long for requested model.")
     with pytest.raises(Fail, match="model_refused_request"):
-        model.ask(replace(QUESTION, model_id=BEDROCK_ID), _nothing, Breaker())
+        model.ask(replace(QUESTION, model_id=BEDROCK_ID), _nothing, CancellationToken())
     assert outcomes(stand_in) == ["ValidationException"]
 
 
@@ -108,7 +108,7 @@ def test_a_model_that_refuses_either_way_is_asked_twice_and_no_more(model: Bedro
     stand_in.set(error="ValidationException", message=NO_FORCE)
     for _ in range(2):
         with pytest.raises(Fail, match="model_refused_request"):
-            model.ask(replace(QUESTION, model_id=BEDROCK_ID), _nothing, Breaker())
+            model.ask(replace(QUESTION, model_id=BEDROCK_ID), _nothing, CancellationToken())
     assert len(stand_in.calls()) == 3, "the second time it is known"
 
 
@@ -146,7 +146,7 @@ class _Stream:
 def _asked(*answers: Any, question: Question = QUESTION) -> tuple[MagicMock, Callable[[], Any]]:
     client = MagicMock()
     client.converse_stream.side_effect = answers
-    return client.converse_stream, lambda: BedrockModel(client).ask(question, _nothing, Breaker())
+    return client.converse_stream, lambda: BedrockModel(client).ask(question, _nothing, CancellationToken())
 
 
 def _refusal(message: str, kind: type[ClientError] = ClientError, code: str = "ValidationException") -> ClientError:

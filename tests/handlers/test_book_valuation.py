@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,20 +10,23 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.clock import ManualClock
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.authoring.context import Services
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.ids import new_id
+from analysis_jobs.base.secrets import Secrets
+from analysis_jobs.base.usage import Usage
 from analysis_jobs.documents import upload_key
-from analysis_jobs.ids import new_id
-from analysis_jobs.model import Model, Question, Reply
-from analysis_jobs.postgres_connections import CONNECTIONS
+from analysis_jobs.jobs.record import JobKey, JobRecord, Payload
+from analysis_jobs.jobs.transitions import Status
+from analysis_jobs.llm.model import Model, Reply
+from analysis_jobs.postgres.connections import CONNECTIONS
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.record import JobKey, JobRecord, Payload, Usage
-from analysis_jobs.secrets import Secrets
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.transitions import Status
-from analysis_jobs.work import Message, Worker
+from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.worker import Worker
 from book_models import Appraisal, Book, Valuation, described
-from book_valuation import APPRAISER, book_valuation
+from book_valuation import book_valuation
 from cloud.postgres import Login, PostgreSQL
 from cloud.stand_in import StandIn
 from tests.handlers.builders import QUEUE_ARN, START, ScriptedModel, a_job, says, some_settings
@@ -48,13 +50,11 @@ class Catalogue:
     store: MemoryJobStore = field(default_factory=MemoryJobStore)
     queue: MemoryQueue = field(default_factory=MemoryQueue)
     artifacts: MemoryArtifactStore = field(default_factory=MemoryArtifactStore)
-    code_version: str = "v1"
 
     @property
     def worker(self) -> Worker:
         settings = some_settings(
             analyses="book_valuation",
-            code_version=self.code_version,
             model_id=SONNET,
             database_ca_bundle=self.login.ca_bundle,
         )
@@ -62,22 +62,17 @@ class Catalogue:
         return Worker(
             self.store,
             self.queue,
-            self.artifacts,
-            MemoryPromptStore(),
-            self.model,
             Analyses([book_valuation]),
-            settings,
+            Services(self.artifacts, MemoryPromptStore(), self.model, settings, secrets=secrets),
             self.clock,
-            secrets,
         )
 
-    def submit(self, book: dict[str, Any], book_id: str = "42", tenant: str = "acme") -> JobKey:
+    def submit(self, book: dict[str, Any]) -> JobKey:
         job = a_job(
-            tenant=tenant,
             job_id=new_id(self.clock.now()),
             analysis=book_valuation.name,
             input=Payload(text=json.dumps(book)),
-            subject=f"books/{book_id}",
+            subject="books/42",
             stage="analyse",
             max_attempts=book_valuation.max_attempts,
         )
@@ -126,10 +121,6 @@ class Killed(BaseException):
     """What a time-out or a lack of memory looks like from within: nothing runs any more."""
 
 
-def _killed(_: Question) -> Reply:
-    raise Killed
-
-
 @pytest.mark.parametrize(
     ("document", "valuation", "mid", "grade"),
     [
@@ -158,42 +149,12 @@ def test_a_book_is_valued_from_what_its_catalogue_says(
     assert book["binding"] in essay
 
 
-def test_the_long_words_are_asked_of_one_model_and_the_figures_of_another(
-    catalogue: Catalogue, server: StandIn
-) -> None:
-    job = catalogue.deliver(catalogue.submit(json.loads(VOYAGES.read_text(encoding="utf-8"))))
-    assert [call["model"] for call in server.calls()] == [APPRAISER, SONNET]
-    assert (job.usage.calls, job.stages_completed) == (2, ("analyse", "extract", "record"))
-
-
 def test_an_uploaded_entry_is_read_too(catalogue: Catalogue) -> None:
     document = f"{new_id(START)}/entry.txt"
     entry = "Binding: Limp vellum with ties\nValuation: EUR 300 to EUR 420\nCondition: Good, some worming\n"
     catalogue.artifacts.write(upload_key("acme", document), entry.encode(), "text/plain")
     result = _result(catalogue.deliver(catalogue.submit(PLAIN | {"document": document})))
     assert (result["binding"], result["value_mid"]) == ("Limp vellum with ties", "360.00")
-
-
-def test_a_second_delivery_changes_nothing(catalogue: Catalogue) -> None:
-    catalogue.model = ScriptedModel(says("Ten to twenty."), _answers())
-    key = catalogue.submit(PLAIN)
-    first = catalogue.deliver(key)
-    before = catalogue.rows("SELECT * FROM books"), catalogue.rows("SELECT * FROM book_analyses")
-    assert catalogue.deliver(key) == first
-    assert before == (catalogue.rows("SELECT * FROM books"), catalogue.rows("SELECT * FROM book_analyses"))
-
-
-def test_a_worker_killed_in_the_extraction_does_not_pay_for_the_long_call_again(catalogue: Catalogue) -> None:
-    catalogue.model = model = ScriptedModel(says("Ten to twenty."), _killed, _answers())
-    key = catalogue.submit(PLAIN)
-    with pytest.raises(Killed):
-        catalogue.deliver(key)
-    _let_the_lease_run_out(catalogue, key)
-    catalogue.code_version = "v2"  # a deploy meanwhile does not bring it back either
-    job = catalogue.deliver(key)
-    assert (job.status, job.attempt, job.code_version) == (Status.COMPLETED, 2, "v2")
-    assert [question.model_id for question in model.questions] == [APPRAISER, SONNET, SONNET]
-    assert "Ten to twenty." in model.questions[2].prompt
 
 
 def test_a_worker_killed_after_the_database_wrote_does_not_write_again(
@@ -223,51 +184,10 @@ def _let_the_lease_run_out(catalogue: Catalogue, key: JobKey) -> None:
     catalogue.store.jobs[key] = replace(catalogue.store.jobs[key], lease_until=catalogue.clock.now())
 
 
-def test_a_book_that_is_valued_again_has_the_newer_value_and_both_analyses(catalogue: Catalogue) -> None:
-    catalogue.model = ScriptedModel(says("a"), _answers(), says("b"), _answers(high=41.01))
-    for _ in range(2):
-        catalogue.deliver(catalogue.submit(PLAIN))
-        catalogue.clock.advance(timedelta(minutes=1))
-    assert catalogue.rows("SELECT value_mid FROM books") == [(Decimal("25.50"),)]
-    assert catalogue.rows("SELECT value_high FROM book_analyses ORDER BY value_high") == [
-        (Decimal("20.00"),),
-        (Decimal("41.01"),),
-    ]
-
-
-def test_two_tenants_have_two_books_of_one_number(catalogue: Catalogue) -> None:
-    catalogue.model = ScriptedModel(says("a"), _answers(), says("b"), _answers(high=40))
-    for tenant in ("acme", "globex"):
-        catalogue.deliver(catalogue.submit(PLAIN, tenant=tenant))
-    assert catalogue.rows("SELECT tenant, value_mid FROM books ORDER BY tenant") == [
-        ("acme", Decimal("15.00")),
-        ("globex", Decimal("25.00")),
-    ]
-
-
 def test_a_range_that_is_upside_down_is_mended_by_the_model(catalogue: Catalogue) -> None:
     catalogue.model = model = ScriptedModel(says("a"), _answers(low=30), _answers())
     assert _result(catalogue.deliver(catalogue.submit(PLAIN)))["value_mid"] == "15.00"
     assert "low (30) is above high (20)" in model.questions[2].prompt
-
-
-def test_a_wrong_password_spends_no_attempt_and_no_second_call(catalogue: Catalogue) -> None:
-    catalogue.model = ScriptedModel(says("a"), _answers())
-    right = dict(catalogue.vault.holds)
-    catalogue.vault.holds["password"] = "wrong"
-    key = catalogue.submit(PLAIN)
-    waiting = catalogue.deliver(key)
-    assert waiting.failure is not None
-    assert (waiting.status, waiting.attempt, waiting.failure.code) == (Status.QUEUED, 0, "database_login_refused")
-    catalogue.vault.holds.update(right)
-    catalogue.clock.advance(timedelta(minutes=5))
-    assert catalogue.deliver(key).status is Status.COMPLETED
-
-
-def test_the_secret_names_the_database_either_way(catalogue: Catalogue) -> None:
-    catalogue.model = ScriptedModel(says("a"), _answers())
-    catalogue.vault.holds = catalogue.login.secret("dbname")
-    assert catalogue.deliver(catalogue.submit(PLAIN)).status is Status.COMPLETED
 
 
 @pytest.mark.parametrize(

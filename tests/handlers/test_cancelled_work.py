@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Job, Retry
-from analysis_jobs.control import Control
-from analysis_jobs.transitions import Status
+from analysis_jobs.jobs.transitions import Status
+from analysis_jobs.submission.control import JobControl
 from tests.handlers.builders import MINUTE, SECOND, START, Book, ScriptedModel, Shop, Value, heartbeat_lives, says
 
 EVERY = 15 * SECOND
@@ -16,9 +16,9 @@ def stage(job: Job[Book]) -> Value:
     return Value(text=job.ask("worth?"))
 
 
-def control_of(shop: Shop) -> Control:
+def control_of(shop: Shop) -> JobControl:
     worker = shop.worker
-    return Control(shop.store, shop.queue, worker.analyses, shop.settings, shop.clock)
+    return JobControl(shop.store, shop.queue, worker.analyses, shop.settings, shop.clock)
 
 
 def test_a_worker_learns_of_a_cancel_with_the_next_beat_and_the_job_is_cancelled() -> None:

@@ -11,10 +11,10 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from analysis_jobs import Fail
-from analysis_jobs.checkpoints import MAX_NAMES, MISSING, Checkpoints, restored
-from analysis_jobs.errors import Stopped
-from analysis_jobs.payloads import MAX_PAYLOAD_BYTES
-from analysis_jobs.record import JobRecord
+from analysis_jobs.authoring.checkpoints import MAX_NAMES, MISSING, Checkpoints, restore_output
+from analysis_jobs.base.errors import Stopped
+from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
+from analysis_jobs.jobs.record import JobRecord
 from analysis_jobs.stores.memory import MemoryArtifactStore
 from tests.handlers.builders import a_processing_job
 
@@ -173,7 +173,7 @@ def test_no_artifact_is_written_twice(bench: Bench) -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_what_is_no_json_is_refused_and_changes_nothing(bench: Bench, value: Any) -> None:
-    with pytest.raises(Fail, match="checkpoint_invalid: checkpoint read is no JSON") as refused:
+    with pytest.raises(Fail, match="checkpoint_invalid: checkpoint read is not JSON") as refused:
         bench.attempt().save("read", value)
     assert refused.value.code == "checkpoint_invalid"
     assert (bench.artifacts.objects, bench.row.checkpoints) == ({}, {})
@@ -291,17 +291,17 @@ def test_a_thousand_items_of_many_attempts_hardly_weigh_on_the_row(bench: Bench)
     assert len(json.dumps(dict(bench.row.checkpoints))) < 4_500, "even where every second one is missing"
     last = bench.attempt()
     assert [last.load_item("read/*f.1", number, number) for number in range(1_000)] == list(range(0, 2_000, 2))
-    in_order = Bench()
-    checkpoints = in_order.attempt()
+    is_fifo = Bench()
+    checkpoints = is_fifo.attempt()
     for number in range(1_000):
         checkpoints.save_item("read/*f.1", number, number, number)
-    assert next(iter(in_order.row.checkpoints.values())).endswith(" 2:0-999")
+    assert next(iter(is_fifo.row.checkpoints.values())).endswith(" 2:0-999")
 
 
 def test_an_item_that_is_no_json_is_refused(bench: Bench) -> None:
-    with pytest.raises(Fail, match="checkpoint_invalid: checkpoint item 0 is no JSON"):
+    with pytest.raises(Fail, match="checkpoint_invalid: checkpoint item 0 is not JSON"):
         bench.attempt().load_item("read/*f.1", 0, object())
-    with pytest.raises(Fail, match=r"checkpoint_invalid: checkpoint read/\*f\.1 of item 0 is no JSON"):
+    with pytest.raises(Fail, match=r"checkpoint_invalid: checkpoint read/\*f\.1 of item 0 is not JSON"):
         bench.attempt().save_item("read/*f.1", 0, 1, object())
 
 
@@ -378,4 +378,4 @@ TITLE = Title(text="Dune", seen=datetime(2026, 1, 1, tzinfo=UTC))
     ],
 )
 def test_an_output_comes_back_as_the_type_that_its_function_names(function: Any, output: Any, expected: Any) -> None:
-    assert restored(function, output) == expected
+    assert restore_output(function, output) == expected

@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Analysis, Job
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.control import Control
-from analysis_jobs.problems import Problem
-from analysis_jobs.record import MAX_HISTORY, Changes, HistoryEntry, JobFailure, JobKey, JobRecord
-from analysis_jobs.stores.memory import MemoryQueue
-from analysis_jobs.stores.ports import JobStore, Landed, Refused
-from analysis_jobs.sweep import SEND_GRACE, Sweeper
-from analysis_jobs.transitions import (
+from analysis_jobs.api.problems import Problem, problem_from
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.jobs.dispatch import SEND_GRACE
+from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobStore
+from analysis_jobs.jobs.record import MAX_HISTORY, Changes, HistoryEntry, JobFailure, JobKey, JobRecord
+from analysis_jobs.jobs.request_errors import RequestError
+from analysis_jobs.jobs.transitions import (
     BEAT,
     CANCEL,
     CLAIM,
@@ -29,6 +28,9 @@ from analysis_jobs.transitions import (
     Status,
     Transition,
 )
+from analysis_jobs.stores.memory import MemoryQueue
+from analysis_jobs.submission.control import JobControl
+from analysis_jobs.sweeper.sweeper import Sweeper
 from tests.handlers.builders import (
     MINUTE,
     NOTHING,
@@ -89,8 +91,8 @@ class Desk:
     queue: MemoryQueue = field(default_factory=MemoryQueue)
 
     @property
-    def control(self) -> Control:
-        return Control(self.store, self.queue, ANALYSES, some_settings(), self.clock)
+    def control(self) -> JobControl:
+        return JobControl(self.store, self.queue, ANALYSES, some_settings(), self.clock)
 
     @property
     def sweeper(self) -> Sweeper:
@@ -109,7 +111,7 @@ class Desk:
         outcome = self.store.transition(
             key, transition, Changes(changes), now=self.clock.now(), read=read or self.job(key)
         )
-        assert isinstance(outcome, Landed), transition.name
+        assert isinstance(outcome, Applied), transition.name
         return outcome.job
 
 
@@ -119,9 +121,9 @@ def desk(store: JobStore, clock: ManualClock) -> Desk:
 
 
 def refused(act: Callable[[], object]) -> Problem:
-    with pytest.raises(Problem) as refusal:
+    with pytest.raises(RequestError) as refusal:
         act()
-    return refusal.value
+    return problem_from(refusal.value)
 
 
 # Cancelling
@@ -230,10 +232,10 @@ def test_a_retry_counts_the_sendings_anew_and_none_of_them_has_the_name_of_an_ea
 
 
 def test_a_job_of_a_tier_that_runs_again_stands_in_the_order_of_its_lane(desk: Desk) -> None:
-    key = desk.keep(a_job(**FAILED | {"rank": 1, "tier": "silver"}))
-    assert desk.control.retry(key).waiting == f"01#{key.job_id}"
+    key = desk.keep(a_job(**FAILED | {"tier_rank": 1, "tier": "silver"}))
+    assert desk.control.retry(key).lane_sort_key == f"01#{key.job_id}"
     assert desk.queue.ranks == [1]
-    assert desk.control.cancel(key).waiting is None
+    assert desk.control.cancel(key).lane_sort_key is None
 
 
 def test_a_completed_job_does_not_run_again(desk: Desk) -> None:
@@ -265,18 +267,18 @@ def test_the_fence_only_grows_and_nothing_of_the_old_run_lands(desk: Desk) -> No
     desk.take(key, FAIL, old)
     desk.control.retry(key)
     for transition in (BEAT, COMPLETE, FAIL, RELEASE):
-        assert isinstance(desk.store.transition(key, transition, NOTHING, now=START, read=old), Refused)
+        assert isinstance(desk.store.transition(key, transition, NOTHING, now=START, read=old), ConditionFailed)
     new = desk.take(key, CLAIM, lease_until=START + MINUTE)
     assert new.fence == old.fence + 1
     for transition in (BEAT, COMPLETE, FAIL, RELEASE):
-        assert isinstance(desk.store.transition(key, transition, NOTHING, now=START, read=old), Refused)
+        assert isinstance(desk.store.transition(key, transition, NOTHING, now=START, read=old), ConditionFailed)
     desk.take(key, COMPLETE, new)
 
 
 def test_a_history_does_not_grow_without_end_of_running_again(desk: Desk) -> None:
     key = desk.keep(a_job())
     desk.take(key, CLAIM, lease_until=START + MINUTE)
-    for _ in range(30):
+    for _ in range(15):
         desk.take(key, FAIL)
         desk.control.retry(key)
         desk.take(key, CLAIM, lease_until=START + MINUTE)
@@ -297,14 +299,14 @@ def test_a_long_history_shows_that_a_cancel_was_asked_for_in_whatever_way_the_jo
 # Races: somebody moves the job on between the read and the write
 
 
-class Overtaken:
+class WriteConflict:
     """A store in which something else happens just before the first writes."""
 
     def __init__(self, store: JobStore, *happening: Callable[[], object]) -> None:
         self._store = store
         self._happening = list(happening)
 
-    def transition(self, *arguments: Any, **options: Any) -> Landed | Refused:
+    def transition(self, *arguments: Any, **options: Any) -> Applied | ConditionFailed:
         if self._happening:
             self._happening.pop(0)()
         return self._store.transition(*arguments, **options)
@@ -313,8 +315,8 @@ class Overtaken:
         return getattr(self._store, name)
 
 
-def overtaken(desk: Desk, *happening: Callable[[], object]) -> Control:
-    return replace(desk.control, store=Overtaken(desk.store, *happening))
+def overtaken(desk: Desk, *happening: Callable[[], object]) -> JobControl:
+    return replace(desk.control, store=WriteConflict(desk.store, *happening))
 
 
 def test_a_job_that_is_claimed_meanwhile_is_asked_to_stop(desk: Desk) -> None:

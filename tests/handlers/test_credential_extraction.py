@@ -1,25 +1,21 @@
 """Credentials, whole: real documents and a real database; the stand-in, or a script, as the model."""
 
 import json
-from collections.abc import Callable, Iterator
-from datetime import timedelta
-from functools import cached_property
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from analysis_jobs.batch import KeepMessage
-from analysis_jobs.documents import Reading
-from analysis_jobs.documents.reader import DocumentReader
-from analysis_jobs.model import Reply
-from analysis_jobs.record import Usage
-from analysis_jobs.transitions import Status
+from analysis_jobs.base.usage import Usage
+from analysis_jobs.jobs.transitions import Status
+from analysis_jobs.llm.model import Reply
 from cloud.postgres import PostgreSQL
 from cloud.stand_in import StandIn
 from credential_template import fields_by_labels, kind_by_marks
 from credential_types import Certificate, Licence, Registration
 from tests.handlers.builders import ScriptedModel
-from tests.handlers.credentials import DOCUMENTS, Desk, a_desk, bedrock, result_of
+from tests.handlers.credentials import DOCUMENTS, Desk, a_desk, result_of
+from tests.handlers.models import bedrock
 from tests.handlers.pdfs import pdf
 
 CERTIFICATE = {
@@ -53,7 +49,6 @@ REGISTRATION = {
     "expires_on": "2027-01-08",
     "number": "FCP-55218",
 }
-STUCK = 180  # as many as theirs had
 
 
 @pytest.fixture(scope="module")
@@ -72,17 +67,6 @@ def stand_in(server: StandIn) -> StandIn:
 def desk(postgres_server: PostgreSQL, stand_in: StandIn) -> Iterator[Desk]:
     with a_desk(postgres_server, bedrock(stand_in.url)) as desk:
         yield desk
-
-
-class ReadsOnce(DocumentReader):
-    """Reads one document, and says the same of all others: a process for each of so many takes a while."""
-
-    @cached_property
-    def reading(self) -> Reading:
-        return super().read((DOCUMENTS / "certificate.pdf").read_bytes(), "certificate.pdf", lambda: None)
-
-    def read(self, content: bytes, name: str, check: Callable[[], None]) -> Reading:  # noqa: ARG002 - as the reader's
-        return self.reading
 
 
 def answers(data: dict[str, Any]) -> Reply:
@@ -172,16 +156,7 @@ def test_what_is_no_credential_is_a_result_that_a_person_looks_at(desk: Desk, st
     assert len(stand_in.calls()) == 1, "there are no fields to ask for"
 
 
-# Once
-
-
-def test_a_second_delivery_changes_nothing(desk: Desk, stand_in: StandIn) -> None:
-    key = desk.hand_in((DOCUMENTS / "certificate.pdf").read_bytes(), "certificate.pdf")
-    first, rows = desk.deliver(key), desk.results()
-    desk.run("UPDATE documents SET status = 'accepted'")
-    assert desk.deliver(key) == first
-    assert (desk.results(), desk.states()) == (rows, {"42": "accepted"})
-    assert len(stand_in.calls()) == 2
+# Stored once
 
 
 def test_an_attempt_after_one_that_died_when_it_had_stored_changes_nothing(desk: Desk, stand_in: StandIn) -> None:
@@ -194,42 +169,6 @@ def test_an_attempt_after_one_that_died_when_it_had_stored_changes_nothing(desk:
     assert desk.deliver(key).status is Status.COMPLETED
     assert (desk.results(), desk.states()) == (rows, {"42": "accepted"})
     assert len(stand_in.calls()) == 4
-
-
-# The database
-
-
-@pytest.mark.parametrize(("spelling", "other"), [("database", "dbname"), ("dbname", "database")])
-def test_the_secret_may_spell_the_database_either_way(
-    postgres_server: PostgreSQL, stand_in: StandIn, spelling: str, other: str
-) -> None:
-    with a_desk(postgres_server, bedrock(stand_in.url)) as desk:
-        desk.vault.holds = {**desk.login.secret(spelling)}
-        assert other not in desk.vault.holds
-        desk.work_through("certificate.pdf")
-        assert desk.states() == {"42": "review_pending"}
-
-
-def test_a_wrong_password_is_a_clear_error_and_the_document_waits_until_it_is_mended(
-    desk: Desk, stand_in: StandIn
-) -> None:
-    right = desk.vault.holds["password"]
-    desk.vault.holds["password"] = "not it"
-    key = desk.hand_in((DOCUMENTS / "certificate.pdf").read_bytes(), "certificate.pdf")
-    with pytest.raises(KeepMessage):
-        desk.deliver(key)
-    job = desk.store.jobs[key]
-    assert job.failure is not None
-    assert (job.status, job.failure.code, job.attempt) == (Status.QUEUED, "database_login_refused", 0)
-    assert "DATABASE_SECRET" in job.failure.message
-    assert "not it" not in repr(job)
-    assert (desk.states(), desk.results()) == ({"42": "uploaded"}, [])
-
-    desk.vault.holds["password"] = right
-    desk.clock.advance(timedelta(minutes=5))
-    assert desk.deliver(key).status is Status.COMPLETED
-    assert desk.states() == {"42": "review_pending"}
-    assert len(stand_in.calls()) == 2, "what was read and extracted before is not paid for again"
 
 
 def test_neither_is_stored_where_there_is_no_such_document(desk: Desk) -> None:
@@ -248,22 +187,6 @@ def test_a_job_that_names_no_document_fails_before_anything_is_paid(
     job = desk.deliver(key)
     assert job.failure is not None
     assert (job.failure.code, stand_in.calls()) == ("subject_missing", [])
-
-
-def test_as_many_stuck_documents_as_theirs_are_run_again_and_end_once_each(desk: Desk, stand_in: StandIn) -> None:
-    content = (DOCUMENTS / "certificate.pdf").read_bytes()
-    desk.reader = ReadsOnce()
-    stand_in.set(error="ValidationException")
-    desk.run("INSERT INTO documents (tenant, id) SELECT 'acme', generate_series(1, %s)::text", STUCK)
-    keys = [desk.hand_in(content, "c.pdf", subject=f"documents/{1 + n}", row=False) for n in range(STUCK)]
-    assert {desk.deliver(key).status for key in keys} == {Status.FAILED}
-    assert set(desk.states().values()) == {"uploaded"}
-    stand_in.reset()
-    for key in keys:
-        desk.control.retry(key)
-    assert {desk.deliver(key).status for key in keys} == {Status.COMPLETED}
-    assert list(desk.states().values()) == ["review_pending"] * STUCK
-    assert len(desk.results()) == STUCK
 
 
 # The template

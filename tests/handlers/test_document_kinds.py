@@ -11,10 +11,10 @@ from fpdf import FPDF
 from PIL import Image
 
 from analysis_jobs import Fail
+from analysis_jobs.base.errors import CancelAsked, ConfigurationError
+from analysis_jobs.base.extras import MissingExtraError
 from analysis_jobs.documents import Page, Reading, child
 from analysis_jobs.documents.reader import DocumentReader, OcrEngine, ReaderLimits
-from analysis_jobs.errors import CancelAsked, ConfigurationError
-from analysis_jobs.extras import MissingExtraError
 from document_reader.task import Limits, Task
 from tests.handlers.office import picture, repacked, scanned_pdf, word, workbook, written_on
 from tests.handlers.pdfs import REPOSITORY, pdf
@@ -155,20 +155,20 @@ def test_another_engine_is_given_the_pictures_and_only_those() -> None:
     ("content", "name", "code", "says"),
     [
         (b"", "a.docx", "document_empty", "no bytes"),
-        (pdf(["x"]), "a.docx", "document_type_mismatch", "is not docx, as its name says, but pdf"),
-        (word("x"), "a.pdf", "document_type_mismatch", "is not pdf, as its name says, but docx"),
-        (word("x"), "a.xlsx", "document_type_mismatch", "is not xlsx, as its name says, but docx"),
-        (b"plain", "a.png", "document_type_mismatch", "is not image, as its name says, but text"),
-        (picture(written_on("x"), "PNG"), "a.txt", "document_type_mismatch", "is not text, as its name says, but PNG"),
-        (b"GIF89a\0\0", "a.gif", "document_unsupported", "is a GIF picture; PDF, DOCX"),
+        (pdf(["x"]), "a.docx", "document_type_mismatch", "is pdf, but its name says docx"),
+        (word("x"), "a.pdf", "document_type_mismatch", "is docx, but its name says pdf"),
+        (word("x"), "a.xlsx", "document_type_mismatch", "is docx, but its name says xlsx"),
+        (b"plain", "a.png", "document_type_mismatch", "is text, but its name says image"),
+        (picture(written_on("x"), "PNG"), "a.txt", "document_type_mismatch", "is PNG, but its name says text"),
+        (b"GIF89a\0\0", "a.gif", "document_unsupported", "is a GIF picture; upload a PDF"),
         (b"PK\x03\x04 and nothing more", "a.docx", "document_corrupt", "cannot be unpacked"),
         (word("x")[:-400], "a.docx", "document_corrupt", "cannot be unpacked"),
         (repacked(word("x"), {"word/document.xml": b"<w:document"}), "a.docx", "document_corrupt", "cannot be read"),
         (repacked(workbook({"a": [[1]]}), {"xl/workbook.xml": b"<"}), "a.xlsx", "document_corrupt", "cannot be read"),
-        (COMPOUND_FILE, "a.doc", "document_unsupported", "is a file of an Office before 2007"),
+        (COMPOUND_FILE, "a.doc", "document_unsupported", "is an Office file in a format from before 2007"),
         (COMPOUND_FILE + "EncryptedPackage".encode("utf-16-le"), "a.docx", "document_encrypted", "is encrypted"),
-        (bytes(range(256)), "a", "document_unsupported", "is of no kind that is known"),
-        (bytes(range(256)), "a.pdf", "document_type_mismatch", "but of no kind that is known"),
+        (bytes(range(256)), "a", "document_unsupported", "is of an unknown kind"),
+        (bytes(range(256)), "a.pdf", "document_type_mismatch", "is of an unknown kind, but its name says"),
         (b"\xff\xfea", "a.txt", "document_corrupt", "is marked as utf-16"),
         (picture(written_on("x"), "PNG")[:300], "a.png", "document_corrupt", "cannot be read"),
         (picture(written_on("x"), "JPEG")[:300], "a.jpg", "document_corrupt", "cannot be read"),
@@ -216,7 +216,7 @@ def test_pages_and_resolutions_that_there_cannot_be_are_refused(pages: list[int]
 
 
 def test_a_page_that_is_not_there_and_a_kind_without_pages_are_refused() -> None:
-    with pytest.raises(Fail, match=r"document_page_missing: a\.pdf has 1 pages, and no page 2"):
+    with pytest.raises(Fail, match=r"document_page_missing: a\.pdf has no page 2: it has 1 pages"):
         DocumentReader().draw(pdf(["one"]), "a.pdf", nothing_stops, pages=[2], dpi=72)
     with pytest.raises(Fail, match=r"document_unsupported: a\.docx is docx, which has no pages to draw"):
         DocumentReader().draw(word("x"), "a.docx", nothing_stops, pages=None, dpi=72)

@@ -3,23 +3,19 @@
 import io
 import json
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import openpyxl
 import pypdfium2
 import pytest
 
-from analysis_jobs import Retry
-from analysis_jobs.clock import ManualClock
+from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.stores.memory import MemoryJobStore
 from drawing_schedule import drawing_schedule
-from drawing_stages import JUDGE, READER
 from tests.handlers.api.site import opened
 from tests.handlers.drawings import BRIEF, CLINIC, HARBOUR, HEADER, ROUTE, Integrator, listed
 from tests.handlers.events import call
 from tests.handlers.office import scanned_pdf
-from tests.handlers.pdfs import pdf
 
 STAGES = ["context", "schedule", "excel_generation", "judge"]
 
@@ -89,34 +85,6 @@ def test_a_scanned_drawing_is_read_by_ocr(integrator: Integrator) -> None:
     assert [row[:2] for row in _sheet(integrator.file(job_id, "excel"))[3:]] == [row[:2] for row in listed(HARBOUR)]
 
 
-def test_the_answer_to_a_submission_says_what_to_expect(integrator: Integrator) -> None:
-    answer = integrator.submit(HARBOUR.read_bytes())
-    assert answer.status == 202
-    job_id = answer.json["job_id"]
-    expected = {"status": "queued", "status_url": f"/jobs/{job_id}", "estimated_time_seconds": 240}
-    assert answer.json | expected == answer.json
-    assert call("GET", f"/status/{job_id}").json["status"] == "queued"
-
-
-def test_everything_of_a_job_is_below_company_client_and_project(integrator: Integrator) -> None:
-    job = integrator.done(HARBOUR)
-    assert (job["client"], job["project"]) == ("harbour-point", "fit-out")
-    kept = [key for key in integrator.site.artifacts.objects if key.startswith("jobs/")]
-    folder = f"jobs/acme/harbour-point/fit-out/{job['job_id']}"
-    assert all(key.startswith(f"{folder}/") for key in kept)
-    assert f"{folder}/files/1/schedule_v1.xlsx" in kept
-    assert f"{folder}/files/1/evaluation.json" in kept
-    assert sum("/checkpoints/" in key for key in kept) == 3
-
-
-def test_the_stages_run_in_their_order_with_their_models(integrator: Integrator) -> None:
-    job = integrator.done(HARBOUR, brief=BRIEF.read_bytes())
-    assert job["stages_completed"] == STAGES
-    assert integrator.model.asked == ["Context", "Schedule", "Evaluation"]
-    assert [question.model_id for question in integrator.model.questions] == [READER, READER, JUDGE]
-    assert READER != JUDGE
-
-
 def test_the_reader_sees_the_drawing_as_text_and_as_a_picture_of_each_sheet(integrator: Integrator) -> None:
     integrator.done(HARBOUR, brief=BRIEF.read_bytes())
     _, question, _ = integrator.model.questions
@@ -136,60 +104,6 @@ def test_without_a_context_document_or_without_the_wish_for_one_none_is_read(int
     assert "What the project asks for: {}" in integrator.model.questions[0].prompt
 
 
-# Resuming
-
-
-@pytest.mark.parametrize(
-    ("broken", "asked"),
-    [
-        ("Context", ["Context", "Context", "Schedule", "Evaluation"]),
-        ("Schedule", ["Context", "Schedule", "Schedule", "Evaluation"]),
-        ("Evaluation", ["Context", "Schedule", "Evaluation", "Evaluation"]),
-    ],
-)
-def test_an_attempt_goes_on_at_the_stage_that_broke(integrator: Integrator, broken: str, asked: list[str]) -> None:
-    integrator.model.broken = lambda question: (
-        Retry("model_connection", "reset") if question.tool and question.tool.name == broken else None
-    )
-    job = integrator.done(HARBOUR, brief=BRIEF.read_bytes())
-    assert (job["attempt"], integrator.model.asked) == (2, asked)
-    assert _sheet(integrator.file(job["job_id"], "excel"))[3:] == listed(HARBOUR)
-
-
-def test_near_the_end_of_an_invocation_the_job_goes_on_in_another_one(integrator: Integrator) -> None:
-    clock = integrator.site.clock
-    integrator.model.broken = lambda _: clock.advance(timedelta(seconds=50))
-    job_id = integrator.submit(HARBOUR.read_bytes(), brief=BRIEF.read_bytes()).json["job_id"]
-    integrator.work(time=timedelta(minutes=5))
-    job = integrator.status(job_id)
-    steps = [entry["transition"] for entry in job["history"]]
-    assert (job["status"], job["attempt"]) == ("completed", 1)
-    assert "continue" in steps
-    assert integrator.model.asked == ["Context", "Schedule", "Evaluation"]
-
-
-# What is refused
-
-
-@pytest.mark.parametrize(
-    ("content", "code"),
-    [
-        (HARBOUR.read_bytes()[:2_000], "document_corrupt"),
-        (b"", "document_empty"),
-        (pdf(["secret"], password="hunter2"), "document_encrypted"),
-    ],
-    ids=["cut off", "empty", "encrypted"],
-)
-def test_a_drawing_that_cannot_be_read_fails_once_and_costs_no_model_call(
-    integrator: Integrator, content: bytes, code: str
-) -> None:
-    job_id = integrator.submit(content, brief=BRIEF.read_bytes()).json["job_id"]
-    integrator.work()
-    job = integrator.status(job_id)
-    assert (job["status"], job["error"]["code"], job["error"]["retryable"]) == ("failed", code, False)
-    assert (job["attempt"], job["files"], integrator.model.questions) == (1, {}, [])
-
-
 @pytest.mark.parametrize(
     ("body", "field"),
     [({}, "drawing"), ({"drawing": "x"}, "drawing"), ({"mode": "fast"}, "mode"), ({"context": "../x"}, "context")],
@@ -198,26 +112,3 @@ def test_a_submission_that_is_wrong_names_the_field(integrator: Integrator, body
     drawing = {} if field == "drawing" else {"drawing": integrator.upload(b"x", "drawing.pdf")}
     answer = call("POST", ROUTE, {**drawing, **body})
     assert (answer.status, answer.fields) == (422, [field])
-
-
-def test_another_tenant_can_neither_see_nor_download(integrator: Integrator) -> None:
-    job_id = integrator.done(HARBOUR)["job_id"]
-    for path in (f"/status/{job_id}", f"/download/{job_id}/excel", f"/jobs/{job_id}/files/schedule_v1.xlsx"):
-        assert call("GET", path, tenant="globex").status == 404
-    assert call("GET", "/jobs", query={"client": "harbour-point"}, tenant="globex").json["jobs"] == []
-
-
-def test_jobs_are_listed_by_status_by_client_and_by_date(integrator: Integrator) -> None:
-    first = integrator.done(CLINIC)["job_id"]
-    integrator.site.clock.advance(timedelta(days=1))
-    second = integrator.submit(CLINIC.read_bytes(), route="/clients/other/projects/p/drawings").json["job_id"]
-    moment = integrator.site.clock.now().isoformat()
-
-    def ids(**query: str) -> list[str]:
-        return [job["job_id"] for job in call("GET", "/jobs", query=query).json["jobs"]]
-
-    assert ids() == [second, first]
-    assert ids(status="completed", to=moment) == [first]
-    assert ids(client="harbour-point") == [first]
-    assert ids(**{"client": "other", "from": moment}) == [second]
-    assert ids(**{"from": moment}) == [second]

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.payloads import MAX_INLINE_BYTES
-from analysis_jobs.record import MAX_HISTORY, HistoryEntry, IdempotencyKey, JobFailure, Listing, Payload
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.settings import MAX_INLINE_BYTES
+from analysis_jobs.jobs.ports import Created, StoredOutcome
+from analysis_jobs.jobs.record import MAX_HISTORY, HistoryEntry, IdempotencyKey, JobFailure, Listing, Payload
+from analysis_jobs.jobs.transitions import CLAIM, Status
 from analysis_jobs.stores.dynamo import DynamoJobStore
-from analysis_jobs.stores.ports import Created, Existing
-from analysis_jobs.submission import Submission
-from analysis_jobs.transitions import CLAIM, Status
+from analysis_jobs.submission.service import Submission
 from tests.handlers.builders import MINUTE, NOTHING, START, a_job
 
 KEY = IdempotencyKey("d1", "b1", START + MINUTE)
@@ -97,7 +97,7 @@ def test_a_submission_that_landed_unseen_is_not_taken_for_another(
     store = DynamoJobStore(interposed(dynamodb, "transact_write_items", land_late), table, clock)
     job = a_job()
     assert store.create(job, KEY) == Created(job)
-    assert store.create(a_job(), KEY) == Existing(job.job_id, "b1")
+    assert store.create(a_job(), KEY) == StoredOutcome(job.job_id, "b1")
 
 
 def test_a_row_that_its_index_is_behind_on_is_left_out(dynamodb: Any, table: str, clock: ManualClock) -> None:

@@ -4,9 +4,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from analysis_jobs.events import MAX_CALL_BYTES, MAX_CALL_EVENTS, JobEvent
-from analysis_jobs.record import JobFailure
-from analysis_jobs.transitions import Status
+from analysis_jobs.events.publisher import MAX_CALL_BYTES, MAX_CALL_EVENTS, JobEvent
+from analysis_jobs.jobs.record import JobFailure
+from analysis_jobs.jobs.transitions import Status
 from tests.handlers.builders import a_job
 from tests.handlers.events import logged
 from tests.handlers.streams import (
@@ -95,7 +95,7 @@ def test_any_interleaving_of_refusals_keeps_every_jobs_order() -> None:
         waiting = [life(job_id=f"{number:026}") for number in range(4)]
         records = []
         while any(waiting):
-            records.append(chance.choice([lane for lane in waiting if lane]).pop(0))
+            records.append(chance.choice([priority for priority in waiting if priority]).pop(0))
         bus = Recorded({each: chance.choice([0, 0, 1, 3, 6]) for each in event_ids(records)})
         publisher = a_publisher(bus)
         for _ in range(50):

@@ -13,17 +13,16 @@ import pytest
 from moto import mock_aws
 
 import events
-from analysis_jobs import observability
-from analysis_jobs.clock import ManualClock, rfc3339
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.events import event_of
-from analysis_jobs.record import MAX_HISTORY, Changes, HistoryEntry, IdempotencyKey, JobFailure, JobRecord, Payload
-from analysis_jobs.settings import events_from_environment
-from analysis_jobs.stores.channels import EventBridgeBus, SnsTopic
+from analysis_jobs.base import observability
+from analysis_jobs.base.clock import ManualClock, rfc3339
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.settings import events_from_environment
+from analysis_jobs.events.channels import EventBridgeBus, SnsTopic
+from analysis_jobs.jobs.ports import Applied
+from analysis_jobs.jobs.record import MAX_HISTORY, Changes, HistoryEntry, IdempotencyKey, JobFailure, JobRecord, Payload
+from analysis_jobs.jobs.transitions import BEAT, CLAIM, DEFER, FAIL, RESEND, Status, Transition
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.items import job_item_key
-from analysis_jobs.stores.ports import Landed
-from analysis_jobs.transitions import BEAT, CLAIM, DEFER, FAIL, RESEND, Status, Transition
 from tests.handlers.aws import REGION, client, create_job_table
 from tests.handlers.builders import MINUTE, NOTHING, SECOND, START, a_job
 from tests.handlers.events import logged
@@ -32,6 +31,7 @@ from tests.handlers.streams import (
     Recorded,
     a_publisher,
     event_ids,
+    event_in,
     life,
     moved,
     read,
@@ -116,12 +116,12 @@ def test_the_tables_other_rows_make_no_event(item: str) -> None:
         "eventName": "INSERT",
         "dynamodb": {"Keys": keys, "NewImage": keys | {"job_id": {"S": "x"}}, "SequenceNumber": "1"},
     }
-    assert event_of(record, "tests") is None
+    assert event_in(record) is None
 
 
 def test_a_record_that_comes_twice_makes_the_same_event() -> None:
     for record in life():
-        assert event_of(record, "tests") == event_of(json.loads(json.dumps(record)), "tests")
+        assert event_in(record) == event_in(json.loads(json.dumps(record)))
 
 
 @pytest.mark.parametrize("retries", [0, 3])
@@ -170,7 +170,7 @@ def test_what_the_store_writes_is_what_events_tell(dynamodb: Any, clock: ManualC
         nonlocal job
         clock.advance(SECOND)
         landed = store.transition(job.key, transition, changes, now=clock.now(), read=job)
-        assert isinstance(landed, Landed)
+        assert isinstance(landed, Applied)
         job = landed.job
         rows.append(row_of(dynamodb, job))
         if transition.recorded:
@@ -220,7 +220,7 @@ class Wire:
 def test_an_event_arrives_on_the_bus_under_our_name_and_at_its_time() -> None:
     wire = Wire()
     [record] = submitted(1)
-    event = event_of(record, "tests")
+    event = event_in(record)
     assert event
     assert EventBridgeBus(wire.client, "orders").send([event]) == []
     assert wire.entries == [
@@ -238,7 +238,7 @@ def test_the_entries_that_the_bus_refuses_are_told_apart() -> None:
     wire = Wire(
         {"FailedEntryCount": 1, "Entries": [{"EventId": "1"}, {"ErrorCode": "ThrottlingException"}, {"EventId": "3"}]}
     )
-    found = [event for record in submitted(3) if (event := event_of(record, "tests"))]
+    found = [event for record in submitted(3) if (event := event_in(record))]
     with logged() as lines:
         assert EventBridgeBus(wire.client, "default").send(found) == [found[1]]
     assert [(line["event"], line["event_id"], line["code"]) for line in lines] == [
@@ -257,7 +257,7 @@ def test_a_notice_can_be_filtered_by_analysis_and_status() -> None:
             Endpoint=f"arn:aws:sqs:{REGION}:123456789012:subscribed",
             Attributes={"FilterPolicy": policy, "RawMessageDelivery": "true"},
         )
-        found = [event for record in life() if (event := event_of(record, "tests"))]
+        found = [event for record in life() if (event := event_in(record))]
         assert SnsTopic(client("sns"), topic).send(found) == []
         messages = client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
     assert [message["Body"] for message in messages] == [found[-1].body]
@@ -293,7 +293,7 @@ def test_the_function_names_the_record_to_go_on_at(publisher: Recorded) -> None:
 
 def test_a_run_without_any_progress_is_an_error_of_the_function(publisher: Recorded) -> None:
     publisher.broken = True
-    with pytest.raises(RuntimeError, match="no event of 4 changes"):
+    with pytest.raises(RuntimeError, match="none of 4 stream records"):
         events.handler({"Records": life()}, None)
 
 

@@ -4,11 +4,11 @@ import pytest
 from pydantic import BaseModel
 
 from analysis_jobs import Fail, Job, Retry
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.files import MAX_FILE_BYTES, MAX_FILES, Files, file_key, json_file
-from analysis_jobs.record import StoredFile
+from analysis_jobs.authoring.files import MAX_FILE_BYTES, MAX_FILES, Files, file_key, json_file
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.jobs.record import StoredFile
+from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.stores.memory import MemoryArtifactStore
-from analysis_jobs.transitions import Status
 from tests.handlers.attempts import Diary, run
 from tests.handlers.builders import SECOND, START, Book, Shop, Value, a_processing_job
 
@@ -175,7 +175,7 @@ def test_a_name_that_could_lead_elsewhere_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("content_type", ["", "text", "text/plain\r\nSet-Cookie: x=1", "text/" + "x" * 81])
 def test_a_content_type_that_is_none_is_a_fault_of_the_code(content_type: str) -> None:
-    with pytest.raises(ConfigurationError, match="is no content type"):
+    with pytest.raises(ConfigurationError, match="is not a content type"):
         Files(CLAIMED, MemoryArtifactStore()).save("a.txt", b"x", content_type)
 
 

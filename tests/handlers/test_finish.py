@@ -7,10 +7,10 @@ from typing import Any, NoReturn
 import pytest
 
 from analysis_jobs import Job, Retry
-from analysis_jobs.payloads import load_json
-from analysis_jobs.record import MAX_HISTORY, HistoryEntry
-from analysis_jobs.timing import processed, waited
-from analysis_jobs.transitions import Status
+from analysis_jobs.jobs.payloads import load_json
+from analysis_jobs.jobs.record import MAX_HISTORY, HistoryEntry
+from analysis_jobs.jobs.timing import processing_time, wait_time
+from analysis_jobs.jobs.transitions import Status
 from tests.handlers.builders import MINUTE, SECOND, START, Book, Shop, Value, a_job
 
 
@@ -148,7 +148,7 @@ def test_the_times_of_a_history(name: str) -> None:
     history, fence, wait, work = HISTORIES[name]
     status = history[-1].status if history else QUEUED
     job = a_job(created_at=START, status=status, history=tuple(history), fence=fence)
-    assert (waited(job), processed(job)) == (wait, work)
+    assert (wait_time(job), processing_time(job)) == (wait, work)
 
 
 def measured(act: Callable[[], object], capsys: pytest.CaptureFixture[str]) -> list[tuple[str, float]]:

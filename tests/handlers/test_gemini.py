@@ -13,13 +13,13 @@ import pytest
 from pydantic import BaseModel, Field
 
 from analysis_jobs import Defer, Fail, Retry
-from analysis_jobs.errors import ConfigurationError, JobError
-from analysis_jobs.gemini import GeminiModel
-from analysis_jobs.gemini_errors import KeyRefused, api_error
-from analysis_jobs.gemini_schema import response_schema
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.model import Question, Tool
-from analysis_jobs.secrets import no_secrets
+from analysis_jobs.base.cancellation import CancellationToken
+from analysis_jobs.base.errors import ConfigurationError, JobError
+from analysis_jobs.base.secrets import no_secrets
+from analysis_jobs.llm.gemini.errors import KeyRefused, api_error
+from analysis_jobs.llm.gemini.model import GeminiModel
+from analysis_jobs.llm.gemini.schema import response_schema
+from analysis_jobs.llm.model import Question, Tool
 from cloud.stand_in import StandIn
 from tests.handlers.models import GEMINI_ID, KEY_ARN, Keys, gemini
 from tests.handlers.pdfs import REPOSITORY
@@ -40,7 +40,7 @@ def stand_in(server: StandIn) -> StandIn:
 
 
 def _ask(model: GeminiModel, question: Question = QUESTION) -> Any:
-    return model.ask(question, lambda _: None, Breaker())
+    return model.ask(question, lambda _: None, CancellationToken())
 
 
 def _refused(model: GeminiModel, question: Question = QUESTION) -> JobError:
@@ -310,15 +310,15 @@ def test_a_schema_with_references_comes_back_filled(stand_in: StandIn) -> None:
 _WITHOUT = """
 import sys
 sys.modules[{hidden!r}] = None
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.model import Question
-from analysis_jobs.secrets import no_secrets
-from analysis_jobs.vendors import Vendors
-vendors = Vendors(None, no_secrets())
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.cancellation import CancellationToken
+from analysis_jobs.llm.model import Question
+from analysis_jobs.base.secrets import no_secrets
+from analysis_jobs.llm.router import ModelRouter
+router = ModelRouter(None, no_secrets())
 assert not any(found and name.split(".")[0] in ("google", "httpx2") for name, found in sys.modules.items())
 try:
-    vendors.ask(Question("gemini-2.5-flash", "?", 1), print, Breaker())
+    router.ask(Question("gemini-2.5-flash", "?", 1), print, CancellationToken())
 except ConfigurationError as error:
     print(error)
 """

@@ -6,12 +6,12 @@ from threading import Event
 
 import pytest
 
-from analysis_jobs.errors import CancelAsked, OutOfTime, Stopped
-from analysis_jobs.heartbeat import Heartbeat
+from analysis_jobs.base.errors import CancelAsked, OutOfTime, Stopped
+from analysis_jobs.worker.heartbeat import Heartbeat
 from tests.handlers.builders import MILLISECOND, MINUTE, SECOND, START, SteppedClock, eventually, heartbeat_lives
 
 EVERY = 15 * SECOND
-type Beat = Callable[[], datetime | None]
+type Beat = Callable[[], datetime]
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def heartbeat(beat: Beat, clock: SteppedClock, *, time: timedelta | None = None)
     return Heartbeat(beat, EVERY, clock.now() + MINUTE, clock, None if time is None else clock.now() + time)
 
 
-def script(*answers: datetime | BaseException | None) -> tuple[Beat, list[int]]:
+def script(*answers: datetime | BaseException) -> tuple[Beat, list[int]]:
     """Return a beat that gives or raises `answers` in their order, and the beats there were."""
     beats: list[int] = []
 
-    def beat() -> datetime | None:
+    def beat() -> datetime:
         beats.append(len(beats))
         answer = answers[len(beats) - 1]
         if isinstance(answer, BaseException):
@@ -82,7 +82,7 @@ def test_the_block_is_not_left_before_a_beat_on_its_way_has_returned(stepped: St
     with heartbeat(slow_beat, stepped):
         eventually(lambda: stepped.rests)
         stepped.advance(EVERY)
-        assert begun.wait(5)
+        assert begun.wait(60)
     assert ended.is_set()
 
 
@@ -97,7 +97,7 @@ def test_work_goes_on_while_the_lease_is_renewed(stepped: SteppedClock) -> None:
 
 
 def test_work_stops_when_the_lease_was_lost(stepped: SteppedClock) -> None:
-    beat, beats = script(START + timedelta(hours=1), None)
+    beat, beats = script(START + timedelta(hours=1), Stopped("the lease is lost"))
     with heartbeat(beat, stepped) as heart:
         stepped.step(EVERY)
         heart.check()
@@ -138,13 +138,13 @@ def test_a_lease_that_runs_out_while_a_beat_hangs_is_lost(stepped: SteppedClock)
 
     def hang() -> datetime:
         hanging.set()
-        release.wait(5)
+        release.wait(60)
         return START + timedelta(hours=1)
 
     with heartbeat(hang, stepped) as heart:
         eventually(lambda: stepped.rests)
         stepped.advance(EVERY)
-        assert hanging.wait(5)
+        assert hanging.wait(60)
         heart.check()
         stepped.advance(MINUTE)
         with pytest.raises(Stopped):
@@ -166,7 +166,7 @@ def test_the_lease_is_as_long_as_the_row_says_and_not_as_the_clock_of_the_start(
 def test_a_cancel_that_a_beat_brings_stops_the_work_and_cuts_it_off(stepped: SteppedClock) -> None:
     beat, beats = script(START + timedelta(hours=1), CancelAsked("a caller asked for it"))
     cut = Event()
-    with heartbeat(beat, stepped) as heart, heart.breaker.armed(cut.set):
+    with heartbeat(beat, stepped) as heart, heart.cancellation.on_cancel(cut.set):
         stepped.step(EVERY)
         heart.check()
         assert not cut.is_set()
@@ -179,12 +179,14 @@ def test_a_cancel_that_a_beat_brings_stops_the_work_and_cuts_it_off(stepped: Ste
 
 
 @pytest.mark.parametrize(
-    "answers", [[None], [TimeoutError("no network")] * 4], ids=["the lease is refused", "the lease runs out"]
+    "answers",
+    [[Stopped("the lease is lost")], [TimeoutError("no network")] * 4],
+    ids=["the lease is refused", "the lease runs out"],
 )
-def test_a_lost_lease_cuts_the_work_off(stepped: SteppedClock, answers: list[Exception | None]) -> None:
+def test_a_lost_lease_cuts_the_work_off(stepped: SteppedClock, answers: list[BaseException]) -> None:
     beat, _ = script(*answers)
     cut = Event()
-    with heartbeat(beat, stepped) as heart, heart.breaker.armed(cut.set):
+    with heartbeat(beat, stepped) as heart, heart.cancellation.on_cancel(cut.set):
         for _ in answers:
             assert not cut.is_set()
             stepped.step(EVERY)
@@ -194,7 +196,7 @@ def test_a_lost_lease_cuts_the_work_off(stepped: SteppedClock, answers: list[Exc
 def test_the_work_stops_when_the_invocations_time_is_over(stepped: SteppedClock) -> None:
     beat, beats = script(*[START + timedelta(hours=1)] * 9)
     cut = Event()
-    with heartbeat(beat, stepped, time=40 * SECOND) as heart, heart.breaker.armed(cut.set):
+    with heartbeat(beat, stepped, time=40 * SECOND) as heart, heart.cancellation.on_cancel(cut.set):
         assert heart.time_left() == 40 * SECOND
         for _ in range(2):
             stepped.step(EVERY)

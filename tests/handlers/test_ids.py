@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from analysis_jobs.ids import first_id_at, is_id, new_id
+from analysis_jobs.base.ids import first_id_at, is_id, new_id
 from tests.handlers.builders import MILLISECOND, START
 
 
@@ -36,13 +36,13 @@ def test_ids_sort_by_time() -> None:
 def test_the_first_id_of_a_moment_is_below_every_id_of_it_and_above_every_one_before(
     monkeypatch: pytest.MonkeyPatch, bits: int
 ) -> None:
-    monkeypatch.setattr("analysis_jobs.ids.secrets.randbits", lambda _: bits)
+    monkeypatch.setattr("analysis_jobs.base.ids.secrets.randbits", lambda _: bits)
     for moment in (START, START + 999 * MILLISECOND, START + timedelta(days=36_500)):
         assert new_id(moment - MILLISECOND) < first_id_at(moment) <= new_id(moment) < first_id_at(moment + MILLISECOND)
 
 
 def test_the_first_id_is_in_step_with_new_ids_within_a_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analysis_jobs.ids.secrets.randbits", lambda _: 0)
+    monkeypatch.setattr("analysis_jobs.base.ids.secrets.randbits", lambda _: 0)
     for microseconds in range(0, 2_000, 100):
         moment = START + timedelta(microseconds=microseconds)
         assert new_id(moment) == first_id_at(moment)

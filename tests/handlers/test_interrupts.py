@@ -4,22 +4,22 @@ import threading
 
 import pytest
 
-from analysis_jobs.interrupts import Breaker
+from analysis_jobs.base.cancellation import CancellationToken
 
 
 def test_what_is_armed_is_cut_when_it_trips() -> None:
-    breaker, cuts = Breaker(), list[str]()
-    with breaker.armed(lambda: cuts.append("a")), breaker.armed(lambda: cuts.append("b")):
+    cancellation, cuts = CancellationToken(), list[str]()
+    with cancellation.on_cancel(lambda: cuts.append("a")), cancellation.on_cancel(lambda: cuts.append("b")):
         assert cuts == []
-        breaker.trip()
+        cancellation.cancel()
         assert cuts == ["a", "b"]
 
 
 def test_what_is_armed_after_that_is_cut_at_once() -> None:
-    breaker, cuts = Breaker(), list[str]()
-    breaker.trip()
+    cancellation, cuts = CancellationToken(), list[str]()
+    cancellation.cancel()
     for _ in range(2):
-        with breaker.armed(lambda: cuts.append("late")):
+        with cancellation.on_cancel(lambda: cuts.append("late")):
             pass
     assert cuts == ["late", "late"]
 
@@ -27,35 +27,35 @@ def test_what_is_armed_after_that_is_cut_at_once() -> None:
 @pytest.mark.parametrize("error", [None, ValueError(), KeyboardInterrupt()])
 def test_what_has_been_left_is_not_cut(error: BaseException | None) -> None:
     # What it used may be somebody else's by now.
-    breaker, cuts = Breaker(), list[str]()
+    cancellation, cuts = CancellationToken(), list[str]()
     try:
-        with breaker.armed(lambda: cuts.append("left")):
+        with cancellation.on_cancel(lambda: cuts.append("left")):
             if error:
                 raise error
     except (ValueError, KeyboardInterrupt):
         pass
-    breaker.trip()
+    cancellation.cancel()
     assert cuts == []
 
 
 def test_one_cut_armed_twice_is_cut_as_often_as_it_is_armed() -> None:
-    breaker, cuts = Breaker(), list[str]()
+    cancellation, cuts = CancellationToken(), list[str]()
 
     def cut() -> None:
         cuts.append("x")
 
-    with breaker.armed(cut):
-        with breaker.armed(cut):
+    with cancellation.on_cancel(cut):
+        with cancellation.on_cancel(cut):
             pass
-        breaker.trip()
+        cancellation.cancel()
     assert cuts == ["x"]
 
 
 def test_nothing_slips_through_between_arming_and_tripping() -> None:
     for _ in range(200):
-        breaker, cut = Breaker(), threading.Event()
-        tripping = threading.Thread(target=breaker.trip)
+        cancellation, cut = CancellationToken(), threading.Event()
+        tripping = threading.Thread(target=cancellation.cancel)
         tripping.start()
-        with breaker.armed(cut.set):
-            assert cut.wait(5)
+        with cancellation.on_cancel(cut.set):
+            assert cut.wait(60)
         tripping.join()

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis_jobs.checkpoints import Checkpoints
-from analysis_jobs.payloads import job_folder, store_json
+from analysis_jobs.authoring.checkpoints import Checkpoints
+from analysis_jobs.jobs.payloads import job_folder, store_json
 from analysis_jobs.stores.memory import MemoryArtifactStore
 from tests.handlers.builders import a_job, a_processing_job
 

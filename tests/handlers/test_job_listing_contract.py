@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from analysis_jobs.ids import first_id_at
-from analysis_jobs.record import IdempotencyKey, JobRecord, Listing
-from analysis_jobs.stores.ports import JobStore, Page
-from analysis_jobs.transitions import CLAIM, Status
+from analysis_jobs.base.ids import first_id_at
+from analysis_jobs.jobs.ports import JobStore, Page
+from analysis_jobs.jobs.record import IdempotencyKey, JobRecord, Listing
+from analysis_jobs.jobs.transitions import CLAIM, Status
 from tests.handlers.builders import MINUTE, NOTHING, START, a_job
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from analysis_jobs.record import (
+from analysis_jobs.base.usage import Usage
+from analysis_jobs.jobs.ports import Applied, ConditionFailed, Created, JobStore, StoredOutcome
+from analysis_jobs.jobs.record import (
     MAX_HISTORY,
     Changes,
     HistoryEntry,
@@ -17,10 +19,8 @@ from analysis_jobs.record import (
     JobRecord,
     Payload,
     StoredFile,
-    Usage,
 )
-from analysis_jobs.stores.ports import Created, Existing, JobStore, Landed, Refused
-from analysis_jobs.transitions import (
+from analysis_jobs.jobs.transitions import (
     ABANDON,
     BEAT,
     CLAIM,
@@ -47,9 +47,9 @@ FULL = a_job(
     client="web",
     project=TEXT,
     tier="gold",
-    rank=2,
-    waiting="02#1",
-    turn_of=JobKey("globex", "01other"),
+    tier_rank=2,
+    lane_sort_key="02#1",
+    claimed_via=JobKey("globex", "01other"),
     version=9,
     attempt=2,
     fence=7,
@@ -89,7 +89,7 @@ def claim(store: JobStore, job: JobRecord, *, at: timedelta = timedelta()) -> Jo
     until = START + at + MINUTE
     changes = Changes({"lease_until": until, "due_at": until, "not_before": None})
     outcome = store.transition(job.key, CLAIM, changes, now=START + at)
-    assert isinstance(outcome, Landed)
+    assert isinstance(outcome, Applied)
     return outcome.job
 
 
@@ -121,7 +121,7 @@ def test_a_row_is_read_back_as_it_was_written(store: JobStore, row: JobRecord) -
 def test_the_row_of_all_fields_has_all_fields() -> None:
     defaults = a_job()
     alike = {f.name for f in fields(JobRecord) if getattr(FULL, f.name) == getattr(defaults, f.name)}
-    assert alike == {"tenant", "analysis", "input", "lane", "created_at", "deadline", "max_attempts", "due_at"}
+    assert alike == {"tenant", "analysis", "input", "priority", "created_at", "deadline", "max_attempts", "due_at"}
 
 
 def test_there_is_no_job_that_was_not_created(store: JobStore) -> None:
@@ -133,7 +133,7 @@ def test_a_job_of_another_tenant_is_no_job(store: JobStore) -> None:
     store.create(job, None)
     stranger = JobKey("evil", job.job_id)
     assert store.get(stranger) is None
-    assert store.transition(stranger, CLAIM, NOTHING, now=START) == Refused(None)
+    assert store.transition(stranger, CLAIM, NOTHING, now=START) == ConditionFailed(None)
     assert store.get(job.key) == job
 
 
@@ -170,12 +170,12 @@ def test_a_transition_writes_what_it_is_given(store: JobStore, name: str, before
     store.create(job, None)
     outcome = store.transition(job.key, BEAT, Changes({name: after}), now=START, read=job)
     expected = replace(job, version=2, **{name: after})
-    assert outcome == Landed(expected)
+    assert outcome == Applied(expected)
     assert store.get(job.key) == expected
 
 
 def test_a_transition_cannot_change_what_the_table_of_transitions_rules() -> None:
-    for name in ("status", "fence", "version", "history", "tenant", "created_at", "rank", "input", "nonsense"):
+    for name in ("status", "fence", "version", "history", "tenant", "created_at", "tier_rank", "input", "nonsense"):
         with pytest.raises(ValueError, match=f"cannot change {name}"):
             Changes({name: 1})
 
@@ -186,7 +186,7 @@ def test_a_transition_cannot_change_what_the_table_of_transitions_rules() -> Non
 def test_the_same_idempotency_key_leads_to_the_first_job(store: JobStore) -> None:
     first, second = a_job(), a_job()
     assert store.create(first, the_key()) == Created(first)
-    assert store.create(second, the_key(body="b2")) == Existing(first.job_id, "b1")
+    assert store.create(second, the_key(body="b2")) == StoredOutcome(first.job_id, "b1")
     assert store.get(second.key) is None
 
 
@@ -220,9 +220,11 @@ def test_an_idempotency_key_that_has_expired_is_free(store: JobStore) -> None:
     at_its_end = a_job(created_at=START + timedelta(hours=1))
     before = a_job(created_at=START + timedelta(hours=1) - SECOND)
     store.create(first, the_key(life=timedelta(hours=1)))
-    assert store.create(before, the_key(life=timedelta(hours=3))) == Existing(first.job_id, "b1")
+    assert store.create(before, the_key(life=timedelta(hours=3))) == StoredOutcome(first.job_id, "b1")
     assert store.create(at_its_end, the_key(life=timedelta(hours=3))) == Created(at_its_end)
-    assert store.create(a_job(created_at=START + timedelta(hours=2)), the_key()) == Existing(at_its_end.job_id, "b1")
+    assert store.create(a_job(created_at=START + timedelta(hours=2)), the_key()) == StoredOutcome(
+        at_its_end.job_id, "b1"
+    )
 
 
 def test_the_latest_of_a_subject_is_the_one_accepted_last(store: JobStore) -> None:
@@ -296,7 +298,7 @@ def test_a_second_worker_does_not_get_a_job_that_is_held(store: JobStore) -> Non
     store.create(job, None)
     claimed = claim(store, job)
     last_moment = START + MINUTE - MILLISECOND
-    assert store.transition(job.key, CLAIM, NOTHING, now=last_moment) == Refused(claimed)
+    assert store.transition(job.key, CLAIM, NOTHING, now=last_moment) == ConditionFailed(claimed)
     assert claim(store, job, at=MINUTE).fence == 2
 
 
@@ -320,14 +322,14 @@ def test_no_write_of_a_stale_worker_lands(store: JobStore, stale_write: Transiti
     elif now_it_is in ("failed", "retried", "retried and claimed"):
         failed = store.transition(job.key, FAIL, NOTHING, now=START, read=stale).job
         if now_it_is != "failed":
-            assert isinstance(store.transition(job.key, RETRY, NOTHING, now=START, read=failed), Landed)
+            assert isinstance(store.transition(job.key, RETRY, NOTHING, now=START, read=failed), Applied)
         if now_it_is == "retried and claimed":
             claim(store, job)
     else:
         store.transition(job.key, COMPLETE, NOTHING, now=START, read=stale)
     before = read_of(store, job)
     changes = Changes({"result": Payload(text='"stale"'), "progress": 1, "lease_until": START + timedelta(days=1)})
-    assert store.transition(job.key, stale_write, changes, now=later, read=stale) == Refused(before)
+    assert store.transition(job.key, stale_write, changes, now=later, read=stale) == ConditionFailed(before)
     assert read_of(store, job) == before
 
 
@@ -335,9 +337,9 @@ def test_of_two_sweepers_that_saw_the_same_row_one_sends_again(store: JobStore) 
     job = a_job()
     store.create(job, None)
     first = store.transition(job.key, RESEND, NOTHING, now=START, read=job)
-    assert isinstance(first, Landed)
+    assert isinstance(first, Applied)
     assert first.job.sends == 2
-    assert store.transition(job.key, RESEND, NOTHING, now=START, read=job) == Refused(first.job)
+    assert store.transition(job.key, RESEND, NOTHING, now=START, read=job) == ConditionFailed(first.job)
 
 
 def test_attempts_are_counted_until_none_is_left(store: JobStore) -> None:
@@ -347,21 +349,21 @@ def test_attempts_are_counted_until_none_is_left(store: JobStore) -> None:
     claim(store, job, at=MINUTE)
     spent = read_of(store, job)
     end = START + 2 * MINUTE
-    assert store.transition(job.key, CLAIM, NOTHING, now=end) == Refused(spent)
-    assert store.transition(job.key, REQUEUE, NOTHING, now=end) == Refused(spent)
-    assert isinstance(store.transition(job.key, ABANDON, NOTHING, now=end), Landed)
+    assert store.transition(job.key, CLAIM, NOTHING, now=end) == ConditionFailed(spent)
+    assert store.transition(job.key, REQUEUE, NOTHING, now=end) == ConditionFailed(spent)
+    assert isinstance(store.transition(job.key, ABANDON, NOTHING, now=end), Applied)
 
 
 def test_waiting_gives_the_attempt_back_and_ends_at_the_deadline(store: JobStore) -> None:
     job = a_job(max_attempts=1, deadline=START + MINUTE)
     store.create(job, None)
-    for turn in range(1, 4):
+    for tier_pointer in range(1, 4):
         claimed = claim(store, job)
-        assert (claimed.attempt, claimed.fence) == (1, turn)
-        assert isinstance(store.transition(job.key, DEFER, NOTHING, now=START, read=claimed), Landed)
-    assert isinstance(store.transition(job.key, EXPIRE, NOTHING, now=START + MINUTE - MILLISECOND), Refused)
-    assert isinstance(store.transition(job.key, CLAIM, NOTHING, now=START + MINUTE), Refused)
-    assert isinstance(store.transition(job.key, EXPIRE, NOTHING, now=START + MINUTE), Landed)
+        assert (claimed.attempt, claimed.fence) == (1, tier_pointer)
+        assert isinstance(store.transition(job.key, DEFER, NOTHING, now=START, read=claimed), Applied)
+    assert isinstance(store.transition(job.key, EXPIRE, NOTHING, now=START + MINUTE - MILLISECOND), ConditionFailed)
+    assert isinstance(store.transition(job.key, CLAIM, NOTHING, now=START + MINUTE), ConditionFailed)
+    assert isinstance(store.transition(job.key, EXPIRE, NOTHING, now=START + MINUTE), Applied)
 
 
 def test_a_history_does_not_grow_without_end(store: JobStore) -> None:
@@ -370,14 +372,14 @@ def test_a_history_does_not_grow_without_end(store: JobStore) -> None:
     job = a_job(history=(begun, *waits))
     store.create(job, None)
     lengths = []
-    for turn in range(4):
-        claimed = claim(store, job, at=turn * SECOND)
-        store.transition(job.key, DEFER, NOTHING, now=START + turn * SECOND, read=claimed)
+    for tier_pointer in range(4):
+        claimed = claim(store, job, at=tier_pointer * SECOND)
+        store.transition(job.key, DEFER, NOTHING, now=START + tier_pointer * SECOND, read=claimed)
         lengths.append(len(read_of(store, job).history))
     assert lengths == [MAX_HISTORY] * 4
     turns = [
-        HistoryEntry(START + turn * SECOND, name, status)
-        for turn in range(4)
+        HistoryEntry(START + tier_pointer * SECOND, name, status)
+        for tier_pointer in range(4)
         for name, status in (("claim", Status.PROCESSING), ("defer", Status.QUEUED))
     ]
     assert list(read_of(store, job).history) == [begun, *waits[: MAX_HISTORY - 9], *turns]

@@ -1,6 +1,5 @@
 """Both vendors behind one port: the same question, the same answer, the same faults, one request for each."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -10,14 +9,14 @@ import pytest
 from pydantic import BaseModel
 
 from analysis_jobs import Defer, Fail, Job, Retry
-from analysis_jobs.attachments import Attachment
-from analysis_jobs.errors import JobError, Stopped
-from analysis_jobs.interrupts import Breaker
-from analysis_jobs.model import Model, Question, Tool
-from analysis_jobs.secrets import Secrets
-from analysis_jobs.vendors import Vendors, is_gemini
+from analysis_jobs.base.attachment import Attachment
+from analysis_jobs.base.cancellation import CancellationToken
+from analysis_jobs.base.errors import JobError, Stopped
+from analysis_jobs.base.secrets import Secrets
+from analysis_jobs.llm.model import Model, Question, Tool
+from analysis_jobs.llm.router import ModelRouter, is_gemini
 from cloud.stand_in import StandIn
-from tests.handlers.builders import Shop, Value
+from tests.handlers.builders import Shop, Value, eventually
 from tests.handlers.models import VENDORS, Keys, Vendor, a_gemini_key, bedrock
 from tests.handlers.pdfs import pdf
 
@@ -70,12 +69,12 @@ def _nothing(_piece: str) -> None:
 
 def _refused(model: Model, question: Question) -> JobError:
     with pytest.raises(JobError) as refused:
-        model.ask(question, _nothing, Breaker())
+        model.ask(question, _nothing, CancellationToken())
     return refused.value
 
 
 def test_a_structured_answer_has_the_documents_values(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
-    reply = model.ask(_structured(vendor), _nothing, Breaker())
+    reply = model.ask(_structured(vendor), _nothing, CancellationToken())
     assert reply.data == {"title": "Harbour Lights Festival", "deadline": "2027-03-15"}
     assert reply.fault is None
     [call] = stand_in.calls()
@@ -85,7 +84,7 @@ def test_a_structured_answer_has_the_documents_values(model: Model, vendor: Vend
 def test_a_free_answer_is_text_in_its_pieces(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
     stand_in.set(chunk_chars=5)
     pieces: list[str] = []
-    reply = model.ask(_free(vendor), pieces.append, Breaker())
+    reply = model.ask(_free(vendor), pieces.append, CancellationToken())
     assert "".join(pieces) == reply.text
     assert "Harbour Lights Festival" in reply.text
     assert len(pieces) > 5
@@ -93,15 +92,15 @@ def test_a_free_answer_is_text_in_its_pieces(model: Model, vendor: Vendor, stand
 
 
 def test_the_usage_is_what_the_model_counted(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
-    usage = model.ask(_structured(vendor), _nothing, Breaker()).usage
+    usage = model.ask(_structured(vendor), _nothing, CancellationToken()).usage
     [call] = stand_in.calls()
     assert (usage.calls, usage.input_tokens, usage.output_tokens) == (1, call["input_tokens"], call["output_tokens"])
     assert usage.input_tokens > usage.output_tokens > 5
 
 
 def test_a_system_prompt_is_read(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
-    model.ask(_free(vendor, system="Be brief. " * 20), _nothing, Breaker())
-    model.ask(_free(vendor), _nothing, Breaker())
+    model.ask(_free(vendor, system="Be brief. " * 20), _nothing, CancellationToken())
+    model.ask(_free(vendor), _nothing, CancellationToken())
     with_system, without = stand_in.calls()
     assert with_system["input_tokens"] > without["input_tokens"] + 40
 
@@ -163,12 +162,12 @@ def test_an_answer_that_breaks_off_is_tried_again_by_the_engine_and_by_nobody_el
     stand_in: StandIn, vendor: Vendor, case: Break
 ) -> None:
     stand_in.set(**case.scenario)
-    begun = time.monotonic()
-    error = _refused(vendor.port(stand_in.url, silence_s=0.5), _structured(vendor))
+    # A call whose silence is not cut is answered in the end, and then raises nothing.
+    silence_s = 0.5 if case.codes == ("model_timeout",) else 60
+    error = _refused(vendor.port(stand_in.url, silence_s=silence_s), _structured(vendor))
     assert type(error) is Retry
     assert error.code in case.codes
     assert len(stand_in.calls()) == 1
-    assert time.monotonic() - begun < 20  # the silences are of 30 s
 
 
 @pytest.mark.parametrize("after_events", [0, 1, 2, 5])
@@ -186,7 +185,7 @@ def test_a_model_that_cannot_be_reached_is_tried_again(vendor: Vendor) -> None:
 
 
 def test_an_answer_cut_at_max_tokens_is_useless_but_counted(model: Model, vendor: Vendor) -> None:
-    reply = model.ask(_structured(vendor, max_tokens=5), _nothing, Breaker())
+    reply = model.ask(_structured(vendor, max_tokens=5), _nothing, CancellationToken())
     assert isinstance(reply.fault, Fail)
     assert (reply.fault.code, reply.data) == ("model_answer_too_long", None)
     assert "max_tokens=5" in reply.fault.message
@@ -195,7 +194,7 @@ def test_an_answer_cut_at_max_tokens_is_useless_but_counted(model: Model, vendor
 
 def test_an_answer_that_does_not_fit_the_schema_is_handed_on(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
     stand_in.set(nonsense=True)
-    reply = model.ask(_structured(vendor), _nothing, Breaker())
+    reply = model.ask(_structured(vendor), _nothing, CancellationToken())
     assert (reply.fault, "title" in (reply.data or {})) == (None, False)
 
 
@@ -207,11 +206,10 @@ def test_what_on_chunk_raises_breaks_the_call_off_at_once(model: Model, vendor: 
         pieces.append(piece)
         raise Stopped("the lease is lost")
 
-    begun = time.monotonic()
     with pytest.raises(Stopped):
-        model.ask(_free(vendor), stop, Breaker())
+        model.ask(_free(vendor), stop, CancellationToken())
     assert (len(pieces), len(stand_in.calls())) == (1, 1)
-    assert time.monotonic() - begun < 20  # whole, it takes a minute and more
+    eventually(lambda: stand_in.calls(outcome="caller hung up") != [])  # it did not wait for the rest
 
 
 def test_the_port_can_ask_again_after_every_kind_of_break(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
@@ -219,7 +217,7 @@ def test_the_port_can_ask_again_after_every_kind_of_break(model: Model, vendor: 
         stand_in.set(scenario)
         _refused(model, _structured(vendor))
         stand_in.set()
-        assert model.ask(_structured(vendor), _nothing, Breaker()).data is not None
+        assert model.ask(_structured(vendor), _nothing, CancellationToken()).data is not None
 
 
 # Attachments
@@ -236,15 +234,15 @@ PICTURE = Attachment(PNG, "image/png", "dot.png")
 @pytest.mark.parametrize("attachment", [PDF, TEXT], ids=lambda attachment: attachment.media_type)
 def test_a_document_is_read_by_the_model(model: Model, vendor: Vendor, attachment: Attachment) -> None:
     question = _structured(vendor, prompt="Which call is it?", attachments=(attachment,))
-    assert model.ask(question, _nothing, Breaker()).data == {
+    assert model.ask(question, _nothing, CancellationToken()).data == {
         "title": "Harbour Lights Festival",
         "deadline": "2027-03-15",
     }
 
 
 def test_a_picture_costs_tokens(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
-    model.ask(_free(vendor, attachments=(PICTURE, PICTURE)), _nothing, Breaker())
-    model.ask(_free(vendor), _nothing, Breaker())
+    model.ask(_free(vendor, attachments=(PICTURE, PICTURE)), _nothing, CancellationToken())
+    model.ask(_free(vendor), _nothing, CancellationToken())
     with_pictures, without = stand_in.calls()
     assert with_pictures["input_tokens"] > without["input_tokens"] + 2_000
 
@@ -253,7 +251,7 @@ def test_documents_of_one_name_are_told_apart(model: Model, vendor: Vendor) -> N
     odd = replace(PDF, name="Ø:/weird  name?.pdf")
     nameless = replace(TEXT, name="")
     question = _structured(vendor, attachments=(PDF, PDF, odd, nameless, nameless))
-    assert model.ask(question, _nothing, Breaker()).fault is None
+    assert model.ask(question, _nothing, CancellationToken()).fault is None
 
 
 _REFUSED = {
@@ -278,7 +276,7 @@ def test_what_a_vendor_does_not_take_is_refused_before_it_is_sent(
 def test_bedrock_takes_so_many_at_once_and_no_more(stand_in: StandIn, attachment: Attachment, most: int) -> None:
     vendor = VENDORS["bedrock"]
     model = vendor.port(stand_in.url)
-    assert model.ask(_free(vendor, attachments=(attachment,) * most), _nothing, Breaker()).fault is None
+    assert model.ask(_free(vendor, attachments=(attachment,) * most), _nothing, CancellationToken()).fault is None
     error = _refused(model, _free(vendor, attachments=(attachment,) * (most + 1)))
     assert error.code == "attachments_too_many"
     assert f"at most {most} " in error.message
@@ -334,8 +332,8 @@ def test_one_job_asks_both_vendors_and_knows_what_each_consumed(stand_in: StandI
     assert 0 < job.cost_usd < 1
 
 
-def _Both(stand_in: StandIn, secrets: Secrets) -> Vendors:  # noqa: N802 - reads as a part
-    return Vendors(bedrock(stand_in.url), secrets, stand_in.url)
+def _Both(stand_in: StandIn, secrets: Secrets) -> ModelRouter:  # noqa: N802 - reads as a part
+    return ModelRouter(bedrock(stand_in.url), secrets, stand_in.url)
 
 
 def test_a_delay_that_gemini_names_is_the_jobs_delay(stand_in: StandIn) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from analysis_jobs.observability import count, flush
+from analysis_jobs.base.observability import count, flush
 from tests.handlers.pdfs import REPOSITORY
 
 _PROGRAM = """
-from analysis_jobs.observability import count, flush, log
+from analysis_jobs.base.observability import count, flush, log
 
 def answer_a_call():
     log("job.claimed", "claimed", job_id="j1", tenant="acme", attempt=1, code_version=None)

@@ -9,12 +9,12 @@ from botocore.stub import Stubber
 from PIL import Image
 
 from analysis_jobs import wiring
-from analysis_jobs.decisions import Action, decide
+from analysis_jobs.base.errors import JobError
 from analysis_jobs.documents.reader import DocumentReader
 from analysis_jobs.documents.textract import Textract
-from analysis_jobs.errors import JobError
+from analysis_jobs.worker.retry_policy import Action, decide
 from document_reader import recognition
-from document_reader.pictures import Raster
+from document_reader.raster import Raster
 from tests.handlers.aws import REGION, client
 from tests.handlers.builders import some_settings
 from tests.handlers.office import picture, scanned_pdf, written_on
@@ -77,15 +77,15 @@ def test_the_confidence_is_the_mean_of_the_words() -> None:
 @pytest.mark.parametrize(
     ("error", "action", "code"),
     [
-        ("UnsupportedDocumentException", Action.NEVER, "ocr_refused"),
-        ("BadDocumentException", Action.NEVER, "ocr_refused"),
-        ("DocumentTooLargeException", Action.NEVER, "ocr_refused"),
-        ("InvalidParameterException", Action.NEVER, "ocr_refused"),
+        ("UnsupportedDocumentException", Action.FAIL, "ocr_refused"),
+        ("BadDocumentException", Action.FAIL, "ocr_refused"),
+        ("DocumentTooLargeException", Action.FAIL, "ocr_refused"),
+        ("InvalidParameterException", Action.FAIL, "ocr_refused"),
         ("LimitExceededException", Action.DEFER, "ocr_throttled"),
         ("ProvisionedThroughputExceededException", Action.DEFER, "aws_busy"),
         ("ThrottlingException", Action.DEFER, "aws_busy"),
         ("InternalServerError", Action.DEFER, "aws_busy"),
-        ("AccessDeniedException", Action.NEVER, "access_denied"),
+        ("AccessDeniedException", Action.FAIL, "access_denied"),
     ],
 )
 def test_an_error_of_textract_is_decided_as_it_deserves(error: str, action: Action, code: str) -> None:
@@ -96,7 +96,7 @@ def test_an_error_of_textract_is_decided_as_it_deserves(error: str, action: Acti
 
 
 def test_a_picture_that_textract_does_not_take_is_not_sent() -> None:
-    with pytest.raises(JobError, match="ocr_refused: a page has 10000001 bytes"):
+    with pytest.raises(JobError, match="ocr_refused: the picture of a page has 10000001 bytes"):
         textract().recognise(b"x" * 10_000_001)
 
 

@@ -10,18 +10,26 @@ import pytest
 from pydantic import BaseModel
 
 from analysis_jobs import Admission, Analysis, NewItems, Rate, Trigger
-from analysis_jobs.admission import Outcome, Passage
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.control import Control
-from analysis_jobs.doorkeeper import Answer
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.problems import Problem
-from analysis_jobs.record import Changes, IdempotencyKey, JobRecord
+from analysis_jobs.api.problems import Problem, problem_from
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.jobs.admission import AdmissionWrite, Outcome
+from analysis_jobs.jobs.ports import Applied, Created, JobStore, WriteConflict
+from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobRecord
+from analysis_jobs.jobs.request_errors import (
+    IdempotencyKeyReusedError,
+    NotAdmittedError,
+    RateLimitedError,
+    RequestError,
+    StateConflictError,
+    TooBusyError,
+)
+from analysis_jobs.jobs.transitions import CANCEL, CLAIM, COMPLETE, FAIL, Status, Transition
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.stores.ports import Created, JobStore, Landed, Overtaken
-from analysis_jobs.submission import Intake, Submission
-from analysis_jobs.transitions import CANCEL, CLAIM, COMPLETE, FAIL, Status, Transition
+from analysis_jobs.submission.admission_service import SubmissionResult
+from analysis_jobs.submission.control import JobControl
+from analysis_jobs.submission.service import Submission, SubmissionService
 from tests.handlers.builders import MINUTE, SECOND, Value, some_settings
 
 HOUR = timedelta(hours=1)
@@ -61,115 +69,124 @@ SETTINGS = some_settings(queue_urls={"low": "l", "medium": "m", "high": "h"})
 
 
 @pytest.fixture
-def intake(store: JobStore, clock: ManualClock) -> Intake:
-    return Intake(store, MemoryQueue(), MemoryArtifactStore(), ANALYSES, SETTINGS, clock)
+def submissions(store: JobStore, clock: ManualClock) -> SubmissionService:
+    return SubmissionService(store, MemoryQueue(), MemoryArtifactStore(), ANALYSES, SETTINGS, clock)
 
 
 def ask(
-    intake: Intake, trigger: str | None = "manual", key: str | None = None, tenant: str = "acme", **given: Any
-) -> Answer:
+    submissions: SubmissionService,
+    trigger: str | None = "manual",
+    key: str | None = None,
+    tenant: str = "acme",
+    **given: Any,
+) -> SubmissionResult:
     submission = {"analysis": "profile", "input": {"user_id": "ada", **given}, "trigger": trigger}
-    return intake.answer(tenant, Submission.model_validate(submission), key)
+    return submissions.submit_with_outcome(tenant, Submission.model_validate(submission), key)
 
 
-def refusal(intake: Intake, **fields: Any) -> Problem:
+def refusal(submissions: SubmissionService, **fields: Any) -> Problem:
     submission = {"analysis": "profile", "input": {"user_id": "ada"}, "trigger": "manual"} | fields
-    with pytest.raises(Problem) as refused:
-        intake.answer("acme", Submission.model_validate(submission))
-    assert sent(intake) == []
-    return refused.value
+    with pytest.raises(RequestError) as refused:
+        submissions.submit_with_outcome("acme", Submission.model_validate(submission))
+    assert sent(submissions) == []
+    return problem_from(refused.value)
 
 
-def sent(intake: Intake) -> list[str]:
-    assert isinstance(intake.queue, MemoryQueue)
-    return [lane for lane, *_ in intake.queue.sent]
+def sent(submissions: SubmissionService) -> list[str]:
+    assert isinstance(submissions.queue, MemoryQueue)
+    return [priority for priority, *_ in submissions.queue.sent]
 
 
-def the_job(answer: Answer) -> JobRecord:
+def the_job(answer: SubmissionResult) -> JobRecord:
     assert answer.job
     return answer.job
 
 
-def take(intake: Intake, job: JobRecord, transition: Transition, **changes: Any) -> JobRecord:
-    key, now = job.key, intake.clock.now()
-    outcome = intake.store.transition(key, transition, Changes(changes), now=now, read=intake.store.get(key))
-    assert isinstance(outcome, Landed)
+def take(submissions: SubmissionService, job: JobRecord, transition: Transition, **changes: Any) -> JobRecord:
+    key, now = job.key, submissions.clock.now()
+    outcome = submissions.store.transition(key, transition, Changes(changes), now=now, read=submissions.store.get(key))
+    assert isinstance(outcome, Applied)
     return outcome.job
 
 
-def end(intake: Intake, answer: Answer, how: Transition = COMPLETE) -> JobRecord:
+def end(submissions: SubmissionService, answer: SubmissionResult, how: Transition = COMPLETE) -> JobRecord:
     """Let a worker end a job."""
-    take(intake, the_job(answer), CLAIM, lease_until=intake.clock.now() + MINUTE)
-    return take(intake, the_job(answer), how, finished_at=intake.clock.now(), due_at=None, lease_until=None)
+    take(submissions, the_job(answer), CLAIM, lease_until=submissions.clock.now() + MINUTE)
+    return take(submissions, the_job(answer), how, finished_at=submissions.clock.now(), due_at=None, lease_until=None)
 
 
 # The four outcomes
 
 
-def test_a_submission_makes_a_job_in_the_lane_of_its_trigger(intake: Intake) -> None:
-    answer = ask(intake, "messages", messages=["a", "b"])
+def test_a_submission_makes_a_job_in_the_lane_of_its_trigger(submissions: SubmissionService) -> None:
+    answer = ask(submissions, "messages", messages=["a", "b"])
     job = the_job(answer)
     assert (answer.outcome, answer.reason) == (Outcome.CREATED, {})
-    assert (job.subject, job.lane, job.status) == ("users/ada/support", "low", Status.QUEUED)
-    assert (intake.store.get(job.key), sent(intake)) == (job, ["low"])
+    assert (job.subject, job.priority, job.status) == ("users/ada/support", "low", Status.QUEUED)
+    assert (submissions.store.get(job.key), sent(submissions)) == (job, ["low"])
 
 
-def test_while_a_job_is_active_it_is_the_answer(intake: Intake) -> None:
-    first = ask(intake)
-    again = ask(intake, "view")
+def test_while_a_job_is_active_it_is_the_answer(submissions: SubmissionService) -> None:
+    first = ask(submissions)
+    again = ask(submissions, "view")
     assert (again.outcome, again.job, again.reason["code"]) == (Outcome.EXISTING, first.job, "active")
-    assert sent(intake) == ["high"]
-    assert ask(intake, context="other").outcome == Outcome.CREATED
-    assert ask(intake, tenant="other").outcome == Outcome.CREATED
+    assert sent(submissions) == ["high"]
+    assert ask(submissions, context="other").outcome == Outcome.CREATED
+    assert ask(submissions, tenant="other").outcome == Outcome.CREATED
 
 
-def test_a_fresh_subject_is_skipped_with_its_last_analysis(intake: Intake, clock: ManualClock) -> None:
-    done = end(intake, ask(intake))
-    again = ask(intake, "view")
+def test_a_fresh_subject_is_skipped_with_its_last_analysis(submissions: SubmissionService, clock: ManualClock) -> None:
+    done = end(submissions, ask(submissions))
+    again = ask(submissions, "view")
     assert (again.outcome, again.job, again.reason["code"]) == (Outcome.SKIPPED, done, "fresh")
-    assert ask(intake, "manual").outcome == Outcome.CREATED
+    assert ask(submissions, "manual").outcome == Outcome.CREATED
     clock.advance(HOUR)
-    assert ask(intake, "view", context="other").outcome == Outcome.CREATED
+    assert ask(submissions, "view", context="other").outcome == Outcome.CREATED
 
 
-def test_a_subject_stays_fresh_when_a_later_job_of_it_fails(intake: Intake) -> None:
-    done = end(intake, ask(intake))
-    end(intake, ask(intake), FAIL)
-    assert ask(intake, "view").job == done
+def test_a_subject_stays_fresh_when_a_later_job_of_it_fails(submissions: SubmissionService) -> None:
+    done = end(submissions, ask(submissions))
+    end(submissions, ask(submissions), FAIL)
+    assert ask(submissions, "view").job == done
 
 
-def test_too_few_new_items_are_skipped_with_or_without_a_last_analysis(intake: Intake, clock: ManualClock) -> None:
-    none = ask(intake, "messages", messages=["a"])
+def test_too_few_new_items_are_skipped_with_or_without_a_last_analysis(
+    submissions: SubmissionService, clock: ManualClock
+) -> None:
+    none = ask(submissions, "messages", messages=["a"])
     assert (none.outcome, none.job, none.reason["code"]) == (Outcome.SKIPPED, None, "too_few_new_items")
-    done = end(intake, ask(intake))
+    done = end(submissions, ask(submissions))
     clock.advance(2 * HOUR)
-    few = ask(intake, "messages", messages=["a"])
+    few = ask(submissions, "messages", messages=["a"])
     assert (few.job, few.reason["new_items"], few.reason["at_least"]) == (done, 1, 2)
 
 
-def test_over_the_limit_a_submission_is_told_when_to_come_back(intake: Intake, clock: ManualClock) -> None:
-    ask(intake, context="one")
+def test_over_the_limit_a_submission_is_told_when_to_come_back(
+    submissions: SubmissionService, clock: ManualClock
+) -> None:
+    ask(submissions, context="one")
     clock.advance(10 * MINUTE)
-    ask(intake, context="two")
+    ask(submissions, context="two")
     clock.advance(MINUTE)
-    with pytest.raises(Problem) as limited:
-        ask(intake, context="three")
-    body = limited.value.body()
+    with pytest.raises(RateLimitedError) as limited:
+        ask(submissions, context="three")
+    problem = problem_from(limited.value)
+    body = problem.body()
     assert (body["status"], body["outcome"], body["reason"]["code"]) == (429, "limited", "rate_limited")
-    assert limited.value.headers == {"Retry-After": str(49 * 60)}
-    assert ask(intake, context="three", user_id="bob").outcome == Outcome.CREATED
+    assert problem.headers == {"Retry-After": str(49 * 60)}
+    assert ask(submissions, context="three", user_id="bob").outcome == Outcome.CREATED
     clock.advance(49 * MINUTE)
-    assert ask(intake, context="three").outcome == Outcome.CREATED
+    assert ask(submissions, context="three").outcome == Outcome.CREATED
 
 
-def test_who_only_wants_the_job_gets_it_or_a_conflict(intake: Intake) -> None:
+def test_who_only_wants_the_job_gets_it_or_a_conflict(submissions: SubmissionService) -> None:
     given = {"analysis": "profile", "input": {"user_id": 7}, "trigger": "messages"}
     submission = Submission.model_validate(given)
-    with pytest.raises(Problem, match="2 are needed"):
-        intake.submit("acme", submission)
-    job = intake.submit("acme", submission.model_copy(update={"trigger": "view"}))
+    with pytest.raises(NotAdmittedError, match="2 are needed"):
+        submissions.submit("acme", submission)
+    job = submissions.submit("acme", submission.model_copy(update={"trigger": "view"}))
     assert job.subject == "users/7/support"
-    assert intake.submit("acme", submission) == job
+    assert submissions.submit("acme", submission) == job
 
 
 # What is asked wrongly
@@ -180,74 +197,78 @@ def test_who_only_wants_the_job_gets_it_or_a_conflict(intake: Intake) -> None:
     [
         ({"trigger": None}, "trigger", "manual, messages, quiet, view"),
         ({"trigger": "other"}, "trigger", "manual, messages, quiet, view"),
-        ({"priority": "low"}, "priority", "the trigger 'manual' sets it"),
+        ({"priority": "low"}, "priority", "the trigger 'manual' sets the priority"),
         ({"subject": "users/bob/support"}, "subject", "'users/ada/support'"),
         ({"input": {"user_id": "a/b"}}, "input.user_id", "without a slash"),
         ({"input": {"user_id": ""}}, "input.user_id", "without a slash"),
-        ({"input": {"user_id": "x" * 300}}, "subject", "longer than 230"),
-        ({"analysis": "single"}, "trigger", "leave it out"),
+        ({"input": {"user_id": "x" * 300}}, "subject", "at most 230"),
+        ({"analysis": "single"}, "trigger", "leave the field out"),
         ({"analysis": "single", "trigger": None}, "subject", "give one"),
     ],
 )
-def test_what_is_wrong_is_named(intake: Intake, fields: dict[str, Any], field: str, hint: str) -> None:
-    problem = refusal(intake, **fields)
+def test_what_is_wrong_is_named(submissions: SubmissionService, fields: dict[str, Any], field: str, hint: str) -> None:
+    problem = refusal(submissions, **fields)
     assert (problem.status, [error.field for error in problem.errors]) == (422, [field])
     assert hint in problem.detail
 
 
-def test_a_trigger_without_a_priority_leaves_it_to_the_caller(intake: Intake) -> None:
+def test_a_trigger_without_a_priority_leaves_it_to_the_caller(submissions: SubmissionService) -> None:
     given = {"analysis": "profile", "input": {"user_id": "ada"}, "trigger": "quiet", "priority": "low"}
-    assert intake.submit("acme", Submission.model_validate(given)).lane == "low"
+    assert submissions.submit("acme", Submission.model_validate(given)).priority == "low"
 
 
-def test_a_trigger_whose_lane_is_not_deployed_stops_the_function(intake: Intake) -> None:
-    with pytest.raises(ConfigurationError, match="a trigger's priority is 'high', but the lanes are: low, medium"):
-        replace(intake, settings=some_settings(queue_urls={"low": "l", "medium": "m"}))
+def test_a_trigger_whose_lane_is_not_deployed_stops_the_function(submissions: SubmissionService) -> None:
+    with pytest.raises(ConfigurationError, match="unknown priority 'high'; give one of: low, medium"):
+        replace(submissions, settings=some_settings(queue_urls={"low": "l", "medium": "m"}))
 
 
 # The same key again
 
 
-def test_a_key_gives_what_it_gave_whatever_the_policy_would_say_now(intake: Intake, clock: ManualClock) -> None:
-    made = ask(intake, key="k1")
-    existing = ask(intake, key="k2")
-    done = end(intake, made)
-    skipped = ask(intake, "view", key="k3")
+def test_a_key_gives_what_it_gave_whatever_the_policy_would_say_now(
+    submissions: SubmissionService, clock: ManualClock
+) -> None:
+    made = ask(submissions, key="k1")
+    existing = ask(submissions, key="k2")
+    done = end(submissions, made)
+    skipped = ask(submissions, "view", key="k3")
     clock.advance(2 * HOUR)
-    assert ask(intake, key="k1") == replace(made, job=done)
-    assert ask(intake, key="k2") == replace(existing, job=done)
-    assert ask(intake, "view", key="k3") == skipped
-    assert sent(intake) == ["high"]
+    assert ask(submissions, key="k1") == replace(made, job=done)
+    assert ask(submissions, key="k2") == replace(existing, job=done)
+    assert ask(submissions, "view", key="k3") == skipped
+    assert sent(submissions) == ["high"]
 
 
-def test_a_key_of_another_request_is_refused_before_any_rule(intake: Intake) -> None:
-    ask(intake, key="k1")
-    with pytest.raises(Problem, match="Idempotency key reused"):
-        ask(intake, "view", key="k1")
+def test_a_key_of_another_request_is_refused_before_any_rule(submissions: SubmissionService) -> None:
+    ask(submissions, key="k1")
+    with pytest.raises(IdempotencyKeyReusedError):
+        ask(submissions, "view", key="k1")
 
 
-def test_a_submission_over_the_limit_may_come_back_with_its_key(intake: Intake, clock: ManualClock) -> None:
-    ask(intake, context="one")
-    ask(intake, context="two")
-    with pytest.raises(Problem):
-        ask(intake, key="k", context="three")
+def test_a_submission_over_the_limit_may_come_back_with_its_key(
+    submissions: SubmissionService, clock: ManualClock
+) -> None:
+    ask(submissions, context="one")
+    ask(submissions, context="two")
+    with pytest.raises(RateLimitedError):
+        ask(submissions, key="k", context="three")
     clock.advance(HOUR)
-    assert ask(intake, key="k", context="three").outcome == Outcome.CREATED
+    assert ask(submissions, key="k", context="three").outcome == Outcome.CREATED
 
 
-def test_of_two_with_one_key_the_slower_gets_the_answer_of_the_faster(intake: Intake) -> None:
+def test_of_two_with_one_key_the_slower_gets_the_answer_of_the_faster(submissions: SubmissionService) -> None:
     class Faster(MemoryJobStore):
         """A store in which another request with the same key is answered while this one decides."""
 
         raced = False
 
-        def remember(self, tenant: str, idempotency: IdempotencyKey, answered: Any, now: Any) -> Any:
+        def record_outcome(self, tenant: str, idempotency: IdempotencyKey, answered: Any, now: Any) -> Any:
             if not self.raced:
                 self.raced = True
-                ask(replace(intake, store=self), key="k2")
-            return super().remember(tenant, idempotency, answered, now)
+                ask(replace(submissions, store=self), key="k2")
+            return super().record_outcome(tenant, idempotency, answered, now)
 
-    racing = replace(intake, store=Faster())
+    racing = replace(submissions, store=Faster())
     first = ask(racing, key="k1")
     assert ask(racing, key="k2").job == first.job
 
@@ -256,77 +277,85 @@ def test_of_two_with_one_key_the_slower_gets_the_answer_of_the_faster(intake: In
 
 
 def test_a_hundred_at_once_make_one_job(clock: ManualClock) -> None:
-    intake = Intake(MemoryJobStore(), MemoryQueue(), MemoryArtifactStore(), ANALYSES, SETTINGS, clock)
+    submissions = SubmissionService(MemoryJobStore(), MemoryQueue(), MemoryArtifactStore(), ANALYSES, SETTINGS, clock)
     with ThreadPoolExecutor(32) as threads:
-        answers = list(threads.map(lambda _: ask(intake, "view"), range(100)))
+        answers = list(threads.map(lambda _: ask(submissions, "view"), range(100)))
     assert Counter(answer.outcome for answer in answers) == {Outcome.CREATED: 1, Outcome.EXISTING: 99}
     assert len({the_job(answer).job_id for answer in answers}) == 1
-    assert sent(intake) == ["medium"]
+    assert sent(submissions) == ["medium"]
 
 
 def test_a_hundred_contexts_of_one_user_at_once_make_as_many_jobs_as_the_rate_allows(clock: ManualClock) -> None:
-    intake = Intake(MemoryJobStore(), MemoryQueue(), MemoryArtifactStore(), ANALYSES, SETTINGS, clock)
+    submissions = SubmissionService(MemoryJobStore(), MemoryQueue(), MemoryArtifactStore(), ANALYSES, SETTINGS, clock)
 
     def one(number: int) -> int:
         try:
-            ask(intake, context=f"c{number}")
-        except Problem as problem:
-            return problem.status
+            ask(submissions, context=f"c{number}")
+        except RateLimitedError:
+            return 429
         return 202
 
     with ThreadPoolExecutor(32) as threads:
         assert Counter(threads.map(one, range(100))) == {202: 2, 429: 98}
 
 
-def test_who_is_overtaken_again_and_again_is_told_to_come_back(intake: Intake) -> None:
+def test_who_is_overtaken_again_and_again_is_told_to_come_back(submissions: SubmissionService) -> None:
     class Lost(MemoryJobStore):
-        def admit(self, job: JobRecord, idempotency: IdempotencyKey | None, passage: Passage) -> Created | Overtaken:
-            super().admit(job, idempotency, passage)
-            return Overtaken()
+        def admit(
+            self, job: JobRecord, idempotency: IdempotencyKey | None, admission_write: AdmissionWrite
+        ) -> Created | WriteConflict:
+            super().admit(job, idempotency, admission_write)
+            return WriteConflict()
 
     class Never(MemoryJobStore):
-        def admit(self, *_: Any) -> Created | Overtaken:
-            return Overtaken()
+        def admit(self, *_: Any) -> Created | WriteConflict:
+            return WriteConflict()
 
-    with pytest.raises(Problem) as busy:
-        ask(replace(intake, store=Never()))
-    assert (busy.value.status, busy.value.headers["Retry-After"]) == (503, "1")
-    assert ask(replace(intake, store=Lost())).outcome == Outcome.CREATED  # the first try landed, its reply was lost
+    with pytest.raises(TooBusyError) as busy:
+        ask(replace(submissions, store=Never()))
+    problem = problem_from(busy.value)
+    assert (problem.status, problem.headers["Retry-After"]) == (503, "1")
+    assert (
+        ask(replace(submissions, store=Lost())).outcome == Outcome.CREATED
+    )  # the first try landed, its reply was lost
 
 
-def test_the_input_is_stored_only_for_what_is_let_in(intake: Intake) -> None:
+def test_the_input_is_stored_only_for_what_is_let_in(submissions: SubmissionService) -> None:
     long = ["m" * 5_000]
-    ask(intake, messages=long)
-    ask(intake, messages=long)
-    assert isinstance(intake.artifacts, MemoryArtifactStore)
-    assert len(intake.artifacts.objects) == 1
+    ask(submissions, messages=long)
+    ask(submissions, messages=long)
+    assert isinstance(submissions.artifacts, MemoryArtifactStore)
+    assert len(submissions.artifacts.objects) == 1
 
 
 # Running a job again
 
 
 @pytest.fixture
-def control(intake: Intake) -> Control:
-    return Control(intake.store, intake.queue, intake.analyses, intake.settings, intake.clock)
+def control(submissions: SubmissionService) -> JobControl:
+    return JobControl(
+        submissions.store, submissions.queue, submissions.analyses, submissions.settings, submissions.clock
+    )
 
 
-def test_an_older_job_cannot_run_beside_a_newer_one(intake: Intake, control: Control, clock: ManualClock) -> None:
-    older = end(intake, ask(intake), FAIL)
+def test_an_older_job_cannot_run_beside_a_newer_one(
+    submissions: SubmissionService, control: JobControl, clock: ManualClock
+) -> None:
+    older = end(submissions, ask(submissions), FAIL)
     clock.advance(SECOND)
-    newer = the_job(ask(intake))
-    with pytest.raises(Problem, match=f"has a newer job, {newer.job_id}") as refused:
+    newer = the_job(ask(submissions))
+    with pytest.raises(StateConflictError, match=f"has a newer job, {newer.job_id}"):
         control.retry(older.key)
-    assert refused.value.status == 409
-    take(intake, newer, CANCEL, finished_at=clock.now(), due_at=None)
-    with pytest.raises(Problem, match="has a newer job"):
+    take(submissions, newer, CANCEL, finished_at=clock.now(), due_at=None)
+    with pytest.raises(StateConflictError, match="has a newer job"):
         control.retry(older.key)
     assert control.retry(newer.key).status == Status.QUEUED
-    assert ask(intake, "view").job == intake.store.get(newer.key)
+    assert ask(submissions, "view").job == submissions.store.get(newer.key)
 
 
-def test_a_job_that_runs_again_is_the_active_one(intake: Intake, control: Control) -> None:
-    job = end(intake, ask(intake), FAIL)
+def test_a_job_that_runs_again_is_the_active_one(submissions: SubmissionService, control: JobControl) -> None:
+    job = end(submissions, ask(submissions), FAIL)
     assert control.retry(job.key).status == Status.QUEUED
-    assert ask(intake).outcome == Outcome.EXISTING
-    assert control.retry(job.key) == intake.store.get(job.key)
-    assert sent(intake) == ["high", "high"]
+    assert ask(submissions).outcome == Outcome.EXISTING
+    assert control.retry(job.key) == submissions.store.get(job.key)
+    assert sent(submissions) == ["high", "high"]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Defer
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.postgres_connections import Source
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.postgres.connections import LoginSource
 from cloud.certificates import certificates
 from cloud.ports import free_ports
 from cloud.postgres import Login, PostgreSQL
@@ -75,10 +75,10 @@ def test_a_dead_peer_is_noticed_and_nothing_is_prepared_which_would_pin_a_proxys
         worker.pid()
     assert worker.database().query("SELECT count(*) AS prepared FROM pg_prepared_statements") == [{"prepared": 0}]
     assert worker.database().query("SHOW statement_timeout") == [{"statement_timeout": "1min"}]
-    source = Source(SECRET, lambda: worker.secrets.json(SECRET), lambda: None)
-    connection = worker.connections.take(source)
+    source = LoginSource(SECRET, lambda: worker.secrets.json(SECRET), lambda: None)
+    connection = worker.connections.acquire(source)
     assert connection.execute("SHOW statement_timeout").fetchall() == [{"statement_timeout": "0"}], "SET LOCAL"
-    worker.connections.give_back(source, connection)
+    worker.connections.release(source, connection)
 
 
 def test_nothing_in_the_users_home_counts(worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +176,7 @@ def test_a_wrong_password_is_a_clear_error_that_waits_and_is_asked_for_once_more
     worker.vault.holds["password"] = WRONG
     with logged() as lines:
         message = _refused(worker, "database_login_refused")
-    assert message == "the database refuses the login of DATABASE_SECRET"
+    assert message == "the database refuses the login of DATABASE_SECRET: correct the secret"
     assert worker.vault.reads == 2
     [line] = [line for line in lines if line["event"] == "database.not_connected"]
     assert (line["levelname"], line["code"], line["secret"]) == ("WARNING", "database_login_refused", "DATABASE_SECRET")

@@ -3,8 +3,8 @@
 import pytest
 
 from analysis_jobs import Defer, Fail, Retry
-from analysis_jobs.errors import JobError
-from analysis_jobs.postgres_errors import is_refusal, of_connecting, of_statement
+from analysis_jobs.base.errors import JobError
+from analysis_jobs.postgres.errors import connection_error, is_login_refusal, statement_error
 
 HOST = 'connection failed: connection to server at "10.0.3.7", port 5432 failed: '
 
@@ -46,7 +46,7 @@ STATEMENTS = [
 
 @pytest.mark.parametrize(("sqlstate", "kind", "code"), STATEMENTS)
 def test_a_statement_that_failed(sqlstate: str, kind: type[JobError], code: str) -> None:
-    found = of_statement(sqlstate, "the server's words", "DatabaseError")
+    found = statement_error(sqlstate, "the server's words", "DatabaseError")
     assert (type(found), found.code, found.message) == (kind, code, f"PostgreSQL {sqlstate}: the server's words")
 
 
@@ -60,7 +60,7 @@ def test_a_statement_that_failed(sqlstate: str, kind: type[JobError], code: str)
     ],
 )
 def test_what_is_psycopgs_own_error(name: str, kind: type[JobError], code: str, message: str) -> None:
-    found = of_statement(None, HOST, name)
+    found = statement_error(None, HOST, name)
     assert (type(found), found.code, found.message) == (kind, code, message)
 
 
@@ -89,7 +89,7 @@ CONNECTING = [
 
 @pytest.mark.parametrize(("message", "code"), CONNECTING)
 def test_a_connection_that_was_not_made_waits_and_says_nothing_of_hosts(message: str, code: str) -> None:
-    found = of_connecting(f"{HOST}{message}", "DATABASE_SECRET")
+    found = connection_error(f"{HOST}{message}", "DATABASE_SECRET")
     assert (type(found), found.code) == (Defer, code)
     assert "10.0.3.7" not in found.message
-    assert is_refusal(found) is (code == "database_login_refused")
+    assert is_login_refusal(found) is (code == "database_login_refused")

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.postgres_login import login
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.postgres.login import parse_login
 
 # As Secrets Manager writes it for an instance of RDS.
 RDS = {
@@ -22,7 +22,7 @@ RDS = {
 
 def _login(**changes: Any) -> Any:
     given = {key: value for key, value in (RDS | changes).items() if value is not None}
-    return login("DATABASE_SECRET", given, "")
+    return parse_login("DATABASE_SECRET", given, "")
 
 
 def test_a_secret_of_rds_is_a_login_that_asks_for_proof() -> None:
@@ -51,10 +51,10 @@ def test_the_bundle_of_the_secret_goes_before_that_of_the_function(tmp_path: Pat
     ours, theirs = tmp_path / "ours.pem", tmp_path / "theirs.pem"
     for bundle in (ours, theirs):
         bundle.touch()
-    assert login("S", RDS, str(ours)).ca_bundle == str(ours)
-    assert login("S", RDS | {"sslrootcert": str(theirs)}, str(ours)).ca_bundle == str(theirs)
-    assert login("S", RDS | {"sslrootcert": "system"}, str(ours)).ca_bundle not in (str(ours), str(theirs))
-    assert login("S", RDS | {"sslmode": "require"}, str(ours)).ca_bundle == ""
+    assert parse_login("S", RDS, str(ours)).ca_bundle == str(ours)
+    assert parse_login("S", RDS | {"sslrootcert": str(theirs)}, str(ours)).ca_bundle == str(theirs)
+    assert parse_login("S", RDS | {"sslrootcert": "system"}, str(ours)).ca_bundle not in (str(ours), str(theirs))
+    assert parse_login("S", RDS | {"sslmode": "require"}, str(ours)).ca_bundle == ""
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,10 @@ def test_the_bundle_of_the_secret_goes_before_that_of_the_function(tmp_path: Pat
         ({"username": None}, "has no 'username'"),
         ({"password": None}, "has no 'password'"),
         ({"port": "many"}, "has port 'many': give a number"),
-        ({"engine": "mysql"}, "of engine 'mysql'"),
+        ({"engine": "mysql"}, "engine 'mysql'"),
         ({"sslmode": "prefer"}, "sslmode 'prefer': give verify-full, verify-ca, require"),
         ({"sslmode": "disable"}, "`disable` is for a server on this machine"),
-        ({"sslrootcert": "nowhere.pem"}, "there is no file nowhere.pem"),
+        ({"sslrootcert": "nowhere.pem"}, "certificates nowhere.pem does not exist"),
     ],
 )
 def test_what_is_wrong_is_said_by_the_secrets_name_and_the_key(changes: dict[str, Any], message: str) -> None:

@@ -1,21 +1,25 @@
 """What calls cost: the price of each model by any of its ids, in exact decimals, on the row, in answers and counted."""
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from analysis_jobs import Job, Retry
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.model import Question, Reply
-from analysis_jobs.prices import Price, Prices
-from analysis_jobs.record import Usage
-from analysis_jobs.settings import from_environment
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.settings import from_environment
+from analysis_jobs.base.usage import Usage
+from analysis_jobs.jobs.views import summary
+from analysis_jobs.llm.model import Question, Reply
+from analysis_jobs.llm.prices import ListPrice, Price, Prices, list_prices, price_on
 from analysis_jobs.stores.items import from_item, to_item
-from analysis_jobs.views import summary
 from tests.handlers.builders import Book, ScriptedModel, Shop, Value, a_job, says, some_settings
 
 MILLION = Usage(1, 1_000_000, 100_000)
@@ -112,8 +116,7 @@ def test_a_stacks_own_price_is_what_it_pays_by_any_of_the_models_names(name: str
 def test_a_stack_names_its_prices_in_the_environment() -> None:
     given = {"ANALYSES": "a", "TABLE_NAME": "t", "BUCKET_NAME": "b", "QUEUE_URLS": '{"medium": "u"}'}
     settings = from_environment(given | {"MODEL_PRICES": '{"some.model": {"input": 0.1, "output": 2}}'})
-    assert settings.prices.cost_usd("some.model", MILLION) == Decimal("0.3")
-    assert settings.prices is settings.prices, "so that a missing price is told once"
+    assert Prices.parse(settings.model_prices).cost_usd("some.model", MILLION) == Decimal("0.3")
 
 
 @pytest.mark.parametrize(
@@ -126,15 +129,77 @@ def test_a_stack_names_its_prices_in_the_environment() -> None:
         ('{"m": {"input": 1, "output": 1, "in": 1}}', "MODEL_PRICES.m.in"),
     ],
 )
-def test_prices_that_are_none_are_refused(given: str, why: str) -> None:
+def test_wrong_prices_are_refused(given: str, why: str) -> None:
     environment = {"ANALYSES": "a", "TABLE_NAME": "t", "BUCKET_NAME": "b", "QUEUE_URLS": '{"medium": "u"}'}
     with pytest.raises(ConfigurationError, match=why):
-        from_environment(environment | {"MODEL_PRICES": given})
+        Prices.parse(from_environment(environment | {"MODEL_PRICES": given}).model_prices)
 
 
 def test_a_price_stays_as_it_is() -> None:
     with pytest.raises(ValidationError):
         Price(input=Decimal(1), output=Decimal(1)).input = Decimal(2)  # type: ignore[misc]
+
+
+# The list by date
+
+
+@pytest.mark.parametrize(
+    ("moment", "cost"),
+    [
+        (datetime(2026, 1, 1, tzinfo=UTC), "1.125"),  # a clock that is behind: the first entry
+        (datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC), "1.125"),
+        (datetime(2027, 1, 1, tzinfo=UTC), "2.25"),
+        (datetime(2030, 1, 1, tzinfo=UTC), "2.25"),
+    ],
+)
+def test_a_call_costs_the_list_price_of_its_day(moment: datetime, cost: str) -> None:
+    assert Prices(clock=ManualClock(moment)).cost_usd("gemini-3.8-flash", MILLION) == Decimal(cost)
+
+
+def test_a_day_picks_the_entry_that_began_last_and_has_not_run_out() -> None:
+    trial, full = _listed(1, date(2026, 10, 1), date(2026, 12, 31)), _listed(2, date(2027, 2, 1))
+    days = [date(2026, 9, 1), date(2026, 12, 31), date(2027, 1, 1), date(2027, 2, 1)]
+    assert [price_on(day, [trial, full]) for day in days] == [trial.price, trial.price, None, full.price]
+    assert price_on(days[0], []) is None
+
+
+def test_the_entries_of_a_family_follow_one_another_without_a_gap_or_an_overlap() -> None:
+    for entries in list_prices().values():
+        for entry, following in pairwise(entries):
+            last_day = entry.valid_until or following.valid_from - timedelta(days=1)
+            assert entry.valid_from <= last_day == following.valid_from - timedelta(days=1), entry.family
+
+
+def test_no_promotional_price_has_run_out() -> None:
+    """Fails by the calendar, on purpose: the day after a promotional price ends, its calls have no price any more."""
+    today = datetime.now(UTC).date()
+    assert _run_out(today, list_prices().values()) == []
+
+
+def test_a_promotional_price_that_has_run_out_is_named_with_the_fix() -> None:
+    trial = _listed(1, date(2026, 10, 1), date(2026, 12, 31))
+    assert _run_out(date(2026, 12, 31), [[trial]]) == []
+    assert _run_out(date(2027, 1, 1), [[trial, _listed(2, date(2027, 1, 1))]]) == []
+    [found] = _run_out(date(2027, 1, 1), [[trial]])
+    assert found == (
+        "the promotional price of some.family ended on 2026-12-31: look up the new price at https://prices.example, "
+        "and add an entry with valid_from = 2027-01-01 to prices.toml"
+    )
+
+
+def _listed(usd: int, valid_from: date, valid_until: date | None = None) -> ListPrice:
+    price = Price(input=Decimal(usd), output=Decimal(usd))
+    return ListPrice("some.family", price, "https://prices.example", valid_from, valid_until)
+
+
+def _run_out(today: date, families: Iterable[Sequence[ListPrice]]) -> list[str]:
+    """Return a finding, with the fix, for each family whose last price has ended."""
+    return [
+        f"the promotional price of {last.family} ended on {last.valid_until}: look up the new price at {last.source}, "
+        f"and add an entry with valid_from = {last.valid_until + timedelta(days=1)} to prices.toml"
+        for *_, last in families
+        if last.valid_until and last.valid_until < today
+    ]
 
 
 # On the row
@@ -147,7 +212,7 @@ def _shop(*script: Any, **fields: Any) -> Shop:
         job.ask("one?")
         return Value(text=job.ask("two?", model_id="other"))
 
-    return Shop([work], ScriptedModel(*script), settings=some_settings(model_prices=OWN, **fields))
+    return Shop([work], ScriptedModel(*script), settings=some_settings(**fields), prices=Prices(OWN))
 
 
 def _metered(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Fail, Retry
-from analysis_jobs.clock import rfc3339
-from analysis_jobs.payloads import load_json
-from analysis_jobs.record import JobKey
+from analysis_jobs.base.clock import rfc3339
+from analysis_jobs.jobs.payloads import load_json
+from analysis_jobs.jobs.record import JobKey
 from tests.handlers.builders import MINUTE, START
 from tests.handlers.profiles import HOUR, Service, analyze, opened, status
 
@@ -190,7 +190,7 @@ def test_a_day_of_triggers_makes_exactly_the_analyses_that_the_rules_allow(seed:
         for job_id, made in day.made.items():
             job, analysis = jobs[job_id], expected[made]
             assert (job.status, job.finished_at) == (analysis.status, analysis.ends_at)
-            assert job.lane == LANES[analysis.trigger]
+            assert job.priority == LANES[analysis.trigger]
             if job.status == "completed":
                 assert job.result
                 result = load_json(service.artifacts, job.result)

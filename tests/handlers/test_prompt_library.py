@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from moto import mock_aws
 
 from analysis_jobs import Prompt
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.errors import ConfigurationError
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.prompts import MAX_CATEGORIES, DynamoPromptStore, MemoryPromptStore, prompt_key
 from analysis_jobs.prompts.library import Head, PromptError, PromptLibrary
 from tests.handlers.builders import MINUTE, START
@@ -158,7 +158,7 @@ def test_a_prompt_in_the_table_that_lacks_a_part_is_refused_by_its_name(
 
 def test_a_version_that_is_there_is_never_changed(library: PromptLibrary) -> None:
     library.put(PROMPT)
-    with pytest.raises(PromptError, match=r"^version: .* v3 is there and says something else; .* Give version = 4"):
+    with pytest.raises(PromptError, match=r"^version: .* v3 exists with other content, .* Give version = 4"):
         library.put(worded("Other"))
     assert library.version(NAME, 3) == PROMPT
 
@@ -167,7 +167,7 @@ def test_a_version_that_somebody_else_writes_meanwhile_is_not_written_over(
     library: PromptLibrary, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other, once = PromptLibrary(client, TABLE, ManualClock(START)), iter((True,))
-    numbered = PromptLibrary._numbered  # noqa: SLF001 - the moment between the read and the write
+    numbered = PromptLibrary._assign_version  # noqa: SLF001 - the moment between the read and the write
 
     def overtaken(self: PromptLibrary, prompt: Prompt, head: Head) -> tuple[Prompt, bool]:
         found = numbered(self, prompt, head)
@@ -175,7 +175,7 @@ def test_a_version_that_somebody_else_writes_meanwhile_is_not_written_over(
             other.put(worded("Theirs", version=0))
         return found
 
-    monkeypatch.setattr(PromptLibrary, "_numbered", overtaken)
+    monkeypatch.setattr(PromptLibrary, "_assign_version", overtaken)
     put, _ = library.put(worded("Ours", version=0))
     assert put.version == 2
     said = [library.version(NAME, number).user_prompt_template for number in (1, 2)]
@@ -201,7 +201,7 @@ def test_there_is_no_version_but_those_that_were_put(library: PromptLibrary) -> 
     with pytest.raises(PromptError, match="there is no prompt 'proposal_writer/step-1'"):
         library.activate(NAME, 1)
     library.put(PROMPT)
-    with pytest.raises(PromptError, match="has no version 1; its newest is 3"):
+    with pytest.raises(PromptError, match="has no version 1; its newest version is 3"):
         library.activate(NAME, 1)
 
 
@@ -273,7 +273,7 @@ def test_rolling_back_goes_back_one_change_after_the_other_to_the_codes_default(
         library.rollback(NAME)
         seen.append(active(store))
     assert seen == [2, 1, None]
-    with pytest.raises(PromptError, match="no change left to take back"):
+    with pytest.raises(PromptError, match="no change left to roll back"):
         library.rollback(NAME)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from analysis_jobs import Prompt
-from analysis_jobs.errors import ConfigurationError
+from analysis_jobs.base.errors import ConfigurationError
 from tests.handlers.pdfs import EXAMPLE
 
 CATEGORY = "RFP / Call for Proposals"
@@ -92,12 +92,12 @@ def test_the_examples_default_prompt_loads_and_takes_the_document() -> None:
 @pytest.mark.parametrize(
     ("toml", "wrong"),
     [
-        ("section = ", "is no TOML"),
+        ("section = ", "is not valid TOML"),
         ('section = "s"', "sub_section: "),
         ('section = "s"\nsub_section = "t"\ncategories = "all"\nuser_prompt_template = "x"', "categories: "),
         ('section = "s"\nsub_section = "t"\ncategories = []\nuser_prompt_template = "x"', "categories: "),
         ('section = "s"\nsub_section = "t"\ncategories = ["c"]\nuser_prompt_template = 1', "user_prompt_template: "),
-        ('section = "s"\nsub_section = "t"\ncategories = ["c"]\nuser_prompt = "x"', "there is no user_prompt in"),
+        ('section = "s"\nsub_section = "t"\ncategories = ["c"]\nuser_prompt = "x"', "a prompt has no key user_prompt"),
     ],
 )  # fmt: skip
 def test_a_prompt_file_that_is_wrong_is_refused_by_file_and_key(tmp_path: Path, toml: str, wrong: str) -> None:
@@ -162,9 +162,9 @@ def test_the_placeholders_of_a_template_are_those_that_are_filled() -> None:
 
 
 def test_a_template_as_it_should_be_raises_no_doubts() -> None:
-    assert PROMPT.doubts() == []
+    assert PROMPT.warnings() == []
     assert (
-        replace(PROMPT, user_prompt_template='Answer {"as": "this"}\n<document id="1">{a} {b}</document>').doubts()
+        replace(PROMPT, user_prompt_template='Answer {"as": "this"}\n<document id="1">{a} {b}</document>').warnings()
         == []
     )
 
@@ -173,17 +173,17 @@ def test_a_template_as_it_should_be_raises_no_doubts() -> None:
     ("template", "doubt"),
     [
         ("Hello.", "it has no placeholder"),
-        ("<a>{rfp_text}</a> {Rfp Text}", "{Rfp Text} is no placeholder, and stays as it is: write {rfp_text}"),
+        ("<a>{rfp_text}</a> {Rfp Text}", "{Rfp Text} is not a placeholder, and stays as it is: write {rfp_text}"),
         (
             "<a>{rfp_text}</a> { client-name }",
-            "{ client-name } is no placeholder, and stays as it is: write {client_name}",
+            "{ client-name } is not a placeholder, and stays as it is: write {client_name}",
         ),
-        ("Read {rfp_text}.", "{rfp_text} stands in no tags: write <rfp_text>{rfp_text}</rfp_text>"),
-        ("<a>x</a> {rfp_text} <a>x", "{rfp_text} stands in no tags"),
+        ("Read {rfp_text}.", "{rfp_text} is not between tags: write <rfp_text>{rfp_text}</rfp_text>"),
+        ("<a>x</a> {rfp_text} <a>x", "{rfp_text} is not between tags"),
     ],
 )
 def test_what_is_probably_not_meant_is_said(template: str, doubt: str) -> None:
-    (said,) = replace(PROMPT, user_prompt_template=template).doubts()
+    (said,) = replace(PROMPT, user_prompt_template=template).warnings()
     assert said.startswith(doubt)
 
 

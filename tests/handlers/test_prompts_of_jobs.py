@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Defer, Fail, Job, Prompt, Retry
+from analysis_jobs.jobs.record import JobKey, JobRecord
+from analysis_jobs.jobs.views import detail, summary
 from analysis_jobs.prompts import MemoryPromptStore
-from analysis_jobs.record import JobKey, JobRecord
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.items import from_item, to_item
-from analysis_jobs.views import detail, summary
-from analysis_jobs.work import Message
+from analysis_jobs.worker.message import Message
 from tests.handlers.builders import QUEUE_ARN, SECOND, Book, ScriptedModel, Shop, Value, a_job, says
 from tests.handlers.events import logged
 
@@ -31,7 +31,8 @@ def second(job: Job[Book]) -> Value:
 
 
 def deliver(shop: Shop, key: JobKey, *prompts: Prompt) -> JobRecord:
-    worker = replace(shop.worker, prompts=MemoryPromptStore(*prompts))
+    services = replace(shop.worker.services, prompts=MemoryPromptStore(*prompts))
+    worker = replace(shop.worker, services=services)
     worker.handle(Message(key, QUEUE_ARN, "receipt"))
     return shop.job(key)
 

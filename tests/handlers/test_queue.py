@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from analysis_jobs.record import JobKey
+from analysis_jobs.jobs.ports import JobQueue
+from analysis_jobs.jobs.record import JobKey
 from analysis_jobs.stores.memory import MemoryQueue
-from analysis_jobs.stores.ports import JobQueue
 from analysis_jobs.stores.sqs import SqsJobQueue
 from tests.handlers.aws import client
 from tests.handlers.builders import MILLISECOND, MINUTE, SECOND
@@ -105,13 +105,13 @@ def test_on_a_fifo_queue_the_jobs_of_a_subject_are_a_group(sqs: Any, fifo: str) 
 
 
 def test_on_a_fifo_queue_a_job_with_a_tier_is_a_group_of_its_own(sqs: Any, fifo: str) -> None:
-    SqsJobQueue(sqs, {"medium": fifo}).send("medium", JOB, dedupe="1", subject="documents/1", rank=0)
+    SqsJobQueue(sqs, {"medium": fifo}).send("medium", JOB, dedupe="1", subject="documents/1", tier_rank=0)
     assert [message["Attributes"]["MessageGroupId"] for message in received(sqs, fifo)] == ["01job"]
 
 
 def test_a_fifo_lane_keeps_an_order_and_a_standard_one_does_not(sqs: Any, fifo: str, standard: str) -> None:
     queues: list[JobQueue] = [SqsJobQueue(sqs, {"medium": fifo}), SqsJobQueue(sqs, {"medium": standard}), MemoryQueue()]
-    assert [queue.in_order("medium") for queue in queues] == [True, False, False]
+    assert [queue.is_fifo("medium") for queue in queues] == [True, False, False]
 
 
 def test_a_fifo_queue_drops_a_copy_and_keeps_a_second_sending(sqs: Any, fifo: str) -> None:
@@ -153,13 +153,13 @@ def test_a_lane_says_how_long_it_can_hold_a_message_back(
     sqs: Any, standard: str, delay: timedelta, *, held: bool
 ) -> None:
     queues: list[JobQueue] = [SqsJobQueue(sqs, {"medium": standard}), MemoryQueue()]
-    assert [queue.holds_back("medium", delay) for queue in queues] == [held, held]
+    assert [queue.can_delay("medium", delay) for queue in queues] == [held, held]
 
 
 def test_a_fifo_lane_holds_nothing_back(sqs: Any, fifo: str) -> None:
     queue = SqsJobQueue(sqs, {"medium": fifo})
-    assert queue.holds_back("medium", timedelta())
-    assert not queue.holds_back("medium", MILLISECOND)
+    assert queue.can_delay("medium", timedelta())
+    assert not queue.can_delay("medium", MILLISECOND)
 
 
 def test_a_message_whose_time_is_up_is_there_again(sqs: Any, standard: str) -> None:
@@ -183,6 +183,6 @@ def test_the_time_of_a_message_is_whole_seconds_and_no_shorter_than_told(sqs: An
 
 def test_a_job_of_a_lane_that_is_no_longer_deployed_goes_on_in_another(sqs: Any, standard: str) -> None:
     queue = SqsJobQueue(sqs, {"medium": standard})
-    assert queue.holds_back("low", MINUTE)
+    assert queue.can_delay("low", MINUTE)
     queue.send("low", JOB, dedupe="d")
     assert len(received(sqs, standard)) == 1

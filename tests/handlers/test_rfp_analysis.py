@@ -1,23 +1,19 @@
 """The first analysis, whole: a real PDF through the three handlers, with the stand-in as its model."""
 
-import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from analysis_jobs import Prompt
-from analysis_jobs.prompts.library import PromptLibrary
-from analysis_jobs.record import Usage
+from analysis_jobs.base.usage import Usage
 from cloud.stand_in import StandIn
 from rfp_analysis import ExtractedData
-from tests.handlers.aws import client
 from tests.handlers.deployment import MODEL_ID, Deployment, deployed
-from tests.handlers.events import call, logged
-from tests.handlers.pdfs import COASTAL, EXAMPLE, PNG, RIVERSIDE, pdf
+from tests.handlers.events import call
+from tests.handlers.pdfs import COASTAL, PNG, RIVERSIDE, pdf
 
 
 def _items(document: Path, heading: str) -> list[str]:
@@ -118,21 +114,6 @@ def test_the_job_shows_progress_usage_and_times_to_the_end(stack: Deployment, st
     assert call("GET", "/proposals/42/analysis-status").json == job
 
 
-def test_the_prompt_of_the_table_is_asked_where_there_is_one(stack: Deployment, stand_in: StandIn) -> None:
-    # The call is refused if the prompt has these words: then they were in it.
-    stand_in.set(match="Only the table has these words", error="ValidationException")
-    assert _done(stack, RIVERSIDE)["status"] == "completed"
-    default = Prompt.load(EXAMPLE / "prompts" / "proposal-writer-step-1.toml")
-    words = "Only the table has these words: {rfp_text}"
-    library = PromptLibrary(client("dynamodb"), "aj-prompts")
-    library.put(replace(default, version=1, user_prompt_template=words), activate=True)
-    job_id = _submit(stack, RIVERSIDE.read_bytes())
-    stack.work()
-    assert _status(job_id)["error"]["code"] == "model_refused_request"
-    library.deactivate(default.name)
-    assert _done(stack, RIVERSIDE)["prompts"] == {"brief": "proposal_writer/step-1@v0"}
-
-
 @pytest.mark.parametrize(
     ("content", "code"),
     [
@@ -154,31 +135,3 @@ def test_a_bad_document_fails_once_with_its_code_and_costs_no_tokens(
     assert job["error"]["message"].startswith("picture.pdf ")
     assert (job["attempt"], job["usage"]["calls"]) == (1, 0)
     assert (stack.messages(), stand_in.calls()) == ([], [])
-
-
-def test_a_throttled_job_waits_and_keeps_its_attempt(stack: Deployment, stand_in: StandIn) -> None:
-    stand_in.set(error="ThrottlingException", times=1)
-    job_id = _submit(stack, RIVERSIDE.read_bytes())
-    stack.work()
-    job = _status(job_id)
-    assert (job["status"], job["attempt"], job["error"]["code"]) == ("queued", 0, "model_throttled")
-
-
-def test_a_model_that_the_role_may_not_use_ends_the_job(stack: Deployment, stand_in: StandIn) -> None:
-    denied = "User: arn:aws:sts::123456789012:assumed-role/x is not authorized to perform: bedrock:InvokeModel"
-    stand_in.set(error="AccessDeniedException", message=denied)
-    job_id = _submit(stack, RIVERSIDE.read_bytes())
-    with logged() as lines:
-        stack.work()
-    job = _status(job_id)
-    assert (job["status"], job["error"]["code"], job["attempt"]) == ("failed", "access_denied", 1)
-    assert "123456789012" not in json.dumps(job)
-    assert any(denied in str(line["text"]) for line in lines), "the operator's log has the whole of it"
-
-
-def test_an_answer_of_nonsense_is_repaired(stack: Deployment, stand_in: StandIn) -> None:
-    stand_in.set(nonsense=True, times=1)
-    job = _done(stack, RIVERSIDE)
-    assert job["usage"]["calls"] == 2
-    assert [asked["outcome"] for asked in stand_in.calls()] == ["ok", "ok"]
-    assert job["result"]["extracted_data"]["reference"] == HERITAGE.reference

@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.decisions import Action, decide
-from analysis_jobs.errors import ConfigurationError, Fail
-from analysis_jobs.secrets import AwsSecrets, Secrets, no_secrets
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.errors import ConfigurationError, Fail
+from analysis_jobs.base.secrets import AwsSecrets, Secrets, no_secrets
+from analysis_jobs.worker.retry_policy import Action, decide
 from tests.handlers.aws import REGION, client
 
 MAX_AGE = timedelta(minutes=5)
@@ -59,7 +59,7 @@ def test_a_parameter_is_read_decrypted_from_the_parameter_store(aws: AwsSecrets)
 
 @pytest.mark.parametrize("arn", [SECRET_ARN, PARAMETER_ARN])
 def test_a_secret_that_is_not_there_fails_by_its_code_and_names_the_arn(aws: AwsSecrets, arn: str) -> None:
-    with pytest.raises(Fail, match=f"secret_not_found: AWS does not give {arn}"):
+    with pytest.raises(Fail, match=f"secret_not_found: AWS refused to return {arn}"):
         aws.read(arn)
 
 
@@ -72,7 +72,7 @@ def test_a_secret_that_is_marked_for_deletion_is_not_there(aws: AwsSecrets) -> N
 
 def test_a_binary_secret_is_refused(aws: AwsSecrets) -> None:
     arn = client("secretsmanager").create_secret(Name="db", SecretBinary=b"\x00")["ARN"]
-    with pytest.raises(Fail, match=r"secret_invalid: .*only texts are read"):
+    with pytest.raises(Fail, match=r"secret_invalid: .*store the secret as text"):
         aws.read(arn)
 
 
@@ -88,9 +88,9 @@ def _refused(code: str, status: int) -> Exception:
 @pytest.mark.parametrize(
     ("code", "status", "action", "told"),
     [
-        ("AccessDeniedException", 400, Action.NEVER, "secret_denied"),
-        ("DecryptionFailure", 400, Action.NEVER, "secret_denied"),
-        ("ResourceNotFoundException", 400, Action.NEVER, "secret_not_found"),
+        ("AccessDeniedException", 400, Action.FAIL, "secret_denied"),
+        ("DecryptionFailure", 400, Action.FAIL, "secret_denied"),
+        ("ResourceNotFoundException", 400, Action.FAIL, "secret_not_found"),
         ("ThrottlingException", 400, Action.DEFER, "aws_busy"),
         ("InternalServiceError", 500, Action.DEFER, "aws_busy"),
         ("ServiceUnavailable", 503, Action.DEFER, "aws_busy"),
@@ -151,9 +151,9 @@ def test_threads_that_ask_at_once_cost_one_request(clock: ManualClock) -> None:
     ("given", "why"),
     [
         ("", "not set"),
-        (WHAT, "holds no such ARN"),
-        ("arn:aws:s3:::bucket", "holds no such ARN"),
-        ("arn:aws:ssm:eu-west-1:1:document/x", "holds no such ARN"),
+        (WHAT, "is not the ARN of a secret"),
+        ("arn:aws:s3:::bucket", "is not the ARN of a secret"),
+        ("arn:aws:ssm:eu-west-1:1:document/x", "is not the ARN of a secret"),
     ],
 )
 def test_a_variable_without_an_arn_is_a_fault_of_the_deployment(clock: ManualClock, given: str, why: str) -> None:
@@ -174,7 +174,7 @@ def test_a_secret_that_is_json_is_an_object(clock: ManualClock) -> None:
 
 @pytest.mark.parametrize("text", [WHAT, '["hunter2"]', '{"a": hunter2}', "null"])
 def test_a_secret_that_is_no_json_object_is_refused_without_a_word_of_it(clock: ManualClock, text: str) -> None:
-    with pytest.raises(Fail, match="secret_invalid: the secret DB is no JSON object") as refused:
+    with pytest.raises(Fail, match="secret_invalid: the secret DB is not a JSON object") as refused:
         _secrets(Reader(text), clock, DB=SECRET_ARN).json("DB")
     assert refused.value.__context__ is None, "the decoder's error would quote it"
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.settings import from_environment
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.settings import from_environment
 
 URL = "https://sqs.eu-west-1.amazonaws.com/1/jobs"
 LEAST = {
@@ -24,7 +24,7 @@ REFUSED = [
     ({"BUCKET_NAME": None}, "BUCKET_NAME: Field required"),
     ({"BUCKET_NAME": ""}, "BUCKET_NAME: String should have at least 1 character"),
     ({"QUEUE_URLS": None}, "QUEUE_URLS: Field required"),
-    ({"QUEUE_URLS": URL}, 'QUEUE_URLS: give JSON, as {"medium": "https://sqs…"}: Expecting value'),
+    ({"QUEUE_URLS": URL}, 'QUEUE_URLS: give JSON, for example {"medium": "https://sqs…"}: Expecting value'),
     ({"QUEUE_URLS": "[]"}, "QUEUE_URLS: Input should be a valid dictionary"),
     ({"QUEUE_URLS": "{}"}, "QUEUE_URLS: Dictionary should have at least 1 item"),
     ({"QUEUE_URLS": '{"medium": 1}'}, "QUEUE_URLS.medium: Input should be a valid string"),

@@ -14,8 +14,8 @@ from openpyxl.worksheet.worksheet import Worksheet
 from pydantic import BaseModel, Field, computed_field
 
 from analysis_jobs import Fail, Job
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.spreadsheets import CSV_TYPE, EXCEL_TYPE, MAX_ROWS, cell, csv_file, excel_file, sheet_name
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.tables.spreadsheets import CSV_TYPE, EXCEL_TYPE, MAX_ROWS, cell, csv_file, excel_file, sheet_name
 from tests.handlers.attempts import run
 from tests.handlers.builders import Book, Shop, Value
 
@@ -195,7 +195,7 @@ def test_no_rows_are_a_header_where_the_model_is_said_and_an_empty_sheet_where_n
 
 
 def test_rows_of_another_model_are_a_fault_of_the_code() -> None:
-    with pytest.raises(ConfigurationError, match="rows of Device hold some of Text"):
+    with pytest.raises(ConfigurationError, match="rows of Device contain Text"):
         excel_file([*DEVICES, Text(text=1)])
 
 

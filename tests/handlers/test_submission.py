@@ -9,17 +9,19 @@ import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from analysis_jobs import Analysis
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.ids import first_id_at
-from analysis_jobs.payloads import MAX_PAYLOAD_BYTES
-from analysis_jobs.problems import Problem
-from analysis_jobs.record import JobKey, JobRecord, Payload
+from analysis_jobs.api.problems import Problem, problem_from
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.base.ids import first_id_at
+from analysis_jobs.jobs.dispatch import SEND_GRACE
+from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
+from analysis_jobs.jobs.ports import JobStore
+from analysis_jobs.jobs.record import JobKey, JobRecord, Payload
+from analysis_jobs.jobs.request_errors import RequestError
+from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryQueue
-from analysis_jobs.stores.ports import JobStore
-from analysis_jobs.submission import Intake, Submission
-from analysis_jobs.sweep import SEND_GRACE, Sweeper
-from analysis_jobs.transitions import Status
+from analysis_jobs.submission.service import Submission, SubmissionService
+from analysis_jobs.sweeper.sweeper import Sweeper
 from tests.handlers.builders import MILLISECOND, MINUTE, START, Value, some_settings
 
 
@@ -48,13 +50,13 @@ ANALYSES = Analyses(
 
 
 @pytest.fixture
-def intake(store: JobStore, clock: ManualClock) -> Intake:
-    return Intake(store, MemoryQueue(), MemoryArtifactStore(), ANALYSES, SETTINGS, clock)
+def submissions(store: JobStore, clock: ManualClock) -> SubmissionService:
+    return SubmissionService(store, MemoryQueue(), MemoryArtifactStore(), ANALYSES, SETTINGS, clock)
 
 
-def sent(intake: Intake) -> list[tuple[str, JobKey, timedelta]]:
-    assert isinstance(intake.queue, MemoryQueue)
-    return intake.queue.sent
+def sent(submissions: SubmissionService) -> list[tuple[str, JobKey, timedelta]]:
+    assert isinstance(submissions.queue, MemoryQueue)
+    return submissions.queue.sent
 
 
 def order(**fields: Any) -> Submission:
@@ -62,21 +64,21 @@ def order(**fields: Any) -> Submission:
     return Submission.model_validate(given | fields)
 
 
-def refusal(intake: Intake, submission: Submission, key: str | None = None) -> Problem:
+def refusal(submissions: SubmissionService, submission: Submission, key: str | None = None) -> Problem:
     """Return the problem that a submission meets; nothing may have been sent for it."""
-    before = list(sent(intake))
-    with pytest.raises(Problem) as refused:
-        intake.submit("acme", submission, key)
-    assert sent(intake) == before
-    return refused.value
+    before = list(sent(submissions))
+    with pytest.raises(RequestError) as refused:
+        submissions.submit("acme", submission, key)
+    assert sent(submissions) == before
+    return problem_from(refused.value)
 
 
 # What is accepted
 
 
-def test_an_accepted_job_is_written_and_its_pointer_sent(intake: Intake, clock: ManualClock) -> None:
+def test_an_accepted_job_is_written_and_its_pointer_sent(submissions: SubmissionService, clock: ManualClock) -> None:
     clock.advance(MILLISECOND)
-    job = intake.submit("acme", order(subject="books/42", client="web", project="autumn", priority="high"))
+    job = submissions.submit("acme", order(subject="books/42", client="web", project="autumn", priority="high"))
     now = START + MILLISECOND
     assert job == JobRecord(
         tenant="acme",
@@ -84,7 +86,7 @@ def test_an_accepted_job_is_written_and_its_pointer_sent(intake: Intake, clock: 
         analysis="valuation",
         status=Status.QUEUED,
         input=Payload(text='{"isbn":"42","copies":1}'),
-        lane="high",
+        priority="high",
         created_at=now,
         deadline=now + timedelta(hours=6),
         max_attempts=5,
@@ -95,20 +97,20 @@ def test_an_accepted_job_is_written_and_its_pointer_sent(intake: Intake, clock: 
         stage="price",
     )
     assert first_id_at(now) <= job.job_id < first_id_at(now + MILLISECOND)
-    assert intake.store.get(job.key) == job
-    assert intake.store.latest("acme", "valuation", "books/42") == job
-    assert sent(intake) == [("high", job.key, timedelta())]
+    assert submissions.store.get(job.key) == job
+    assert submissions.store.latest("acme", "valuation", "books/42") == job
+    assert sent(submissions) == [("high", job.key, timedelta())]
 
 
-def test_a_large_input_goes_to_the_bucket(intake: Intake) -> None:
-    job = intake.submit("acme", order(input={"isbn": "4" * 40_000}))
+def test_a_large_input_goes_to_the_bucket(submissions: SubmissionService) -> None:
+    job = submissions.submit("acme", order(input={"isbn": "4" * 40_000}))
     assert job.input == Payload(key=f"jobs/acme/{job.job_id}/0-input.json")
-    assert isinstance(intake.artifacts, MemoryArtifactStore)
-    assert json.loads(intake.artifacts.objects[str(job.input.key)]) == {"isbn": "4" * 40_000, "copies": 1}
+    assert isinstance(submissions.artifacts, MemoryArtifactStore)
+    assert json.loads(submissions.artifacts.objects[str(job.input.key)]) == {"isbn": "4" * 40_000, "copies": 1}
 
 
 @pytest.mark.parametrize(
-    ("lanes", "priority", "lane"),
+    ("lanes", "asked", "given"),
     [
         (["low", "medium", "high"], None, "medium"),
         (["low", "medium", "high"], "low", "low"),
@@ -117,78 +119,80 @@ def test_a_large_input_goes_to_the_bucket(intake: Intake) -> None:
     ],
 )
 def test_a_job_goes_into_the_lane_of_its_priority(
-    intake: Intake, lanes: list[str], priority: str | None, lane: str
+    submissions: SubmissionService, lanes: list[str], asked: str | None, given: str
 ) -> None:
     settings = some_settings(queue_urls={name: f"https://{name}" for name in lanes})
-    assert replace(intake, settings=settings).submit("acme", order(priority=priority)).lane == lane
+    assert replace(submissions, settings=settings).submit("acme", order(priority=asked)).priority == given
 
 
-def test_a_job_of_a_short_deadline_is_looked_after_at_its_deadline(intake: Intake) -> None:
-    job = intake.submit("acme", order(analysis="hasty"))
+def test_a_job_of_a_short_deadline_is_looked_after_at_its_deadline(submissions: SubmissionService) -> None:
+    job = submissions.submit("acme", order(analysis="hasty"))
     assert (job.deadline, job.due_at) == (START + MINUTE, START + MINUTE)
 
 
-def test_an_accepted_job_is_not_lost_with_its_message(intake: Intake, clock: ManualClock) -> None:
+def test_an_accepted_job_is_not_lost_with_its_message(submissions: SubmissionService, clock: ManualClock) -> None:
     class Closed(MemoryQueue):
-        def send(self, lane: str, job: JobKey, **options: Any) -> None:
-            raise ConnectionError(f"{lane} does not take {job} ({options})")
+        def send(self, priority: str, job: JobKey, **options: Any) -> None:
+            raise ConnectionError(f"{priority} does not take {job} ({options})")
 
-    job = replace(intake, queue=Closed()).submit("acme", order())
+    job = replace(submissions, queue=Closed()).submit("acme", order())
     clock.advance(SEND_GRACE)
-    assert Sweeper(intake.store, intake.queue, SETTINGS, clock).sweep() == {"resend": 1}
-    assert sent(intake) == [("medium", job.key, timedelta())]
+    assert Sweeper(submissions.store, submissions.queue, SETTINGS, clock).sweep() == {"resend": 1}
+    assert sent(submissions) == [("medium", job.key, timedelta())]
 
 
 # The same again
 
 
-def test_the_same_key_and_body_give_the_same_job_and_one_message(intake: Intake) -> None:
-    first = intake.submit("acme", order(subject="books/1"), "key")
-    again = intake.submit("acme", order(subject="books/1"), "key")
+def test_the_same_key_and_body_give_the_same_job_and_one_message(submissions: SubmissionService) -> None:
+    first = submissions.submit("acme", order(subject="books/1"), "key")
+    again = submissions.submit("acme", order(subject="books/1"), "key")
     assert again == first
-    assert len(sent(intake)) == 1
+    assert len(sent(submissions)) == 1
 
 
-def test_the_same_key_gives_the_job_as_it_is_now(intake: Intake, clock: ManualClock) -> None:
-    first = intake.submit("acme", order(), "key")
+def test_the_same_key_gives_the_job_as_it_is_now(submissions: SubmissionService, clock: ManualClock) -> None:
+    first = submissions.submit("acme", order(), "key")
     clock.advance(SEND_GRACE)
-    Sweeper(intake.store, intake.queue, SETTINGS, clock).sweep()
-    assert intake.submit("acme", order(), "key").sends == first.sends + 1
+    Sweeper(submissions.store, submissions.queue, SETTINGS, clock).sweep()
+    assert submissions.submit("acme", order(), "key").sends == first.sends + 1
 
 
 @pytest.mark.parametrize(
     "other", [{"input": {"isbn": "43"}}, {"subject": "books/1"}, {"priority": "low"}, {"analysis": "hasty"}]
 )
-def test_the_same_key_with_another_body_is_refused(intake: Intake, other: dict[str, Any]) -> None:
-    intake.submit("acme", order(), "key")
-    problem = refusal(intake, order(**other), "key")
+def test_the_same_key_with_another_body_is_refused(submissions: SubmissionService, other: dict[str, Any]) -> None:
+    submissions.submit("acme", order(), "key")
+    problem = refusal(submissions, order(**other), "key")
     assert (problem.status, [error.field for error in problem.errors]) == (422, ["Idempotency-Key"])
-    assert "send a new key with a new request" in problem.detail
+    assert "send a new key with each new request" in problem.detail
 
 
 @pytest.mark.parametrize(("tenant", "key"), [("acme", "other"), ("acme", None), ("globex", "key"), ("acm", "e\nkey")])
-def test_another_key_another_tenant_and_no_key_give_a_new_job(intake: Intake, tenant: str, key: str | None) -> None:
-    first = intake.submit("acme", order(), "key")
-    assert intake.submit(tenant, order(), key).job_id != first.job_id
-    assert len(sent(intake)) == 2
+def test_another_key_another_tenant_and_no_key_give_a_new_job(
+    submissions: SubmissionService, tenant: str, key: str | None
+) -> None:
+    first = submissions.submit("acme", order(), "key")
+    assert submissions.submit(tenant, order(), key).job_id != first.job_id
+    assert len(sent(submissions)) == 2
 
 
-def test_a_key_is_free_after_a_day(intake: Intake, clock: ManualClock) -> None:
-    first = intake.submit("acme", order(), "key")
+def test_a_key_is_free_after_a_day(submissions: SubmissionService, clock: ManualClock) -> None:
+    first = submissions.submit("acme", order(), "key")
     clock.advance(timedelta(hours=24) - timedelta(seconds=1))
-    assert intake.submit("acme", order(), "key").job_id == first.job_id
+    assert submissions.submit("acme", order(), "key").job_id == first.job_id
     clock.advance(timedelta(seconds=1))
-    assert intake.submit("acme", order(), "key").job_id != first.job_id
+    assert submissions.submit("acme", order(), "key").job_id != first.job_id
 
 
-def test_a_key_whose_job_is_no_longer_kept_says_so(intake: Intake) -> None:
+def test_a_key_whose_job_is_no_longer_kept_says_so(submissions: SubmissionService) -> None:
     class Forgetful:
         def __getattr__(self, name: str) -> Any:
-            return (lambda _key: None) if name == "get" else getattr(intake.store, name)
+            return (lambda _key: None) if name == "get" else getattr(submissions.store, name)
 
-    intake.submit("acme", order(), "key")
-    problem = refusal(replace(intake, store=Forgetful()), order(), "key")
-    assert (problem.status, "no longer kept" in problem.detail) == (410, True)
+    submissions.submit("acme", order(), "key")
+    problem = refusal(replace(submissions, store=Forgetful()), order(), "key")
+    assert (problem.status, "has expired" in problem.detail) == (410, True)
 
 
 # What is refused
@@ -201,29 +205,29 @@ def test_a_key_whose_job_is_no_longer_kept_says_so(intake: Intake) -> None:
         ({"input": {}}, "input.isbn", "Field required"),
         ({"input": {"isbn": 42}}, "input.isbn", "Input should be a valid string"),
         ({"input": {"isbn": "1", "copies": "x"}}, "input.copies", "Input should be a valid integer"),
-        ({"input": {"isbn": "half of a pair: \ud83d"}}, "input", "this is no JSON: "),
-        ({"input": {"isbn": "x" * MAX_PAYLOAD_BYTES}}, "input", "at most 5000000 are kept"),
-        ({"priority": "urgent"}, "priority", "there is no lane 'urgent'; give one of: high, low, medium"),
-        ({"priority": ""}, "priority", "there is no lane ''"),
+        ({"input": {"isbn": "half of a pair: \ud83d"}}, "input", "this is not JSON: "),
+        ({"input": {"isbn": "x" * MAX_PAYLOAD_BYTES}}, "input", "give at most 5000000 bytes"),
+        ({"priority": "urgent"}, "priority", "there is no priority 'urgent'; give one of: high, low, medium"),
+        ({"priority": ""}, "priority", "there is no priority ''"),
     ],
     ids=lambda value: str(value)[:40],
 )
 def test_what_cannot_be_done_is_refused_with_its_field(
-    intake: Intake, fields: dict[str, Any], field: str, message: str
+    submissions: SubmissionService, fields: dict[str, Any], field: str, message: str
 ) -> None:
-    problem = refusal(intake, order(**fields))
+    problem = refusal(submissions, order(**fields))
     assert problem.status == 422
     assert [error.field for error in problem.errors] == [field]
     assert message in problem.errors[0].message
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256])
-def test_a_key_that_is_too_short_or_too_long_is_refused(intake: Intake, key: str) -> None:
-    problem = refusal(intake, order(), key)
+def test_a_key_that_is_too_short_or_too_long_is_refused(submissions: SubmissionService, key: str) -> None:
+    problem = refusal(submissions, order(), key)
     assert [(error.field, error.message) for error in problem.errors] == [
         ("Idempotency-Key", "give 1 to 255 characters")
     ]
-    assert intake.submit("acme", order(), "k" * 255).status is Status.QUEUED
+    assert submissions.submit("acme", order(), "k" * 255).status is Status.QUEUED
 
 
 @pytest.mark.parametrize(
@@ -248,7 +252,7 @@ def test_a_body_of_another_shape_is_refused(fields: dict[str, Any], where: str) 
     assert [error["loc"] for error in refused.value.errors()] == [(where,)]
 
 
-def test_the_longest_names_are_accepted(intake: Intake) -> None:
+def test_the_longest_names_are_accepted(submissions: SubmissionService) -> None:
     longest = order(subject="\U0001f4c8" * 230, client="\U0001f4c8" * 128, project="\U0001f4c8" * 128)
-    job = intake.submit("t" * 128, longest)
-    assert intake.store.latest("t" * 128, "valuation", "\U0001f4c8" * 230) == job
+    job = submissions.submit("t" * 128, longest)
+    assert submissions.store.latest("t" * 128, "valuation", "\U0001f4c8" * 230) == job

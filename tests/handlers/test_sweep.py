@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Job
-from analysis_jobs.record import Changes, JobFailure, JobKey, JobRecord
+from analysis_jobs.jobs.dispatch import SEND_GRACE, send_grace
+from analysis_jobs.jobs.ports import Applied, ConditionFailed
+from analysis_jobs.jobs.record import Changes, JobFailure, JobKey, JobRecord
+from analysis_jobs.jobs.transitions import COMPLETE, Status, Transition
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.memory import MemoryJobStore, MemoryQueue
-from analysis_jobs.stores.ports import Landed, Refused
-from analysis_jobs.sweep import SEND_GRACE, Sweeper, send_grace
-from analysis_jobs.transitions import COMPLETE, Status, Transition
+from analysis_jobs.sweeper.sweeper import Sweeper
 from tests.handlers.builders import (
     MILLISECOND,
     MINUTE,
@@ -61,7 +62,7 @@ def test_where_nothing_is_due_nothing_happens(shop: Shop) -> None:
 
 
 def test_a_lost_message_is_sent_again_into_its_lane(shop: Shop) -> None:
-    key = kept(shop, a_job(due_at=START, lane="high"))
+    key = kept(shop, a_job(due_at=START, priority="high"))
     before = shop.job(key)
     assert shop.sweeper.sweep() == {"resend": 1}
     assert shop.queue.sent == [("high", key, timedelta())]
@@ -94,10 +95,10 @@ def test_a_backlog_of_hours_does_not_fill_with_copies(shop: Shop) -> None:
 
 def test_a_message_that_cannot_be_sent_now_is_sent_later(shop: Shop) -> None:
     class ClosedOnce(MemoryQueue):
-        def send(self, lane: str, job: JobKey, **options: Any) -> None:
+        def send(self, priority: str, job: JobKey, **options: Any) -> None:
             if shop.job(job).sends == 2:
                 raise ConnectionError("no network")
-            super().send(lane, job, **options)
+            super().send(priority, job, **options)
 
     shop.queue = ClosedOnce()
     kept(shop, a_job(due_at=START))
@@ -118,7 +119,7 @@ def test_a_dead_workers_job_goes_to_the_next_attempt(shop: Shop) -> None:
     assert job.due_at == START + SEND_GRACE
     assert job.failure == JobFailure(
         "worker_lost",
-        "attempt 1 of 3 was cut off (timeout, memory, or a crash); the error before: slow down",
+        "attempt 1 of 3 was cut off (timeout, memory, or a crash); the previous error: slow down",
         retryable=True,
     )
     assert shop.queue.sent == [("medium", key, timedelta())]
@@ -129,16 +130,16 @@ def test_a_dead_workers_job_goes_to_the_next_attempt(shop: Shop) -> None:
 
 def test_the_reason_does_not_grow_with_every_worker_that_dies(shop: Shop) -> None:
     cut = "was cut off (timeout, memory, or a crash)"
-    known = f"attempt 1 of 3 {cut}; the error before: slow down"
+    known = f"attempt 1 of 3 {cut}; the previous error: slow down"
     keys = [
         kept(shop, dead(attempt=attempt, failure=JobFailure("worker_lost", message, retryable=True)))
         for attempt, message in ((2, known), (2, f"attempt 1 of 3 {cut}"), (3, known))
     ]
     shop.sweeper.sweep()
     assert [failure.message for key in keys if (failure := shop.job(key).failure)] == [
-        f"attempt 2 of 3 {cut}; the error before: slow down",
+        f"attempt 2 of 3 {cut}; the previous error: slow down",
         f"attempt 2 of 3 {cut}",
-        f"attempt 3 of 3 {cut}; the error before: slow down",
+        f"attempt 3 of 3 {cut}; the previous error: slow down",
     ]
 
 
@@ -196,7 +197,7 @@ def test_a_worker_that_comes_back_from_the_dead_writes_nothing(shop: Shop) -> No
     stale = shop.job(key)
     shop.sweeper.sweep()
     after = shop.job(key)
-    assert shop.store.transition(key, COMPLETE, Changes(), now=START, read=stale) == Refused(after)
+    assert shop.store.transition(key, COMPLETE, Changes(), now=START, read=stale) == ConditionFailed(after)
 
 
 # Deadlines, and rows that could wait for ever
@@ -236,7 +237,7 @@ def test_a_dead_workers_job_is_looked_after_at_its_deadline(shop: Shop) -> None:
 def test_a_job_past_its_deadline_that_is_worked_on_may_finish(shop: Shop) -> None:
     key = kept(shop, dead(deadline=START, lease_until=START + MINUTE))
     assert shop.sweeper.sweep() == {"alive": 1}
-    assert isinstance(shop.store.transition(key, COMPLETE, Changes(), now=START, read=shop.job(key)), Landed)
+    assert isinstance(shop.store.transition(key, COMPLETE, Changes(), now=START, read=shop.job(key)), Applied)
 
 
 @pytest.mark.parametrize("failure", [None, THROTTLED])
@@ -295,8 +296,10 @@ class Meeting(MemoryJobStore):
         super().__init__()
         self._both = threading.Barrier(2)
 
-    def transition(self, key: JobKey, transition: Transition, changes: Changes, **more: Any) -> Landed | Refused:
-        self._both.wait(5)
+    def transition(
+        self, key: JobKey, transition: Transition, changes: Changes, **more: Any
+    ) -> Applied | ConditionFailed:
+        self._both.wait(60)
         return super().transition(key, transition, changes, **more)
 
 
@@ -317,7 +320,7 @@ def test_of_two_sweepers_at_once_one_takes_the_step(job: JobRecord, step: str, m
     for thread in sweepers:
         thread.start()
     for thread in sweepers:
-        thread.join(10)
+        thread.join(60)
     assert sorted(found, key=str) == sorted([{step: 1}, {"overtaken": 1}], key=str)
     assert len(shop.queue.sent) == messages
 

@@ -7,8 +7,8 @@ from unittest.mock import patch
 
 import pytest
 
-from analysis_jobs.clock import SystemClock
-from analysis_jobs.ids import new_id
+from analysis_jobs.base.clock import SystemClock
+from analysis_jobs.base.ids import new_id
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.sqs import SqsJobQueue
 from tests.handlers.builders import START

@@ -10,16 +10,16 @@ from hypothesis import strategies as some
 from pydantic import BaseModel
 
 from analysis_jobs import Analysis, Defer, Job, Retry, Tiers
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.claims import CANDIDATES, Claims
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.record import JobKey, JobRecord
-from analysis_jobs.settings import Settings
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.settings import Settings
+from analysis_jobs.jobs.record import JobKey, JobRecord
+from analysis_jobs.jobs.tiers import TierPointer, TierRequest
+from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.stores.memory import MemoryJobStore
-from analysis_jobs.tiers import Asked, Turn
-from analysis_jobs.transitions import Status
-from analysis_jobs.wiring import _in_these_lanes
-from analysis_jobs.work import Message
+from analysis_jobs.wiring import _check_tiers
+from analysis_jobs.worker.claims import CANDIDATES, Claims
+from analysis_jobs.worker.message import Message
 from tests.handlers.builders import MINUTE, QUEUE_ARN, SECOND, START, Book, Shop, Value, a_job, some_settings
 
 ORDER = ("gold", "silver", "free")
@@ -29,16 +29,21 @@ class Chat(BaseModel):
     plan: str
 
 
-def in_tier(rank: int, number: int, **fields: Any) -> JobRecord:
+def in_tier(tier_rank: int, number: int, **fields: Any) -> JobRecord:
     """Return a job of a tier that waits, the `number`-th of all."""
     job_id = f"job{number:04}"
-    waits = {"tier": ORDER[rank], "rank": rank, "waiting": f"{rank:02}#{job_id}", "due_at": START + 10 * MINUTE}
+    waits = {
+        "tier": ORDER[tier_rank],
+        "tier_rank": tier_rank,
+        "lane_sort_key": f"{tier_rank:02}#{job_id}",
+        "due_at": START + 10 * MINUTE,
+    }
     return a_job(job_id=job_id, **(waits | fields))
 
 
-def turn(job: JobRecord, *, held_back: bool = False) -> Turn:
-    assert job.rank is not None
-    return Turn(job.lane, job.rank, held_back=held_back)
+def tier_pointer(job: JobRecord, *, delayed: bool = False) -> TierPointer:
+    assert job.tier_rank is not None
+    return TierPointer(job.priority, job.tier_rank, delayed=delayed)
 
 
 def done(_: Job[Book]) -> Value:
@@ -52,8 +57,8 @@ def shop_of(*jobs: JobRecord, stage: Any = done) -> Shop:
     return shop
 
 
-def deliver(shop: Shop, job: JobRecord, *, held_back: bool = False) -> None:
-    shop.worker.handle(Message(job.key, QUEUE_ARN, f"receipt of {job.job_id}", turn(job, held_back=held_back)))
+def deliver(shop: Shop, job: JobRecord, *, delayed: bool = False) -> None:
+    shop.worker.handle(Message(job.key, QUEUE_ARN, f"receipt of {job.job_id}", tier_pointer(job, delayed=delayed)))
     shop.clock.advance(SECOND)
 
 
@@ -64,7 +69,7 @@ def ended(shop: Shop) -> list[str]:
 
 
 def test_a_message_runs_the_best_job_of_its_lane_and_the_oldest_of_a_tier() -> None:
-    jobs = [in_tier(2, 1), in_tier(1, 2), in_tier(0, 4), in_tier(0, 3), in_tier(0, 0, lane="high")]
+    jobs = [in_tier(2, 1), in_tier(1, 2), in_tier(0, 4), in_tier(0, 3), in_tier(0, 0, priority="high")]
     shop = shop_of(*jobs)
     for job in jobs[:4]:
         deliver(shop, job)
@@ -88,12 +93,12 @@ def test_each_message_runs_one_job() -> None:
 
 def test_a_job_without_a_tier_is_claimed_without_a_look_and_without_an_index_entry() -> None:
     class Blind(MemoryJobStore):
-        def waiting(self, lane: str, limit: int) -> list[JobKey]:
-            raise AssertionError((lane, limit))
+        def claimable(self, priority: str, limit: int) -> list[JobKey]:
+            raise AssertionError((priority, limit))
 
     shop = Shop([done], store=Blind())
     job = shop.deliver(shop.keep())
-    assert (job.status, job.waiting, job.rank) == (Status.COMPLETED, None, None)
+    assert (job.status, job.lane_sort_key, job.tier_rank) == (Status.COMPLETED, None, None)
 
 
 def test_the_heartbeat_and_the_end_are_of_the_job_and_the_message_is_the_one_that_came() -> None:
@@ -101,17 +106,21 @@ def test_the_heartbeat_and_the_end_are_of_the_job_and_the_message_is_the_one_tha
     shop = shop_of(free, gold)
     deliver(shop, free)
     assert {receipt for receipt, _ in shop.queue.extended} == {f"receipt of {free.job_id}"}
-    assert shop.job(gold.key).turn_of == free.key
+    assert shop.job(gold.key).claimed_via == free.key
     assert shop.job(free.key) == free
 
 
 def test_a_claimed_job_is_in_no_order_and_a_heartbeat_leaves_it_so() -> None:
     job = in_tier(0, 1)
     shop = shop_of(job)
-    landed, claimed = Claims(shop.store, shop.settings, shop.clock).claim(job.key, None)
+    landed, claimed = Claims(shop.store, shop.settings, shop.clock).try_claim(job.key, None)
     assert landed
     assert claimed is not None
-    assert (claimed.waiting, claimed.place, shop.store.waiting("medium", 5)) == (None, "00#job0001", [])
+    assert (claimed.lane_sort_key, claimed.sort_key_in_lane, shop.store.claimable("medium", 5)) == (
+        None,
+        "00#job0001",
+        [],
+    )
 
 
 def test_a_job_that_is_told_to_wait_leaves_the_order_until_its_message_comes() -> None:
@@ -125,29 +134,29 @@ def test_a_job_that_is_told_to_wait_leaves_the_order_until_its_message_comes() -
     gold, free, silver = in_tier(0, 1), in_tier(2, 2), in_tier(1, 3)
     shop = shop_of(gold, free, stage=stage)
     deliver(shop, gold)
-    assert shop.job(gold.key).waiting is None
+    assert shop.job(gold.key).lane_sort_key is None
     deliver(shop, free)  # nobody better can be claimed
     assert ended(shop) == ["job0002"]
     shop.clock.advance(MINUTE)
     shop.store.create(silver, None)
     deliver(shop, silver)  # nobody knows yet that the gold one has waited long enough: its message says so
-    deliver(shop, gold, held_back=True)
+    deliver(shop, gold, delayed=True)
     assert ended(shop) == ["job0002", "job0003", "job0001"]
 
 
 def test_a_message_that_was_held_back_puts_its_job_into_the_order_before_it_runs_a_better_one() -> None:
-    free = in_tier(2, 1, waiting=None, not_before=START)
+    free = in_tier(2, 1, lane_sort_key=None, not_before=START)
     gold = in_tier(0, 2)
     shop = shop_of(free, gold)
-    deliver(shop, free, held_back=True)
+    deliver(shop, free, delayed=True)
     assert ended(shop) == ["job0002"]
-    assert shop.store.waiting("medium", 5) == [free.key]
+    assert shop.store.claimable("medium", 5) == [free.key]
 
 
 def test_a_message_that_comes_before_the_wait_is_over_does_not_shorten_it() -> None:
-    free = in_tier(2, 1, waiting=None, not_before=START + MINUTE)
+    free = in_tier(2, 1, lane_sort_key=None, not_before=START + MINUTE)
     shop = shop_of(free)
-    deliver(shop, free, held_back=True)
+    deliver(shop, free, delayed=True)
     assert shop.job(free.key) == free
 
 
@@ -158,19 +167,19 @@ def test_an_error_that_may_be_tried_again_at_once_leaves_the_job_in_the_order() 
     gold = in_tier(0, 1)
     shop = shop_of(gold, stage=stage)
     deliver(shop, gold)
-    assert shop.job(gold.key).waiting == "00#job0001"
+    assert shop.job(gold.key).lane_sort_key == "00#job0001"
     assert shop.queue.ranks == [0]
 
 
 def test_the_message_of_a_crashed_worker_runs_the_best_job_and_the_crashed_one_is_the_sweepers() -> None:
     free, gold = in_tier(2, 1), in_tier(0, 2)
     shop = shop_of(free, gold)
-    crashed = Claims(shop.store, shop.settings, shop.clock).take(free.key, turn(free))
+    crashed = Claims(shop.store, shop.settings, shop.clock).claim_for_message(free.key, tier_pointer(free))
     assert crashed is not None
     assert crashed.key == gold.key
     shop.clock.advance(shop.settings.lease)
     assert shop.sweeper.sweep() == {"requeue": 1}
-    assert shop.store.waiting("medium", 5) == [gold.key, free.key]
+    assert shop.store.claimable("medium", 5) == [gold.key, free.key]
     deliver(shop, free)
     deliver(shop, gold)
     assert ended(shop) == ["job0002", "job0001"]
@@ -180,7 +189,7 @@ def test_the_message_of_a_crashed_worker_finds_the_job_that_it_ran_where_nobody_
     free, gold = in_tier(2, 1), in_tier(0, 2)
     shop = shop_of(free, gold)
     claims = Claims(shop.store, shop.settings, shop.clock)
-    claims.take(free.key, turn(free))
+    claims.claim_for_message(free.key, tier_pointer(free))
     deliver(shop, gold)  # runs the free one
     shop.clock.advance(shop.settings.lease)
     deliver(shop, free)  # comes back: its own job is done, by the message of the one that crashed
@@ -189,8 +198,8 @@ def test_the_message_of_a_crashed_worker_finds_the_job_that_it_ran_where_nobody_
 
 def test_where_the_order_cannot_be_seen_a_message_runs_its_own_job(caplog: pytest.LogCaptureFixture) -> None:
     class Blind(MemoryJobStore):
-        def waiting(self, lane: str, limit: int) -> list[JobKey]:
-            raise ConnectionError(f"{lane} {limit}")
+        def claimable(self, priority: str, limit: int) -> list[JobKey]:
+            raise ConnectionError(f"{priority} {limit}")
 
     shop = Shop([done], store=Blind())
     free, gold = in_tier(2, 1), in_tier(0, 2)
@@ -205,11 +214,11 @@ def test_a_worker_asks_for_a_few_jobs_and_takes_its_own_where_others_had_them_al
     class Late(MemoryJobStore):
         """Shows what was there before the others came."""
 
-        def waiting(self, lane: str, limit: int) -> list[JobKey]:
-            assert (lane, limit) == ("medium", CANDIDATES)
+        def claimable(self, priority: str, limit: int) -> list[JobKey]:
+            assert (priority, limit) == ("medium", CANDIDATES)
             return [job.key for job in golds]
 
-    golds = [in_tier(0, number, status=Status.CANCELLED, waiting=None) for number in range(CANDIDATES)]
+    golds = [in_tier(0, number, status=Status.CANCELLED, lane_sort_key=None) for number in range(CANDIDATES)]
     free = in_tier(2, 99)
     shop = Shop([done], store=Late())
     for job in (*golds, free):
@@ -229,9 +238,11 @@ class Lagging(MemoryJobStore):
     def keep_view(self) -> None:
         self._views.append(dict(self.jobs))
 
-    def waiting(self, lane: str, limit: int) -> list[JobKey]:
+    def claimable(self, priority: str, limit: int) -> list[JobKey]:
         view = self._views[max(0, len(self._views) - 1 - self._lag)]
-        places = sorted((job.waiting, key) for key, job in view.items() if job.waiting and job.lane == lane)
+        places = sorted(
+            (job.lane_sort_key, key) for key, job in view.items() if job.lane_sort_key and job.priority == priority
+        )
         return [key for _, key in places][:limit]
 
 
@@ -246,7 +257,7 @@ def test_every_job_runs_by_the_messages_alone_however_late_the_index_is(
 ) -> None:
     """As many messages as jobs, each delivered once and in any order, some before the last jobs are there."""
     store = Lagging(lag)
-    jobs = [in_tier(rank, number) for number, rank in enumerate(ranks)]
+    jobs = [in_tier(tier_rank, number) for number, tier_rank in enumerate(ranks)]
     shop = Shop([done], store=store)
     coming, claims = list(jobs), Claims(store, shop.settings, shop.clock)
     messages: list[JobRecord] = []
@@ -256,7 +267,7 @@ def test_every_job_runs_by_the_messages_alone_however_late_the_index_is(
             messages.append(coming.pop(0))
         else:
             message = messages.pop(choose.randrange(len(messages)))
-            claims.take(message.key, turn(message))
+            claims.claim_for_message(message.key, tier_pointer(message))
         store.keep_view()
     assert {job.status for job in store.jobs.values()} == {Status.PROCESSING}
 
@@ -265,19 +276,19 @@ def test_a_fresh_index_gives_the_exact_order() -> None:
     jobs = [in_tier(number * 7 % 3, number) for number in range(30)]
     shop = shop_of(*jobs)
     claims = Claims(shop.store, shop.settings, shop.clock)
-    taken = [claims.take(job.key, turn(job)) for job in reversed(jobs)]
-    assert [job.place for job in taken if job] == sorted(str(job.place) for job in jobs)
+    taken = [claims.claim_for_message(job.key, tier_pointer(job)) for job in reversed(jobs)]
+    assert [job.sort_key_in_lane for job in taken if job] == sorted(str(job.sort_key_in_lane) for job in jobs)
 
 
 # What an analysis says
 
 
 def test_a_tier_is_a_field_of_the_request_or_what_a_function_makes_of_what_was_asked_for() -> None:
-    asked = Asked("acme", "users/1", None, None, Chat(plan="silver"))
+    asked = TierRequest("acme", "users/1", None, None, Chat(plan="silver"))
     assert Tiers(order=ORDER, of="plan").find(asked) == "silver"
     assert Tiers(order=ORDER, of=lambda asked: "gold" if asked.tenant == "acme" else "free").find(asked) == "gold"
     assert Tiers(order=ORDER, of=lambda _: "platinum").find(asked) is None
-    assert Tiers(order=ORDER, of="plan").rank("free") == 2
+    assert Tiers(order=ORDER, of="plan").tier_rank("free") == 2
 
 
 @pytest.mark.parametrize("order", [(), ("gold", "gold"), tuple(map(str, range(101)))])
@@ -304,10 +315,10 @@ def test_tiers_and_fifo_queues_are_refused_together() -> None:
     tiered = Analysis("chats", request=Chat, result=Value, stages=[talk], tiers=Tiers(order=ORDER, of="plan"))
     plain = Analysis("valuation", request=Book, result=Value, stages=[done])
     fifo: Settings = some_settings(queue_urls={"medium": "https://sqs/1/jobs.fifo"})
-    assert len(_in_these_lanes(Analyses([plain]), fifo)) == 1
-    assert len(_in_these_lanes(Analyses([tiered]), some_settings())) == 1
+    assert len(_check_tiers(Analyses([plain]), fifo)) == 1
+    assert len(_check_tiers(Analyses([tiered]), some_settings())) == 1
     with pytest.raises(ConfigurationError, match=r"^chats: tiers need standard queues"):
-        _in_these_lanes(Analyses([tiered, plain]), fifo)
+        _check_tiers(Analyses([tiered, plain]), fifo)
 
 
 # What a message says
@@ -316,7 +327,7 @@ def test_tiers_and_fifo_queues_are_refused_together() -> None:
 def test_a_message_of_a_job_with_a_tier_says_its_turn() -> None:
     body = '{"job_id": "1", "tenant": "acme", "lane": "low", "rank": 1, "held_back": true}'
     assert Message.parse(body, QUEUE_ARN, "r") == Message(
-        JobKey("acme", "1"), QUEUE_ARN, "r", Turn("low", 1, held_back=True)
+        JobKey("acme", "1"), QUEUE_ARN, "r", TierPointer("low", 1, delayed=True)
     )
 
 

@@ -1,4 +1,7 @@
-"""What can happen to a job. The table is written down here a second time: an edge that changes must change in both."""
+"""What can happen to a job: both stores do what the table says, and the table says what keeps jobs safe.
+
+The cases come from the table itself. What goes wrong without one of its conditions is shown by `tests/faults`.
+"""
 
 import random
 from collections.abc import Callable
@@ -8,49 +11,22 @@ from typing import Any
 
 import pytest
 
-from analysis_jobs import transitions
-from analysis_jobs.record import Changes, JobRecord
+from analysis_jobs.jobs import transitions
+from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobStore
+from analysis_jobs.jobs.record import Changes, JobRecord
+from analysis_jobs.jobs.transitions import Guard, Status, Transition
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.memory import MemoryJobStore
-from analysis_jobs.stores.ports import JobStore, Landed, Refused
-from analysis_jobs.transitions import Guard, Status, Transition
 from tests.handlers.builders import MILLISECOND, NOTHING, START, a_job
 
 Q, P, C, F, X = Status.QUEUED, Status.PROCESSING, Status.COMPLETED, Status.FAILED, Status.CANCELLED
 G = Guard
 
-# source -> guards; target; counters; whether it is in the history
-type Edge = tuple[dict[Status, set[Guard]], Status, dict[str, int], bool]
-
-EDGES: dict[str, Edge] = {
-    "claim": (
-        {Q: {G.ATTEMPTS_LEFT, G.WAITED, G.IN_TIME}, P: {G.LEASE_EXPIRED, G.ATTEMPTS_LEFT, G.IN_TIME, G.NOT_CANCELLED}},
-        P,
-        {"attempt": 1, "fence": 1},
-        True,
-    ),
-    "beat": ({P: {G.TOKEN}}, P, {}, False),
-    "complete": ({P: {G.TOKEN}}, C, {}, True),
-    "fail": ({P: {G.TOKEN}}, F, {}, True),
-    "release": ({P: {G.TOKEN, G.ATTEMPTS_LEFT, G.NOT_CANCELLED}}, Q, {}, True),
-    "defer": ({P: {G.TOKEN, G.NOT_CANCELLED}}, Q, {"attempt": -1}, True),
-    "continue": ({P: {G.TOKEN, G.NOT_CANCELLED}}, Q, {"attempt": -1}, True),
-    "requeue": ({P: {G.LEASE_EXPIRED, G.ATTEMPTS_LEFT, G.NOT_CANCELLED}}, Q, {}, True),
-    "abandon": ({P: {G.LEASE_EXPIRED, G.ATTEMPTS_SPENT}, Q: {G.ATTEMPTS_SPENT}}, F, {}, True),
-    "resend": ({Q: {G.UNCHANGED}}, Q, {"sends": 1}, False),
-    "join": ({Q: {G.WAITED}}, Q, {}, False),
-    "expire": ({Q: {G.PAST_DEADLINE}, P: {G.LEASE_EXPIRED, G.PAST_DEADLINE}}, F, {}, True),
-    "cancel": ({Q: set()}, X, {}, True),
-    "request_cancel": ({P: {G.NOT_CANCELLED}}, P, {}, True),
-    "stop": ({P: {G.TOKEN, G.CANCEL_ASKED}}, X, {}, True),
-    "cancel_lost": ({P: {G.LEASE_EXPIRED, G.CANCEL_ASKED}}, X, {}, True),
-    "retry": ({F: {G.UNCHANGED}, X: {G.UNCHANGED}}, Q, {}, True),
-}
 BY_NAME = {transition.name: transition for transition in transitions.ALL}
 GUARDED = [
     pytest.param(name, source, guard, id=f"{name}-{source}-{guard.name}")
-    for name, (sources, *_) in EDGES.items()
-    for source, guards in sources.items()
+    for name, transition in BY_NAME.items()
+    for source, guards in transition.sources.items()
     for guard in sorted(guards, key=lambda guard: guard.name)
 ]
 
@@ -72,14 +48,14 @@ READ_AGAINST: dict[Guard, Change] = {
 }
 
 
-def guards_of(edge: Edge) -> set[Guard]:
+def guards_of(transition: Transition) -> set[Guard]:
     """Return the guards of all sources."""
-    return set[Guard]().union(*edge[0].values())
+    return set[Guard]().union(*transition.sources.values())
 
 
 def favourable(name: str, status: Status) -> JobRecord:
     """Return a row in `status` on which every guard of the transition holds, each by as little as it can."""
-    guards = guards_of(EDGES[name])
+    guards = guards_of(BY_NAME[name])
     return a_job(
         status=status,
         version=5,
@@ -93,23 +69,12 @@ def favourable(name: str, status: Status) -> JobRecord:
     )
 
 
-def take(store: JobStore, transition: Transition, row: JobRecord, read: JobRecord | None = None) -> Landed | Refused:
+def take(
+    store: JobStore, transition: Transition, row: JobRecord, read: JobRecord | None = None
+) -> Applied | ConditionFailed:
     """Keep `row`, and try a transition at `START`, as somebody who read `read` (else: the row itself)."""
     store.create(row, None)
     return store.transition(row.key, transition, NOTHING, now=START, read=read or row)
-
-
-def test_the_table_is_the_one_that_is_written_down_here() -> None:
-    table = {
-        transition.name: (
-            {status: set(guards) for status, guards in transition.sources.items()},
-            transition.target,
-            transition.counters,
-            transition.recorded,
-        )
-        for transition in transitions.ALL
-    }
-    assert table == EDGES
 
 
 def test_no_two_transitions_have_one_name() -> None:
@@ -120,7 +85,7 @@ def test_nothing_but_a_callers_retry_leads_on_from_a_state_that_is_an_end() -> N
     ended = {status for status in Status if status.ended}
     assert ended == {C, F, X}
     assert [t.name for t in transitions.ALL if ended & t.sources.keys()] == ["retry"]
-    assert C not in EDGES["retry"][0]
+    assert C not in transitions.RETRY.sources
 
 
 def test_a_job_that_is_to_be_cancelled_is_not_put_back() -> None:
@@ -143,33 +108,57 @@ def test_only_the_holder_of_the_token_completes_a_job() -> None:
 
 def test_a_job_that_waits_is_claimed_or_ended_whatever_its_counters_say() -> None:
     # Else it would wait for ever: attempts are left or spent, the deadline lies ahead or has passed.
-    ends = {guard for name in ("abandon", "expire") for guard in EDGES[name][0][Q]}
-    assert ends == {G.ATTEMPTS_SPENT, G.PAST_DEADLINE}
-    assert EDGES["claim"][0][Q] == {G.ATTEMPTS_LEFT, G.IN_TIME, G.WAITED}
+    assert transitions.CLAIM.sources[Q] == {G.ATTEMPTS_LEFT, G.IN_TIME, G.WAITED}
+    assert transitions.ABANDON.sources[Q] == {G.ATTEMPTS_SPENT}
+    assert transitions.EXPIRE.sources[Q] == {G.PAST_DEADLINE}
 
 
-@pytest.mark.parametrize("name", EDGES)
+def test_an_attempt_needs_one_that_is_left_and_time_until_the_deadline() -> None:
+    assert all({G.ATTEMPTS_LEFT, G.IN_TIME} <= guards for guards in transitions.CLAIM.sources.values())
+    assert all(G.ATTEMPTS_LEFT in each.sources[P] for each in (transitions.RELEASE, transitions.REQUEUE))
+
+
+def test_nobody_but_its_holder_calls_a_job_failed_without_a_reason() -> None:
+    failing = [
+        guards for t in transitions.ALL if t.target is F for guards in t.sources.values() if G.TOKEN not in guards
+    ]
+    assert len(failing) == 4
+    assert all(guards & {G.ATTEMPTS_SPENT, G.PAST_DEADLINE} for guards in failing)
+
+
+def test_a_running_job_is_cancelled_only_where_a_caller_asked_for_it() -> None:
+    cancelling = {t.name: t.sources[P] for t in transitions.ALL if t.target is X and P in t.sources}
+    assert cancelling.keys() == {"stop", "cancel_lost"}
+    assert all(G.CANCEL_ASKED in guards for guards in cancelling.values())
+
+
+def test_the_history_leaves_out_what_changes_no_state() -> None:
+    assert [t.name for t in transitions.ALL if not t.recorded] == ["beat", "resend", "join"]
+
+
+@pytest.mark.parametrize("name", BY_NAME)
 @pytest.mark.parametrize("status", Status)
 def test_an_edge_is_taken_from_its_sources_and_from_nowhere_else(store: JobStore, name: str, status: Status) -> None:
-    sources, target, counters, recorded = EDGES[name]
+    transition = BY_NAME[name]
     row = favourable(name, status)
-    outcome = take(store, BY_NAME[name], row)
-    if status not in sources:
-        assert outcome == Refused(row)
+    outcome = take(store, transition, row)
+    if status not in transition.sources:
+        assert outcome == ConditionFailed(row)
         assert store.get(row.key) == row
         return
-    assert isinstance(outcome, Landed)
-    stepped = {counter: getattr(row, counter) + step for counter, step in counters.items()}
-    expected = replace(row, status=target, version=6, history=outcome.job.history, **stepped)
+    assert isinstance(outcome, Applied)
+    stepped = {counter: getattr(row, counter) + step for counter, step in transition.counters.items()}
+    expected = replace(row, status=transition.target, version=6, history=outcome.job.history, **stepped)
     assert outcome.job == expected
-    assert [(e.at, e.transition, e.status) for e in outcome.job.history] == [(START, name, target)] * recorded
+    entry = (START, name, transition.target)
+    assert [(e.at, e.transition, e.status) for e in outcome.job.history] == [entry] * transition.recorded
     assert store.get(row.key) == expected
 
 
 @pytest.mark.parametrize(("name", "source", "guard"), GUARDED)
 def test_each_guard_alone_refuses(store: JobStore, name: str, source: Status, guard: Guard) -> None:
     row, read = _against(name, source, guard)
-    assert take(store, BY_NAME[name], row, read) == Refused(row)
+    assert take(store, BY_NAME[name], row, read) == ConditionFailed(row)
     assert store.get(row.key) == row
 
 
@@ -179,12 +168,12 @@ def test_without_a_guard_what_it_refuses_would_land(name: str, source: Status, g
     intact = BY_NAME[name]
     mutant = replace(intact, sources=intact.sources | {source: intact.sources[source] - {guard}})
     row, read = _against(name, source, guard)
-    assert isinstance(take(MemoryJobStore(), mutant, row, read), Landed)
+    assert isinstance(take(MemoryJobStore(), mutant, row, read), Applied)
 
 
-@pytest.mark.parametrize("name", [name for name, edge in EDGES.items() if guards_of(edge) & {G.TOKEN, G.UNCHANGED}])
+@pytest.mark.parametrize("name", [each.name for each in transitions.ALL if guards_of(each) & {G.TOKEN, G.UNCHANGED}])
 def test_a_guard_that_compares_with_what_was_read_wants_to_be_told(store: JobStore, name: str) -> None:
-    row = favourable(name, next(iter(EDGES[name][0])))
+    row = favourable(name, next(iter(BY_NAME[name].sources)))
     store.create(row, None)
     with pytest.raises(ValueError, match=f"{name} needs the row that was read"):
         store.transition(row.key, BY_NAME[name], NOTHING, now=START)
@@ -192,12 +181,12 @@ def test_a_guard_that_compares_with_what_was_read_wants_to_be_told(store: JobSto
 
 def test_a_transition_of_a_job_that_is_not_there_is_refused(store: JobStore) -> None:
     job = a_job()
-    assert store.transition(job.key, transitions.CLAIM, NOTHING, now=START) == Refused(None)
+    assert store.transition(job.key, transitions.CLAIM, NOTHING, now=START) == ConditionFailed(None)
 
 
 def test_a_row_without_a_lease_counts_as_one_whose_lease_ran_out(store: JobStore) -> None:
     row = replace(favourable("claim", P), lease_until=None)
-    assert isinstance(take(store, transitions.CLAIM, row), Landed)
+    assert isinstance(take(store, transitions.CLAIM, row), Applied)
 
 
 def test_the_two_stores_agree_on_rows_of_any_kind(dynamo_store: DynamoJobStore) -> None:
@@ -212,7 +201,7 @@ def test_the_two_stores_agree_on_rows_of_any_kind(dynamo_store: DynamoJobStore) 
             store.create(row, None)
             outcomes.append(store.transition(row.key, transition, changes, now=START, read=read))
         assert outcomes[0] == outcomes[1], (transition.name, row, read)
-        landed += isinstance(outcomes[0], Landed)
+        landed += isinstance(outcomes[0], Applied)
     assert 50 < landed < 240  # else the rows are not of any kind
 
 

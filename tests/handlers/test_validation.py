@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, create_model
 
-from analysis_jobs.agreement import BOTH, MODEL_ALONE, NEITHER_WAY, TEMPLATE_ALONE, agreed
-from analysis_jobs.dates import as_date
-from analysis_jobs.errors import ConfigurationError
-from analysis_jobs.validation import Finding, IsDate, IsNumber, IsText, Required, Rule, findings, review
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.extraction.agreement import BOTH, DISAGREEMENT, MODEL_ALONE, TEMPLATE_ALONE, agreed
+from analysis_jobs.extraction.dates import as_date
+from analysis_jobs.extraction.validation import Finding, IsDate, IsNumber, IsText, Required, Rule, findings, review
 
 TODAY = date(2026, 11, 22)
 
@@ -94,12 +94,12 @@ def test_a_rule_names_what_a_value_breaks(rule: Rule, value: Any, siblings: dict
 def test_findings_have_field_value_rule_and_a_sentence_in_the_order_of_the_fields() -> None:
     wrong = Certificate(number="CE-1", status="revoked", issued_on="2026-05-01", expires_on="2025-05-01", credits=160)
     assert findings(wrong, today=TODAY) == [
-        Finding(field="number", value="CE-1", rule="pattern", message="number CE-1 does not look like CE-[0-9]{6}"),
+        Finding(field="number", value="CE-1", rule="pattern", message="number CE-1 does not match CE-[0-9]{6}"),
         Finding(
             field="revoked_on",
             value=None,
             rule="required",
-            message="revoked_on is missing, where status is 'revoked'",
+            message="revoked_on is missing, although status is 'revoked'",
         ),
         Finding(
             field="expires_on",
@@ -160,14 +160,14 @@ def test_a_rule_that_nothing_can_keep_is_refused_where_it_is_written(make: Any) 
 
 
 def test_a_text_rule_with_its_lengths_the_wrong_way_round_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="that short and that long"):
+    with pytest.raises(ConfigurationError, match="shortest is greater than longest"):
         IsText(shortest=2, longest=1)
 
 
 @pytest.mark.parametrize("rule", [IsDate(after="isued_on"), Required(when="isued_on")])
 def test_a_rule_that_looks_at_a_field_that_is_none_is_refused(rule: Rule) -> None:
     kind = create_model("Fields", expires_on=(Annotated[str | None, rule], None))
-    with pytest.raises(ConfigurationError, match=r"Fields\.expires_on looks at 'isued_on'"):
+    with pytest.raises(ConfigurationError, match=r"Fields\.expires_on names the field 'isued_on'"):
         findings(kind(), today=TODAY)
 
 
@@ -208,7 +208,7 @@ def test_two_readers_that_agree_make_a_value_surer_and_two_that_do_not_are_both_
     }
     assert settled.confidence == {
         "holder": BOTH,
-        "number": NEITHER_WAY,
+        "number": DISAGREEMENT,
         "issued_on": TEMPLATE_ALONE,
         "provider": MODEL_ALONE,
     }

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Defer, Fail, Job, Retry
-from analysis_jobs.claims import UnknownJob
-from analysis_jobs.payloads import MAX_PAYLOAD_BYTES
-from analysis_jobs.record import HistoryEntry, JobFailure, JobKey, JobRecord, Payload, Usage
+from analysis_jobs.base.usage import Usage
+from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
+from analysis_jobs.jobs.record import HistoryEntry, JobFailure, JobKey, JobRecord, Payload
+from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.stores.dynamo import DynamoJobStore
-from analysis_jobs.transitions import Status
-from analysis_jobs.work import Message
+from analysis_jobs.worker.claims import UnknownJob
+from analysis_jobs.worker.message import Message
 from tests.handlers.builders import (
     MILLISECOND,
     MINUTE,
@@ -130,8 +131,8 @@ def test_an_input_in_the_bucket_is_fetched() -> None:
         (returning({"pounds": 1}), "result_invalid", "text\n  Field required"),
         (returning(None), "result_invalid", "should be a valid dictionary or instance of Value"),
         (returning(Value(text="x", pounds=float("nan"))), "result_invalid", "not JSON compliant"),
-        (returning(Value.model_construct(text="\ud83d", pounds=1)), "result_invalid", "cannot be its result"),
-        (returning(Value(text="x" * MAX_PAYLOAD_BYTES)), "result_too_large", "at most 5000000 are kept"),
+        (returning(Value.model_construct(text="\ud83d", pounds=1)), "result_invalid", "the result is invalid"),
+        (returning(Value(text="x" * MAX_PAYLOAD_BYTES)), "result_too_large", "the limit is 5000000"),
     ],
 )
 def test_what_another_attempt_would_not_mend_ends_the_job_at_once(stage: Any, code: str, message: str) -> None:
@@ -180,9 +181,9 @@ def test_what_another_attempt_may_mend_goes_back_to_the_queue(error: Exception, 
     assert (after.status, after.attempt, after.fence, after.lease_until) == (Status.QUEUED, 1, 1, None)
     assert after.failure is not None
     assert (after.failure.code, after.failure.retryable) == (code, True)
-    ((lane, sent, delay),) = shop.queue.sent
-    assert (lane, sent) == ("medium", key)
-    assert shop.queue.dedupes == [f"{key.job_id}-1"]
+    ((priority, sent, delay),) = shop.queue.sent
+    assert (priority, sent) == ("medium", key)
+    assert shop.queue.dedupes == [f"{key.job_id}-{after.version}"]
     assert after.due_at == START + delay + LEASE  # should the message be lost, the sweeper sends another
     assert after.not_before == START + delay - SECOND
     assert delay == 30 * SECOND if isinstance(error, Retry) else timedelta() <= delay <= 4 * SECOND

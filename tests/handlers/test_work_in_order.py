@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Defer, Fail, Job, Retry
-from analysis_jobs.batch import KeepMessage, handle_batch
-from analysis_jobs.errors import OutOfTime
+from analysis_jobs.base.errors import OutOfTime
+from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.stores.memory import MemoryQueue
-from analysis_jobs.transitions import Status
+from analysis_jobs.worker.batch import KeepMessage, handle_batch
 from tests.handlers.builders import MINUTE, SECOND, START, Book, Shop, Value, heartbeat_lives
 
 EARLY = SECOND  # by so much may two machines' clocks differ

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Defer, Fail, Job, Retry
-from analysis_jobs.record import Changes, JobKey, JobRecord, Payload, Usage
+from analysis_jobs.base.usage import Usage
+from analysis_jobs.jobs.ports import Applied, ConditionFailed
+from analysis_jobs.jobs.record import Changes, JobKey, JobRecord, Payload
+from analysis_jobs.jobs.transitions import BEAT, COMPLETE, RELEASE, Status, Transition
 from analysis_jobs.stores.memory import MemoryJobStore, MemoryQueue
-from analysis_jobs.stores.ports import Landed, Refused
-from analysis_jobs.transitions import BEAT, COMPLETE, RELEASE, Status, Transition
 from tests.handlers.builders import (
     MINUTE,
     SECOND,
@@ -215,7 +216,7 @@ def test_nothing_of_a_stale_worker_lands_whatever_its_end(end: Value | Exception
     assert shop.deliver(key) == newer[0]
     assert shop.queue.sent == []
     done = shop.store.transition(key, COMPLETE, Changes(), now=shop.clock.now(), read=newer[0])
-    assert isinstance(done, Landed)  # the newer one is not disturbed
+    assert isinstance(done, Applied)  # the newer one is not disturbed
 
 
 def test_a_stale_workers_artifact_is_not_the_newer_ones() -> None:
@@ -274,7 +275,9 @@ class CutOffStore(MemoryJobStore):
         super().__init__()
         self.unreachable = unreachable
 
-    def transition(self, key: JobKey, transition: Transition, changes: Changes, **more: Any) -> Landed | Refused:
+    def transition(
+        self, key: JobKey, transition: Transition, changes: Changes, **more: Any
+    ) -> Applied | ConditionFailed:
         if transition in self.unreachable:
             raise ConnectionError("no network")
         return super().transition(key, transition, changes, **more)
@@ -317,8 +320,8 @@ def test_an_end_that_cannot_be_written_gives_the_message_back(transition: Transi
 class ClosedQueue(MemoryQueue):
     """A queue that takes nothing."""
 
-    def send(self, lane: str, job: JobKey, **options: Any) -> None:
-        raise ConnectionError(f"{lane} does not take {job} ({options})")
+    def send(self, priority: str, job: JobKey, **options: Any) -> None:
+        raise ConnectionError(f"{priority} does not take {job} ({options})")
 
 
 def test_a_job_whose_next_message_cannot_be_sent_is_due_and_its_old_message_comes_back() -> None:

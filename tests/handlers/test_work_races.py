@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Defer, Job, Retry
-from analysis_jobs.record import Changes, JobKey, JobRecord
-from analysis_jobs.stores.memory import MemoryJobStore
-from analysis_jobs.stores.ports import Landed, Refused
-from analysis_jobs.transitions import (
+from analysis_jobs.jobs.ports import Applied, ConditionFailed
+from analysis_jobs.jobs.record import Changes, JobKey, JobRecord
+from analysis_jobs.jobs.transitions import (
     BEAT,
     CANCEL,
     CLAIM,
@@ -23,7 +22,8 @@ from analysis_jobs.transitions import (
     Status,
     Transition,
 )
-from analysis_jobs.work import NoTimeLeft
+from analysis_jobs.stores.memory import MemoryJobStore
+from analysis_jobs.worker.worker import NoTimeLeft
 from tests.handlers.builders import (
     MILLISECOND,
     MINUTE,
@@ -53,7 +53,9 @@ class LossyStore(MemoryJobStore):
         self.lossy = list(lossy)
         self.meanwhile: list[Any] = []
 
-    def transition(self, key: JobKey, transition: Transition, changes: Changes, **more: Any) -> Landed | Refused:
+    def transition(
+        self, key: JobKey, transition: Transition, changes: Changes, **more: Any
+    ) -> Applied | ConditionFailed:
         if transition in self.lossy:
             self.lossy.remove(transition)
             super().transition(key, transition, changes, **more)
@@ -119,16 +121,18 @@ def test_no_beat_wakes_a_job_that_has_ended(ended: Transition) -> None:
     late = shop.store.transition(
         job.key, BEAT, Changes({"lease_until": START + timedelta(days=1)}), now=START, read=job
     )
-    assert late == Refused(over)
+    assert late == ConditionFailed(over)
 
 
 def test_a_beat_on_its_way_is_over_before_the_end_is_written() -> None:
     order: list[str] = []
 
     class Watched(MemoryJobStore):
-        def transition(self, key: JobKey, transition: Transition, changes: Changes, **more: Any) -> Landed | Refused:
+        def transition(
+            self, key: JobKey, transition: Transition, changes: Changes, **more: Any
+        ) -> Applied | ConditionFailed:
             outcome = super().transition(key, transition, changes, **more)
-            order.append(transition.name if isinstance(outcome, Landed) else f"{transition.name} refused")
+            order.append(transition.name if isinstance(outcome, Applied) else f"{transition.name} refused")
             assert (transition is BEAT) == heartbeat_lives() or transition is CLAIM
             return outcome
 
@@ -230,4 +234,4 @@ def test_what_waits_for_nobody_is_never_looked_at() -> None:
     key = shop.keep()
     shop.store.transition(key, CANCEL, Changes({"due_at": None}), now=START)
     assert list(shop.store.due(START + timedelta(days=9_999))) == []
-    assert isinstance(shop.store.transition(key, CLAIM, NOTHING, now=START), Refused)
+    assert isinstance(shop.store.transition(key, CLAIM, NOTHING, now=START), ConditionFailed)

@@ -9,10 +9,10 @@ from unittest.mock import patch
 import pytest
 
 import worker
-from analysis_jobs.claims import Claims
-from analysis_jobs.ids import new_id
+from analysis_jobs.base.ids import new_id
 from analysis_jobs.stores.sqs import SqsJobQueue
-from analysis_jobs.work import Worker
+from analysis_jobs.worker.claims import Claims
+from analysis_jobs.worker.worker import Worker
 from tests.handlers.builders import START
 from tests.handlers.deployment import QUEUE, Deployment, deployed
 from tests.handlers.events import Context, call, logged, sqs_record
@@ -110,7 +110,7 @@ def test_a_record_that_lacks_its_parts_is_reported_and_the_others_are_handled(st
 def test_a_fault_of_a_store_brings_the_message_back(stack: Deployment) -> None:
     _submit()
     [record] = stack.messages()
-    with patch.object(Claims, "take", side_effect=OSError("no route to DynamoDB")):
+    with patch.object(Claims, "claim_for_message", side_effect=OSError("no route to DynamoDB")):
         assert stack.work(record) == [record["messageId"]]
     assert stack.work(record) == []
 

@@ -1,4 +1,4 @@
-"""What the tests of the modules share: one copy of them, and one provider, for the whole session."""
+"""One copy of the modules and one installed provider for the whole session."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tests.modules.harness import Terraform, account_server, make_workspace
 
 @pytest.fixture(scope="package", autouse=True)
 def _nobodys_account() -> Iterator[None]:
-    """Hide the person's own account, or local cloud, and variables from Terraform."""
+    """Hide the developer's AWS account, local cloud and Terraform variables."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("AWS_", "TF_VAR_"))]:
             patch.delenv(name)
@@ -26,6 +26,6 @@ def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
 
 @pytest.fixture(scope="session")
 def account_url() -> Iterator[str]:
-    """URL for `AWS_ENDPOINT_URL_STS`: a made-up account that says who it is, and nothing else."""
+    """Return a URL for `AWS_ENDPOINT_URL_STS`: a fictitious account that answers GetCallerIdentity only."""
     with account_server() as url:
         yield url

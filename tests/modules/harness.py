@@ -1,4 +1,4 @@
-"""Runs Terraform over a copy of the repository's modules, with one provider for all of them."""
+"""Runs Terraform on a copy of the repository's modules. All of them share one installed provider."""
 
 import json
 import os
@@ -18,14 +18,18 @@ from provider_mirror import terraform_environment
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.parent.name for path in REPOSITORY.glob("modules/*/versions.tf"))
 ACCOUNT = "111122223333"
+# Modules with tests that read the plans. Terraform prints the schema of the whole provider with each plan, 13 MB.
+PLANS_ARE_READ = {"alarms", "artifact-bucket", "function", "model-access", "queue"}
 
-# Never a proxy between Terraform and this machine's own servers, never a real account.
+# No proxy between Terraform and local servers, and no real account.
 OFFLINE = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_EC2_METADATA_DISABLED": "true",
     "AWS_REGION": "eu-west-1",
     "AWS_SECRET_ACCESS_KEY": "test",
     "CHECKPOINT_DISABLE": "1",
+    # Each command is short: without garbage collection it takes a fifth less processor time, and 100 MB more.
+    "GOGC": "off",
     "NO_PROXY": "127.0.0.1,localhost",
     "TF_IN_AUTOMATION": "1",
     "TF_INPUT": "0",
@@ -34,7 +38,7 @@ OFFLINE = {
 
 @dataclass(frozen=True)
 class TestRun:
-    """One `run` block: its status, its planned values by address, its outputs, its complaints."""
+    """One `run` block: its status, its planned values by address, its outputs, its diagnostics."""
 
     __test__ = False
 
@@ -68,7 +72,7 @@ class Terraform:
         )
 
     def prepare(self, folder: str) -> Path:
-        """Make `folder` ready to plan: the shared provider, its lock, its child modules."""
+        """Prepare `folder` for a plan: the shared provider, its lock, its child modules."""
         path = self.root / folder
         if folder not in self._prepared:
             (path / ".terraform").mkdir(exist_ok=True)
@@ -79,16 +83,21 @@ class Terraform:
         return path
 
     def test_variables(self, folder: Path) -> dict[str, TestRun]:
-        """Run all tests of `folder`, which has variables alone; return the runs by name."""
+        """Run all tests of `folder`, which has only variables; return the runs by name."""
         return _runs(self.run(folder, "test", "-json").stdout)
 
     def test(self, file: str) -> dict[str, TestRun]:
-        """Run one test file of a module, once a session; return its runs by name, in order."""
+        """Run one test file of a module, once a session; return its runs by name, in order.
+
+        They have planned values and outputs for the modules in PLANS_ARE_READ only.
+        """
         if file not in self._tested:
             path = Path(file)
             module = str(path.parents[1])
             self.prepare(module)
-            arguments = ["-json", "-verbose", f"-filter={path.relative_to(module)}"]
+            arguments = ["-json", f"-filter={path.relative_to(module)}"]
+            if path.parents[1].name in PLANS_ARE_READ:
+                arguments.append("-verbose")
             self._tested[file] = _runs(self.run(module, "test", *arguments).stdout)
         return self._tested[file]
 
@@ -107,7 +116,7 @@ class Terraform:
 
 
 def make_workspace(root: Path) -> Terraform:
-    """Copy what Terraform reads into `root`, so that nothing is left in the repository."""
+    """Copy what Terraform reads into `root`, so that it writes nothing into the repository."""
     for folder in ("modules", "envs", "examples"):
         ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__", "cloud")
         shutil.copytree(REPOSITORY / folder, root / folder, ignore=ignored)
@@ -150,7 +159,7 @@ def blocks(text: str, kind: str) -> dict[str, str]:
 
 @contextmanager
 def account_server() -> Iterator[str]:
-    """Answer `sts:GetCallerIdentity`, all that a plan of new resources asks AWS; yield the URL."""
+    """Serve `sts:GetCallerIdentity`, the only call that a plan of new resources makes; yield the URL."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _CallerIdentity)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -179,4 +188,4 @@ class _CallerIdentity(BaseHTTPRequestHandler):
         self.wfile.write(self.ANSWER)
 
     def log_request(self, code: object = "-", size: object = "-") -> None:
-        """Keep the test's output for the test."""
+        """Log nothing."""

@@ -1,4 +1,4 @@
-"""As much of IAM's evaluation as the modules' policies need; anything else in a policy is an error.
+"""The part of IAM's policy evaluation that the modules' policies need. Any other element is an error.
 
 Source: "Policy evaluation logic" and "IAM JSON policy elements" of the IAM user guide.
 """

@@ -1,26 +1,26 @@
-"""Plans whole roots with the real provider, against an account that is made up."""
+"""Plans whole roots with the real provider, against a fictitious account."""
 
 import base64
 import dataclasses
 import hashlib
 import json
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.modules.harness import Terraform
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What `terraform show -json` says of a plan that creates everything."""
+    """The output of `terraform show -json` for a plan that creates everything."""
 
     text: dict[str, Any]
 
     @property
     def resources(self) -> dict[str, dict[str, Any]]:
-        """Planned values by address, of what is created; unknown ones are missing."""
+        """Planned values of the created resources, by address. Unknown values are missing."""
         return {
             change["address"]: change["change"]["after"]
             for change in self.text["resource_changes"]
@@ -33,27 +33,48 @@ class Plan:
         return {address: values for address, values in self.resources.items() if address in addresses}
 
     def one(self, kind: str, **wanted: str) -> dict[str, Any]:
-        """Return the only resource of a type whose values are the wanted ones."""
+        """Return the only resource of a type that has the wanted values."""
         [found] = [
             values for values in self.of_type(kind).values() if all(values[key] == wanted[key] for key in wanted)
         ]
         return found
 
-    def kinds(self) -> Counter[str]:
-        """Return how many resources of each type are created."""
-        return Counter(change["type"] for change in self.text["resource_changes"] if change["mode"] == "managed")
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """Planned outputs of the root; unknown ones are missing."""
+        return {name: change["after"] for name, change in self.text["output_changes"].items() if "after" in change}
+
+    def within(self, prefix: str) -> Self:
+        """Return the plan with only the resources below an address."""
+        changes = [change for change in self.text["resource_changes"] if change["address"].startswith(prefix)]
+        return dataclasses.replace(self, text={**self.text, "resource_changes": changes})
 
     def references(self, *modules: str, given: str) -> set[str]:
-        """Return what the innermost of nested module calls is given as one input."""
-        module = self.text["configuration"]["root_module"]
-        for name in modules:
-            call = module["module_calls"][name]
-            module = call["module"]
+        """Return the references in one input of the last of these nested modules."""
+        call = self._call(modules)
         return set(call["expressions"][given]["references"])
+
+    def configured(self, address: str, *modules: str) -> dict[str, Any]:
+        """Return the configuration of a resource in the last of these nested modules."""
+        resources = self._call(modules)["module"]["resources"]
+        found: dict[str, Any] = next(each for each in resources if each["address"] == address)
+        return found
+
+    def variables_of(self, source: str) -> dict[str, Any]:
+        """Return the variables of the module that the root calls from this source."""
+        calls = self.text["configuration"]["root_module"]["module_calls"].values()
+        [found] = [call["module"]["variables"] for call in calls if call["source"] == source]
+        return dict(found)
+
+    def _call(self, modules: Sequence[str]) -> dict[str, Any]:
+        call: dict[str, Any] = {"module": self.text["configuration"]["root_module"]}
+        for name in modules:
+            call = call["module"]["module_calls"][name]
+        return call
 
 
 def write_package(folder: Path, name: str = "package.zip") -> dict[str, str]:
-    """Write a file that stands for a built zip; return what its manifest says."""
+    """Write a file in place of a built zip; return its manifest."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
     path.write_bytes(b"stands for a built zip")

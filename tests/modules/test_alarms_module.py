@@ -1,4 +1,4 @@
-"""Who may speak through the alarms' topic, and who may use its key, as IAM would evaluate it."""
+"""Who may publish to the topic of the alarms, and who may use its key."""
 
 import json
 
@@ -8,7 +8,7 @@ from tests.modules.harness import Terraform
 from tests.modules.iam import allows, denies
 
 TESTS = "modules/alarms/tests/alarms.tftest.hcl"
-RUN = "beginning_and_end_of_every_alarm_go_to_the_encrypted_topic"
+RUN = "every_alarm_with_its_default"
 TOPIC = "arn:aws-cn:sns:cn-north-1:111122223333:orders-alarms"
 ALARMS = "arn:aws-cn:cloudwatch:cn-north-1:111122223333:alarm"
 OWN_ALARM = {

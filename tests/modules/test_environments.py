@@ -1,4 +1,4 @@
-"""The environments: staging and production are planned whole; the first system's numbers are in the plan."""
+"""The environments: plans of staging and production, with the settings of the system that they replace."""
 
 import json
 import re
@@ -55,25 +55,26 @@ def test_the_state_is_in_s3_encrypted_and_locked_by_a_file(name: str) -> None:
     backend = re.search(r'^  backend "s3" \{\n(.*?)^  \}$', text, re.MULTILINE | re.DOTALL)
     assert backend
     settings = dict(re.findall(r"^ +(\w+) += (.*)$", backend[1], re.MULTILINE))
-    # Bucket and Region are the account's own, and are given to `terraform init`.
+    # Bucket and Region depend on the account: `terraform init` gets them as arguments.
     assert settings == {"key": f'"analysis-jobs/{name}.tfstate"', "encrypt": "true", "use_lockfile": "true"}
 
 
 def test_the_environments_differ_in_values_and_not_in_settings() -> None:
     assert config("staging").keys() == config("production").keys()
+    assert config("staging")["settings"].keys() == config("production")["settings"].keys()
     assert (ENVS / "staging" / "main.tf").read_text("utf-8").replace('"staging"', '"production"') == (
         ENVS / "production" / "main.tf"
     ).read_text("utf-8")
 
 
 def test_production_cannot_be_deleted_by_mistake() -> None:
-    assert config("production")["deletion_protection"] is True
+    assert config("production")["settings"]["deletion_protection"] is True
 
 
 def test_an_environment_is_what_its_config_says(environment: str, plan: Plan) -> None:
-    wanted = config(environment)
-    name = wanted["name"]
-    bucket = plan.one("aws_s3_bucket", bucket=f"{name}-artifacts-{ACCOUNT}-{wanted['region']}")
+    name, region = config(environment)["name"], config(environment)["region"]
+    wanted = config(environment)["settings"]
+    bucket = plan.one("aws_s3_bucket", bucket=f"{name}-artifacts-{ACCOUNT}-{region}")
     tables = {
         table["name"]: table["deletion_protection_enabled"] for table in plan.of_type("aws_dynamodb_table").values()
     }
@@ -89,12 +90,12 @@ def test_an_environment_is_what_its_config_says(environment: str, plan: Plan) ->
 
 
 def test_a_web_page_may_call_the_api_upload_and_download(environment: str, plan: Plan) -> None:
-    wanted = config(environment)["web_origins"]
+    wanted = config(environment)["settings"]["web_origins"]
     [api] = plan.of_type("aws_apigatewayv2_api").values()
     [bucket] = plan.of_type("aws_s3_bucket_cors_configuration").values()
     [cors] = api["cors_configuration"]
     assert cors["allow_origins"] == bucket["cors_rule"][0]["allowed_origins"] == wanted
-    # Left out by the example, so the api module's own defaults.
+    # The example does not set them, so these are the defaults of the api module.
     assert cors["allow_headers"] == ["authorization", "content-type", "idempotency-key", "if-none-match"]
     assert sorted(bucket["cors_rule"][0]["allowed_methods"]) == ["GET", "POST"]
 

@@ -1,4 +1,4 @@
-"""The matcher that judges the policies matches as IAM does."""
+"""The evaluation of policies in tests matches that of IAM."""
 
 import pytest
 

@@ -1,9 +1,10 @@
-"""What a caller sees of each module: described, in order, without surprises, and in its README."""
+"""The variables and outputs of each module: described, ordered, typed, and listed in its README."""
 
 import re
 
 import pytest
 
+import terraform_docs
 from tests.modules.harness import MODULES, REPOSITORY, blocks
 
 
@@ -55,26 +56,7 @@ def test_no_policy_names_a_partition(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_the_readme_lists_the_variables_with_their_defaults(module: str) -> None:
-    found = blocks(read(module, "variables.tf"), "variable")
-    defaults = {name: argument(block, "default") for name, block in found.items()}
-    rows = table(module, "Inputs")
-    assert list(rows) == list(found)
-    # A default of several lines is told in words.
-    assert {name: row[1] for name, row in rows.items() if defaults[name] not in {"{", "["}} == {
-        name: "required" if default is None else f"`{default}`"
-        for name, default in defaults.items()
-        if default not in {"{", "["}
-    }
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_the_readme_lists_the_outputs(module: str) -> None:
-    assert list(table(module, "Outputs")) == list(blocks(read(module, "outputs.tf"), "output"))
-
-
-def table(module: str, heading: str) -> dict[str, list[str]]:
-    """Return the cells of the table under a heading of the README, by the name in the first."""
-    section = read(module, "README.md").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.MULTILINE)
-    return {name: cells.split(" | ") for name, cells in rows}
+def test_the_readmes_tables_are_those_of_the_module(module: str) -> None:
+    tables = terraform_docs.tables(read(module, "variables.tf"), read(module, "outputs.tf"))
+    readme = read(module, "README.md")
+    assert terraform_docs.written(readme, tables) == readme, "run `make reference`"

@@ -1,4 +1,4 @@
-"""Which models the policy of `model-access` admits, asked as Bedrock asks IAM.
+"""The models that the policy of `model-access` admits, with the requests that Bedrock makes to IAM.
 
 Source of the resources per kind of ID: "Prerequisites for inference profiles" and "Increase throughput
 with cross-Region inference" of the Bedrock user guide.
@@ -13,12 +13,11 @@ from tests.modules.iam import allows
 
 FILE = "modules/model-access/tests/model-access.tftest.hcl"
 ACTIONS = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
-# Regions by the run of FILE that is in their partition.
+# The partition of each Region, and the run of FILE for that partition.
 REGIONS = {
     "eu-west-1": ("aws", "one_family"),
     "us-east-1": ("aws", "one_family"),
     "ap-southeast-2": ("aws", "one_family"),
-    "us-gov-west-1": ("aws-us-gov", "one_family_for_the_government"),
     "cn-north-1": ("aws-cn", "one_family_in_china"),
 }
 SONNET = "anthropic.claude-sonnet-4-5-20250514-v1:0"
@@ -38,7 +37,7 @@ ADMITTED = [
     "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
 ]
 REFUSED = [
-    # Another family of the vendor, by a word, a version or an ending.
+    # Another family of the vendor.
     "anthropic.claude-3-haiku-20240307-v1:0",
     "anthropic.claude-opus-4-5-20251101-v1:0",
     "anthropic.claude-sonnet-4-20250514-v1:0",
@@ -46,7 +45,7 @@ REFUSED = [
     "anthropic.claude-sonnet-4-5",
     "us.anthropic.claude-haiku-4-5-20251001-v1:0",
     "global.anthropic.claude-sonnet-4-20250514-v1:0",
-    # Another vendor, plain, and with the family's name in its own.
+    # Another vendor, also with the family's name as a part.
     "amazon.nova-pro-v1:0",
     "eu.amazon.nova-pro-v1:0",
     "other.claude-sonnet-4-5-20250514-v1:0",
@@ -58,7 +57,7 @@ REFUSED = [
     f"us.other-{SONNET}",
     f"apac-{SONNET}",
     f"eu.us.{SONNET}",
-    # No geography, or none that AWS has.
+    # An empty or unknown geography.
     f".{SONNET}",
     f"usa.{SONNET}",
     f"regional.{SONNET}",
@@ -85,7 +84,7 @@ def policy(region: str, terraform: Terraform) -> str:
 @pytest.mark.parametrize("region", REGIONS)
 @pytest.mark.parametrize("model_id", ADMITTED)
 def test_a_model_of_the_family_is_admitted(model_id: str, region: str, terraform: Terraform) -> None:
-    """All that Bedrock asks for is allowed: a profile, and the model wherever it sends to."""
+    """Bedrock asks for the profile, and for the model in each destination Region."""
     geography, _, model = model_id.rpartition("anthropic.")
     asked = [foundation_model(f"anthropic.{model}", region)]
     if geography:
@@ -100,7 +99,7 @@ def test_a_model_of_the_family_is_admitted(model_id: str, region: str, terraform
 @pytest.mark.parametrize("region", REGIONS)
 @pytest.mark.parametrize("model_id", REFUSED)
 def test_a_model_of_another_family_or_vendor_is_refused(model_id: str, region: str, terraform: Terraform) -> None:
-    """No kind of ARN lets it in: it is not enough that the model behind a profile is refused."""
+    """No kind of ARN is allowed. Refusing the model behind a profile would not be enough."""
     text = policy(region, terraform)
     kinds = (foundation_model, foundation_model_of_no_region, profile)
     admitted = [
@@ -110,7 +109,7 @@ def test_a_model_of_another_family_or_vendor_is_refused(model_id: str, region: s
 
 
 def test_the_model_without_a_region_is_spelt_out(terraform: Terraform) -> None:
-    """The pattern for every Region matches it too; a reader of the policy should not need to know."""
+    """The pattern for every Region matches it too, but a reader of the policy should not need to know."""
     resources = json.loads(policy("eu-west-1", terraform))["Statement"][0]["Resource"]
     assert "arn:aws:bedrock:::foundation-model/anthropic.claude-sonnet-4-5-*" in resources
 

@@ -1,4 +1,4 @@
-"""Functions to run: small ones written in the test, and the real package."""
+"""Functions to run: sources written in the test, and the real package."""
 
 import shutil
 import zipfile
@@ -18,14 +18,14 @@ StartSource = Callable[..., LambdaRuntime]
 
 @pytest.fixture
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """Start a Function; it is gone at the end of the test."""
+    """Start a Function, and stop it at the end of the test."""
     with ExitStack() as stack:
         yield lambda function: stack.enter_context(LambdaRuntime(function, tmp_path_factory.mktemp("lambda")))
 
 
 @pytest.fixture
 def start_source(tmp_path: Path, start: Start) -> StartSource:
-    """Start a function of this source (`handler` in it)."""
+    """Start a function from source code that defines `handler`."""
 
     def of(source: str, timeout_s: float = 10, memory_mb: int = 512) -> LambdaRuntime:
         task_root = tmp_path / "task"
@@ -45,7 +45,7 @@ def real_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def task_root(real_package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Unpack the real package once, with `greedy` beside it, for tests that leave it as it is."""
+    """Unpack the real package once, with `greedy` beside it, for tests that do not change it."""
     root = _unpacked(real_package, tmp_path_factory.mktemp("package"))
     shutil.copy(Path(__file__).with_name("greedy.py"), root)
     return root

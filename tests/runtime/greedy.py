@@ -1,4 +1,4 @@
-"""An analysis that takes what it is told to take: memory, and time that nobody can interrupt."""
+"""An analysis that uses as much memory and time as its request says. Nothing can interrupt it."""
 
 import time
 
@@ -8,7 +8,7 @@ from analysis_jobs import Analysis, Job
 
 
 class Appetite(BaseModel):
-    """The request: how many MB to hold, and for how long to compute without a look at anything."""
+    """The request: how many MB to hold, and how long to block the thread."""
 
     megabytes: int = 0
     seconds: float = 0
@@ -21,12 +21,10 @@ class Full(BaseModel):
 
 
 def take(job: Job[Appetite]) -> Full:
-    """Hold the memory, then spend the time."""
+    """Hold the memory, then wait."""
     held = bytearray(job.request.megabytes * 2**20)
-    held[::4096] = b"x" * len(held[::4096])  # memory is not held before it is written to
-    until = time.process_time() + job.request.seconds
-    while time.process_time() < until:
-        pass
+    held[::4096] = b"x" * len(held[::4096])  # the kernel gives memory only when it is written to
+    time.sleep(job.request.seconds)
     return Full(held=len(held))
 
 

@@ -1,11 +1,10 @@
-"""The three functions of the real package, each in AWS's own runtime client, on a small AWS: job, queue, table, bucket.
+"""Three functions of the real package, each in AWS's own runtime client, with a small AWS: queue, tables, bucket.
 
-The local cloud runs functions in its own interpreter, without a limit on memory. Here the process is the one that
-Lambda has, and dies as it does there.
+The local cloud runs functions in its own interpreter, without a limit on memory. Here the process is the one
+that Lambda runs, and it dies as it does there.
 """
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from cloud.stand_in import StandIn
 from tests.handlers.aws import create_job_table
 from tests.handlers.events import http_event, sqs_record
 from tests.runtime.lambda_runtime import Answer, Function, LambdaRuntime
+from tests.system.watching import until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LEASE_S = 1.0
@@ -55,7 +55,7 @@ def small_aws(folder: Path) -> Iterator[tuple[Connection, StandIn]]:
 
 @dataclass
 class SmallStack:
-    """What a job meets. `worker` is replaced by one with other limits: that is a deployment."""
+    """The functions of a stack. Replacing `worker` by one with other limits is a deployment."""
 
     connection: Connection
     api: LambdaRuntime
@@ -84,7 +84,7 @@ class SmallStack:
         return content
 
     def work(self) -> Answer:
-        """Give the worker the next message, as Lambda's poller does: it is deleted if the run ends well."""
+        """Invoke the worker with the next message, and delete the message if that succeeds, as Lambda's poller does."""
         sqs = self.connection.boto3("sqs")
         url = sqs.get_queue_url(QueueName="jobs")["QueueUrl"]
         [message] = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=10)["Messages"]
@@ -101,11 +101,8 @@ class SmallStack:
         sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName="jobs")["QueueUrl"])
 
     def sweep_until(self, step: str) -> None:
-        """Sweep until a sweep has taken this step: the lease must be over first."""
-        deadline = time.monotonic() + 10 * LEASE_S
-        while not self.sweeper.invoke({}).value.get(step):
-            assert time.monotonic() < deadline, f"no {step} within {10 * LEASE_S:g} s"
-            time.sleep(LEASE_S / 10)
+        """Sweep until a sweep takes this step. The lease must expire first."""
+        until(lambda: self.sweeper.invoke({}).value.get(step))
 
 
 def function(connection: Connection, task_root: Path, name: str, *, timeout_s: float, memory_mb: int) -> Function:

@@ -1,4 +1,4 @@
-"""How AWS's runtime client behaves: what the functions, and those who read their errors, can rely on."""
+"""How AWS's runtime client behaves: what the functions and the readers of their errors can rely on."""
 
 from pathlib import Path
 

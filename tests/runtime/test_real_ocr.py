@@ -1,4 +1,4 @@
-"""The package of an example with the OCR extra really reads a picture, with nothing but the unpacked zip."""
+"""The package of an example with the OCR extra reads a picture, with nothing but the unpacked zip."""
 
 import base64
 import shutil
@@ -13,7 +13,7 @@ from tests.handlers.office import picture, scanned_pdf, word, written_on
 from tests.runtime.conftest import Start
 from tests.runtime.lambda_runtime import Function
 
-# A function beside the package: it reads the document in the event, and says what was in it.
+# A function beside the package that reads the document in its event.
 SOURCE = """
 import base64
 from dataclasses import asdict
@@ -27,7 +27,7 @@ def handler(event, context):
 
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Unpack the package of the example that carries the extra, for this machine."""
+    """Build and unpack the package of an example with the extra, for this machine."""
     out = tmp_path_factory.mktemp("dist")
     [manifest] = build(sources("credential-extraction"), [HOST], out=out)
     root = out / "task"
@@ -61,7 +61,7 @@ def test_what_it_does_not_carry_is_named_and_so_is_the_file_to_put_it_into(unpac
 
 
 def test_without_its_language_the_engine_is_not_there(unpacked: Path, start: Start, tmp_path: Path) -> None:
-    """The data come from the zip, and from nowhere else on this machine."""
+    """Tesseract uses the language data of the zip, and no other on this machine."""
     root = tmp_path / "task"
     shutil.copytree(unpacked, root)
     shutil.rmtree(root / "share")

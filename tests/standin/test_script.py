@@ -11,7 +11,7 @@ from cloud.errors import CloudError
 from cloud.stand_in import StandIn, script
 from tests.standin.asking import BRIEF, HAIKU, Ask, asking, input_of, streamed, text_of, tool
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guide.md"
+PAGE = Path(__file__).parents[2] / "docs" / "write" / "local.md"
 [EXAMPLE] = re.findall(r"```toml\n(.*?)```", script.__doc__ or "", re.DOTALL)
 
 
@@ -34,8 +34,8 @@ def test_the_documented_file_is_read_and_answers(file: Path) -> None:
         assert text_of(throttled.whole("Anything else.")) == "[stand-in model] Anything else."
 
 
-def test_the_file_in_the_guide_is_read_and_answers(file: Path) -> None:
-    [shown] = re.findall(r"```toml\n(\[\[answers.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+def test_the_file_in_the_documentation_is_read_and_answers(file: Path) -> None:
+    [shown] = re.findall(r"```toml\n(\[\[answers.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     file.write_text(shown, "utf-8")
     with StandIn(answers=[file]) as stand_in, asking(stand_in.url) as ask:
         letter = tool({**BRIEF, "title": "Letter"})

@@ -1,4 +1,4 @@
-"""How system tests break the stack as the world does, and put it back."""
+"""Helpers that break a running stack in realistic ways, and repair it."""
 
 import json
 import os
@@ -29,15 +29,15 @@ def kill_workers(stack: Running) -> int:
 def _workers(stack: Running) -> Iterator[int]:
     named = f"AWS_LAMBDA_FUNCTION_NAME={stack.outputs['function_names']['worker']}".encode()
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # gone meanwhile, or somebody else's
-            # The emulator unpacks functions below its folder: no other stack's worker is meant.
+        with suppress(OSError):  # it has just ended, or belongs to another user
+            # The emulator unpacks functions below its folder. This excludes the workers of other clouds.
             mine = os.fsencode(stack.folder) in (process / "cmdline").read_bytes()
             if mine and named in (process / "environ").read_bytes().split(b"\0"):
                 yield int(process.name)
 
 
 def wait_until_asking(stack: Running, job_id: str, attempt: int) -> None:
-    """Wait until the worker is in the middle of this attempt: its question is with the model."""
+    """Wait until the worker waits for the model in this attempt of a job."""
 
     def look() -> bool:
         job = stack.client().job(job_id)
@@ -48,9 +48,9 @@ def wait_until_asking(stack: Running, job_id: str, attempt: int) -> None:
 
 
 def settle(stack: Running) -> None:
-    """End what other tests have left under way: their jobs, and the messages of those.
+    """End the jobs that other tests have left running, and delete their messages.
 
-    Else they would come in between: take the answer that the stand-in is told to give once, or be in the next sweep.
+    They could otherwise consume an answer that the stand-in gives once, or appear in the next sweep.
     """
     scan = stack.boto3("dynamodb").get_paginator("scan").paginate
 
@@ -64,7 +64,7 @@ def settle(stack: Running) -> None:
         ]
 
     for tenant, job_id in under_way():
-        with suppress(ApiError):  # it has ended meanwhile
+        with suppress(ApiError):  # it has just ended
             stack.client(tenant).cancel(job_id)
     until(lambda: not under_way())
     for url in stack.outputs["queue_urls"].values():
@@ -72,7 +72,7 @@ def settle(stack: Running) -> None:
 
 
 def make_overdue(stack: Running, job_id: str) -> None:
-    """Let a job's lease, or the time in which its message must have come, be over now."""
+    """Make a job overdue: its lease, or the time in which its message had to arrive, has passed."""
     past = "SET due_at = :past"
     if stack.client().job(job_id)["status"] == "processing":
         past += ", lease_until = :past"
@@ -85,7 +85,7 @@ def make_overdue(stack: Running, job_id: str) -> None:
 
 
 def sweep(stack: Running) -> dict[str, int]:
-    """Sweep now instead of within a minute; return the steps taken."""
+    """Invoke the sweeper now, and return the steps that it took."""
     name = stack.outputs["function_names"]["sweeper"]
     answer = stack.boto3("lambda").invoke(FunctionName=name, Qualifier="live")
     assert "FunctionError" not in answer
@@ -109,7 +109,7 @@ def alarm_on(stack: Running, key: str, value: float) -> str:
 
 
 def depth(stack: Running, url: str) -> int:
-    """Return how many messages a queue shows."""
+    """Return the number of visible messages in a queue."""
     names = ["ApproximateNumberOfMessages"]
     found = stack.boto3("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
     return int(found["Attributes"]["ApproximateNumberOfMessages"])
@@ -117,7 +117,7 @@ def depth(stack: Running, url: str) -> int:
 
 @contextmanager
 def hidden_for_a_second(stack: Running, url: str) -> Iterator[None]:
-    """Let a message that failed come back after a second, and not after the function's timeout."""
+    """Set the visibility timeout to a second while the block runs, so that failed messages return at once."""
     sqs = stack.boto3("sqs")
     before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "1"})
@@ -129,7 +129,7 @@ def hidden_for_a_second(stack: Running, url: str) -> Iterator[None]:
 
 @contextmanager
 def without_queue(stack: Running, url: str) -> Iterator[None]:
-    """Delete a queue for a while."""
+    """Delete a queue, and create it again after the block."""
     sqs = stack.boto3("sqs")
     before: dict[str, Any] = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     tags = sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
@@ -141,7 +141,7 @@ def without_queue(stack: Running, url: str) -> Iterator[None]:
         sqs.create_queue(QueueName=url.rsplit("/", 1)[-1], Attributes=kept, tags=tags)
 
 
-# What a queue is made with; its other attributes are counts and dates.
+# The attributes that can be set. The others are counts and dates.
 _SET = {
     "DelaySeconds",
     "MaximumMessageSize",
@@ -156,7 +156,7 @@ _SET = {
 
 @contextmanager
 def another_prompt(stack: Running, prompt: str, template: str) -> Iterator[None]:
-    """Let another version of a prompt, with this template, be active for a while; then it is rolled back."""
+    """Activate a version of a prompt with this template while the block runs, then roll back."""
     library = PromptLibrary(stack.boto3("dynamodb"), stack.outputs["prompt_table_name"])
     (active,) = set(library.head(prompt).active.values())
     bad = replace(library.version(prompt, active), version=0, user_prompt_template=template)
@@ -169,7 +169,7 @@ def another_prompt(stack: Running, prompt: str, template: str) -> Iterator[None]
 
 @contextmanager
 def broken_worker(stack: Running) -> Iterator[str]:
-    """Deploy a worker that cannot start, and give what it answers; at the end its alias is put back."""
+    """Deploy a worker that cannot start, and yield its error. Repair the alias after the block."""
     functions, name = stack.boto3("lambda"), stack.outputs["function_names"]["worker"]
     before = functions.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
     handler = functions.get_function_configuration(FunctionName=name)["Handler"]
@@ -186,7 +186,7 @@ def broken_worker(stack: Running) -> Iterator[str]:
 
 
 def take_all(stack: Running, url: str, count: int, timeout_s: float = 30) -> list[dict[str, Any]]:
-    """Receive and delete `count` messages of a queue that nobody else reads."""
+    """Receive and delete `count` messages of a queue that has no other consumer."""
     sqs = stack.boto3("sqs")
     found: list[dict[str, Any]] = []
     deadline = time.monotonic() + timeout_s

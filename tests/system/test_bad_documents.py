@@ -1,13 +1,12 @@
-"""A document that cannot be read ends its job at once, with a code and a message, and is not tried again."""
+"""An unreadable document fails its job at once, with a code and a message and without a retry."""
 
-import time
 from pathlib import Path
 
 import pytest
 from fpdf import FPDF
 
 from cloud.local_cloud import REPOSITORY, LocalCloud
-from tests.system.watching import calls_of, logged, until
+from tests.system.watching import calls_of
 
 pytestmark = pytest.mark.system
 
@@ -55,11 +54,3 @@ def test_an_empty_document_fails_its_job_too(stack: LocalCloud) -> None:
     stack.boto3("s3").put_object(Bucket=stack.connection.outputs["bucket_name"], Key=key, Body=b"")
     job = client.ended(client.submit("rfp-analysis", {"document": document})["job_id"])
     assert (job["status"], job["error"]["code"]) == ("failed", "document_empty")
-
-
-def test_a_message_that_is_not_ours_is_reported_and_goes_back(stack: LocalCloud) -> None:
-    since = time.time()
-    queue = next(iter(stack.connection.outputs["queue_urls"].values()))
-    stack.boto3("sqs").send_message(QueueUrl=queue, MessageBody="not a job")
-
-    assert until(lambda: [line for line in logged(stack, "worker", since) if "not a job message" in line])

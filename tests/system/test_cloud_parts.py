@@ -1,4 +1,4 @@
-"""The parts of the local cloud's runner, each alone: quick, and without an emulator."""
+"""The parts of the local cloud's runner, each tested alone and without the emulator."""
 
 import json
 import os
@@ -8,13 +8,14 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from cloud import ministack, ports, state
+from cloud import ministack, packages, ports, state
+from cloud.__main__ import stop_on_signals
 from cloud.certificates import certificates
 from cloud.children import Child
 from cloud.connection import Connection
@@ -22,19 +23,11 @@ from cloud.errors import CloudError
 from cloud.local_cloud import REPOSITORY
 from cloud.ministack import REGION
 from cloud.stack import Progress, Stack
+from packager import Manifest, Sources, Target
+from packager.manifest import describe
+from tests.system.watching import until
 
 PYTHON = sys.executable
-
-
-def until(condition: object, *, timeout_s: float = 10.0) -> bool:
-    """Wait for a condition to hold; say whether it came to hold in time."""
-    assert callable(condition)
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def alive(process: int) -> bool:
@@ -48,7 +41,7 @@ def alive(process: int) -> bool:
 
 @pytest.fixture
 def child_with_a_child(tmp_path: Path) -> Iterator[tuple[Child, int, int]]:
-    """Start a guarded process that ignores SIGTERM and has a child of its own; give their ids too."""
+    """Start a guarded process that ignores SIGTERM and has a child. Return it with both process ids."""
     script = (
         "import os, signal, subprocess, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         "print(os.getpid(), subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)"
@@ -71,7 +64,7 @@ def test_stopping_a_child_ends_all_it_started_even_if_it_ignores_the_signal(
     assert child.exit_code is None
     assert child.stop() == 128 + signal.SIGKILL
     assert not alive(process)
-    assert until(lambda: not alive(grandchild))
+    until(lambda: not alive(grandchild))
     assert (tmp_path / "exit").read_text("utf-8").strip() == "137"
 
 
@@ -93,9 +86,24 @@ time.sleep(600)
         process = int(parent.stdout.readline())
         assert alive(process)
         parent.kill()
-    assert until(lambda: not alive(process))
-    assert until(exit_code.exists)
+    until(lambda: not alive(process))
+    until(exit_code.exists)
     assert exit_code.read_text("utf-8") == "0\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_command_unwinds_at_the_first_signal_and_ignores_the_next(number: signal.Signals) -> None:
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {each: signal.getsignal(each) for each in signals}
+    try:
+        stop_on_signals()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+        for each in signals:
+            signal.raise_signal(each)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def test_a_childs_exit_code_and_output_come_back(tmp_path: Path) -> None:
@@ -144,7 +152,7 @@ def test_a_certificate_for_another_host_is_refused_by_the_same_client(tmp_path: 
 def _shake_hands(server: ssl.SSLContext, end: socket.socket) -> None:
     try:
         server.wrap_socket(end, server_side=True).close()
-    except OSError:  # the client did not want to
+    except OSError:  # the client has refused the certificate
         end.close()
 
 
@@ -156,7 +164,7 @@ def test_certificates_are_kept_between_starts_and_made_again_where_one_is_missin
 
 
 def kept_in(folder: Path, **changes: object) -> state.Kept:
-    """Leave a folder as a clean stop does."""
+    """Write the files that a clean stop leaves in a folder."""
     cloud_port, stand_in_port = ports.free_ports(2)
     kept = state.Kept("1.0", REGION, cloud_port, stand_in_port, applied="abc")
     kept = state.Kept(**{**vars(kept), **changes})
@@ -210,6 +218,34 @@ def test_a_taken_port_of_the_database_means_a_fresh_start_too(tmp_path: Path) ->
     with socket.create_server((ports.LOOPBACK, port)):
         assert f"port {port}" in state.load(tmp_path, "1.0")[1]
         assert state.afresh(tmp_path, "1.0").database_port == 0
+
+
+def test_a_package_is_built_again_only_when_its_sources_have_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    what = Sources("poems", tmp_path / "handlers", tmp_path / "analyses", tmp_path / "lock.txt")
+    for path in (what.handlers / "api.py", what.analyses / "poem.py", what.lock):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("", "utf-8")
+    builds: list[Manifest] = []
+
+    def build(_what: Sources, targets: list[Target], *, out: Path) -> list[Manifest]:
+        out.mkdir(exist_ok=True)
+        with zipfile.ZipFile(out / f"poems-{targets[0].name}.zip", "w") as archive:
+            archive.writestr("api.py", (what.handlers / "api.py").read_bytes())
+        builds.append(describe(out / f"poems-{targets[0].name}.zip", targets[0].name))
+        return builds[-1:]
+
+    monkeypatch.setattr(packages, "sources", lambda _example: what)
+    monkeypatch.setattr(packages, "build", build)
+    first = packages.packages(("poems",), tmp_path / "out")
+    assert packages.packages(("poems",), tmp_path / "out") == first
+    assert len(builds) == 1
+    (what.handlers / "api.py").write_text("handler = None", "utf-8")
+    assert packages.packages(("poems",), tmp_path / "out") != first
+    what.lock.write_text("six==1.17.0", "utf-8")
+    packages.packages(("poems",), tmp_path / "out")
+    assert len(builds) == 3
 
 
 def test_an_example_without_a_database_has_no_rows() -> None:
@@ -290,7 +326,7 @@ def test_progress_follows_terraforms_own_events() -> None:
 
 @pytest.fixture
 def fake_terraform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Stack]:
-    """Put a shell script in Terraform's place; give a stack that runs it."""
+    """Return a function that makes a stack with a shell script in place of Terraform."""
 
     def make(script: str) -> Stack:
         program = tmp_path / "bin" / "terraform"

@@ -1,4 +1,4 @@
-"""demo.toml, and what is made of it: the run that is shown, and the lines for curl."""
+"""demo.toml: its validation, the demo that it describes, and the commands for curl."""
 
 import json
 import re
@@ -39,7 +39,7 @@ rows = "SELECT 1"
 
 @pytest.fixture
 def example(tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that writes an example of this demo.toml, with two documents."""
+    """Return a function that writes an example with this demo.toml and two documents."""
 
     def write(text: str, *, schema: bool = True) -> Path:
         (tmp_path / "documents").mkdir()
@@ -62,8 +62,9 @@ def test_a_demo_says_what_goes_in_and_what_is_shown(example: Callable[..., Path]
     assert demo.database.rows == "SELECT 1"
 
 
-def test_the_demo_that_the_guide_shows_is_one() -> None:
-    [shown] = re.findall(r"```toml\n(shows = .*?)```", (REPOSITORY / "docs/guide.md").read_text("utf-8"), re.DOTALL)
+def test_the_demo_that_the_documentation_shows_is_one() -> None:
+    page = (REPOSITORY / "docs/write/local.md").read_text("utf-8")
+    [shown] = re.findall(r"```toml\n(shows = .*?)```", page, re.DOTALL)
     [described] = re.findall(r"```toml\n(shows = .*?)```", demo_file.__doc__ or "", re.DOTALL)
     for text in (shown, described):
         demo = DemoFile.model_validate(tomllib.loads(text))
@@ -82,6 +83,7 @@ def test_the_demo_that_the_guide_shows_is_one() -> None:
         (lambda text: text.replace('input = "letter"', ""), "member of the input that names the document: letter.txt"),
         (lambda text: text.replace("POST /letters", "GET /letters"), "submit.route: String should match pattern"),
         (lambda text: text + 'subject = "x"', "subject would not be sent"),
+        (lambda text: text.replace('route = "POST /letters/{run}/read"', 'api = "shop_url"'), "an api needs a route"),
         (lambda text: text + '[[documents]]\nfile = "input.json"', "that names the document: input.json"),
         (
             lambda text: text.replace("letter.txt", "input.json").replace('input = "letter"', ""),
@@ -129,7 +131,7 @@ def test_where_the_input_is_json_a_document_that_is_none_is_refused(
 
 
 def asked_of(script: str, folder: Path) -> list[list[str]]:
-    """Run the lines with a curl and a psql that only write down how they are called; return their arguments."""
+    """Run the commands with a curl and a psql that only record their arguments. Return the arguments."""
     calls = folder / "calls"
     tool = f"""#!/usr/bin/env python3
 import json, sys
@@ -144,7 +146,13 @@ open(sys.argv[sys.argv.index("-o") + 1], "w").write(text) if "-o" in sys.argv el
     ran = subprocess.run(
         ["bash", "-euc", script],
         cwd=folder,
-        env={"PATH": f"{folder}:/usr/local/bin:/usr/bin:/bin", "API": "https://api", "TOKEN": "t", "DATABASE_URL": "d"},
+        env={
+            "PATH": f"{folder}:/usr/local/bin:/usr/bin:/bin",
+            "API": "https://api",
+            "SHOP_URL": "https://shop",
+            "TOKEN": "t",
+            "DATABASE_URL": "d",
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -186,9 +194,25 @@ def test_the_lines_for_curl_send_a_json_document_as_it_is_and_without_a_route_to
     assert said == {"analysis": "letters", "subject": f"users/{run}", "input": {"user": f"reader-{run}"}}
 
 
+def test_the_lines_for_curl_submit_to_the_examples_own_api_and_poll_the_modules(example: Callable[..., Path]) -> None:
+    text = 'shows = "x"\n[[documents]]\nfile = "input.json"\n[submit]\napi = "shop_url"\nroute = "POST /orders"\n'
+    folder = example(text)
+    demo = Demo.of(folder, None, folder)
+    submitted, polled = asked_of(curl.lines("letters", demo.file, demo.documents), folder)
+    assert submitted[2] == "https://shop/orders"
+    assert "https://api/jobs/j" in polled
+
+
+def test_an_example_whose_analysis_has_another_name_says_so(example: Callable[..., Path]) -> None:
+    folder = example('shows = "x"\n[[documents]]\nfile = "input.json"\n[submit]\nanalysis = "reading"\n')
+    demo = Demo.of(folder, None, folder)
+    submitted, _ = asked_of(curl.lines("letters", demo.file, demo.documents), folder)
+    assert body(submitted)["analysis"] == "reading"
+
+
 def test_an_example_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
     assert "rfp-analysis" in known_examples()
-    with pytest.raises(CloudError, match=r"no example 'nope'\. There are: .*rfp-analysis"):
+    with pytest.raises(CloudError, match=r"no example 'nope' that runs here\. There are: .*rfp-analysis"):
         LocalCloud(tmp_path, ("rfp-analysis", "nope"))
 
 

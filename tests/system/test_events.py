@@ -1,4 +1,4 @@
-"""A rule of somebody else's hears of every transition of a job, in order; without events allowed, none is lost."""
+"""Another team's rule receives every transition of a job in order, and loses none while events are denied."""
 
 import json
 import time
@@ -22,14 +22,14 @@ RULE = "somebody-elses"
 
 @dataclass
 class Listener:
-    """A queue that a rule of the bus feeds, in another team's hands."""
+    """Another team's queue, which a rule of the bus feeds."""
 
     stack: LocalCloud
     queue_url: str
     heard: list[dict[str, Any]] = field(default_factory=list)
 
     def of(self, job_id: str) -> list[dict[str, Any]]:
-        """Receive what is there, and return the events of a job so far, in the order in which they came."""
+        """Receive all messages, and return the events of a job so far, in order of arrival."""
         sqs = self.stack.boto3("sqs")
         while messages := sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
@@ -38,7 +38,7 @@ class Listener:
         return [event for event in self.heard if event["detail"]["job_id"] == job_id]
 
     def until_ended(self, job_id: str) -> list[dict[str, Any]]:
-        """Return a job's events once one of them tells of its end."""
+        """Wait for the event that a job has ended, and return all of its events."""
 
         def look() -> list[dict[str, Any]] | None:
             events = self.of(job_id)

@@ -1,11 +1,11 @@
-"""What a caller meets on the deployed API: through the gateway, its authorizer, and the function under its role."""
+"""The deployed API as its callers use it: the gateway, the authorizer, and the function with its own role."""
 
 from typing import Any
 
 import pytest
 import requests
 
-from analysis_jobs.cli.client import ENDED
+from analysis_jobs.client.http import ENDED
 from cloud.client import ApiError
 from cloud.demo import default_document
 from cloud.local_cloud import REPOSITORY, LocalCloud
@@ -52,8 +52,8 @@ def test_a_subject_without_a_job_is_not_found(stack: LocalCloud) -> None:
     assert (status, problem["title"]) == (404, "Not found")
 
 
-@pytest.mark.parametrize("token", ["nonsense", "eyJhbGciOiJub25lIn0.eyJ0ZW5hbnQiOiJhY21lIn0."])
-def test_a_wrong_token_is_refused_by_the_gateway(stack: LocalCloud, token: str) -> None:
+@pytest.mark.parametrize("token", [None, "nonsense", "eyJhbGciOiJub25lIn0.eyJ0ZW5hbnQiOiJhY21lIn0."])
+def test_a_missing_or_wrong_token_is_refused_by_the_gateway(stack: LocalCloud, token: str | None) -> None:
     client = stack.connection.client(token)
     with pytest.raises(ApiError) as caught:
         client.call("GET", "/jobs")

@@ -1,7 +1,7 @@
-"""Each statement of each role is needed: without it, a run fails with AccessDenied. What is not needed is not there.
+"""Each statement of each role is necessary: without it, a run fails with AccessDenied.
 
-Left out are two statements that Lambda uses and the emulator's Lambda does not: the one that lets a function write its
-own log, and the one that lets the table's stream be read for it.
+Two statements are left out, because only AWS's Lambda uses them: writing the function's own log, and reading the
+table's stream. The emulator does both without asking IAM.
 """
 
 import json
@@ -24,13 +24,13 @@ DOCUMENT = default_document(REPOSITORY / "examples" / "rfp-analysis")
 # An input beyond `inline_bytes` of envs/local goes to the bucket, and a file's name is nearly all of the input.
 LONG_NAME = "a-very-long-name-of-a-document-" * 4 + ".pdf"
 
-# As AWS says it, as SNS does, and as a job's error has it.
+# As most AWS services say it, as SNS says it, and as the error of a job says it.
 _DENIED = re.compile("AccessDenied|AuthorizationError|access_denied")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A stack of which one statement is missing, and what was prepared before it was taken away."""
+    """A stack without one statement, and what was prepared before the statement was removed."""
 
     stack: LocalCloud
     document: str
@@ -53,17 +53,17 @@ class Run:
         with pytest.raises(ApiError) as caught:
             self.stack.client().call(method, path, **options)
         assert caught.value.status == 500
-        assert "AccessDenied" not in json.dumps(caught.value.problem)  # a caller need not know our insides
+        assert "AccessDenied" not in json.dumps(caught.value.problem)  # the caller is told no internals
         return self.log_of("api", since)
 
     def log_of(self, function: str, since: float) -> str:
-        """Return what a function logged about a denial."""
+        """Wait for the lines of a function's log about a denial, and return them."""
         return until(
             lambda: "\n".join(line for line in logged(self.stack, function, since) if _DENIED.search(line)) or None
         )
 
     def swept(self) -> str:
-        """Make the waiting job overdue, sweep, and return what the sweeper said and logged."""
+        """Make the waiting job overdue, sweep, and return the sweeper's answer and log."""
         since = time.time()
         outputs = self.stack.connection.outputs
         self.stack.boto3("dynamodb").update_item(
@@ -88,7 +88,7 @@ def _uploaded(run: Run) -> str:
 
 def _sent(run: Run) -> str:
     since = time.time()
-    run.submitted()  # accepted all the same: the sweeper will send the message
+    run.submitted()  # it is accepted: the sweeper will send the message
     return run.log_of("api", since)
 
 
@@ -125,12 +125,12 @@ def _set_aside(run: Run) -> str:
 
 
 def _in_order(run: Run) -> str:
-    """Have the worker look for the best job of its lane, as a message of a job with a tier asks for."""
+    """Send a message of a job with a tier: the worker then looks for the first job of its lane."""
     since = time.time()
     pointer = {"job_id": run.completed_job, "tenant": "acme", "lane": "medium", "rank": 0, "held_back": False}
     queue = run.stack.outputs["queue_urls"]["medium"]
     run.stack.boto3("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(pointer), MessageGroupId="acme")
-    return run.log_of("worker", since)  # it runs its own job all the same
+    return run.log_of("worker", since)  # it falls back to the job of the message
 
 
 NEEDS: dict[tuple[str, str], Callable[[Run], str]] = {
@@ -164,7 +164,7 @@ NOT_ASKED_FOR_BY_THE_EMULATOR = {("events", "StreamRead")}
 
 @pytest.fixture(scope="module")
 def run(stack: LocalCloud) -> Run:
-    """Prepare, with every statement in place, what the runs need."""
+    """Prepare what the runs need, while every statement is in place."""
     client = stack.client()
     document = client.upload(DOCUMENT)
     completed = client.ended(client.submit("rfp-analysis", {"document": document})["job_id"])

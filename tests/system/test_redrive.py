@@ -1,4 +1,4 @@
-"""Jobs that failed together are run again together: shown first, then each once, also by a redrive that was killed."""
+"""A redrive shows failed jobs first and then runs each again once, even if it is killed and repeated."""
 
 import json
 import os
@@ -11,8 +11,8 @@ from uuid import uuid4
 
 import pytest
 
-from analysis_jobs.clock import SystemClock
-from analysis_jobs.ids import new_id
+from analysis_jobs.base.clock import SystemClock
+from analysis_jobs.base.ids import new_id
 from cloud.client import Client
 from cloud.demo import default_document
 from cloud.local_cloud import REPOSITORY, LocalCloud
@@ -26,7 +26,7 @@ JOBS = 12
 
 
 def failed_jobs(stack: LocalCloud, client: Client, count: int = JOBS) -> list[str]:
-    """Return jobs that failed because of the model, which is well again."""
+    """Make jobs that failed because of the model, which works again now."""
     document = client.upload(DOCUMENT)
     stack.stand_in.set(error="ValidationException")
     jobs = [client.submit("rfp-analysis", {"document": document})["job_id"] for _ in range(count)]
@@ -60,7 +60,7 @@ def redrive(stack: LocalCloud, tenant: str, *arguments: object) -> dict[str, Any
 
 
 def model_calls(stack: LocalCloud, jobs: list[str]) -> dict[str, int]:
-    """Return how often each of the jobs has asked the model."""
+    """Return the number of model calls of each job."""
     return {job: len(calls_of(stack, job)) for job in jobs}
 
 
@@ -69,7 +69,7 @@ def retries(job: dict[str, Any]) -> int:
 
 
 def state_of(path: Path) -> list[str]:
-    """Return the jobs that a redrive has noted as run again."""
+    """Return the jobs that the state file of a redrive lists as restarted."""
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     return [entry["run_again"] for entry in map(json.loads, lines) if "run_again" in entry]
 
@@ -132,7 +132,7 @@ def test_dead_letters_are_accounted_for_by_their_jobs(stack: LocalCloud) -> None
     job = client.ended(job_id)
     assert (job["status"], retries(job)) == ("completed", 1)
 
-    # Other tests leave dead letters too: of these only what is ours counts, and goes in the end.
+    # Other tests leave dead letters too: only ours count, and are deleted.
     ours = {left["body"]: left["why"] for left in done["left"] if left["body"] in letters.values()}
     assert ours == {
         letters["nonsense"]: "not_a_job_message",
@@ -147,7 +147,7 @@ def pointer(job_id: str, tenant: str) -> str:
 
 
 def taken(sqs: Any, queue: str, bodies: set[str]) -> set[str]:
-    """Delete the messages of these bodies that can be seen in a queue, and return the bodies."""
+    """Delete the visible messages with these bodies from a queue, and return the bodies found."""
     found, others = set(), []
     while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=60).get("Messages"):
         for message in messages:

@@ -1,4 +1,4 @@
-"""How system tests look at what happens behind the API."""
+"""Helpers that observe a running stack behind its API."""
 
 import json
 import time
@@ -9,11 +9,11 @@ from typing import Any
 from cloud.deployed import Deployed
 from cloud.local_cloud import LocalCloud
 
-type Running = LocalCloud | Deployed  # a stack that runs; of a whole cloud, its first example's
+type Running = LocalCloud | Deployed  # a running stack; for a cloud, the stack of its first example
 
 
 def until[Seen](look: Callable[[], Seen | None], timeout_s: float = 120.0) -> Seen:
-    """Look until something is seen, and return it. Raises TimeoutError."""
+    """Call `look` until it returns something true, and return that. Raises TimeoutError."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if seen := look():
@@ -23,15 +23,15 @@ def until[Seen](look: Callable[[], Seen | None], timeout_s: float = 120.0) -> Se
 
 
 def logged(stack: Running, function: str, since: float) -> list[str]:
-    """Return the lines that a function (`api`, `worker`, `sweeper`, `events`) wrote since a moment (`time.time()`)."""
+    """Return the log lines of a function (`api`, `worker`, `sweeper`, `events`) since a time (`time.time()`)."""
     return [event["message"] for event in _events(stack, function, since)]
 
 
 def invocations(stack: Running, function: str, since: float) -> list[list[str]]:
-    """Return the lines of each run of a function that was over after a moment, from its START to its REPORT.
+    """Return the log lines of each invocation of a function that ended since a time, from START to REPORT.
 
-    A run's lines come all at once when it is over, which may be seconds after the job that it did has ended: so among
-    them are runs that another test began. What a run belongs to is told by what it says.
+    The emulator writes the lines when the invocation ends, which may be seconds after its job has ended. So some
+    invocations may belong to an earlier test: their lines say to which job.
     """
     streams: dict[str, list[list[str]]] = {}
     for event in _events(stack, function, since):
@@ -50,13 +50,13 @@ def _events(stack: Running, function: str, since: float) -> list[dict[str, Any]]
 
 
 def of_job(runs: list[list[str]], job_id: str) -> list[str]:
-    """Return the lines of the runs that say something of a job, each from there on: what is before is not of it."""
+    """Return the lines of the invocations that mention a job, each from the first mention on."""
     found = ((run, next((number for number, line in enumerate(run) if job_id in line), None)) for run in runs)
     return [line for run, first in found if first is not None for line in run[first:]]
 
 
 def calls_of(stack: Running, job_id: str) -> list[dict[str, Any]]:
-    """Return the stand-in's log of a job's calls, oldest first."""
+    """Return the stand-in's records of the model calls of a job, oldest first."""
     return [call for call in stack.stand_in.calls() if (call["metadata"] or {}).get("job_id") == job_id]
 
 
@@ -67,12 +67,12 @@ def statements(stack: Running, function: str) -> list[str]:
 
 @contextmanager
 def without_statement(stack: Running, function: str, sid: str) -> Iterator[None]:
-    """Take one statement out of a function's role for a while."""
+    """Remove one statement from a function's role while the block runs."""
     whole = _policy(stack, function)
     rest = [statement for statement in whole["Statement"] if statement["Sid"] != sid]
     assert len(rest) == len(whole["Statement"]) - 1
     _put_policy(stack, function, {**whole, "Statement": rest})
-    stack.stand_in.reset()  # it remembers for a moment what a role may do
+    stack.stand_in.reset()  # it caches the rights of a role for some seconds
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""A project small enough to package in a moment."""
+"""A small project that packages quickly."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Build = Callable[[Path], Manifest]
 
 @pytest.fixture(scope="session")
 def locked() -> Locked:
-    """Return the lines that lock some distributions, out of the repository's own locks."""
+    """Return the lines for some distributions from the repository's own lock."""
 
     def lines(*names: str) -> str:
         text = (REPOSITORY / "requirements" / "dev.txt").read_text(encoding="utf-8")
@@ -33,7 +33,7 @@ def write_project(locked: Locked) -> Callable[[Path], Sources]:
             "handlers/api.py": "import six\nfrom library import answer\n\nhandler = answer\n",
             "handlers/library/__init__.py": 'def answer(event, context):\n    return "yes"\n',
             "handlers/library/README.md": "for readers",
-            "handlers/library/documents/__init__.py": "",  # code, unlike the folder of that name beside an analysis
+            "handlers/library/documents/__init__.py": "",  # code; a folder of this name beside an analysis is not
             "analyses/poem.py": "from library import answer\n",
             "analyses/prompts/poem.txt": "Write a poem.",
             "analyses/main.tf": "",

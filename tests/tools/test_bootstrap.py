@@ -1,4 +1,4 @@
-"""A bare clone sets itself up, and says at once what it cannot do without."""
+"""A fresh clone sets itself up, and reports every missing requirement at once."""
 
 import os
 import stat
@@ -10,7 +10,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 TOOLS = ["awk", "bash", "cp", "dirname", "env", "find", "head", "mkdir", "mktemp", "rm", "sed", "sort", "touch"]
-# Making a real environment takes seconds; this one has a Python that runs, and pip written down.
+# A real environment takes seconds to make. This one has a Python that runs, and records calls of pip.
 PYTHON = f"""
 case "$*" in
   *"-m venv"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
@@ -21,7 +21,7 @@ esac"""
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """Set up a clone whose uv and pip write down what they are asked for, and a PATH with little on it."""
+    """Set up a clone with a minimal PATH, where uv and pip record their arguments."""
     for folder in ("tools", "requirements", "bin"):
         (tmp_path / folder).mkdir()
     (tmp_path / "tools" / "bootstrap.sh").write_bytes((REPOSITORY / "tools" / "bootstrap.sh").read_bytes())
@@ -88,8 +88,8 @@ def test_everything_that_is_missing_is_said_at_once(clone: Path) -> None:
     said = bootstrap(clone)
     assert said.returncode == 1
     assert said.stderr.splitlines() == [
-        "Missing: Python 3.13 (with venv). Install it, or name it: make PYTHON=/path/to/python3.13 …",
-        "Missing: Terraform 1.11 or newer on PATH.",
+        "Missing: Python 3.13 (with venv). Install it, or give its path: make PYTHON=/path/to/python3.13 …",
+        "Missing: Terraform 1.11 or newer on PATH. Install it: https://developer.hashicorp.com/terraform/install",
     ]
     assert not (clone / ".venv").exists()
 

@@ -1,4 +1,4 @@
-"""The documents of credential-extraction: the committed ones are those that the code makes, scan and photograph too."""
+"""The committed documents of credential-extraction are the ones that the code generates, scans and photographs too."""
 
 import io
 from pathlib import Path
@@ -13,7 +13,7 @@ DOCUMENTS = Path(__file__).resolve().parents[2] / "examples" / "credential-extra
 
 
 def picture(content: bytes) -> Image.Image:
-    """Return what a document looks like, its first page."""
+    """Render the first page of a document."""
     if not content.startswith(b"%PDF-"):
         return Image.open(io.BytesIO(content)).convert("L")
     with pypdfium2.PdfDocument(content) as document:
@@ -24,7 +24,7 @@ def picture(content: bytes) -> Image.Image:
 @pytest.mark.parametrize("name", make_credentials.DOCUMENTS)
 def test_a_committed_document_is_the_one_that_the_code_makes(name: str) -> None:
     made, committed = picture(make_credentials.DOCUMENTS[name]()), picture((DOCUMENTS / name).read_bytes())
-    # By eye: another version of the JPEG encoder may round another way.
+    # Compared as pictures: another version of the JPEG encoder may round differently.
     assert made.size == committed.size
     [difference] = ImageStat.Stat(ImageChops.difference(made, committed)).mean
     assert difference < 1, "run `python tools/make_credentials.py` on their folder"

@@ -1,4 +1,4 @@
-"""The example documents: the committed PDFs are those that their texts make."""
+"""The committed example PDFs are the ones that their texts generate."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The example drawings: the committed files are those that their descriptions make, with a text layer to read."""
+"""The committed drawings are the ones that their descriptions generate, with a text layer."""
 
 import io
 import tomllib

@@ -1,4 +1,4 @@
-"""A package is reproducible, complete, and says what it is."""
+"""A package is reproducible and complete, and its manifest describes it."""
 
 import base64
 import hashlib
@@ -45,11 +45,13 @@ def test_two_builds_in_two_folders_are_the_same_bytes(tmp_path: Path, write_proj
 def test_two_builds_of_the_real_package_are_the_same_bytes(tmp_path: Path) -> None:
     real = package.sources("rfp-analysis")
     digests = set()
-    for folder in (tmp_path / "one", tmp_path / "another"):
+    kept = real.lock.parents[1] / ".local" / "cache" / "packages"
+    # One build installs its dependencies, the other uses the shared cache.
+    for folder, cache in ((tmp_path / "one", tmp_path / "cache"), (tmp_path / "another", kept)):
         shutil.copytree(real.handlers, folder / "handlers", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(real.analyses, folder / "analyses", ignore=shutil.ignore_patterns("__pycache__"))
         copied = Sources(real.name, folder / "handlers", folder / "analyses", real.lock)
-        [manifest] = build(copied, [HOST], out=folder / "dist", cache=folder / "cache")
+        [manifest] = build(copied, [HOST], out=folder / "dist", cache=cache)
         digests.add(manifest.sha256)
     assert len(digests) == 1
 
@@ -83,6 +85,13 @@ def test_the_zip_holds_the_handlers_the_library_the_analyses_and_their_data(
         "poem.py",
         "prompts/poem.txt",
     ]
+
+
+def test_the_real_package_holds_the_librarys_data_files() -> None:
+    real = package.sources("rfp-analysis")
+    data = [path for suffix in ("sql", "toml") for path in real.handlers.rglob(f"*.{suffix}")]
+    assert "prices.toml" in {path.name for path in data}
+    assert set(data) <= set(real.files().values())
 
 
 def test_the_installers_notes_and_scripts_stay_out(
@@ -134,7 +143,7 @@ def test_the_manifest_says_what_the_package_is(build_project: BuildProject) -> N
     assert written["python"].startswith("3.13.")
     assert re.fullmatch(rf"\d+\.\d+\.\d+\+{written['sha256'][:12]}", written["version"])
     assert written["files"]["count"] == len(names(manifest))
-    assert written["files"]["zip_bytes"] == len(content)
+    assert written["size_bytes"] == len(content)
     assert written["files"]["unzipped_bytes"] > 30_000
     assert re.fullmatch(r"1\.\d+\.\d+", written["distributions"]["six"])
 
@@ -167,7 +176,7 @@ def test_both_of_lambdas_architectures_are_built_on_any_machine(
     for manifest in built:
         with zipfile.ZipFile(manifest.path) as archive:
             library = next(name for name in archive.namelist() if name.endswith(".so"))
-            # The ELF header names the machine at this place.
+            # The ELF header has the machine type at this offset.
             machines[manifest.architecture] = int.from_bytes(archive.read(library)[18:20], "little")
     assert machines == {"arm64": 183, "x86_64": 62}
 

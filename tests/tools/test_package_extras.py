@@ -1,4 +1,4 @@
-"""A package carries the extras that its `package.toml` names, and the build asks for what they bring, no more."""
+"""A package contains the extras that its `package.toml` names, and the build requires no other imports to work."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from packager.dependencies import zipped
 
 REPOSITORY = package.REPOSITORY
 EXTRAS = sorted(path.stem for path in (REPOSITORY / "requirements" / "extras").glob("*.txt"))
-# What the library's module of the tests' project does with an extra.
+# A module of the test project's library that needs an extra.
 LAZY = "def f():\n  with extra('word'):\n    import nowhere\n"
 
 BuildWith = Callable[..., Manifest]
@@ -59,8 +59,8 @@ def test_the_package_file_names_the_locks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ('extras = ["orc"]', r"package\.toml names orc; there is excel, ocr\."),
-        ('extra = ["ocr"]', r"package\.toml may say `aws_services` and `extras`, and says extra\."),
+        ('extras = ["orc"]', r"package\.toml names unknown extras: orc\. Known extras: excel, ocr\."),
+        ('extra = ["ocr"]', r"package\.toml has unknown keys: extra\. Allowed keys: aws_services, extras\."),
         ('extras = "ocr"', r"package\.toml: give extras as a list of names"),
         ("extras = [1]", r"package\.toml: give extras as a list of names"),
         ('extras = ["ocr"', r"package\.toml is not TOML"),
@@ -126,15 +126,15 @@ def test_an_analysis_must_have_what_it_imports_whichever_extra_it_belongs_to(
 
 
 def _extras_module(project: Sources) -> None:
-    """Give the project's library what ours has."""
-    text = (REPOSITORY / "handlers/analysis_jobs/extras.py").read_text(encoding="utf-8")
-    text = text.replace("from analysis_jobs.errors import ConfigurationError", "ConfigurationError = Exception")
+    """Copy our `extras` module into the project's library."""
+    text = (REPOSITORY / "handlers/analysis_jobs/base/extras.py").read_text(encoding="utf-8")
+    text = text.replace("from analysis_jobs.base.errors import ConfigurationError", "ConfigurationError = Exception")
     (project.handlers / "library" / "extras.py").write_text(text, encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", EXTRAS)
 def test_every_lock_of_an_extra_is_the_common_lock_and_more(name: str) -> None:
-    """So that two extras never ask for two versions of one thing."""
+    """Two extras therefore never require two versions of one distribution."""
 
     def versions(path: Path) -> set[str]:
         return set(re.findall(r"^[\w.\[\]-]+==\S+", path.read_text(encoding="utf-8"), re.MULTILINE))
@@ -150,7 +150,7 @@ def test_the_ocr_extra_brings_its_language_and_fits_beside_a_database(target: Ta
     locks = [requirements / "package.txt", requirements / "extras/ocr.txt", requirements / "extras/postgres.txt"]
     carried = zipped(locks, target, REPOSITORY / ".local" / "cache" / "packages")
     refusals.too_large(carried)
-    assert carried.stat().st_size < refusals.ZIP_LIMIT - 2_000_000, "there is room for the analyses"
+    assert carried.stat().st_size < refusals.DIRECT_UPLOAD_LIMIT - 2_000_000, "no S3 needed"
     with zipfile.ZipFile(carried) as archive:
         assert archive.getinfo("share/tessdata/eng.traineddata").file_size > 1_000_000
         assert "share/tessdata/osd.traineddata" not in archive.namelist()

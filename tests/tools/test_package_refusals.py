@@ -1,4 +1,4 @@
-"""What must not be deployed does not build, and the message says why."""
+"""A package that must not be deployed does not build, and the error says why."""
 
 import zipfile
 from collections.abc import Callable
@@ -140,22 +140,14 @@ def test_a_lock_that_cannot_be_installed_is_refused(project: Sources, build_proj
         build_project()
 
 
-def test_a_zip_over_lambdas_limit_is_refused_and_s3_is_named(
-    build_project: BuildProject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(refusals, "ZIP_LIMIT", 10_000)
-    with pytest.raises(PackageError, match=r"takes 0\.0 MB in a request: deploy it from S3"):
-        build_project()
-
-
 def test_more_than_lambda_unpacks_is_refused(build_project: BuildProject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refusals, "UNZIPPED_LIMIT", 10_000)
-    with pytest.raises(PackageError, match=r"unzipped, and Lambda takes 0\.0 MB: leave a dep"):
+    with pytest.raises(PackageError, match=r"unzipped, and Lambda takes at most 0\.0 MB: leave a dep"):
         build_project()
 
 
 def test_the_limits_are_lambdas() -> None:
-    assert (refusals.ZIP_LIMIT, refusals.UNZIPPED_LIMIT) == (52_428_800, 262_144_000)
+    assert (refusals.DIRECT_UPLOAD_LIMIT, refusals.UNZIPPED_LIMIT) == (52_428_800, 262_144_000)
 
 
 def test_a_refused_build_leaves_nothing_behind(project: Sources, build_project: BuildProject) -> None:

@@ -1,4 +1,4 @@
-"""A package can call the AWS services that it needs and no others, and the build sees where one is missing."""
+"""A package can call the AWS services that it needs and no others. The build reports a service that is missing."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from packager.dependencies import zipped
 
 BOTO3 = ("six", "boto3", "botocore", "jmespath", "s3transfer", "python-dateutil", "urllib3")
 LISTED = frozenset({"rekognition"})
-# Run in a Python that has nothing but the package: each client can be made, and knows its waiters, pages and endpoints.
+# Runs in a Python that has the package only: each client can be made, with its waiters, paginators and endpoints.
 EVERY_CLIENT = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -51,7 +51,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 @pytest.fixture
 def calling(project: Sources, locked: Callable[..., str]) -> Project:
-    """Write a project with boto3 whose analysis has this source; `named`: what its package.toml names."""
+    """Write a project with boto3 and an analysis of this source. `named` are the services of its package.toml."""
 
     def write(source: str, named: frozenset[str] = frozenset()) -> Sources:
         project.lock.write_text(locked(*BOTO3), encoding="utf-8")
@@ -62,7 +62,7 @@ def calling(project: Sources, locked: Callable[..., str]) -> Project:
 
 
 def described(names: list[str], data: str) -> set[str]:
-    """Return which of the names in a zip lie in the folder `data` and below."""
+    """Return the names in a zip that are below the folder `data`, relative to it."""
     return {name.removeprefix(f"{data}/") for name in names if name.startswith(f"{data}/")}
 
 
@@ -93,7 +93,7 @@ def test_every_client_of_the_library_is_made_from_the_package_alone(real: Manife
 def test_a_service_that_is_called_and_not_listed_is_refused(calling: Project, tmp_path: Path, cache: Path) -> None:
     what = calling("import boto3\n\n\ndef find():\n    return boto3.client('rekognition')\n")
     message = (
-        r"poems-\w+\.zip cannot call every AWS service that is named:\n  faces\.py:5: rekognition is not in the "
+        r"poems-\w+\.zip lacks AWS services that its code calls:\n  faces\.py:5: rekognition is not in the "
         r'package: put "rekognition" into `aws_services` in package\.toml\.'
     )
     with pytest.raises(PackageError, match=message):
@@ -109,7 +109,7 @@ def test_a_service_that_is_listed_is_in_the_package_and_makes_it_another_one(
     assert manifest.aws_services == sorted(services.OF_EVERY_PACKAGE | LISTED)
     [again] = build(calling(source, LISTED), [HOST], out=tmp_path / "again", cache=cache)
     assert again.sha256 == manifest.sha256
-    # The dependencies that are kept for it are not those of a package without it.
+    # It has its own entry in the cache of dependencies.
     lock = calling(source).lock
     assert zipped([lock], HOST, cache) != zipped([lock], HOST, cache, services.OF_EVERY_PACKAGE | LISTED)
 
@@ -139,7 +139,7 @@ def test_what_is_there_or_is_no_service_is_not_refused(source: str, real: Manife
 
 
 def test_a_slip_of_the_pen_in_a_call_of_boto3_is_refused_with_the_nearest(real: Manifest, tmp_path: Path) -> None:
-    message = r"a\.py:1: boto3 does not know textrakt; the nearest that it knows is textract\."
+    message = r"a\.py:1: boto3 does not know textrakt; the nearest name is textract\."
     with pytest.raises(PackageError, match=message):
         require_carried("boto3.client('textrakt')", real, tmp_path)
 
@@ -151,7 +151,7 @@ def require_carried(source: str, real: Manifest, folder: Path) -> None:
 
 
 def test_what_the_library_calls_is_found_in_its_sources(tmp_path: Path) -> None:
-    """So that a new service of the library is missed when the package is built."""
+    """The build therefore notices when the library starts to call a new service."""
     bare = tmp_path / "bare.zip"
     with zipfile.ZipFile(bare, "w") as archive:
         archive.writestr("botocore/data/s3/2006-03-01/service-2.json.gz", "")
@@ -162,7 +162,7 @@ def test_what_the_library_calls_is_found_in_its_sources(tmp_path: Path) -> None:
 
 
 def test_a_botocore_that_lacks_a_service_is_refused(real: Manifest) -> None:
-    with pytest.raises(PackageError, match=r"The botocore that is locked does not know ec2\."):
+    with pytest.raises(PackageError, match=r"The locked botocore does not know ec2"):
         services.require_carried(Path(real.path), frozenset({"ec2", "s3"}), {})
 
 
@@ -180,8 +180,8 @@ def test_the_package_file_names_services_beside_extras(tmp_path: Path) -> None:
             'aws_services = ["rekogniton"]',
             r"package\.toml: aws_services names rekogniton, which boto3 does not know; the nearest .* is rekognition\.",
         ),
-        ('aws_services = "ec2"', r'package\.toml: give aws_services as a list of names, as \["rekognition"\]'),
-        ('services = ["ec2"]', r"package\.toml may say `aws_services` and `extras`, and says services\."),
+        ('aws_services = "ec2"', r'package\.toml: give aws_services as a list of names, such as \["rekognition"\]'),
+        ('services = ["ec2"]', r"package\.toml has unknown keys: services\. Allowed keys: aws_services, extras\."),
     ],
 )
 def test_a_package_file_with_a_service_that_is_none_is_refused(said: str, message: str, tmp_path: Path) -> None:

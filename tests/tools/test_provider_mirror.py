@@ -1,4 +1,4 @@
-"""The provider mirror is found where there is one, and nothing is bent where there is none."""
+"""A provider mirror is used where one exists. Without one, Terraform asks the public registry."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def configuration(environment: dict[str, str]) -> str:
 
 
 def search(environ: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """Look from an empty home, under tmp_path/opt alone."""
+    """Search with an empty home directory, below tmp_path/opt only."""
     environ = {"HOME": str(tmp_path / "home"), "XDG_DATA_DIRS": str(tmp_path / "share"), **environ}
     return terraform_environment(environ, searched=(tmp_path / "opt",), state=tmp_path / "state with a blank")
 

@@ -1,4 +1,4 @@
-"""The page of figures: every figure that a proof recorded is on it."""
+"""The reliability page shows every figure that a proof recorded."""
 
 import json
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_only_what_stands_between_the_markers_is_replaced(file: Path, tmp_path: 
 
 
 def test_a_page_without_markers_is_refused() -> None:
-    with pytest.raises(ValueError, match="no place for the figures"):
+    with pytest.raises(ValueError, match="the file lacks the markers"):
         reliability.replaced("# A page\n", "new")
 
 

@@ -1,4 +1,4 @@
-"""The job after a deployment is a real one, and anything but its completion is a failure."""
+"""The smoke test after a deployment runs a real job, and fails unless the job completes."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ JOB = {"job_id": "j1", "status": "queued"}
 
 
 class TinyApi(ThreadingHTTPServer):
-    """Answers as the deployed API does; `states` are the job's answers, the last one stays."""
+    """Answers as the deployed API does. `states` are the answers for the job; the last one is repeated."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

@@ -1,4 +1,4 @@
-"""What runs elsewhere is what runs here, on actions that cannot change underneath."""
+"""CI runs the same make targets as a developer, with every action pinned to a commit."""
 
 import re
 import subprocess

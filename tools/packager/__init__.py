@@ -1,10 +1,9 @@
-"""Builds one zip for all functions: dependencies, handlers, the library and one set of analyses.
+"""Builds one zip for all functions: the dependencies, the handlers, the library and one set of analyses.
 
-The same input gives the same bytes, wherever and whenever it is built: names are sorted, dates and
-modes fixed, and the bytecode beside every source is the kind that Python never checks against a
-file's date, so that a cold start compiles nothing. Of the AWS services that boto3 knows, the package
-keeps those that are called: see `services`. What must not be deployed does not build: see
-`refusals` and `imports`.
+Builds are reproducible: names are sorted, and dates and modes are fixed, so the same input always gives the same bytes.
+Every source comes with bytecode that Python does not check against the file's date, so a cold start compiles nothing.
+The package contains only the boto3 service descriptions that the code uses (`services`). The build refuses development
+code, too large packages and unresolved imports (`refusals`, `imports`).
 """
 
 from packager.build import build

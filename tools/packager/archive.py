@@ -1,4 +1,4 @@
-"""Zip files that are the same, byte for byte, for the same content."""
+"""Writes reproducible zip files: the same content gives the same bytes."""
 
 import os
 import shutil
@@ -10,18 +10,18 @@ from pathlib import Path
 
 from packager.errors import PackageError
 
-# A zip cannot say an earlier date, and no other date is as clearly none.
+# The earliest date that a zip can store. It is obviously not a real date.
 DATE = (1980, 1, 1, 0, 0, 0)
 REGULAR_FILE = 0o100644
 UNIX = 3
-# 6 is as small as 9 on this content, and twice as fast.
+# Level 6 gives the same size as 9 for this content, in half the time.
 COMPRESSION = 6
-# Where Lambda unpacks the zip; tracebacks show it.
+# The folder in which Lambda unpacks the zip. Tracebacks show it.
 TASK_ROOT = "/var/task"
 
 
 def write(path: Path, files: Mapping[str, Path], *, base: Path | None = None) -> None:
-    """Write the zip `path` of `files` (name in the zip -> file), on top of the zip `base`."""
+    """Write `files` (name in the zip -> file) to the zip `path`, in addition to the content of the zip `base`."""
     if base:
         shutil.copyfile(base, path)
     with zipfile.ZipFile(path, "a" if base else "w") as archive:
@@ -35,22 +35,22 @@ def write(path: Path, files: Mapping[str, Path], *, base: Path | None = None) ->
 
 
 def compile_tree(tree: Path) -> None:
-    """Put bytecode beside every source below `tree`, valid whatever the sources' dates.
+    """Write bytecode beside every source below `tree`. The bytecode is valid for any date of the source.
 
-    In a process of its own with nothing in it: what else a process holds in memory shows in the
-    bytes that it writes. Raises PackageError where a source does not compile.
+    Uses a fresh process with an empty environment, because bytecode can depend on the state of the process that
+    compiles it. Raises `PackageError` if a source does not compile.
     """
     compiler = [sys.executable, "-S", "-s", "-m", "compileall", "-q", "-f"]
     paths = ["-s", str(tree), "-p", TASK_ROOT, str(tree)]
-    said = subprocess.run(
+    result = subprocess.run(
         [*compiler, "--invalidation-mode", "unchecked-hash", *paths],
         env={"PATH": os.defpath, "PYTHONHASHSEED": "0"},
         capture_output=True,
         text=True,
         check=False,
     )
-    if said.returncode:
-        raise PackageError(f"A source does not compile:\n{said.stdout.strip()}")
+    if result.returncode:
+        raise PackageError(f"A source does not compile:\n{result.stdout.strip()}")
 
 
 def names(path: Path) -> set[str]:

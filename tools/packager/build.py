@@ -16,8 +16,8 @@ CACHE = REPOSITORY / ".local" / "cache" / "packages"
 def build(what: Sources, targets: list[Target], *, out: Path, cache: Path = CACHE) -> list[Manifest]:
     """Build `out/<name>-<architecture>.zip` and its manifest for each target.
 
-    The dependencies are kept in `cache`. Nothing is left in `out` by a build that fails.
-    Raises PackageError, with what to do about it.
+    The installed dependencies are cached in `cache`. A failed build leaves nothing in `out`.
+    Raises `PackageError`; its message names the fix.
     """
     require_runtime()
     files = what.files()
@@ -27,7 +27,7 @@ def build(what: Sources, targets: list[Target], *, out: Path, cache: Path = CACH
         sources.copy(files, tree)
         archive.compile_tree(tree)
         own = {path.relative_to(tree).as_posix(): path for path in tree.rglob("*") if path.is_file()}
-        # Only a package of this machine can be tried here; the others have the same sources.
+        # Imports can be tested only with a package for this machine. The others contain the same sources.
         built = {
             target: _assemble(what, own, target, Path(temporary), cache) for target in dict.fromkeys([HOST, *targets])
         }
@@ -37,7 +37,7 @@ def build(what: Sources, targets: list[Target], *, out: Path, cache: Path = CACH
         manifests = []
         for target in targets:
             package = out / built[target].name
-            # Not moved: the temporary folder may be on another disk.
+            # Copied, not moved: the temporary folder may be on another disk.
             package.write_bytes(built[target].read_bytes())
             manifests.append(describe(package, target.name))
         for manifest in manifests:

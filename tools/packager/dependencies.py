@@ -1,4 +1,4 @@
-"""The locked dependencies, installed for a target and zipped, once per lock."""
+"""Installs the locked dependencies for a target and zips them. The zip is cached for each combination of locks."""
 
 import hashlib
 import platform
@@ -17,21 +17,19 @@ from packager import archive, services
 from packager.errors import PackageError
 from packager.targets import RUNTIME, Target
 
-# Large, and used by nothing here: Tesseract's model that tells scripts and orientations apart, and AVIF pictures.
+# Large files that the library never uses: Tesseract's model for script and orientation, and Pillow's AVIF codec.
 UNUSED = ("share/tessdata/osd.traineddata", "PIL/_avif.*.so", "pillow.libs/libavif-*.so*")
-# The installer's notes to itself, different with each installer.
+# Metadata that differs between installers.
 INSTALLERS_NOTES = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
 
 
 def zipped(
     locks: Sequence[Path], target: Target, cache: Path, aws_services: frozenset[str] = services.OF_EVERY_PACKAGE
 ) -> Path:
-    """Return a zip of everything that `locks` name together, with bytecode, as installed on `target`.
+    """Return a zip of all distributions in `locks`, installed for `target`, with bytecode.
 
-    Of what boto3 knows, `aws_services` alone.
-
-    Kept in `cache` under a name made of all that decides its content.
-    Raises PackageError where the locks contradict each other, or cannot be installed for the target.
+    Of boto3's service descriptions, only `aws_services` are included. The zip is cached in `cache`, under a hash of all
+    its inputs. Raises `PackageError` if the locks contradict each other, or cannot be installed for the target.
     """
     made_by = b"".join(Path(module).read_bytes() for module in (__file__, archive.__file__, services.__file__))
     decides = [
@@ -55,7 +53,7 @@ def zipped(
 
 
 def distributions(package: Path) -> dict[str, str]:
-    """Return name -> version of what is installed in the zip `package`, sorted by name."""
+    """Return the distributions in the zip `package` (name -> version), sorted by name."""
     found = {}
     with zipfile.ZipFile(package) as archived:
         for name in archived.namelist():
@@ -69,12 +67,12 @@ def distributions(package: Path) -> dict[str, str]:
 def _install(locks: Sequence[Path], target: Target, tree: Path) -> None:
     tree.mkdir()
     platform_options = ["--python-platform", target.wheels] if target.wheels else []
-    said = subprocess.run(
+    result = subprocess.run(
         [
             find_uv_bin(),
             *("pip", "install", "--quiet", "--no-deps", "--require-hashes"),
             *("--python", sys.executable, "--python-version", ".".join(map(str, RUNTIME))),
-            # Nothing is built: a build would run a stranger's code, and for the wrong machine.
+            # Wheels only: building a source distribution would run its code, and for the wrong machine.
             *("--only-binary", ":all:", *platform_options),
             *("--link-mode", "copy", "--target", str(tree)),
             *(argument for lock in locks for argument in ("--requirement", str(lock))),
@@ -83,13 +81,13 @@ def _install(locks: Sequence[Path], target: Target, tree: Path) -> None:
         text=True,
         check=False,
     )
-    if said.returncode:
+    if result.returncode:
         names = " and ".join(lock.name for lock in locks)
-        raise PackageError(f"{names} cannot be installed for {target.name}:\n{said.stderr}")
+        raise PackageError(f"{names} cannot be installed for {target.name}:\n{result.stderr}")
 
 
 def _files(tree: Path, aws_services: frozenset[str]) -> dict[str, Path]:
-    """Return what of an installed tree belongs in a package: name in the zip -> file."""
+    """Return the files of an installed tree that belong in a package (name in the zip -> file)."""
     files = {}
     for path in tree.rglob("*"):
         inside = path.relative_to(tree)

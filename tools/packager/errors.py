@@ -1,5 +1,5 @@
-"""The one way in which building a package fails."""
+"""The error of a failed build."""
 
 
 class PackageError(Exception):
-    """The package cannot be built as it is, or must not be deployed; the message says why."""
+    """The package cannot be built, or must not be deployed. The message says why."""

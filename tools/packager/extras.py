@@ -1,4 +1,4 @@
-"""What a package carries beside what all carry: `package.toml` names it, `requirements/extras` locks it."""
+"""The extras of a package: `package.toml` names them, and `requirements/extras` has a lock for each."""
 
 from pathlib import Path
 
@@ -7,13 +7,15 @@ from packager.errors import PackageError
 
 
 def chosen(analyses: Path, locks: Path) -> dict[str, Path]:
-    """Return extra -> lock, as `package.toml` in the folder `analyses` says: without the file, none.
+    """Return the extras in the `package.toml` of the folder `analyses` (extra -> lock). Without the file: {}.
 
-    Raises PackageError for a file that says it wrongly, and for an extra without a lock.
+    Raises `PackageError` for an invalid file, and for an extra without a lock.
     """
     extras = package_file.names(analyses, "extras")
     there = sorted(lock.stem for lock in locks.glob("*.txt"))
     if missing := sorted(set(extras) - set(there)):
         path = analyses / package_file.NAME
-        raise PackageError(f"{path} names {', '.join(missing)}; there is {', '.join(there) or 'no extra'}.")
+        raise PackageError(
+            f"{path} names unknown extras: {', '.join(missing)}. Known extras: {', '.join(there) or 'none'}."
+        )
     return {extra: locks / f"{extra}.txt" for extra in extras}

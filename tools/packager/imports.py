@@ -1,9 +1,8 @@
-"""Finds a missing import before Lambda does: the finished zip is unpacked and really imported.
+"""Finds missing imports at build time: unpacks the finished zip, and imports its modules.
 
-In a process with nothing but the zip: no site-packages, no environment. Imports inside functions
-are resolved too; those that a `try` guards with ImportError are the author's business. What the
-library imports within `with extra("name")` must be there in a package that carries the extra, and
-in no other; the analyses' own imports must always be there.
+The test runs in a process that sees only the zip: no site-packages, no environment. Imports inside functions are tested
+too. Imports inside `try … except ImportError` are not. An import of the library inside `with extra("name")` is tested
+only in a package with that extra. Imports of the analyses are always tested.
 """
 
 import ast
@@ -24,9 +23,9 @@ PROBE = Path(__file__).with_name("import_probe.py")
 
 
 def require_importable(package: Path, what: Sources, sources: Mapping[str, Path]) -> None:
-    """Import the modules of `what` from the zip `package`, and resolve every import of `sources` in it.
+    """Import the modules of `what` from the zip `package`, and resolve every import in `sources`.
 
-    `sources`: name in the zip -> file. Raises PackageError with everything that is missing.
+    `sources` maps names in the zip to files. Raises `PackageError`; its message names everything that is missing.
     """
     wanted: dict[str, list[Any]] = {"modules": what.modules(), "imports": [], "library_imports": []}
     for name, path in sources.items():
@@ -38,7 +37,7 @@ def require_importable(package: Path, what: Sources, sources: Mapping[str, Path]
     with tempfile.TemporaryDirectory() as tree:
         with zipfile.ZipFile(package) as archive:
             archive.extractall(tree)
-        said = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-I", "-S", "-B", str(PROBE), tree],
             input=json.dumps(wanted),
             env={},
@@ -46,15 +45,15 @@ def require_importable(package: Path, what: Sources, sources: Mapping[str, Path]
             text=True,
             check=False,
         )
-    if said.returncode:
-        problems = said.stdout.strip() or said.stderr.strip()
+    if result.returncode:
+        problems = result.stdout.strip() or result.stderr.strip()
         raise PackageError(f"{package.name} does not import:\n{problems}")
 
 
 def _imports(path: Path, name: str, extras: AbstractSet[str] | None) -> Iterator[tuple[str, str]]:
-    """Yield (module, name in it or "") for each import of a source, relative ones resolved.
+    """Yield (module, name in it or "") for each import of a source. Relative imports are resolved.
 
-    Without those of other extras than `extras`, where these are given.
+    With `extras`, imports that need another extra are left out.
     """
     package = name.removesuffix(".py").replace("/", ".").split(".")[:-1]
     for node in _reached(ast.parse(path.read_bytes()), extras):
@@ -67,7 +66,7 @@ def _imports(path: Path, name: str, extras: AbstractSet[str] | None) -> Iterator
 
 
 def _reached(node: ast.AST, extras: AbstractSet[str] | None) -> Iterator[ast.AST]:
-    """Walk the nodes that run: not what is for the type checker, of another extra, or guarded by ImportError."""
+    """Yield the nodes to test. Skip code for the type checker, for other extras, and guarded by ImportError."""
     if isinstance(node, ast.With) and extras is not None and not _extras_of(node) <= extras:
         return
     if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
@@ -82,7 +81,7 @@ def _reached(node: ast.AST, extras: AbstractSet[str] | None) -> Iterator[ast.AST
 
 
 def _extras_of(block: ast.With) -> set[str]:
-    """Return the names in `with extra("name")`."""
+    """Return the names of the extras in a statement `with extra("name")`."""
     return {
         str(call.args[0].value)
         for item in block.items

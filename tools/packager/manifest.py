@@ -1,4 +1,4 @@
-"""The note beside a package: what it is, of which bytes, from which commit, with what in it."""
+"""The manifest beside a package: its hash, size, commit and content."""
 
 import base64
 import hashlib
@@ -18,26 +18,27 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 @dataclass(frozen=True)
 class FileCounts:
-    """Number of files, and their bytes unzipped and zipped."""
+    """Number of files, and their size in bytes when unzipped."""
 
     count: int
     unzipped_bytes: int
-    zip_bytes: int
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What is written as JSON beside a zip.
+    """The JSON file beside a zip. The Terraform module takes it as its `package`.
 
-    `path` is relative to the repository where it lies in it. `version` is made of the content, so
-    that a commit which changes no code changes no function; `commit` is None outside git, and ends
-    in "-dirty" where something was not committed. `python` compiled the bytecode. `aws_services` are those that boto3
-    can call from it.
+    `path` is relative to the repository if the zip is in it. `size_bytes` is the size of the zip; over
+    `refusals.DIRECT_UPLOAD_LIMIT` it can be deployed from S3 only. `version` depends on the content alone, so a commit
+    that changes no code changes no function. `commit` is None outside git and ends in "-dirty" if there were
+    uncommitted changes. `python` is the version that compiled the bytecode. `aws_services` are the services that boto3
+    can call from this package.
     """
 
     path: str
     sha256: str
     sha256_base64: str
+    size_bytes: int
     architecture: str
     python: str
     commit: str | None
@@ -59,13 +60,14 @@ def describe(package: Path, architecture: str) -> Manifest:
     digest = hashlib.sha256(content)
     with zipfile.ZipFile(package) as archive:
         entries = archive.infolist()
-    files = FileCounts(len(entries), sum(entry.file_size for entry in entries), len(content))
+    files = FileCounts(len(entries), sum(entry.file_size for entry in entries))
     path = package.resolve()
     inside = path.is_relative_to(REPOSITORY)
     return Manifest(
         path=(path.relative_to(REPOSITORY) if inside else path).as_posix(),
         sha256=digest.hexdigest(),
         sha256_base64=base64.b64encode(digest.digest()).decode(),
+        size_bytes=len(content),
         architecture=architecture,
         python=platform.python_version(),
         commit=commit(),

@@ -1,7 +1,6 @@
-"""What must not be deployed: development code, and more than Lambda takes.
+"""Refuses packages that must not be deployed: those with development code, and those over Lambda's limits.
 
-A production once ran a stub worker for 45 days and nobody noticed. Here such a package does not
-build.
+One production system ran a stub worker for 45 days before anybody noticed. Such a package does not build here.
 """
 
 import ast
@@ -13,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from packager.dependencies import distributions
 from packager.errors import PackageError
 
-# As modules, and as distributions of the same name.
+# Names of modules, and of distributions.
 DEVELOPMENT = frozenset(
     {
         *("cloud", "localstack", "ministack", "moto", "responses"),
@@ -23,15 +22,16 @@ DEVELOPMENT = frozenset(
 )
 NOT_THE_REAL_THING = re.compile(r"(^|_)(stubs?|mocks?|fakes?|dummy|dummies|stand_?ins?)(_|$)")
 
-# Lambda's quotas, in bytes: a zip in the request itself, and everything unpacked.
-ZIP_LIMIT = 50 * 2**20
+# Lambda's quotas in bytes, https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html. A larger zip than
+# the first must come from S3, where only the unzipped size is limited (layers count, and there are none).
+DIRECT_UPLOAD_LIMIT = 50 * 2**20
 UNZIPPED_LIMIT = 250 * 2**20
 
 
 def development_code(files: Mapping[str, Path]) -> None:
-    """Refuse our own code where it is, or imports, something made for development.
+    """Raise `PackageError` if a source is development code by its name, or imports development code.
 
-    Raises PackageError naming the file.
+    The message names the file.
     """
     for name, path in files.items():
         parts = PurePosixPath(name).with_suffix("").parts
@@ -44,7 +44,7 @@ def development_code(files: Mapping[str, Path]) -> None:
 
 
 def development_packages(package: Path) -> None:
-    """Refuse the finished zip where it carries something made for development."""
+    """Raise `PackageError` if the finished zip contains a development package."""
     with zipfile.ZipFile(package) as archive:
         roots = {name.partition("/")[0].removesuffix(".py") for name in archive.namelist()}
     found = sorted((roots | set(distributions(package))) & DEVELOPMENT)
@@ -53,23 +53,21 @@ def development_packages(package: Path) -> None:
 
 
 def too_large(package: Path) -> None:
-    """Refuse the finished zip where Lambda would."""
+    """Refuse the finished zip if Lambda cannot unpack it.
+
+    A zip over `DIRECT_UPLOAD_LIMIT` is not refused: it is deployed from S3.
+    """
     with zipfile.ZipFile(package) as archive:
         unzipped = sum(entry.file_size for entry in archive.infolist())
     if unzipped > UNZIPPED_LIMIT:
         raise PackageError(
-            f"{package.name} has {_mib(unzipped)} unzipped, and Lambda takes "
-            f"{_mib(UNZIPPED_LIMIT)}: leave a dependency out."
-        )
-    if package.stat().st_size > ZIP_LIMIT:
-        raise PackageError(
-            f"{package.name} has {_mib(package.stat().st_size)}, and Lambda takes "
-            f"{_mib(ZIP_LIMIT)} in a request: deploy it from S3, or leave a dependency out."
+            f"{package.name} has {_mib(unzipped)} unzipped, and Lambda takes at most "
+            f"{_mib(UNZIPPED_LIMIT)}: leave a dependency or a data file out."
         )
 
 
 def _imported(path: Path) -> list[str]:
-    """Return every module that a source imports, `a.b` for `from a import b` too."""
+    """Return every module that a source imports. For `from a import b` this includes `a.b`."""
     try:
         tree = ast.parse(path.read_bytes())
     except SyntaxError as error:

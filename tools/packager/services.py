@@ -1,7 +1,8 @@
-"""The AWS services that a package can call: boto3 knows some 400, in more bytes than all other code together.
+"""Selects the AWS services that a package can call.
 
-A package keeps the descriptions of those that the library calls, and of those that `package.toml` names. So
-that none is missed first in production, the sources are searched for calls as `boto3.client("rekognition")`.
+boto3 describes about 400 services, in more bytes than all other code. A package contains only the descriptions of the
+services that the library calls, and of those in `package.toml`. The build searches the sources for calls such as
+`boto3.client("rekognition")`, so that a missing service fails here and not in production.
 """
 
 import ast
@@ -15,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from packager import package_file
 from packager.errors import PackageError
 
-# What the library calls, and `sts`, by which boto3 takes on a role.
+# The services that the library calls, and `sts`, which boto3 needs to assume a role.
 OF_EVERY_PACKAGE = frozenset(
     {
         *("bedrock-runtime", "dynamodb", "events", "s3", "secretsmanager"),
@@ -27,9 +28,9 @@ _CALLS = {"client", "resource", "create_client"}
 
 
 def chosen(analyses: Path) -> frozenset[str]:
-    """Return what `package.toml` in the folder `analyses` names as `aws_services`: without the file, none.
+    """Return the `aws_services` in the `package.toml` of the folder `analyses`. Without the file: an empty set.
 
-    Raises PackageError for a file that says it wrongly, and for a service that boto3 does not know.
+    Raises `PackageError` for an invalid file, and for a service that boto3 does not know.
     """
     named = package_file.names(analyses, "aws_services")
     for service in named:
@@ -41,18 +42,18 @@ def chosen(analyses: Path) -> frozenset[str]:
 
 @cache
 def known() -> frozenset[str]:
-    """Return the services that the builder's own botocore describes; the packages' has the same version."""
+    """Return the services that the botocore of this Python describes. The packages contain the same version."""
     spec = importlib.util.find_spec("botocore")
     if not spec or not spec.origin:
-        raise PackageError("The builder's Python lacks botocore, which knows the names of the services.")
+        raise PackageError("This Python lacks botocore, which has the names of the services: run `make package`.")
     return frozenset(path.name for path in Path(spec.origin).with_name("data").iterdir() if path.is_dir())
 
 
 def is_unused(inside: PurePosixPath, services: frozenset[str]) -> bool:
-    """Tell whether a file (its path in the package) describes a service that is not among `services`."""
+    """Tell whether the file at the path `inside` the package describes a service that is not in `services`."""
     for data in _DATA:
         if inside.is_relative_to(data):
-            # What is about no service in particular lies in the folder itself: the endpoints, the retries.
+            # Files directly in the data folder (endpoints, retries) apply to all services.
             below = inside.relative_to(data).parts
             return len(below) > 1 and below[0] not in services
     return False
@@ -68,15 +69,16 @@ def carried(package: Path) -> list[str]:
 
 
 def require_carried(package: Path, services: frozenset[str], sources: Mapping[str, Path]) -> None:
-    """Refuse the zip where it lacks one of `services`, or one that `sources` (name in it -> file) call by name.
+    """Raise `PackageError` if the zip lacks one of `services`, or a service that a call in `sources` names.
 
-    A zip without boto3 calls none. Raises PackageError, which names the file and what to write into `package.toml`.
+    `sources` maps names in the zip to files. A zip without boto3 is not checked. The message names the file and the fix
+    in `package.toml`.
     """
     there = set(carried(package))
     if not there:
         return
     if missing := sorted(services - there):
-        raise PackageError(f"The botocore that is locked does not know {', '.join(missing)}.")
+        raise PackageError(f"The locked botocore does not know {', '.join(missing)}: update it with `make lock`.")
     problems = [
         f"  {name}:{line}: {_advice(service)}"
         for name, path in sources.items()
@@ -85,11 +87,11 @@ def require_carried(package: Path, services: frozenset[str], sources: Mapping[st
         if service not in there and (of_boto3 or service in known())
     ]
     if problems:
-        raise PackageError("\n".join([f"{package.name} cannot call every AWS service that is named:", *problems]))
+        raise PackageError("\n".join([f"{package.name} lacks AWS services that its code calls:", *problems]))
 
 
 def _called(path: Path) -> Iterator[tuple[int, str, bool]]:
-    """Yield (line, service, whether boto3 itself is called) for each call as `client("s3")` in a source."""
+    """Yield (line, service, whether it is a call of `boto3`) for each call such as `client("s3")` in a source."""
     for node in ast.walk(ast.parse(path.read_bytes())):
         if not isinstance(node, ast.Call):
             continue
@@ -115,4 +117,4 @@ def _advice(service: str) -> str:
 
 def _nearest(service: str) -> str:
     near = get_close_matches(service.lower(), sorted(known()), n=1, cutoff=0.0)
-    return f"; the nearest that it knows is {near[0]}" if near else ""
+    return f"; the nearest name is {near[0]}" if near else ""

@@ -1,4 +1,4 @@
-"""Our own part of a package: the handlers, the library, and the analyses with their data."""
+"""Collects the sources of a package: the handlers, the library, and the analyses with their data files."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -8,18 +8,18 @@ from pathlib import Path
 from packager import services
 from packager.errors import PackageError
 
-# Beside an analysis, and not part of it: documents to try it on, its tests. Within a package of ours it is code.
+# Folders beside an analysis that are not part of it. Deeper folders of these names may be Python packages.
 NOT_PACKAGED = {"documents", "tests"}
 NOT_PACKAGED_SUFFIXES = {".md", ".pyc", ".tf"}
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What a package is made of.
+    """The sources of one package.
 
-    `name` goes into file names; `handlers` and `analyses` are folders, their `*.py` and the folders
-    below them end up at the root of the zip; `lock` names the dependencies that every package has, `extras` (name ->
-    lock) those that only this one has; `named_services` are AWS services that it can call beside those of every one.
+    `name` is used in file names. The `*.py` files and subfolders of `handlers` and `analyses` go to the zip's root.
+    `lock` has the dependencies of every package; `extras` (name -> lock) has those of this package only.
+    `named_services` are the AWS services that it calls in addition to those of every package.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Sources:
 
     @property
     def locks(self) -> list[Path]:
-        """The locks to install together."""
+        """All locks of the package, to install together."""
         return [self.lock, *(self.extras[extra] for extra in sorted(self.extras))]
 
     @property
@@ -40,24 +40,24 @@ class Sources:
         return services.OF_EVERY_PACKAGE | self.named_services
 
     def files(self) -> dict[str, Path]:
-        """Return name in the zip -> file. Raises PackageError for a name that is there twice."""
+        """Return the files of the zip (name in the zip -> file). Raises `PackageError` for a duplicate name."""
         found: dict[str, Path] = {}
         for folder in (self.handlers, self.analyses):
             if not folder.is_dir():
-                raise PackageError(f"There is no folder {folder}.")
+                raise PackageError(f"There is no folder {folder}: give an existing one.")
             for name, path in _packaged(folder):
                 if name in found:
-                    raise PackageError(f"{name} is there twice: {found[name]} and {path}.")
+                    raise PackageError(f"{name} is there twice: {found[name]} and {path}. Rename one of them.")
                 found[name] = path
         return found
 
     def modules(self) -> list[str]:
-        """Return the modules that must import: each handler, each module of the analyses."""
+        """Return the top-level modules that must be importable: the handlers and the modules of the analyses."""
         return sorted(path.stem for at in (self.handlers, self.analyses) for path in at.glob("*.py"))
 
 
 def copy(files: dict[str, Path], tree: Path) -> None:
-    """Copy `files` (name -> file) below `tree`."""
+    """Copy `files` (name -> file) into the folder `tree`."""
     for name, path in files.items():
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, tree / name)

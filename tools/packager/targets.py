@@ -1,4 +1,4 @@
-"""The machines a package is built for."""
+"""The platforms that packages are built for."""
 
 import platform
 import sys
@@ -11,13 +11,13 @@ RUNTIME = (3, 13)
 
 @dataclass(frozen=True)
 class Target:
-    """An architecture: `name` as in file names, `wheels` as uv names it (None: this machine)."""
+    """A platform. `name` is used in file names. `wheels` is uv's name of the platform; None means this machine."""
 
     name: str
     wheels: str | None
 
 
-# Lambda's python3.13 runs on Amazon Linux 2023, whose C library is 2.34.
+# Lambda's python3.13 runs on Amazon Linux 2023, with glibc 2.34.
 ARM64 = Target("arm64", "aarch64-manylinux_2_34")
 X86_64 = Target("x86_64", "x86_64-manylinux_2_34")
 
@@ -30,12 +30,12 @@ def _host() -> Target:
     return Target(f"{sys.platform}-{machine}", None)
 
 
-# What runs on this machine: one of the two above on Linux, else a package that Lambda cannot run.
+# The platform of this machine. If it is not one of the two above, Lambda cannot run its package.
 HOST = _host()
 
 
 def require_runtime(version: tuple[int, ...] = sys.version_info[:2]) -> None:
-    """Refuse another Python than the functions run on: they could not use its bytecode."""
+    """Raise `PackageError` unless this is the functions' version of Python: they can use only its bytecode."""
     if version != RUNTIME:
         wanted, found = (".".join(map(str, each)) for each in (RUNTIME, version))
-        raise PackageError(f"Packages are compiled by Python {wanted}, and this is {found}.")
+        raise PackageError(f"Packages are compiled by Python {wanted}, and this is {found}: run `make package`.")

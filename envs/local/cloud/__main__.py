@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from analysis_jobs.cli.client import CallError
+from analysis_jobs.client.http import CallError
 from cloud import guide, state
 from cloud.connection import Connection
 from cloud.demo import Demo, show_times
@@ -116,7 +116,7 @@ def _demo(options: argparse.Namespace) -> Demo:
     return Demo.of(EXAMPLES / options.example, options.document, REPOSITORY / ".local" / "demo" / options.example)
 
 
-def _stop_on_signals() -> None:
+def stop_on_signals() -> None:
     """Turn the first SIGINT, SIGTERM or SIGHUP into an orderly stop, and ignore the next ones."""
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -163,7 +163,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     options.folder = (options.folder or default_folder(options.example)).resolve()
-    _stop_on_signals()
+    stop_on_signals()
     try:
         status: int = options.run(options, Screen())
     except (CallError, CloudError) as error:

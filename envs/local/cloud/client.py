@@ -1,5 +1,5 @@
 """The client of the API, for the demo and the system tests."""
 
-from analysis_jobs.cli.client import ApiError, Client
+from analysis_jobs.client.http import ApiError, Client
 
 __all__ = ["ApiError", "Client"]

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -54,6 +55,17 @@ class Connection:
             "AWS_ENDPOINT_URL": self.aws_url,
         }
 
+    def reachable(self, url: str) -> str:
+        """Return the URL of an HTTP API in its path form.
+
+        Terraform has the host form, here {id}.execute-api.localhost. Many resolvers know no host below localhost.
+        """
+        return f"{self.aws_url}/_aws/execute-api/{urlsplit(url).netloc.partition('.')[0]}/$default"
+
+    def url_of(self, output: str | None) -> str:
+        """Return the URL of the API that an output of the example names; None means the module's."""
+        return self.reachable(self.outputs[output]) if output else self.api_url
+
     def boto3(self, service: str) -> Any:  # noqa: ANN401 - a client of any service
         """Return a client of an AWS service of this cloud, with the rights of the account's root."""
         session: Any = boto3.Session()  # its overloads want a literal name
@@ -88,6 +100,6 @@ class Connection:
         """Return a token of this tenant; it is valid for a day unless the options say otherwise."""
         return self.stand_in.token(tenant, **{"ttl_s": TOKEN_LIFE_S, **options})
 
-    def client(self, token: str | None) -> Client:
-        """Return a client of the API that calls with this token, or without one."""
-        return Client(self.api_url, token, ca_bundle=Path(self.ca_bundle))
+    def client(self, token: str | None, url: str | None = None) -> Client:
+        """Return a client of the API at `url` (default: the module's) that calls with this token, or without one."""
+        return Client(url or self.api_url, token, ca_bundle=Path(self.ca_bundle))

@@ -30,7 +30,7 @@ for field in form["fields"].items(): print("form-string =", json.dumps("=".join(
 """
 SUBMIT = """\
 # Submit: 202, and the job's id
-JOB=$(curl -fsS "$API{path}" -H "$auth" -H "$json" \\
+JOB=$(curl -fsS "{api}{path}" -H "$auth" -H "$json" \\
   -d "{body}" |
   sed -n 's/.*"job_id": *"\\([^"]*\\)".*/\\1/p')
 """
@@ -40,6 +40,11 @@ until curl -fsS "$API/jobs/$JOB" -H "$auth" -o job.json &&
   grep -Eq '"status": *"(completed|failed|cancelled)"' job.json; do sleep 1; done
 cat job.json
 """
+
+
+def variable(demo: DemoFile) -> str:
+    """Return the shell variable with the URL of the API that the demo submits to."""
+    return demo.submit.api.upper() if demo.submit.api else "API"
 
 
 def lines(analysis: str, demo: DemoFile, documents: Sequence[Path]) -> str:
@@ -63,7 +68,7 @@ def lines(analysis: str, demo: DemoFile, documents: Sequence[Path]) -> str:
         path, body = demo.submit.route.removeprefix("POST "), content
     else:
         path, body = "/jobs", _object({"analysis": analysis, **demo.submit.members()}, {}, input=content)
-    parts += [SUBMIT.format(path=path.replace(RUN, "$RUN"), body=body), POLL]
+    parts += [SUBMIT.format(api=f"${variable(demo)}", path=path.replace(RUN, "$RUN"), body=body), POLL]
     return "\n".join(parts)
 
 

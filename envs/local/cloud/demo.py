@@ -61,7 +61,7 @@ class Demo:
         client = connection.client(connection.token())
         if file.database and file.database.before:
             connection.rows(file.database.before)
-        accepted = self._submit(client, connection.example, file, run, screen)
+        accepted = self._submit(client, connection, file, run, screen)
         if "job_id" not in accepted:
             screen.table(rows(accepted), title="The answer has no job")
             return False
@@ -76,7 +76,9 @@ class Demo:
                 screen.grid(found, title="In the database")
         return bool(job["status"] == "completed")
 
-    def _submit(self, client: Client, analysis: str, file: DemoFile, run: str, screen: Screen) -> dict[str, Any]:
+    def _submit(
+        self, client: Client, connection: Connection, file: DemoFile, run: str, screen: Screen
+    ) -> dict[str, Any]:
         given = dict(file.submit.input)
         if file.is_json:
             given = demo_file.json_input(self.documents[0], run)
@@ -89,11 +91,12 @@ class Demo:
         with screen.step("submit") as step:
             if file.submit.route:
                 route = file.submit.route
-                answer = client.call("POST", route.removeprefix("POST "), json=given)
+                api = connection.client(connection.token(), connection.url_of(file.submit.api))
+                answer = api.call("POST", route.removeprefix("POST "), json=given)
             else:
                 route = "POST /jobs"
                 answer = client.call(
-                    "POST", "/jobs", json={"analysis": analysis, "input": given, **file.submit.members()}
+                    "POST", "/jobs", json={"analysis": connection.example, "input": given, **file.submit.members()}
                 )
             accepted: dict[str, Any] = answer.json()
             step.say(f"{route}: {answer.status} {accepted.get('status', '')}, job {accepted.get('job_id')}")

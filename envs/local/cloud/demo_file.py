@@ -10,7 +10,9 @@ input = "document"               # uploaded: this member of the input names it.
 [submit]
 route = "POST /documents/certificate-{run}/extract"   # the body is the input; without a route: POST /jobs
 input = { language = "en" }      # further members of the input
-                                 # subject, client, project, priority, tier: members of POST /jobs
+                                 # analysis (default: the example's name), subject, client, project, priority,
+                                 # tier: members of POST /jobs
+                                 # api: output with the URL of the example's own API, which has the route
 
 [database]                       # of an example with a schema.sql
 before = "INSERT INTO documents (id) VALUES ('certificate-{run}')"
@@ -49,10 +51,15 @@ class Given(_Strict):
 
 
 class Submission(_Strict):
-    """How the job is submitted: by a route of the analysis ("POST /path"), or to POST /jobs with the other fields."""
+    """How the job is submitted: by a `route` ("POST /path"), or by POST /jobs with the other fields.
 
+    The route is the module's, or one of the example's own API, at the URL that the Terraform output `api` names.
+    """
+
+    api: Text | None = None
     route: Annotated[str, StringConstraints(pattern=r"^POST /\S*$")] | None = None
     input: dict[str, Any] = {}
+    analysis: Text | None = None
     subject: Text | None = None
     client: Text | None = None
     project: Text | None = None
@@ -63,11 +70,13 @@ class Submission(_Strict):
     def _either_way(self) -> Self:
         if self.route and (said := sorted(self.members())):
             raise ValueError(f"a route takes the input alone: {', '.join(said)} would not be sent")
+        if self.api and not self.route:
+            raise ValueError("an api needs a route: without one the job goes to POST /jobs of the module's API")
         return self
 
     def members(self) -> dict[str, str]:
-        """Return the members beside `analysis` and `input` in the body of POST /jobs."""
-        return self.model_dump(exclude={"route", "input"}, exclude_none=True)
+        """Return the members of the body of POST /jobs beside `input`."""
+        return self.model_dump(exclude={"api", "route", "input"}, exclude_none=True)
 
 
 class Database(_Strict):

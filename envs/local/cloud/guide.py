@@ -20,10 +20,11 @@ FOLLOW_EVERY_S = 1.0
 type Event = tuple[int, str, str]  # time (epoch ms), function, message
 
 
-def exports(connection: Connection, token: str) -> list[str]:
+def exports(connection: Connection, token: str, demo: Demo) -> list[str]:
     """Return shell lines that point curl, analysis-jobs, the AWS CLI, boto3, Terraform and psql to this cloud."""
     variables = {
         "API": connection.api_url,
+        curl.variable(demo.file): connection.url_of(demo.file.submit.api),
         "TOKEN": token,
         "ANALYSIS_JOBS_URL": connection.api_url,
         "ANALYSIS_JOBS_TOKEN": token,
@@ -49,7 +50,7 @@ def show(connection: Connection, demo: Demo, screen: Screen, *, options: str = "
         ]
     )
     screen.heading(f"For curl, analysis-jobs, the AWS CLI, boto3 and Terraform, as tenant {TENANT}")
-    for line in exports(connection, connection.token()):
+    for line in exports(connection, connection.token(), demo):
         screen.say(line)
     screen.heading("Another tenant's token; the logs of the functions")
     screen.say(f"{COMMAND} token --tenant globex{options}")

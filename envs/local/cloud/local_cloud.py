@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -32,14 +31,14 @@ DEFAULT_EXAMPLE = "rfp-analysis"
 
 
 def known_examples() -> list[str]:
-    """Return the names of the examples: the folders of examples/ with a main.tf."""
-    return sorted(path.parent.name for path in EXAMPLES.glob("*/main.tf"))
+    """Return the names of the examples that run here: each folder of examples/ with a demo.toml."""
+    return sorted(path.parent.name for path in EXAMPLES.glob("*/demo.toml"))
 
 
 def require_example(name: str) -> None:
-    """Raise CloudError, with the known names, for an unknown example."""
+    """Raise CloudError, with the known names, if no such example runs here."""
     if name not in known_examples():
-        raise CloudError(f"There is no example {name!r}. There are: {', '.join(known_examples())}.")
+        raise CloudError(f"There is no example {name!r} that runs here. There are: {', '.join(known_examples())}.")
 
 
 def schema(example: str) -> Path:
@@ -101,7 +100,7 @@ class LocalCloud(Reach):
         connection = dataclasses.replace(
             self.connection,
             example=example,
-            api_url=self._api_url(outputs["api_url"]),
+            api_url=self.connection.reachable(outputs["api_url"]),
             outputs=outputs,
             database=dataclasses.asdict(login) if login else None,
         )
@@ -213,7 +212,7 @@ class LocalCloud(Reach):
         """Build a package for this machine for each example."""
         with self.screen.step("package") as step:
             built = packages(self.examples, self.folder / "package")
-            step.say("; ".join(f"{each.version}, {each.files.zip_bytes / 1e6:.1f} MB" for each in built.values()))
+            step.say("; ".join(f"{each.version}, {each.size_bytes / 1e6:.1f} MB" for each in built.values()))
             return built
 
     def _apply(self, kept: state.Kept, built: Mapping[str, Manifest]) -> state.Kept:
@@ -258,11 +257,3 @@ class LocalCloud(Reach):
                 count = put_prompts(EXAMPLES / example / "prompts", self.boto3("dynamodb"), table)
                 put.append(f"{count} in {table}")
             step.say(", ".join(put))
-
-    def _api_url(self, url: str) -> str:
-        """Return the API's URL in its path form.
-
-        AWS uses the host form, here {id}.execute-api.localhost. Browsers and curl resolve it; many other resolvers know
-        no host below localhost.
-        """
-        return f"{self.ministack.url}/_aws/execute-api/{urlsplit(url).netloc.partition('.')[0]}/$default"

@@ -37,6 +37,8 @@ async def main(bind: str, certificate: str, key: str) -> None:
     config.certfile = certificate
     config.keyfile = key
     config.keep_alive_timeout = KEEP_ALIVE_S
+    # Not HTTP/2: an apply sends so much over one connection that the server closes it (GOAWAY).
+    config.alpn_protocols = ["http/1.1"]
     asyncio.start_server = functools.partial(asyncio.start_server, ssl_shutdown_timeout=TLS_CLOSE_S)
     logging.getLogger("asyncio").addFilter(lambda record: not _is_close_timeout(record))
     lambda_runtime.Worker._drain_stderr_bounded = whole_log  # noqa: SLF001 - there is no setting for this

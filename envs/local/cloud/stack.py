@@ -142,6 +142,8 @@ class Stack:
                 "TF_DATA_DIR": str(self.folder / "terraform"),
                 "TF_IN_AUTOMATION": "1",
                 "CHECKPOINT_DISABLE": "1",
+                # Less garbage collection: a fifth less processor time for some memory.
+                "GOGC": "400",
             },
             exit_code_file=self.folder / "terraform.exit",
             grace_s=STOP_GRACE_S,

@@ -1,1 +1,1 @@
-"""The command line of the API, and the one HTTP client that it, the tools and the tests call the API with."""
+"""The `analysis-jobs` command line. It calls the HTTP API; the `prompts` commands use DynamoDB directly."""

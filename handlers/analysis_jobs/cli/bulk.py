@@ -1,4 +1,4 @@
-"""The command `redrive`: what it counts, shows, and says at the end."""
+"""The command `redrive`: runs it, and prints its report."""
 
 import argparse
 from collections import Counter
@@ -10,19 +10,19 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError
 
-from analysis_jobs.cli.client import Client
-from analysis_jobs.cli.dead_letters import Accounts, DeadLetters, region_of
+from analysis_jobs.base.clock import SystemClock
+from analysis_jobs.cli.dead_letters import DeadLetters, QueueReport, region_of
 from analysis_jobs.cli.ledger import Ledger
 from analysis_jobs.cli.redrive import Filters, Outcome, Redrive, StoppedError, code_of
 from analysis_jobs.cli.screen import INTERRUPTED, Screen, table
-from analysis_jobs.clock import SystemClock
+from analysis_jobs.client.http import Client
 
 _FIRST = 5
 
 
 def redrive(client: Client, screen: Screen, options: argparse.Namespace, tenant: str | None) -> int:
-    """Run failed jobs again, and account for dead letters; returns 0 only where none is left that should have been."""
-    # What a dry run is told to remember in it does not begin a file.
+    """Run failed jobs again, then clean up the dead-letter queues. Return 0 only if every selected job was retried."""
+    # A dry run reads an existing state file, but never creates one.
     path = options.state if options.apply or (options.state and options.state.exists()) else None
     with Ledger(path, client.url) as ledger:
         run = Redrive(
@@ -35,7 +35,7 @@ def redrive(client: Client, screen: Screen, options: argparse.Namespace, tenant:
             spacing=timedelta(seconds=1 / options.rate),
             on_progress=screen.live,
         )
-        queues = [Accounts(url) for url in options.dead_letter_queue]
+        queues = [QueueReport(url) for url in options.dead_letter_queue]
         stopped, code = _run(run, queues, tenant)
     screen.live("")
     screen.answer(_as_json(run, queues, stopped), _lines(run, queues))
@@ -44,13 +44,13 @@ def redrive(client: Client, screen: Screen, options: argparse.Namespace, tenant:
     return code or int(bool(run.troubles))
 
 
-def _run(run: Redrive, queues: list[Accounts], tenant: str | None) -> tuple[str, int]:
-    """Run it all; returns why it stopped early (or nothing), and the exit status."""
+def _run(run: Redrive, queues: list[QueueReport], tenant: str | None) -> tuple[str, int]:
+    """Run it all. Return why it stopped early ("" if it did not), and the exit status."""
     try:
         run.run()
-        for accounts in queues:
-            sqs = boto3.client("sqs", region_name=region_of(accounts.queue_url))
-            DeadLetters(sqs, run, tenant).account_for(accounts)
+        for report in queues:
+            sqs = boto3.client("sqs", region_name=region_of(report.queue_url))
+            DeadLetters(sqs, run, tenant).clean_up(report)
     except (StoppedError, BotoCoreError) as error:
         return f"Stopped: {error}", 1
     except KeyboardInterrupt:
@@ -58,7 +58,7 @@ def _run(run: Redrive, queues: list[Accounts], tenant: str | None) -> tuple[str,
     return "", 0
 
 
-def _as_json(run: Redrive, queues: list[Accounts], stopped: str) -> dict[str, Any]:
+def _as_json(run: Redrive, queues: list[QueueReport], stopped: str) -> dict[str, Any]:
     return {
         "applied": run.apply,
         **_counts(run),
@@ -68,12 +68,12 @@ def _as_json(run: Redrive, queues: list[Accounts], stopped: str) -> dict[str, An
         "troubles": [asdict(trouble) for trouble in run.troubles],
         "dead_letters": [
             {
-                "queue_url": accounts.queue_url,
-                "hidden": accounts.hidden,
-                "accounted_for": {str(fate): number for fate, number in accounts.fates.items() if fate.accounted_for},
-                "left": accounts.left,
+                "queue_url": report.queue_url,
+                "hidden": report.hidden,
+                "accounted_for": {str(fate): number for fate, number in report.fates.items() if fate.accounted_for},
+                "left": report.left,
             }
-            for accounts in queues
+            for report in queues
         ],
         "stopped": stopped or None,
     }
@@ -94,34 +94,34 @@ def _groups(run: Redrive) -> Counter[tuple[str, str]]:
     return Counter((job["analysis"], code_of(job)) for job in run.found.values())
 
 
-def _lines(run: Redrive, queues: list[Accounts]) -> Iterator[str]:
+def _lines(run: Redrive, queues: list[QueueReport]) -> Iterator[str]:
     groups = _groups(run).most_common()
     yield from table(("analysis", "error code", "jobs"), [(*group, number) for group, number in groups])
     yield ""
     if first := list(run.found.values())[:_FIRST]:
         rows = [(job["job_id"], job["created_at"], code_of(job), (job["error"] or {}).get("message")) for job in first]
-        yield from table(("the first of them", "submitted", "error code", "message"), rows)
+        yield from table(("first jobs", "submitted", "error code", "message"), rows)
         yield ""
     yield ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in _counts(run).items())
     yield from (f"{trouble.outcome}: {trouble.job_id}: {trouble.why}" for trouble in run.troubles)
-    for accounts in queues:
-        yield from _queue_lines(accounts, applied=run.apply)
+    for report in queues:
+        yield from _queue_lines(report, applied=run.apply)
     if not run.apply:
-        yield "Nothing was changed. With --apply these jobs run again, and the dead letters that are accounted for go."
+        yield "Nothing was changed. Add --apply to run these jobs again and to delete the dead letters marked above."
 
 
-def _queue_lines(accounts: Accounts, *, applied: bool) -> Iterator[str]:
-    yield f"\nDead letters of {accounts.queue_url}: {accounts.fates.total()}"
+def _queue_lines(report: QueueReport, *, applied: bool) -> Iterator[str]:
+    yield f"\nDead letters of {report.queue_url}: {report.fates.total()}"
     gone = "deleted" if applied else "would be deleted"
-    rows = [(fate, number, gone if fate.accounted_for else "left") for fate, number in accounts.fates.most_common()]
+    rows = [(fate, number, gone if fate.accounted_for else "left") for fate, number in report.fates.most_common()]
     if rows:
         yield from table(
-            ("what of its job", "messages", ""), [(str(fate).replace("_", " "), *row) for fate, *row in rows]
+            ("state of the job", "messages", "action"), [(str(fate).replace("_", " "), *row) for fate, *row in rows]
         )
-    for message in accounts.left:
-        yield f"left: {message['message_id']} {message['why'].replace('_', ' ')}: {message['body']!r}"
-    if accounts.hidden:
+    for message in report.left:
+        yield f"left in the queue: {message['message_id']} {message['why'].replace('_', ' ')}: {message['body']!r}"
+    if report.hidden:
         yield (
-            f"About {accounts.hidden} more are in the hands of another reader, or of a redrive that was killed in the"
-            " last five minutes: run this again then."
+            f"About {report.hidden} more messages are in flight: another consumer holds them, or a redrive that was"
+            " killed. A redrive's messages become visible within 5 minutes: run this command again then."
         )

@@ -1,7 +1,7 @@
-"""Accounts for the messages of a dead-letter queue: one goes only once its job is known to need it no longer.
+"""Checks every message of a dead-letter queue, and deletes it once its job no longer needs it.
 
-The worker deletes the message of every job that it could end; what lies here is the pointer to a job whose workers
-died, or were never able to begin, and what never was a pointer. The row of the job decides, not the message.
+The worker deletes the message of every job that it ends. So this queue holds messages of jobs that crashed their
+workers or never started, and messages that are not ours. The job's state decides what happens to its message.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, Field, ValidationError
 
-from analysis_jobs.cli.client import Job
+from analysis_jobs.base.ids import ID_PATTERN
 from analysis_jobs.cli.redrive import Outcome, Redrive, StoppedError
-from analysis_jobs.ids import ID_PATTERN
+from analysis_jobs.client.http import Job
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
-# Long enough for ten jobs of which each is asked several times; after it, a redrive that died has let go of them.
-_HELD_S = 300
-_AT_ONCE = 10  # SQS's own limit of a batch
-_LONG_POLL_S = 1  # more than 0: all of SQS's servers are asked, so that nothing means that nothing is there
+# Long enough to retry ten jobs, several tries each. If this redrive dies, its messages become visible after this time.
+_VISIBILITY_TIMEOUT_S = 300
+_BATCH_SIZE = 10  # the limit of SQS
+_LONG_POLL_S = 1  # a long poll asks all of SQS's servers, so an empty answer means an empty queue
 _SHOWN_CHARACTERS = 200
 
 
 class Fate(StrEnum):
-    """What was found out about a message's job. The first four account for the message: it is deleted."""
+    """The state of a message's job. With the first four, the message is deleted."""
 
     RUN_AGAIN = "run_again"
     COMPLETED = "completed"
@@ -46,20 +46,20 @@ class Fate(StrEnum):
 
     @property
     def accounted_for(self) -> bool:
-        """Whether nothing is lost when the message goes. A job under way has a row, and the sweeper looks after it."""
+        """Whether the message can be deleted. The sweeper resends the message of an active job if it needs one."""
         return self in {Fate.RUN_AGAIN, Fate.COMPLETED, Fate.CANCELLED, Fate.UNDER_WAY}
 
 
 class Pointer(BaseModel):
-    """What a message of ours says."""
+    """The body of a job's message."""
 
     job_id: str = Field(pattern=f"^{ID_PATTERN}$")
     tenant: str
 
 
 @dataclass
-class Accounts:
-    """What became of the messages of one queue; `hidden` ones are in the hands of another reader."""
+class QueueReport:
+    """What was done with the messages of one queue. `hidden` counts those that another consumer has received."""
 
     queue_url: str
     hidden: int = 0
@@ -67,7 +67,7 @@ class Accounts:
     left: list[dict[str, str]] = field(default_factory=list)
 
     def note(self, message: Any, fate: Fate) -> None:
-        """Count a message, and keep what it said where it stays."""
+        """Count a message. If it stays in the queue, keep its body for the report."""
         self.fates[fate] += 1
         if not fate.accounted_for:
             body = message["Body"][:_SHOWN_CHARACTERS]
@@ -75,44 +75,51 @@ class Accounts:
 
 
 class DeadLetters:
-    """The dead-letter queues, seen with the operator's own credentials; `tenant` is the token's, where it says one."""
+    """Reads dead-letter queues with the operator's AWS credentials.
+
+    `tenant` is the tenant of the API token, or None if the token does not name it.
+    """
 
     def __init__(self, sqs: SQSClient, redrive: Redrive, tenant: str | None) -> None:
         self._sqs = sqs
         self._redrive = redrive
         self._tenant = tenant
 
-    def account_for(self, accounts: Accounts) -> None:
-        """Go through all messages of a queue. Raises StoppedError; what stays in the queue can then be seen again."""
+    def clean_up(self, report: QueueReport) -> None:
+        """Check all messages of a queue. Messages that stay become visible again at the end, also after an error.
+
+        Raises `StoppedError`.
+        """
         held: dict[str, str] = {}
         try:
-            accounts.hidden = self._hidden(accounts.queue_url)
-            for message in self._messages(accounts.queue_url, held):
+            report.hidden = self._hidden(report.queue_url)
+            for message in self._messages(report.queue_url, held):
                 fate = self._fate(message["Body"])
                 if fate.accounted_for and self._redrive.apply:
                     handle = held.pop(message["MessageId"])
-                    self._sqs.delete_message(QueueUrl=accounts.queue_url, ReceiptHandle=handle)
-                accounts.note(message, fate)
-                self._redrive.on_progress(f"{accounts.fates.total()} dead letters")
+                    self._sqs.delete_message(QueueUrl=report.queue_url, ReceiptHandle=handle)
+                report.note(message, fate)
+                self._redrive.on_progress(f"{report.fates.total()} dead letters")
         except (BotoCoreError, ClientError) as error:
-            raise StoppedError(f"{accounts.queue_url}: {error}") from error
+            raise StoppedError(f"{report.queue_url}: {error}") from error
         finally:
-            self._let_go(accounts.queue_url, list(held.values()))
+            self._release(report.queue_url, list(held.values()))
 
     def _hidden(self, url: str) -> int:
+        """Return how many messages are in flight. Raises `StoppedError` if this is a work queue."""
         names: Any = ["ApproximateNumberOfMessagesNotVisible", "RedrivePolicy"]
         attributes = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         if "RedrivePolicy" in attributes:
-            raise StoppedError(f"{url} has a dead-letter queue of its own: it holds work. Name that other queue.")
+            raise StoppedError(f"{url} has its own dead-letter queue, so it holds work: give the URL of that queue.")
         return int(attributes["ApproximateNumberOfMessagesNotVisible"])
 
     def _messages(self, url: str, held: dict[str, str]) -> Iterator[Any]:
-        """Yield every message that can be seen, each once; `held` gets the receipts of all that were received."""
+        """Yield every visible message once. `held` receives the receipt handles of all received messages."""
         seen: set[str] = set()
         while messages := self._sqs.receive_message(
             QueueUrl=url,
-            MaxNumberOfMessages=_AT_ONCE,
-            VisibilityTimeout=_HELD_S,
+            MaxNumberOfMessages=_BATCH_SIZE,
+            VisibilityTimeout=_VISIBILITY_TIMEOUT_S,
             WaitTimeSeconds=_LONG_POLL_S,
         ).get("Messages"):
             fresh = [message for message in messages if message["MessageId"] not in seen]
@@ -133,7 +140,7 @@ class DeadLetters:
     def _fate_of(self, job: Job) -> Fate:
         match job["status"]:
             case "failed":
-                outcome = self._redrive.offer(job)
+                outcome = self._redrive.run_again(job)
                 if outcome is None:
                     return Fate.NOT_MEANT
                 return Fate.NOT_RUN_AGAIN if outcome in {Outcome.FAILED, Outcome.REFUSED} else Fate.RUN_AGAIN
@@ -142,18 +149,18 @@ class DeadLetters:
             case ended:
                 return Fate(ended)
 
-    def _let_go(self, url: str, handles: list[str]) -> None:
-        """Show the messages that stay to the next reader; if that fails, they are shown when the time is over."""
-        for first in range(0, len(handles), _AT_ONCE):
+    def _release(self, url: str, handles: list[str]) -> None:
+        """Make the remaining messages visible. If that fails, they become visible after the visibility timeout."""
+        for first in range(0, len(handles), _BATCH_SIZE):
             entries: Any = [
                 {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": 0}
-                for number, handle in enumerate(handles[first : first + _AT_ONCE])
+                for number, handle in enumerate(handles[first : first + _BATCH_SIZE])
             ]
             with suppress(BotoCoreError, ClientError):
                 self._sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
 
 
 def region_of(queue_url: str) -> str | None:
-    """Return the Region that a queue's URL names; None where it names none, and the environment decides."""
+    """Return the Region in a queue's URL. None if the URL has no Region: boto3 then takes it from the environment."""
     found = re.match(r"https://sqs\.([a-z0-9-]+)\.", queue_url)
     return found[1] if found else None

@@ -1,4 +1,4 @@
-"""The commands about single jobs: submit, status, download, list, cancel, retry."""
+"""The commands for single jobs: submit, status, download, list, cancel, retry."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from analysis_jobs.cli.client import CallError, Client, Job
+from analysis_jobs.base.clock import rfc3339
 from analysis_jobs.cli.screen import Bar, Screen, table
-from analysis_jobs.clock import rfc3339
+from analysis_jobs.client.http import CallError, Client, Job
 
 _PAGE = 100
 _LISTED = ("job_id", "analysis", "status", "progress", "created_at", "subject", "error")
 
 
 def submit(client: Client, screen: Screen, options: argparse.Namespace) -> int:
-    """Hand in a job, with `--wait` until it has ended; only `completed` is a success then."""
+    """Submit a job. With `--wait`, wait for its end: only `completed` is a success then."""
     document = {"document": client.upload(options.document)} if options.document else {}
     names = ("subject", "priority", "trigger", "client", "project")
     members = {name: value for name in names if (value := getattr(options, name)) is not None}
-    # With a key a call whose answer was lost can be made again, and finds the job that the first one made.
+    # If the answer is lost, the client sends the request again: with the same key, it finds the job of the first try.
     key = options.idempotency_key or str(uuid4())
     job = client.submit(options.analysis, options.input | document, idempotency_key=key, **members)
     why = f"{job['outcome']}: {reason['message']}" if (reason := job.get("reason")) else ""
@@ -35,7 +35,7 @@ def submit(client: Client, screen: Screen, options: argparse.Namespace) -> int:
 
 
 def status(client: Client, screen: Screen, options: argparse.Namespace) -> int:
-    """Show a job, with `--wait` once it has ended; only `completed` is a success then."""
+    """Show a job. With `--wait`, wait for its end: only `completed` is a success then."""
     if options.wait:
         return _follow(client, screen, options.job_id, options.timeout_s)
     job = client.job(options.job_id)
@@ -44,16 +44,16 @@ def status(client: Client, screen: Screen, options: argparse.Namespace) -> int:
 
 
 def download(client: Client, screen: Screen, options: argparse.Namespace) -> int:
-    """Put a job's files, or the one that is named, into a folder."""
+    """Save a job's files, or one named file, in a folder."""
     names = [options.name] if options.name else sorted(client.job(options.job_id)["files"])
     if not names:
-        screen.note(f"Job {options.job_id} has no files")
+        screen.note(f"Job {options.job_id} has no files.")
         return 1
     options.to.mkdir(parents=True, exist_ok=True)
     done = []
     for name in names:
         content = client.download(options.job_id, name)
-        target = options.to / Path(name).name  # whatever answers there must not choose the folder
+        target = options.to / Path(name).name  # the server's answer must not choose the folder
         target.write_bytes(content)
         done.append({"name": name, "path": str(target), "size": len(content)})
     screen.answer({"files": done}, (f"{file['path']}  {file['size']} bytes" for file in done))
@@ -71,23 +71,23 @@ def list_(client: Client, screen: Screen, options: argparse.Namespace) -> int:
         "limit": min(options.limit, _PAGE),
     }
     jobs = list(islice(client.jobs(**filters), options.limit))
-    rows = [[_said(job) if name == "error" else job.get(name) for name in _LISTED] for job in jobs]
+    rows = [[_error_text(job) if name == "error" else job.get(name) for name in _LISTED] for job in jobs]
     screen.answer({"jobs": jobs}, table(_LISTED, rows))
     return 0
 
 
 def cancel(client: Client, screen: Screen, options: argparse.Namespace) -> int:
-    """Cancel jobs, or ask their workers to stop."""
+    """Cancel jobs. The worker of a running job is asked to stop."""
     return _each(client.cancel, screen, options.job_id)
 
 
 def retry(client: Client, screen: Screen, options: argparse.Namespace) -> int:
-    """Have failed or cancelled jobs run again."""
+    """Run failed or cancelled jobs again."""
     return _each(client.retry, screen, options.job_id)
 
 
 def _each(ask: Callable[[str], Job], screen: Screen, job_ids: list[str]) -> int:
-    """Ask for every job, also behind one that is refused."""
+    """Send one request per job. A refusal does not stop the rest."""
     done: list[dict[str, Any]] = []
     for job_id in job_ids:
         try:
@@ -105,9 +105,9 @@ def _why(job: Job) -> str:
 def _follow(client: Client, screen: Screen, job_id: str, timeout_s: float) -> int:
     bar = Bar(screen)
     try:
-        job = client.ended(job_id, timeout_s=timeout_s, poll_s=1, on_status=bar.take)
+        job = client.ended(job_id, timeout_s=timeout_s, poll_s=1, on_status=bar.update)
     finally:
-        bar.done()
+        bar.close()
     screen.answer(job, _described(job))
     return int(job["status"] != "completed")
 
@@ -121,7 +121,7 @@ def _described(job: Job) -> list[str]:
 
 
 def _leaves(value: Job, above: str = "") -> Iterator[tuple[str, object]]:
-    """Yield what is there with its path, as `error.code`; a list is one thing."""
+    """Yield the path, such as `error.code`, and value of each field that is set. A list is one value."""
     for name, item in value.items():
         if isinstance(item, dict):
             yield from _leaves(item, f"{above}{name}.")
@@ -129,6 +129,6 @@ def _leaves(value: Job, above: str = "") -> Iterator[tuple[str, object]]:
             yield f"{above}{name}", item
 
 
-def _said(job: Job) -> str:
+def _error_text(job: Job) -> str:
     error = job.get("error") or {}
     return f"{error.get('code')}: {error.get('message')}" if error else ""

@@ -1,7 +1,7 @@
-"""What a redrive has done, in a file: one that is killed goes on where it was, and runs no job again twice.
+"""The state file of a redrive. A redrive that was killed continues with it, and retries no failure twice.
 
-A line is written before a job is asked to run again, and one after. What is remembered is not the job but its failure,
-named by the moment at which it ended: where only the first line is there, the job tells whether it was asked.
+Each retry writes one line before the request and one after the answer. The first line records when the job failed
+(`finished_at`). If the second line is missing, the job's present state tells whether the request arrived.
 """
 
 import json
@@ -9,19 +9,19 @@ import os
 from pathlib import Path
 from typing import IO, Self
 
-from analysis_jobs.cli.client import Job
+from analysis_jobs.client.http import Job
 
 
 class LedgerError(Exception):
-    """The file is not what a redrive has written."""
+    """The file is not the state file of a redrive of this API."""
 
 
 class Ledger:
-    """The jobs that were asked to run again, and those known to have been; without a path in memory only."""
+    """Records which jobs were requested to run again, and which were confirmed. Without a path, in memory only."""
 
     def __init__(self, path: Path | None, api: str) -> None:
-        """Open, or begin, the file of a redrive of the API at this URL. Raises LedgerError, OSError."""
-        self._asked: dict[str, str | None] = {}
+        """Open or create the state file for the API at this URL. Raises `LedgerError` and `OSError`."""
+        self._requested: dict[str, str | None] = {}
         self._done: set[str] = set()
         self._file: IO[bytes] | None = None
         if path:
@@ -36,35 +36,35 @@ class Ledger:
 
     @property
     def done(self) -> int:
-        """How many jobs were run again."""
+        """The number of jobs that were run again."""
         return len(self._done)
 
     @property
-    def unsettled(self) -> list[str]:
-        """The jobs of which nobody knows whether the API heard that they should run again."""
-        return [job_id for job_id in self._asked if job_id not in self._done]
+    def unconfirmed(self) -> list[str]:
+        """The jobs with a request that got no answer: the API may or may not have received it."""
+        return [job_id for job_id in self._requested if job_id not in self._done]
 
     def has_done(self, job_id: str) -> bool:
-        """Tell whether the job was run again already."""
+        """Tell whether the job was already run again."""
         return job_id in self._done
 
     def was_run(self, job: Job) -> bool:
-        """Tell whether a job that was asked has heard it: it no longer is the failed job that it was."""
-        return job["status"] != "failed" or job.get("finished_at") != self._asked[job["job_id"]]
+        """Tell whether an unconfirmed request arrived: the job has changed since the failure that was recorded."""
+        return job["status"] != "failed" or job.get("finished_at") != self._requested[job["job_id"]]
 
-    def ask(self, job: Job) -> None:
-        """Note that a failed job is about to be asked."""
-        self._asked[job["job_id"]] = job.get("finished_at")
+    def record_request(self, job: Job) -> None:
+        """Record that the retry of a failed job is about to be requested."""
+        self._requested[job["job_id"]] = job.get("finished_at")
         self._write({"asked": job["job_id"], "finished_at": job.get("finished_at")})
 
-    def finish(self, job_id: str) -> None:
-        """Note that the job was run again."""
+    def record_success(self, job_id: str) -> None:
+        """Record that the job was run again."""
         self._done.add(job_id)
         self._write({"run_again": job_id})
 
-    def drop(self, job_id: str) -> None:
-        """Note that the job was not run again: it may be asked another time."""
-        self._asked.pop(job_id, None)
+    def record_refusal(self, job_id: str) -> None:
+        """Record that the job was not run again. It may be requested again."""
+        self._requested.pop(job_id, None)
         self._write({"not_run_again": job_id})
 
     def _write(self, entry: dict[str, str | None]) -> None:
@@ -78,25 +78,25 @@ class Ledger:
         written = path.read_bytes() if path.exists() else b""
         if not heading.startswith(written) and not written.startswith(heading):
             raise LedgerError(f"{path} was not written by a redrive of {api}: give another --state")
-        # A line without its end: killed while it was written. What it says was not yet begun, or is found out.
+        # Drop an unfinished last line: the redrive was killed while it wrote. An unconfirmed request is resolved later.
         whole = written[: written.rfind(b"\n") + 1]
         for number, line in enumerate(whole.splitlines()[1:], 2):
             try:
-                self._take(json.loads(line))
+                self._apply(json.loads(line))
             except ValueError as error:
-                raise LedgerError(f"{path}, line {number}: not written by a redrive") from error
+                raise LedgerError(f"{path}, line {number}: not written by a redrive; give another --state") from error
         self._file = path.open("ab")
         self._file.truncate(len(whole))
         if not whole:
             self._file.write(heading)
 
-    def _take(self, entry: object) -> None:
+    def _apply(self, entry: object) -> None:
         match entry:
             case {"asked": str(job_id), "finished_at": str() | None as finished_at}:
-                self._asked[job_id] = finished_at
+                self._requested[job_id] = finished_at
             case {"run_again": str(job_id)}:
                 self._done.add(job_id)
             case {"not_run_again": str(job_id)}:
-                self._asked.pop(job_id, None)
+                self._requested.pop(job_id, None)
             case _:
                 raise ValueError("not an entry")

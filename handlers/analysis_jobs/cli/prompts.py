@@ -1,4 +1,4 @@
-"""The commands `prompts …`: which prompts are in use, and how another version comes into use, or goes out of it."""
+"""The commands `prompts …`: list and store prompts, and choose the active versions."""
 
 import argparse
 import difflib
@@ -10,9 +10,9 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.cli import environment
 from analysis_jobs.cli.screen import Screen, table
-from analysis_jobs.errors import ConfigurationError
 from analysis_jobs.prompts.library import Change, Head, PromptLibrary
 from analysis_jobs.prompts.template import Prompt
 
@@ -20,11 +20,11 @@ _TEXTS = ("system_prompt", "user_prompt_template", "output_format")
 
 
 def run(screen: Screen, options: argparse.Namespace) -> int:
-    """Run one of the commands, with the AWS credentials of the environment; returns 0, 1 where it cannot be done."""
+    """Run one of the commands with the environment's AWS credentials. Return 0, 1 on failure, 2 for wrong arguments."""
     try:
         name = options.table or environment.required(
             environment.PROMPT_TABLE_VARIABLE,
-            "which table? The module's output `prompt_table_name` says it; or --table",
+            "set it to the Terraform module's output `prompt_table_name`, or give --table",
         )
     except environment.SettingMissingError as error:
         screen.note(str(error))
@@ -39,8 +39,11 @@ def run(screen: Screen, options: argparse.Namespace) -> int:
 
 def _list(library: PromptLibrary, screen: Screen, _: argparse.Namespace) -> None:
     heads = library.heads()
-    rows = [(head.name, category, _said(head.active.get(category, 0)), head.latest) for head in heads for category in
-            sorted(head.active) or ("",)]  # fmt: skip
+    rows = [
+        (head.name, category, _version_text(head.active.get(category, 0)), head.latest)
+        for head in heads
+        for category in sorted(head.active) or ("",)
+    ]
     answer = {"prompts": [{"name": head.name, "latest": head.latest, "active": dict(head.active)} for head in heads]}
     screen.answer(answer, table(("prompt", "category", "active", "newest"), rows))
 
@@ -58,23 +61,23 @@ def _history(library: PromptLibrary, screen: Screen, options: argparse.Namespace
     changes = list(islice(library.history(head.name), options.limit))
     rows = [(change.at, change.action, *move) for change in changes for move in _moves(change)]
     answer = {"name": head.name, "changes": [_change_as_json(change) for change in changes]}
-    screen.answer(answer, table(("when", "what", "category", "before", "after"), rows))
+    screen.answer(answer, table(("time", "action", "category", "before", "after"), rows))
 
 
 def _put(library: PromptLibrary, screen: Screen, options: argparse.Namespace) -> None:
     given = Prompt.load(options.file)
-    for doubt in given.doubts():
+    for doubt in given.warnings():
         screen.note(f"{options.file.name}: {doubt}")
     head = library.find(given.name) or Head(given.name)
     before = _in_use(library, head, given.categories)
     if options.dry_run:
-        prompt, is_new = library.numbered(given)
+        prompt, is_new = library.preview_put(given)
     else:
         prompt, is_new = library.put(given, activate=options.activate)
-    said = f"{prompt.name} v{prompt.version} {_became(is_new=is_new, dry_run=options.dry_run)}"
+    stored = f"{prompt.name} v{prompt.version} {_put_result(is_new=is_new, dry_run=options.dry_run)}"
     active = f"active for {', '.join(prompt.categories)}" if options.activate else "not activated"
     names = ", ".join(prompt.placeholders) or "none"
-    _answer(screen, options, (prompt, is_new), before, f"{said}; {active}; placeholders: {names}")
+    _print_version(screen, options, (prompt, is_new), before, f"{stored}; {active}; placeholders: {names}")
 
 
 def _activate(library: PromptLibrary, screen: Screen, options: argparse.Namespace) -> None:
@@ -82,18 +85,18 @@ def _activate(library: PromptLibrary, screen: Screen, options: argparse.Namespac
     before = _in_use(library, library.head(prompt.name), prompt.categories)
     change = None if options.dry_run else library.activate(options.name, options.version)
     verb = "would be" if options.dry_run else "is" if change else "was already"
-    said = f"{prompt.name} v{prompt.version} {verb} active for {', '.join(prompt.categories)}"
-    _answer(screen, options, (prompt, bool(change)), before, said)
+    summary = f"{prompt.name} v{prompt.version} {verb} active for {', '.join(prompt.categories)}"
+    _print_version(screen, options, (prompt, bool(change)), before, summary)
 
 
 def _rollback(library: PromptLibrary, screen: Screen, options: argparse.Namespace) -> None:
-    change = library.next_rollback(options.name) if options.dry_run else library.rollback(options.name)
-    _tell(screen, options, change)
+    change = library.preview_rollback(options.name) if options.dry_run else library.rollback(options.name)
+    _print_change(screen, options, change)
 
 
 def _deactivate(library: PromptLibrary, screen: Screen, options: argparse.Namespace) -> None:
-    change = library.next_deactivation(options.name) if options.dry_run else library.deactivate(options.name)
-    _tell(screen, options, change)
+    change = library.preview_deactivation(options.name) if options.dry_run else library.deactivate(options.name)
+    _print_change(screen, options, change)
 
 
 _COMMANDS: dict[str, Callable[[PromptLibrary, Screen, argparse.Namespace], None]] = {
@@ -108,20 +111,20 @@ _COMMANDS: dict[str, Callable[[PromptLibrary, Screen, argparse.Namespace], None]
 
 
 def _in_use(library: PromptLibrary, head: Head, categories: Iterable[str]) -> Prompt | None:
-    """Return what a prompt's first category that has one uses now, else the newest version: what a diff begins with."""
+    """Return the version to compare with: the active one of the first category that has one, else the newest."""
     versions = [head.active[category] for category in categories if category in head.active]
     version = versions[0] if versions else head.latest
     return library.version(head.name, version) if version else None
 
 
-def _answer(
+def _print_version(
     screen: Screen,
     options: argparse.Namespace,
-    found: tuple[Prompt, bool],
+    result: tuple[Prompt, bool],
     before: Prompt | None,
-    said: str,
+    summary: str,
 ) -> None:
-    prompt, changed = found
+    prompt, changed = result
     diff = _diff(before, prompt) if options.dry_run else []
     answer = {
         "name": prompt.name,
@@ -129,13 +132,13 @@ def _answer(
         "changed": changed and not options.dry_run,
         "dry_run": options.dry_run,
         "placeholders": list(prompt.placeholders),
-        "doubts": prompt.doubts(),
+        "doubts": prompt.warnings(),
     }
-    screen.answer(answer | ({"diff": diff} if options.dry_run else {}), [*diff, said])
+    screen.answer(answer | ({"diff": diff} if options.dry_run else {}), [*diff, summary])
 
 
-def _tell(screen: Screen, options: argparse.Namespace, change: Change | None) -> None:
-    verb = "would go" if options.dry_run else "went"
+def _print_change(screen: Screen, options: argparse.Namespace, change: Change | None) -> None:
+    verb = "would change" if options.dry_run else "changed"
     lines = [
         f"{options.name} {category}: {verb} from {before} to {after}" for category, before, after in _moves(change)
     ] or [f"{options.name}: nothing to change"]
@@ -146,17 +149,20 @@ def _tell(screen: Screen, options: argparse.Namespace, change: Change | None) ->
 def _moves(change: Change | None) -> list[tuple[str, str, str]]:
     if change is None:
         return []
-    return [(category, _said(change.before[category]), _said(to)) for category, to in sorted(change.after.items())]
+    return [
+        (category, _version_text(change.before[category]), _version_text(to))
+        for category, to in sorted(change.after.items())
+    ]
 
 
-def _said(version: int) -> str:
+def _version_text(version: int) -> str:
     return f"v{version}" if version else "the default"
 
 
-def _became(*, is_new: bool, dry_run: bool) -> str:
+def _put_result(*, is_new: bool, dry_run: bool) -> str:
     if not is_new:
-        return "is there already"
-    return "would be written" if dry_run else "is written"
+        return "is already stored"
+    return "would be stored" if dry_run else "is stored"
 
 
 def _as_json(prompt: Prompt, head: Head) -> dict[str, Any]:

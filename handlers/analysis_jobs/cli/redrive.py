@@ -1,4 +1,4 @@
-"""Finds failed jobs, and has them run again through the API: each once, at a bounded rate, whatever happens to one."""
+"""Finds failed jobs, and retries each once through the API, at a bounded rate. One refusal does not stop the rest."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -7,23 +7,23 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 
-from analysis_jobs.cli.client import ApiError, CallError, Client, Job
+from analysis_jobs.base.clock import Clock, rfc3339
 from analysis_jobs.cli.ledger import Ledger
-from analysis_jobs.clock import Clock, rfc3339
+from analysis_jobs.client.http import ApiError, CallError, Client, Job
 
 _PAGE = 100
-# Each of them was tried several times, with pauses between: the next ones would meet the same.
-_FAILURES_IN_A_ROW = 5
+# The client already retried each of these jobs several times. After so many failures, the API is down.
+_MAX_CONSECUTIVE_FAILURES = 5
 _TOKEN_REFUSED = {401, 403}
-_GONE = 404
+_NOT_FOUND = 404
 
 
 class StoppedError(Exception):
-    """Going on makes no sense; the message says why. What was done until then counts."""
+    """The redrive cannot continue; the message says why. What was done before is kept."""
 
 
 class Outcome(StrEnum):
-    """What became of a job that was found. In a dry run every one is FOUND."""
+    """The result for one selected job. In a dry run it is always FOUND."""
 
     FOUND = "found"
     RUN_AGAIN = "run_again"
@@ -34,7 +34,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Filters:
-    """Which failed jobs are meant; of analyses and codes none means all. Times are those of the submission."""
+    """Selects failed jobs. An empty set selects all. Times are times of submission."""
 
     analyses: frozenset[str] = frozenset()
     codes: frozenset[str] = frozenset()
@@ -42,15 +42,15 @@ class Filters:
     until: datetime | None = None
 
     def query(self) -> dict[str, object]:
-        """Return what of this the API can filter by."""
+        """Return the filters that the API applies itself."""
         return {
             "status": "failed",
             "from": rfc3339(self.since) if self.since else None,
             "to": rfc3339(self.until) if self.until else None,
         }
 
-    def take(self, job: Job) -> bool:
-        """Tell whether the job is meant."""
+    def match(self, job: Job) -> bool:
+        """Tell whether the job is selected."""
         created = datetime.fromisoformat(job["created_at"])
         return (
             job["status"] == "failed"
@@ -72,9 +72,9 @@ class Trouble:
 
 @dataclass
 class Redrive:
-    """One redrive: what was found, and what became of it. Without `apply` nothing is changed.
+    """One redrive: the jobs found, and the outcome of each. Without `apply` nothing is changed.
 
-    `limit` is the most jobs to run again, those that the ledger knows of included.
+    `limit` is the largest number of jobs to run again, including those in the ledger.
     """
 
     api: Client
@@ -91,102 +91,105 @@ class Redrive:
     done_before: int = 0
 
     def __post_init__(self) -> None:
-        self._failures_in_a_row = 0
+        self._consecutive_failures = 0
         self._not_before = self.clock.now()
 
     def run(self) -> None:
-        """Find the failed jobs, and run them again. Raises StoppedError."""
+        """Find the failed jobs, and run them again. Raises `StoppedError`."""
         if self.apply:
-            self._settle()
+            self._resolve_unconfirmed()
         self.done_before = self.ledger.done
         room = None if self.limit is None else max(0, self.limit - self.ledger.done)
-        # All are found first: a job that fails again is not one of them.
+        # List all jobs before the first retry: a job that fails again meanwhile must not be found twice.
         for job in list(islice(self._find(), room)):
-            self.offer(job)
+            self.run_again(job)
 
-    def offer(self, job: Job) -> Outcome | None:
-        """Have a failed job run again, once; returns what became of it, None where it is not meant, or one too many.
+    def run_again(self, job: Job) -> Outcome | None:
+        """Run a failed job again, at most once. Return None if the filters exclude it or the limit is reached.
 
-        Raises StoppedError.
+        Raises `StoppedError`.
         """
         job_id = job["job_id"]
         if self.ledger.has_done(job_id):
             return Outcome.RUN_AGAIN
         if job_id not in self.outcomes:
-            if not self.filters.take(job) or not self._has_room():
+            if not self.filters.match(job) or not self._is_below_limit():
                 return None
             self.found[job_id] = job
-            self.outcomes[job_id] = self._run_again(job) if self.apply else Outcome.FOUND
+            self.outcomes[job_id] = self._retry(job) if self.apply else Outcome.FOUND
             self.on_progress(f"{len(self.outcomes)} jobs")
         return self.outcomes[job_id]
 
     def count(self, outcome: Outcome) -> int:
-        """Return how many jobs ended like this."""
+        """Return how many jobs have this outcome."""
         return Counter(self.outcomes.values())[outcome]
 
     def job(self, job_id: str) -> Job | None:
-        """Return a job, None where the token's tenant has none of this id. Raises StoppedError."""
+        """Return a job, or None if the token's tenant has no job of this id. Raises `StoppedError`."""
         try:
             return self.api.job(job_id)
         except CallError as error:
-            if isinstance(error, ApiError) and error.status == _GONE:
+            if isinstance(error, ApiError) and error.status == _NOT_FOUND:
                 return None
             raise StoppedError(str(error)) from error
 
     def _find(self) -> Iterator[Job]:
-        """Yield the failed jobs that are meant, newest first. Raises StoppedError."""
+        """Yield the selected failed jobs, newest first. Raises `StoppedError`."""
         try:
             for seen, job in enumerate(self.api.jobs(**self.filters.query(), limit=_PAGE), 1):
                 self.on_progress(f"{seen} failed jobs seen")
-                if self.filters.take(job) and not self.ledger.has_done(job["job_id"]):
+                if self.filters.match(job) and not self.ledger.has_done(job["job_id"]):
                     yield job
         except CallError as error:
             raise StoppedError(str(error)) from error
 
-    def _has_room(self) -> bool:
+    def _is_below_limit(self) -> bool:
         if self.limit is None:
             return True
         not_done = sum(not self.ledger.has_done(job_id) for job_id in self.outcomes)
         return self.ledger.done + not_done < self.limit
 
-    def _settle(self) -> None:
-        """Find out which jobs heard of it when a redrive broke off between asking and noting the answer."""
-        for job_id in self.ledger.unsettled:
+    def _resolve_unconfirmed(self) -> None:
+        """Find out which requests arrived, if an earlier redrive stopped before it recorded the answers."""
+        for job_id in self.ledger.unconfirmed:
             job = self.job(job_id)
             if job is None:
-                self.ledger.drop(job_id)
+                self.ledger.record_refusal(job_id)
             elif self.ledger.was_run(job):
-                self.ledger.finish(job_id)
+                self.ledger.record_success(job_id)
 
-    def _run_again(self, job: Job) -> Outcome:
-        self._wait_for_its_turn()
+    def _retry(self, job: Job) -> Outcome:
+        self._wait_for_rate()
         job_id = job["job_id"]
-        self.ledger.ask(job)
+        self.ledger.record_request(job)
         try:
             answer = self.api.retry(job_id)
         except CallError as error:
             return self._failed(job_id, error)
-        self._failures_in_a_row = 0
-        self.ledger.finish(job_id)
-        # A job that was failed is queued again; one that is further was run again by somebody else.
+        self._consecutive_failures = 0
+        self.ledger.record_success(job_id)
+        # A retried job is queued. In another state, somebody else had already retried it.
         return Outcome.RUN_AGAIN if answer["status"] == "queued" else Outcome.ALREADY_RUNNING
 
     def _failed(self, job_id: str, error: CallError) -> Outcome:
         if isinstance(error, ApiError) and error.status in _TOKEN_REFUSED:
-            raise StoppedError(f"{error}. Give a token that the API takes, and go on with the same --state.") from error
-        outcome = Outcome.FAILED if error.passing else Outcome.REFUSED
+            raise StoppedError(f"{error}. Give a valid token, and continue with the same --state.") from error
+        outcome = Outcome.FAILED if error.retryable else Outcome.REFUSED
         self.troubles.append(Trouble(job_id, outcome, str(error)))
         if outcome is Outcome.REFUSED:
-            self.ledger.drop(job_id)
+            self.ledger.record_refusal(job_id)
             return outcome
-        # Whether it was heard nobody knows: the ledger finds out when the redrive is run again.
-        self._failures_in_a_row += 1
-        if self._failures_in_a_row == _FAILURES_IN_A_ROW:
+        # The request may have arrived. The next redrive with this ledger finds out.
+        self._consecutive_failures += 1
+        if self._consecutive_failures == _MAX_CONSECUTIVE_FAILURES:
             self.outcomes[job_id] = outcome
-            raise StoppedError(f"{_FAILURES_IN_A_ROW} jobs in a row could not be run again, the last one: {error}")
+            raise StoppedError(
+                f"{_MAX_CONSECUTIVE_FAILURES} jobs in a row could not be run again; the last error: {error}."
+                " Run this again with the same --state when the API answers"
+            )
         return outcome
 
-    def _wait_for_its_turn(self) -> None:
+    def _wait_for_rate(self) -> None:
         now = self.clock.now()
         if now < self._not_before:
             self.clock.sleep(self._not_before - now)
@@ -194,5 +197,5 @@ class Redrive:
 
 
 def code_of(job: Job) -> str:
-    """Return the error code of a job, empty where it has none."""
+    """Return the error code of a job, or "" if it has none."""
     return str((job.get("error") or {}).get("code") or "")

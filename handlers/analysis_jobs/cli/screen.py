@@ -1,4 +1,4 @@
-"""What the command line shows: answers on standard output, what goes on meanwhile on standard error."""
+"""The output of the command line: answers on standard output, progress and errors on standard error."""
 
 import json
 import sys
@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from analysis_jobs.cli.client import Job
+from analysis_jobs.client.http import Job
 
-INTERRUPTED = 130  # as a shell says of a program that Ctrl-C has ended
+INTERRUPTED = 130  # the exit status that shells use after Ctrl-C
 _BAR_WIDTH = 24
-_LONGEST_CELL = 72
+_MAX_CELL_CHARACTERS = 72
 
 
 @dataclass
@@ -28,16 +28,16 @@ class Screen:
         self._write(self.out, f"{text}\n")
 
     def note(self, text: str) -> None:
-        """Print a line about what goes on."""
+        """Print a line of progress, or an error."""
         self._write(self.err, f"{text}\n")
 
     def live(self, text: str) -> None:
-        """Show a line that the next one replaces; nothing where nothing can be replaced."""
+        """Show a line that the next one overwrites. Without a terminal, show nothing."""
         if self.err.isatty():
             self._write(self.err, f"\r\x1b[K{text}")
 
     def _write(self, stream: TextIO, text: str) -> None:
-        # A terminal of another encoding shows a question mark, and does not end the command.
+        # Show a question mark for a character that the terminal's encoding lacks, instead of an error.
         with suppress(AttributeError):
             text = text.encode(stream.encoding or "utf-8", "replace").decode(stream.encoding or "utf-8")
         stream.write(text)
@@ -45,31 +45,31 @@ class Screen:
 
 
 class Bar:
-    """The progress of one job: a bar on a terminal, elsewhere a line for each stage."""
+    """Shows the progress of one job: a bar on a terminal, otherwise one line per stage."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
-        self._said = ""
+        self._shown = ""
 
-    def take(self, job: Job) -> None:
-        """Show how far the job is."""
+    def update(self, job: Job) -> None:
+        """Show the job's progress."""
         percent = 100 if job["status"] == "completed" else int(job.get("progress") or 0)
         doing = " ".join(filter(None, (job["status"], job.get("stage"))))
         if self._screen.err.isatty():
             filled = round(_BAR_WIDTH * percent / 100)
             self._screen.live(f"[{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {percent:3d} %  {doing}")
-        elif doing != self._said:
+        elif doing != self._shown:
             self._screen.note(doing)
-        self._said = doing
+        self._shown = doing
 
-    def done(self) -> None:
-        """Leave the bar as it is and go on below it."""
-        if self._screen.err.isatty() and self._said:
+    def close(self) -> None:
+        """End the line of the bar."""
+        if self._screen.err.isatty() and self._shown:
             self._screen.note("")
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Return the lines of a table; a cell that is too long is cut."""
+    """Return the lines of a table. Long cells are truncated."""
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
     lines = [list(headings), ["-" * width for width in widths], *cells]
@@ -78,4 +78,4 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str
 
 def _cell(value: object) -> str:
     text = " ".join(str("" if value is None else value).split())
-    return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
+    return text if len(text) <= _MAX_CELL_CHARACTERS else f"{text[: _MAX_CELL_CHARACTERS - 1]}…"

@@ -1,11 +1,11 @@
-"""What a bearer token says of its bearer; whether it is true is for the API to check."""
+"""Reads the tenant from a bearer token, without verifying it. The API verifies tokens."""
 
 import base64
 import json
 
 
 def tenant_of(token: str, claim: str) -> str | None:
-    """Return the tenant that a JSON web token names, None where it is another kind of token or names none."""
+    """Return the tenant in a JSON Web Token, or None for another kind of token or a missing claim."""
     parts = token.split(".")
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))

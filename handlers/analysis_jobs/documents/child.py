@@ -1,8 +1,8 @@
-"""Runs `document_reader` in a process of its own: what is in a stranger's file can end that one, and not the worker.
+"""Runs `document_reader` in a child process, so that a malicious file can crash the child but not the worker.
 
-PDFium, Tesseract and the XML libraries cannot be given a limit on memory from within, and a few kilobytes of PDF can
-ask for gigabytes. A process can. It starts in some 10 ms, has no credentials in its environment, and is killed where
-the job is cancelled, the lease is lost, or it takes too long.
+A few kilobytes of PDF can request gigabytes of memory. PDFium, Tesseract and the XML libraries offer no memory limit,
+but a process can have one. The child starts in about 10 ms and has no credentials in its environment. It is killed if
+the job is cancelled, the lease is lost, or reading takes too long.
 """
 
 import json
@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import IO, Any
 
-from analysis_jobs.errors import Fail
-from analysis_jobs.extras import MissingExtraError
-from analysis_jobs.settings import variable
-from document_reader.task import OUT_OF_MEMORY, Task
+from analysis_jobs.base.errors import Fail
+from analysis_jobs.base.extras import MissingExtraError
+from analysis_jobs.base.settings import variable
+from document_reader.task import OUT_OF_MEMORY_STATUS, Task
 
 _PROGRAM = """
 import json, sys
@@ -26,69 +26,73 @@ sys.path[:] = json.loads(sys.argv[1])
 from document_reader.program import main
 main(sys.argv[2])
 """
-_GLANCE_S = 0.1
-_PIECE = 1 << 16
-# The program counts its own processor time, which a busy machine does not use up. This is for one that hangs.
-_SILENT_S = 300.0
-_LAST_WORDS = 2_000
+_POLL_S = 0.1
+_CHUNK_BYTES = 1 << 16
+# For a child that hangs. A busy child ends earlier, at its own limit on CPU time, which other processes do not use up.
+_MAX_SILENCE_S = 300.0
+_STDERR_TAIL_BYTES = 2_000
 
 
 def run(task: Task, content: bytes, check: Callable[[], None]) -> Iterator[dict[str, Any]]:
-    """Yield what the program answers (see `document_reader.task`), up to its last line.
+    """Yield the program's answers (see `document_reader.task`) until its last line.
 
-    `check` is called often, and may raise: then the program is killed. Raises `Fail` with the program's code for a bad
-    file, and `document_too_complex` where it was cut off; `MissingExtraError`.
+    `check` is called several times a second. If it raises, the child is killed. Raises `Fail` with the program's code
+    for an unreadable file, `Fail` with `document_too_complex` if the child was killed at a limit, and
+    `MissingExtraError`.
     """
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
-        given.write(content)
-        given.seek(0)
-        with subprocess.Popen(  # noqa: S603 - our own program, and JSON
+    with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stderr:
+        stdin.write(content)
+        stdin.seek(0)
+        with subprocess.Popen(  # noqa: S603 - runs this interpreter with a fixed program, without a shell
             [sys.executable, "-I", "-S", "-c", _PROGRAM, json.dumps(sys.path), json.dumps(asdict(task))],
-            stdin=given,
+            stdin=stdin,
             stdout=subprocess.PIPE,
-            stderr=said,
+            stderr=stderr,
             env=_environment(),
         ) as child:
-            assert child.stdout  # noqa: S101 - it is a pipe
+            assert child.stdout  # noqa: S101 - for the type checker: it is a pipe
             try:
                 for line in _lines(child.stdout, task.name, check):
                     if "done" in line:
                         return
-                    yield _unless_bad(line, task.name)
+                    yield _raise_if_error(line, task.name)
                 child.wait()
             finally:
                 child.kill()
-        raise _cut_off(child.returncode, said, task)
+        raise _error_of_exit(child.returncode, stderr, task)
 
 
 def _environment() -> dict[str, str]:
-    """Return what the program sees: nothing of ours, and one thread at work, as a small function has one processor."""
+    """Return the child's environment: none of the worker's variables except the library path.
+
+    OCR uses one thread, and malloc one arena: a small Lambda function has one processor.
+    """
     libraries = variable("LD_LIBRARY_PATH")
     return {"OMP_THREAD_LIMIT": "1", "MALLOC_ARENA_MAX": "1"} | ({"LD_LIBRARY_PATH": libraries} if libraries else {})
 
 
 def _lines(stdout: IO[bytes], name: str, check: Callable[[], None]) -> Iterator[dict[str, Any]]:
-    """Yield lines as they come. Raises `Fail` where there is none for too long."""
+    """Yield the child's lines as they arrive. Raises `Fail` after too long without output."""
     silent_s = 0.0
     rest = b""
     with selectors.DefaultSelector() as selector:
         selector.register(stdout, selectors.EVENT_READ)
         while True:
             check()
-            if not selector.select(_GLANCE_S):
-                silent_s += _GLANCE_S
-                if silent_s > _SILENT_S:
+            if not selector.select(_POLL_S):
+                silent_s += _POLL_S
+                if silent_s > _MAX_SILENCE_S:
                     raise Fail("document_too_complex", f"{name} takes too long to read")
                 continue
-            piece = stdout.read1(_PIECE)  # type: ignore[attr-defined]  # a pipe of Popen's is buffered
-            if not piece:
+            chunk = stdout.read1(_CHUNK_BYTES)  # type: ignore[attr-defined]  # Popen's pipe is a BufferedReader
+            if not chunk:
                 return
-            *lines, rest = (rest + piece).split(b"\n")
+            *lines, rest = (rest + chunk).split(b"\n")
             silent_s = 0.0
             yield from map(json.loads, lines)
 
 
-def _unless_bad(line: dict[str, Any], name: str) -> dict[str, Any]:
+def _raise_if_error(line: dict[str, Any], name: str) -> dict[str, Any]:
     if error := line.get("error"):
         raise Fail(error["code"], f"{name} {error['message']}")
     if missing := line.get("missing"):
@@ -96,14 +100,14 @@ def _unless_bad(line: dict[str, Any], name: str) -> dict[str, Any]:
     return line
 
 
-def _cut_off(code: int, said: IO[bytes], task: Task) -> Exception:
-    """Return what to raise where the program did not get to its last line."""
-    said.seek(0)
-    words = said.read()[-_LAST_WORDS:].decode("utf-8", "replace").strip()
-    if code > 0 and code != OUT_OF_MEMORY:
-        return RuntimeError(f"the document reader ended with status {code}: {words}")
+def _error_of_exit(code: int, stderr: IO[bytes], task: Task) -> Exception:
+    """Return the error for a child that ended before its last line. `code` is negative for a signal."""
+    stderr.seek(0)
+    message = stderr.read()[-_STDERR_TAIL_BYTES:].decode("utf-8", "replace").strip()
+    if code > 0 and code != OUT_OF_MEMORY_STATUS:
+        return RuntimeError(f"the document reader ended with status {code}: {message}")
     if -code in {signal.SIGPROF, signal.SIGXCPU}:
         return Fail("document_too_complex", f"{task.name} takes too long to read")
-    # It ran out of memory and said so, or a C library ended it by a signal: that is how they run out of memory.
+    # It reported that it ran out of memory, or a signal ended it: C libraries often crash when memory runs out.
     limit = f"{(task.limits.memory_bytes or 0) // 2**20} MB" if task.limits.memory_bytes else "the memory"
-    return Fail("document_too_complex", f"{task.name} cannot be read within {limit}: it unpacks to too much")
+    return Fail("document_too_complex", f"{task.name} cannot be read within {limit}: it unpacks to too much data")

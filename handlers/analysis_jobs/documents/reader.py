@@ -1,33 +1,33 @@
-"""Reads documents, within limits."""
+"""Reads uploaded documents, within limits."""
 
 import base64
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from analysis_jobs.attachments import Attachment
+from analysis_jobs.base.attachment import Attachment
+from analysis_jobs.base.errors import ConfigurationError, Fail
 from analysis_jobs.documents import Page, Reading, child
-from analysis_jobs.errors import ConfigurationError, Fail
 from document_reader.task import Limits, Task
 
 type Check = Callable[[], None]
 
-# More than any model reads at once. Far fewer bytes than that unpack to any length: a limit on bytes is none on text.
+# More than any model accepts. The limit on the file's bytes does not limit its text, which may be compressed.
 MAX_CHARACTERS = 5_000_000
 _MEGABYTE = 2**20
 _MAX_DPI = 600
 
 
 class OcrEngine(Protocol):
-    """Reads what is written in a picture."""
+    """Reads the text in a picture (optical character recognition)."""
 
     def recognise(self, picture: bytes) -> tuple[str, float]:
-        """Return the text in a PNG or JPEG, a line a line, and a confidence of 0 to 1; "" and 0 where there is none."""
+        """Return the text in a PNG or JPEG, line by line, and a confidence of 0 to 1. Without text: "" and 0."""
 
 
 @dataclass(frozen=True)
 class ReaderLimits:
-    """How much is read: pages a document, pixels a picture, megabytes of memory while it is read."""
+    """Limits of one document: its pages, the pixels of a picture, the memory (in MB) of the reading process."""
 
     pages: int = 2_000
     pixels: int = 50_000_000
@@ -36,36 +36,37 @@ class ReaderLimits:
 
 @dataclass(frozen=True)
 class DocumentReader:
-    """Reads documents; `ocr` reads the pictures in them, None leaves them unread."""
+    """Reads documents. `ocr` reads pages that are pictures; with None they have no text."""
 
     limits: ReaderLimits = field(default_factory=ReaderLimits)
     ocr: Literal["tesseract"] | OcrEngine | None = "tesseract"
 
     def read(self, content: bytes, name: str, check: Check) -> Reading:
-        """Return the text of every page, by OCR where a page is a picture of text.
+        """Return the text of every page, by OCR if a page is a picture of text.
 
-        `check` is called several times a second, and may raise. Raises `Fail` with a code that begins in `document_`,
-        and `MissingExtraError` where the package does not carry what reads this kind.
+        `check` is called several times a second, and may raise. Raises `Fail` with a code that begins with `document_`,
+        and `MissingExtraError` if the package lacks the library for this kind of file.
         """
-        by = self.ocr or "none"
-        ocr = by if isinstance(by, str) else "other"
+        engine = self.ocr or "none"
+        ocr = engine if isinstance(engine, str) else "other"
         lines = self._run(content, check, what="read", name=name, ocr=ocr)
         kind = next(lines)["kind"]
-        # One after the other: a picture for another engine is gone from memory before the next one is drawn.
+        # Lazily: only one page's picture is in memory at a time.
         return Reading(kind, tuple(self._page(line) for line in lines))
 
     def draw(
         self, content: bytes, name: str, check: Check, *, pages: Sequence[int] | None, dpi: int
     ) -> list[Attachment]:
-        """Return pictures of pages (from 1; None: of all), PNG or JPEG, small enough for the models that read pictures.
+        """Return PNG or JPEG pictures of pages, small enough for every supported model.
 
-        A picture that was uploaded comes as large as it is. Raises as `read`.
+        `pages` counts from 1; None means all pages. `dpi` does not apply to an uploaded picture. Raises as `read` does,
+        and `ConfigurationError` for a wrong `dpi` or page number.
         """
         if not 1 <= dpi <= _MAX_DPI:
-            raise ConfigurationError(f"page_images(dpi={dpi}): give 1 to {_MAX_DPI}")
+            raise ConfigurationError(f"page_images(dpi={dpi}): give a dpi of 1 to {_MAX_DPI}")
         wanted = None if pages is None else tuple(sorted(set(pages)))
         if wanted and wanted[0] < 1:
-            raise ConfigurationError("page_images(pages=…): pages count from 1")
+            raise ConfigurationError(f"page_images(pages=…): there is no page {wanted[0]}; pages count from 1")
         _, *lines = self._run(content, check, what="draw", name=name, pages=wanted, dpi=dpi)
         stem = name.rpartition(".")[0] or name
         return [
@@ -74,7 +75,7 @@ class DocumentReader:
         ]
 
     def attach(self, content: bytes, name: str, check: Check) -> Attachment:
-        """Return the document itself, its media type by its content. Raises as `read`."""
+        """Return the document itself, with the media type of its content. Raises as `read` does."""
         [kind] = self._run(content, check, what="look", name=name)
         return Attachment(content, kind["media_type"], name)
 
@@ -91,7 +92,7 @@ class DocumentReader:
 
 
 def require_text(reading: Reading, name: str) -> str:
-    """Return the text of a reading. Raises `Fail` where there is none."""
+    """Return the text of a reading. Raises `Fail` if all pages are empty."""
     if not any(page.text.strip() for page in reading.pages):
         raise Fail("document_no_text", f"{name} has no text: {len(reading.pages)} pages, all empty")
     return reading.text

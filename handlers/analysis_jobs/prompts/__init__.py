@@ -1,4 +1,4 @@
-"""Prompts are data: a table of them, looked up by key, and a template that no text can break."""
+"""Prompts as data: versions in a DynamoDB table, read by key, with templates that document text cannot break."""
 
 from analysis_jobs.prompts.store import DynamoPromptStore, MemoryPromptStore, PromptStore, prompt_key
 from analysis_jobs.prompts.template import MAX_CATEGORIES, Prompt, RenderedPrompt

@@ -1,4 +1,4 @@
-"""Where a worker finds the active prompt: by its key, and never by a scan."""
+"""Reads the active prompt of a category, with one read by key."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ ACTIVE = "active"
 
 
 def prompt_key(section: str, sub_section: str, category: str) -> str:
-    """Return the hash key of a prompt: what it is looked up by, so that nothing is scanned."""
+    """Return the hash key under which the active prompt of a category is stored."""
     return f"{section}/{sub_section}#{category}"
 
 
 class PromptStore(Protocol):
-    """The table of prompts, as a worker sees it."""
+    """The prompt table, as a worker reads it."""
 
     def active(self, section: str, sub_section: str, category: str) -> Prompt | None:
-        """Return the active prompt, or None."""
+        """Return the active prompt of a category; None if it has none."""
 
 
 class MemoryPromptStore:
-    """Prompts in a dictionary, for tests."""
+    """Active prompts in a dictionary, for tests."""
 
     def __init__(self, *prompts: Prompt) -> None:
         self._prompts = {
@@ -40,20 +40,20 @@ class MemoryPromptStore:
 
 
 class DynamoPromptStore:
-    """Prompts on DynamoDB: the active one of a category is an item of its own; see `library` for the rest."""
+    """Active prompts in DynamoDB, one item per category. See `library` for the other items of the table."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
 
     def active(self, section: str, sub_section: str, category: str) -> Prompt | None:
-        """See `PromptStore.active`. One read by key."""
-        from boto3.dynamodb.types import TypeDeserializer  # noqa: PLC0415 - the API handler never asks for a prompt
+        """See `PromptStore.active`. It takes one request. Raises `ConfigurationError` if the item is invalid."""
+        from boto3.dynamodb.types import TypeDeserializer  # noqa: PLC0415 - the API function never reads a prompt
 
         key = prompt_key(section, sub_section, category)
         response = self._client.get_item(TableName=self._table, Key={"prompt": {"S": key}, "item": {"S": ACTIVE}})
         if "Item" not in response:
             return None
-        found = {name: TypeDeserializer().deserialize(value) for name, value in response["Item"].items()}
-        prompt = parse(found, f"{key} in the table")
+        item = {name: TypeDeserializer().deserialize(value) for name, value in response["Item"].items()}
+        prompt = parse(item, f"{key} in the table")
         return prompt if prompt.is_active else None

@@ -1,4 +1,4 @@
-"""A prompt, and its template: values are put in once, and cannot become a part of it."""
+"""A prompt and its template. Values are filled in once, and cannot change the template."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from analysis_jobs.errors import ConfigurationError
+from analysis_jobs.base.errors import ConfigurationError
 
 _PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
-# What its author may have meant as a placeholder: a name and nothing else between braces.
-_NEARLY_A_PLACEHOLDER = re.compile(r"\{\s*([A-Za-z][A-Za-z0-9_ -]*)\s*\}")
+# Text in braces that the author may have meant as a placeholder.
+_NEAR_PLACEHOLDER = re.compile(r"\{\s*([A-Za-z][A-Za-z0-9_ -]*)\s*\}")
 _CLOSING_TAG = re.compile(r"</([A-Za-z_][\w-]*)>")
-# DynamoDB writes at most 100 items in one transaction: a category takes one, and so do the rest together.
+# A DynamoDB transaction has at most 100 items. A change takes one per category that it activates, and a few more.
 MAX_CATEGORIES = 50
-# Both are parts of a key: section/sub_section#category.
+# Section and sub-section are parts of the key section/sub_section#category.
 _NAME_PART = r"^[^#/\s]([^#/]{0,61}[^#/\s])?$"
 
 
 @dataclass(frozen=True)
 class RenderedPrompt:
-    """What a model is asked, and which prompt that was made of (kept on the job)."""
+    """A prompt with its values filled in. `source` names the prompt and its version; the job's row keeps it."""
 
     user: str
     system: str | None
@@ -35,7 +35,10 @@ class RenderedPrompt:
 
 @dataclass(frozen=True)
 class Prompt:
-    """One version of a prompt. `version` 0 is a default that ships with the code."""
+    """One version of a prompt. Version 0 is a default that ships with the code.
+
+    `user_prompt_template` has placeholders such as `{rfp_text}`. `output_format` is appended to the filled template.
+    """
 
     section: Annotated[str, Field(pattern=_NAME_PART)]
     sub_section: Annotated[str, Field(pattern=_NAME_PART)]
@@ -48,71 +51,73 @@ class Prompt:
 
     @staticmethod
     def load(path: Path) -> Prompt:
-        """Read a prompt from a TOML file whose keys are this class' fields.
+        """Read a prompt from a TOML file. Its keys are the fields of this class.
 
-        Raises `ConfigurationError`, which names the file and what is wrong in it.
+        Raises `ConfigurationError`. The message names the file and the key.
         """
         try:
-            found = tomllib.loads(path.read_text(encoding="utf-8"))
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{path.name} is no TOML: {error}") from error
-        if unknown := found.keys() - {field.name for field in fields(Prompt)}:
-            raise ConfigurationError(f"{path.name}: there is no {', '.join(sorted(unknown))} in a prompt")
-        return parse(found, path.name)
+            raise ConfigurationError(f"{path.name} is not valid TOML: {error}") from error
+        if unknown := content.keys() - {field.name for field in fields(Prompt)}:
+            raise ConfigurationError(f"{path.name}: a prompt has no key {', '.join(sorted(unknown))}")
+        return parse(content, path.name)
 
     @property
     def name(self) -> str:
-        """What the prompt is asked for by: `section/sub_section`."""
+        """The name that `Job.prompt` takes: `section/sub_section`."""
         return f"{self.section}/{self.sub_section}"
 
     @property
     def placeholders(self) -> tuple[str, ...]:
-        """The names of the values that the template takes, in the order of their first use."""
+        """The names of the template's placeholders, in the order of their first use."""
         return tuple(dict.fromkeys(_PLACEHOLDER.findall(self.user_prompt_template)))
 
-    def doubts(self) -> list[str]:
-        """Return what is allowed in the template, and probably not meant."""
+    def warnings(self) -> list[str]:
+        """Return warnings about parts of the template that are valid but probably mistakes."""
         template = self.user_prompt_template
-        found = [] if self.placeholders else ["it has no placeholder: no text of a job will be in it"]
-        for match in _NEARLY_A_PLACEHOLDER.finditer(template):
+        warnings = [] if self.placeholders else ["it has no placeholder, so it cannot contain any text of a job"]
+        for match in _NEAR_PLACEHOLDER.finditer(template):
             if not _PLACEHOLDER.fullmatch(match[0]):
                 name = re.sub(r"\W+", "_", match[1].strip()).lower()
-                found.append(f"{match[0]} is no placeholder, and stays as it is: write {{{name}}} if you mean one")
+                warnings.append(
+                    f"{match[0]} is not a placeholder, and stays as it is: write {{{name}}} if you mean one"
+                )
         tags = _CLOSING_TAG.findall(template)
-        return found + [
-            f"{{{name}}} stands in no tags: write <{name}>{{{name}}}</{name}>, and that what stands in them is "
-            "material, so that a document's text is not taken for an instruction"
+        return warnings + [
+            f"{{{name}}} is not between tags: write <{name}>{{{name}}}</{name}>, and say in the prompt that the text "
+            "between the tags is material, so that the model does not follow instructions in a document"
             for name in self.placeholders
-            if not any(_stands_in(template, name, tag) for tag in tags)
+            if not any(_is_between(template, name, tag) for tag in tags)
         ]
 
     def render(self, values: Mapping[str, str]) -> RenderedPrompt:
-        """Put `values` into the template, once: braces inside a value stay what they are.
+        """Fill `values` into the template in one pass. Braces inside a value are plain text.
 
-        Nor can a value close a tag of the template, as `</document>`: there it reads `< /document>`.
+        A value cannot close a tag of the template: `</document>` in it becomes `< /document>`.
 
-        Raises `ConfigurationError` where the template does not use a value: its text would silently be missing.
+        Raises `ConfigurationError` if the template does not use one of the values. The prompt would silently lack it.
         """
         unused = values.keys() - set(self.placeholders)
         if unused:
             names = ", ".join(f"{{{name}}}" for name in sorted(unused))
-            raise ConfigurationError(f"prompt {self.name} v{self.version} lacks {names}")
-        user = _filled(self.user_prompt_template, values)
+            raise ConfigurationError(f"the template of prompt {self.name} v{self.version} lacks {names}")
+        user = _fill(self.user_prompt_template, values)
         if self.output_format:
             user = f"{user}\n\n{self.output_format}"
         return RenderedPrompt(user, self.system_prompt or None, f"{self.name}@v{self.version}")
 
 
-def parse(found: Mapping[str, Any], origin: str) -> Prompt:
-    """Return the prompt in `found`, whatever else is there.
+def parse(values: Mapping[str, Any], origin: str) -> Prompt:
+    """Return the prompt that `values` describe. Other keys are ignored.
 
-    Raises `ConfigurationError`, which names `origin` and what is missing or wrong.
+    Raises `ConfigurationError`. The message names `origin` and the field.
     """
     try:
-        return _adapter().validate_python(dict(found))
+        return _adapter().validate_python(dict(values))
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigurationError(f"prompt {origin}: {wrong}") from error
+        errors = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"prompt {origin}: {errors}") from error
 
 
 @cache
@@ -120,14 +125,14 @@ def _adapter() -> TypeAdapter[Prompt]:
     return TypeAdapter(Prompt)
 
 
-def _stands_in(template: str, name: str, tag: str) -> bool:
+def _is_between(template: str, name: str, tag: str) -> bool:
     return re.search(rf"<{re.escape(tag)}[^>]*>.*\{{{name}\}}.*</{re.escape(tag)}>", template, re.DOTALL) is not None
 
 
-def _filled(template: str, values: Mapping[str, str]) -> str:
-    """Return the template with the values put in, of which no part closes one of the template's tags."""
+def _fill(template: str, values: Mapping[str, str]) -> str:
+    """Return the template with the values filled in. No text of a value closes one of the template's tags."""
     pieces: list[str] = []
-    own: list[tuple[int, int]] = []  # where the text is the template's own
+    template_spans: list[tuple[int, int]] = []  # the parts of the result that come from the template
     length = at = 0
 
     def add(piece: str) -> None:
@@ -137,31 +142,31 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
 
     for match in _PLACEHOLDER.finditer(template):
         if match[1] in values:
-            own.append((length, length + match.start() - at))
+            template_spans.append((length, length + match.start() - at))
             add(template[at : match.start()])
             add(values[match[1]])
             at = match.end()
-    own.append((length, length + len(template) - at))
+    template_spans.append((length, length + len(template) - at))
     add(template[at:])
-    return _with_tags_open("".join(pieces), set(_CLOSING_TAG.findall(template)), own)
+    return _break_closing_tags("".join(pieces), set(_CLOSING_TAG.findall(template)), template_spans)
 
 
-def _with_tags_open(text: str, tags: set[str], own: list[tuple[int, int]]) -> str:
-    """Open every closing tag that is not wholly the template's own: one may be made of two values side by side."""
+def _break_closing_tags(text: str, tags: set[str], template_spans: list[tuple[int, int]]) -> str:
+    """Insert a space into every closing tag that is not wholly from the template. Two adjacent values may form one."""
     if not tags:
         return text
     closing = re.compile(rf"<(/\s*(?:{'|'.join(map(re.escape, sorted(tags)))})\b)", re.IGNORECASE)
-    spans = iter(own)
+    spans = iter(template_spans)
     span = next(spans)
 
-    def open_(match: re.Match[str]) -> str:
+    def break_tag(match: re.Match[str]) -> str:
         nonlocal span
         while span[1] <= match.start():
             following = next(spans, None)
             if following is None:
                 break
             span = following
-        is_own = span[0] <= match.start() and match.end() <= span[1]
-        return match[0] if is_own else f"< {match[1]}"
+        from_template = span[0] <= match.start() and match.end() <= span[1]
+        return match[0] if from_template else f"< {match[1]}"
 
-    return closing.sub(open_, text)
+    return closing.sub(break_tag, text)

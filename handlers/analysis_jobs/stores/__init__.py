@@ -1,1 +1,1 @@
-"""The edge: where jobs, artifacts, prompts and messages are kept. Each port has a real store and one in memory."""
+"""Implementations of the ports: DynamoDB, S3 and SQS on AWS, and stores in memory for tests."""

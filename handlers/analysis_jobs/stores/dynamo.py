@@ -1,4 +1,4 @@
-"""The table of jobs on DynamoDB. Every condition comes from the table of transitions."""
+"""The job store on DynamoDB. The conditions of its writes come from the table of transitions."""
 
 from __future__ import annotations
 
@@ -10,9 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from analysis_jobs.admission import Gate, Passage, Standing
-from analysis_jobs.clock import Clock, to_ms
-from analysis_jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Listing
+from analysis_jobs.base.clock import Clock, to_ms
+from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite
+from analysis_jobs.jobs.ports import (
+    Applied,
+    ConditionFailed,
+    Created,
+    Page,
+    StoredOutcome,
+    Superseded,
+    WriteConflict,
+    require_read,
+)
+from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Listing
+from analysis_jobs.jobs.transitions import RETRY, Transition
 from analysis_jobs.stores.items import (
     DUE_SHARDS,
     Item,
@@ -25,34 +36,23 @@ from analysis_jobs.stores.items import (
 from analysis_jobs.stores.pointers import (
     Put,
     idempotency_item_key,
-    plain_pointer,
-    prolonged,
+    idempotency_put,
     rate_key,
-    rate_pointer,
-    read_rate,
-    read_subject,
-    read_used,
+    rate_pointer_put,
+    read_rate_pointer,
+    read_stored_outcome,
+    read_subject_pointer,
     subject_key,
-    subject_pointer,
-    used_key,
-)
-from analysis_jobs.stores.ports import (
-    Created,
-    Existing,
-    Landed,
-    Overtaken,
-    Page,
-    Refused,
-    Superseded,
-    require_read,
+    subject_pointer_put,
+    subject_pointer_update,
+    unversioned_pointer_put,
 )
 from analysis_jobs.stores.updates import Update
-from analysis_jobs.transitions import RETRY, Transition
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-# Two submissions of one idempotency key, or of one subject, at the same instant: DynamoDB cancels one of the two.
+# Tries of a transaction. DynamoDB cancels one of two concurrent submissions with the same idempotency key or subject.
 _CONFLICT_TRIES = 8
 _BATCH_GET_LIMIT = 100
 _CHECK_FAILED = "ConditionalCheckFailed"
@@ -60,7 +60,7 @@ _CONFLICT = "TransactionConflict"
 
 
 class DynamoJobStore:
-    """One item a job, and those that stand beside them; see `items` and `pointers` for the layout."""
+    """Stores each job as one item. See `items` and `pointers` for the layout of the table."""
 
     def __init__(self, client: DynamoDBClient, table: str, clock: Clock) -> None:
         self._client = client
@@ -69,15 +69,15 @@ class DynamoJobStore:
 
     def create(
         self, job: JobRecord, idempotency: IdempotencyKey | None, pointer_until: datetime | None = None
-    ) -> Created | Existing:
-        """See `JobStore.create`. One request, and one more where the key was used before."""
+    ) -> Created | StoredOutcome:
+        """See `JobStore.create`. One request, and a second one if the key was used before."""
         writes = [self._put_new(to_item(job))]
         if job.subject is not None:
-            writes.append(self._put(plain_pointer(job, pointer_until)))
+            writes.append(self._put(unversioned_pointer_put(job, pointer_until)))
         if idempotency is not None:
-            writes.append(self._put_key(job, idempotency))
+            writes.append(self._put_idempotency_key(job, idempotency))
         if len(writes) == 1:
-            # An id is fresh (80 random bits): a row of this id is our own, from an earlier try of this request.
+            # Ids are unique (80 random bits). If the row exists, an earlier try of this request wrote it.
             with suppress(self._client.exceptions.ConditionalCheckFailedException):
                 self._client.put_item(**writes[0])
             return Created(job)
@@ -86,44 +86,50 @@ class DynamoJobStore:
             if not failed or (idempotency is None and _CHECK_FAILED in failed):
                 return Created(job)
             if idempotency is not None and _CHECK_FAILED in failed:
-                existing = self._existing(job.tenant, idempotency)
-                # Our own write, where an earlier try landed after all.
-                return Created(job) if existing.job_id == job.job_id else existing
+                stored = self._stored_outcome(job.tenant, idempotency)
+                # With our job id, an earlier try of this request succeeded.
+                return Created(job) if stored.job_id == job.job_id else stored
             self._pause()
         raise TimeoutError(f"job {job.job_id}: {_CONFLICT_TRIES} conflicting submissions in a row")
 
-    def standing(
-        self, gate: Gate, idempotency: IdempotencyKey | None, now: datetime
-    ) -> tuple[Standing, Existing | None]:
-        """See `JobStore.standing`. A batch of strongly consistent reads, and one of the newest job."""
-        subject, rate = subject_key(gate.tenant, gate.analysis, gate.subject), rate_key(gate)
-        key = idempotency_item_key(gate.tenant, idempotency) if idempotency else None
+    def read_admission_state(
+        self, admission_key: AdmissionKey, idempotency: IdempotencyKey | None, now: datetime
+    ) -> tuple[AdmissionState, StoredOutcome | None]:
+        """See `JobStore.read_admission_state`. One batch of strongly consistent reads, and one of the newest job."""
+        subject = subject_key(admission_key.tenant, admission_key.analysis, admission_key.subject)
+        rate = rate_key(admission_key)
+        key = idempotency_item_key(admission_key.tenant, idempotency) if idempotency else None
         found = {item["item"]["S"]: item for item in self._batch([k for k in (subject, rate, key) if k])}
-        pointer = read_subject(found.get(subject["item"]["S"]))
+        pointer = read_subject_pointer(found.get(subject["item"]["S"]))
         used = found.get(key["item"]["S"]) if key else None
         if used and int(used["expires_at"]["N"]) <= int(now.timestamp()):
             used = None
-        # The row after its pointer: what has ended by then stays so, unless the pointer changes too.
-        latest = self.get(JobKey(gate.tenant, pointer.job_id)) if pointer and not used else None
-        return Standing(pointer, latest, read_rate(found.get(rate["item"]["S"]) if rate else None)), read_used(used)
+        # Read the pointer first. A later retry of an ended job changes the pointer's version.
+        latest = self.get(JobKey(admission_key.tenant, pointer.job_id)) if pointer and not used else None
+        rates = read_rate_pointer(found.get(rate["item"]["S"]) if rate else None)
+        return AdmissionState(pointer, latest, rates), read_stored_outcome(used)
 
-    def admit(self, job: JobRecord, idempotency: IdempotencyKey | None, passage: Passage) -> Created | Overtaken:
+    def admit(
+        self, job: JobRecord, idempotency: IdempotencyKey | None, admission_write: AdmissionWrite
+    ) -> Created | WriteConflict:
         """See `JobStore.admit`. One request."""
-        writes = [self._put_new(to_item(job)), self._put(subject_pointer(passage))]
-        if rate := rate_pointer(passage):
+        writes = [self._put_new(to_item(job)), self._put(subject_pointer_put(admission_write))]
+        if rate := rate_pointer_put(admission_write):
             writes.append(self._put(rate))
         if idempotency:
-            writes.append(self._put_key(job, idempotency))
+            writes.append(self._put_idempotency_key(job, idempotency))
         failed = self._transact([{"Put": write} for write in writes])
-        # A row of this id is our own, from an earlier try of this request.
-        return Created(job) if not failed or failed[0] == _CHECK_FAILED else Overtaken()
+        # If the row exists, an earlier try of this request wrote it.
+        return Created(job) if not failed or failed[0] == _CHECK_FAILED else WriteConflict()
 
-    def remember(self, tenant: str, idempotency: IdempotencyKey, answered: Existing, now: datetime) -> Existing | None:
-        """See `JobStore.remember`. One request, and one more where the key was used before."""
+    def record_outcome(
+        self, tenant: str, idempotency: IdempotencyKey, outcome: StoredOutcome, now: datetime
+    ) -> StoredOutcome | None:
+        """See `JobStore.record_outcome`. One request, and a second one if the key was used before."""
         try:
-            self._client.put_item(**self._put(used_key(tenant, idempotency, answered, now)))
+            self._client.put_item(**self._put(idempotency_put(tenant, idempotency, outcome, now)))
         except self._client.exceptions.ConditionalCheckFailedException:
-            return self._existing(tenant, idempotency)
+            return self._stored_outcome(tenant, idempotency)
         return None
 
     def retry(
@@ -134,16 +140,16 @@ class DynamoJobStore:
         now: datetime,
         pointer_until: datetime,
         newest_only: bool,
-    ) -> Landed | Refused | Superseded:
-        """See `JobStore.retry`. One transaction, and a read of what became of it."""
+    ) -> Applied | ConditionFailed | Superseded:
+        """See `JobStore.retry`. One transaction, and one read of the result."""
         row = Update(job.key, RETRY, changes, now, job).arguments() | {"Key": job_item_key(job.key)}
-        pointer = prolonged(job, pointer_until, newest_only=newest_only)
+        pointer = subject_pointer_update(job, pointer_until, newest_only=newest_only)
         failed = self._transact([{"Update": {"TableName": self._table, **update}} for update in (row, pointer)])
         if _CHECK_FAILED in failed[1:]:
-            newest = read_subject(self._get(pointer["Key"]))
+            newest = read_subject_pointer(self._get(pointer["Key"]))
             return Superseded(newest.job_id if newest else "")
-        now_it_is = self.get(job.key)
-        return Landed(now_it_is) if not failed and now_it_is else Refused(now_it_is)
+        current = self.get(job.key)
+        return Applied(current) if not failed and current else ConditionFailed(current)
 
     def get(self, key: JobKey) -> JobRecord | None:
         """See `JobStore.get`. One strongly consistent read."""
@@ -151,7 +157,7 @@ class DynamoJobStore:
         return from_item(item) if item else None
 
     def latest(self, tenant: str, analysis: str, subject: str) -> JobRecord | None:
-        """See `JobStore.latest`. Two strongly consistent reads, so a job is seen as soon as it was submitted."""
+        """See `JobStore.latest`. Two strongly consistent reads."""
         pointer = self._get(subject_key(tenant, analysis, subject))
         return self.get(JobKey(tenant, pointer["job_id"]["S"])) if pointer else None
 
@@ -163,8 +169,8 @@ class DynamoJobStore:
         *,
         now: datetime,
         read: JobRecord | None = None,
-    ) -> Landed | Refused:
-        """See `JobStore.transition`. One conditional write, whose refusal brings the row along."""
+    ) -> Applied | ConditionFailed:
+        """See `JobStore.transition`. One conditional write. If the condition fails, the response contains the row."""
         require_read(transition, read)
         update = Update(key, transition, changes, now, read)
         try:
@@ -177,14 +183,14 @@ class DynamoJobStore:
             )
         except self._client.exceptions.ConditionalCheckFailedException as error:
             stored = error.response.get("Item")
-            return Refused(from_item(stored) if isinstance(stored, dict) else None)
-        return Landed(from_item(response["Attributes"]))
+            return ConditionFailed(from_item(stored) if isinstance(stored, dict) else None)
+        return Applied(from_item(response["Attributes"]))
 
     def list_jobs(self, listing: Listing) -> Page:
-        """See `JobStore.list_jobs`. One query, and a batch read where an index (which holds keys only) was asked."""
+        """See `JobStore.list_jobs`. One query. With a filter also a batch read: the indexes contain only keys."""
         rows: list[Mapping[str, Any]] = []
-        first, last = _range(listing)
-        if first > last:  # DynamoDB calls that an error
+        first, last = _id_range(listing)
+        if first > last:  # DynamoDB rejects such a range
             return Page([], None)
         query = self._listing_query(listing, first, last)
         while len(rows) <= listing.limit:
@@ -198,13 +204,13 @@ class DynamoJobStore:
         if "IndexName" not in query:
             return Page([from_item(row) for row in page], more)
         jobs = self._batch_get([key_of(row) for row in page])
-        # An index is a moment behind its table: what it says no longer holds for every row.
+        # The index is eventually consistent: some rows may have another status by now.
         return Page([job for job in jobs if listing.status in (None, job.status)], more)
 
     def due(self, now: datetime) -> Iterator[JobKey]:
-        """See `JobStore.due`. Reads the sparse index only: no row that is not overdue.
+        """See `JobStore.due`. Queries the sparse index, so it reads only overdue jobs.
 
-        The shards come in any order, so that a sweep which runs out of time starves none of them.
+        The order of the shards is random, so that a sweep that runs out of time does not always skip the same shard.
         """
         pages = self._client.get_paginator("query")
         for shard in random.sample(range(DUE_SHARDS), DUE_SHARDS):
@@ -219,14 +225,14 @@ class DynamoJobStore:
             ):
                 yield from (key_of(item) for item in page["Items"])
 
-    def waiting(self, lane: str, limit: int) -> list[JobKey]:
-        """See `JobStore.waiting`. One query of the sparse index."""
+    def claimable(self, priority: str, limit: int) -> list[JobKey]:
+        """See `JobStore.claimable`. One query of the sparse index."""
         response = self._client.query(
             TableName=self._table,
             IndexName="waiting",
             KeyConditionExpression="#lane = :lane",
             ExpressionAttributeNames={"#lane": "lane"},
-            ExpressionAttributeValues={":lane": {"S": lane}},
+            ExpressionAttributeValues={":lane": {"S": priority}},
             Limit=limit,
         )
         return [key_of(item) for item in response["Items"]]
@@ -235,7 +241,7 @@ class DynamoJobStore:
         return {"TableName": self._table, **put}
 
     def _put_new(self, item: Item) -> dict[str, Any]:
-        # A copy of this request that arrives late must not put a job that is at work back to its beginning.
+        # A delayed duplicate of this request must not reset a job that is already running.
         return self._put(
             {
                 "Item": item,
@@ -244,12 +250,15 @@ class DynamoJobStore:
             }
         )
 
-    def _put_key(self, job: JobRecord, idempotency: IdempotencyKey) -> dict[str, Any]:
-        answered = Existing(job.job_id, idempotency.body_digest)
-        return self._put(used_key(job.tenant, idempotency, answered, job.created_at))
+    def _put_idempotency_key(self, job: JobRecord, idempotency: IdempotencyKey) -> dict[str, Any]:
+        outcome = StoredOutcome(job.job_id, idempotency.body_digest)
+        return self._put(idempotency_put(job.tenant, idempotency, outcome, job.created_at))
 
     def _transact(self, writes: list[dict[str, Any]]) -> list[str]:
-        """Write all or nothing. Returns nothing where it landed, else for each write why it did not."""
+        """Run a transaction. Return an empty list if it succeeded, else the cancellation code of each write.
+
+        Raises botocore's error if the cause is neither a failed condition nor a conflict.
+        """
         try:
             self._client.transact_write_items(TransactItems=writes)  # type: ignore[arg-type]
         except self._client.exceptions.TransactionCanceledException as error:
@@ -263,17 +272,17 @@ class DynamoJobStore:
             raise
         return []
 
-    def _existing(self, tenant: str, idempotency: IdempotencyKey) -> Existing:
-        used = read_used(self._get(idempotency_item_key(tenant, idempotency)))
+    def _stored_outcome(self, tenant: str, idempotency: IdempotencyKey) -> StoredOutcome:
+        used = read_stored_outcome(self._get(idempotency_item_key(tenant, idempotency)))
         if used is None:
-            raise LookupError("an idempotency key vanished between two requests")
+            raise LookupError("the idempotency key disappeared between two requests")
         return used
 
     def _get(self, key: Item) -> Mapping[str, Any] | None:
         return self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
 
     def _pause(self) -> None:
-        self._clock.sleep(timedelta(seconds=random.uniform(0.02, 0.1)))  # noqa: S311 - jitter, not a secret
+        self._clock.sleep(timedelta(seconds=random.uniform(0.02, 0.1)))  # noqa: S311 - jitter needs no secure random
 
     def _listing_query(self, listing: Listing, first: str, last: str) -> dict[str, Any]:
         filters = {"status": listing.status, "client": listing.client, "subject": listing.subject}
@@ -302,7 +311,7 @@ class DynamoJobStore:
         return [found[key] for key in keys if key in found]
 
     def _batch(self, wanted: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
-        """Yield the items of up to 100 keys that there are, strongly consistent, in any order."""
+        """Yield the existing items of up to 100 keys, in any order. The reads are strongly consistent."""
         while wanted:
             response = self._client.batch_get_item(RequestItems={self._table: {"Keys": wanted, "ConsistentRead": True}})
             yield from response["Responses"].get(self._table, [])
@@ -312,10 +321,10 @@ class DynamoJobStore:
                 self._pause()
 
 
-def _range(listing: Listing) -> tuple[str, str]:
-    """Return the first and the last id that may be on the page; "~" sorts after every id."""
+def _id_range(listing: Listing) -> tuple[str, str]:
+    """Return the range of ids that may be on the page. "~" sorts after every id."""
     last = listing.last_id or "~"
     if listing.before_id:
-        # What sorts right below the cursor. (A start key would be shorter, but must lie within the range.)
+        # The largest key below the cursor. (An ExclusiveStartKey would be shorter, but must be within the range.)
         last = min(last, f"{listing.before_id[:-1]}{chr(ord(listing.before_id[-1]) - 1)}~")
     return listing.first_id or "", last

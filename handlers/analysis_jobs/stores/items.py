@@ -1,8 +1,8 @@
-"""How a `JobRecord` is written as a DynamoDB item, and read back.
+"""Converts a `JobRecord` to a DynamoDB item and back.
 
-Key: `tenant` and `item` (`job#<id>`). What a beat changes (lease, progress, usage) is in no index key, so that a
-heartbeat costs one write. `due_at` and `due_shard` exist only while a next step is owed: the index `due` is sparse. So
-is `waiting`, of a lane and the place in it, which a job of a tier has while it may be claimed.
+The key is `tenant` and `item` (`job#<id>`). The fields that a heartbeat changes (lease, progress, usage) are in no
+index key, so a heartbeat costs one write. Two indexes are sparse. `due` contains the jobs with a `due_at`. `waiting`
+contains the jobs with a `lane_sort_key`: the jobs with a tier that may be claimed.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,11 +13,12 @@ from zlib import crc32
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from analysis_jobs.clock import from_ms, to_ms
-from analysis_jobs.record import HistoryEntry, JobFailure, JobKey, JobRecord, Payload, StoredFile, Usage
-from analysis_jobs.transitions import Status
+from analysis_jobs.base.clock import from_ms, to_ms
+from analysis_jobs.base.usage import Usage
+from analysis_jobs.jobs.record import HistoryEntry, JobFailure, JobKey, JobRecord, Payload, StoredFile
+from analysis_jobs.jobs.transitions import Status
 
-# A partition of an index takes 1,000 writes a second; the sweeper asks every shard, so there are few.
+# DynamoDB limits a partition of an index to 1,000 writes a second. The sweeper queries every shard, so use few.
 DUE_SHARDS = 4
 
 type Item = dict[str, Any]
@@ -25,8 +26,11 @@ type Item = dict[str, Any]
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 _TIMES = {"created_at", "deadline", "due_at", "not_before", "lease_until", "finished_at", "cancel_asked_at"}
-_NUMBERS = {"version", "attempt", "max_attempts", "fence", "rank", "sends", "progress"}
-# Where a field's value also makes an index key; the tenant is part of every one.
+_NUMBERS = {"version", "attempt", "max_attempts", "fence", "tier_rank", "sends", "progress"}
+# Fields that are stored under an older name, so that existing tables and indexes remain valid.
+_STORED_NAMES = {"priority": "lane", "tier_rank": "rank", "lane_sort_key": "waiting", "claimed_via": "turn_of"}
+_FIELD_NAMES = {stored: name for name, stored in _STORED_NAMES.items()}
+# Fields that are also part of an index key, together with the tenant.
 _INDEXED = {"status": "tenant_status", "client": "tenant_client", "subject": "tenant_subject"}
 
 
@@ -36,18 +40,18 @@ def job_item_key(key: JobKey) -> Item:
 
 
 def key_of(item: Mapping[str, Any]) -> JobKey:
-    """Return the job that a row, or an index entry, is about."""
+    """Return the job's key from a row or an index entry."""
     return JobKey(item["tenant"]["S"], item["item"]["S"].removeprefix("job#"))
 
 
 def index_value(tenant: str, value: str) -> str:
-    """Return the hash key of an index entry. The tenant holds no `#`, so no two tenants can share one."""
+    """Return the hash key of an index entry. A tenant contains no `#`, so different tenants never share a key."""
     return f"{tenant}#{value}"
 
 
 def attributes(key: JobKey, name: str, value: Any) -> dict[str, Any]:
-    """Return the attributes that one field is kept in, serialized; None means: no such attribute."""
-    found = {name: None if value is None else _serialize(_plain(name, value))}
+    """Return the serialized attributes of one field. The value None means that the attribute does not exist."""
+    found = {_STORED_NAMES.get(name, name): None if value is None else _serialize(_to_plain(name, value))}
     if name in _INDEXED:
         found[_INDEXED[name]] = None if value is None else {"S": index_value(key.tenant, value)}
     if name == "due_at":
@@ -56,7 +60,7 @@ def attributes(key: JobKey, name: str, value: Any) -> dict[str, Any]:
 
 
 def to_item(job: JobRecord) -> Item:
-    """Return the whole row of a job."""
+    """Return the item of a job."""
     key = job.key
     item = job_item_key(key)
     for field in fields(job):
@@ -67,25 +71,26 @@ def to_item(job: JobRecord) -> Item:
 
 
 def from_item(item: Mapping[str, Any]) -> JobRecord:
-    """Return the job of a row."""
+    """Return the job of an item."""
     key = key_of(item)
     names = {field.name for field in fields(JobRecord)} - {"tenant", "job_id"}
-    values = {name: _field(name, _deserialize(value)) for name, value in item.items() if name in names}
+    named = ((_FIELD_NAMES.get(stored, stored), value) for stored, value in item.items())
+    values = {name: _from_plain(name, _deserialize(value)) for name, value in named if name in names}
     return JobRecord(tenant=key.tenant, job_id=key.job_id, **{"due_at": None, **values})
 
 
 def history_item(entry: HistoryEntry) -> Item:
     """Return one history entry, serialized."""
-    return dict(_serialize(_plain_entry(entry)))
+    return dict(_serialize(_entry_to_plain(entry)))
 
 
-def _plain(name: str, value: Any) -> Any:
-    """Return what boto3 can serialize: numbers, texts, lists and maps."""
+def _to_plain(name: str, value: Any) -> Any:
+    """Return the value as numbers, texts, lists and maps, which boto3 can serialize."""
     match value:
         case Status():
             return str(value)
         case datetime() if name == "expires_at":
-            return int(value.timestamp())  # DynamoDB's TTL wants seconds
+            return int(value.timestamp())  # DynamoDB's TTL needs seconds
         case datetime():
             return to_ms(value)
         case Payload():
@@ -95,17 +100,17 @@ def _plain(name: str, value: Any) -> Any:
     return _ENCODERS[name](value) if name in _ENCODERS else value
 
 
-def _plain_usage(usage: Usage) -> dict[str, int]:
-    """Few calls use a cache; a row without those counts is read by the code of before, too."""
+def _usage_to_plain(usage: Usage) -> dict[str, int]:
+    """Return the counts without unused cache counts: earlier versions of the code cannot read those."""
     return {part: amount for part, amount in asdict(usage).items() if amount or not part.startswith("cache_")}
 
 
-def _plain_entry(entry: HistoryEntry) -> dict[str, Any]:
+def _entry_to_plain(entry: HistoryEntry) -> dict[str, Any]:
     return {"at": to_ms(entry.at), "transition": entry.transition, "status": str(entry.status)}
 
 
-def _field(name: str, value: Any) -> Any:
-    """Return what `JobRecord` holds, of what boto3 deserialized (its numbers are `Decimal`)."""
+def _from_plain(name: str, value: Any) -> Any:
+    """Return the value of a `JobRecord` field from what boto3 deserialized. boto3 returns numbers as `Decimal`."""
     return _DECODERS[name](value) if name in _DECODERS else value
 
 
@@ -125,18 +130,18 @@ def _models(value: Any) -> dict[str, Usage]:
     return {model: Usage(*map(int, text.split(" "))) for model, text in value.items()}
 
 
-def _counts(value: Any) -> dict[str, int]:
+def _int_values(value: Any) -> dict[str, int]:
     return {name: int(count) for name, count in value.items()}
 
 
 _ENCODERS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("checkpoints", "prompts", "timeouts"), dict),
-    # One short text each: every write pays for the row's size.
+    # Short texts, because DynamoDB bills every write by the size of the row.
     "files": lambda files: {name: f"{each.fence} {each.size} {each.content_type}" for name, each in files.items()},
-    "history": lambda entries: [_plain_entry(entry) for entry in entries],
+    "history": lambda entries: [_entry_to_plain(entry) for entry in entries],
     "models": lambda models: {name: " ".join(map(str, astuple(usage))) for name, usage in models.items()},
     "stages_completed": list,
-    "usage": _plain_usage,
+    "usage": _usage_to_plain,
 }
 _DECODERS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(_TIMES, lambda value: from_ms(int(value))),
@@ -149,7 +154,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "models": _models,
     "stages_completed": tuple,
     "status": Status,
-    "timeouts": _counts,
-    "turn_of": lambda value: JobKey(**value),
-    "usage": lambda value: Usage(**_counts(value)),
+    "timeouts": _int_values,
+    "claimed_via": lambda value: JobKey(**value),
+    "usage": lambda value: Usage(**_int_values(value)),
 }

@@ -1,36 +1,36 @@
-"""The stores in memory: for tests of an analysis and of the logic. They pass the contract tests of the real ones."""
+"""The stores in memory, for tests. They pass the same contract tests as the stores on AWS."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 
-from analysis_jobs.admission import Gate, Passage, RatePointer, Standing, SubjectPointer
-from analysis_jobs.record import Changes, HistoryEntry, IdempotencyKey, JobKey, JobRecord, Listing, trimmed_history
-from analysis_jobs.stores.ports import (
+from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite, RatePointer, SubjectPointer
+from analysis_jobs.jobs.ports import (
+    Applied,
+    ConditionFailed,
     Created,
-    Existing,
-    Landed,
     NotFound,
-    Overtaken,
     Page,
     PresignedPost,
-    Refused,
+    StoredOutcome,
     Superseded,
     TooLarge,
+    WriteConflict,
     require_read,
 )
-from analysis_jobs.transitions import RETRY, Guard, Transition
+from analysis_jobs.jobs.record import Changes, HistoryEntry, IdempotencyKey, JobKey, JobRecord, Listing, trimmed_history
+from analysis_jobs.jobs.transitions import RETRY, Guard, Transition
 
 
 @dataclass(frozen=True)
-class _Check:
+class _GuardInput:
     stored: JobRecord
     read: JobRecord | None
     now: datetime
 
 
-_GUARDS: dict[Guard, Callable[[_Check], bool]] = {
+_GUARDS: dict[Guard, Callable[[_GuardInput], bool]] = {
     Guard.TOKEN: lambda c: c.read is not None and c.stored.fence == c.read.fence,
     Guard.LEASE_EXPIRED: lambda c: c.stored.lease_until is None or c.stored.lease_until <= c.now,
     Guard.ATTEMPTS_LEFT: lambda c: c.stored.attempt < c.stored.max_attempts,
@@ -45,11 +45,11 @@ _GUARDS: dict[Guard, Callable[[_Check], bool]] = {
 
 
 class MemoryJobStore:
-    """The table of jobs as four dictionaries; a lock makes each write one step, as a worker's heartbeat needs it."""
+    """The job store as dictionaries. A lock makes each write atomic: a worker's heartbeat runs in another thread."""
 
     def __init__(self) -> None:
         self.jobs: dict[JobKey, JobRecord] = {}
-        self._keys: dict[tuple[str, str], tuple[IdempotencyKey, Existing]] = {}
+        self._keys: dict[tuple[str, str], tuple[IdempotencyKey, StoredOutcome]] = {}
         self._subjects: dict[tuple[str, str, str], SubjectPointer] = {}
         self._rates: dict[tuple[str, str, str | None], RatePointer] = {}
         self._lock = Lock()
@@ -59,53 +59,58 @@ class MemoryJobStore:
         job: JobRecord,
         idempotency: IdempotencyKey | None,
         pointer_until: datetime | None = None,  # noqa: ARG002 - nothing expires here
-    ) -> Created | Existing:
+    ) -> Created | StoredOutcome:
         """See `JobStore.create`."""
         with self._lock:
             if idempotency:
-                used = self._used(job.tenant, idempotency, job.created_at)
+                used = self._outcome_of(job.tenant, idempotency, job.created_at)
                 if used and used.job_id != job.job_id:
                     return used
-                self._keep(job.tenant, idempotency, Existing(job.job_id, idempotency.body_digest))
-            # A copy of this request that arrives late must not put a job that is at work back to its beginning.
+                self._store_key(job.tenant, idempotency, StoredOutcome(job.job_id, idempotency.body_digest))
+            # A delayed duplicate of this request must not reset a job that is already running.
             if self.jobs.setdefault(job.key, job) is job and job.subject is not None:
                 self._subjects[job.tenant, job.analysis, job.subject] = SubjectPointer(job.job_id)
         return Created(job)
 
-    def standing(
-        self, gate: Gate, idempotency: IdempotencyKey | None, now: datetime
-    ) -> tuple[Standing, Existing | None]:
-        """See `JobStore.standing`."""
+    def read_admission_state(
+        self, admission_key: AdmissionKey, idempotency: IdempotencyKey | None, now: datetime
+    ) -> tuple[AdmissionState, StoredOutcome | None]:
+        """See `JobStore.read_admission_state`."""
         with self._lock:
-            pointer = self._subjects.get((gate.tenant, gate.analysis, gate.subject))
-            latest = self.jobs.get(JobKey(gate.tenant, pointer.job_id)) if pointer else None
-            rate = self._rates.get((gate.tenant, gate.analysis, gate.rate))
-            return Standing(pointer, latest, rate), self._used(gate.tenant, idempotency, now)
+            pointer = self._subjects.get((admission_key.tenant, admission_key.analysis, admission_key.subject))
+            latest = self.jobs.get(JobKey(admission_key.tenant, pointer.job_id)) if pointer else None
+            rate = self._rates.get((admission_key.tenant, admission_key.analysis, admission_key.rate))
+            return AdmissionState(pointer, latest, rate), self._outcome_of(admission_key.tenant, idempotency, now)
 
-    def admit(self, job: JobRecord, idempotency: IdempotencyKey | None, passage: Passage) -> Created | Overtaken:
+    def admit(
+        self, job: JobRecord, idempotency: IdempotencyKey | None, admission_write: AdmissionWrite
+    ) -> Created | WriteConflict:
         """See `JobStore.admit`."""
-        gate, seen = passage.gate, passage.seen
-        subject, rate = (gate.tenant, gate.analysis, gate.subject), (gate.tenant, gate.analysis, gate.rate)
+        admission_key, expected = admission_write.admission_key, admission_write.expected
+        subject = (admission_key.tenant, admission_key.analysis, admission_key.subject)
+        rate = (admission_key.tenant, admission_key.analysis, admission_key.rate)
         with self._lock:
             if job.key in self.jobs:
-                return Created(job)  # our own, of an earlier try
-            as_seen = self._subjects.get(subject) == seen.subject and self._rates.get(rate) == seen.rate
-            if not as_seen or self._used(job.tenant, idempotency, job.created_at):
-                return Overtaken()
+                return Created(job)  # an earlier try of this request succeeded
+            unchanged = self._subjects.get(subject) == expected.subject and self._rates.get(rate) == expected.rate
+            if not unchanged or self._outcome_of(job.tenant, idempotency, job.created_at):
+                return WriteConflict()
             self.jobs[job.key] = job
-            self._subjects[subject] = passage.subject
-            if passage.rate:
-                self._rates[rate] = passage.rate
+            self._subjects[subject] = admission_write.subject
+            if admission_write.rate:
+                self._rates[rate] = admission_write.rate
             if idempotency:
-                self._keep(job.tenant, idempotency, Existing(job.job_id, idempotency.body_digest))
+                self._store_key(job.tenant, idempotency, StoredOutcome(job.job_id, idempotency.body_digest))
         return Created(job)
 
-    def remember(self, tenant: str, idempotency: IdempotencyKey, answered: Existing, now: datetime) -> Existing | None:
-        """See `JobStore.remember`."""
+    def record_outcome(
+        self, tenant: str, idempotency: IdempotencyKey, outcome: StoredOutcome, now: datetime
+    ) -> StoredOutcome | None:
+        """See `JobStore.record_outcome`."""
         with self._lock:
-            used = self._used(tenant, idempotency, now)
+            used = self._outcome_of(tenant, idempotency, now)
             if used is None:
-                self._keep(tenant, idempotency, answered)
+                self._store_key(tenant, idempotency, outcome)
             return used
 
     def retry(
@@ -116,24 +121,24 @@ class MemoryJobStore:
         now: datetime,
         pointer_until: datetime,  # noqa: ARG002 - nothing expires here
         newest_only: bool,
-    ) -> Landed | Refused | Superseded:
+    ) -> Applied | ConditionFailed | Superseded:
         """See `JobStore.retry`."""
         subject = (job.tenant, job.analysis, str(job.subject))
         with self._lock:
             pointer = self._subjects.get(subject) or SubjectPointer(job.job_id)
             if newest_only and pointer.job_id != job.job_id:
                 return Superseded(pointer.job_id)
-            outcome = self._take(job.key, RETRY, changes, now, job)
-            if isinstance(outcome, Landed):
+            outcome = self._apply(job.key, RETRY, changes, now, job)
+            if isinstance(outcome, Applied):
                 self._subjects[subject] = replace(pointer, version=pointer.version + 1)
             return outcome
 
-    def _used(self, tenant: str, idempotency: IdempotencyKey | None, now: datetime) -> Existing | None:
+    def _outcome_of(self, tenant: str, idempotency: IdempotencyKey | None, now: datetime) -> StoredOutcome | None:
         used = self._keys.get((tenant, idempotency.digest)) if idempotency else None
         return used[1] if used and used[0].expires_at > now else None
 
-    def _keep(self, tenant: str, idempotency: IdempotencyKey, answered: Existing) -> None:
-        self._keys[tenant, idempotency.digest] = (idempotency, answered)
+    def _store_key(self, tenant: str, idempotency: IdempotencyKey, outcome: StoredOutcome) -> None:
+        self._keys[tenant, idempotency.digest] = (idempotency, outcome)
 
     def get(self, key: JobKey) -> JobRecord | None:
         """See `JobStore.get`."""
@@ -152,23 +157,23 @@ class MemoryJobStore:
         *,
         now: datetime,
         read: JobRecord | None = None,
-    ) -> Landed | Refused:
+    ) -> Applied | ConditionFailed:
         """See `JobStore.transition`."""
         require_read(transition, read)
         with self._lock:
-            return self._take(key, transition, changes, now, read)
+            return self._apply(key, transition, changes, now, read)
 
-    def _take(
+    def _apply(
         self, key: JobKey, transition: Transition, changes: Changes, now: datetime, read: JobRecord | None
-    ) -> Landed | Refused:
+    ) -> Applied | ConditionFailed:
         stored = self.jobs.get(key)
         if stored is None:
-            return Refused(None)
+            return ConditionFailed(None)
         guards = transition.sources.get(stored.status)
-        if guards is None or not all(_GUARDS[guard](_Check(stored, read, now)) for guard in guards):
-            return Refused(stored)
+        if guards is None or not all(_GUARDS[guard](_GuardInput(stored, read, now)) for guard in guards):
+            return ConditionFailed(stored)
         self.jobs[key] = _written(stored, transition, changes, now, read)
-        return Landed(self.jobs[key])
+        return Applied(self.jobs[key])
 
     def list_jobs(self, listing: Listing) -> Page:
         """See `JobStore.list_jobs`."""
@@ -182,13 +187,17 @@ class MemoryJobStore:
 
     def due(self, now: datetime) -> Iterator[JobKey]:
         """See `JobStore.due`."""
-        waiting = [(job.due_at, key) for key, job in list(self.jobs.items()) if job.due_at and job.due_at <= now]
-        yield from (key for _, key in sorted(waiting, key=lambda pair: pair[0]))
+        overdue = [(job.due_at, key) for key, job in list(self.jobs.items()) if job.due_at and job.due_at <= now]
+        yield from (key for _, key in sorted(overdue, key=lambda pair: pair[0]))
 
-    def waiting(self, lane: str, limit: int) -> list[JobKey]:
-        """See `JobStore.waiting`. Nothing is missing here."""
-        places = [(job.waiting, key) for key, job in list(self.jobs.items()) if job.waiting and job.lane == lane]
-        return [key for _, key in sorted(places, key=lambda pair: pair[0])][:limit]
+    def claimable(self, priority: str, limit: int) -> list[JobKey]:
+        """See `JobStore.claimable`. This store is always consistent."""
+        queued = [
+            (job.lane_sort_key, key)
+            for key, job in list(self.jobs.items())
+            if job.lane_sort_key and job.priority == priority
+        ]
+        return [key for _, key in sorted(queued, key=lambda pair: pair[0])][:limit]
 
 
 def _written(
@@ -215,7 +224,7 @@ def _matches(job: JobRecord, listing: Listing) -> bool:
 
 
 class MemoryArtifactStore:
-    """The bucket as a dictionary."""
+    """The artifact store as a dictionary."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
@@ -248,7 +257,7 @@ class MemoryArtifactStore:
 
 @dataclass
 class MemoryQueue:
-    """The lanes as a list of what was sent, and of what was extended."""
+    """The queues as lists of the sent messages and of the extended ones."""
 
     longest_delay: timedelta = timedelta(minutes=15)
     fifo: bool = False
@@ -258,29 +267,29 @@ class MemoryQueue:
     subjects: list[str | None] = field(default_factory=list)
     extended: list[tuple[str, timedelta]] = field(default_factory=list)
 
-    def holds_back(self, lane: str, delay: timedelta) -> bool:  # noqa: ARG002 - the port's signature
-        """See `JobQueue.holds_back`."""
+    def can_delay(self, priority: str, delay: timedelta) -> bool:  # noqa: ARG002 - the port's signature
+        """See `JobQueue.can_delay`."""
         return delay <= self.longest_delay
 
-    def in_order(self, lane: str) -> bool:  # noqa: ARG002 - the port's signature
-        """See `JobQueue.in_order`."""
+    def is_fifo(self, priority: str) -> bool:  # noqa: ARG002 - the port's signature
+        """See `JobQueue.is_fifo`."""
         return self.fifo
 
-    def send(  # noqa: PLR0913 - what a job's row says of its message, and when
+    def send(  # noqa: PLR0913 - the port's signature
         self,
-        lane: str,
+        priority: str,
         job: JobKey,
         *,
         dedupe: str,
         delay: timedelta = timedelta(),
-        rank: int | None = None,
+        tier_rank: int | None = None,
         subject: str | None = None,
     ) -> None:
         """See `JobQueue.send`."""
         self.subjects.append(subject)
-        self.sent.append((lane, job, delay))
+        self.sent.append((priority, job, delay))
         self.dedupes.append(dedupe)
-        self.ranks.append(rank)
+        self.ranks.append(tier_rank)
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:  # noqa: ARG002
         """See `JobQueue.extend`."""

@@ -1,15 +1,25 @@
-"""What stands beside the jobs in their table, as DynamoDB items: a subject's newest job, a rate, an idempotency key."""
+"""The other DynamoDB items of the job table: pointers of subjects and rates, and idempotency keys.
+
+A function that returns a `Put` gives the arguments of a put request without the table name.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
 from math import ceil
 from typing import Any
 
-from analysis_jobs.admission import Analysed, Gate, Outcome, Passage, RatePointer, SubjectPointer
-from analysis_jobs.clock import from_ms, to_ms
-from analysis_jobs.record import IdempotencyKey, JobRecord
+from analysis_jobs.base.clock import from_ms, to_ms
+from analysis_jobs.jobs.admission import (
+    AdmissionKey,
+    AdmissionWrite,
+    LastAnalysis,
+    Outcome,
+    RatePointer,
+    SubjectPointer,
+)
+from analysis_jobs.jobs.ports import StoredOutcome
+from analysis_jobs.jobs.record import IdempotencyKey, JobRecord
 from analysis_jobs.stores.items import Item
-from analysis_jobs.stores.ports import Existing
 
 type Put = dict[str, Any]
 
@@ -19,9 +29,13 @@ def subject_key(tenant: str, analysis: str, subject: str) -> Item:
     return {"tenant": {"S": tenant}, "item": {"S": f"subject#{analysis}#{subject}"}}
 
 
-def rate_key(gate: Gate) -> Item | None:
-    """Return the key of a rate's pointer, None without a rate."""
-    return {"tenant": {"S": gate.tenant}, "item": {"S": f"rate#{gate.analysis}#{gate.rate}"}} if gate.rate else None
+def rate_key(admission_key: AdmissionKey) -> Item | None:
+    """Return the key of a rate's pointer, None for a policy without a rate."""
+    return (
+        {"tenant": {"S": admission_key.tenant}, "item": {"S": f"rate#{admission_key.analysis}#{admission_key.rate}"}}
+        if admission_key.rate
+        else None
+    )
 
 
 def idempotency_item_key(tenant: str, idempotency: IdempotencyKey) -> Item:
@@ -29,34 +43,35 @@ def idempotency_item_key(tenant: str, idempotency: IdempotencyKey) -> Item:
     return {"tenant": {"S": tenant}, "item": {"S": f"key#{idempotency.digest}"}}
 
 
-def plain_pointer(job: JobRecord, until: datetime | None) -> Put:
-    """Return what makes `job` its subject's newest, whatever was there: no policy looks at it."""
+def unversioned_pointer_put(job: JobRecord, until: datetime | None) -> Put:
+    """Return the put that makes `job` the newest of its subject without a condition. For analyses without a policy."""
     item = subject_key(job.tenant, job.analysis, str(job.subject)) | {"job_id": {"S": job.job_id}}
     return {"Item": item | ({"expires_at": _seconds(until)} if until else {})}
 
 
-def subject_pointer(passage: Passage) -> Put:
-    """Return what makes an admitted job its subject's newest, if the pointer is the one that was seen."""
-    gate, pointer, seen = passage.gate, passage.subject, passage.seen.subject
-    item = subject_key(gate.tenant, gate.analysis, gate.subject) | {
+def subject_pointer_put(admission_write: AdmissionWrite) -> Put:
+    """Return the put that makes an admitted job the newest of its subject, if the pointer is unchanged."""
+    admission_key, pointer = admission_write.admission_key, admission_write.subject
+    expected = admission_write.expected.subject
+    item = subject_key(admission_key.tenant, admission_key.analysis, admission_key.subject) | {
         "job_id": {"S": pointer.job_id},
         "version": _number(pointer.version),
-        "expires_at": _seconds(passage.subject_until),
+        "expires_at": _seconds(admission_write.subject_until),
     }
-    if pointer.analysed:
+    if pointer.last_analysis:
         item["analysed"] = {
             "M": {
-                "job_id": {"S": pointer.analysed.job_id},
-                "submitted_at": _number(to_ms(pointer.analysed.submitted_at)),
-                "finished_at": _number(to_ms(pointer.analysed.finished_at)),
+                "job_id": {"S": pointer.last_analysis.job_id},
+                "submitted_at": _number(to_ms(pointer.last_analysis.submitted_at)),
+                "finished_at": _number(to_ms(pointer.last_analysis.finished_at)),
             }
         }
-    return {"Item": item} | _as_seen(seen, seen.job_id if seen else "")
+    return {"Item": item} | _unchanged_since(expected, expected.job_id if expected else "")
 
 
-def rate_pointer(passage: Passage) -> Put | None:
-    """Return what counts an admitted job, if nobody has counted meanwhile; None without a rate."""
-    key, rate, until = rate_key(passage.gate), passage.rate, passage.rate_until
+def rate_pointer_put(admission_write: AdmissionWrite) -> Put | None:
+    """Return the put that counts an admitted job, if the rate's pointer is unchanged. None without a rate."""
+    key, rate, until = rate_key(admission_write.admission_key), admission_write.rate, admission_write.rate_until
     if key is None or rate is None or until is None:
         return None
     item = key | {
@@ -64,30 +79,33 @@ def rate_pointer(passage: Passage) -> Put | None:
         "version": _number(rate.version),
         "expires_at": _seconds(until),
     }
-    return {"Item": item} | _as_seen(passage.seen.rate, None)
+    return {"Item": item} | _unchanged_since(admission_write.expected.rate, None)
 
 
-def used_key(tenant: str, idempotency: IdempotencyKey, answered: Existing, now: datetime) -> Put:
-    """Return what keeps an idempotency key, if it was not used before."""
+def idempotency_put(tenant: str, idempotency: IdempotencyKey, outcome: StoredOutcome, now: datetime) -> Put:
+    """Return the put that stores the outcome of an idempotency key, if the key is unused."""
     item = idempotency_item_key(tenant, idempotency) | {
         "body_digest": {"S": idempotency.body_digest},
         "expires_at": _number(int(idempotency.expires_at.timestamp())),
     }
-    if answered.job_id:
-        item["job_id"] = {"S": answered.job_id}
-    if answered.outcome is not Outcome.CREATED:
-        item |= {"outcome": {"S": str(answered.outcome)}, "reason": {"S": answered.reason}}
+    if outcome.job_id:
+        item["job_id"] = {"S": outcome.job_id}
+    if outcome.outcome is not Outcome.CREATED:
+        item |= {"outcome": {"S": str(outcome.outcome)}, "reason": {"S": outcome.reason}}
     return {
         "Item": item,
-        # TTL deletes late, up to days: an expired key counts as gone.
+        # DynamoDB may delete expired items days later, so an expired key counts as unused.
         "ConditionExpression": "attribute_not_exists(#item) OR #expires_at <= :now",
         "ExpressionAttributeNames": {"#item": "item", "#expires_at": "expires_at"},
         "ExpressionAttributeValues": {":now": _number(int(now.timestamp()))},
     }
 
 
-def prolonged(job: JobRecord, until: datetime, *, newest_only: bool) -> dict[str, Any]:
-    """Return the update of a subject's pointer when `job` runs again; with `newest_only` it must point to this job."""
+def subject_pointer_update(job: JobRecord, until: datetime, *, newest_only: bool) -> dict[str, Any]:
+    """Return the update of the subject's pointer for a retry of `job`.
+
+    It increments the version and sets the new expiry. With `newest_only` the pointer must point to `job`.
+    """
     update = {
         "Key": subject_key(job.tenant, job.analysis, str(job.subject)),
         "UpdateExpression": (
@@ -107,43 +125,45 @@ def prolonged(job: JobRecord, until: datetime, *, newest_only: bool) -> dict[str
     return update
 
 
-def read_subject(item: Mapping[str, Any] | None) -> SubjectPointer | None:
-    """Return a subject's pointer."""
+def read_subject_pointer(item: Mapping[str, Any] | None) -> SubjectPointer | None:
+    """Return the pointer of a subject from its item."""
     if item is None:
         return None
-    analysed = item.get("analysed", {}).get("M")
+    last_analysis = item.get("analysed", {}).get("M")
     return SubjectPointer(
         item["job_id"]["S"],
         int(item["version"]["N"]) if "version" in item else 0,
-        Analysed(analysed["job_id"]["S"], _time(analysed["submitted_at"]), _time(analysed["finished_at"]))
-        if analysed
+        LastAnalysis(
+            last_analysis["job_id"]["S"], _time(last_analysis["submitted_at"]), _time(last_analysis["finished_at"])
+        )
+        if last_analysis
         else None,
     )
 
 
-def read_rate(item: Mapping[str, Any] | None) -> RatePointer | None:
-    """Return a rate's pointer."""
+def read_rate_pointer(item: Mapping[str, Any] | None) -> RatePointer | None:
+    """Return the pointer of a rate from its item."""
     return RatePointer(tuple(_time(at) for at in item["admitted"]["L"]), int(item["version"]["N"])) if item else None
 
 
-def read_used(item: Mapping[str, Any] | None) -> Existing | None:
-    """Return what an idempotency key was used for."""
+def read_stored_outcome(item: Mapping[str, Any] | None) -> StoredOutcome | None:
+    """Return the outcome in the item of an idempotency key."""
     if item is None:
         return None
     given = {name: item[name]["S"] for name in ("job_id", "body_digest", "outcome", "reason") if name in item}
-    return Existing(
+    return StoredOutcome(
         given.get("job_id"), given["body_digest"], Outcome(given.get("outcome", "created")), given.get("reason", "{}")
     )
 
 
-def _as_seen(seen: SubjectPointer | RatePointer | None, job_id: str | None) -> Put:
-    """Return the condition that a pointer is still what was seen."""
-    if seen is None:
+def _unchanged_since(expected: SubjectPointer | RatePointer | None, job_id: str | None) -> Put:
+    """Return the condition that the stored pointer still equals `expected`."""
+    if expected is None:
         return {
             "ConditionExpression": "attribute_not_exists(#item)",
             "ExpressionAttributeNames": {"#item": "item"},
         }
-    if seen.version == 0:  # written where no policy looked: its job tells it from another
+    if expected.version == 0:  # the pointer was written without a policy, so it has no version: compare the job
         return {
             "ConditionExpression": "#job_id = :job_id AND attribute_not_exists(#version)",
             "ExpressionAttributeNames": {"#job_id": "job_id", "#version": "version"},
@@ -152,7 +172,7 @@ def _as_seen(seen: SubjectPointer | RatePointer | None, job_id: str | None) -> P
     return {
         "ConditionExpression": "#version = :version",
         "ExpressionAttributeNames": {"#version": "version"},
-        "ExpressionAttributeValues": {":version": _number(seen.version)},
+        "ExpressionAttributeValues": {":version": _number(expected.version)},
     }
 
 

@@ -1,4 +1,4 @@
-"""Artifacts in the bucket."""
+"""The artifact store on S3."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from analysis_jobs.stores.ports import NotFound, PresignedPost, TooLarge
+from analysis_jobs.jobs.ports import NotFound, PresignedPost, TooLarge
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-# A conditional write that came second, or at the same moment as another.
+# The codes of a conditional write that lost against an earlier or a concurrent write.
 _ALREADY_THERE = {"ConditionalRequestConflict", "PreconditionFailed", "412"}
-# Without s3:ListBucket, which nobody here needs, S3 answers 403 for an object that is not there.
+# S3 returns 403 for a missing object, because the functions have no s3:ListBucket permission.
 _MISSING = {"NoSuchKey", "AccessDenied", "404", "403"}
 
 
 class S3ArtifactStore:
-    """One bucket; keys begin with `uploads/<tenant>/` or `jobs/<tenant>/`."""
+    """Stores artifacts in one bucket. Keys start with `uploads/<tenant>/` or `jobs/<tenant>/`."""
 
     def __init__(self, client: S3Client, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
     def read(self, key: str, max_bytes: int) -> bytes:
-        """See `ArtifactStore.read`. One request; a body that is too large is not downloaded."""
+        """See `ArtifactStore.read`. One request. A body that is too large is not downloaded."""
         try:
             response = self._client.get_object(Bucket=self._bucket, Key=key)
         except ClientError as error:
@@ -56,7 +56,7 @@ class S3ArtifactStore:
         return True
 
     def presign_post(self, key: str, content_type: str, size: int, expires: timedelta) -> PresignedPost:
-        """See `ArtifactStore.presign_post`. Computed here, without a request."""
+        """See `ArtifactStore.presign_post`. Signed locally, without a request."""
         form = self._client.generate_presigned_post(
             self._bucket,
             key,
@@ -67,7 +67,7 @@ class S3ArtifactStore:
         return PresignedPost(form["url"], form["fields"])
 
     def presign_get(self, key: str, filename: str, content_type: str, expires: timedelta) -> str:
-        """See `ArtifactStore.presign_get`. Computed here, without a request."""
+        """See `ArtifactStore.presign_get`. Signed locally, without a request."""
         return self._client.generate_presigned_url(
             "get_object",
             Params={

@@ -1,13 +1,13 @@
-"""A transition as an update expression of DynamoDB, with the condition that its guards make."""
+"""Renders a transition as a DynamoDB update expression, and its guards as the condition."""
 
 import re
 from datetime import datetime
 from typing import Any
 
-from analysis_jobs.clock import to_ms
-from analysis_jobs.record import Changes, HistoryEntry, JobKey, JobRecord, trimmed_history
+from analysis_jobs.base.clock import to_ms
+from analysis_jobs.jobs.record import Changes, HistoryEntry, JobKey, JobRecord, trimmed_history
+from analysis_jobs.jobs.transitions import Guard, Transition
 from analysis_jobs.stores.items import attributes, history_item
-from analysis_jobs.transitions import Guard, Transition
 
 _CONDITIONS: dict[Guard, str] = {
     Guard.TOKEN: "#fence = :fence",
@@ -44,13 +44,13 @@ class Update:
         for name, step in {"version": 1, **transition.counters}.items():
             self._sets.append(f"{self._name(name)} = {self._name(name)} + {self._value(f'add_{name}', _number(step))}")
         if transition.recorded:
-            self._record(HistoryEntry(now, transition.name, transition.target), transition, read)
+            self._append_history(HistoryEntry(now, transition.name, transition.target), transition, read)
         self._condition = " OR ".join(
-            self._source(str(status), guards, now, read) for status, guards in transition.sources.items()
+            self._source_condition(str(status), guards, now, read) for status, guards in transition.sources.items()
         )
 
     def arguments(self) -> dict[str, Any]:
-        """Return the expressions, and what their names and values stand for."""
+        """Return the expressions with their attribute names and values."""
         remove = f" REMOVE {', '.join(self._removes)}" if self._removes else ""
         return {
             "UpdateExpression": f"SET {', '.join(self._sets)}{remove}",
@@ -65,13 +65,13 @@ class Update:
         else:
             self._sets.append(f"{self._name(name)} = {self._value(name, value)}")
 
-    def _record(self, entry: HistoryEntry, transition: Transition, read: JobRecord | None) -> None:
+    def _append_history(self, entry: HistoryEntry, transition: Transition, read: JobRecord | None) -> None:
         history = self._name("history")
         whole = trimmed_history(transition, entry, read)
         added = self._value("history", {"L": [history_item(entry) for entry in whole or (entry,)]})
         self._sets.append(f"{history} = {added if whole else f'list_append({history}, {added})'}")
 
-    def _source(self, status: str, guards: frozenset[Guard], now: datetime, read: JobRecord | None) -> str:
+    def _source_condition(self, status: str, guards: frozenset[Guard], now: datetime, read: JobRecord | None) -> str:
         clauses = [f"{self._name('status')} = {self._value(f'from_{status}', {'S': status})}"]
         for guard in sorted(guards, key=lambda guard: guard.name):
             clauses.append(_CONDITIONS[guard])

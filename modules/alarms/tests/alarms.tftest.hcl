@@ -36,8 +36,12 @@ variables {
   worker             = { function_name = "orders-worker", timeout_s = 600 }
 }
 
-run "each_alarm_watches_its_own_metric_of_its_own_resource" {
+run "every_alarm_with_its_default" {
   command = plan
+
+  variables {
+    email = ["ops@example.com"]
+  }
 
   assert {
     condition = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => "${alarm.namespace} ${alarm.metric_name} ${join(",", [for name, value in alarm.dimensions : "${name}=${value}"])}" } == {
@@ -58,16 +62,13 @@ run "each_alarm_watches_its_own_metric_of_its_own_resource" {
       worker-errors        = "AWS/Lambda Errors FunctionName=orders-worker"
       worker-throttles     = "AWS/Lambda Throttles FunctionName=orders-worker"
     }
-    error_message = "An alarm watches the wrong thing."
+    error_message = "Each alarm must watch its own metric of its own resource."
   }
+
   assert {
     condition     = output.alarm_names["worker-errors"] == "orders-worker-errors" && length(output.alarm_names) == 16
-    error_message = "Every alarm must be named after the stack, and told in the outputs."
+    error_message = "Every alarm must have the stack's name as prefix, and be in the outputs."
   }
-}
-
-run "each_alarm_rings_where_its_default_says" {
-  command = plan
 
   assert {
     condition = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => "${alarm.statistic} ${alarm.comparison_operator} ${alarm.threshold} ${alarm.period}s x${alarm.evaluation_periods} ${alarm.treat_missing_data}" } == {
@@ -88,43 +89,36 @@ run "each_alarm_rings_where_its_default_says" {
       worker-errors        = "Sum GreaterThanThreshold 0 300s x1 notBreaching"
       worker-throttles     = "Sum GreaterThanThreshold 0 300s x1 notBreaching"
     }
-    error_message = "An alarm rings at another point than its documentation says."
-  }
-}
-
-run "beginning_and_end_of_every_alarm_go_to_the_encrypted_topic" {
-  command = plan
-  variables {
-    email = ["ops@example.com"]
+    error_message = "An alarm has another threshold than documented."
   }
 
   assert {
     condition = alltrue([for alarm in aws_cloudwatch_metric_alarm.this :
       alarm.alarm_actions == toset([output.topic_arn]) && alarm.ok_actions == toset([output.topic_arn])
     ])
-    error_message = "An alarm tells nobody, or does not tell its end."
+    error_message = "Each alarm must notify the topic of its beginning and its end."
   }
+
   assert {
     condition     = aws_sns_topic.alarms.kms_master_key_id == aws_kms_key.alarms.arn && aws_kms_key.alarms.enable_key_rotation
     error_message = "The topic must be encrypted with a key that CloudWatch may use, which the AWS-managed key is not."
   }
+
   assert {
     condition     = aws_sns_topic_subscription.email["ops@example.com"].topic_arn == output.topic_arn
     error_message = "The address must be subscribed to the topic."
   }
-}
-
-run "the_dashboard_shows_every_alarm_and_every_lane" {
-  command = plan
 
   assert {
     condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets[0].properties.alarms) == 16
     error_message = "The dashboard must show all alarms."
   }
+
   assert {
     condition     = alltrue([for queue in concat(values(var.queues), values(var.dead_letter_queues)) : strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "\"${queue}\"")])
     error_message = "The dashboard must show every queue."
   }
+
   assert {
     condition = [
       for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : widget.properties.metrics[0][0].expression
@@ -134,6 +128,7 @@ run "the_dashboard_shows_every_alarm_and_every_lane" {
     ]
     error_message = "The dashboard must show the average waiting and processing time of every analysis."
   }
+
   assert {
     condition     = alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : widget.type == "alarm" || try(widget.properties.region, "") == "cn-north-1"])
     error_message = "A graph without its Region stays empty."
@@ -148,7 +143,7 @@ run "a_stack_without_events_has_no_alarm_of_them" {
 
   assert {
     condition     = !contains(keys(output.alarm_names), "events-late") && length(output.alarm_names) == 14 && !strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "IteratorAge")
-    error_message = "What is not there cannot be watched."
+    error_message = "Without events there must be no alarms for them."
   }
 }
 
@@ -160,10 +155,10 @@ run "thresholds_are_settings" {
 
   assert {
     condition     = [for key in ["dead-letters-low", "events-late", "jobs-failed", "jobs-not-sent", "oldest-message-low", "sweep-errors", "worker-duration"] : aws_cloudwatch_metric_alarm.this[key].threshold] == [0, 120000, 1, 2, 3000, 0, 300000]
-    error_message = "A threshold that was set must be the alarm's."
+    error_message = "The alarms must have the thresholds that were set."
   }
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["sweeper-silent"].evaluation_periods == 10
-    error_message = "The sweeper's silence is counted in minutes."
+    error_message = "sweeper_silent_min is the number of periods of a minute."
   }
 }

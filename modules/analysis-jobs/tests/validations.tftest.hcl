@@ -191,6 +191,18 @@ run "refuses_a_url_for_the_packages_bucket" {
   expect_failures = [var.package]
 }
 
+run "refuses_to_send_more_than_lambda_takes_in_a_request" {
+  command = plan
+  variables {
+    package = {
+      path          = "tests/package.txt"
+      sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g="
+      size_bytes    = 52428801
+    }
+  }
+  expect_failures = [var.package]
+}
+
 run "refuses_a_package_for_the_other_processor" {
   command = plan
   variables {
@@ -274,6 +286,21 @@ run "refuses_reserved_concurrency_beside_a_lane_without_a_maximum" {
     worker = { reserved_concurrency = 10 }
   }
   expect_failures = [var.worker]
+}
+
+run "refuses_a_fifo_queue_that_gives_up_on_waiting_jobs" {
+  command = plan
+  variables {
+    queue = { fifo = true, max_receive_count = 9 }
+  }
+  expect_failures = [var.queue]
+}
+
+run "admits_the_least_receives_of_a_fifo_queue" {
+  command = plan
+  variables {
+    queue = { fifo = true, max_receive_count = 10 }
+  }
 }
 
 run "refuses_several_jobs_an_invocation_of_a_fifo_queue" {

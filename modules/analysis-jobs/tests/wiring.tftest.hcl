@@ -1,4 +1,4 @@
-# Each part answers with names of its own, so that a value shows where it came from.
+# Each overridden part has distinct values, so that a value shows its source.
 mock_provider "aws" {
   override_during = plan
 
@@ -114,9 +114,15 @@ variables {
   api               = { authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] } }
 }
 
-run "lanes_and_schedule_feed_the_right_aliases_and_outputs_name_the_right_parts" {
+run "a_stack_with_its_defaults" {
   command = plan
 
+  variables {
+    environment = { STAGE = "test" }
+    model_id    = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+  }
+
+  # Event sources, and outputs.
   assert {
     condition = { for lane, mapping in aws_lambda_event_source_mapping.lane : lane => [
       mapping.event_source_arn, mapping.function_name, join(",", mapping.function_response_types), tostring(mapping.batch_size),
@@ -124,11 +130,11 @@ run "lanes_and_schedule_feed_the_right_aliases_and_outputs_name_the_right_parts"
       high   = ["arn:aws:sqs:eu-west-1:111122223333:high", "arn:aws:lambda:eu-west-1:111122223333:function:orders-worker:live", "ReportBatchItemFailures", "1"]
       medium = ["arn:aws:sqs:eu-west-1:111122223333:medium", "arn:aws:lambda:eu-west-1:111122223333:function:orders-worker:live", "ReportBatchItemFailures", "1"]
     }
-    error_message = "A lane does not feed the worker's alias, or lets one bad message bring back the others."
+    error_message = "Each lane must feed the worker's alias and report failed messages one by one."
   }
   assert {
     condition     = one(aws_lambda_event_source_mapping.lane["high"].scaling_config).maximum_concurrency == 4 && length(aws_lambda_event_source_mapping.lane["medium"].scaling_config) == 0
-    error_message = "maximum_concurrency belongs to its own lane."
+    error_message = "maximum_concurrency must apply to its own lane."
   }
   assert {
     condition     = aws_cloudwatch_event_rule.sweep.schedule_expression == "rate(1 minute)" && aws_cloudwatch_event_target.sweep.arn == "arn:aws:lambda:eu-west-1:111122223333:function:orders-sweeper:live"
@@ -152,7 +158,25 @@ run "lanes_and_schedule_feed_the_right_aliases_and_outputs_name_the_right_parts"
   }
   assert {
     condition     = [output.api_url, output.table_name, output.prompt_table_name, output.bucket_name, output.alarm_topic_arn, output.dashboard_name] == ["https://a1b2c3", "orders-jobs", "orders-prompts", "orders-artifacts", "arn:topic", "orders-jobs"]
-    error_message = "An output names another part."
+    error_message = "An output has the value of another resource."
+  }
+  assert {
+    condition = jsonencode(output.deployment) == jsonencode({
+      alarm_topic_arn             = output.alarm_topic_arn
+      api_url                     = output.api_url
+      bucket_name                 = output.bucket_name
+      dashboard_name              = output.dashboard_name
+      dead_letter_queue_urls      = output.dead_letter_queue_urls
+      event_bus_name              = output.event_bus_name
+      event_dead_letter_queue_url = output.event_dead_letter_queue_url
+      function_names              = output.function_names
+      notice_topic_arn            = output.notice_topic_arn
+      prompt_table_name           = output.prompt_table_name
+      queue_urls                  = output.queue_urls
+      role_names                  = output.role_names
+      table_name                  = output.table_name
+    })
+    error_message = "deployment must repeat the other outputs."
   }
   assert {
     condition     = local.queue_names == { high = "orders-jobs-high", medium = "orders-jobs" }
@@ -164,13 +188,10 @@ run "lanes_and_schedule_feed_the_right_aliases_and_outputs_name_the_right_parts"
   }
   assert {
     condition     = aws_dynamodb_table.prompts.deletion_protection_enabled && aws_dynamodb_table.prompts.point_in_time_recovery[0].enabled && aws_dynamodb_table.prompts.server_side_encryption[0].enabled
-    error_message = "Prompts must be hard to lose."
+    error_message = "The prompt table must be protected from deletion, recoverable and encrypted."
   }
-}
 
-run "each_role_may_do_exactly_this" {
-  command = plan
-
+  # Each role has exactly these statements.
   assert {
     condition = { for key, statement in local.api_statements : key => join(" ", concat(sort(statement.actions), ["on"], statement.resources)) } == {
       inputs_write  = "s3:PutObject on arn:bucket/jobs/*"
@@ -220,16 +241,8 @@ run "each_role_may_do_exactly_this" {
     }
     error_message = "The policy for other backends has changed."
   }
-}
 
-run "the_functions_are_told_exactly_this" {
-  command = plan
-
-  variables {
-    environment = { STAGE = "test" }
-    model_id    = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
-  }
-
+  # Each function has exactly these variables.
   assert {
     condition = { for key, value in local.environment : key => tostring(value) } == {
       ANALYSES                     = "rfp_analysis,valuation.books"
@@ -263,142 +276,51 @@ run "the_functions_are_told_exactly_this" {
     condition     = length(setsubtract(setsubtract(concat(keys(local.environment), keys(local.event_environment)), keys(var.environment)), local.own_variables)) == 0
     error_message = "A variable that the module sets is missing from the list that users may not overwrite."
   }
-}
 
-run "the_tables_stream_feeds_the_events_function_and_loses_nothing" {
-  command = plan
-
+  # The stream of the job table.
   assert {
     condition     = [aws_lambda_event_source_mapping.events[0].event_source_arn, aws_lambda_event_source_mapping.events[0].function_name] == ["arn:aws:dynamodb:eu-west-1:111122223333:table/orders-jobs/stream/1", "arn:aws:lambda:eu-west-1:111122223333:function:orders-events:live"]
     error_message = "The stream of the job table must feed the alias."
   }
   assert {
     condition     = aws_lambda_event_source_mapping.events[0].starting_position == "TRIM_HORIZON"
-    error_message = "With LATEST, what happens while the mapping begins is never told."
+    error_message = "With LATEST, changes during the creation of the mapping would be lost."
   }
   assert {
     condition     = aws_lambda_event_source_mapping.events[0].parallelization_factor == 1 && aws_lambda_event_source_mapping.events[0].function_response_types == toset(["ReportBatchItemFailures"]) && aws_lambda_event_source_mapping.events[0].bisect_batch_on_function_error
-    error_message = "What failed must come back alone, and before what follows it."
+    error_message = "A failed record must be retried alone, and before later records."
   }
   assert {
     condition     = aws_lambda_event_source_mapping.events[0].maximum_retry_attempts == -1 && aws_lambda_event_source_mapping.events[0].maximum_record_age_in_seconds < 86400
-    error_message = "Events are given up by their age, while the stream still has them, and not by a count."
+    error_message = "Records must expire by their age, before the stream drops them, and not by a number of retries."
   }
   assert {
     condition     = aws_lambda_event_source_mapping.events[0].destination_config[0].on_failure[0].destination_arn == aws_sqs_queue.event_dead_letter[0].arn && aws_sqs_queue.event_dead_letter[0].sqs_managed_sse_enabled
-    error_message = "What is given up must be written down."
+    error_message = "Expired records must go to the encrypted dead-letter queue."
   }
   assert {
     condition     = jsondecode(one(one(aws_lambda_event_source_mapping.events[0].filter_criteria).filter).pattern) == { dynamodb = { Keys = { item = { S = [{ prefix = "job#" }] } } }, eventName = ["INSERT", "MODIFY"] }
-    error_message = "The function is asked about jobs' rows alone, and not about their end."
+    error_message = "The mapping must select inserts and changes of job rows only."
   }
   assert {
     condition     = jsondecode(aws_sqs_queue_policy.event_dead_letter[0].policy).Statement[0].Resource == aws_sqs_queue.event_dead_letter[0].arn && aws_sqs_queue_policy.event_dead_letter[0].queue_url == aws_sqs_queue.event_dead_letter[0].id
-    error_message = "The notes travel over TLS only."
+    error_message = "The dead-letter queue must require TLS."
   }
   assert {
     condition     = [output.event_bus_name, output.event_dead_letter_queue_url] == ["default", "https://sqs/events-dlq"] && output.notice_topic_arn == null
-    error_message = "An output names another part."
+    error_message = "An output has the value of another resource."
   }
 }
 
-run "a_topic_is_made_and_may_be_published_to_only_where_it_is_wanted" {
+run "everything_set" {
   command = plan
 
   variables {
-    events = { bus_name = "orders", sns = true }
-  }
-
-  assert {
-    condition     = output.notice_topic_arn == "arn:aws:sns:eu-west-1:111122223333:orders-notices" && local.event_environment.NOTICE_TOPIC_ARN == output.notice_topic_arn
-    error_message = "The function must be told of the topic that is made."
-  }
-  assert {
-    condition     = one(local.event_statements.notices_publish.resources) == output.notice_topic_arn && one(local.event_statements.notices_publish.actions) == "sns:Publish"
-    error_message = "The function must be allowed to publish to it, and to no other."
-  }
-  assert {
-    condition     = aws_sns_topic.notices[0].name == "orders-notices" && aws_sns_topic.notices[0].kms_master_key_id == "alias/aws/sns"
-    error_message = "Notices name tenants: they are encrypted."
-  }
-  assert {
-    condition     = aws_sns_topic_policy.notices[0].arn == output.notice_topic_arn && jsondecode(aws_sns_topic_policy.notices[0].policy).Statement[0].Resource == output.notice_topic_arn
-    error_message = "The topic is published to over TLS only."
-  }
-  assert {
-    condition     = output.event_bus_name == "orders" && one(local.event_statements.events_put.resources) == "arn:aws:events:eu-west-1:111122223333:event-bus/orders" && local.event_environment.EVENT_BUS_NAME == "orders"
-    error_message = "The bus that is named must be the one that is told."
-  }
-}
-
-run "events_can_be_left_out" {
-  command = plan
-
-  variables {
-    events = { enabled = false }
-  }
-
-  assert {
-    condition     = length(module.events) == 0 && length(aws_lambda_event_source_mapping.events) == 0 && length(aws_sqs_queue.event_dead_letter) == 0
-    error_message = "No events, no function."
-  }
-  assert {
-    condition     = output.event_bus_name == null && output.event_dead_letter_queue_url == null && output.function_names == { api = "orders-api", sweeper = "orders-sweeper", worker = "orders-worker" } && keys(output.role_names) == ["api", "sweeper", "worker"]
-    error_message = "No events, no outputs of them."
-  }
-}
-
-run "fifo_queues_get_their_suffix" {
-  command = plan
-
-  variables {
-    queue = { fifo = true }
-  }
-
-  assert {
-    condition     = local.queue_names == { high = "orders-jobs-high.fifo", medium = "orders-jobs.fifo" }
-    error_message = "SQS refuses a FIFO queue without .fifo."
-  }
-}
-
-run "an_analysis_without_bedrock_gets_no_right_to_it" {
-  command = plan
-
-  variables {
-    bedrock_model_ids = []
-  }
-
-  assert {
-    condition     = !contains(keys(local.worker_statements), "models_invoke") && length(keys(local.worker_statements)) == 7
-    error_message = "Without bedrock_model_ids the worker must not call any model."
-  }
-  assert {
-    condition     = !contains(keys(local.environment), "MODEL_ID")
-    error_message = "No default model, no variable."
-  }
-}
-
-run "secrets_are_read_by_the_worker_alone_and_by_their_arn" {
-  command = plan
-
-  variables {
-    worker = { secrets = { MODEL_KEY_ARN = "arn:aws:ssm:eu-west-1:111122223333:parameter/key" } }
-  }
-
-  assert {
-    condition     = one(local.worker_statements.secrets_read.resources) == "arn:aws:ssm:eu-west-1:111122223333:parameter/key" && !contains(keys(local.api_statements), "secrets_read")
-    error_message = "Only the worker may read its secrets, and only those."
-  }
-  assert {
-    condition     = !contains(keys(local.worker_statements), "secrets_decrypt")
-    error_message = "Without keys of one's own there is nothing to decrypt with them."
-  }
-}
-
-run "secrets_under_a_key_of_ones_own_are_decrypted_by_the_worker_alone" {
-  command = plan
-
-  variables {
+    documents    = { max_bytes = 1000, max_pages = 10, max_pixels = 2000, ocr = "textract" }
+    events       = { bus_name = "orders", sns = true }
+    model_prices = { "some.model" = { input = 0.3, output = 2.5 } }
+    package      = { path = "tests/package.txt", sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=", architecture = "x86_64", version = "1.2.3" }
+    queue        = { fifo = true }
     worker = {
       secret_key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/0a1b"]
       secrets         = { MODEL_KEY_ARN = "arn:aws:ssm:eu-west-1:111122223333:parameter/key" }
@@ -406,78 +328,53 @@ run "secrets_under_a_key_of_ones_own_are_decrypted_by_the_worker_alone" {
   }
 
   assert {
+    condition     = output.notice_topic_arn == "arn:aws:sns:eu-west-1:111122223333:orders-notices" && local.event_environment.NOTICE_TOPIC_ARN == output.notice_topic_arn
+    error_message = "The function must get the ARN of the topic."
+  }
+  assert {
+    condition     = one(local.event_statements.notices_publish.resources) == output.notice_topic_arn && one(local.event_statements.notices_publish.actions) == "sns:Publish"
+    error_message = "The function must be allowed to publish to it, and to no other."
+  }
+  assert {
+    condition     = aws_sns_topic.notices[0].name == "orders-notices" && aws_sns_topic.notices[0].kms_master_key_id == "alias/aws/sns"
+    error_message = "The topic must be encrypted: notices contain names of tenants."
+  }
+  assert {
+    condition     = aws_sns_topic_policy.notices[0].arn == output.notice_topic_arn && jsondecode(aws_sns_topic_policy.notices[0].policy).Statement[0].Resource == output.notice_topic_arn
+    error_message = "The topic must require TLS."
+  }
+  assert {
+    condition     = output.event_bus_name == "orders" && one(local.event_statements.events_put.resources) == "arn:aws:events:eu-west-1:111122223333:event-bus/orders" && local.event_environment.EVENT_BUS_NAME == "orders"
+    error_message = "Events must go to the given bus."
+  }
+  assert {
+    condition     = local.queue_names == { high = "orders-jobs-high.fifo", medium = "orders-jobs.fifo" }
+    error_message = "SQS refuses a FIFO queue without .fifo."
+  }
+  assert {
+    condition     = one(local.worker_statements.secrets_read.resources) == "arn:aws:ssm:eu-west-1:111122223333:parameter/key" && !contains(keys(local.api_statements), "secrets_read")
+    error_message = "Only the worker may read its secrets, and only those."
+  }
+  assert {
     condition     = one(local.worker_statements.secrets_decrypt.resources) == "arn:aws:kms:eu-west-1:111122223333:key/0a1b" && !contains(keys(local.api_statements), "secrets_decrypt")
     error_message = "Only the worker may decrypt its secrets, and only with their keys."
   }
-}
-
-run "prices_reach_the_functions" {
-  command = plan
-
-  variables {
-    model_prices = { "some.model" = { input = 0.3, output = 2.5 } }
-  }
-
   assert {
     condition     = jsondecode(local.environment.MODEL_PRICES)["some.model"].output == 2.5
-    error_message = "The functions must be told the stack's own prices."
-  }
-}
-
-run "limits_of_documents_reach_the_functions" {
-  command = plan
-
-  variables {
-    documents = { max_bytes = 1000, max_pages = 10, max_pixels = 2000, ocr = "none" }
-  }
-
-  assert {
-    condition     = [for name in ["MAX_DOCUMENT_BYTES", "MAX_PAGES", "MAX_PIXELS", "OCR_ENGINE"] : tostring(local.environment[name])] == ["1000", "10", "2000", "none"]
-    error_message = "The functions must be told the limits of documents."
+    error_message = "The functions must get the given prices."
   }
   assert {
-    condition     = !contains(keys(local.worker_statements), "pages_recognise")
-    error_message = "Who does not read pages with Textract needs no right to it."
+    condition     = [for name in ["MAX_DOCUMENT_BYTES", "MAX_PAGES", "MAX_PIXELS", "OCR_ENGINE"] : tostring(local.environment[name])] == ["1000", "10", "2000", "textract"]
+    error_message = "The functions must get the limits of documents."
   }
-}
-
-run "textract_is_allowed_only_where_it_is_chosen" {
-  command = plan
-
-  variables {
-    documents = { ocr = "textract" }
-  }
-
   assert {
     condition     = local.worker_statements.pages_recognise.actions == ["textract:DetectDocumentText"]
     error_message = "The worker must be allowed to read pages with Textract."
   }
   assert {
-    condition     = local.environment.OCR_ENGINE == "textract" && !contains(keys(local.api_statements), "pages_recognise")
-    error_message = "The worker alone reads pages with Textract, and must be told to."
+    condition     = !contains(keys(local.api_statements), "pages_recognise")
+    error_message = "Only the worker reads pages with Textract."
   }
-}
-
-run "alarms_can_be_left_out" {
-  command = plan
-
-  variables {
-    alarms = { enabled = false }
-  }
-
-  assert {
-    condition     = output.alarm_topic_arn == null && output.dashboard_name == null
-    error_message = "No alarms, no topic."
-  }
-}
-
-run "the_zip_decides_the_processor" {
-  command = plan
-
-  variables {
-    package = { path = "tests/package.txt", sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=", architecture = "x86_64", version = "1.2.3" }
-  }
-
   assert {
     condition     = local.architecture == "x86_64"
     error_message = "Compiled code of one processor does not import on the other."
@@ -485,5 +382,41 @@ run "the_zip_decides_the_processor" {
   assert {
     condition     = local.environment.CODE_VERSION == "1.2.3"
     error_message = "A result must name the version of the code that made it."
+  }
+}
+
+run "optional_parts_left_out" {
+  command = plan
+
+  variables {
+    alarms            = { enabled = false }
+    bedrock_model_ids = []
+    events            = { enabled = false }
+    worker            = { secrets = { MODEL_KEY_ARN = "arn:aws:ssm:eu-west-1:111122223333:parameter/key" } }
+  }
+
+  assert {
+    condition     = output.alarm_topic_arn == null && output.dashboard_name == null
+    error_message = "Without alarms there must be no topic and no dashboard."
+  }
+  assert {
+    condition     = length(module.events) == 0 && length(aws_lambda_event_source_mapping.events) == 0 && length(aws_sqs_queue.event_dead_letter) == 0
+    error_message = "Without events there must be no events function, mapping or queue."
+  }
+  assert {
+    condition     = output.event_bus_name == null && output.event_dead_letter_queue_url == null && output.function_names == { api = "orders-api", sweeper = "orders-sweeper", worker = "orders-worker" } && keys(output.role_names) == ["api", "sweeper", "worker"]
+    error_message = "Without events their outputs must be null."
+  }
+  assert {
+    condition     = !contains(keys(local.worker_statements), "models_invoke")
+    error_message = "Without bedrock_model_ids the worker must not call any model."
+  }
+  assert {
+    condition     = !contains(keys(local.environment), "MODEL_ID")
+    error_message = "Without a default model MODEL_ID must not be set."
+  }
+  assert {
+    condition     = !contains(keys(local.worker_statements), "secrets_decrypt")
+    error_message = "Without secret_key_arns the worker must not get kms:Decrypt."
   }
 }

@@ -19,7 +19,7 @@ run "refuses_an_issuer_on_plain_http" {
   expect_failures = [var.authorizer]
 }
 
-run "refuses_tokens_for_nobody_in_particular" {
+run "refuses_an_empty_audience" {
   command = plan
   variables {
     authorizer = { issuer = "https://issuer.example.com", audience = [] }

@@ -1,4 +1,4 @@
-# The real provider, for its own checks; with overrides and plans alone it asks nobody anything.
+# The real provider, for its own checks. With overrides and plans only, it makes no request.
 provider "aws" {
   access_key                  = "test"
   region                      = "eu-west-1"
@@ -31,7 +31,7 @@ run "a_bucket_with_its_defaults" {
 
   assert {
     condition     = !aws_s3_bucket.this.force_destroy && aws_s3_bucket_versioning.this.versioning_configuration[0].status == "Enabled"
-    error_message = "Nothing in it is lost by an overwrite, a deletion or a destroy."
+    error_message = "The bucket must keep versions and survive a destroy."
   }
 
   assert {
@@ -46,7 +46,7 @@ run "a_bucket_with_its_defaults" {
       aws_s3_bucket_public_access_block.this.ignore_public_acls,
       aws_s3_bucket_public_access_block.this.restrict_public_buckets,
     ])
-    error_message = "No way to make anything public is left."
+    error_message = "Public access must be blocked."
   }
 
   assert {
@@ -56,14 +56,26 @@ run "a_bucket_with_its_defaults" {
 
   assert {
     condition     = length(aws_s3_bucket_cors_configuration.this) == 0
-    error_message = "No page of another origin may use the bucket."
+    error_message = "Without origins there must be no CORS."
   }
 
   assert {
     condition = [for rule in aws_s3_bucket_lifecycle_configuration.this.rule : "${rule.id} ${rule.abort_incomplete_multipart_upload[0].days_after_initiation} ${rule.expiration[0].expired_object_delete_marker}"] == [
       "unfinished 7 true",
     ]
-    error_message = "Unfinished uploads go after a week, lone delete markers at once."
+    error_message = "Unfinished uploads must expire after a week, and lone delete markers at once."
+  }
+
+  assert {
+    condition = toset([
+      aws_s3_bucket_lifecycle_configuration.this.bucket,
+      aws_s3_bucket_ownership_controls.this.bucket,
+      aws_s3_bucket_policy.this.bucket,
+      aws_s3_bucket_public_access_block.this.bucket,
+      aws_s3_bucket_server_side_encryption_configuration.this.bucket,
+      aws_s3_bucket_versioning.this.bucket,
+    ]) == toset(["rfp-artifacts"])
+    error_message = "Each setting is on the bucket."
   }
 }
 
@@ -82,7 +94,7 @@ run "everything_set" {
 
   assert {
     condition     = aws_s3_bucket.this.force_destroy
-    error_message = "The bucket may be destroyed with what is in it."
+    error_message = "The bucket may be destroyed with its content."
   }
 
   assert {
@@ -92,7 +104,7 @@ run "everything_set" {
 
   assert {
     condition     = one(aws_s3_bucket_server_side_encryption_configuration.this.rule).bucket_key_enabled
-    error_message = "Not every object costs a call to KMS."
+    error_message = "The bucket must use a bucket key, which saves calls to KMS."
   }
 
   assert {
@@ -104,11 +116,11 @@ run "everything_set" {
 
   assert {
     condition     = { for rule in slice(aws_s3_bucket_lifecycle_configuration.this.rule, 1, 3) : rule.filter[0].prefix => rule.noncurrent_version_expiration[0].noncurrent_days } == { "jobs/" = 30, "uploads/" = 1 }
-    error_message = "Replaced versions go by prefix."
+    error_message = "Replaced versions must expire by prefix."
   }
 
   assert {
     condition     = { for rule in slice(aws_s3_bucket_lifecycle_configuration.this.rule, 1, 3) : rule.filter[0].prefix => [for expiration in rule.expiration : expiration.days] } == { "jobs/" = [], "uploads/" = [7] }
-    error_message = "Objects expire by prefix, and where nothing is said they stay."
+    error_message = "Objects must expire by prefix, and be kept by default."
   }
 }

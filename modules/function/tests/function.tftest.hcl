@@ -1,4 +1,4 @@
-# The real provider, for its own checks; with overrides and plans alone it asks nobody anything.
+# The real provider, for its own checks. With overrides and plans only, it makes no request.
 provider "aws" {
   access_key                  = "test"
   region                      = "eu-west-1"
@@ -42,7 +42,7 @@ variables {
   handler   = "worker.handler"
   memory_mb = 1024
   name      = "rfp-worker"
-  # To a plan an empty file with its hash is as good a package as any.
+  # A plan needs only a file and its hash.
   package   = { path = "tests/empty.zip", sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" }
   tags      = { system = "rfp" }
   timeout_s = 900
@@ -93,18 +93,25 @@ run "a_function_with_its_defaults" {
 
   assert {
     condition     = alltrue([for resource in [aws_lambda_function.this, aws_iam_role.this, aws_cloudwatch_log_group.this] : resource.tags.system == "rfp"])
-    error_message = "All that takes tags has them."
+    error_message = "Every resource with tags must have the given tags."
   }
 }
 
 run "everything_set" {
   command = plan
 
+  providers = { aws = aws.china }
+
   variables {
-    architecture         = "x86_64"
-    environment          = { TABLE_NAME = "rfp-jobs" }
-    log_level            = "DEBUG"
-    log_retention_days   = 7
+    architecture       = "x86_64"
+    environment        = { TABLE_NAME = "rfp-jobs" }
+    log_level          = "DEBUG"
+    log_retention_days = 7
+    package = {
+      path          = "tests/empty.zip"
+      s3            = { bucket = "acme-packages", key = "proposals/empty.zip", object_version = "v1" }
+      sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    }
     reserved_concurrency = 5
     statements = {
       due_read = {
@@ -136,27 +143,33 @@ run "everything_set" {
 
   assert {
     condition     = [aws_lambda_function.this.logging_config[0].application_log_level, aws_cloudwatch_log_group.this.retention_in_days] == ["DEBUG", 7]
-    error_message = "The log is as set."
+    error_message = "The log must have the given level and retention."
   }
 
   assert {
     condition     = [aws_lambda_function.this.vpc_config[0].security_group_ids, aws_lambda_function.this.vpc_config[0].subnet_ids] == [toset(["sg-0a"]), toset(["subnet-0a", "subnet-0b"])]
     error_message = "It runs in the VPC."
   }
-}
-
-run "in_another_partition" {
-  command = plan
-
-  providers = { aws = aws.china }
-
-  variables {
-    vpc = { security_group_ids = ["sg-0a"], subnet_ids = ["subnet-0a"] }
-  }
 
   assert {
     condition     = output.role_name == "rfp-worker-cn-north-1"
     error_message = "Each Region has a role of its own."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.this.filename == null &&
+      aws_lambda_function.this.s3_bucket == "acme-packages" &&
+      aws_lambda_function.this.s3_key == "proposals/empty.zip" &&
+      aws_lambda_function.this.s3_object_version == "v1" &&
+      aws_lambda_function.this.source_code_hash == var.package.sha256_base64
+    )
+    error_message = "The code comes from the bucket, and changes with its hash."
+  }
+
+  assert {
+    condition     = toset([aws_iam_role_policy.runtime.role, aws_iam_role_policy.statements[0].role]) == toset([output.role_name]) && aws_lambda_function.this.role == aws_iam_role.this.arn
+    error_message = "The rights are those of the function's own role."
   }
 }
 
@@ -190,26 +203,4 @@ run "refuses_a_package_with_another_hash" {
   }
 
   expect_failures = [aws_lambda_function.this]
-}
-
-run "takes_a_package_from_s3" {
-  command = plan
-
-  variables {
-    package = {
-      path          = "tests/empty.zip"
-      s3            = { bucket = "acme-packages", key = "proposals/empty.zip" }
-      sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
-    }
-  }
-
-  assert {
-    condition = (
-      aws_lambda_function.this.filename == null &&
-      aws_lambda_function.this.s3_bucket == "acme-packages" &&
-      aws_lambda_function.this.s3_key == "proposals/empty.zip" &&
-      aws_lambda_function.this.source_code_hash == var.package.sha256_base64
-    )
-    error_message = "The code comes from the bucket, and changes with its hash."
-  }
 }

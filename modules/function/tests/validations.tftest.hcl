@@ -1,6 +1,6 @@
-# Every validation refuses here, and lets its limits pass.
+# Each validation refuses a value here, and accepts its limits.
 mock_provider "aws" {
-  # The `check` on the code wants an answer in a plan too.
+  # The `check` of the code is evaluated in a plan too.
   mock_resource "aws_lambda_function" {
     override_during = plan
     defaults        = { code_sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" }
@@ -17,217 +17,174 @@ variables {
 
 run "refuses_a_processor_that_lambda_does_not_have" {
   command = plan
-
   variables {
     architecture = "amd64"
   }
-
   expect_failures = [var.architecture]
 }
 
 run "refuses_an_environment_variable_that_begins_with_an_underscore" {
   command = plan
-
   variables {
     environment = { _HANDLER = "x" }
   }
-
   expect_failures = [var.environment]
 }
 
 run "refuses_an_environment_variable_that_lambda_sets" {
   command = plan
-
   variables {
     environment = { AWS_REGION = "eu-west-1" }
   }
-
   expect_failures = [var.environment]
 }
 
 run "refuses_a_handler_without_a_function" {
   command = plan
-
   variables {
     handler = "worker"
   }
-
   expect_failures = [var.handler]
 }
 
 run "refuses_a_log_level_in_python" {
   command = plan
-
   variables {
     log_level = "WARNING"
   }
-
   expect_failures = [var.log_level]
 }
 
 run "refuses_a_retention_that_cloudwatch_does_not_have" {
   command = plan
-
   variables {
     log_retention_days = 31
   }
-
   expect_failures = [var.log_retention_days]
 }
 
 run "refuses_too_little_memory" {
   command = plan
-
   variables {
     memory_mb = 127
   }
-
   expect_failures = [var.memory_mb]
 }
 
 run "refuses_too_much_memory" {
   command = plan
-
   variables {
     memory_mb = 10241
   }
-
   expect_failures = [var.memory_mb]
 }
 
-run "refuses_no_name" {
+run "refuses_an_empty_name" {
   command = plan
-
   variables {
     name = ""
   }
-
   expect_failures = [var.name]
 }
 
 run "refuses_a_name_without_room_for_the_region" {
   command = plan
-
   variables {
     name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
   }
-
   expect_failures = [var.name]
 }
 
 run "refuses_a_hash_in_hexadecimal" {
   command = plan
-
   variables {
     package = { path = "tests/empty.zip", sha256_base64 = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f" }
   }
-
   expect_failures = [var.package]
 }
 
-run "refuses_a_concurrency_below_nothing" {
+run "refuses_a_negative_concurrency" {
   command = plan
-
   variables {
     reserved_concurrency = -1
   }
-
   expect_failures = [var.reserved_concurrency]
 }
 
 run "refuses_a_statement_named_in_camel_case" {
   command = plan
-
   variables {
     statements = { queueSend = { actions = ["sqs:SendMessage"], resources = ["*"] } }
   }
-
   expect_failures = [var.statements]
 }
 
 run "refuses_a_statement_without_an_action" {
   command = plan
-
   variables {
     statements = { queue_send = { actions = [], resources = ["*"] } }
   }
-
   expect_failures = [var.statements]
 }
 
 run "refuses_a_statement_without_a_resource" {
   command = plan
-
   variables {
     statements = { queue_send = { actions = ["sqs:SendMessage"], resources = [] } }
   }
-
   expect_failures = [var.statements]
 }
 
 run "refuses_every_action" {
   command = plan
-
   variables {
     statements = { queue_send = { actions = ["*"], resources = ["*"] } }
   }
-
   expect_failures = [var.statements]
 }
 
 run "refuses_every_action_of_a_service" {
   command = plan
-
   variables {
     statements = { queue_send = { actions = ["sqs:*"], resources = ["*"] } }
   }
-
   expect_failures = [var.statements]
 }
 
-run "refuses_no_time" {
+run "refuses_a_timeout_of_zero" {
   command = plan
-
   variables {
     timeout_s = 0
   }
-
   expect_failures = [var.timeout_s]
 }
 
-run "refuses_more_time_than_lambda_gives" {
+run "refuses_a_timeout_beyond_lambdas_limit" {
   command = plan
-
   variables {
     timeout_s = 901
   }
-
   expect_failures = [var.timeout_s]
 }
 
 run "refuses_a_vpc_without_a_subnet" {
   command = plan
-
   variables {
     vpc = { security_group_ids = ["sg-0a"], subnet_ids = [] }
   }
-
   expect_failures = [var.vpc]
 }
 
 run "refuses_a_vpc_without_a_security_group" {
   command = plan
-
   variables {
     vpc = { security_group_ids = [], subnet_ids = ["subnet-0a"] }
   }
-
   expect_failures = [var.vpc]
 }
 
 run "accepts_the_least_of_everything" {
   command = plan
-
   variables {
     log_retention_days   = 0
     memory_mb            = 128
@@ -239,7 +196,6 @@ run "accepts_the_least_of_everything" {
 
 run "accepts_the_most_of_everything" {
   command = plan
-
   variables {
     architecture       = "x86_64"
     environment        = { AWS_ENDPOINT_URL_BEDROCK_RUNTIME = "http://127.0.0.1:1", A1 = "" }
@@ -253,7 +209,6 @@ run "accepts_the_most_of_everything" {
 
 run "refuses_a_url_for_a_bucket" {
   command = plan
-
   variables {
     package = {
       path          = "tests/empty.zip"
@@ -261,6 +216,5 @@ run "refuses_a_url_for_a_bucket" {
       sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
     }
   }
-
   expect_failures = [var.package]
 }

@@ -1,4 +1,4 @@
-# The real provider, for its own checks; with overrides and plans alone it asks nobody anything.
+# The real provider, for its own checks. With overrides and plans only, it makes no request.
 provider "aws" {
   access_key                  = "test"
   region                      = "eu-west-1"
@@ -26,12 +26,12 @@ run "a_table_with_its_defaults" {
 
   assert {
     condition     = [aws_dynamodb_table.this.name, aws_dynamodb_table.this.hash_key, aws_dynamodb_table.this.range_key] == ["rfp-jobs", "tenant", "item"]
-    error_message = "The tenant leads every key."
+    error_message = "The tenant must be the partition key."
   }
 
   assert {
     condition     = aws_dynamodb_table.this.billing_mode == "PAY_PER_REQUEST" && aws_dynamodb_table.this.tags.system == "rfp"
-    error_message = "The table is paid by request, and tagged."
+    error_message = "The table must be billed by request, and have the tags."
   }
 
   assert {
@@ -42,7 +42,7 @@ run "a_table_with_its_defaults" {
       due        = "due_shard due_at KEYS_ONLY"
       waiting    = "lane waiting KEYS_ONLY"
     }
-    error_message = "The indexes are those that listing, the sweeper and the order of tiers read."
+    error_message = "The table must have the indexes for listing, the sweeper and the order of tiers."
   }
 
   assert {
@@ -57,17 +57,17 @@ run "a_table_with_its_defaults" {
       tenant_subject = "S"
       waiting        = "S"
     }
-    error_message = "Every key attribute has its type, and no other attribute is declared."
+    error_message = "Each key attribute must have its type, and no other attribute may be declared."
   }
 
   assert {
     condition     = aws_dynamodb_table.this.ttl[0].enabled && aws_dynamodb_table.this.ttl[0].attribute_name == "expires_at"
-    error_message = "Rows go when `expires_at` has passed."
+    error_message = "Rows must expire by `expires_at`."
   }
 
   assert {
     condition     = aws_dynamodb_table.this.deletion_protection_enabled && aws_dynamodb_table.this.point_in_time_recovery[0].enabled
-    error_message = "The table can neither be deleted nor spoilt for good by accident."
+    error_message = "The table must have deletion protection and point-in-time recovery."
   }
 
   assert {
@@ -104,7 +104,7 @@ run "everything_set" {
 
   assert {
     condition     = !aws_dynamodb_table.this.deletion_protection_enabled && !aws_dynamodb_table.this.point_in_time_recovery[0].enabled
-    error_message = "Protection and recovery can be taken off."
+    error_message = "Protection and recovery must be optional."
   }
 
   assert {

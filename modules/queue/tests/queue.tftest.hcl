@@ -1,4 +1,4 @@
-# The real provider, for its own checks; with overrides and plans alone it asks nobody anything.
+# The real provider, for its own checks. With overrides and plans only, it makes no request.
 provider "aws" {
   access_key                  = "test"
   region                      = "eu-west-1"
@@ -38,7 +38,7 @@ run "a_standard_queue_with_its_defaults" {
 
   assert {
     condition     = [output.name, output.dead_letter_name] == ["rfp-jobs", "rfp-jobs-dlq"]
-    error_message = "The dead letter queue is called after the queue."
+    error_message = "The dead-letter queue must be named after the queue."
   }
 
   assert {
@@ -84,26 +84,22 @@ run "a_standard_queue_with_its_defaults" {
       redrivePermission = "byQueue"
       sourceQueueArns   = ["arn:aws:sqs:eu-west-1:111122223333:rfp-jobs"]
     }
-    error_message = "The dead letter queue takes messages of this queue alone."
-  }
-}
-
-run "a_fifo_queue" {
-  command = plan
-
-  variables {
-    fifo = true
-    name = "rfp-jobs.fifo"
+    error_message = "The dead-letter queue must accept messages from this queue only."
   }
 
   assert {
-    condition     = [output.name, output.dead_letter_name] == ["rfp-jobs.fifo", "rfp-jobs-dlq.fifo"]
-    error_message = "Both names end in the suffix that SQS wants."
+    condition     = alltrue([for setting in [aws_sqs_queue_policy.this, aws_sqs_queue_redrive_policy.this] : setting.queue_url == aws_sqs_queue.this.url])
+    error_message = "The queue's settings are on the queue."
   }
 
   assert {
-    condition     = aws_sqs_queue.this.fifo_queue && aws_sqs_queue.dead_letter.fifo_queue
-    error_message = "A FIFO queue's dead letter queue is FIFO too."
+    condition     = alltrue([for setting in [aws_sqs_queue_policy.dead_letter, aws_sqs_queue_redrive_allow_policy.dead_letter] : setting.queue_url == aws_sqs_queue.dead_letter.url])
+    error_message = "The dead-letter queue's settings are on the dead-letter queue."
+  }
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue_redrive_policy.this.redrive_policy).maxReceiveCount == 100
+    error_message = "On a FIFO queue each wait is a receive: 100 receives by default."
   }
 }
 
@@ -112,8 +108,10 @@ run "everything_set" {
 
   variables {
     dead_letter_retention_s = 7200
+    fifo                    = true
     kms_key_id              = "alias/jobs"
     max_receive_count       = 5
+    name                    = "rfp-jobs.fifo"
     receive_wait_s          = 1
     retention_s             = 3600
     visibility_timeout_s    = 5400
@@ -131,11 +129,21 @@ run "everything_set" {
 
   assert {
     condition     = jsondecode(aws_sqs_queue_redrive_policy.this.redrive_policy).maxReceiveCount == 5
-    error_message = "The receives are counted as set."
+    error_message = "max_receive_count must be as given."
   }
 
   assert {
     condition     = [output.visibility_timeout_s, aws_sqs_queue.this.receive_wait_time_seconds] == [5400, 1]
     error_message = "Visibility and wait are those set."
+  }
+
+  assert {
+    condition     = [output.name, output.dead_letter_name] == ["rfp-jobs.fifo", "rfp-jobs-dlq.fifo"]
+    error_message = "Both names must end in .fifo."
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.fifo_queue && aws_sqs_queue.dead_letter.fifo_queue
+    error_message = "A FIFO queue's dead letter queue is FIFO too."
   }
 }

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from analysis_jobs.clock import ManualClock
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.jobs.ports import JobStore
 from analysis_jobs.stores.memory import MemoryJobStore
-from analysis_jobs.stores.ports import JobStore
 from tests.handlers.api.site import Site, opened
 
 

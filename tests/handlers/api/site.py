@@ -10,15 +10,16 @@ from unittest.mock import patch
 from pydantic import BaseModel, ConfigDict, Field
 
 import api
-from analysis_jobs import Analysis, Document, Job, openapi
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.http import Api
-from analysis_jobs.record import Changes, JobKey
+from analysis_jobs import Analysis, Document, Job
+from analysis_jobs.api import openapi
+from analysis_jobs.api.routes import Api
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.jobs.ports import Applied, JobStore
+from analysis_jobs.jobs.record import Changes, JobKey
+from analysis_jobs.jobs.transitions import CLAIM, Transition
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryQueue
-from analysis_jobs.stores.ports import JobStore, Landed
-from analysis_jobs.submission import Intake
-from analysis_jobs.transitions import CLAIM, Transition
+from analysis_jobs.submission.service import SubmissionService
 from rfp_analysis import rfp_analysis
 from tests.handlers import events
 from tests.handlers.api.documented import Documented
@@ -67,7 +68,7 @@ class Site:
         outcome = self.store.transition(
             key, transition, Changes(changes), now=self.clock.now(), read=self.store.get(key)
         )
-        assert isinstance(outcome, Landed)
+        assert isinstance(outcome, Applied)
 
     def claim(self, job_id: str) -> None:
         """Let a worker have the job for a minute."""
@@ -80,8 +81,8 @@ def opened(store: JobStore, clock: ManualClock, *more: Analysis[Any, Any]) -> It
     site = Site(store, MemoryQueue(), MemoryArtifactStore(), clock)
     settings = some_settings(queue_urls={"medium": "https://sqs/1/jobs", "high": "https://sqs/1/jobs-high"})
     analyses = Analyses([rfp_analysis, VALUATION, *more])
-    intake = Intake(store, site.queue, site.artifacts, analyses, settings, clock)
-    built = Api.build(intake, settings.tenant_claim)
+    submissions = SubmissionService(store, site.queue, site.artifacts, analyses, settings, clock)
+    built = Api.build(submissions, settings.tenant_claim)
     documented = document_of(built)
 
     def sent(event: dict[str, Any]) -> Answer:
@@ -95,7 +96,7 @@ def opened(store: JobStore, clock: ManualClock, *more: Analysis[Any, Any]) -> It
 
 def document_of(built: Api) -> Documented:
     """Return the document of an API, made once for the same analyses."""
-    analyses, settings = built.intake.analyses, built.intake.settings
+    analyses, settings = built.submissions.analyses, built.submissions.settings
     key = tuple(map(id, analyses.values()))
     if key not in _DOCUMENTS:
         _DOCUMENTS[key] = (analyses, Documented(openapi.document(analyses, settings)))

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis_jobs.clock import ManualClock
+from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.stores.memory import MemoryJobStore
 from tests.handlers.api.site import opened
 from tests.handlers.events import PROBLEM, call

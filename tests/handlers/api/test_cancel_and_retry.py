@@ -1,14 +1,12 @@
 """Giving a job up, and running it again."""
 
 from datetime import timedelta
-from unittest.mock import patch
 
 import pytest
 
-from analysis_jobs.ids import is_id
-from analysis_jobs.record import JobFailure
-from analysis_jobs.stores.memory import MemoryQueue
-from analysis_jobs.transitions import COMPLETE, FAIL, STOP
+from analysis_jobs.base.ids import is_id
+from analysis_jobs.jobs.record import JobFailure
+from analysis_jobs.jobs.transitions import COMPLETE, FAIL, STOP
 from tests.handlers.api.site import Site, submit
 from tests.handlers.events import call
 
@@ -117,12 +115,3 @@ def test_a_body_is_not_needed_and_not_read(site: Site) -> None:
     job_id = submit()
     assert call("POST", f"/jobs/{job_id}/cancel", raw="{").status == 200
     assert site.queue.sent
-
-
-def test_a_job_that_runs_again_is_accepted_even_where_the_queue_is_away(site: Site) -> None:
-    job_id = submit()
-    call("POST", f"/jobs/{job_id}/cancel")
-    with patch.object(MemoryQueue, "send", side_effect=ConnectionError("no network")):
-        assert call("POST", f"/jobs/{job_id}/retry").status == 202
-    due_from = site.clock.now() + timedelta(minutes=2)
-    assert [key.job_id for key in site.store.due(due_from)] == [job_id]

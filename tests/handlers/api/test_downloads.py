@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from analysis_jobs import Analysis
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.record import JobKey, StoredFile
-from analysis_jobs.stores.ports import JobStore
-from analysis_jobs.transitions import COMPLETE
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.jobs.ports import JobStore
+from analysis_jobs.jobs.record import JobKey, StoredFile
+from analysis_jobs.jobs.transitions import COMPLETE
 from tests.handlers.api.site import Price, Site, Valuation, opened, submit, value
 from tests.handlers.events import call
 

@@ -13,13 +13,14 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel, ConfigDict
 
 import api
-from analysis_jobs import Analysis, Job, openapi
-from analysis_jobs.analysis import Analyses
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.payloads import MAX_PAYLOAD_BYTES
-from analysis_jobs.record import JobFailure, Payload
+from analysis_jobs import Analysis, Job
+from analysis_jobs.api import openapi
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
+from analysis_jobs.jobs.record import JobFailure, Payload
+from analysis_jobs.jobs.transitions import COMPLETE, FAIL
 from analysis_jobs.stores.memory import MemoryJobStore
-from analysis_jobs.transitions import COMPLETE, FAIL
 from tests.handlers.api.documented import Documented
 from tests.handlers.api.site import BOOK, UPLOAD, Site, opened, submit
 from tests.handlers.api.test_downloads import DRAWING, FILES

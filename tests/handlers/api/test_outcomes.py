@@ -8,9 +8,9 @@ import pytest
 from pydantic import BaseModel
 
 from analysis_jobs import Admission, Analysis, NewItems, Rate, Trigger
-from analysis_jobs.clock import ManualClock
-from analysis_jobs.stores.ports import JobStore
-from analysis_jobs.transitions import COMPLETE
+from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.jobs.ports import JobStore
+from analysis_jobs.jobs.transitions import COMPLETE
 from tests.handlers.api.site import Price, Site, opened
 from tests.handlers.builders import MINUTE
 from tests.handlers.events import Answer, call

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from analysis_jobs.record import JobKey
+from analysis_jobs.jobs.record import JobKey
 from tests.handlers.api.site import BOOK, Site, submit, upload
 from tests.handlers.events import call
 
@@ -24,20 +24,6 @@ def test_the_same_key_with_another_body_is_refused(both: Site) -> None:
     answer = call("POST", "/jobs", BOOK | {"input": {"isbn": "43"}}, headers={"Idempotency-Key": "k1"})
     assert (answer.status, answer.fields) == (422, ["Idempotency-Key"])
     assert len(both.queue.sent) == 1
-
-
-def test_a_key_is_a_tenants_own_and_lives_a_day(both: Site) -> None:
-    first = submit(headers={"Idempotency-Key": "k1"})
-    assert submit(headers={"Idempotency-Key": "k1"}, tenant="other") != first
-    both.clock.advance(timedelta(hours=24, seconds=1))
-    assert submit(headers={"Idempotency-Key": "k1"}) != first
-
-
-def test_the_same_key_shows_how_far_the_job_is_by_now(site: Site) -> None:
-    job_id = submit(headers={"Idempotency-Key": "k1"})
-    site.claim(job_id)
-    again = call("POST", "/jobs", BOOK, headers={"Idempotency-Key": "k1"})
-    assert (again.json["job_id"], again.json["status"]) == (job_id, "processing")
 
 
 @pytest.mark.usefixtures("site")

@@ -9,11 +9,12 @@ from unittest.mock import patch
 
 import pytest
 
-from analysis_jobs.clock import ManualClock, rfc3339
-from analysis_jobs.ids import new_id
-from analysis_jobs.record import JobFailure, JobKey, Payload, Usage
+from analysis_jobs.base.clock import ManualClock, rfc3339
+from analysis_jobs.base.ids import new_id
+from analysis_jobs.base.usage import Usage
+from analysis_jobs.jobs.record import JobFailure, JobKey, Payload
+from analysis_jobs.jobs.transitions import BEAT, COMPLETE, FAIL
 from analysis_jobs.stores.memory import MemoryJobStore
-from analysis_jobs.transitions import BEAT, COMPLETE, FAIL
 from tests.handlers.api.site import BOOK, Site, submit
 from tests.handlers.builders import START
 from tests.handlers.events import call

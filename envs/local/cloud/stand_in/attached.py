@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Final
 
+from analysis_jobs.base.errors import JobError
 from analysis_jobs.documents.reader import DocumentReader
-from analysis_jobs.errors import JobError
 
 # Vendors count by size and by page. Roughly: https://docs.claude.com/en/docs/build-with-claude/vision
 PICTURE_TOKENS: Final = 1_600

@@ -1,0 +1,4 @@
+output "deployment" {
+  description = "Names and URLs of the stack."
+  value       = module.analysis_jobs.deployment
+}

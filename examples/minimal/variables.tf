@@ -1,0 +1,34 @@
+variable "authorizer" {
+  description = "Issuer and audience of the tokens that the API accepts. The claim `tenant` of a token names the owner of the job."
+  type = object({
+    issuer   = string
+    audience = list(string)
+  })
+  nullable = false
+}
+
+variable "environment" {
+  description = "Environment variables of all functions."
+  type        = map(string)
+  nullable    = false
+  default     = {}
+}
+
+variable "name" {
+  description = "Prefix of all names in the stack."
+  type        = string
+  nullable    = false
+}
+
+variable "package" {
+  description = "The built zip, as its manifest describes it."
+  type = object({
+    architecture  = optional(string)
+    path          = string
+    s3            = optional(object({ bucket = string, key = string, object_version = optional(string) }))
+    sha256_base64 = string
+    size_bytes    = optional(number)
+    version       = optional(string)
+  })
+  nullable = false
+}

@@ -1,0 +1,351 @@
+"""The HTTP API: parses a request, calls the library and returns the response."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, Literal, Self
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+
+from analysis_jobs.api.problems import Problem, problem_from
+from analysis_jobs.api.requests import ListQuery, Upload
+from analysis_jobs.authoring.analysis import Analysis
+from analysis_jobs.authoring.files import file_key
+from analysis_jobs.base.ids import is_id, new_id
+from analysis_jobs.base.observability import log
+from analysis_jobs.documents import safe_filename, upload_key
+from analysis_jobs.jobs.admission import Outcome
+from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
+from analysis_jobs.jobs.record import JobKey, JobRecord
+from analysis_jobs.jobs.request_errors import (
+    FieldError,
+    InvalidRequestError,
+    RequestError,
+    UnknownResourceError,
+    field_errors,
+)
+from analysis_jobs.jobs.subjects import template_fields
+from analysis_jobs.jobs.views import detail, etag, summary
+from analysis_jobs.submission.control import JobControl
+from analysis_jobs.submission.service import Submission, SubmissionService
+
+# An API Gateway HTTP API times out after 30 s. A long poll takes at most 25.
+_WAIT_PARAMETER = re.compile(r"[1-9]|1[0-9]|2[0-5]")
+_POLL_INTERVAL = timedelta(seconds=1)
+_UPLOAD_LIFE = timedelta(hours=1)
+_DOWNLOAD_LIFE = timedelta(minutes=5)
+# A tenant is part of keys with the separators `#` and `/`, so it must not contain them.
+_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:+-]{0,127}")
+
+
+@dataclass(frozen=True)
+class Api:
+    """The routes. `app` handles Lambda events."""
+
+    submissions: SubmissionService
+    control: JobControl
+    tenant_claim: str
+    app: APIGatewayHttpResolver
+
+    @classmethod
+    def build(cls, submissions: SubmissionService, tenant_claim: str) -> Self:
+        """Return the API with the standard routes and the routes of the analyses."""
+        control = JobControl(
+            submissions.store, submissions.queue, submissions.analyses, submissions.settings, submissions.clock
+        )
+        api = cls(submissions, control, tenant_claim, APIGatewayHttpResolver())
+        api.app.post("/jobs")(api.submit)
+        api.app.get("/jobs")(api.list_jobs)
+        api.app.get("/jobs/<job_id>")(api.status)
+        api.app.get("/jobs/<job_id>/files/<name>")(api.download)
+        api.app.post("/jobs/<job_id>/cancel")(api.cancel)
+        api.app.post("/jobs/<job_id>/retry")(api.retry)
+        api.app.post("/uploads")(api.upload)
+        api.app.get("/openapi.json")(api.openapi)
+        for analysis in submissions.analyses.values():
+            if analysis.submit_route:
+                api.app.post(_resolver_path(analysis.submit_route))(api.own_submit_handler(analysis))
+            if analysis.status_route:
+                api.app.get(_resolver_path(analysis.status_route))(api.own_status_handler(analysis))
+            if analysis.download_route:
+                api.app.get(_resolver_path(analysis.download_route))(api.own_download_handler(analysis))
+        api.app.exception_handler(Problem)(api.problem)
+        api.app.exception_handler(RequestError)(api.request_error)
+        api.app.not_found(api.no_route)
+        api.app.exception_handler(Exception)(api.unexpected)
+        return api
+
+    def submit(self) -> Response[str]:
+        """Handle `POST /jobs`."""
+        tenant = self._tenant()
+        return self._submit(tenant, _validated(Submission, self._json_body()))
+
+    def own_submit_handler(self, analysis: Analysis[Any, Any]) -> Callable[..., Response[str]]:
+        """Return the handler of an analysis' own submit route. The body is the input, and the path names the subject.
+
+        If the analysis has triggers, the field `trigger` of the body names one. If the path does not name the subject,
+        the subject is computed from the input.
+        """
+
+        def submit(**parameters: str) -> Response[str]:
+            tenant = self._tenant()
+            body = self._json_body()
+            if not isinstance(body, dict):
+                raise InvalidRequestError.of_field("body", "give a JSON object")
+            trigger = body.pop("trigger", None) if analysis.triggers else None
+            submission = {
+                "analysis": analysis.name,
+                "input": body,
+                "trigger": trigger,
+                "subject": _subject(analysis, parameters),
+                "client": parameters.get("client"),
+                "project": parameters.get("project"),
+            }
+            try:
+                return self._submit(tenant, _validated(Submission, submission))
+            except InvalidRequestError as error:
+                # `input.document` in `POST /jobs` is `document` in this body.
+                raise error.without_prefix("input.") from error
+
+        return submit
+
+    def status(self, job_id: str) -> Response[str]:
+        """Handle `GET /jobs/{job_id}`. With `?wait=` the response waits for a change of the job."""
+        return self._job_response(self._wait_for_change(self._load_job(job_id)))
+
+    def download(self, job_id: str, name: str) -> Response[str]:
+        """Handle `GET /jobs/{job_id}/files/{name}`: 302 to a presigned URL that is valid for five minutes.
+
+        A script in a browser cannot read the target of a redirect. With `Accept: application/json` the response
+        contains the URL instead.
+        """
+        return self._download_response(self._load_job(job_id), name)
+
+    def cancel(self, job_id: str) -> Response[str]:
+        """Handle `POST /jobs/{job_id}/cancel`: 200 if the job is cancelled, 202 if the worker was asked to stop."""
+        job = self.control.cancel(self._job_key(job_id))
+        return _json_response(200 if job.status.ended else 202, summary(job), {"Location": f"/jobs/{job_id}"})
+
+    def retry(self, job_id: str) -> Response[str]:
+        """Handle `POST /jobs/{job_id}/retry`: 202, the job is queued or running."""
+        return _json_response(202, summary(self.control.retry(self._job_key(job_id))), {"Location": f"/jobs/{job_id}"})
+
+    def _load_job(self, job_id: str, analysis: Analysis[Any, Any] | None = None) -> JobRecord:
+        job = self.submissions.store.get(self._job_key(job_id))
+        if job is None or (analysis is not None and job.analysis != analysis.name):
+            raise UnknownResourceError(f"there is no job {job_id}")
+        return job
+
+    def _job_key(self, job_id: str) -> JobKey:
+        key = JobKey(self._tenant(), job_id)
+        if not is_id(job_id):
+            raise UnknownResourceError(f"there is no job {job_id}")
+        return key
+
+    def own_status_handler(self, analysis: Analysis[Any, Any]) -> Callable[..., Response[str]]:
+        """Return the handler of an analysis' own status route. The path names a job or a subject.
+
+        For a subject the response is its newest job.
+        """
+
+        def status(**parameters: str) -> Response[str]:
+            if "job_id" in parameters:
+                return self._job_response(self._wait_for_change(self._load_job(parameters["job_id"], analysis)))
+            subject = _subject(analysis, parameters)
+            job = self.submissions.store.latest(self._tenant(), analysis.name, subject or "")
+            if job is None:
+                raise UnknownResourceError(f"the subject {subject} has no job of {analysis.name}")
+            return self._job_response(self._wait_for_change(job))
+
+        return status
+
+    def own_download_handler(self, analysis: Analysis[Any, Any]) -> Callable[..., Response[str]]:
+        """Return the handler of an analysis' own download route. See `download`."""
+
+        def download(**parameters: str) -> Response[str]:
+            named = parameters[analysis.download_parameter or ""]
+            name = analysis.downloads.get(named, named)
+            return self._download_response(self._load_job(parameters["job_id"], analysis), name)
+
+        return download
+
+    def list_jobs(self) -> Response[str]:
+        """Handle `GET /jobs`: one page of jobs, newest first."""
+        tenant = self._tenant()
+        query = _validated(ListQuery, self.app.current_event.query_string_parameters or {}, prefix="")
+        page = self.submissions.store.list_jobs(query.listing(tenant))
+        return _json_response(200, {"jobs": [summary(job) for job in page.jobs], "next_cursor": page.next_before_id})
+
+    def upload(self) -> Response[str]:
+        """Handle `POST /uploads`: return a form that uploads one file of this type and size."""
+        tenant = self._tenant()
+        upload = _validated(Upload, self._json_body())
+        limit = self.submissions.settings.max_document_bytes
+        if upload.size > limit:
+            raise InvalidRequestError.of_field(
+                "size", f"the file has {upload.size} bytes; give a file of at most {limit} bytes"
+            )
+        document = f"{new_id(self.submissions.clock.now())}/{safe_filename(upload.filename)}"
+        form = self.submissions.artifacts.presign_post(
+            upload_key(tenant, document), upload.content_type, upload.size, _UPLOAD_LIFE
+        )
+        body = {
+            "document": document,
+            "upload": {"url": form.url, "fields": form.fields},
+            "expires_in_seconds": int(_UPLOAD_LIFE.total_seconds()),
+        }
+        return _json_response(201, body)
+
+    def openapi(self) -> Response[str]:
+        """Handle `GET /openapi.json`. It needs a tenant like every route, but the document is the same for all."""
+        self._tenant()
+        return Response(200, "application/json", self._document)
+
+    @cached_property
+    def _document(self) -> str:
+        from analysis_jobs.api.openapi import document  # noqa: PLC0415 - slow to import, and rarely requested
+
+        return json.dumps(document(self.submissions.analyses, self.submissions.settings), ensure_ascii=False)
+
+    def problem(self, problem: Problem) -> Response[str]:
+        """Return the response with the problem details."""
+        return _json_response(problem.status, problem.body(), problem.headers, "application/problem+json")
+
+    def request_error(self, error: RequestError) -> Response[str]:
+        """Return the response to a request error."""
+        return self.problem(problem_from(error))
+
+    def no_route(self, _: NotFoundError) -> Response[str]:
+        """Return the response for a path without a route."""
+        event = self.app.current_event
+        return self.request_error(UnknownResourceError(f"there is no route {event.http_method} {event.path}"))
+
+    def unexpected(self, error: Exception) -> Response[str]:
+        """Log an unexpected error. The caller gets the id of the request and no details."""
+        request_id = self.app.current_event.request_context.request_id
+        log("api.error", "a request failed", error=error, request_id=request_id)
+        return self.problem(Problem(500, "Internal error", f"something failed on our side; request {request_id}"))
+
+    def _submit(self, tenant: str, submission: Submission) -> Response[str]:
+        key = self.app.current_event.headers.get("idempotency-key")
+        result = self.submissions.submit_with_outcome(tenant, submission, key)
+        job = result.job
+        status_url = f"/jobs/{job.job_id}" if job else None
+        estimate = self.submissions.analyses[submission.analysis].estimated_time
+        body = {
+            "job_id": job.job_id if job else None,
+            "status": str(job.status) if job else None,
+            "status_url": status_url,
+            "estimated_time_seconds": int(estimate.total_seconds()),
+            "outcome": str(result.outcome),
+        }
+        headers = {"Location": status_url} if status_url else {}
+        if result.outcome is Outcome.CREATED:
+            return _json_response(202, body, headers | {"Retry-After": _retry_after(estimate)})
+        if job and not job.status.ended:
+            headers["Retry-After"] = _retry_after(estimate)
+        return _json_response(200, body | {"reason": dict(result.reason)}, headers)
+
+    def _download_response(self, job: JobRecord, name: str) -> Response[str]:
+        file = job.files.get(name)
+        if file is None:
+            raise UnknownResourceError(f"job {job.job_id} has no file {name!r}")
+        url = self.submissions.artifacts.presign_get(file_key(job, name, file), name, file.content_type, _DOWNLOAD_LIFE)
+        headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+        if "application/json" in (self.app.current_event.headers.get("accept") or ""):
+            return _json_response(200, {"url": url, "expires_in_seconds": int(_DOWNLOAD_LIFE.total_seconds())}, headers)
+        return Response(302, body="", headers={**headers, "Location": url})
+
+    def _job_response(self, job: JobRecord) -> Response[str]:
+        headers = {"ETag": etag(job), "Cache-Control": "no-cache"}
+        if not job.status.ended:
+            headers["Retry-After"] = "3"
+        if self._caller_has(job):
+            return Response(304, body="", headers=headers)
+        return _json_response(200, detail(job, self.submissions.artifacts), headers)
+
+    def _wait_for_change(self, job: JobRecord) -> JobRecord:
+        """Poll until the job has ended, differs from the caller's version, or the time of `wait` is over."""
+        clock = self.submissions.clock
+        until = clock.now() + _requested_wait(self.app.current_event.query_string_parameters or {})
+        until_ended = self.app.current_event.headers.get("if-none-match") is None
+        while not job.status.ended and (until_ended or self._caller_has(job)) and clock.now() < until:
+            clock.sleep(min(_POLL_INTERVAL, until - clock.now()))
+            job = self.submissions.store.get(job.key) or job
+        return job
+
+    def _caller_has(self, job: JobRecord) -> bool:
+        """Return whether the caller has this version. `If-None-Match` is a list, and proxies may mark tags as weak."""
+        known = self.app.current_event.headers.get("if-none-match") or ""
+        return etag(job) in (tag.strip().removeprefix("W/") for tag in known.split(","))
+
+    def _tenant(self) -> str:
+        authorizer = self.app.current_event.request_context.authorizer
+        claims = (authorizer.jwt_claim if authorizer else None) or {}
+        tenant = claims.get(self.tenant_claim)
+        if not isinstance(tenant, str) or not _TENANT.fullmatch(tenant):
+            raise Problem(403, "Forbidden", f"the claim {self.tenant_claim!r} of the token is not a valid tenant")
+        return tenant
+
+    def _json_body(self) -> Any:
+        try:
+            body = self.app.current_event.decoded_body or ""
+            if len(body.encode()) > MAX_PAYLOAD_BYTES:
+                message = f"the body has more than {MAX_PAYLOAD_BYTES} bytes; upload large documents with POST /uploads"
+                raise Problem(413, "Request too large", message, (FieldError("body", message),))
+            # Stricter than `json`: rejects NaN, lone surrogates, and nesting that is too deep to serialize.
+            given = from_json(body, allow_inf_nan=False)
+            json.dumps(given, allow_nan=False)  # rejects 1e999, which is parsed as infinity
+        except ValueError as error:
+            message = f"this is not JSON: {error}"
+            raise Problem(400, "Invalid request", message, (FieldError("body", message),)) from error
+        return given
+
+
+def _validated[Model: BaseModel](model: type[Model], given: Any, prefix: str = "") -> Model:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise InvalidRequestError(field_errors(error, prefix)) from error
+
+
+def _requested_wait(query: dict[str, str]) -> timedelta:
+    given = query.get("wait")
+    if given is None:
+        return timedelta()
+    if not _WAIT_PARAMETER.fullmatch(given):
+        raise InvalidRequestError.of_field("wait", "give a whole number of seconds from 1 to 25")
+    return timedelta(seconds=int(given))
+
+
+def _retry_after(estimate: timedelta) -> str:
+    return str(max(1, min(5, round(estimate.total_seconds() / 10))))
+
+
+def _subject(analysis: Analysis[Any, Any], parameters: dict[str, str]) -> str | None:
+    if analysis.subject is None or template_fields(analysis.subject) - parameters.keys():
+        return None
+    return analysis.subject.format(**parameters)
+
+
+def _resolver_path(route: str) -> str:
+    """Return a route's path in the syntax of the resolver: `/books/{id}` becomes `/books/<id>`."""
+    return route.split(" ", 1)[1].replace("{", "<").replace("}", ">")
+
+
+type _JsonType = Literal["application/json", "application/problem+json"]
+
+
+def _json_response(
+    status: int,
+    body: Any,
+    headers: dict[str, str] | None = None,
+    content_type: _JsonType = "application/json",
+) -> Response[str]:
+    return Response(status, content_type, json.dumps(body, ensure_ascii=False), headers=dict(headers or {}))

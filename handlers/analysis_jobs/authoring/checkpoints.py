@@ -1,0 +1,236 @@
+"""Checkpoints: the finished work of an attempt, kept so that the next attempt does not repeat it.
+
+A checkpoint is valid for one name, one input and one code version. With `survives_deploys` it is valid for every code
+version. Its value is an artifact. The artifact's key contains the fencing token, so no two workers write the same
+artifact. The row lists the valid checkpoints, and every write of the row is fenced. A worker that lost its lease can
+therefore leave artifacts in the bucket, but nobody reads them.
+
+DynamoDB charges every write, and so every heartbeat, by the size of the row. Therefore the number of names is limited,
+and all items of a series share one entry of the row. The entry lists the fencing token under which each item finished:
+`3:0-41,44 4:42` means items 0 to 41 and 44 under token 3, and item 42 under token 4.
+"""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from itertools import groupby
+from threading import Lock
+from types import FunctionType
+from typing import Any, Final, get_type_hints
+
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from pydantic_core import to_json
+
+from analysis_jobs.base.errors import Fail
+from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES, job_folder
+from analysis_jobs.jobs.ports import ArtifactStore, NotFound
+from analysis_jobs.jobs.record import JobRecord
+
+MAX_NAMES = 100
+
+
+class _Missing:
+    """The type of `MISSING`."""
+
+
+MISSING: Final = _Missing()
+"""Stands for a checkpoint that does not exist. `None` is a valid value of a checkpoint."""
+
+
+class Checkpoints:
+    """The checkpoints of one attempt.
+
+    `write` puts changes on the row under the fencing token. It raises `Stopped` if the lease is lost.
+    """
+
+    def __init__(
+        self,
+        claimed: JobRecord,
+        artifacts: ArtifactStore,
+        job_input: Any,
+        write: Callable[[Mapping[str, Any]], object],
+    ) -> None:
+        self._claimed = claimed
+        self._artifacts = artifacts
+        self._input = json.dumps(job_input, sort_keys=True)
+        self._write = write
+        self._entries = dict(claimed.checkpoints)
+        self._loaded_names: set[str] = set()
+        self._saved = 0
+        self._saving = Lock()  # a stage may save the items of a series in threads
+        self.gained = 0
+        """How many checkpoints are progress since the claim. See `_is_progress`."""
+
+    def load(self, name: str, *, survives_deploys: bool = False) -> Any:
+        """Return a checkpoint's value as JSON; `MISSING` if there is none for this input and code version."""
+        reference = self._entries.get(name, "")
+        if f"-{self._digest(name, survives_deploys=survives_deploys)}-" not in reference:
+            return MISSING
+        value = self._read(reference)
+        if value is not MISSING:
+            self._loaded_names.add(name)
+        return value
+
+    def save(self, name: str, value: Any, *, survives_deploys: bool = False, **changes: Any) -> None:
+        """Save a value, and write `changes` to the row in the same write. It takes two requests.
+
+        A stage's own checkpoint replaces the checkpoints that were saved within the stage.
+
+        Raises `Fail` (`checkpoint_invalid`, `checkpoint_too_large`, `checkpoints_too_many`), and `Stopped` if the lease
+        is lost.
+        """
+        body = _json_bytes(name, value)
+        content_digest = hashlib.sha256(body).hexdigest()[:16]
+        digest = self._digest(name, survives_deploys=survives_deploys)
+        with self._saving:
+            self._saved += 1
+            reference = f"{self._claimed.fence}.{self._saved}-{digest}-{content_digest}"
+            is_stage = "/" not in name
+            entries = {
+                known: entry
+                for known, entry in self._entries.items()
+                if not (is_stage and known.startswith(f"{name}/"))
+            }
+            if name not in entries and len(entries) >= MAX_NAMES:
+                raise Fail(
+                    "checkpoints_too_many",
+                    f"{name}: a job has at most {MAX_NAMES} checkpoints; use `job.each` for many items",
+                )
+            self._artifacts.write(self._key(reference), body, "application/json")
+            self._write_entries({**entries, name: reference}, changes)
+            self.gained += self._is_progress(name, digest, content_digest)
+
+    def load_item(self, series: str, number: int, item: Any, *, survives_deploys: bool = False) -> Any:
+        """Return the output of an item of a series as JSON; `MISSING` if this item has no checkpoint.
+
+        Raises `Fail` (`checkpoint_invalid`) if the item is not JSON.
+        """
+        series_digest = self._digest(series, survives_deploys=survives_deploys)
+        # Compute it even if it is not needed: an invalid item must fail before the work on it is paid for.
+        digest = _item_digest(series_digest, number, item)
+        fence = _parse_series(self._entries.get(series, ""), series_digest).get(number)
+        return MISSING if fence is None else self._read(f"{fence}-{digest}")
+
+    def save_item(self, series: str, number: int, item: Any, value: Any, *, survives_deploys: bool = False) -> None:
+        """Save the output of an item of a series. Item and output are JSON. Raises as `save`."""
+        series_digest = self._digest(series, survives_deploys=survives_deploys)
+        fence = self._claimed.fence
+        key = self._key(f"{fence}-{_item_digest(series_digest, number, item)}")
+        self._artifacts.write(key, _json_bytes(f"{series} of item {number}", value), "application/json")
+        with self._saving:
+            fences = {**_parse_series(self._entries.get(series, ""), series_digest), number: fence}
+            self._write_entries({**self._entries, series: _format_series(series_digest, fences)}, {})
+            self.gained += number not in _parse_series(self._claimed.checkpoints.get(series, ""), series_digest)
+
+    def _write_entries(self, entries: dict[str, str], changes: Mapping[str, Any]) -> None:
+        self._write({"checkpoints": entries, **changes})
+        self._entries = entries
+
+    def _is_progress(self, name: str, digest: str, content_digest: str) -> bool:
+        """Tell whether a saved checkpoint brings the job further than it was when it was claimed.
+
+        It does if the row had no valid checkpoint of this name. It also does if this attempt loaded the old value and
+        saved another one. Repeated work is not progress: a job that only repeats itself would otherwise continue in one
+        paid invocation after the other until its deadline.
+        """
+        claimed = self._claimed.checkpoints.get(name, "")
+        if f"-{digest}-" not in claimed:
+            return True
+        return name in self._loaded_names and not claimed.endswith(f"-{content_digest}")
+
+    def _read(self, reference: str) -> Any:
+        try:
+            return json.loads(self._artifacts.read(self._key(reference), MAX_PAYLOAD_BYTES))
+        except NotFound:
+            return MISSING  # the bucket's lifecycle rule deleted it: repeat the work
+
+    def _key(self, reference: str) -> str:
+        return f"{job_folder(self._claimed)}/checkpoints/{reference}.json"
+
+    def _digest(self, name: str, *, survives_deploys: bool) -> str:
+        version = "" if survives_deploys else self._claimed.code_version
+        return _hash(f"{name}\n{version}\n{self._input}")
+
+
+def restore_output(function: Callable[..., Any], output: Any) -> Any:
+    """Return a function's output in the type of its return annotation, after a round trip through JSON.
+
+    Returns `MISSING` if the output does not fit the type.
+    """
+    try:
+        # By field names: a model may have different aliases for reading and for writing.
+        saved = to_json(output, round_trip=True, by_alias=False)
+        return TypeAdapter(_return_type(function)).validate_json(saved, by_alias=False, by_name=True)
+    except (ValidationError, PydanticUserError):  # newer code has another type, or pydantic does not support the type
+        return MISSING
+
+
+def _return_type(function: Callable[..., Any]) -> Any:
+    if isinstance(function, type):
+        return function
+    plain = inspect.unwrap(getattr(function, "__func__", function))  # the function of a method
+    if not isinstance(plain, FunctionType) or "return" not in plain.__annotations__:
+        return Any
+
+    def returns_only() -> None:
+        """Carry the return annotation alone. The others may name imports that exist for type checkers only."""
+
+    returns_only.__annotations__ = {"return": plain.__annotations__["return"]}
+    try:
+        return get_type_hints(returns_only, plain.__globals__)["return"]
+    except NameError:  # the type is local to another function
+        return Any
+
+
+def _json_bytes(name: str, value: Any) -> bytes:
+    try:
+        # Write models and dates so that they can be read back. Refuse NaN and infinity: JSON does not have them.
+        body = to_json(value, round_trip=True, by_alias=False, inf_nan_mode="constants")
+        json.loads(body, parse_constant=_refuse)
+    except ValueError as error:
+        raise Fail("checkpoint_invalid", f"checkpoint {name} is not JSON: {error}") from error
+    if len(body) > MAX_PAYLOAD_BYTES:
+        raise Fail("checkpoint_too_large", f"checkpoint {name}: {len(body)} bytes; the limit is {MAX_PAYLOAD_BYTES}")
+    return body
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"it contains {constant}")
+
+
+def _item_digest(series_digest: str, number: int, item: Any) -> str:
+    return _hash(f"{series_digest}\n{number}\n{_json_bytes(f'item {number}', item).decode()}")
+
+
+def _parse_series(entry: str, series_digest: str) -> dict[int, int]:
+    """Return the fencing token of every finished item, by item number.
+
+    Returns an empty dictionary if the entry has another digest: then the input, the name or the code has changed.
+    """
+    digest, *parts = entry.split(" ")
+    fences: dict[int, int] = {}
+    for part in parts if digest == series_digest else ():
+        fence, _, runs = part.partition(":")
+        for run in runs.split(","):
+            first, _, last = run.partition("-")
+            fences |= dict.fromkeys(range(int(first), int(last or first) + 1), int(fence))
+    return fences
+
+
+def _format_series(series_digest: str, fences: Mapping[int, int]) -> str:
+    """Return the entry of a series. `_parse_series` is the inverse."""
+    parts = []
+    for fence in sorted(set(fences.values())):
+        numbers = sorted(number for number, by in fences.items() if by == fence)
+        runs = []
+        # Within a run of consecutive numbers, the difference between number and index is constant.
+        for _, run in groupby(enumerate(numbers), lambda indexed: indexed[1] - indexed[0]):
+            consecutive = [number for _, number in run]
+            runs.append(f"{consecutive[0]}" if len(consecutive) == 1 else f"{consecutive[0]}-{consecutive[-1]}")
+        parts.append(f"{fence}:{','.join(runs)}")
+    return " ".join((series_digest, *parts))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]

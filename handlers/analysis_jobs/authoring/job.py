@@ -1,0 +1,413 @@
+"""The object that a stage receives: `Job`."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn, overload
+
+from pydantic import BaseModel
+
+from analysis_jobs.authoring.asker import DEFAULT_MAX_TOKENS, Asker
+from analysis_jobs.authoring.checkpoints import MISSING
+from analysis_jobs.authoring.context import AttemptContext
+from analysis_jobs.authoring.documents import JobDocuments
+from analysis_jobs.authoring.files import json_file
+from analysis_jobs.authoring.series import Series
+from analysis_jobs.base.attachment import Attachment
+from analysis_jobs.base.errors import ConfigurationError, Finished
+from analysis_jobs.base.usage import Usage
+from analysis_jobs.documents import Reading
+from analysis_jobs.prompts import Prompt, RenderedPrompt
+
+if TYPE_CHECKING:
+    from analysis_jobs.postgres.database import Database
+
+_CHECKPOINT_NAME = re.compile(r"[A-Za-z0-9][\w.:/-]{0,99}")
+
+
+class Job[Request: BaseModel]:
+    """One attempt at a job. Every stage of the analysis receives it.
+
+    `request` is the validated input of the job.
+
+    Most methods raise `Stopped` if the attempt must stop: a caller cancelled the job, the lease is lost, or the
+    invocation's time is over. `Stopped` is a `BaseException`, so that `except Exception` does not catch it. Let it
+    pass. A stage that computes for a long time without calling the job should call `progress` now and then.
+
+    A stage raises `Fail`, `Retry` or `Defer` to end or delay the job. The methods below raise the same errors. The
+    guide lists their codes.
+    """
+
+    def __init__(self, context: AttemptContext, request: Request) -> None:
+        services, record = context.services, context.record
+        self._context = context
+        self._asker = Asker(
+            services.model,
+            context.model_id,
+            record.job_id,
+            context.report.spending,
+            context.control,
+            self._track_answer,
+        )
+        self._documents = JobDocuments(
+            record.tenant,
+            services.artifacts,
+            services.documents,
+            services.settings.max_document_bytes,
+            context.check,
+        )
+        self.request = request
+
+    # The job
+
+    @property
+    def job_id(self) -> str:
+        """The ID of the job."""
+        return self._context.record.job_id
+
+    @property
+    def tenant(self) -> str:
+        """The tenant that owns the job."""
+        return self._context.record.tenant
+
+    @property
+    def subject(self) -> str | None:
+        """The subject of the job, for example `proposals/42`. None if the job has no subject."""
+        return self._context.record.subject
+
+    @property
+    def submitted_at(self) -> datetime:
+        """When the job was accepted, in UTC. It is the same in every attempt, so use it as today in rules on dates."""
+        return self._context.record.created_at
+
+    @property
+    def attempt(self) -> int:
+        """The number of this attempt, counted from 1."""
+        return self._context.record.attempt
+
+    @property
+    def usage(self) -> Usage:
+        """Model calls and tokens of the job so far, over all attempts."""
+        return self._context.report.spending.usage
+
+    def progress(self, percent: int) -> None:
+        """Set the progress, 0 to 100. Callers see it after the next heartbeat."""
+        self._context.check()
+        self._context.report.set_progress(percent)
+
+    def output(self, stage: Callable[..., Any]) -> Any:
+        """Return the output of an earlier stage, in the type of its return annotation.
+
+        Raises `KeyError` if the stage has not run.
+        """
+        return self._context.stage.outputs[stage.__name__]
+
+    def finish(self, result: BaseModel | Mapping[str, Any]) -> NoReturn:
+        """End the job now, as completed with this result. Later stages do not run.
+
+        The method raises `Finished`, which is a `BaseException`. Let it pass. `finally` and `with` blocks run as usual.
+        """
+        self._context.check()
+        raise Finished(result)
+
+    # Checkpoints
+
+    def checkpoint(self, name: str, value: Any) -> None:
+        """Save partial work. `saved` returns it in the next attempt at this stage.
+
+        Args:
+            name: Up to 100 letters, digits and any of `_ . : / -`. The name belongs to this stage.
+            value: JSON, pydantic models or dataclasses, up to 5 MB.
+
+        Raises:
+            Fail: `checkpoint_invalid`, `checkpoint_too_large`; `checkpoints_too_many` for more than 100 names in a job.
+            ConfigurationError: The name is invalid.
+        """
+        self._context.check()
+        survives = self._context.stage.survives_deploys
+        self._context.checkpoints.save(self._checkpoint_name(name), value, survives_deploys=survives)
+
+    def saved(self, name: str, default: Any = None) -> Any:
+        """Return the value that `checkpoint` saved, as JSON; `default` if there is none.
+
+        A checkpoint is valid for one input and one code version. New code starts the stage again, unless the stage is
+        declared with `survives_deploys`.
+        """
+        survives = self._context.stage.survives_deploys
+        value = self._context.checkpoints.load(self._checkpoint_name(name), survives_deploys=survives)
+        return default if value is MISSING else value
+
+    def each[Item, Output](
+        self,
+        items: Sequence[Item],
+        function: Callable[[Item], Output],
+        *,
+        needs: timedelta = timedelta(),
+        at_once: int = 1,
+    ) -> list[Output]:
+        """Call `function` for every item, and return the outputs in order. Each output is a checkpoint.
+
+        A later attempt calls the function only for the items without a checkpoint. The outputs have the type of the
+        function's return annotation. If a call raises an error, running calls finish, no new one starts, and the error
+        is raised here.
+
+            pages = job.each(range(1, 41), read_page, at_once=8, needs=timedelta(minutes=1))
+
+        Args:
+            items: JSON, pydantic models or dataclasses, for example page numbers.
+            function: Takes an item. Returns JSON, a pydantic model or a dataclass, up to 5 MB.
+            needs: How long one call may take. If less time is left, the job continues in a new invocation.
+            at_once: How many threads call the function.
+
+        Raises:
+            Fail: `checkpoint_invalid`, `checkpoint_too_large`.
+            ConfigurationError: It is called within another `each`.
+        """
+        return Series(self._context, function, len(items)).run(items, needs, at_once)
+
+    def _checkpoint_name(self, name: str) -> str:
+        if not _CHECKPOINT_NAME.fullmatch(name):
+            raise ConfigurationError(f"checkpoint {name!r}: give up to 100 letters, digits and any of _ . : / -")
+        return f"{self._context.stage.name}/{name}"
+
+    # Files
+
+    def save_file(self, name: str, content: bytes, content_type: str) -> None:
+        """Save a file that callers can download. It replaces a file of the same name.
+
+        Callers see it after the next checkpoint, at the latest when the stage ends.
+
+        Args:
+            name: Up to 128 letters, digits, dots, hyphens and underscores.
+            content: Up to 50 MB. A job has at most 25 files.
+            content_type: For example `text/plain`.
+
+        Raises:
+            Fail: `file_name_invalid`, `file_too_large`, `files_too_many`.
+            ConfigurationError: The content type is invalid.
+        """
+        self._context.check()
+        self._context.report.files.save(name, content, content_type)
+
+    def save_json(self, name: str, value: Any) -> None:
+        """Save a value (JSON, pydantic models, dataclasses, dates) as indented JSON. See `save_file`.
+
+        Raises:
+            Fail: `file_invalid` if the value is not JSON, and the codes of `save_file`.
+        """
+        self.save_file(name, json_file(name, value), "application/json")
+
+    def save_csv(self, name: str, rows: Sequence[BaseModel], *, columns: type[BaseModel] | None = None) -> None:
+        """Save rows as comma-separated values that Excel can open. See `save_excel` and `save_file`."""
+        from analysis_jobs.tables.spreadsheets import CSV_TYPE, csv_file  # noqa: PLC0415 - import only when used
+
+        self.save_file(name, csv_file(rows, columns), CSV_TYPE)
+
+    def save_excel(
+        self,
+        name: str,
+        rows: Sequence[BaseModel],
+        *,
+        sheet: str = "Sheet1",
+        title: str | None = None,
+        columns: type[BaseModel] | None = None,
+    ) -> None:
+        """Save rows as an Excel workbook with one sheet and one column per field. See `save_file`.
+
+        It needs the extra `excel`.
+
+        Args:
+            name: The name of the file, for example `schedule.xlsx`.
+            rows: Up to 50,000 instances of one model. A field's `title` is the header of its column.
+            sheet: The name of the sheet.
+            title: A line above the header.
+            columns: The model of the rows. It is needed if `rows` may be empty.
+
+        Raises:
+            Fail: `file_too_large` for too many rows, and the codes of `save_file`.
+            ConfigurationError: The rows have different models, or the package does not contain the extra.
+        """
+        from analysis_jobs.tables.spreadsheets import EXCEL_TYPE, excel_file  # noqa: PLC0415 - import only when used
+
+        self.save_file(name, excel_file(rows, columns, sheet=sheet, title=title), EXCEL_TYPE)
+
+    def write_once(self, name: str, content: bytes, content_type: str) -> bool:
+        """Save a file unless this method has saved one of this name for the job. Return whether it saved the file.
+
+        The first write of any attempt stays. Use it for a side effect that must happen once. Callers can download the
+        file. Its key is `files/<name>` in the job's folder of the bucket. Parameters and errors: see `save_file`.
+        """
+        self._context.check()
+        return self._context.report.files.save_once(name, content, content_type)
+
+    # Documents
+
+    def text(self, document: str) -> str:
+        """Return the text of an uploaded document, with a form feed between pages. See `read`.
+
+        Raises:
+            Fail: `document_no_text` if all pages are empty, and the codes of `read`.
+        """
+        return self._documents.text(document)
+
+    def read(self, document: str) -> Reading:
+        """Return the pages of an uploaded document: PDF, DOCX, XLSX, plain text or a picture.
+
+        Pages that are pictures of text are read by OCR. Such a page has a `confidence` of 0 to 1.
+
+            for page in job.read(job.request.document).pages:
+                print(page.number, page.text)
+
+        Args:
+            document: The name that `POST /uploads` returned. Declare the field as `Document`.
+
+        Raises:
+            Fail: `document_not_found`, `document_too_large`, and other codes that begin with `document_` if the
+                document cannot be read.
+        """
+        return self._documents.read(document)
+
+    def page_images(self, document: str, *, pages: Sequence[int] | None = None, dpi: int = 150) -> list[Attachment]:
+        """Return pictures of pages of a PDF, or the picture that was uploaded, as attachments for `ask`.
+
+        Args:
+            document: See `read`.
+            pages: Page numbers, counted from 1. None: all pages.
+            dpi: The resolution, 1 to 600.
+
+        Raises:
+            Fail: As `read`, and `document_page_missing`.
+            ConfigurationError: `pages` or `dpi` is out of range.
+        """
+        return self._documents.page_images(document, pages, dpi)
+
+    def attachment(self, document: str) -> Attachment:
+        """Return an uploaded document as an attachment for `ask`. Raises as `read`."""
+        return self._documents.attachment(document)
+
+    # Models
+
+    def prompt(self, name: str, *, category: str, default: Prompt, **values: str) -> RenderedPrompt:
+        """Return the active prompt of a category, with `values` filled in.
+
+            prompt = job.prompt("proposal_writer/step-1", category="RFP", default=DEFAULT, rfp_text=text)
+
+        Args:
+            name: `section/sub_section` in the prompt table.
+            category: The category.
+            default: The prompt to use if the table has no active one.
+            **values: A value for each placeholder of the template.
+
+        Raises:
+            ConfigurationError: The template has no placeholder for one of the values.
+        """
+        section, _, sub_section = name.partition("/")
+        prompt = self._context.services.prompts.active(section, sub_section, category) or default
+        rendered = prompt.render(values)
+        self._context.report.used_prompt(self._context.stage.name, rendered.source)
+        return rendered
+
+    @overload
+    def ask(
+        self,
+        prompt: RenderedPrompt | str,
+        *,
+        attachments: Sequence[Attachment] = ...,
+        max_tokens: int = ...,
+        model_id: str | None = None,
+    ) -> str: ...
+
+    @overload
+    def ask[Answer: BaseModel](
+        self,
+        prompt: RenderedPrompt | str,
+        *,
+        answer: type[Answer],
+        attachments: Sequence[Attachment] = ...,
+        max_tokens: int = ...,
+        model_id: str | None = None,
+    ) -> Answer: ...
+
+    def ask(
+        self,
+        prompt: RenderedPrompt | str,
+        *,
+        answer: type[BaseModel] | None = None,
+        attachments: Sequence[Attachment] = (),
+        max_tokens: int = DEFAULT_MAX_TOKENS,
+        model_id: str | None = None,
+    ) -> BaseModel | str:
+        """Ask a model, and return its answer: text, or an instance of `answer`.
+
+        If the answer does not fit the schema of `answer`, the model is asked once more with the errors.
+
+            brief = job.ask(prompt, answer=Brief, attachments=[job.attachment(job.request.document)])
+
+        Args:
+            prompt: From `prompt`, or a text.
+            answer: The pydantic model that the answer must fit.
+            attachments: Pictures and documents. See `page_images` and `attachment`.
+            max_tokens: The longest answer, in tokens. Some models count their thoughts too.
+            model_id: Default: the analysis's model, then the stack's. IDs with `gemini-` go to Gemini, all others to
+                Bedrock.
+
+        Raises:
+            Fail: The request would fail again, for example `model_answer_too_long` or `attachment_too_large`.
+            Retry: Another attempt may succeed, for example `model_answer_invalid` or `model_timeout`.
+            Defer: The model asks us to wait, for example `model_throttled`.
+            ConfigurationError: No model is set.
+        """
+        return self._asker.ask(prompt, answer=answer, attachments=attachments, max_tokens=max_tokens, model_id=model_id)
+
+    def _track_answer(self) -> Callable[[float], None]:
+        """Return a function that moves the progress by the share (0 to 1) of the answer that has arrived."""
+        report, stage = self._context.report, self._context.stage
+        begun_at = report.percent
+
+        def move(share: float) -> None:
+            if not stage.in_series:  # within `each`, finished items move the progress
+                report.move_progress(begun_at, share)
+
+        return move
+
+    # Secrets and databases
+
+    def secret(self, name: str) -> str:
+        """Return a secret of the module's `worker.secrets`. It is cached for 5 minutes (setting `SECRET_MAX_AGE_S`).
+
+        Args:
+            name: The environment variable that holds the secret's ARN.
+
+        Raises:
+            ConfigurationError: The variable does not hold an ARN.
+            Fail: `secret_denied`, `secret_not_found`, `secret_invalid`.
+        """
+        self._context.check()
+        return self._context.services.secrets.text(name)
+
+    def secret_json(self, name: str) -> dict[str, Any]:
+        """Return a secret that is a JSON object, for example a database login. Raises as `secret`."""
+        self._context.check()
+        return self._context.services.secrets.json(name)
+
+    def forget_secret(self, name: str) -> None:
+        """Drop a secret from the cache. Call it when a server refuses the secret: it may have been rotated."""
+        self._context.services.secrets.forget(name)
+
+    def database(self, name: str, *, statement_timeout: timedelta = timedelta(minutes=1)) -> "Database":
+        """Return a PostgreSQL database. The method does not connect yet. It needs the extra `postgres`.
+
+            with job.database("DATABASE_SECRET").once(job, effect="record") as cursor:
+                if cursor is not None:
+                    cursor.execute("UPDATE books SET value = %s WHERE id = %s", (value, book))
+
+        Args:
+            name: The environment variable that holds the ARN of the login. See `secret`.
+            statement_timeout: PostgreSQL cancels a statement that takes longer.
+        """
+        from analysis_jobs.postgres.connections import LoginSource  # noqa: PLC0415 - import only when used
+        from analysis_jobs.postgres.database import Database  # noqa: PLC0415 - import only when used
+
+        ca_bundle = self._context.services.settings.database_ca_bundle
+        source = LoginSource(name, lambda: self.secret_json(name), lambda: self.forget_secret(name), ca_bundle)
+        return Database(source, self._context, statement_timeout)

@@ -1,0 +1,147 @@
+"""The settings of the functions. The only module that reads environment variables. Each is read and validated once."""
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from analysis_jobs.base.errors import ConfigurationError
+
+type _NonEmpty = Annotated[str, Field(min_length=1)]
+
+# A larger input or result is stored in the bucket: DynamoDB bills every heartbeat by the size of the row.
+MAX_INLINE_BYTES = 4_096
+# SQS limits the visibility timeout to 12 hours (43,200 s). A message is hidden for a lease and a margin.
+_MAX_LEASE_S = 43_000
+
+
+class Settings(BaseModel):
+    """The settings of a function. `modules/analysis-jobs` sets all of them. Suffixes name the units."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    analyses: _NonEmpty
+    table_name: _NonEmpty
+    bucket_name: _NonEmpty
+    queue_urls: dict[_NonEmpty, _NonEmpty] = Field(min_length=1)
+    prompt_table_name: str = ""
+    code_version: str = "unknown"
+    lease_s: float = Field(default=60, gt=0, le=_MAX_LEASE_S)
+    heartbeat_s: float = Field(default=15, gt=0)
+    job_retention_days: int = Field(default=30, ge=1)
+    model_id: str = ""
+    stop_margin_s: float = Field(default=15, ge=0)
+    tenant_claim: str = "tenant"
+    inline_bytes: int = Field(default=MAX_INLINE_BYTES, ge=0, le=100_000)
+    max_document_bytes: int = Field(default=50_000_000, ge=1)
+    max_pages: int = Field(default=2_000, ge=1)
+    max_pixels: int = Field(default=50_000_000, ge=1)
+    document_memory_mb: int = Field(default=512, ge=64)
+    ocr_engine: Literal["tesseract", "textract", "none"] = "tesseract"
+    secret_max_age_s: float = Field(default=300, ge=0)
+    database_ca_bundle: str = ""
+    gemini_base_url: str = ""
+    model_prices: dict[_NonEmpty, dict[str, Any]] = Field(default_factory=dict)
+
+    @field_validator("queue_urls", mode="before")
+    @classmethod
+    def _parse_queue_urls(cls, value: object) -> object:
+        return _parse_json(value, '{"medium": "https://sqs…"}')
+
+    @field_validator("model_prices", mode="before")
+    @classmethod
+    def _parse_model_prices(cls, value: object) -> object:
+        return _parse_json(value, '{"gemini-2.5-flash": {"input": 0.3, "output": 2.5}}')
+
+    @model_validator(mode="after")
+    def _check_heartbeat(self) -> Self:
+        # One heartbeat may be late or lost without the lease expiring.
+        if self.heartbeat_s * 2 > self.lease_s:
+            raise ValueError(f"HEARTBEAT_S is {self.heartbeat_s:g}: give at most half of LEASE_S ({self.lease_s:g})")
+        return self
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a worker holds a job after a heartbeat."""
+        return timedelta(seconds=self.lease_s)
+
+    @property
+    def heartbeat(self) -> timedelta:
+        """The time between two heartbeats."""
+        return timedelta(seconds=self.heartbeat_s)
+
+    @property
+    def secret_max_age(self) -> timedelta:
+        """How long the value of a secret is cached."""
+        return timedelta(seconds=self.secret_max_age_s)
+
+    @property
+    def stop_margin(self) -> timedelta:
+        """How long before the function's timeout a worker stops and queues its job again."""
+        return timedelta(seconds=self.stop_margin_s)
+
+    @property
+    def job_retention(self) -> timedelta:
+        """How long the row of an ended job is kept."""
+        return timedelta(days=self.job_retention_days)
+
+
+def _parse_json(value: object, example: str) -> object:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except json.JSONDecodeError as error:
+        raise ValueError(f"give JSON, for example {example}: {error}") from error
+
+
+class EventSettings(BaseModel):
+    """The settings of the events function. It needs no analyses and no job queues."""
+
+    model_config = ConfigDict(frozen=True)
+
+    event_bus_name: _NonEmpty
+    event_dead_letter_queue_url: _NonEmpty
+    notice_topic_arn: str = ""
+    powertools_service_name: _NonEmpty
+
+
+def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read `Settings` from the environment variables with the same names in capitals.
+
+    Raises `ConfigurationError`, which names each missing or wrong variable.
+    """
+    return _read(Settings, environment)
+
+
+def events_from_environment(environment: Mapping[str, str] | None = None) -> EventSettings:
+    """Read `EventSettings`. Raises as `from_environment` does."""
+    return _read(EventSettings, environment)
+
+
+def variable(name: str) -> str:
+    """Return an environment variable that is not a setting, such as one of `worker.secrets`. "" if it is not set."""
+    return os.environ.get(name, "")
+
+
+def _read[Model: BaseModel](model: type[Model], environment: Mapping[str, str] | None) -> Model:
+    variables = os.environ if environment is None else environment
+    given = {name: variables[name.upper()] for name in model.model_fields if name.upper() in variables}
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise ConfigurationError(f"environment: {_summary(error)}") from error
+
+
+def _summary(error: ValidationError) -> str:
+    return "; ".join(
+        _describe_error(found["loc"], found["msg"].removeprefix("Value error, ")) for found in error.errors()
+    )
+
+
+def _describe_error(location: tuple[int | str, ...], message: str) -> str:
+    if not location:  # an error of the whole model: its message names the variables
+        return message
+    variable, *within = map(str, location)
+    return f"{'.'.join((variable.upper(), *within))}: {message}"

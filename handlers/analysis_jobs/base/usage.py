@@ -1,0 +1,18 @@
+"""The usage of model calls."""
+
+from dataclasses import astuple, dataclass
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Numbers of calls and tokens. `input_tokens` excludes the tokens that a prompt cache read or wrote."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(*(mine + others for mine, others in zip(astuple(self), astuple(other), strict=True)))

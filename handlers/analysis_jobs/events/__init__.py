@@ -1,0 +1,1 @@
+"""Publishes an event for every transition of a job."""

@@ -1,0 +1,268 @@
+"""The port to models, implemented with Google's Gemini API and its client `google-genai` (the extra `gemini`).
+
+It streams, sends one request per question, and switches the client's retries off, for the reasons in `bedrock.py`. The
+import of the client takes as long as that of the rest of a worker. So `router.py` imports this module with the first
+question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from analysis_jobs.base.cancellation import CancellationToken
+from analysis_jobs.base.errors import ConfigurationError, Fail, JobError, Retry
+from analysis_jobs.base.extras import extra
+from analysis_jobs.base.usage import Usage
+from analysis_jobs.llm.attachments import AttachmentKind, accept_attachments
+from analysis_jobs.llm.gemini.errors import KeyRefused, api_error
+from analysis_jobs.llm.gemini.schema import response_schema
+from analysis_jobs.llm.model import Question, Reply, json_object
+from analysis_jobs.llm.sockets import CancellableSocket
+
+with extra("gemini"):
+    import httpx2
+    from google import genai
+    from google.genai import errors, types
+
+if TYPE_CHECKING:
+    from analysis_jobs.base.secrets import Secrets
+
+KEY_VARIABLE = "GEMINI_API_KEY"  # holds the ARN of the key; see the module's `worker.secrets`
+
+# A thinking model sends nothing until it has thought. NAT gateways drop a connection after 350 s of silence.
+LONGEST_SILENCE = timedelta(seconds=300)
+_CONNECT_S = 5.0
+_SEND_S = 60.0
+
+# https://ai.google.dev/gemini-api/docs/file-input-methods: 100 MB per request in base64, 50 MB per PDF.
+_MAX_BYTES = 70_000_000
+_TEXT_TYPES = ("css", "csv", "html", "javascript", "markdown", "md", "plain", "rtf", "xml")
+_PICTURES = AttachmentKind(
+    "pictures",
+    {f"image/{name}": f"image/{name}" for name in ("heic", "heif", "jpeg", "png", "webp")}
+    | {"image/jpg": "image/jpeg"},
+    max_count=3_000,
+    max_bytes=_MAX_BYTES,
+)
+_DOCUMENTS = AttachmentKind(
+    "documents",
+    {"application/pdf": "application/pdf"} | {f"text/{name}": f"text/{name}" for name in _TEXT_TYPES},
+    max_count=1_000,
+    max_bytes=50_000_000,
+)
+
+# By finish reason: the fault that makes the answer unusable. Other finish reasons are not faults.
+# https://ai.google.dev/api/generate-content#FinishReason
+_TOO_LONG = "the answer did not fit into max_tokens={max_tokens}; the model's thoughts count too"
+_BLOCKED = (
+    "BLOCKLIST",
+    "ESCALATION",
+    "IMAGE_PROHIBITED_CONTENT",
+    "IMAGE_SAFETY",
+    "LANGUAGE",
+    "PROHIBITED_CONTENT",
+    "PUP_LIMITED_DISABLED",
+    "RECITATION",
+    "SAFETY",
+    "SPII",
+)
+_MALFORMED = (
+    "FINISH_REASON_UNSPECIFIED",
+    "MALFORMED_FUNCTION_CALL",
+    "MALFORMED_RESPONSE",
+    "MISSING_THOUGHT_SIGNATURE",
+    "OTHER",
+    "TOO_MANY_TOOL_CALLS",
+    "UNEXPECTED_TOOL_CALL",
+)
+_FAULTS: dict[str, tuple[type[JobError], str, str]] = {
+    **dict.fromkeys(("MAX_TOKENS", "CONTINUATION"), (Fail, "model_answer_too_long", _TOO_LONG)),
+    **dict.fromkeys(_BLOCKED, (Fail, "model_answer_blocked", "the model blocked its answer: {reason}")),
+    **dict.fromkeys(_MALFORMED, (Retry, "model_answer_invalid", "the model ended its answer early: {reason}")),
+}
+
+
+class GeminiModel:
+    """Asks Gemini.
+
+    The environment variable GEMINI_API_KEY holds the ARN of the API key. If Gemini refuses the key, the key is read
+    again, because it may have been rotated. `silence` is the longest time without a byte of the answer.
+    """
+
+    def __init__(self, secrets: Secrets, base_url: str = "", silence: timedelta = LONGEST_SILENCE) -> None:
+        self._secrets = secrets
+        self._base_url = base_url or None
+        self._silence_s = silence.total_seconds()
+
+    def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:
+        """See `Model.ask`. It sends one request, and a second one if the key was refused and has been rotated."""
+        key = self._secrets.text(KEY_VARIABLE)
+        try:
+            return self._ask(key, question, on_chunk, cancellation)
+        except KeyRefused:
+            self._secrets.forget(KEY_VARIABLE)
+            renewed = self._secrets.text(KEY_VARIABLE)
+            if renewed == key:
+                raise
+            return self._ask(renewed, question, on_chunk, cancellation)
+
+    def _ask(
+        self, key: str, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken
+    ) -> Reply:
+        cancellable = CancellableSocket()
+        contents, config = _contents(question), _config(question)
+        with (
+            cancellation.on_cancel(cancellable.shut_down),
+            _translated_errors(),
+            self._client(key, cancellable) as client,
+        ):
+            stream = client.models.generate_content_stream(model=question.model_id, contents=contents, config=config)
+            return _read(stream, question, on_chunk)
+
+    @contextmanager
+    def _client(self, key: str, cancellable: CancellableSocket) -> Iterator[Any]:
+        """Open a client for one question. When it closes, its connection closes, even if the answer is incomplete."""
+
+        def prepare(request: httpx2.Request) -> None:
+            request.extensions["trace"] = _trace_sockets(cancellable)
+            # Do not set the timeout of `genai.Client`: the server also gets it, as the limit of the whole answer.
+            request.extensions["timeout"] = {
+                "connect": _CONNECT_S,
+                "pool": _CONNECT_S,
+                "read": self._silence_s,
+                "write": _SEND_S,
+            }
+
+        with httpx2.Client(verify=self._tls, event_hooks={"request": [prepare]}) as http:
+            options = types.HttpOptions(
+                base_url=self._base_url,
+                httpx_client=http,
+                # Without this argument the client makes a second TLS context.
+                httpx_async_client=httpx2.AsyncClient(verify=self._tls),
+                async_client_args={"ssl": self._tls},
+            )
+            yield genai.Client(api_key=key, vertexai=False, http_options=options)
+
+    @cached_property
+    def _tls(self) -> Any:
+        return httpx2.create_ssl_context()  # takes 0.1 s, so make it once
+
+
+def _trace_sockets(cancellable: CancellableSocket) -> Callable[[str, Mapping[str, Any]], None]:
+    """Return a trace function for httpx2. It passes each socket to `cancellable` as soon as it is connected."""
+
+    def trace(event: str, info: Mapping[str, Any]) -> None:
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            cancellable.attach(info["return_value"].get_extra_info("socket"))
+
+    return trace
+
+
+def _contents(question: Question) -> list[Any]:
+    """Return the attachments and then the prompt."""
+    accepted = accept_attachments(question.attachments, (_PICTURES, _DOCUMENTS), "Gemini")
+    if sum(len(each.attachment.content) for each in accepted) > _MAX_BYTES:
+        raise Fail("attachment_too_large", f"Gemini accepts at most {_MAX_BYTES} bytes of attachments per question")
+    parts = [types.Part.from_bytes(data=each.attachment.content, mime_type=each.format) for each in accepted]
+    return [types.Content(role="user", parts=[*parts, types.Part.from_text(text=question.prompt)])]
+
+
+def _config(question: Question) -> Any:
+    response_format: dict[str, Any] = {}
+    if question.tool:
+        response_format = {
+            "response_mime_type": "application/json",
+            "response_json_schema": response_schema(question.tool.schema, question.tool.description),
+        }
+    return types.GenerateContentConfig(
+        max_output_tokens=question.max_tokens,
+        system_instruction=question.system or None,
+        automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+        automatic_continuation=False,  # it would send further requests, beyond max_tokens
+        **response_format,
+    )
+
+
+@dataclass
+class _Answer:
+    """The part of an answer that has arrived."""
+
+    pieces: list[str] = field(default_factory=list)
+    finish_reason: str = ""
+    blocked: str = ""
+    usage: Usage = field(default_factory=lambda: Usage(calls=1))
+
+    def add(self, chunk: Any) -> str:
+        """Add a chunk, and return its text."""
+        if chunk.usage_metadata:  # the total of the call so far
+            self.usage = _usage(chunk.usage_metadata)
+        if chunk.prompt_feedback and chunk.prompt_feedback.block_reason:
+            self.blocked = _name(chunk.prompt_feedback.block_reason)
+        text = ""
+        for candidate in (chunk.candidates or [])[:1]:
+            if candidate.finish_reason:
+                self.finish_reason = _name(candidate.finish_reason)
+            parts = (candidate.content and candidate.content.parts) or []
+            text = "".join(part.text for part in parts if part.text and not part.thought)
+        self.pieces.append(text)
+        return text
+
+
+def _read(stream: Iterator[Any], question: Question, on_chunk: Callable[[str], None]) -> Reply:
+    answer = _Answer()
+    for chunk in stream:
+        if piece := answer.add(chunk):
+            on_chunk(piece)
+    text = "".join(answer.pieces)
+    if answer.blocked:
+        fault = Fail("model_answer_blocked", f"the model blocked the question: {answer.blocked}")
+        return Reply(text, None, answer.blocked, answer.usage, fault)
+    # A connection that is cut between two chunks looks like the end. Only a finish reason marks the end of the answer.
+    if not answer.finish_reason:
+        raise Retry("model_stream_cut", "the connection to the model ended before the answer was complete")
+    data = json_object(text) if question.tool else None
+    return Reply(text, data, answer.finish_reason, answer.usage, _fault(answer.finish_reason, question))
+
+
+def _usage(counted: Any) -> Usage:
+    """Return the usage of a call. Google charges thoughts as output. Its input tokens include those of the cache."""
+    cached = counted.cached_content_token_count or 0
+    return Usage(
+        calls=1,
+        input_tokens=max(0, (counted.prompt_token_count or 0) - cached),
+        output_tokens=(counted.candidates_token_count or 0) + (counted.thoughts_token_count or 0),
+        cache_read_tokens=cached,
+    )
+
+
+def _fault(reason: str, question: Question) -> JobError | None:
+    if reason not in _FAULTS:
+        return None
+    error_type, code, message = _FAULTS[reason]
+    return error_type(code, message.format(max_tokens=question.max_tokens, reason=reason))
+
+
+def _name(member: Any) -> str:
+    return str(getattr(member, "value", member))
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    """Turn errors of the client and of its transport into errors of this library."""
+    try:
+        yield
+    except errors.APIError as error:
+        raise api_error(error.code, error.status, error.message, error.details) from error
+    except errors.UnknownApiResponseError as error:  # an incomplete chunk; the error's text quotes the answer
+        raise Retry("model_stream_cut", "the connection to the model ended before the answer was complete") from error
+    except httpx2.ReadTimeout as error:
+        raise Retry("model_timeout", "the model sent nothing for too long") from error
+    except httpx2.UnsupportedProtocol as error:
+        raise ConfigurationError(f"GEMINI_BASE_URL: {error}") from error
+    except (httpx2.TransportError, OSError) as error:
+        raise Retry("model_connection", f"the connection to the model failed: {type(error).__name__}") from error

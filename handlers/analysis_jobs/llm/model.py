@@ -1,0 +1,105 @@
+"""The port to models: `Model` answers one question. `bedrock.py` and `gemini/` implement it.
+
+CONTRIBUTING.md lists the steps to add a model vendor.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic_core import from_json
+
+from analysis_jobs.base.attachment import Attachment
+from analysis_jobs.base.cancellation import CancellationToken
+from analysis_jobs.base.errors import JobError
+from analysis_jobs.base.usage import Usage
+
+
+@dataclass(frozen=True)
+class Tool:
+    """The JSON schema that the answer must fit. Bedrock gets it as a tool, Gemini as a response schema.
+
+    `name` has up to 64 letters, digits, hyphens and underscores. `description` tells the model what the answer is.
+    """
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question to a model.
+
+    Args:
+        model_id: The ID of the model, as the vendor spells it.
+        prompt: The text of the question.
+        max_tokens: The longest answer, in tokens. It is required: without it, Bedrock reserves the model's maximum of
+            the token quota.
+        system: The system prompt; None if there is none.
+        tool: The shape of the answer. None: the answer is text.
+        metadata: Labels for the vendor's request log, if it has one. Bedrock gets the job's ID.
+        attachments: Pictures and documents. They go before the prompt.
+    """
+
+    model_id: str
+    prompt: str
+    max_tokens: int
+    system: str | None = None
+    tool: Tool | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A complete answer.
+
+    Args:
+        text: The answer as text. For a question with a tool, it is the JSON that the model wrote.
+        data: The answer as JSON object. None without a tool, or if the model did not write a JSON object. The caller
+            validates it against the schema.
+        stop_reason: Why the model ended the answer, in the vendor's word.
+        usage: The tokens of the call. Set it for every answer, because the vendor charges for faulty answers too.
+        fault: Why the answer is unusable, for example cut off at `max_tokens` or filtered. None: it is usable.
+    """
+
+    text: str
+    data: dict[str, Any] | None
+    stop_reason: str
+    usage: Usage
+    fault: JobError | None = None
+
+
+def json_object(text: str) -> dict[str, Any] | None:
+    """Return the JSON object in `text`; None if it is not one."""
+    try:
+        data = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return None
+    return data if isinstance(data, dict) else None
+
+
+class Model(Protocol):
+    """Answers questions. Each vendor has one implementation.
+
+    It streams, because it must notice a cancel and keep the connection alive. It sends one request per question and
+    does not retry, because the job engine decides about retries. Threads may share an instance.
+    """
+
+    def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:
+        """Ask the question, and return the complete answer.
+
+        Args:
+            question: The question.
+            on_chunk: Call it with each piece of the answer as it arrives. It may raise to end the call.
+            cancellation: While the call may block, register a callback with `on_cancel` that ends it from another
+                thread: shut the socket down. The caller ignores the error that this causes.
+
+        Raises:
+            Fail: The same request would fail again: `model_refused_request`, `model_not_found`, `access_denied`,
+                `attachment_not_supported`, `attachment_too_large`, `attachments_too_many`.
+            Retry: `model_error`, `model_timeout`, `model_connection`; `model_stream_cut` if the stream ends before the
+                vendor's end marker.
+            Defer: The vendor asks us to wait: `model_throttled`, `model_unavailable`, `model_quota_exceeded`.
+        """

@@ -1,0 +1,103 @@
+"""Gives access to the socket of a running HTTP request, so that another thread can shut it down.
+
+botocore has no interface for this, and closing a response waits for its reader. So subclasses of botocore's connection
+classes make the connections of one client. They pass their socket to the `CancellableSocket` of the requesting thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import Any
+
+from botocore.awsrequest import (
+    AWSHTTPConnection,
+    AWSHTTPConnectionPool,
+    AWSHTTPSConnection,
+    AWSHTTPSConnectionPool,
+)
+
+
+class CancellableSocket:
+    """The socket of the calling thread's current request, until the thread makes another `CancellableSocket`.
+
+    It has a socket after the request was sent. Connecting and sending take at most the client's connect timeout.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._is_shut_down = False
+        _current.cancellable = self
+
+    def attach(self, connected: socket.socket) -> None:
+        """Set the socket of the request. If `shut_down` was called before, shut the socket down now."""
+        with self._lock:
+            self._socket = connected
+            if self._is_shut_down:
+                self._shut_socket_down()
+
+    def detach(self, connected: socket.socket) -> None:
+        """Forget the socket, because another request will use it."""
+        with self._lock:
+            if self._socket is connected:
+                self._socket = None
+
+    def shut_down(self) -> None:
+        """Shut the socket down, from any thread. A blocked read returns."""
+        with self._lock:
+            self._is_shut_down = True
+            self._shut_socket_down()
+
+    def _shut_socket_down(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # the socket is closed already
+                # Use the method of the plain socket. That of a TLS socket drops the TLS state that the reader needs.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+def make_cancellable(client: Any) -> None:
+    """Make all new connections of a boto3 client pass their sockets to `CancellableSocket`."""
+    # All pool managers share this dictionary, also those for proxies, which are made on first use.
+    client._endpoint.http_session._pool_classes_by_scheme.update(http=_Pool, https=_TlsPool)  # noqa: SLF001 - botocore has no interface for this
+
+
+class _Current(threading.local):
+    cancellable: CancellableSocket | None = None
+
+
+_current = _Current()
+
+
+class _CancellableConnection:
+    """Passes its socket on after it has sent a request, before it waits for the answer."""
+
+    sock: socket.socket
+    _cancellable: CancellableSocket | None = None
+
+    def request(self, *arguments: Any, **options: Any) -> Any:
+        if self._cancellable is not None:
+            # A reused connection: cancelling the previous request must not close it.
+            self._cancellable.detach(self.sock)
+        sent = super().request(*arguments, **options)  # type: ignore[misc]
+        self._cancellable = _current.cancellable
+        if self._cancellable is not None:
+            self._cancellable.attach(self.sock)
+        return sent
+
+
+class _Connection(_CancellableConnection, AWSHTTPConnection):  # type: ignore[misc]
+    pass
+
+
+class _TlsConnection(_CancellableConnection, AWSHTTPSConnection):  # type: ignore[misc]
+    pass
+
+
+class _Pool(AWSHTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(AWSHTTPSConnectionPool):
+    ConnectionCls = _TlsConnection

@@ -1,0 +1,1 @@
+"""Accepts jobs, and cancels or retries them."""

@@ -1,0 +1,279 @@
+"""Accepts a submission: validates it, writes the job's row and sends its message."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from analysis_jobs.authoring.analysis import Analyses, Analysis
+from analysis_jobs.base.clock import Clock
+from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.ids import new_id
+from analysis_jobs.base.observability import count, log
+from analysis_jobs.base.settings import Settings
+from analysis_jobs.jobs.admission import Admission, AdmissionKey, Outcome, Trigger
+from analysis_jobs.jobs.dispatch import send_grace, send_or_leave
+from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES, store_json
+from analysis_jobs.jobs.ports import ArtifactStore, JobQueue, JobStore, StoredOutcome, TooLarge
+from analysis_jobs.jobs.record import IdempotencyKey, JobKey, JobRecord, Payload, pointer_until
+from analysis_jobs.jobs.request_errors import (
+    IdempotencyKeyReusedError,
+    InvalidRequestError,
+    JobExpiredError,
+    NotAdmittedError,
+    field_errors,
+)
+from analysis_jobs.jobs.subjects import fill_template
+from analysis_jobs.jobs.tiers import TierRequest, Tiers
+from analysis_jobs.jobs.transitions import Status
+from analysis_jobs.submission.admission_service import AdmissionRequest, AdmissionService, SubmissionResult
+
+_IDEMPOTENCY_KEY_LIFE = timedelta(hours=24)
+_MAX_IDEMPOTENCY_KEY_LENGTH = 255
+# DynamoDB limits a sort key to 1,024 bytes. It contains the subject, with up to four bytes a character, and the name of
+# the analysis, with up to 63 bytes.
+_MAX_SUBJECT_LENGTH = 230
+
+
+class Submission(BaseModel):
+    """The body of `POST /jobs`. The tenant is not part of it, because it comes from the caller's token."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    analysis: str
+    input: dict[str, Any]
+    subject: str | None = Field(default=None, min_length=1, max_length=_MAX_SUBJECT_LENGTH)
+    priority: str | None = None
+    trigger: str | None = None
+    client: str | None = Field(default=None, min_length=1, max_length=128)
+    project: str | None = Field(default=None, min_length=1, max_length=128)
+
+
+@dataclass(frozen=True)
+class SubmissionService:
+    """Accepts jobs. Raises `ConfigurationError` if a trigger of an analysis has an unknown priority."""
+
+    store: JobStore
+    queue: JobQueue
+    artifacts: ArtifactStore
+    analyses: Analyses
+    settings: Settings
+    clock: Clock
+
+    def __post_init__(self) -> None:
+        for analysis in self.analyses.values():
+            wanted = {trigger.priority for trigger in analysis.triggers.values() if trigger.priority}
+            if unknown := sorted(wanted - self.settings.queue_urls.keys()):
+                known = ", ".join(sorted(self.settings.queue_urls))
+                raise ConfigurationError(
+                    f"analysis {analysis.name}: a trigger has the unknown priority {unknown[0]!r}; give one of: {known}"
+                )
+
+    def submit(self, tenant: str, submission: Submission, idempotency_key: str | None = None) -> JobRecord:
+        """Return the new job, or the existing job to use instead. `submit_with_outcome` distinguishes them.
+
+        Raises as `submit_with_outcome` does, and `NotAdmittedError` if the policy skips the submission and the subject
+        has no completed job.
+        """
+        result = self.submit_with_outcome(tenant, submission, idempotency_key)
+        if result.job is None:
+            raise NotAdmittedError(str(result.reason.get("message", "the submission was skipped")))
+        return result.job
+
+    def submit_with_outcome(
+        self, tenant: str, submission: Submission, idempotency_key: str | None = None
+    ) -> SubmissionResult:
+        """Apply the policy of the analysis, and return the outcome with its job.
+
+        If the idempotency key was used before, return the earlier outcome with the current job. Raises
+        `InvalidRequestError`, which names the invalid fields, `IdempotencyKeyReusedError`, `JobExpiredError`,
+        `RateLimitedError` and `TooBusyError`.
+        """
+        analysis = self._analysis(submission)
+        trigger = _trigger(analysis, submission)
+        request, given = _input(analysis, submission)
+        job = self._new_job(tenant, submission, analysis, trigger)
+        job = replace(job, subject=_subject(analysis, submission, given))
+        job = _with_tier(job, analysis.tiers, request) if analysis.tiers else job
+        idempotency = self._idempotency(tenant, submission, idempotency_key)
+
+        def with_input(job: JobRecord) -> JobRecord:
+            return replace(job, input=self._store_input(job, given))
+
+        outcome: SubmissionResult | StoredOutcome
+        if analysis.admission is None:
+            outcome = self._create(with_input(job), idempotency)
+        else:
+            admission_key = _admission_key(job, analysis.admission, given)
+            candidate = AdmissionRequest(admission_key, job, request, trigger, idempotency, with_input)
+            outcome = AdmissionService(self.store, self.settings, self.clock).admit(analysis.admission, candidate)
+        if isinstance(outcome, StoredOutcome):
+            return self._repeated(tenant, outcome, idempotency)
+        self._log_and_send(outcome, job)
+        return outcome
+
+    def _create(self, job: JobRecord, idempotency: IdempotencyKey | None) -> SubmissionResult | StoredOutcome:
+        until = pointer_until(job.deadline, self.settings.job_retention)
+        outcome = self.store.create(job, idempotency, until)
+        return outcome if isinstance(outcome, StoredOutcome) else SubmissionResult(Outcome.CREATED, job)
+
+    def _log_and_send(self, result: SubmissionResult, submitted: JobRecord) -> None:
+        """Log and count the outcome. Send the message of a new job."""
+        names: dict[str, Any] = {"tenant": submitted.tenant, "analysis": submitted.analysis}
+        if result.outcome is not Outcome.CREATED or result.job is None:
+            count(f"Submissions{result.outcome.title()}")
+            job_id = result.job.job_id if result.job else None
+            log(f"submission.{result.outcome}", result.reason["message"], job_id=job_id, **names)
+            return
+        count("JobsSubmitted")
+        log("job.submitted", "accepted", job_id=result.job.job_id, **names)
+        send_or_leave(self.queue, result.job)
+
+    def _analysis(self, submission: Submission) -> Analysis[Any, Any]:
+        analysis = self.analyses.get(submission.analysis)
+        if analysis is None:
+            known = ", ".join(sorted(self.analyses))
+            raise InvalidRequestError.of_field(
+                "analysis", f"there is no analysis {submission.analysis!r}; give one of: {known}"
+            )
+        return analysis
+
+    def _new_job(
+        self, tenant: str, submission: Submission, analysis: Analysis[Any, Any], trigger: Trigger | None
+    ) -> JobRecord:
+        now = self.clock.now()
+        return JobRecord(
+            tenant=tenant,
+            job_id=new_id(now),
+            analysis=analysis.name,
+            status=Status.QUEUED,
+            input=Payload(),
+            priority=self._priority(trigger.priority if trigger and trigger.priority else submission.priority),
+            created_at=now,
+            deadline=now + analysis.deadline,
+            max_attempts=analysis.max_attempts,
+            due_at=now + min(send_grace(1), analysis.deadline),
+            client=submission.client,
+            project=submission.project,
+            stage=analysis.stages[0].__name__,
+        )
+
+    def _store_input(self, job: JobRecord, given: Any) -> Payload:
+        try:
+            return store_json(self.artifacts, job, "input", given, self.settings.inline_bytes)
+        except TooLarge as error:
+            raise InvalidRequestError.of_field(
+                "input", f"the input has {error.size} bytes; give at most {MAX_PAYLOAD_BYTES} bytes"
+            ) from error
+        except ValueError as error:
+            raise InvalidRequestError.of_field("input", f"this is not JSON: {error}") from error
+
+    def _priority(self, priority: str | None) -> str:
+        """Return the given priority, or the default one. Each priority has one queue."""
+        priorities = self.settings.queue_urls
+        if priority is None:
+            return "medium" if "medium" in priorities else next(iter(priorities))
+        if priority not in priorities:
+            known = ", ".join(sorted(priorities))
+            raise InvalidRequestError.of_field("priority", f"there is no priority {priority!r}; give one of: {known}")
+        return priority
+
+    def _idempotency(self, tenant: str, submission: Submission, key: str | None) -> IdempotencyKey | None:
+        if key is None:
+            return None
+        if not 1 <= len(key) <= _MAX_IDEMPOTENCY_KEY_LENGTH:
+            raise InvalidRequestError.of_field("Idempotency-Key", f"give 1 to {_MAX_IDEMPOTENCY_KEY_LENGTH} characters")
+        body = json.dumps(_digested_body(submission), sort_keys=True)
+        return IdempotencyKey(_digest(f"{tenant}\n{key}"), _digest(body), self.clock.now() + _IDEMPOTENCY_KEY_LIFE)
+
+    def _repeated(self, tenant: str, stored: StoredOutcome, idempotency: IdempotencyKey | None) -> SubmissionResult:
+        """Return the stored outcome of an earlier submission with the same idempotency key."""
+        if idempotency is None or stored.body_digest != idempotency.body_digest:
+            raise IdempotencyKeyReusedError(
+                "this Idempotency-Key was used for a different request: send a new key with each new request"
+            )
+        job = self.store.get(JobKey(tenant, stored.job_id)) if stored.job_id else None
+        if job is None and stored.job_id:
+            raise JobExpiredError(
+                "the job that this Idempotency-Key created has expired: send a new key to submit again"
+            )
+        return SubmissionResult(stored.outcome, job, json.loads(stored.reason))
+
+
+def _trigger(analysis: Analysis[Any, Any], submission: Submission) -> Trigger | None:
+    if not analysis.triggers and submission.trigger is None:
+        return None
+    trigger = analysis.triggers.get(submission.trigger or "")
+    if trigger is None:
+        known = ", ".join(sorted(analysis.triggers))
+        hint = f"give one of: {known}" if known else "this analysis has no triggers: leave the field out"
+        raise InvalidRequestError.of_field("trigger", f"there is no trigger {submission.trigger!r}; {hint}")
+    if trigger.priority and submission.priority is not None:
+        message = f"the trigger {submission.trigger!r} sets the priority: leave this field out"
+        raise InvalidRequestError.of_field("priority", message)
+    return trigger
+
+
+def _input(analysis: Analysis[Any, Any], submission: Submission) -> tuple[Any, dict[str, Any]]:
+    """Return the validated input as an instance of the analysis' request model, and as JSON."""
+    try:
+        request = analysis.request.model_validate(submission.input)
+        return request, request.model_dump(mode="json")
+    except ValidationError as error:
+        raise InvalidRequestError(field_errors(error, prefix="input")) from error
+
+
+def _subject(analysis: Analysis[Any, Any], submission: Submission, given: dict[str, Any]) -> str | None:
+    if analysis.subject is None or not analysis.subject_from_input:
+        if analysis.admission and submission.subject is None:
+            raise InvalidRequestError.of_field(
+                "subject", "the admission policy of this analysis needs a subject: give one"
+            )
+        return submission.subject
+    subject = fill_template(analysis.subject, given)
+    if submission.subject not in (None, subject):
+        raise InvalidRequestError.of_field("subject", f"the input gives the subject {subject!r}: leave this field out")
+    if len(subject) > _MAX_SUBJECT_LENGTH:
+        raise InvalidRequestError.of_field(
+            "subject",
+            f"the input gives a subject of {len(subject)} characters; at most {_MAX_SUBJECT_LENGTH} are allowed",
+        )
+    return subject
+
+
+def _admission_key(job: JobRecord, policy: Admission, given: dict[str, Any]) -> AdmissionKey:
+    subject = job.subject or ""
+    if policy.at_most is None:
+        return AdmissionKey(job.tenant, job.analysis, subject)
+    return AdmissionKey(
+        job.tenant, job.analysis, subject, fill_template(policy.at_most.of, given) if policy.at_most.of else subject
+    )
+
+
+def _digested_body(submission: Submission) -> dict[str, Any]:
+    """Return the fields that the digest of the body covers.
+
+    Without a trigger the field is left out, so that digests of versions without triggers remain valid.
+    """
+    return submission.model_dump(mode="json", exclude=None if submission.trigger else {"trigger"})
+
+
+def _with_tier(job: JobRecord, tiers: Tiers, request: BaseModel) -> JobRecord:
+    tier = tiers.find(TierRequest(job.tenant, job.subject, job.client, job.project, request))
+    if tier is None and isinstance(tiers.of, str):
+        raise InvalidRequestError.of_field(
+            f"input.{tiers.of}", f"this is not a tier; give one of: {', '.join(tiers.order)}"
+        )
+    if tier is None:
+        tier = tiers.order[-1]  # an error of the tier function, not of the caller
+        message = f"the tier function returned a value that is not in `order`; using {tier!r}"
+        log("tiers.unknown", message, analysis=job.analysis, tenant=job.tenant)
+    ranked = replace(job, tier=tier, tier_rank=tiers.tier_rank(tier))
+    return replace(ranked, lane_sort_key=ranked.sort_key_in_lane)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

@@ -1,0 +1,1 @@
+"""Moves every overdue job to its next state."""

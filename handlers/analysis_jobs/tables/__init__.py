@@ -1,0 +1,1 @@
+"""Writes rows of pydantic models as CSV files and Excel workbooks."""

@@ -1,0 +1,15 @@
+"""The table that both file formats, CSV and Excel, are written from."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+
+type Cell = str | int | float | bool | Decimal | date | datetime | time | timedelta | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: the column titles, and rows of cells in the same order."""
+
+    titles: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]

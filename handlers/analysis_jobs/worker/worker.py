@@ -1,0 +1,78 @@
+"""The path of one message: claim a job, run its stages under a heartbeat, end the attempt with one fenced write."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.authoring.context import Services
+from analysis_jobs.base.clock import Clock
+from analysis_jobs.base.errors import CancelAsked, OutOfTime, Stopped
+from analysis_jobs.base.observability import log
+from analysis_jobs.base.settings import Settings
+from analysis_jobs.jobs.ports import JobQueue, JobStore
+from analysis_jobs.jobs.timing import record_wait_time
+from analysis_jobs.worker.attempt import Attempt
+from analysis_jobs.worker.claimed_job import ClaimedJob
+from analysis_jobs.worker.claims import Claims
+from analysis_jobs.worker.heartbeat import Heartbeat
+from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.outcome import Cancelled, LeaseLost, Outcome, TimeIsUp
+from analysis_jobs.worker.retry_policy import decide
+
+
+class NoTimeLeft(Exception):  # noqa: N818 - not an error of the job
+    """The invocation is about to end. The message comes back, and no attempt is spent."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Runs one job for each message."""
+
+    store: JobStore
+    queue: JobQueue
+    analyses: Analyses
+    services: Services
+    clock: Clock
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the function."""
+        return self.services.settings
+
+    def handle(self, message: Message, stop_at: datetime | None = None) -> None:
+        """Run the job of a message, until `stop_at` at the latest. Returning acknowledges the message.
+
+        Raises `NoTimeLeft`, `UnknownJob`, `WaitsInPlace` and the stores' errors. Then the message comes back. If that
+        happens too often, it ends in the dead-letter queue.
+        """
+        if stop_at is not None and self.clock.now() >= stop_at:
+            raise NoTimeLeft(message.job.job_id)
+        record = Claims(self.store, self.settings, self.clock).claim_for_message(message.job, message.tier_pointer)
+        if record is None:
+            return
+        record_wait_time(record)
+        claimed = ClaimedJob(record, message, self.store, self.queue, self.settings, self.clock)
+        claimed.hide_message()
+        attempt = Attempt(claimed, self.services)
+        outcome = self._run(attempt, stop_at)
+        claimed.end(attempt.ending(outcome))
+
+    def _run(self, attempt: Attempt, stop_at: datetime | None) -> Outcome:
+        """Run the stages under a heartbeat. When it returns, the heartbeat is over."""
+        record = attempt.claimed.record
+        lease_until = record.lease_until or self.clock.now()
+        try:
+            with Heartbeat(attempt.beat, self.settings.heartbeat, lease_until, self.clock, stop_at) as heartbeat:
+                return attempt.run(self.analyses, heartbeat)
+        except CancelAsked:
+            return Cancelled()
+        except OutOfTime as why:
+            return TimeIsUp(str(why))
+        except Stopped:
+            return LeaseLost()
+        except Exception as error:  # noqa: BLE001 - every error of a job ends in a decision about it
+            decision = decide(error)
+            log("job.error", decision.message, error=error, code=decision.code, **record.log_fields)
+            return decision
+        finally:
+            attempt.report.spending.measure()

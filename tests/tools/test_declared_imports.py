@@ -1,0 +1,152 @@
+"""Each package that the code imports is declared in pyproject.toml, in the extra or group that installs it there.
+
+A package that only another package requires may disappear with that package's next version.
+"""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from tests.handlers.pdfs import REPOSITORY
+
+PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+EVERY_PACKAGE = "dependencies or the extra pdf"
+DEV = "the group dev"
+DEV_OR_CLOUD = "the group dev or cloud"
+OPTIONAL = "some extra"
+# The environment of the local cloud: its modules are not installed where the tests run.
+OF_THE_CLOUD = {"hypercorn": ["hypercorn"], "ministack": ["ministack"]}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: the module's first name, and what must declare it."""
+
+    place: str
+    module: str
+    by: str
+
+
+def _normalised(requirements: Iterable[str]) -> set[str]:
+    """Return the names of the packages; `types-boto3[sqs]` also installs `types-boto3-sqs`."""
+    found = set()
+    for requirement in requirements:
+        name, extras = re.findall(r"^([\w.-]+)(?:\[(.*?)\])?", requirement)[0]
+        found |= {name, *(f"{name}-{extra.strip()}" for extra in extras.split(",") if extra)}
+    return {re.sub(r"[-_.]+", "-", name).lower() for name in found}
+
+
+def _declared(by: str) -> set[str]:
+    project, groups = PYPROJECT["project"], PYPROJECT["dependency-groups"]
+    extras: dict[str, list[str]] = project["optional-dependencies"]
+    carried = _normalised([*project["dependencies"], *extras["pdf"]])
+    if by == EVERY_PACKAGE:
+        return carried
+    if by in extras:
+        return carried | _normalised(extras[by])
+    everything = carried | _normalised(each for extra in extras.values() for each in extra)
+    if by == OPTIONAL:
+        return everything
+    return everything | _normalised(groups["dev"] + (groups["cloud"] if by == DEV_OR_CLOUD else []))
+
+
+@cache
+def _distributions() -> dict[str, list[str]]:
+    return {**OF_THE_CLOUD, **packages_distributions()}
+
+
+@cache
+def _our_modules() -> frozenset[str]:
+    folders = [REPOSITORY / folder for folder in PYPROJECT["tool"]["pytest"]["ini_options"]["pythonpath"]]
+    return frozenset(path.stem for folder in folders for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _imports(source: str, place: str, by: str) -> Iterator[Import]:
+    for module, declared_by in _named(ast.parse(source), by):
+        top = module.partition(".")[0]
+        if top not in sys.stdlib_module_names and top not in _our_modules():
+            yield Import(place, top, declared_by)
+
+
+def _named(node: ast.AST, by: str) -> Iterator[tuple[str, str]]:
+    """Yield each imported module with what must declare it: a block around the import may say so."""
+    match node:
+        case ast.Import(names):
+            yield from ((alias.name, by) for alias in names)
+        case ast.ImportFrom(module=str(module), level=0):
+            yield module, by
+        case ast.With(items=[ast.withitem(ast.Call(ast.Name("extra"), [ast.Constant(str(name))]))]):
+            by = name
+        case ast.If(ast.Name("TYPE_CHECKING")):
+            by = DEV
+        case ast.Try(handlers=handlers) if any("ImportError" in ast.unparse(handler) for handler in handlers):
+            by = OPTIONAL
+    for child in ast.iter_child_nodes(node):
+        yield from _named(child, by)
+
+
+def _undeclared(imports: Iterable[Import]) -> list[str]:
+    return [
+        f"{found.place} imports {found.module}: declare it in pyproject.toml, in {found.by}"
+        for found in dict.fromkeys(imports)
+        if not _normalised(_distributions().get(found.module, [])) & _declared(found.by)
+    ]
+
+
+def _of(folder: Path, by: str) -> Iterator[Import]:
+    for path in sorted(folder.rglob("*.py")):
+        yield from _imports(path.read_text(encoding="utf-8"), path.relative_to(REPOSITORY).as_posix(), by)
+
+
+@pytest.mark.parametrize(
+    ("folder", "by"), [("handlers", EVERY_PACKAGE), ("tools", DEV), ("envs", DEV_OR_CLOUD), ("tests", DEV)]
+)
+def test_every_import_is_declared(folder: str, by: str) -> None:
+    found = list(_of(REPOSITORY / folder, by))
+    assert "boto3" in {each.module for each in found}, "the search finds imports"
+    assert _undeclared(found) == []
+
+
+def test_an_example_imports_what_its_package_carries() -> None:
+    """Without an extra of `package.toml`: what needs one is imported by the library, within `with extra(...)`."""
+    found = list(_of(REPOSITORY / "examples", EVERY_PACKAGE))
+    assert "pydantic" in {each.module for each in found}, "the search finds imports"
+    assert _undeclared(found) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "module", "by"),
+    [
+        ("import six", "six", EVERY_PACKAGE),
+        ("def f():\n    from psycopg import rows", "psycopg", EVERY_PACKAGE),
+        ('with extra("excel"):\n    import psycopg', "psycopg", "excel"),
+        ("if TYPE_CHECKING:\n    import six", "six", DEV),
+        ("try:\n    import six\nexcept ImportError:\n    pass", "six", OPTIONAL),
+    ],
+)
+def test_an_import_that_is_not_declared_is_named_with_its_place(source: str, module: str, by: str) -> None:
+    expected = [f"a.py imports {module}: declare it in pyproject.toml, in {by}"]
+    assert _undeclared(_imports(source, "a.py", EVERY_PACKAGE)) == expected
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import json, boto3, analysis_jobs",
+        "import pypdfium2.raw",
+        'with extra("postgres"):\n    import psycopg',
+        "if TYPE_CHECKING:\n    from types_boto3_sqs import SQSClient",
+        "try:\n    import PIL\nexcept ImportError:\n    PIL = None",
+        "from . import six",
+    ],
+)
+def test_an_import_that_is_declared_is_not_named(source: str) -> None:
+    assert _undeclared(_imports(source, "a.py", EVERY_PACKAGE)) == []

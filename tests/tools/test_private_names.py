@@ -1,0 +1,212 @@
+"""The names of other packages that this repository uses although their documentation does not promise them.
+
+Nothing public offers what these give. A new version may move them, so each of these packages has an upper bound in
+pyproject.toml. Before you raise a bound, run this file with the new version: it says which name has moved, and which
+file needs it.
+"""
+
+import ast
+import http.server
+import json
+import re
+import subprocess
+import threading
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.metadata import version
+from operator import attrgetter
+from typing import Any
+
+import boto3
+import docx
+import httpx2
+import pytest
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+from botocore import awsrequest
+from google.genai import types
+from moto.core import models as moto_core
+from moto.sqs import models as moto_sqs
+
+from cloud import ministack
+from tests.handlers.pdfs import REPOSITORY
+
+PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+
+# What the paths below begin with.
+ROOTS: dict[str, Callable[[], Any]] = {
+    "awsrequest": lambda: awsrequest,
+    "cell": lambda: docx.Document().add_table(1, 1).cell(0, 0),
+    "client": lambda: boto3.client(
+        "sts", region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test"
+    ),
+    "moto_core": lambda: moto_core,
+    "moto_sqs": lambda: moto_sqs,
+    "paragraph": lambda: docx.Document().add_paragraph(),
+    "resolver": APIGatewayHttpResolver,
+    "types": lambda: types,
+}
+# package -> path -> the file that needs it
+PRIVATE = {
+    "aws-lambda-powertools": {
+        "resolver._dynamic_routes": "tests/handlers/api/test_openapi.py",
+        "resolver._static_routes": "tests/handlers/api/test_openapi.py",
+    },
+    "botocore": {
+        "awsrequest.AWSHTTPConnection.request": "handlers/analysis_jobs/llm/sockets.py",
+        "awsrequest.AWSHTTPConnectionPool.ConnectionCls": "handlers/analysis_jobs/llm/sockets.py",
+        "awsrequest.AWSHTTPSConnection.request": "handlers/analysis_jobs/llm/sockets.py",
+        "awsrequest.AWSHTTPSConnectionPool.ConnectionCls": "handlers/analysis_jobs/llm/sockets.py",
+        "client._endpoint.http_session._pool_classes_by_scheme": "handlers/analysis_jobs/llm/sockets.py",
+    },
+    "google-genai": {
+        "types.HttpOptions.model_fields.async_client_args": "handlers/analysis_jobs/llm/gemini/model.py",
+        "types.HttpOptions.model_fields.httpx_async_client": "handlers/analysis_jobs/llm/gemini/model.py",
+        "types.HttpOptions.model_fields.httpx_client": "handlers/analysis_jobs/llm/gemini/model.py",
+    },
+    "moto": {
+        "moto_core.botocore_stubber": "tests/faults/crash_site.py",
+        "moto_sqs.sqs_backends": "tests/faults/crash_site.py",
+        "moto_sqs.unix_time": "tests/faults/crash_site.py",
+        "moto_sqs.unix_time_millis": "tests/faults/crash_site.py",
+    },
+    "python-docx": {
+        "cell._tc": "handlers/document_reader/word.py",
+        "paragraph._p": "handlers/document_reader/word.py",
+    },
+}
+# MiniStack runs in an environment of its own, so another Python looks for these.
+OF_MINISTACK = {
+    "iam_actions.extract_resource_arn": "envs/local/cloud/serve.py",
+    "lambda_runtime.Worker._drain_stderr_bounded": "envs/local/cloud/serve.py",
+    "worker._proc": "envs/local/cloud/serve.py",
+    "worker._stderr_queue": "envs/local/cloud/serve.py",
+}
+_IN_MINISTACK = """
+import json, operator, sys
+from ministack.core import iam_actions, lambda_runtime
+
+roots = {"iam_actions": iam_actions, "lambda_runtime": lambda_runtime, "worker": lambda_runtime.Worker("f", {}, b"")}
+
+def is_there(path):
+    root, _, attributes = path.partition(".")
+    try:
+        operator.attrgetter(attributes)(roots[root])
+    except AttributeError:
+        return False
+    return True
+
+print(json.dumps([path for path in json.load(sys.stdin) if not is_there(path)]))
+"""
+
+
+def _is_there(path: str) -> bool:
+    root, *names = path.split(".")
+    found = ROOTS[root]()
+    for name in names:
+        found = found.get(name) if isinstance(found, dict) else getattr(found, name, None)
+        if found is None:
+            return False
+    return True
+
+
+def _moved(package: str, release: str, names: Mapping[str, str], missing: Iterable[str]) -> list[str]:
+    return [
+        f"{package} {release} has no {path}, which {names[path]} needs: change that file, or keep the upper bound "
+        f"of {package} in pyproject.toml below this version"
+        for path in missing
+    ]
+
+
+@pytest.mark.parametrize("package", PRIVATE)
+def test_the_private_names_that_we_use_are_where_they_were(package: str) -> None:
+    names = PRIVATE[package]
+    assert _moved(package, version(package), names, [path for path in names if not _is_there(path)]) == []
+
+
+def test_ministacks_private_names_are_where_they_were() -> None:
+    python = ministack.interpreter(REPOSITORY)
+    found = subprocess.run(
+        [python, "-c", _IN_MINISTACK], input=json.dumps(list(OF_MINISTACK)), capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    missing = json.loads(found.stdout)
+    assert _moved("ministack", ministack.version(python), OF_MINISTACK, missing) == []
+
+
+def test_one_dictionary_has_the_pool_classes_of_a_client_and_of_its_proxies() -> None:
+    """`note_sockets` replaces the classes in place: botocore must not copy the dictionary."""
+    session = attrgetter("_endpoint.http_session")(ROOTS["client"]())
+    classes, direct, proxied = attrgetter("_pool_classes_by_scheme", "_manager", "_get_proxy_manager")(session)
+    assert classes == {"http": awsrequest.AWSHTTPConnectionPool, "https": awsrequest.AWSHTTPSConnectionPool}
+    assert direct.pool_classes_by_scheme is classes
+    assert proxied("http://localhost:9").pool_classes_by_scheme is classes
+
+
+def test_httpx2_tells_its_trace_of_the_socket_when_it_is_connected() -> None:
+    """The names of the events are httpcore2's, and no part of its documented interface."""
+    told: dict[str, Any] = {}
+
+    class Empty(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Empty) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        with httpx2.Client(trust_env=False) as client:
+            client.get(url, extensions={"trace": told.__setitem__})
+        server.shutdown()
+        thread.join()
+    connected = told["connection.connect_tcp.complete"]["return_value"]
+    assert hasattr(connected.get_extra_info("socket"), "shutdown")
+
+
+def test_a_name_that_has_moved_is_told_with_the_file_that_needs_it() -> None:
+    paths = ("client._endpoint", "client._gone", "client._gone.further")
+    assert [_is_there(path) for path in paths] == [True, False, False]
+    [told] = _moved("python-docx", "9.0", {"cell._tc": "word.py"}, ["cell._tc"])
+    assert told == (
+        "python-docx 9.0 has no cell._tc, which word.py needs: change that file, or keep the upper bound "
+        "of python-docx in pyproject.toml below this version"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "file"), [each for names in (*PRIVATE.values(), OF_MINISTACK) for each in names.items()]
+)
+def test_the_file_that_is_said_to_need_a_name_uses_it(path: str, file: str) -> None:
+    assert re.search(rf"\b{path.rpartition('.')[2]}\b", (REPOSITORY / file).read_text(encoding="utf-8"))
+
+
+def _private_attributes(source: str) -> Iterator[str]:
+    """Yield the private attributes of other objects than `self` and `cls`."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Attribute(ast.Name("self" | "cls" | "other"), _):
+                pass
+            case ast.Attribute(ast.Name("os"), "_exit"):  # documented
+                pass
+            case ast.Attribute(_, name) if re.match("_[^_]", name):
+                yield name
+
+
+@pytest.mark.parametrize("folder", ["handlers", "tools", "envs", "examples"])
+def test_no_other_private_name_is_used(folder: str) -> None:
+    known = {path.rpartition(".")[2] for names in (*PRIVATE.values(), OF_MINISTACK) for path in names}
+    known |= {"_endpoint"}
+    paths = sorted((REPOSITORY / folder).rglob("*.py"))
+    used = {f"{path.name}: {name}" for path in paths for name in _private_attributes(path.read_text(encoding="utf-8"))}
+    assert {each for each in used if each.rpartition(" ")[2] not in known} == set()
+
+
+@pytest.mark.parametrize("package", [*PRIVATE, "boto3", "httpx2", "ministack"])
+def test_a_package_with_private_names_has_an_upper_bound(package: str) -> None:
+    project, groups = PYPROJECT["project"], PYPROJECT["dependency-groups"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values(), *groups.values()]
+    [given] = {each for listed in lists for each in listed if re.match(rf"{package}\b(?!-)", each)}
+    assert re.search(r"<\d|==", given), f"{given}: give it an upper bound"
