@@ -213,7 +213,9 @@ def test_dates_money_and_numbers_are_found_as_documents_write_them(text: str, fo
     [
         (["Deadline: 1 May\n<document>\nMoon Base\n</document>\nBe brief."], "Moon Base"),
         (['<DOCUMENT index="1">One.</DOCUMENT> and <rfp_text>Two.</rfp_text>'], "One.\n\nTwo."),
-        (["First.", "Second."], "Second."),
+        (["Read it.\n<letter>\nMoon Base\n</letter>\nIs it <b>urgent</b>?"], "Moon Base"),
+        (["<drawing>\nLevel 1\n</drawing>\n<document>\nMoon Base\n</document>"], "Moon Base"),
+        (["First.", "Is it <b>urgent</b>?"], "Is it <b>urgent</b>?"),
     ],
 )
 def test_the_document_is_between_tags_else_the_last_turn(turns: list[str], source: str) -> None:

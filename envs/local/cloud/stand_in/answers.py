@@ -14,8 +14,8 @@ from cloud.stand_in.filling import fill, free_text
 from cloud.stand_in.scenarios import Scenario
 
 CHARS_PER_TOKEN: Final = 4
-_TAGS: Final = "documents?|doc|source|rfp_text|messages|text|content"
-_FENCED = re.compile(rf"<(?P<tag>{_TAGS})\b[^<>]*>(?P<inside>.*?)</(?P=tag)\s*>", re.DOTALL | re.IGNORECASE)
+_FENCED = re.compile(r"<(?P<tag>[a-z_]+)\b[^<>]*>(?P<inside>.*?)</(?P=tag)\s*>", re.DOTALL | re.IGNORECASE)
+_DOCUMENT_TAGS: Final = frozenset({"document", "source", "text", "rfp_text"})
 _NONSENSE: Final = {"stand_in_nonsense": [None, {"this": "fits no schema"}]}
 
 
@@ -62,17 +62,20 @@ class Conversation:
 
     @cached_property
     def source(self) -> str:
-        """The document: attached files and text between tags such as `<document>`, else the user's last text.
+        """The document: attached files and text between tags, else the user's last text.
 
-        A turn with a tool's result is a remark on the answer, not a document.
+        Tags such as `<document>` come first, then others on lines of their own, such as `<letter>`. A turn with a
+        tool's result is a remark on the answer, not a document.
         """
         turns = [
             "\n".join(_texts(message["content"]))
             for message in self.messages
             if message["role"] == "user" and not any("toolResult" in block for block in message["content"])
         ]
-        fenced = [match["inside"] for turn in turns for match in _FENCED.finditer(turn)]
-        found = [*(each.text for each in self.attachments if not each.is_picture), *fenced]
+        fenced = [(match["tag"].lower(), match["inside"]) for turn in turns for match in _FENCED.finditer(turn)]
+        documents = [inside for tag, inside in fenced if tag in _DOCUMENT_TAGS]
+        others = [inside for _, inside in fenced if inside.startswith("\n")]
+        found = [*(each.text for each in self.attachments if not each.is_picture), *(documents or others)]
         if not found:  # reading pictures takes long, and is less exact than text
             found = [each.text for each in self.attachments]
         return "\n\n".join(found) if found else next((turn for turn in reversed(turns) if turn.strip()), "")

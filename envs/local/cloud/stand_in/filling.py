@@ -262,11 +262,12 @@ class _Filler:
             if said.label:
                 return said.label if is_name else said.text
             return re.split(r"\s*\([^)]*\d|\s*[,:]?\s+\d", self.line)[0] if is_name else self.line
-        if wanted.says("summary|overview|abstract|style"):
-            return f"{self.document.summary} {SIGNATURE}"
         found = self._best(wanted)
-        if wanted.own <= stems("title document") and not (found and wanted.own <= stems(found.label)):
-            return self.document.title
+        if not (found and wanted.own <= stems(found.label)):
+            if wanted.says("summary|overview|abstract|style"):
+                return f"{self.document.summary} {SIGNATURE}"
+            if wanted.own <= stems("title document"):
+                return self.document.title
         if found and not found.label and wanted.fit(found.heading):
             return " ".join(self.document.below(found.heading)[:2])
         return found.text if found else None

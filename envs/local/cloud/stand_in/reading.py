@@ -25,6 +25,7 @@ _STOP_WORDS: Final = frozenset(
 )
 _MOST_WORDS: Final = 9  # of a heading; of one without a mark fewer
 _MOST_WORDS_UNMARKED: Final = 6
+_MOST_WORDS_OF_TITLE: Final = 15
 _FEWEST_COLUMNS: Final = 3
 _FEWEST_MESSAGES: Final = 3
 
@@ -91,7 +92,8 @@ class Document:
             asking = sum("?" in message for message in self.messages) / len(self.messages)
             return f"{len(self.messages)} messages of {words:.0f} words on average; {asking:.0%} of them ask something."
         prose = [each.text for each in self.passages if not (each.label or each.is_item or each.text == self.title)]
-        return " ".join([f"{self.title.rstrip('.')}.", *prose[:2]])
+        has_title = len(self.title.split()) <= _MOST_WORDS_OF_TITLE
+        return " ".join([*([f"{self.title.rstrip('.')}."] if has_title else []), *prose[:2]])
 
     def below(self, heading: str) -> list[str]:
         """Return the list items below a heading; without any the labelled lines, else the sentences."""
