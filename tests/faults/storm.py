@@ -107,7 +107,9 @@ class Storm:
                 [drawn] = self._random.choices([*names, ""], [*weights, 1 - sum(weights)])
                 if drawn:
                     _, times, fields = TROUBLE[drawn]
-                    scenarios.append(Scenario.of({"match": f"[{number}/{stage}]", "times": times, **PACE, **fields}))
+                    scenarios.append(
+                        Scenario.model_validate({"match": f"[{number}/{stage}]", "times": times, **PACE, **fields})
+                    )
                     self.troubles[drawn] += 1
         self.aws.stand_in.set(*scenarios, **PACE)
 

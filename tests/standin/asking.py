@@ -1,4 +1,4 @@
-"""How the tests ask the stand-in: boto3's own client, and the three documents."""
+"""How the tests call the stand-in: boto3's own client, and two documents."""
 
 import contextlib
 import json
@@ -8,48 +8,33 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from pydantic import BaseModel
-
-from cloud.stand_in.answers import Conversation
-from cloud.stand_in.answers import answer as reply
 
 if TYPE_CHECKING:
     from types_boto3_bedrock_runtime import BedrockRuntimeClient
 
-DOCUMENTS = Path(__file__).parent / "documents"
 SONNET = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
 HAIKU = "anthropic.claude-3-haiku-20240307-v1:0"
-PERSON = {"type": "object", "properties": {"summary": {"type": "string"}}, "required": ["summary"]}
+BRIEF = {"title": "Brief", "type": "object", "properties": {"summary": {"type": "string"}}, "required": ["summary"]}
 
 
 def document(name: str) -> str:
-    """Return one of the three texts: `museum`, `road`, `certificate`."""
-    return (DOCUMENTS / f"{name}.txt").read_text("utf-8")
+    """Return one of the two texts: `museum`, `road`."""
+    return (Path(__file__).parent / "documents" / f"{name}.txt").read_text("utf-8")
 
 
 @contextlib.contextmanager
 def asking(url: str, read_timeout_s: float = 5) -> "Iterator[Ask]":
-    """Ask the stand-in at this URL, and leave no connection open."""
+    """Give a client of the stand-in at this URL, and close its connections afterwards."""
     with contextlib.closing(client(url, read_timeout_s=read_timeout_s)) as bedrock:
         yield Ask(bedrock)
 
 
-def filled[Answer: BaseModel](answer: type[Answer], prompt: str) -> Answer:
-    """Return what the stand-in would answer to a prompt in the shape of a model, as `job.ask(prompt, answer=…)` does.
-
-    For a look at it while one writes an analysis; what stands between `<document>` and `</document>` is what is read.
-    """
-    schema = {"inputSchema": {"json": answer.model_json_schema()}}
-    asked = Conversation([user(prompt)], tools={"answer": schema}, tool_choice={"tool": {"name": "answer"}})
-    return answer.model_validate(reply(asked, 100_000).tool_input)
-
-
-def client(url: str, region: str = "eu-west-1", read_timeout_s: float = 5) -> "BedrockRuntimeClient":
-    """Return a client that sends a request once."""
+def client(url: str, read_timeout_s: float = 5) -> "BedrockRuntimeClient":
+    """Return a client that sends each request once."""
     return boto3.client(
         "bedrock-runtime",
         endpoint_url=url,
-        region_name=region,
+        region_name="eu-west-1",
         aws_access_key_id="AKIAEXAMPLE",
         aws_secret_access_key="example",
         config=Config(
@@ -59,7 +44,7 @@ def client(url: str, region: str = "eu-west-1", read_timeout_s: float = 5) -> "B
 
 
 def user(text: str) -> dict[str, Any]:
-    """Return a turn of the user's."""
+    """Return a turn of the user."""
     return {"role": "user", "content": [{"text": text}]}
 
 
@@ -70,49 +55,46 @@ def tool(schema: Mapping[str, Any], name: str = "Answer", *, forced: bool = True
 
 
 class Ask:
-    """Calls Converse or ConverseStream and returns what arrived."""
+    """Calls Converse or ConverseStream, and returns what arrived."""
 
     def __init__(self, bedrock: "BedrockRuntimeClient", model_id: str = SONNET) -> None:
         self.bedrock = bedrock
         self.model_id = model_id
 
     def whole(self, text: str = "Hello.", **more: Any) -> dict[str, Any]:
-        """Return Converse's answer."""
+        """Return the answer of Converse."""
         return dict(self.bedrock.converse(**self._arguments(text, more)))
 
     def events(self, text: str = "Hello.", **more: Any) -> list[dict[str, Any]]:
-        """Return all events of ConverseStream's answer."""
-        arrived: list[dict[str, Any]] = []
-        self.events_into(arrived, text, **more)
-        return arrived
-
-    def events_into(self, arrived: list[dict[str, Any]], text: str = "Hello.", **more: Any) -> None:
-        """Add the events as they arrive, so that a test sees what came before an error."""
+        """Return all events of ConverseStream."""
         with contextlib.closing(self.stream(text, **more)) as stream:
-            arrived.extend({**event} for event in stream)
+            return [{**event} for event in stream]
 
     def stream(self, text: str = "Hello.", **more: Any) -> Any:
-        """Return the stream of ConverseStream's answer, to be read and closed by the caller."""
+        """Return the stream of ConverseStream; the caller reads and closes it."""
         return self.bedrock.converse_stream(**self._arguments(text, more))["stream"]
 
     def _arguments(self, text: str, more: Mapping[str, Any]) -> Any:
         return {"modelId": self.model_id, "messages": [user(text)], **more}
 
 
-def text_of(events: list[dict[str, Any]]) -> str:
-    """Return the text of a stream."""
-    return "".join(
-        event["contentBlockDelta"]["delta"].get("text", "") for event in events if "contentBlockDelta" in event
-    )
+def text_of(answer: Mapping[str, Any]) -> str:
+    """Return the text of an answer of Converse."""
+    return str(answer["output"]["message"]["content"][0]["text"])
+
+
+def streamed(events: list[dict[str, Any]]) -> str:
+    """Return the text of a stream, or the tool's input as JSON."""
+    deltas = [event["contentBlockDelta"]["delta"] for event in events if "contentBlockDelta" in event]
+    return "".join(delta["toolUse"]["input"] if "toolUse" in delta else delta["text"] for delta in deltas)
 
 
 def input_of(events: list[dict[str, Any]]) -> Any:
     """Return the tool's input of a stream."""
-    deltas = [event["contentBlockDelta"]["delta"] for event in events if "contentBlockDelta" in event]
-    return json.loads("".join(delta["toolUse"]["input"] for delta in deltas))
+    return json.loads(streamed(events))
 
 
 def names_of(events: list[dict[str, Any]]) -> list[str]:
-    """Return the events' names, repeated ones once."""
+    """Return the names of the events, each run of one name once."""
     names = [next(iter(event)) for event in events]
     return [name for place, name in enumerate(names) if place == 0 or name != names[place - 1]]

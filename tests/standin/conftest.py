@@ -1,4 +1,4 @@
-"""One stand-in for all tests of a module, reset before each."""
+"""One stand-in for all tests, reset before each."""
 
 from collections.abc import Iterator
 

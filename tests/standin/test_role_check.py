@@ -1,7 +1,6 @@
 """The stand-in refuses what the calling function's role does not allow: real functions in a real MiniStack.
 
-The function's code is two calls of botocore's; it gets credentials of its own role from MiniStack and knows nothing of
-the check.
+The function's code is two calls of botocore. MiniStack gives it the credentials of its role.
 """
 
 import io
@@ -51,7 +50,7 @@ def handler(event, context):
 
 
 class Cloud:
-    """A function whose role the tests change, and the stand-in that it calls."""
+    """A function with a role that the tests change, and the stand-in that it calls."""
 
     def __init__(self, url: str, bundle: Path, stand_in: StandIn) -> None:
         self.stand_in = stand_in
@@ -65,7 +64,7 @@ class Cloud:
         self._lambda = self._session.client("lambda", endpoint_url=url, verify=str(bundle), config=self._config)
 
     def make_function(self) -> None:
-        """Make the function and a role that allows nothing."""
+        """Make the function, with a role that allows nothing."""
         trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
         role = self._iam.create_role(RoleName="worker-role", AssumeRolePolicyDocument=document)["Role"]["Arn"]
@@ -85,21 +84,21 @@ class Cloud:
         self._lambda.create_alias(FunctionName="worker", Name="live", FunctionVersion="1")
 
     def allow(self, *statements: dict[str, Any]) -> None:
-        """Let the role's policy be these statements, and what was decided before be forgotten."""
+        """Replace the statements of the role's policy, and forget earlier decisions."""
         filled = [{"Effect": "Allow", "Action": BOTH, **each} for each in statements]
         document = json.dumps({"Version": "2012-10-17", "Statement": filled})
         self._iam.put_role_policy(RoleName="worker-role", PolicyName="model", PolicyDocument=document)
         self.stand_in.reset()
 
     def ask(self, model: str = SONNET, *, stream: bool = True) -> dict[str, str]:
-        """Return what the function got."""
+        """Return the function's answer."""
         event = json.dumps({"model": model, "stream": stream})
         answer = self._lambda.invoke(FunctionName="worker", Qualifier="live", Payload=event)
         found: dict[str, str] = json.load(answer["Payload"])
         return found
 
     def ask_as(self, **credentials: Any) -> str:
-        """Return the stop reason for a caller outside of any function."""
+        """Return the stop reason that a caller outside of any function gets."""
         config = Config(retries={"total_max_attempts": 1}, proxies={}, **credentials.pop("config", {}))
         client = self._session.client("bedrock-runtime", endpoint_url=self.stand_in.url, config=config, **credentials)
         with closing(client):
@@ -107,7 +106,7 @@ class Cloud:
             return str(client.converse(modelId=SONNET, messages=[turn])["stopReason"])
 
     def make_user(self) -> dict[str, str]:
-        """Make a user who may do nothing, and return the credentials."""
+        """Make a user without rights, and return the credentials."""
         self._iam.create_user(UserName="ada")
         key = self._iam.create_access_key(UserName="ada")["AccessKey"]
         return {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
@@ -152,7 +151,7 @@ def test_a_role_that_allows_the_family_may_use_its_profile(cloud: Cloud) -> None
 
 
 @pytest.mark.parametrize("model", [OPUS, HAIKU])
-def test_it_may_not_use_another_family(cloud: Cloud, model: str) -> None:
+def test_the_same_role_may_not_use_another_family(cloud: Cloud, model: str) -> None:
     cloud.allow({"Resource": models(FAMILY) + profiles(FAMILY)})
     refused = cloud.ask(model)
     kind = f"{REGION}:{ACCOUNT}:inference-profile" if model == OPUS else f"{REGION}::foundation-model"
@@ -235,7 +234,7 @@ def test_a_users_signature_is_checked_before_the_policy(cloud: Cloud) -> None:
     assert caught.value.response["Error"]["Code"] == "InvalidSignatureException"
 
 
-def test_without_ministack_nobody_is_let_in(tmp_path: Path) -> None:
+def test_without_ministack_every_call_is_refused(tmp_path: Path) -> None:
     [port] = free_ports(1)
     bundle = certificates(tmp_path).bundle
     with StandIn(endpoint=f"https://127.0.0.1:{port}", ca_bundle=bundle) as alone, asking(alone.url) as ask:

@@ -1,5 +1,6 @@
-"""boto3's own `bedrock-runtime` client, the stand-in and AWS's documents agree: answers, and every way to fail."""
+"""boto3's own `bedrock-runtime` client agrees with the stand-in: on answers, and on every way to fail."""
 
+import contextlib
 import http.client
 import json
 from typing import Any
@@ -12,55 +13,31 @@ from urllib3.exceptions import ProtocolError
 from urllib3.exceptions import ReadTimeoutError as StreamReadTimeoutError
 
 from cloud.stand_in import StandIn
-from cloud.stand_in.refusals import IN_STREAM
-from tests.standin.asking import HAIKU, PERSON, Ask, asking, document, input_of, names_of, text_of, tool, user
-
-BEFORE_THE_STREAM = {
-    "AccessDeniedException": 403,
-    "InternalServerException": 500,
-    "ModelErrorException": 424,
-    "ModelNotReadyException": 429,
-    "ModelTimeoutException": 408,
-    "ResourceNotFoundException": 404,
-    "ServiceQuotaExceededException": 400,
-    "ServiceUnavailableException": 503,
-    "ThrottlingException": 429,
-    "ValidationException": 400,
-}
+from cloud.stand_in.refusals import BEDROCK_STATUS, IN_STREAM
+from tests.standin.asking import BRIEF, HAIKU, Ask, asking, document, input_of, names_of, streamed, text_of, tool, user
 
 
-def test_converse_answers_with_text(ask: Ask) -> None:
-    answer = ask.whole(document("museum"))
-    assert answer["stopReason"] == "end_turn"
-    assert answer["output"]["message"]["role"] == "assistant"
-    assert "Harbour Museum" in answer["output"]["message"]["content"][0]["text"]
-    assert answer["usage"]["totalTokens"] == answer["usage"]["inputTokens"] + answer["usage"]["outputTokens"]
-    assert answer["metrics"]["latencyMs"] >= 0
-
-
-def test_converse_stream_answers_with_the_same_text(ask: Ask) -> None:
-    events = ask.events(document("museum"))
-    whole = ask.whole(document("museum"))
+def test_both_operations_answer_with_the_same_text_and_usage(ask: Ask) -> None:
+    whole, events = ask.whole(document("museum")), ask.events(document("museum"))
+    assert (whole["stopReason"], whole["output"]["message"]["role"]) == ("end_turn", "assistant")
     assert names_of(events) == ["messageStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"]
-    assert text_of(events) == whole["output"]["message"]["content"][0]["text"]
+    assert streamed(events) == text_of(whole)
+    assert "Harbour Museum" in text_of(whole)
     assert events[-2]["messageStop"]["stopReason"] == "end_turn"
-    assert events[-1]["metadata"]["usage"] == whole["usage"]
+    usage = whole["usage"]
+    assert events[-1]["metadata"]["usage"] == usage
+    assert usage["totalTokens"] == usage["inputTokens"] + usage["outputTokens"]
 
 
-def test_converse_fills_a_tools_input(ask: Ask) -> None:
-    answer = ask.whole(document("museum"), toolConfig=tool(PERSON))
-    [block] = answer["output"]["message"]["content"]
-    assert answer["stopReason"] == "tool_use"
-    assert block["toolUse"]["name"] == "Answer"
+def test_both_operations_fill_the_same_tool_input(ask: Ask) -> None:
+    whole = ask.whole(document("museum"), toolConfig=tool(BRIEF))
+    events = ask.events(document("museum"), toolConfig=tool(BRIEF))
+    [block] = whole["output"]["message"]["content"]
+    assert (whole["stopReason"], block["toolUse"]["name"]) == ("tool_use", "Answer")
     assert block["toolUse"]["input"]["summary"].startswith("Digital Archive for the Harbour Museum.")
-
-
-def test_converse_stream_fills_the_same_input(ask: Ask) -> None:
-    events = ask.events(document("museum"), toolConfig=tool(PERSON))
-    whole = ask.whole(document("museum"), toolConfig=tool(PERSON))
     assert names_of(events)[:3] == ["messageStart", "contentBlockStart", "contentBlockDelta"]
     assert events[1]["contentBlockStart"]["start"]["toolUse"]["name"] == "Answer"
-    assert input_of(events) == whole["output"]["message"]["content"][0]["toolUse"]["input"]
+    assert input_of(events) == block["toolUse"]["input"]
     assert events[-2]["messageStop"]["stopReason"] == "tool_use"
 
 
@@ -69,25 +46,25 @@ def test_an_answer_is_cut_at_max_tokens(ask: Ask) -> None:
     assert events[-2]["messageStop"]["stopReason"] == "max_tokens"
     assert events[-1]["metadata"]["usage"]["outputTokens"] == 10
     with pytest.raises(json.JSONDecodeError):
-        input_of(ask.events(document("museum"), toolConfig=tool(PERSON), inferenceConfig={"maxTokens": 10}))
+        input_of(ask.events(document("museum"), toolConfig=tool(BRIEF), inferenceConfig={"maxTokens": 10}))
 
 
 def test_an_answer_ends_at_a_stop_sequence(ask: Ask) -> None:
     answer = ask.whole(document("museum"), inferenceConfig={"stopSequences": ["Museum"]})
     assert answer["stopReason"] == "stop_sequence"
-    assert answer["output"]["message"]["content"][0]["text"].endswith("for the Harbour ")
+    assert text_of(answer).endswith("for the Harbour ")
 
 
-def test_every_answer_says_that_it_is_a_stand_ins(ask: Ask) -> None:
+def test_every_answer_says_that_it_comes_from_a_stand_in(ask: Ask) -> None:
     answer = ask.whole(document("road"))
-    events = ask.events(document("road"), toolConfig=tool(PERSON))
+    events = ask.events(document("road"), toolConfig=tool(BRIEF))
     assert answer["ResponseMetadata"]["HTTPHeaders"]["x-stand-in"] == "true"
-    assert answer["output"]["message"]["content"][0]["text"].startswith("[stand-in model]")
+    assert text_of(answer).startswith("[stand-in model]")
     assert input_of(events)["summary"].endswith("(stand-in model)")
     assert events[-2]["messageStop"]["additionalModelResponseFields"] == {"stand_in": True}
 
 
-@pytest.mark.parametrize(("code", "status"), BEFORE_THE_STREAM.items())
+@pytest.mark.parametrize(("code", "status"), BEDROCK_STATUS.items())
 def test_an_error_before_the_stream_is_botocores_own_class(stand_in: StandIn, ask: Ask, code: str, status: int) -> None:
     stand_in.set(error=code, message="told to")
     for call in (ask.whole, ask.events):
@@ -100,26 +77,13 @@ def test_an_error_before_the_stream_is_botocores_own_class(stand_in: StandIn, as
 
 
 @pytest.mark.parametrize("code", IN_STREAM)
-def test_an_error_in_the_stream_is_spelt_in_lower_case(stand_in: StandIn, ask: Ask, code: str) -> None:
-    stand_in.set(stream_error=code)
-    arrived: list[dict[str, Any]] = []
-    with pytest.raises(EventStreamError) as caught:
-        ask.events_into(arrived, document("road"))
+def test_an_error_in_the_stream_comes_after_the_events_before_it(stand_in: StandIn, ask: Ask, code: str) -> None:
+    stand_in.set(stream_error=code, after_events=3)
+    arrived: list[str] = []
+    with pytest.raises(EventStreamError) as caught, contextlib.closing(ask.stream(document("road"))) as stream:
+        arrived.extend(next(iter(event)) for event in stream)
     assert caught.value.response["Error"]["Code"] == code
-    stand_in.set(stream_error=code, match="Background", after_events=2)
-    with pytest.raises(EventStreamError):
-        ask.events(document("road"))
-
-
-def test_what_came_before_the_error_in_the_stream_is_kept(stand_in: StandIn, ask: Ask) -> None:
-    stand_in.set(stream_error="throttlingException", after_events=3)
-    stream = ask.stream(document("road"))
-    events = iter(stream)
-    first = [next(iter(next(events))) for _ in range(3)]
-    assert first == ["messageStart", "contentBlockDelta", "contentBlockDelta"]
-    with pytest.raises(EventStreamError):
-        next(events)
-    stream.close()
+    assert arrived == ["messageStart", "contentBlockDelta", "contentBlockDelta"]
 
 
 def test_converse_gets_an_error_of_the_stream_as_its_status(stand_in: StandIn, ask: Ask) -> None:
@@ -128,31 +92,29 @@ def test_converse_gets_an_error_of_the_stream_as_its_status(stand_in: StandIn, a
         ask.whole()
 
 
-def test_a_cut_stream_is_a_protocol_error(stand_in: StandIn, ask: Ask) -> None:
-    for cut in ("chunked", "reset"):
-        stand_in.set(cut=cut)
-        with pytest.raises(ProtocolError):
-            ask.events(document("road"))
+@pytest.mark.parametrize("cut", ["chunked", "reset"])
+def test_a_cut_stream_is_a_protocol_error(stand_in: StandIn, ask: Ask, cut: str) -> None:
+    stand_in.set(cut=cut)
+    with pytest.raises(ProtocolError):
+        ask.events(document("road"))
 
 
-def test_a_cut_without_chunking_looks_like_the_end(stand_in: StandIn, ask: Ask) -> None:
-    stand_in.set(cut="unchunked")
-    events = ask.events(document("road"))
-    assert len(events) == 3
-    assert "messageStop" not in names_of(events)
+@pytest.mark.parametrize(
+    ("text", "after_events", "last"), [("road", 3, "contentBlockDelta"), ("", 1000, "contentBlockStop")]
+)
+def test_a_cut_without_chunking_looks_like_the_end(
+    stand_in: StandIn, ask: Ask, text: str, after_events: int, last: str
+) -> None:
+    stand_in.set(cut="unchunked", after_events=after_events)
+    assert names_of(ask.events(document(text) if text else "Hi."))[-1] == last
 
 
-def test_a_cut_whole_answer_is_an_empty_one_and_a_reset_an_error(stand_in: StandIn, ask: Ask) -> None:
+def test_a_cut_whole_answer_is_empty_and_a_reset_one_an_error(stand_in: StandIn, ask: Ask) -> None:
     stand_in.set(cut="chunked")
     assert "output" not in ask.whole()
     stand_in.set(cut="reset")
     with pytest.raises((ConnectionClosedError, ProtocolError)):
         ask.whole()
-
-
-def test_a_short_answer_is_broken_off_before_its_end_too(stand_in: StandIn, ask: Ask) -> None:
-    stand_in.set(cut="unchunked", after_events=1000)
-    assert names_of(ask.events("Hi."))[-1] == "contentBlockStop"
 
 
 def test_a_stalled_stream_is_a_read_timeout_of_urllib3(stand_in: StandIn) -> None:
@@ -172,10 +134,9 @@ def test_a_bad_checksum_is_noticed(stand_in: StandIn, ask: Ask) -> None:
 
 def test_a_kept_connection_serves_several_calls(stand_in: StandIn) -> None:
     connection = http.client.HTTPConnection(urlsplit(stand_in.url).netloc, timeout=5)
-    body = json.dumps({"messages": [user("Hello.")]})
-    answers = []
+    answers: list[Any] = []
     for _ in range(3):
-        connection.request("POST", f"/model/{HAIKU}/converse", body)
+        connection.request("POST", f"/model/{HAIKU}/converse", json.dumps({"messages": [user("Hello.")]}))
         answers.append(json.load(connection.getresponse())["stopReason"])
     connection.close()
     assert answers == ["end_turn"] * 3

@@ -1,6 +1,5 @@
 """The parts of the local cloud's runner, each tested alone and without the emulator."""
 
-import datetime as dt
 import json
 import os
 import signal
@@ -157,11 +156,11 @@ def _shake_hands(server: ssl.SSLContext, end: socket.socket) -> None:
         end.close()
 
 
-def test_certificates_are_kept_until_a_month_before_their_end(tmp_path: Path) -> None:
-    now = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
-    first = certificates(tmp_path, now).chain.read_bytes()
-    assert certificates(tmp_path, now + dt.timedelta(days=334)).chain.read_bytes() == first
-    assert certificates(tmp_path, now + dt.timedelta(days=336)).chain.read_bytes() != first
+def test_certificates_are_kept_between_starts_and_made_again_where_one_is_missing(tmp_path: Path) -> None:
+    first = certificates(tmp_path).chain.read_bytes()
+    assert certificates(tmp_path).chain.read_bytes() == first
+    (tmp_path / "key.pem").unlink()
+    assert certificates(tmp_path).chain.read_bytes() != first
 
 
 def kept_in(folder: Path, **changes: object) -> state.Kept:
@@ -183,10 +182,10 @@ def test_what_a_clean_stop_left_is_used_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda folder: (folder / "kept.json").unlink(), "nothing kept yet"),
-        (lambda folder: (folder / "kept.json").write_text('{"old": 1}'), "nothing kept yet"),
-        (lambda folder: kept_in(folder, ministack="0.9"), "what was kept is of 0.9"),
-        (lambda folder: kept_in(folder, region="us-east-1"), "what was kept is in us-east-1"),
+        (lambda folder: (folder / "kept.json").unlink(), "no kept state"),
+        (lambda folder: (folder / "kept.json").write_text('{"old": 1}'), "no kept state"),
+        (lambda folder: kept_in(folder, ministack="0.9"), "the kept state is of 0.9"),
+        (lambda folder: kept_in(folder, region="us-east-1"), "the kept state is of us-east-1"),
         (lambda folder: (folder / state.TERRAFORM_STATE).unlink(), "nothing was applied"),
         (lambda folder: (folder / "ministack.exit").unlink(), "killed before it could save"),
         (lambda folder: (folder / "ministack.exit").write_text("137\n"), "killed before it could"),

@@ -80,17 +80,17 @@ def test_the_demo_that_the_documentation_shows_is_one() -> None:
         (lambda text: text.replace("[[documents]]", "[[document]]"), "documents: Field required"),
         (lambda text: text.replace("letter.txt", "other.txt"), "not in documents/: other.txt"),
         (lambda text: text.replace("letter.txt", "../demo.toml"), "documents.0.file: String should match pattern"),
-        (lambda text: text.replace('input = "letter"', ""), "as which member of the input they are uploaded"),
+        (lambda text: text.replace('input = "letter"', ""), "member of the input that names the document: letter.txt"),
         (lambda text: text.replace("POST /letters", "GET /letters"), "submit.route: String should match pattern"),
         (lambda text: text + 'subject = "x"', "subject would not be sent"),
         (lambda text: text.replace('route = "POST /letters/{run}/read"', 'api = "shop_url"'), "an api needs a route"),
-        (lambda text: text + '[[documents]]\nfile = "input.json"', "are uploaded: input.json"),
+        (lambda text: text + '[[documents]]\nfile = "input.json"', "that names the document: input.json"),
         (
             lambda text: text.replace("letter.txt", "input.json").replace('input = "letter"', ""),
             "a JSON document is the whole input",
         ),
         (lambda text: text + '[database]\nbefore = "SELECT 1"', "database.rows: Field required"),
-        (lambda text: text + "[", "is no TOML"),
+        (lambda text: text + "[", "is not valid TOML"),
     ],
 )
 def test_a_demo_that_cannot_run_is_refused_with_the_place_and_the_reason(
@@ -126,7 +126,7 @@ def test_where_the_input_is_json_a_document_that_is_none_is_refused(
     demo = demo_file.load(folder)
     assert demo.is_json
     assert demo_file.json_input(folder / "documents" / "input.json", "r1") == {"user": "reader-r1"}
-    with pytest.raises(CloudError, match="is no JSON, which is what this example takes"):
+    with pytest.raises(CloudError, match="is not valid JSON, which this example needs"):
         Demo.of(folder, folder / "documents" / "letter.txt", tmp_path)
 
 

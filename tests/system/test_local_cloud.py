@@ -38,7 +38,7 @@ def test_the_demo_uses_the_cloud_that_runs_and_shows_the_result_of_the_document_
         timeout=120,
     )
     assert demo.returncode == 0, demo.stdout + demo.stderr
-    assert f"Using the local cloud that runs already: {stack.connection.aws_url}" in demo.stdout
+    assert f"Using the running local cloud: {stack.connection.aws_url}" in demo.stdout
     assert "Riverside" in demo.stdout
     assert "Coastal" not in demo.stdout
     assert "s in all: upload" in demo.stdout

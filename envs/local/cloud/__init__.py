@@ -1,1 +1,1 @@
-"""The local cloud: an AWS emulator, a Bedrock stand-in and a token issuer on this machine. Development code only."""
+"""The local cloud: an AWS emulator, a stand-in for the models, and a token issuer. Development code only."""

@@ -1,4 +1,4 @@
-"""`python -m cloud`: the local cloud for a person. `make local` and `make demo` call this."""
+"""`python -m cloud`: the command line of the local cloud. `make local` and `make demo` call it."""
 
 import argparse
 import os
@@ -31,12 +31,12 @@ DOWN_TIMEOUT_S = 60.0
 
 
 def up(options: argparse.Namespace, screen: Screen) -> int:
-    """Run the cloud until it is told to stop, or until a part of it dies."""
+    """Run the cloud until Ctrl-C, or until one of its processes dies."""
     ready = False
     demo = _demo(options)
     try:
         with LocalCloud(options.folder, (options.example,), screen=screen) as cloud:
-            guide.show(cloud.connection, demo, screen, options=_said_again(options))
+            guide.show(cloud.connection, demo, screen, options=_same_cloud(options))
             ready = True
             screen.say("ready")
             while True:
@@ -48,13 +48,13 @@ def up(options: argparse.Namespace, screen: Screen) -> int:
 
 
 def run_demo(options: argparse.Namespace, screen: Screen) -> int:
-    """Run an example's documents through the cloud: the one that runs already, or one for this run alone."""
+    """Run an example's documents through the running cloud, or through one for this run alone."""
     demo = _demo(options)
     screen.heading(f"{options.example}: {demo.file.shows}")
     started = time.monotonic()
     running = Connection.find(options.folder)
     if running:
-        screen.say(f"        Using the local cloud that runs already: {running.aws_url}")
+        screen.say(f"        Using the running local cloud: {running.aws_url}")
         completed = demo.show(running, screen)
     else:
         with LocalCloud(options.folder, (options.example,), screen=screen) as cloud:
@@ -71,7 +71,7 @@ def token(options: argparse.Namespace, screen: Screen) -> int:
 
 
 def down(options: argparse.Namespace, screen: Screen) -> int:
-    """Stop the cloud that runs on the folder, and wait until it has."""
+    """Stop the cloud that runs on the folder, and wait for its end."""
     process = state.holder(options.folder)
     if process is None:
         screen.say("No local cloud runs.")
@@ -80,26 +80,26 @@ def down(options: argparse.Namespace, screen: Screen) -> int:
     deadline = time.monotonic() + DOWN_TIMEOUT_S
     while state.holder(options.folder) is not None:
         if time.monotonic() > deadline:
-            raise CloudError(f"Process {process} has not stopped in {DOWN_TIMEOUT_S:.0f} s.")
+            raise CloudError(f"Process {process} did not stop within {DOWN_TIMEOUT_S:.0f} s.")
         time.sleep(WATCH_EVERY_S)
     return 0
 
 
 def clean(options: argparse.Namespace, screen: Screen) -> int:
-    """Stop the cloud and forget it."""
+    """Stop the cloud, and delete its folder."""
     down(options, screen)
     shutil.rmtree(options.folder, ignore_errors=True)
     return 0
 
 
 def logs(options: argparse.Namespace, screen: Screen) -> int:
-    """Print what the functions have logged, oldest first."""
+    """Print the logs of the functions, oldest first."""
     guide.show_logs(_running(options.folder), screen, follow=options.follow)
     return 0
 
 
-def _said_again(options: argparse.Namespace) -> str:
-    """Return the options by which another command means the same cloud."""
+def _same_cloud(options: argparse.Namespace) -> str:
+    """Return the options that another command needs for the same cloud."""
     example = "" if options.example == DEFAULT_EXAMPLE else f" --example {shlex.quote(options.example)}"
     usual = options.folder == default_folder(options.example)
     return example + ("" if usual else f" --folder {shlex.quote(str(options.folder))}")
@@ -117,7 +117,7 @@ def _demo(options: argparse.Namespace) -> Demo:
 
 
 def stop_on_signals() -> None:
-    """Let the first SIGINT, SIGTERM or SIGHUP unwind what runs; the next ones must not disturb it."""
+    """Turn the first SIGINT, SIGTERM or SIGHUP into an orderly stop, and ignore the next ones."""
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -133,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m cloud", description=__doc__)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--example", default=DEFAULT_EXAMPLE, help=f"one of {', '.join(known_examples())}")
-    common.add_argument("--folder", type=Path, help="where its state is kept (.local/cloud/…)")
+    common.add_argument("--folder", type=Path, help="where its state is kept (default: .local/cloud/<example>)")
     commands = parser.add_subparsers(required=True, metavar="command")
     for name, function in (
         ("up", up),
@@ -146,11 +146,11 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, parents=[common], help=function.__doc__)
         command.set_defaults(run=function, document=None)
         if name == "demo":
-            command.add_argument("--document", type=Path, help="in the place of the example's main one")
+            command.add_argument("--document", type=Path, help="a document of yours instead of the example's first one")
         if name == "logs":
-            command.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
+            command.add_argument("--follow", action="store_true", help="keep printing new lines until Ctrl-C")
         if name == "token":
-            command.add_argument("--tenant", default="acme", help="whose (default: acme)")
+            command.add_argument("--tenant", default="acme", help="the tenant of the token (default: acme)")
     return parser
 
 

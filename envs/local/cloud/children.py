@@ -1,4 +1,4 @@
-"""The processes of the local cloud: under a guard, so that none of them outlives this one."""
+"""The processes of the local cloud. Each runs under a guard, so that none of them outlives this process."""
 
 import subprocess
 import sys
@@ -12,8 +12,8 @@ GUARD = Path(__file__).with_name("guard.py")
 class Child:
     """One guarded process.
 
-    Its output goes to `log`, or with `log=None` comes back by `lines()`. `exit_code_file` appears
-    when it has ended (guard.py says why that is worth a file); one of an earlier run is removed.
+    Its output goes to `log`; with `log=None` it is read with `lines()`. The guard writes `exit_code_file` when the
+    process has ended, even if this process has died meanwhile. The file of an earlier run is removed.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of one process
@@ -37,7 +37,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=output or subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C must reach this process only: it stops its children in order.
+                # Ctrl-C must reach this process only, which stops its children in order.
                 start_new_session=True,
             )
         finally:
@@ -45,30 +45,30 @@ class Child:
                 output.close()
 
     def __enter__(self) -> Self:
-        """Return the child itself: leaving the block stops it."""
+        """Return the child; leaving the block stops it."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop it, if it still runs."""
+        """Stop the process if it still runs."""
         self.stop()
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs."""
+        """The exit code; None while the process runs."""
         return self._guard.poll()
 
     def lines(self) -> Iterator[str]:
-        """Each line of its output, as it comes, until it ends."""
+        """Yield each line of the output as it arrives."""
         if self._guard.stdout is not None:
             for line in self._guard.stdout:
                 yield line.decode("utf-8", "replace").rstrip("\n")
 
     def wait(self) -> int:
-        """Return the exit code, once it has ended by itself."""
+        """Wait until the process ends by itself, and return the exit code."""
         return self._guard.wait()
 
     def stop(self) -> int:
-        """Tell it to end, wait until it and all it started are gone, return its exit code."""
+        """Stop the process and all that it started, and return its exit code."""
         if self._guard.stdin and not self._guard.stdin.closed:
             self._guard.stdin.close()
         code = self._guard.wait()

@@ -1,4 +1,4 @@
-"""The client of the API, as the demo and the system tests name it."""
+"""The client of the API, for the demo and the system tests."""
 
 from analysis_jobs.client.http import ApiError, Client
 

@@ -1,4 +1,4 @@
-"""How a running local cloud is reached; in a file while it runs, so that others find it."""
+"""The addresses of a running local cloud, kept in a file for other processes while it runs."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ TOKEN_LIFE_S = 86_400
 
 @dataclasses.dataclass(frozen=True)
 class Connection:
-    """The URLs of a running cloud, what its callers have to trust, and its stack's outputs."""
+    """The URLs of a running cloud, the certificates that its callers must trust, and the outputs of its stack."""
 
     example: str
     api_url: str
@@ -30,11 +30,11 @@ class Connection:
     stand_in_url: str
     ca_bundle: str
     outputs: dict[str, Any]
-    database: dict[str, Any] | None = None  # the fields of the `Login` at the example's database, if it has one
+    database: dict[str, Any] | None = None  # the fields of the example's `Login`, if it has a database
 
     @classmethod
     def find(cls, folder: Path) -> Self | None:
-        """Return how to reach the cloud that runs on the folder and is ready; None if none is."""
+        """Return the connection of the cloud that runs on the folder; None if none is ready there."""
         if state.holder(folder) is None:
             return None
         try:
@@ -43,11 +43,11 @@ class Connection:
             return None
 
     def save(self, folder: Path) -> None:
-        """Let `find` find it."""
+        """Write the file that `find` reads."""
         (folder / FILE).write_text(json.dumps(dataclasses.asdict(self), indent=2), "utf-8")
 
     def environment(self) -> dict[str, str]:
-        """Return the variables by which Terraform, boto3 and the AWS CLI work with this cloud."""
+        """Return the environment variables that point Terraform, boto3 and the AWS CLI to this cloud."""
         return {
             **ministack.ROOT_CREDENTIALS,
             "AWS_CA_BUNDLE": self.ca_bundle,
@@ -58,7 +58,7 @@ class Connection:
     def reachable(self, url: str) -> str:
         """Return the URL of an HTTP API in its path form.
 
-        Terraform has AWS's own form, here {id}.execute-api.localhost. Many resolvers know no host below localhost.
+        Terraform has the host form, here {id}.execute-api.localhost. Many resolvers know no host below localhost.
         """
         return f"{self.aws_url}/_aws/execute-api/{urlsplit(url).netloc.partition('.')[0]}/$default"
 
@@ -66,9 +66,9 @@ class Connection:
         """Return the URL of the API that an output of the example names; None means the module's."""
         return self.reachable(self.outputs[output]) if output else self.api_url
 
-    def boto3(self, service: str) -> Any:  # noqa: ANN401 - a client of whatever service
-        """Return a client of an AWS service of this cloud, as the account's root."""
-        session: Any = boto3.Session()  # its own overloads want the name of one service
+    def boto3(self, service: str) -> Any:  # noqa: ANN401 - a client of any service
+        """Return a client of an AWS service of this cloud, with the rights of the account's root."""
+        session: Any = boto3.Session()  # its overloads want a literal name
         return session.client(
             service,
             region_name=ministack.REGION,
@@ -80,9 +80,9 @@ class Connection:
         )
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
-        """Run SQL in the example's database, as the role that its functions have; return the rows, if it has any.
+        """Run SQL in the example's database, as the role of its functions, and return the rows.
 
-        Raises CloudError where the example has no database.
+        Raises CloudError if the example has no database.
         """
         if self.database is None:
             raise CloudError(f"{self.example} has no database.")
@@ -93,13 +93,13 @@ class Connection:
 
     @property
     def stand_in(self) -> Remote:
-        """The stand-in for Bedrock, to be told how to answer."""
+        """The control of the stand-in for the models."""
         return Remote(self.stand_in_url)
 
-    def token(self, tenant: str = TENANT, **options: Any) -> str:  # noqa: ANN401 - what `Issuer.mint` takes
-        """Return a token that the API takes as this tenant's; for a day, if the options say nothing else."""
+    def token(self, tenant: str = TENANT, **options: Any) -> str:  # noqa: ANN401 - the arguments of `Issuer.mint`
+        """Return a token of this tenant; it is valid for a day unless the options say otherwise."""
         return self.stand_in.token(tenant, **{"ttl_s": TOKEN_LIFE_S, **options})
 
     def client(self, token: str | None, url: str | None = None) -> Client:
-        """Return a client that calls with this token, or without any, the API at `url` (default: the module's)."""
+        """Return a client of the API at `url` (default: the module's) that calls with this token, or without one."""
         return Client(url or self.api_url, token, ca_bundle=Path(self.ca_bundle))

@@ -1,4 +1,4 @@
-"""The shell lines that run an example's demo with curl alone: made to be read, and copied."""
+"""The shell lines that run an example's demo with curl alone, for people to read and copy."""
 
 import json
 import re
@@ -12,12 +12,12 @@ BEGIN = """\
 auth="Authorization: Bearer $TOKEN" json='Content-Type: application/json'
 """
 BEFORE = """\
-# What has to be in the database before
+# The rows that the job needs in the database
 psql "$DATABASE_URL" -q -c "{statement}"
 """
-# A document of another name needs no change below: only the lines that begin with DOCUMENT depend on it.
+# For another document only the lines that begin with DOCUMENT change.
 UPLOAD = """\
-# Upload: ask for a form, which allows this one file, send it, and print the name that the input takes
+# Upload: ask for a form for this one file, send it, and print the document's name for the input
 upload() {
   curl -fsS "$API/uploads" -H "$auth" -H "$json" -o upload.json \\
     -d "{\\"filename\\": \\"$(basename "$1")\\", \\"content_type\\": \\"$2\\", \\"size\\": $(wc -c < "$1" | tr -d ' ')}"
@@ -35,7 +35,7 @@ JOB=$(curl -fsS "{api}{path}" -H "$auth" -H "$json" \\
   sed -n 's/.*"job_id": *"\\([^"]*\\)".*/\\1/p')
 """
 POLL = """\
-# Poll until it has ended
+# Poll until the job has ended
 until curl -fsS "$API/jobs/$JOB" -H "$auth" -o job.json &&
   grep -Eq '"status": *"(completed|failed|cancelled)"' job.json; do sleep 1; done
 cat job.json
@@ -48,7 +48,7 @@ def variable(demo: DemoFile) -> str:
 
 
 def lines(analysis: str, demo: DemoFile, documents: Sequence[Path]) -> str:
-    """Return the lines that hand in the demo's documents as a job of the analysis, and poll it."""
+    """Return the lines that submit the demo's documents as a job of the analysis, and poll it."""
     names = ["DOCUMENT", *(f"DOCUMENT{number}" for number in range(2, len(documents) + 1))]
     given = [f"{name}={shlex.quote(str(path))}" for name, path in zip(names, documents, strict=False)]
     said = demo.model_dump_json() + (documents[0].read_text("utf-8") if demo.is_json else "")
@@ -73,7 +73,7 @@ def lines(analysis: str, demo: DemoFile, documents: Sequence[Path]) -> str:
 
 
 def _object(members: dict[str, object], uploads: dict[str, str], **ready: str) -> str:
-    """Return a JSON object within double quotes of the shell; what is `ready` is that already."""
+    """Return a JSON object for double quotes of the shell; the `ready` members are quoted already."""
     said = [f"{_quoted(json.dumps(name))}: {_quoted(json.dumps(value))}" for name, value in members.items()]
     said += [f'{_quoted(json.dumps(name))}: \\"{command}\\"' for name, command in uploads.items()]
     said += [f"{_quoted(json.dumps(name))}: {text}" for name, text in ready.items()]
@@ -81,5 +81,5 @@ def _object(members: dict[str, object], uploads: dict[str, str], **ready: str) -
 
 
 def _quoted(text: str) -> str:
-    """Return a text as it stands within double quotes of the shell, with the run's own name put in."""
+    """Return a text escaped for double quotes of the shell, with the shell's variable for `{run}`."""
     return re.sub(r'([\\"$`])', r"\\\1", text).replace(RUN, "$RUN")

@@ -1,4 +1,4 @@
-"""The shown run: an example's documents go the whole way, and what comes back is shown and kept."""
+"""The demo: a job of an example's documents, from upload to result. The result is shown and kept."""
 
 import json
 import time
@@ -23,13 +23,13 @@ SHOWN_CHARACTERS = 600
 
 
 def default_document(example: Path) -> Path:
-    """Return the document that an example is shown with: the first of its demo.toml."""
+    """Return the first document of an example's demo.toml."""
     return demo_file.documents_of(example, demo_file.load(example))[0]
 
 
 @dataclass(frozen=True)
 class Demo:
-    """A run of an example on these documents; what it makes is kept in `folder`."""
+    """A run of an example on these documents; its result and files are kept in `folder`."""
 
     file: DemoFile
     documents: Sequence[Path]
@@ -37,14 +37,14 @@ class Demo:
 
     @classmethod
     def of(cls, example: Path, document: Path | None, folder: Path) -> "Demo":
-        """Return a new run of an example, on this document if one is given. Raises CloudError with what is wrong."""
+        """Return a new run of an example; `document` replaces its first one. Raises CloudError with what is wrong."""
         file = demo_file.load(example)
         return cls(file, demo_file.documents_of(example, file, document), folder)
 
     def show(self, connection: Connection, screen: Screen) -> bool:
-        """Upload, submit, poll, show what came of it; return whether the job completed.
+        """Upload, submit, poll and show the result; return whether the job completed.
 
-        The stand-in is told to take its time as a model does, unless somebody has told it how to answer already.
+        The stand-in answers at the pace of a model, unless scenarios are set already.
         """
         ours = not connection.stand_in.scenarios()
         if ours:
@@ -63,7 +63,7 @@ class Demo:
             connection.rows(file.database.before)
         accepted = self._submit(client, connection, file, run, screen)
         if "job_id" not in accepted:
-            screen.table(rows(accepted), title="The answer: no job")
+            screen.table(rows(accepted), title="The answer has no job")
             return False
         job = _follow(client, accepted["job_id"], screen)
         _show_job(job, screen)
@@ -103,7 +103,7 @@ class Demo:
             return accepted
 
     def _keep(self, client: Client, job: Mapping[str, Any], screen: Screen) -> None:
-        """Write the result and the job's files to the folder, in the place of the last run's, and show the Excel."""
+        """Replace the last run's files in the folder by the result and the job's files, and show the workbook."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for old in self.folder.iterdir():
             old.unlink()
@@ -129,7 +129,7 @@ class Demo:
 
 
 def show_times(screen: Screen, total_s: float) -> None:
-    """Print where the time went; what is left of the total is stopping, and Python itself."""
+    """Print the time of each step. The rest is stopping, and Python itself."""
     parts = {**screen.times, "the rest": total_s - sum(screen.times.values())}
     words = ", ".join(f"{name} {seconds:.1f}" for name, seconds in parts.items())
     screen.say(f"\n{total_s:.1f} s in all: {words}")
@@ -160,11 +160,11 @@ def _show_job(job: Mapping[str, Any], screen: Screen) -> None:
     cost = job.get("cost_usd")
     spent += [("cost_usd", "unknown" if cost is None else f"{cost:.6f}"), ("attempts", str(job.get("attempt")))]
     spent += [(f"prompt of {stage}", _cell(prompt)) for stage, prompt in (job.get("prompts") or {}).items()]
-    screen.table(spent, title="What it took")
+    screen.table(spent, title="Usage and cost")
 
 
 def _parted(result: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Any], dict[str, list[Mapping[str, Any]]]]:
-    """Return a result without its lists of objects, and those lists by their paths."""
+    """Split a result into its plain values, and its lists of objects by their paths."""
     plain: dict[str, Any] = {}
     lists: dict[str, list[Mapping[str, Any]]] = {}
     for name, value in result.items():

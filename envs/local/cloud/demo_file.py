@@ -1,4 +1,4 @@
-"""What an example is shown with: `examples/<name>/demo.toml`, which `make demo` and the printed curl lines follow.
+"""The demo of an example, `examples/<name>/demo.toml`: `make demo` runs it, and the printed curl lines do the same.
 
 ```toml
 shows = "A certificate is read, and waits for a reviewer in the database"
@@ -19,7 +19,7 @@ before = "INSERT INTO documents (id) VALUES ('certificate-{run}')"
 rows = "SELECT id, status FROM documents WHERE id = 'certificate-{run}'"     # shown in the end
 ```
 
-`{run}` is another text in each run, in all of it and in a JSON document: nothing is in the way of the second one.
+`{run}` is replaced by a new text in each run, here and in a JSON document, so that runs do not meet each other's rows.
 """
 
 import json
@@ -44,7 +44,7 @@ class _Strict(BaseModel):
 
 
 class Given(_Strict):
-    """A document that goes in: `file` of documents/, and the member of the input that names it, if it is uploaded."""
+    """A document: its `file` in documents/, and, if it is uploaded, the member of the input that names it."""
 
     file: Annotated[str, StringConstraints(pattern=r"^[^/\\]+$")]
     input: Text | None = None
@@ -69,7 +69,7 @@ class Submission(_Strict):
     @model_validator(mode="after")
     def _either_way(self) -> Self:
         if self.route and (said := sorted(self.members())):
-            raise ValueError(f"with a route its path says all: {', '.join(said)} would not be sent")
+            raise ValueError(f"a route takes the input alone: {', '.join(said)} would not be sent")
         if self.api and not self.route:
             raise ValueError("an api needs a route: without one the job goes to POST /jobs of the module's API")
         return self
@@ -80,14 +80,14 @@ class Submission(_Strict):
 
 
 class Database(_Strict):
-    """SQL in the example's database: what has to be there `before`, and the query whose `rows` are shown."""
+    """SQL for the example's database: a statement to run `before` the job, and the query of the `rows` to show."""
 
     before: Text | None = None
     rows: Text
 
 
 class DemoFile(_Strict):
-    """A whole demo.toml; `shows` is one line on what there is to see."""
+    """A demo.toml; `shows` says in one line what the demo shows."""
 
     shows: Text
     documents: Annotated[tuple[Given, ...], Field(min_length=1)]
@@ -98,38 +98,40 @@ class DemoFile(_Strict):
     def _one_way_in(self) -> Self:
         if not self.is_json:
             if missing := [each.file for each in self.documents if each.input is None]:
-                raise ValueError(f"say as which member of the input they are uploaded: {', '.join(missing)}")
+                raise ValueError(
+                    f"`input` is missing, the member of the input that names the document: {', '.join(missing)}"
+                )
         elif len(self.documents) > 1 or self.submit.input:
-            raise ValueError("a JSON document is the whole input: there can be no second one, and no submit.input")
+            raise ValueError("a JSON document is the whole input: remove other documents and submit.input")
         return self
 
     @property
     def is_json(self) -> bool:
-        """Whether the document is the input itself."""
+        """Whether the document is itself the input."""
         return self.documents[0].input is None and self.documents[0].file.endswith(JSON_SUFFIX)
 
 
 def load(example: Path) -> DemoFile:
-    """Return an example's demo.toml. Raises CloudError with each thing that is wrong with it."""
+    """Return an example's demo.toml. Raises CloudError with each mistake in it."""
     path = example / FILE
     try:
         demo = DemoFile.model_validate(tomllib.loads(path.read_text("utf-8")))
     except FileNotFoundError:
-        raise CloudError(f"{path} is missing: it says what the example is shown with.") from None
+        raise CloudError(f"{path} is missing: it describes the demo of the example.") from None
     except tomllib.TOMLDecodeError as error:
-        raise CloudError(f"{path} is no TOML: {error}") from error
+        raise CloudError(f"{path} is not valid TOML: {error}") from error
     except ValidationError as error:
         wrong = [f"  {'.'.join(map(str, each['loc'])) or 'as a whole'}: {each['msg']}" for each in error.errors()]
         raise CloudError("\n".join([f"{path}:", *wrong])) from error
     if missing := [each.file for each in demo.documents if not (example / "documents" / each.file).is_file()]:
         raise CloudError(f"{path} names documents that are not in documents/: {', '.join(missing)}")
     if demo.database and not (example / "schema.sql").is_file():
-        raise CloudError(f"{path} has a database, but there is no schema.sql beside it.")
+        raise CloudError(f"{path} uses a database, but there is no schema.sql beside it.")
     return demo
 
 
 def documents_of(example: Path, demo: DemoFile, first: Path | None = None) -> list[Path]:
-    """Return the files that go in, `first` in the place of the first one. Raises CloudError where that is none."""
+    """Return the demo's documents; `first` replaces the first one. Raises CloudError if it cannot be used."""
     files = [(example / "documents" / each.file) for each in demo.documents]
     if first is None:
         return files
@@ -141,12 +143,12 @@ def documents_of(example: Path, demo: DemoFile, first: Path | None = None) -> li
 
 
 def media_type(document: Path) -> str:
-    """Return the type by which a document is uploaded."""
+    """Return the media type of a document, by its name."""
     return mimetypes.guess_type(document.name)[0] or "application/octet-stream"
 
 
 def json_input(document: Path, run: str) -> Any:  # noqa: ANN401 - JSON
-    """Return the input that a document holds. Raises CloudError where it is no JSON."""
+    """Return the input in a JSON document. Raises CloudError if it is not valid JSON."""
     return json.loads(json.dumps(_json(document)).replace(RUN, run))
 
 
@@ -154,4 +156,4 @@ def _json(document: Path) -> Any:  # noqa: ANN401 - JSON
     try:
         return json.loads(document.read_text("utf-8"))
     except ValueError as error:
-        raise CloudError(f"{document} is no JSON, which is what this example takes: {error}") from error
+        raise CloudError(f"{document} is not valid JSON, which this example needs: {error}") from error

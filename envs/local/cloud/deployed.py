@@ -1,4 +1,4 @@
-"""One example's stack on a running cloud, for whoever calls it or looks behind it."""
+"""One example's stack on a running cloud: its API, its AWS resources, its database."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from cloud.stand_in import Remote
 
 
 class Reach:
-    """What can be called and read through a `connection`."""
+    """Access to a stack through a `connection`."""
 
     connection: Connection
 
@@ -21,37 +21,37 @@ class Reach:
 
     @property
     def outputs(self) -> dict[str, Any]:
-        """The outputs of the example's Terraform."""
+        """The Terraform outputs of the example."""
         return self.connection.outputs
 
-    def token(self, tenant: str = TENANT, **options: Any) -> str:  # noqa: ANN401 - what `Issuer.mint` takes
-        """Return a token that the API takes as this tenant's."""
+    def token(self, tenant: str = TENANT, **options: Any) -> str:  # noqa: ANN401 - the arguments of `Issuer.mint`
+        """Return a token of this tenant."""
         return self.connection.token(tenant, **options)
 
     def client(self, tenant: str = TENANT) -> Client:
         """Return a client of the API that calls as this tenant."""
         return self.connection.client(self.token(tenant))
 
-    def boto3(self, service: str) -> Any:  # noqa: ANN401 - a client of whatever service
-        """Return a client of an AWS service of this cloud, as the account's root."""
+    def boto3(self, service: str) -> Any:  # noqa: ANN401 - a client of any service
+        """Return a client of an AWS service of this cloud, with the rights of the account's root."""
         return self.connection.boto3(service)
 
 
 @dataclass(frozen=True)
 class Deployed(Reach):
-    """The stack of the example that `connection` names; `folder` is the cloud's, where all of its processes lie."""
+    """The stack of the example that `connection` names; `folder` is that of the whole cloud."""
 
     connection: Connection
     folder: Path
 
     @property
     def example(self) -> str:
-        """The folder of examples/ that it is the stack of."""
+        """The name of the example."""
         return self.connection.example
 
     @property
     def stand_in(self) -> Remote:
-        """The stand-in for the models, which all stacks of the cloud share."""
+        """The stand-in for the models; all stacks of the cloud share it."""
         return self.connection.stand_in
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:

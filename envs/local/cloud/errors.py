@@ -2,4 +2,4 @@
 
 
 class CloudError(Exception):
-    """The local cloud cannot do what it was asked; the message says what to do about it."""
+    """The local cloud cannot go on; the message says why, and how to fix it."""

@@ -1,12 +1,11 @@
-"""Runs one command and makes sure that nothing of it outlives the process that asked for it.
+"""Runs one command, and ends it with the process that asked for it.
 
     python guard.py GRACE_S EXIT_CODE_FILE command argument…
 
-The command runs in a process group of its own. It is told to stop (SIGTERM, after GRACE_S seconds
-SIGKILL) when the guard's standard input ends, which the kernel sees to when the asking process
-dies, however it dies, or when the guard itself gets SIGTERM. Whatever the command leaves in its
-group is killed with it. Then its exit code is written to EXIT_CODE_FILE: the file says that the
-command ended, and how, even when nobody was left to wait for it.
+The command runs in a process group of its own. The guard stops it (SIGTERM, after GRACE_S seconds SIGKILL) when the
+guard gets SIGTERM, or when its standard input ends: the kernel closes that when the asking process dies, however it
+dies. Processes that the command leaves in its group are killed too. Then the guard writes the exit code to
+EXIT_CODE_FILE, which tells a later start how the command ended.
 
 Only the standard library: this file is run by its path, in any Python.
 """
@@ -39,7 +38,7 @@ def main(grace_s: float, exit_code_file: Path, command: list[str]) -> int:
         readable, _, _ = select.select([sys.stdin], [], [], POLL_S)
         told_to_stop = told_to_stop or (bool(readable) and not os.read(sys.stdin.fileno(), 1))
     exit_code = _end(child, grace_s)
-    with contextlib.suppress(OSError):  # the folder may be gone by now, with whoever wanted to know
+    with contextlib.suppress(OSError):  # the folder may have been deleted meanwhile
         exit_code_file.write_text(f"{exit_code}\n", encoding="utf-8")
     return exit_code
 
@@ -50,7 +49,7 @@ def _end(child: subprocess.Popen[bytes], grace_s: float) -> int:
     deadline = time.monotonic() + grace_s
     while child.poll() is None and time.monotonic() < deadline:
         time.sleep(POLL_S / 2)
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody left in the group
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # the group is empty
         os.killpg(child.pid, signal.SIGKILL)
     code = child.wait()
     return code if code >= 0 else 128 - code

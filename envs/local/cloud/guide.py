@@ -1,4 +1,4 @@
-"""What `make local` and `make demo` tell a person to type."""
+"""The commands that `make local` and `make demo` print for a person."""
 
 import datetime as dt
 import shlex
@@ -13,15 +13,15 @@ from cloud.local_cloud import DEFAULT_EXAMPLE, known_examples
 from cloud.postgres import Login
 from cloud.screen import Screen
 
-# As the Makefile calls it.
+# As in the Makefile.
 COMMAND = "PYTHONPATH=envs/local:tools:handlers .venv/bin/python -m cloud"
 FOLLOW_EVERY_S = 1.0
 
-type Event = tuple[int, str, str]  # when (epoch ms), which function, what
+type Event = tuple[int, str, str]  # time (epoch ms), function, message
 
 
 def exports(connection: Connection, token: str, demo: Demo) -> list[str]:
-    """Return the shell lines by which curl, analysis-jobs, the AWS CLI, boto3, Terraform and psql use this cloud."""
+    """Return shell lines that point curl, analysis-jobs, the AWS CLI, boto3, Terraform and psql to this cloud."""
     variables = {
         "API": connection.api_url,
         curl.variable(demo.file): connection.url_of(demo.file.submit.api),
@@ -36,23 +36,23 @@ def exports(connection: Connection, token: str, demo: Demo) -> list[str]:
 
 
 def show(connection: Connection, demo: Demo, screen: Screen, *, options: str = "") -> None:
-    """Print all that a person needs to work with the cloud that runs.
+    """Print the addresses and commands of the running cloud.
 
-    `options` are what the person's own command has to say to mean this cloud.
+    `options` are the command line options that mean this cloud.
     """
     screen.heading("The local cloud")
     screen.table(
         [
             ("API", connection.api_url),
             ("AWS endpoint", connection.aws_url),
-            ("Models", f"{connection.stand_in_url} (a stand-in: its answers are made up)"),
+            ("Models", f"{connection.stand_in_url} (a stand-in: it fills answers from the document)"),
             *([("PostgreSQL", _where(connection.database))] if connection.database else []),
         ]
     )
     screen.heading(f"For curl, analysis-jobs, the AWS CLI, boto3 and Terraform, as tenant {TENANT}")
     for line in exports(connection, connection.token(), demo):
         screen.say(line)
-    screen.heading("Another tenant's token; what the functions log")
+    screen.heading("Another tenant's token; the logs of the functions")
     screen.say(f"{COMMAND} token --tenant globex{options}")
     screen.say(f"{COMMAND} logs --follow{options}")
     screen.heading("The example's job with curl alone")
@@ -60,17 +60,17 @@ def show(connection: Connection, demo: Demo, screen: Screen, *, options: str = "
 
 
 def next_steps(example: str, demo: Demo, screen: Screen) -> None:
-    """Print how to go on after the demo."""
+    """Print what to try after the demo."""
     named = "" if example == DEFAULT_EXAMPLE else f" EXAMPLE={example}"
     others = ", ".join(each for each in known_examples() if each != example)
     own = f"DOCUMENT=your{demo.documents[0].suffix}"
-    screen.heading("How to go on")
+    screen.heading("Next steps")
     screen.commands(
         [
             (f"make demo{named} {own}", "the same with a document of your own"),
             ("make demo EXAMPLE=…", f"another one: {others}"),
-            (f"make local{named}", "keep it all running; it prints the variables for curl, and a job with curl alone"),
-            (f"examples/{example}/README.md", "what it shows, and how it works"),
+            (f"make local{named}", "keep everything running; prints the variables for curl, and a job with curl alone"),
+            (f"examples/{example}/README.md", "what the example shows, and how it works"),
         ]
     )
 
@@ -80,7 +80,7 @@ def _where(login: Mapping[str, Any]) -> str:
 
 
 def show_logs(connection: Connection, screen: Screen, *, follow: bool = False) -> None:
-    """Print what the functions have logged, oldest first; go on with what they log next if told to follow."""
+    """Print the logs of the functions, oldest first; with `follow` keep printing new lines."""
     shown: set[Event] = set()
     while True:
         fresh = _logged(connection) - shown

@@ -1,4 +1,4 @@
-"""The whole local cloud as one object: started in order, watched, stopped in order, kept on disk."""
+"""The local cloud as one object: its servers start and stop in order, and its stacks are kept on disk."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ from packager import Manifest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 ROOT = REPOSITORY / "envs" / "local"
-KEPT_IN_THE_WAY = "If what was kept of an earlier start is in the way, forget it:"
+FORGET = "If the kept state of an earlier start causes this, delete it:"
 EXAMPLES = REPOSITORY / "examples"
 DEFAULT_EXAMPLE = "rfp-analysis"
 
@@ -36,27 +36,34 @@ def known_examples() -> list[str]:
 
 
 def require_example(name: str) -> None:
-    """Raise CloudError, with the known ones, if no such example runs here."""
+    """Raise CloudError, with the known names, if no such example runs here."""
     if name not in known_examples():
         raise CloudError(f"There is no example {name!r} that runs here. There are: {', '.join(known_examples())}.")
 
 
 def schema(example: str) -> Path:
-    """Return where an example keeps the tables that it works on, if it has a database."""
+    """Return the path of an example's tables; the file exists if the example has a database."""
     return EXAMPLES / example / "schema.sql"
 
 
+def answers(example: str) -> Path:
+    """Return the path of an example's scripted answers; the file exists if the example has any."""
+    return EXAMPLES / example / "answers.toml"
+
+
 def default_folder(example: str) -> Path:
-    """Return where `make local` and `make demo` keep an example's cloud."""
+    """Return the folder in which `make local` and `make demo` keep an example's cloud."""
     return REPOSITORY / ".local" / "cloud" / example
 
 
 class LocalCloud(Reach):
     """The stacks of one example or several on this machine: `with LocalCloud(folder) as cloud`.
 
-    `cloud.deployed(example)` is the stack of one; what the cloud itself has of a stack (`api_url`, `outputs`, `client`)
-    is the first example's. What is in the folder is used again where that is possible (`state.load` says when it is
-    not), so that a second start takes seconds. Leaving the block stops every process and keeps the folder.
+    `cloud.deployed(example)` is the stack of one; `api_url`, `outputs` and `client` of the cloud itself are those of
+    the first example. A second start takes seconds: it reuses the folder where that is possible (see `state.load`).
+    Leaving the block stops every process and keeps the folder.
+
+    The stand-in for the models reads the `answers.toml` of each example that has one (see `stand_in.script`).
 
     Raises CloudError when it cannot start.
     """
@@ -79,16 +86,16 @@ class LocalCloud(Reach):
         self._stacks: dict[str, dict[str, Any]] = {}
 
     def __enter__(self) -> Self:
-        """Start it all."""
+        """Start everything."""
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop it all."""
+        """Stop everything."""
         self.stop()
 
     def deployed(self, example: str) -> Deployed:
-        """Return the stack of one of its examples."""
+        """Return the stack of an example."""
         outputs, login = self._stacks[example], self._logins.get(example)
         connection = dataclasses.replace(
             self.connection,
@@ -100,14 +107,14 @@ class LocalCloud(Reach):
         return Deployed(connection, self.folder)
 
     def check(self) -> None:
-        """Raise CloudError when one of its processes has died."""
+        """Raise CloudError if one of the processes has died."""
         if not self.ministack.running:
             raise CloudError(f"MiniStack has died.\n{self.ministack.last_words()}")
         if self.database and not self.database.running:
             raise CloudError(f"PostgreSQL has died.\n{self.database.last_words()}")
 
     def start(self) -> None:
-        """Start it all; returns when it can take a job."""
+        """Start everything; return when it can take a job."""
         try:
             self._start()
         except BaseException:
@@ -115,7 +122,7 @@ class LocalCloud(Reach):
             raise
 
     def stop(self) -> None:
-        """Stop all that runs; returns when no process and no port is left."""
+        """Stop everything; return when all processes have ended and all ports are free."""
         self._open.close()
 
     def _start(self) -> None:
@@ -133,11 +140,11 @@ class LocalCloud(Reach):
         if (with_database := [each for each in self.examples if schema(each).exists()]) and not kept.database_port:
             [port] = free_ports(1)
             kept = dataclasses.replace(kept, database_port=port)
-        if with_database:  # before the functions that use it, and so gone after them
+        if with_database:  # before the functions that use it, so that it also stops after them
             self._serve_databases(with_database, kept.database_port, trusted)
         self._serve(python, kept, trusted)
         if lost := self._lost(kept):
-            self.screen.say(f"        Terraform puts back what MiniStack has not kept: {lost}")
+            self.screen.say(f"        Terraform restores what MiniStack has lost: {lost}")
             kept = dataclasses.replace(kept, applied="")
         kept = self._apply(kept, self._packages())
         kept.save(self.folder)
@@ -147,7 +154,7 @@ class LocalCloud(Reach):
         self.connection.save(self.folder)
 
     def _serve(self, python: Path, kept: state.Kept, trusted: Certificates) -> None:
-        """Start the two servers."""
+        """Start the stand-in and MiniStack."""
         with self.screen.step("cloud") as step:
             self.ministack = MiniStack(python, self.folder, trusted, kept.cloud_port)
             self.stand_in = StandIn(
@@ -155,6 +162,7 @@ class LocalCloud(Reach):
                 endpoint=self.ministack.url,
                 ca_bundle=trusted.bundle,
                 key_file=self.folder / "stand-in" / "key.pem",
+                answers=[path for path in map(answers, self.examples) if path.exists()],
             )
             self._servers.enter_context(self.stand_in)
             self._servers.callback(self.ministack.stop)
@@ -170,7 +178,7 @@ class LocalCloud(Reach):
         )
 
     def _serve_databases(self, examples: Sequence[str], port: int, trusted: Certificates) -> None:
-        """Start PostgreSQL, and make each example's database with the example's schema."""
+        """Start PostgreSQL, and create each example's database with its schema."""
         with self.screen.step("database") as step:
             self.database = PostgreSQL(self.folder, trusted, port)
             self._servers.enter_context(self.database)
@@ -180,7 +188,7 @@ class LocalCloud(Reach):
             step.say(f"PostgreSQL at 127.0.0.1:{port}, {', '.join(each.database for each in self._logins.values())}")
 
     def _lost(self, kept: state.Kept) -> str:
-        """Return how the kept stacks show that a part of them is gone, empty when all looks well."""
+        """Return the error that shows a missing part of the kept stacks; empty if they are whole."""
         if not kept.applied:
             return ""
         try:
@@ -191,7 +199,7 @@ class LocalCloud(Reach):
         return ""
 
     def _look_at(self, outputs: Mapping[str, Any]) -> None:
-        """Raise what AWS, or a mapping, raises for a part of a stack that is not there."""
+        """Raise the error of AWS, or a KeyError, for a missing part of a stack."""
         for url in outputs["queue_urls"].values():
             self.boto3("sqs").get_queue_attributes(QueueUrl=url)
         for name in outputs["function_names"].values():
@@ -201,7 +209,7 @@ class LocalCloud(Reach):
         self.boto3("s3").head_bucket(Bucket=outputs["bucket_name"])
 
     def _packages(self) -> dict[str, Manifest]:
-        """Build the packages that this machine can run, by example."""
+        """Build a package for this machine for each example."""
         with self.screen.step("package") as step:
             built = packages(self.examples, self.folder / "package")
             step.say("; ".join(f"{each.version}, {each.size_bytes / 1e6:.1f} MB" for each in built.values()))
@@ -225,18 +233,18 @@ class LocalCloud(Reach):
         }
         self.stack = Stack(ROOT, self.folder, self.connection.environment(), variables)
         folders = [REPOSITORY / "modules", ROOT, *(EXAMPLES / example for example in self.examples)]
-        # A package counts by its content, not by where it lies.
+        # The content of a package counts, not its path.
         contents = {example: package.sha256_base64 for example, package in built.items()}
         wanted = state.fingerprint(folders, {**variables, "packages": contents})
         with self.screen.step("terraform") as step:
             if kept.applied == wanted:
-                step.say("nothing to do: the stack is as it was applied last")
+                step.say("nothing to do: nothing has changed since the last apply")
                 return kept
             dataclasses.replace(kept, applied="").save(self.folder)
             try:
                 progress = self.stack.apply(lambda progress: step.say(str(progress)))
             except CloudError as error:
-                hint = f"\n\n{KEPT_IN_THE_WAY} rm -r {self.folder}" if kept.outputs else ""
+                hint = f"\n\n{FORGET} rm -r {self.folder}" if kept.outputs else ""
                 raise CloudError(f"{error}{hint}") from error
             step.say(f"{progress.done} resources applied")
             return dataclasses.replace(kept, applied=wanted, outputs=self.stack.outputs())

@@ -1,6 +1,6 @@
-"""MiniStack, the emulator of AWS: where it is, how it is started, and what of it stays on disk.
+"""MiniStack, the emulator of AWS: its interpreter, its process, and its state on disk.
 
-It runs from an environment of its own, because it pins botocore; see serve.py.
+It has a virtual environment of its own, because it pins botocore; see serve.py.
 """
 
 import json
@@ -19,7 +19,7 @@ from cloud.errors import CloudError
 from cloud.ports import LOOPBACK
 
 REGION = "eu-west-1"
-# MiniStack takes these as the account's root, and signs what it does itself with them.
+# MiniStack's credentials of the account's root. It signs its own requests with them.
 ROOT_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 PYTHON_VARIABLE = "ANALYSIS_JOBS_CLOUD_PYTHON"
 START_TIMEOUT_S = 60.0
@@ -29,9 +29,9 @@ SERVE = Path(__file__).with_name("serve.py")
 
 
 def interpreter(repository: Path) -> Path:
-    """Return the Python that has MiniStack: of `.venv-cloud`, or the one the variable names.
+    """Return the Python with MiniStack: that of `.venv-cloud`, or the one that the variable names.
 
-    Raises CloudError when there is none.
+    Raises CloudError if it does not exist.
     """
     python = Path(os.environ.get(PYTHON_VARIABLE) or repository / ".venv-cloud" / "bin" / "python")
     if not python.exists():
@@ -43,7 +43,7 @@ def interpreter(repository: Path) -> Path:
 
 
 def version(python: Path) -> str:
-    """Return the version of MiniStack in this Python. Raises CloudError when it has none."""
+    """Return the version of MiniStack in this Python. Raises CloudError if it has none."""
     script = "import importlib.metadata as m; print(m.version('ministack'))"
     found = subprocess.run([python, "-I", "-c", script], capture_output=True, text=True, check=False)
     if found.returncode:
@@ -69,7 +69,7 @@ class MiniStack:
         return self._child is not None and self._child.exit_code is None
 
     def start(self) -> None:
-        """Start it and wait until it answers over TLS. Raises CloudError with its last words."""
+        """Start it, and wait until it answers over TLS. Raises CloudError with the end of its log."""
         trusted = self._certificates
         self._clear()
         for name in ("state", "objects", "tmp"):
@@ -89,23 +89,23 @@ class MiniStack:
                 self.stop()
                 raise CloudError(f"MiniStack did not start.\n{self.last_words()}")
             time.sleep(POLL_S)
-        # It has read them. What is found at the next start is then of its next stop, whole or not.
+        # It has read them. A file that the next start finds was written by the next stop.
         for read in (self._folder / "state").glob("*.json"):
             read.unlink()
 
     def stop(self) -> None:
-        """Stop it; its state is on disk when this returns."""
+        """Stop it; return when its state is on disk."""
         if self._child:
             self._child.stop()
             self._clear()
 
     def last_words(self, lines: int = 15) -> str:
-        """Return the end of its log, and where the whole of it is."""
+        """Return the end of its log, and the log's path."""
         text = self.log.read_text("utf-8", "replace") if self.log.exists() else ""
         return "\n".join([*text.splitlines()[-lines:], f"(the whole log: {self.log})"])
 
     def _clear(self) -> None:
-        """Remove the unpacked functions, 90 MB for each environment that there was: nobody else does."""
+        """Remove the unpacked functions, 90 MB an execution environment: MiniStack leaves them behind."""
         shutil.rmtree(self._folder / "tmp", ignore_errors=True)
 
     def _answers(self) -> bool:
@@ -118,10 +118,10 @@ class MiniStack:
             return False
 
     def _environment(self) -> Mapping[str, str]:
-        """Return the whole of it, and nothing of this process: the functions inherit it.
+        """Return the whole environment; nothing of this process is in it, because the functions inherit it.
 
-        For that reason AWS_CA_BUNDLE is here. MiniStack itself adds AWS_ENDPOINT_URL to a
-        function's environment, so the stack is told nothing about where it runs.
+        AWS_CA_BUNDLE is here for the functions. MiniStack adds AWS_ENDPOINT_URL to them itself, so the stack needs no
+        variable that says where it runs.
         """
         return {
             **ROOT_CREDENTIALS,
@@ -148,16 +148,16 @@ class MiniStack:
 
 
 def saved(folder: Path) -> bool:
-    """Return whether the last MiniStack on the folder saved its state: it does so when it stops."""
+    """Return whether the last MiniStack on the folder stopped cleanly, and so saved its state."""
     code = _exit_code_file(folder)
     return code.exists() and code.read_text("utf-8").strip() == "0"
 
 
 def rewind_streams(state: Path) -> None:
-    """Let the readers of tables' streams begin anew, in the saved state of MiniStack's Lambda.
+    """Reset the positions of the stream readers in the saved state of MiniStack's Lambda.
 
-    It keeps how far they have read, but not what they read: they would wait for as many new changes as there were old
-    ones, and miss those.
+    MiniStack saves the positions but not the streams. At its start the streams are empty, and readers with their old
+    positions would miss as many changes as they had read before.
     """
     if state.exists():
         saved_state = json.loads(state.read_text("utf-8"))

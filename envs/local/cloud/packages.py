@@ -1,4 +1,4 @@
-"""The packages that this machine can run, of several examples at once."""
+"""Builds the packages of several examples for this machine."""
 
 import hashlib
 import platform
@@ -12,7 +12,7 @@ from package import sources
 from packager import HOST, Manifest, PackageError, Sources, build
 from packager.manifest import describe
 
-# Most of a build is waiting for another process: two at a time keep two processors busy.
+# A build mostly waits for another process: two at a time keep two processors busy.
 AT_ONCE = 2
 
 

@@ -1,4 +1,4 @@
-"""Ports of 127.0.0.1: free ones, and whether one still is."""
+"""Free ports of 127.0.0.1."""
 
 import socket
 from contextlib import ExitStack
@@ -7,7 +7,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def free_ports(count: int) -> list[int]:
-    """`count` different ports that nobody listens on."""
+    """Return `count` different ports on which no server listens."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -16,10 +16,9 @@ def free_ports(count: int) -> list[int]:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on the port now.
+    """Return whether a server could listen on the port now.
 
-    The option lets a port pass whose last connections are still fading (TIME_WAIT), as it
-    does for the servers.
+    SO_REUSEADDR ignores connections in TIME_WAIT, as the servers do.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

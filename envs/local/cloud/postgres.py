@@ -1,6 +1,6 @@
-"""PostgreSQL on 127.0.0.1 for the local cloud and the tests: the real server, over TLS, with its data kept in a folder.
+"""A real PostgreSQL server on 127.0.0.1 for the local cloud and the tests, over TLS, with its data in a folder.
 
-It needs the server's programs on this machine: `apt-get install postgresql`, `brew install postgresql`.
+The server's programs must be on this machine: `apt-get install postgresql`, `brew install postgresql`.
 """
 
 import contextlib
@@ -44,14 +44,14 @@ USUAL_PLACES = (
     "/Applications/Postgres.app/Contents/Versions/*/bin",
     "/Library/PostgreSQL/*/bin",
 )
-# The server refuses to run as root. It need not own anything but its data.
+# The server refuses to run as root. These users are tried; the user owns only the data.
 UNPRIVILEGED = ("postgres", "nobody")
 DROP_PRIVILEGES = (
     "import os, sys; os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[1])); "
     "os.execv(sys.argv[3], sys.argv[3:])"
 )
-WHOSE = ".folder"  # a file beside data that are kept elsewhere: the folder that they belong to
-HBA = "hostssl all all 127.0.0.1/32 scram-sha-256\n"  # nothing else: no socket, no plain text
+OWNER = ".folder"  # of a file beside data outside of their folder: it names that folder
+HBA = "hostssl all all 127.0.0.1/32 scram-sha-256\n"  # no Unix socket, no plain text
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
@@ -64,7 +64,7 @@ SETTINGS = {
     "log_timezone": "UTC",
     "max_connections": "100",
     "shared_buffers": "32MB",
-    # What a power cut would cost here is a test's data.
+    # A power cut may lose the data of a test here.
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
@@ -73,7 +73,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Login:
-    """How a role gets at its database; `ca_bundle` is the path of what vouches for the server."""
+    """The login of a role at its database; the server's certificate is checked with `ca_bundle`, a path."""
 
     host: str
     port: int
@@ -83,7 +83,7 @@ class Login:
     ca_bundle: str
 
     def secret(self, database_key: str = "dbname") -> dict[str, Any]:
-        """Return it as Secrets Manager keeps it for RDS; some name the database `database`."""
+        """Return the login as Secrets Manager stores it for RDS; some secrets call the database `database`."""
         return {
             "engine": "postgres",
             "host": self.host,
@@ -95,13 +95,13 @@ class Login:
 
     @property
     def url(self) -> str:
-        """The same for psql, and whatever else takes a URL."""
+        """The login as a URL, for psql and other programs."""
         login = f"{quote(self.username, safe='')}:{quote(self.password, safe='')}@{self.host}:{self.port}"
         options = urlencode({"sslmode": "verify-full", "sslrootcert": self.ca_bundle})
         return f"postgresql://{login}/{quote(self.database, safe='')}?{options}"
 
     def connect(self) -> psycopg.Connection[Any]:
-        """Connect as this role, each statement a transaction of its own."""
+        """Connect as this role, with autocommit."""
         return psycopg.connect(
             host=self.host,
             port=self.port,
@@ -116,7 +116,7 @@ class Login:
 
 
 def binaries() -> Path:
-    """Return the folder with `postgres` and `initdb`. Raises CloudError, which says what to install."""
+    """Return the folder with `postgres` and `initdb`. Raises CloudError with what to install."""
     if named := os.environ.get(BINARIES_VARIABLE):
         if _has_server(Path(named)):
             return Path(named)
@@ -128,15 +128,15 @@ def binaries() -> Path:
             return folder
     raise CloudError(
         "No PostgreSQL server: `apt-get install postgresql`, or `brew install postgresql@17`; "
-        f"{BINARIES_VARIABLE} names the folder of its programs where they are elsewhere."
+        f"{BINARIES_VARIABLE} names the folder of its programs if they are elsewhere."
     )
 
 
 class PostgreSQL:
-    """One server on 127.0.0.1, with its data in `folder`, so that a restart finds it again.
+    """One server on 127.0.0.1, with its data in `folder`; a restart finds them again.
 
-    Where the server has to run as somebody else (root starts it) who cannot reach the folder, the data are in a folder
-    of /var/tmp that is this one's own, and removed at some later start after this one has gone.
+    If root starts it, the server runs as another user. If that user cannot reach the folder, the data are in a folder
+    below /var/tmp; a later start deletes them when `folder` no longer exists.
     """
 
     def __init__(self, folder: Path, certificates: Certificates, port: int) -> None:
@@ -150,28 +150,28 @@ class PostgreSQL:
         self._child: Child | None = None
 
     def __enter__(self) -> Self:
-        """Start it."""
+        """Start the server."""
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop it."""
+        """Stop the server."""
         self.stop()
 
     @property
     def running(self) -> bool:
-        """Whether its process is alive."""
+        """Whether the process is alive."""
         return self._child is not None and self._child.exit_code is None
 
     @property
     def superuser(self) -> Login:
-        """The login that may do everything."""
+        """The superuser's login."""
         return self._login(SUPERUSER, SUPERUSER)
 
     def start(self) -> None:
-        """Start it, with new data where there are none; returns when it answers.
+        """Start the server, with new data if there are none; return when it answers.
 
-        Raises CloudError with its last words.
+        Raises CloudError with the end of its log.
         """
         programs = binaries()
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -187,7 +187,7 @@ class PostgreSQL:
             exit_code_file=self._folder / "postgres.exit",
             grace_s=STOP_GRACE_S,
             log=self.log,
-            folder=Path("/"),  # the server's user may not be allowed into this process's
+            folder=Path("/"),  # the server's user may not have access to the working directory of this process
         )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
@@ -197,12 +197,12 @@ class PostgreSQL:
             time.sleep(POLL_S)
 
     def stop(self) -> None:
-        """Stop it: whoever is connected is cut off, what was committed is on disk when this returns."""
+        """Stop the server: connections are cut; committed data are on disk when this returns."""
         if self._child is None:
             return
         if self.running:
-            with contextlib.suppress(OSError, ValueError, IndexError):  # it has not begun
-                # The guard's SIGTERM would wait for every client to go by itself.
+            with contextlib.suppress(OSError, ValueError, IndexError):  # it has not started yet
+                # After the guard's SIGTERM the server would wait for all clients to disconnect.
                 os.kill(int((self._data / "postmaster.pid").read_text("utf-8").splitlines()[0]), signal.SIGINT)
                 deadline = time.monotonic() + STOP_GRACE_S
                 while self.running and time.monotonic() < deadline:
@@ -211,14 +211,14 @@ class PostgreSQL:
         self._child = None
 
     def forget(self) -> None:
-        """Remove the data of a stopped server."""
+        """Delete the data of a stopped server."""
         shutil.rmtree(self._home, ignore_errors=True)
-        self._home.with_suffix(WHOSE).unlink(missing_ok=True)
+        self._home.with_suffix(OWNER).unlink(missing_ok=True)
 
     def database(self, name: str, *scripts: str) -> Login:
-        """Return a role of this name that owns a database of this name, after `scripts` (SQL) ran in it.
+        """Return the login of a role and a database of this name, after running `scripts` (SQL) in the database.
 
-        What is there already stays, so the scripts must bear being run again; the role's password is put back.
+        Existing roles and tables stay, so the scripts must be repeatable. The role's password is set again.
         """
         role = self._login(name, name)
         with self.superuser.connect() as connection:
@@ -235,7 +235,7 @@ class PostgreSQL:
         return role
 
     def last_words(self, lines: int = 15) -> str:
-        """Return the end of its log, and where the whole of it is."""
+        """Return the end of the server's log, and the log's path."""
         text = self.log.read_text("utf-8", "replace") if self.log.exists() else ""
         return "\n".join([*text.splitlines()[-lines:], f"(the whole log: {self.log})"])
 
@@ -244,7 +244,7 @@ class PostgreSQL:
         return Login(LOOPBACK, self.port, role, password, database, str(self._certificates.bundle))
 
     def _make_data(self, programs: Path) -> None:
-        """Run initdb beside the place and move its work there: a start that is interrupted leaves no half of it."""
+        """Run initdb in a temporary folder, then move it: an interrupted start leaves no partial data."""
         fresh = self._home / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(self._data, ignore_errors=True)
@@ -264,7 +264,7 @@ class PostgreSQL:
         fresh.rename(self._data)
 
     def _write(self, path: Path, content: bytes) -> None:
-        """Write a file of the server's own, which nobody else may read."""
+        """Write a file that only the server's user can read."""
         path.unlink(missing_ok=True)
         path.touch(mode=0o600)
         path.write_bytes(content)
@@ -286,7 +286,7 @@ class PostgreSQL:
 
 @contextmanager
 def running(folder: Path, certificates: Certificates, port: int) -> Iterator[PostgreSQL]:
-    """Run a server while the block does, and remove its data afterwards."""
+    """Give a running server, and delete its data afterwards."""
     server = PostgreSQL(folder, certificates, port)
     try:
         with server:
@@ -315,7 +315,7 @@ def _unprivileged() -> pwd.struct_passwd:
 
 
 def _home(folder: Path, user: pwd.struct_passwd | None) -> Path:
-    """Return where a server of this folder keeps its data, made for it: below the folder, where its user gets there."""
+    """Create and return the folder of the server's data: below `folder` if the server's user can reach that."""
     home = folder / "postgres"
     if user is not None and not _lets_others_in(folder):
         home = _home_elsewhere(folder)
@@ -331,18 +331,18 @@ def _lets_others_in(folder: Path) -> bool:
 
 
 def _home_elsewhere(folder: Path) -> Path:
-    """Return the folder that stands for one which the server's user cannot reach, below a folder of root's."""
+    """Return a folder below one of root in /var/tmp, for a `folder` that the server's user cannot reach."""
     place = Path("/var/tmp" if Path("/var/tmp").is_dir() else tempfile.gettempdir()) / "analysis-jobs-postgres"  # noqa: S108 - owner checked below
     place.mkdir(mode=0o711, exist_ok=True)
     found = place.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise CloudError(f"{place} is not a folder of root's: remove it.")
-    for kept in place.glob(f"*{WHOSE}"):
-        with contextlib.suppress(FileNotFoundError):  # another one tidies up as well
+        raise CloudError(f"{place} is not a folder of root: delete it.")
+    for kept in place.glob(f"*{OWNER}"):
+        with contextlib.suppress(FileNotFoundError):  # another process deletes it at the same time
             if not Path(kept.read_text("utf-8")).exists():
                 shutil.rmtree(kept.with_suffix(""), ignore_errors=True)
                 kept.unlink()
     home = place / hashlib.sha256(str(folder).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    home.with_suffix(WHOSE).write_text(str(folder), "utf-8")
+    home.with_suffix(OWNER).write_text(str(folder), "utf-8")
     return home

@@ -1,12 +1,12 @@
-"""A look into the files that a job made."""
+"""Previews of the files of a job."""
 
 from pathlib import Path
 
 
 def excel_rows(path: Path, most: int) -> tuple[str, list[dict[str, str]], int]:
-    """Return the first sheet's name, its first rows by the names in the header, and how many more rows there are.
+    """Return the name of the first sheet, its first rows by column name, and the number of the other rows.
 
-    The header is the first row with a cell in each column: what is above is a title.
+    The header is the first row with a value in each column; the rows above it are a title.
     """
     from openpyxl import load_workbook  # noqa: PLC0415 - half a second that only this example needs
 

@@ -1,4 +1,4 @@
-"""Puts the prompts of an example into the prompt table, as `analysis-jobs prompts put --activate` does."""
+"""Puts the prompts of an example into its prompt table, as `analysis-jobs prompts put --activate` does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def put_prompts(folder: Path, client: DynamoDBClient, table: str) -> int:
-    """Make each prompt file of the folder the active one; return how many there are."""
+    """Activate each prompt file of the folder; return their number."""
     library = PromptLibrary(client, table)
     files = sorted(folder.glob("*.toml"))
     for file in files:
@@ -23,6 +23,6 @@ def put_prompts(folder: Path, client: DynamoDBClient, table: str) -> int:
         try:
             library.put(prompt, activate=True)
         except PromptError:
-            # The file was edited since: here nobody wants to count versions by hand.
+            # The file was edited under the same version: take the next free one.
             library.put(replace(prompt, version=0), activate=True)
     return len(files)

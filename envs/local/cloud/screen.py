@@ -1,4 +1,4 @@
-"""What a person sees while the local cloud works: steps with their times, a bar, tables."""
+"""The terminal output of the local cloud: steps with their times, a progress bar, tables."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,16 +10,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-# Characters that a column of a table needs at least to be read.
+# The fewest characters in which a column of a table is readable.
 LEAST_COLUMN = 11
 TITLE_INDENT = 8
 TITLE_WIDTH = 12
-# Where nothing can be redrawn (a pipe, a CI log), a line each so often says that it goes on.
+# Without a terminal (a pipe, a CI log) a line is printed this often while a step runs.
 LINE_EVERY_S = 10.0
 
 
 class Step:
-    """One step under way; `detail` is what its line says of it."""
+    """A running step; its line shows `detail`."""
 
     def __init__(self, console: Console, title: str) -> None:
         self.detail = ""
@@ -30,7 +30,7 @@ class Step:
 
     @contextmanager
     def showing(self) -> Iterator[None]:
-        """Show the live line, where the terminal can."""
+        """Show the live line on a terminal."""
         self.say("")
         if not self._console.is_terminal:
             yield
@@ -39,7 +39,7 @@ class Step:
             yield
 
     def say(self, detail: str) -> None:
-        """Say how far it is."""
+        """Show the progress."""
         self.detail = detail
         self._status.update(f"[bold]{escape(self.title):<{TITLE_WIDTH}}[/bold] {escape(detail)}")
         if not self._console.is_terminal and time.monotonic() > self._next_line:
@@ -48,7 +48,7 @@ class Step:
 
 
 class Screen:
-    """Prints to `console`; `Screen.silent()` prints nothing. Keeps the time of each step."""
+    """Prints to `console`, and measures each step; `Screen.silent()` prints nothing."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
@@ -56,19 +56,19 @@ class Screen:
 
     @classmethod
     def silent(cls) -> Self:
-        """Return one for tests."""
+        """Return a screen for tests."""
         return cls(Console(quiet=True))
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
-        """Show a step while it runs, and then in a line of its own what came of it."""
+        """Show a step while it runs, then its outcome and time in one line."""
         step = Step(self.console, title)
         with self._timed(step), step.showing():
             yield step
 
     @contextmanager
     def bar(self, title: str) -> Iterator[Callable[[float, str], None]]:
-        """Show a step as a progress bar; the function takes percent and a word on what goes on."""
+        """Show a step as a progress bar; the given function takes the percentage and a detail."""
         step = Step(self.console, title)
         columns = (
             TextColumn(f"{'':{TITLE_INDENT}}[bold]{{task.description}}"),
@@ -88,7 +88,7 @@ class Screen:
             yield update
 
     def say(self, text: str = "") -> None:
-        """Print a line exactly as it is: it may be there to be copied, or to be waited for."""
+        """Print a line unchanged, so that it can be copied, or waited for by a program."""
         self.console.print(text, markup=False, soft_wrap=True)
 
     def heading(self, text: str) -> None:
@@ -96,7 +96,7 @@ class Screen:
         self.console.print(f"\n[bold]{escape(text)}[/bold]", soft_wrap=True)
 
     def commands(self, rows: Sequence[tuple[str, str]]) -> None:
-        """Print commands, and what each is for beside it."""
+        """Print commands, each with its purpose."""
         width = max(len(command) for command, _ in rows)
         for command, purpose in rows:
             self.say(f"{command:<{width}}  {purpose}")
@@ -112,7 +112,7 @@ class Screen:
         self.console.print(table)
 
     def grid(self, rows: Sequence[Mapping[str, str]], title: str = "") -> None:
-        """Print rows below the names of their columns."""
+        """Print rows as a table with a header."""
         names = list(dict.fromkeys(name for row in rows for name in row))
         fit = max(1, self.console.width // LEAST_COLUMN)
         names, left = names[:fit], len(names) - fit
@@ -127,7 +127,7 @@ class Screen:
             self.console.print(table)
 
     def _title(self, text: str) -> None:
-        """Print what stands above a table: not as rich's own title, which is broken to the table's width."""
+        """Print the title of a table; rich's own title would be wrapped at the table's width."""
         if text:
             self.console.print(f"\n[italic]{escape(text)}[/italic]", soft_wrap=True)
 

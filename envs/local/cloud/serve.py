@@ -1,7 +1,7 @@
-"""Serves MiniStack: `python serve.py HOST:PORT CERTIFICATE KEY`, by the Python that has it.
+"""Serves MiniStack: `python serve.py HOST:PORT CERTIFICATE KEY`, with the Python in which it is installed.
 
-MiniStack's own `main` would also take port 443 and leave a pid file; and under it a stop takes half a minute, in which
-it is easily killed before it has saved its state.
+MiniStack's own `main` also takes port 443 and leaves a pid file. Its stop takes half a minute; a kill within that time
+loses the state.
 """
 
 import array
@@ -23,40 +23,40 @@ from ministack.app import app  # type: ignore[import-not-found]
 from ministack.core import iam_actions, lambda_runtime  # type: ignore[import-not-found]
 
 KEEP_ALIVE_S = 75.0
-# For so long a stop waits for every idle client to say goodbye by TLS, which most never do. asyncio's default is 30 s.
-TLS_GOODBYE_S = 0.5
-# A function's log is whole when twice for so long nothing came, and nothing of it is left in the pipe.
+# How long a stop waits for the TLS close_notify of idle clients; most never send it. asyncio's default is 30 s.
+TLS_CLOSE_S = 0.5
+# A function's log is complete after two silences of this length with an empty pipe.
 LOG_SILENCE_S = 0.03
 LOG_WAIT_S = 5.0
 
 
 async def main(bind: str, certificate: str, key: str) -> None:
-    """Serve until SIGTERM; end the process once the state is saved."""
+    """Serve until SIGTERM; end the process when the state is saved."""
     config = Config()
     config.bind = [bind]
     config.certfile = certificate
     config.keyfile = key
     config.keep_alive_timeout = KEEP_ALIVE_S
-    # Not HTTP/2: an apply sends so much at once over its one connection that the server breaks it off (GOAWAY).
+    # Not HTTP/2: an apply sends so much over one connection that the server closes it (GOAWAY).
     config.alpn_protocols = ["http/1.1"]
-    asyncio.start_server = functools.partial(asyncio.start_server, ssl_shutdown_timeout=TLS_GOODBYE_S)
-    logging.getLogger("asyncio").addFilter(lambda record: not _is_goodbye(record))
-    lambda_runtime.Worker._drain_stderr_bounded = whole_log  # noqa: SLF001 - there is no setting for it
+    asyncio.start_server = functools.partial(asyncio.start_server, ssl_shutdown_timeout=TLS_CLOSE_S)
+    logging.getLogger("asyncio").addFilter(lambda record: not _is_close_timeout(record))
+    lambda_runtime.Worker._drain_stderr_bounded = whole_log  # noqa: SLF001 - there is no setting for this
     iam_actions.extract_resource_arn = _with_parameters_by_arn(iam_actions.extract_resource_arn)
     await serve(app, config)
-    # All is saved by now. Python would go on to wait for threads, which wait for functions that still run.
+    # Everything is saved. Python would wait for threads, which wait for functions that still run.
     os._exit(0)
 
 
 def whole_log(worker: Any, **_: float) -> str:  # noqa: ANN401 - MiniStack has no types
-    """Return all that a function has logged in the run that is over.
+    """Return the whole log of a function's last run.
 
-    MiniStack's own takes 5 ms of silence for the end: on a busy machine the rest is then in the log of the next run.
+    MiniStack itself stops reading after 5 ms of silence: on a busy machine the rest lands in the log of the next run.
     """
     lines: list[str] = []
     process, deadline = worker._proc, time.monotonic() + LOG_WAIT_S  # noqa: SLF001 - as above
     silences = 0
-    while silences < 2 and time.monotonic() < deadline:  # noqa: PLR2004 - what was read just now may be on its way
+    while silences < 2 and time.monotonic() < deadline:  # noqa: PLR2004 - the reading thread may hold a line that is not queued yet
         try:
             lines.append(worker._stderr_queue.get(timeout=LOG_SILENCE_S))  # noqa: SLF001
             silences = 0
@@ -75,10 +75,10 @@ def _unread(pipe: Any) -> bool:  # noqa: ANN401 - as above
 
 
 def _with_parameters_by_arn(extract: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what says which resource a request is about, mended for SSM.
+    """Wrap MiniStack's function that finds the resource of a request, and correct it for SSM.
 
-    A parameter may be asked for by its ARN; MiniStack gives it so, but takes the ARN for a name when it looks for the
-    right: an ARN within an ARN, which no policy allows.
+    A parameter may be requested by its ARN. MiniStack then checks the right with the ARN as the parameter's name, an
+    ARN within an ARN that no policy allows.
     """
 
     def extracted(*request: object, **more: object) -> object:
@@ -89,7 +89,7 @@ def _with_parameters_by_arn(extract: Callable[..., Any]) -> Callable[..., Any]:
     return extracted
 
 
-def _is_goodbye(record: logging.LogRecord) -> bool:
+def _is_close_timeout(record: logging.LogRecord) -> bool:
     return record.exc_info is not None and isinstance(record.exc_info[1], TimeoutError)
 
 

@@ -1,4 +1,4 @@
-"""The stack of envs/local, applied to the local cloud by the real Terraform."""
+"""The stack of envs/local, which the real Terraform applies to the local cloud."""
 
 import json
 import os
@@ -12,9 +12,9 @@ from cloud.errors import CloudError
 from cloud.state import TERRAFORM_STATE
 from provider_mirror import terraform_environment
 
-# Time to write down what was made so far; a second later than this the provider is killed.
+# Time for Terraform to save its state before it is killed.
 STOP_GRACE_S = 30.0
-# Nearly all of an apply is the provider's waiting, compiled in, for queues and buckets to settle: they wait together.
+# Most of an apply is waits for queues and buckets that are compiled into the provider: let them run in parallel.
 PARALLELISM = "-parallelism=60"
 VARIABLES_FILE = "terraform.tfvars.json"
 
@@ -23,23 +23,23 @@ type Event = dict[str, Any]
 
 @dataclass
 class Progress:
-    """How far an apply or a destroy is: resources done, in all, and the ones under way."""
+    """The progress of an apply or a destroy: resources done, their total, and the active ones."""
 
     done: int = 0
     total: int = 0
     active: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        """Return it in words: how many of how many, and what is worked on."""
+        """Return the progress in words."""
         if not self.active:
             return f"{self.done} of {self.total}"
-        # The way through the modules is long and always the same: its end is enough.
+        # The path through the modules is long; its end is enough.
         name = self.active[0].rpartition("module.")[2]
         more = f" and {len(self.active) - 1} more" if len(self.active) > 1 else ""
         return f"{self.done} of {self.total}, {name}{more}"
 
     def take(self, event: Event) -> None:
-        """Follow one event of Terraform's machine-readable output."""
+        """Take in one event of Terraform's machine-readable output."""
         kind = event.get("type")
         address = event.get("hook", {}).get("resource", {}).get("addr", "")
         if kind == "planned_change" and event["change"]["action"] != "read":
@@ -53,9 +53,9 @@ class Progress:
 
 @dataclass(frozen=True)
 class Stack:
-    """One state of the root module; all that Terraform writes goes to `folder`.
+    """One state of the root module; Terraform's files are in `folder`.
 
-    `environment` says which AWS it talks to, `variables` are the root's.
+    `environment` points to an AWS endpoint; `variables` are those of the root module.
     """
 
     root: Path
@@ -64,9 +64,9 @@ class Stack:
     variables: Mapping[str, object]
 
     def apply(self, on_progress: Callable[[Progress], None] = lambda _: None) -> Progress:
-        """Make the cloud what the root says; return what was done.
+        """Apply the root module; return the final progress.
 
-        Raises CloudError with Terraform's own diagnostics.
+        Raises CloudError with Terraform's diagnostics.
         """
         self._init()
         progress = Progress()
@@ -74,16 +74,16 @@ class Stack:
         return progress
 
     def destroy(self, on_progress: Callable[[Progress], None] = lambda _: None) -> None:
-        """Remove all that is in the state. Raises CloudError as `apply`."""
+        """Destroy everything in the state. Raises CloudError like `apply`."""
         self._run("destroy", Progress(), on_progress, "-auto-approve", PARALLELISM, *self._input())
 
     def plan(self) -> list[Event]:
-        """Return the changes that another apply would make: address and action of each."""
+        """Return the changes of another apply: their addresses and actions."""
         events = self._run("plan", Progress(), lambda _: None, *self._input())
         return [event["change"] for event in events if event.get("type") == "planned_change"]
 
     def resources(self) -> list[str]:
-        """Return the address of each resource in the state."""
+        """Return the addresses of the resources in the state."""
         return self._text("state", "list", f"-state={self.folder / TERRAFORM_STATE}").split()
 
     def outputs(self) -> dict[str, Any]:
@@ -135,7 +135,7 @@ class Stack:
         return Child(
             ["terraform", *arguments],
             environment={
-                # Whatever account this person works with otherwise: it must not be reached from here.
+                # Never reach the AWS account that this user works with.
                 **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
                 **terraform_environment(),
                 **self.environment,
@@ -152,7 +152,7 @@ class Stack:
 
 
 def _event(line: str) -> Event:
-    """Return what a line says; what is no JSON (a crash of a plugin) as a diagnostic."""
+    """Return the event in a line; a line that is not JSON (a crash of a plugin) becomes a diagnostic."""
     try:
         event = json.loads(line)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a folder keeps of its local cloud between two starts, and whether that can be used again."""
+"""The state that a folder keeps of its local cloud between two starts, and whether a start can reuse it."""
 
 import dataclasses
 import fcntl
@@ -14,53 +14,53 @@ from typing import Any
 from cloud import ministack, ports
 from cloud.errors import CloudError
 
-# What changes a plan; tests and pages beside the modules do not.
+# The files that change a plan; tests and pages do not.
 CONFIGURATION_SUFFIXES = {".tf", ".tftpl", ".json"}
 TERRAFORM_STATE = "terraform.tfstate"
 KEPT = "kept.json"
-# Survive a fresh start: nothing in them depends on the stack.
+# A fresh start keeps these: they do not depend on the stack.
 LASTING = {"lock", "certificates", "stand-in", KEPT}
 
 
 @dataclasses.dataclass(frozen=True)
 class Kept:
-    """What the kept cloud was started with, what was applied to it last, and what came of it.
+    """The settings of the kept cloud, its last apply, and the outputs of that.
 
-    `applied` is the fingerprint of the last whole apply, empty when there was none. URLs with the
-    ports are in functions, queues and tokens: they cannot change under a kept stack.
+    `applied` is the fingerprint of the last complete apply, empty if there was none. The ports are part of URLs in
+    functions, queues and tokens, so a kept stack keeps its ports.
     """
 
     ministack: str
     region: str
     cloud_port: int
     stand_in_port: int
-    database_port: int = 0  # 0 where no example had a database
+    database_port: int = 0  # 0 if no example has a database
     applied: str = ""
     outputs: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def ports(self) -> list[int]:
-        """The ports that it lives on."""
+        """The ports of the cloud."""
         return [port for port in (self.cloud_port, self.stand_in_port, self.database_port) if port]
 
     def save(self, folder: Path) -> None:
-        """Write it, whole or not at all."""
+        """Write the file atomically."""
         fresh = folder / "kept.json.new"
         fresh.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
         fresh.replace(folder / KEPT)
 
 
 def load(folder: Path, ministack_version: str) -> tuple[Kept | None, str]:
-    """Return what can be used again, or None and the reason."""
+    """Return the state that a start can reuse, or None and the reason."""
     kept = read(folder)
     if kept is None:
-        return None, "there is nothing kept yet, or nothing that this version can read"
+        return None, "there is no kept state, or none that this version can read"
     reason = _unusable(kept, folder, ministack_version)
     return (None, reason) if reason else (kept, "")
 
 
 def afresh(folder: Path, ministack_version: str) -> Kept:
-    """Empty the folder for a new cloud. It gets the ports of the last one, where they are free."""
+    """Empty the folder for a new cloud. It gets the ports of the last one if they are free."""
     last = read(folder)
     cloud, stand_in, database = (last.cloud_port, last.stand_in_port, last.database_port) if last else (0, 0, 0)
     if not last or not all(map(ports.is_free, last.ports)):
@@ -74,7 +74,7 @@ def afresh(folder: Path, ministack_version: str) -> Kept:
 
 
 def read(folder: Path) -> Kept | None:
-    """Return what the folder says of its cloud, usable or not; None if it says nothing that can be read."""
+    """Return the folder's state, reusable or not; None if there is none that can be read."""
     try:
         return Kept(**json.loads((folder / KEPT).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
@@ -83,21 +83,21 @@ def read(folder: Path) -> Kept | None:
 
 def _unusable(kept: Kept, folder: Path, ministack_version: str) -> str:
     if kept.ministack != ministack_version:
-        return f"MiniStack is {ministack_version} now, what was kept is of {kept.ministack}"
+        return f"MiniStack is {ministack_version} now; the kept state is of {kept.ministack}"
     if kept.region != ministack.REGION:
-        return f"the Region is {ministack.REGION} now, what was kept is in {kept.region}"
+        return f"the Region is {ministack.REGION} now; the kept state is of {kept.region}"
     if not (folder / TERRAFORM_STATE).exists():
         return "nothing was applied"
     if not ministack.saved(folder):
         return "MiniStack was killed before it could save its state"
     for port in kept.ports:
         if not ports.is_free(port):
-            return f"port {port}, where the kept stack lived, is taken by another program"
+            return f"port {port} of the kept stack is taken by another program"
     return ""
 
 
 def fingerprint(folders: Iterable[Path], variables: Mapping[str, object]) -> str:
-    """Return a hash of all that an apply depends on: Terraform files and variables."""
+    """Return a hash of everything that an apply depends on: Terraform files and variables."""
     digest = hashlib.sha256(json.dumps(variables, sort_keys=True).encode())
     for path in sorted(_configuration(folders)):
         digest.update(f"\0{path}\0".encode())
@@ -114,7 +114,7 @@ def _configuration(folders: Iterable[Path]) -> Iterator[Path]:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process. Raises CloudError when another process holds it."""
+    """Lock the folder for this process. Raises CloudError if another process holds the lock."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a+", encoding="utf-8") as file:
         try:
@@ -122,7 +122,7 @@ def locked(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise CloudError(
                 f"A local cloud already runs on {folder} (process {holder(folder)}). "
-                "Use it, or stop it first, with Ctrl-C where it runs."
+                "Use it, or stop it first with Ctrl-C in its terminal."
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -131,7 +131,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def holder(folder: Path) -> int | None:
-    """Return the process that holds the folder, None when nobody does."""
+    """Return the process that holds the lock of the folder, None if there is none."""
     try:
         with (folder / "lock").open("r", encoding="utf-8") as file:
             try:

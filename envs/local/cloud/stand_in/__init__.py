@@ -1,4 +1,4 @@
-"""The stand-in for Bedrock and Gemini: wire protocols, answers from a document, faults on demand; and the issuer."""
+"""The stand-in for Bedrock and Gemini, with their wire protocols and faults on demand; and the token issuer."""
 
 from cloud.stand_in.scenarios import Scenario
 from cloud.stand_in.server import Remote, StandIn

@@ -1,4 +1,4 @@
-"""What the stand-in model answers: text, or the input of the tool it is to use, from the document it was given."""
+"""The answer of the stand-in model to a conversation: scripted, or filled in from the document in the prompt."""
 
 import hashlib
 import json
@@ -10,19 +10,18 @@ from functools import cached_property
 from typing import Any, Final
 
 from cloud.stand_in.attached import Attached, attached
-from cloud.stand_in.filling import fill
-from cloud.stand_in.json_types import Json
-from cloud.stand_in.reading import read
+from cloud.stand_in.filling import fill, free_text
+from cloud.stand_in.scenarios import Scenario
 
 CHARS_PER_TOKEN: Final = 4
-_TAG = "document|documents|doc|source|source_text|rfp|rfp_text|input_text|text|content|attachment"
-_FENCED = re.compile(rf"<(?P<tag>{_TAG})\b[^<>]*>(?P<inside>.*?)</(?P=tag)\s*>", re.DOTALL | re.IGNORECASE)
+_FENCED = re.compile(r"<(?P<tag>[a-z_]+)\b[^<>]*>(?P<inside>.*?)</(?P=tag)\s*>", re.DOTALL | re.IGNORECASE)
+_DOCUMENT_TAGS: Final = frozenset({"document", "source", "text", "rfp_text"})
 _NONSENSE: Final = {"stand_in_nonsense": [None, {"this": "fits no schema"}]}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer: either `text` or a tool's name and its input as JSON, already cut to the tokens it may have."""
+    """An answer: either `text`, or a tool's name and its input as JSON. It is cut to the tokens that it may have."""
 
     stop_reason: str
     text: str = ""
@@ -31,11 +30,11 @@ class Answer:
 
     @property
     def output_tokens(self) -> int:
-        """How many tokens it is."""
+        """How many tokens it has."""
         return tokens(self.text or self.tool_json)
 
     @property
-    def tool_input(self) -> Json:
+    def tool_input(self) -> Any:  # noqa: ANN401 - JSON
         """The input of the tool; empty where it was cut."""
         try:
             return json.loads(self.tool_json)
@@ -45,7 +44,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Conversation:
-    """The body of a Converse request that was found valid."""
+    """A valid request, in Converse's terms for both vendors."""
 
     messages: Sequence[Mapping[str, Any]]
     system: Sequence[Mapping[str, Any]] = ()
@@ -63,27 +62,29 @@ class Conversation:
 
     @cached_property
     def source(self) -> str:
-        """The document: what stands between tags such as `<document>`, else the text of the user's last turn.
+        """The document: attached files and text between tags, else the user's last text.
 
-        A turn that returns a tool's result is a remark on the answer, not a document: the turn before it counts.
+        Tags such as `<document>` come first, then others on lines of their own, such as `<letter>`. A turn with a
+        tool's result is a remark on the answer, not a document.
         """
         turns = [
             "\n".join(_texts(message["content"]))
             for message in self.messages
             if message["role"] == "user" and not any("toolResult" in block for block in message["content"])
         ]
-        fenced = [match["inside"] for turn in turns for match in _FENCED.finditer(turn)]
-        seen = self.attachments
-        told = [*(each.shown for each in seen if not each.is_picture), *fenced]
-        if seen:  # pictures are looked at where there is no text, which is exact and quick to read
-            return "\n\n".join(told or [each.shown for each in seen])
-        return "\n\n".join(fenced) if fenced else next((turn for turn in reversed(turns) if turn.strip()), "")
+        fenced = [(match["tag"].lower(), match["inside"]) for turn in turns for match in _FENCED.finditer(turn)]
+        documents = [inside for tag, inside in fenced if tag in _DOCUMENT_TAGS]
+        others = [inside for _, inside in fenced if inside.startswith("\n")]
+        found = [*(each.text for each in self.attachments if not each.is_picture), *(documents or others)]
+        if not found:  # reading pictures takes long, and is less exact than text
+            found = [each.text for each in self.attachments]
+        return "\n\n".join(found) if found else next((turn for turn in reversed(turns) if turn.strip()), "")
 
     @cached_property
     def input_tokens(self) -> int:
-        """How many tokens are read: four characters each, the tools' schemas and results included."""
-        plain = (block for message in self.messages for block in message["content"] if not attached(block))
-        others = [*(block for block in plain if "text" not in block), *self.tools.values()]
+        """How many tokens are read: one per four characters, tools and their results included."""
+        blocks = (block for message in self.messages for block in message["content"])
+        others = [*(block for block in blocks if "text" not in block and not attached(block)), *self.tools.values()]
         read = tokens(self.prompt + (json.dumps(others, default=str) if others else ""))
         return read + sum(each.tokens for each in self.attachments)
 
@@ -95,35 +96,38 @@ class Conversation:
 
     @property
     def tool_to_use(self) -> str:
-        """The tool that is forced, else the first one, unless its result was just accepted."""
+        """The forced tool, else the first one, unless its result was just accepted; empty without tools."""
         if forced := self.tool_choice.get("tool", {}).get("name"):
             return str(forced)
         results = [block["toolResult"] for block in self.messages[-1]["content"] if "toolResult" in block]
         done = bool(results) and all(result.get("status", "success") == "success" for result in results)
         return "" if done and "any" not in self.tool_choice else next(iter(self.tools), "")
 
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """The schema of the tool to use; empty without one."""
+        tool = self.tools.get(self.tool_to_use)
+        return tool["inputSchema"]["json"] if tool else {}
 
-def answer(
-    conversation: Conversation, most_tokens: int, *, nonsense: bool = False, tool_as_text: bool = False
-) -> Answer:
-    """Return the answer, cut where it would be longer than it may be."""
+
+def answer(conversation: Conversation, most_tokens: int, scenario: Scenario) -> Answer:
+    """Return the scenario's answer, else one from the document; cut where it has more than `most_tokens`."""
+    tool, given = conversation.tool_to_use, scenario.answer
+    if isinstance(given, str) or (given is None and not tool):
+        text = given if isinstance(given, str) else free_text(conversation.source)
+        return _as_text("[stand-in model] blah" if scenario.nonsense else text, most_tokens, conversation)
+    data = given if given is not None else fill(conversation.schema, conversation.source)
+    tool_json = json.dumps(_NONSENSE if scenario.nonsense else data, ensure_ascii=False)
+    if not tool:
+        return _as_text(tool_json, most_tokens, conversation)
+    if scenario.tool_as_text and not conversation.tool_choice.keys() & {"any", "tool"}:
+        return _as_text(f"Here is the answer:\n\n```json\n{tool_json}\n```", most_tokens, conversation)
     room = most_tokens * CHARS_PER_TOKEN
-    if tool := conversation.tool_to_use:
-        schema = conversation.tools[tool]["inputSchema"]["json"]
-        tool_json = json.dumps(_NONSENSE if nonsense else fill(schema, conversation.source), ensure_ascii=False)
-        if tool_as_text and not conversation.tool_choice.keys() & {"any", "tool"}:
-            text = f"Here is the answer:\n\n```json\n{tool_json}\n```"
-            return Answer("max_tokens" if len(text) > room else "end_turn", text=text[:room])
-        return Answer("max_tokens" if len(tool_json) > room else "tool_use", tool=tool, tool_json=tool_json[:room])
-    text = "[stand-in model] blah" if nonsense else _free_text(conversation.source)
-    ends = [text.index(each) for each in conversation.stop_sequences if each and each in text]
-    if ends and min(ends) <= room:
-        return Answer("stop_sequence", text=text[: min(ends)])
-    return Answer("max_tokens" if len(text) > room else "end_turn", text=text[:room])
+    return Answer("max_tokens" if len(tool_json) > room else "tool_use", tool=tool, tool_json=tool_json[:room])
 
 
 def tokens(text: str) -> int:
-    """Return roughly how many tokens a text is."""
+    """Return roughly how many tokens a text has."""
     return max(1, math.ceil(len(text) / CHARS_PER_TOKEN))
 
 
@@ -132,11 +136,12 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _free_text(source: str) -> str:
-    document = read(source)
-    stated = [f"- {each.label}: {each.text}" for each in document.passages if each.label][:12]
-    lines = [f"[stand-in model] {document.summary()}", *(["", "The document states:", *stated] if stated else [])]
-    return "\n".join(lines)
+def _as_text(text: str, most_tokens: int, conversation: Conversation) -> Answer:
+    room = most_tokens * CHARS_PER_TOKEN
+    ends = [text.index(each) for each in conversation.stop_sequences if each and each in text]
+    if ends and min(ends) <= room:
+        return Answer("stop_sequence", text=text[: min(ends)])
+    return Answer("max_tokens" if len(text) > room else "end_turn", text=text[:room])
 
 
 def _texts(content: Sequence[Mapping[str, Any]]) -> Iterator[str]:

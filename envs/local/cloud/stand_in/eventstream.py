@@ -1,6 +1,6 @@
 """Encoder of `application/vnd.amazon.eventstream`, the framing of Bedrock's streamed answers.
 
-A message: total length (4), header length (4), CRC-32 of those 8 bytes (4), headers, payload, CRC-32 of all before (4).
+A message: total length (4), header length (4), CRC-32 of those 8 bytes (4), headers, payload, CRC-32 of all this (4).
 A header: name length (1), name, value type 7 = string (1), value length (2), value. Big-endian throughout.
 https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html
 """
@@ -38,8 +38,8 @@ def exception(kind: str, body: Mapping[str, object]) -> bytes:
     return encode(headers, json.dumps(body).encode())
 
 
-def spoiled(message: bytes) -> bytes:
-    """Return the message with a checksum that does not fit."""
+def with_bad_checksum(message: bytes) -> bytes:
+    """Return the message with a wrong checksum."""
     return message[:-1] + bytes([message[-1] ^ 1])
 
 

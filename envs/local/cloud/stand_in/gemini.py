@@ -1,171 +1,140 @@
-"""Gemini's `generateContent` and `streamGenerateContent`, answered by the stand-in model as its scenarios say."""
+"""Gemini's `generateContent` and `streamGenerateContent`."""
 
 import json
 import re
-import time
-import traceback
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final, override
 
-from cloud.stand_in.answers import Answer, Conversation, answer, digest
-from cloud.stand_in.gemini_requests import GeminiError, Limits, check_key, conversation, exhausted, told
+from cloud.stand_in.answers import Conversation
+from cloud.stand_in.endpoint import Endpoint, Reply
+from cloud.stand_in.gemini_requests import conversation_of, invalid
 from cloud.stand_in.models import Model
-from cloud.stand_in.pacing import pieces, send_paced
-from cloud.stand_in.refusals import HungUpError
+from cloud.stand_in.refusals import AS_GEMINI, GEMINI_STATUS, RefusedError
 from cloud.stand_in.scenarios import Call, Control, Scenario
 from cloud.stand_in.wire import Wire
 
 PATH: Final = re.compile(r"/v1(?:beta)?/models/(?P<model>[^/:]+):(?P<operation>generateContent|streamGenerateContent)")
-_MOST_BODY_BYTES: Final = 110_000_000
 _MODEL = re.compile(r"gemini-[a-z0-9.-]+")
-_STOP_REASONS: Final = {"max_tokens": "MAX_TOKENS"}
+_TYPE: Final = "type.googleapis.com/google.rpc."
 
 
-class Gemini:
-    """The endpoint. `key` is the one key it takes; None: any."""
+class Gemini(Endpoint):
+    """The endpoint. `key` is the only API key that it accepts; None accepts any."""
+
+    streams: ClassVar = "streamGenerateContent"
+    content_type: ClassVar = "text/event-stream"
+    most_bytes: ClassVar = 110_000_000
+    closing_events: ClassVar = 1  # the chunk with the finish reason
 
     def __init__(self, control: Control) -> None:
-        self._control = control
+        super().__init__(control)
         self.key: str | None = None
 
-    def serve(self, wire: Wire, model_id: str, operation: str) -> None:
-        """Answer one call, and log what became of it."""
-        call = Call(model_id, operation)
-        self._control.log(call)
-        started = time.monotonic()
-        outcome = "failed"
-        try:
-            outcome = self._answer(wire, call)
-        except GeminiError as error:
-            call.outcome = outcome = error.name  # before the answer: its reader may look at the log at once
-            wire.answer(error.status, error.body)
-        except HungUpError:
-            outcome = "caller hung up"
-        except Exception as fault:  # noqa: BLE001 - whoever waits for an answer gets one
-            traceback.print_exc()
-            wire.answer(500, GeminiError("INTERNAL", f"The stand-in cannot answer this: {fault!r}").body)
-        finally:
-            call.duration_ms = round((time.monotonic() - started) * 1000)
-            call.outcome = outcome
-
-    def _answer(self, wire: Wire, call: Call) -> str:
-        raw = wire.body(_MOST_BODY_BYTES)
-        check_key(wire.headers.get("x-goog-api-key"), self.key)
+    @override
+    def read(self, wire: Wire, call: Call) -> tuple[Model, Conversation]:
+        raw = wire.body(self.most_bytes)
+        self._check_key(wire.headers.get("x-goog-api-key"))
         if not _MODEL.fullmatch(call.model):
-            raise GeminiError("NOT_FOUND", f"models/{call.model} is not found for API version v1beta.")
-        model = Model(call.model, "")
-        asked = conversation(raw)
-        scenario, quota = self._control.take(asked.prompt)
-        _describe(call, asked)
-        Limits(model).check(asked.max_tokens, call.input_tokens, scenario.context_tokens or model.context_tokens)
-        wire.wait(scenario.first_token_s)
-        if scenario.error:
-            raise told(scenario.error, scenario)
-        reservation = quota.reserve(model, call.input_tokens, asked.max_tokens)
-        if not reservation:
-            raise exhausted(scenario)
-        try:
-            reply = answer(asked, asked.max_tokens or model.max_output_tokens, nonsense=scenario.nonsense)
-            call.output_tokens = reply.output_tokens
-            send = _send_stream if call.operation == "streamGenerateContent" else _send_whole
-            return send(wire, _Reply(reply, call, scenario))
-        finally:
-            quota.settle(reservation, model, call.input_tokens, call.output_tokens)
+            raise RefusedError("NOT_FOUND", f"models/{call.model} is not found for API version v1beta.")
+        model, conversation = Model(call.model, ""), conversation_of(raw)
+        wanted, most = conversation.max_tokens, model.max_output_tokens
+        if wanted is not None and not 0 < wanted <= most:
+            raise invalid(
+                f"Unable to submit request because it has a maxOutputTokens value of {wanted} but the supported range "
+                f"is from 1 (inclusive) to {most + 1} (exclusive). Update the value and try again."
+            )
+        return model, conversation
+
+    @override
+    def check_length(self, conversation: Conversation, most_tokens: int) -> None:
+        read = conversation.input_tokens
+        if read > most_tokens:
+            raise invalid(
+                f"The input token count ({read}) exceeds the maximum number of tokens allowed ({most_tokens})."
+            )
+
+    @override
+    def error(self, name: str, scenario: Scenario) -> RefusedError:
+        found = name if name in GEMINI_STATUS else AS_GEMINI.get(name[:1].upper() + name[1:], "INTERNAL")
+        details = _quota_details(scenario) if found == "RESOURCE_EXHAUSTED" else []
+        return RefusedError(found, scenario.message, *details)
+
+    @override
+    def refuse(self, wire: Wire, error: RefusedError) -> None:
+        wire.answer(error.status, _body(error))
+
+    @override
+    def whole(self, reply: Reply) -> dict[str, Any]:
+        return _blocked(reply) if reply.scenario.block_reason else _chunk(reply, reply.text, last=True)
+
+    @override
+    def events(self, reply: Reply) -> list[bytes]:
+        if reply.scenario.block_reason:
+            return [_event(_blocked(reply))]
+        return [*(_event(_chunk(reply, piece)) for piece in reply.pieces), _event(_chunk(reply, last=True))]
+
+    @override
+    def error_event(self, scenario: Scenario) -> tuple[str, bytes]:
+        error = self.error(scenario.stream_error, scenario)
+        return error.name, _event(_body(error))
+
+    @override
+    def corrupted(self, events: Sequence[bytes]) -> list[bytes]:
+        return [events[0][: len(events[0]) // 2]]  # there are no checksums: half a chunk
+
+    def _check_key(self, given: str | None) -> None:
+        if not given:
+            raise RefusedError(
+                "PERMISSION_DENIED",
+                "Method doesn't allow unregistered callers (callers without established identity). Please use API Key "
+                "or other form of API consumer identity to call this API.",
+            )
+        if self.key is not None and given != self.key:
+            reason = {"@type": f"{_TYPE}ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}
+            raise RefusedError("INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.", reason)
 
 
-@dataclass(frozen=True)
-class _Reply:
-    """An answer on its way."""
-
-    answer: Answer
-    call: Call
-    scenario: Scenario
-
-    @property
-    def text(self) -> str:
-        """The answer's text; a structured answer is text too."""
-        return self.answer.tool_json or self.answer.text
-
-    @property
-    def finish_reason(self) -> str:
-        """Why the answer ends."""
-        return self.scenario.finish_reason or _STOP_REASONS.get(self.answer.stop_reason, "STOP")
-
-    def chunk(self, text: str = "", *, last: bool = False) -> dict[str, Any]:
-        """Return one chunk of the answer; every one says what was consumed so far."""
-        candidate: dict[str, Any] = {"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}
-        if last:
-            candidate["finishReason"] = self.finish_reason
-        thought = self.scenario.thought_tokens
-        read, written = self.call.input_tokens, self.call.output_tokens if last else 0
-        usage = {"promptTokenCount": read, "totalTokenCount": read + written + thought}
-        if last:
-            usage["candidatesTokenCount"] = written
-        if thought:
-            usage["thoughtsTokenCount"] = thought
-        found = {"candidates": [candidate], "usageMetadata": usage, "modelVersion": f"{self.call.model} (stand-in)"}
-        return {**found, "responseId": uuid.uuid4().hex[:22]}
-
-    def chunks(self) -> Iterator[dict[str, Any]]:
-        """Yield the chunks of the stream."""
-        if self.scenario.block_reason:
-            yield self.blocked()
-            return
-        for piece in pieces(self.text, self.scenario.chunk_chars):
-            yield self.chunk(piece)
-        yield self.chunk(last=True)
-
-    def blocked(self) -> dict[str, Any]:
-        """Return the answer to a question that is refused."""
-        usage = {"promptTokenCount": self.call.input_tokens, "totalTokenCount": self.call.input_tokens}
-        return {"promptFeedback": {"blockReason": self.scenario.block_reason}, "usageMetadata": usage}
+def _quota_details(scenario: Scenario) -> list[dict[str, Any]]:
+    """Return which quota is exhausted, and how long to wait."""
+    quota = f"GenerateContentInputTokensPer{'Day' if scenario.per_day else 'Minute'}PerProjectPerModel"
+    details: list[dict[str, Any]] = [{"@type": f"{_TYPE}QuotaFailure", "violations": [{"quotaId": quota}]}]
+    if scenario.retry_delay_s is not None:
+        details.append({"@type": f"{_TYPE}RetryInfo", "retryDelay": f"{scenario.retry_delay_s:g}s"})
+    return details
 
 
-def _send_stream(wire: Wire, reply: _Reply) -> str:
-    scenario = reply.scenario
-    events = [_event(chunk) for chunk in reply.chunks()]
-    wire.start_stream(chunked=scenario.cut != "unchunked", content_type="text/event-stream")
-    # What goes wrong in mid-answer goes wrong before the last chunk, however short the answer is.
-    until_fault = min(scenario.after_events, len(events) - 1)
-    send_paced(wire, events[:until_fault], scenario.chunk_s)
-    wire.wait(scenario.stall_s)
-    if scenario.stream_error:
-        error = told(scenario.stream_error, scenario)
-        wire.send_events(_event(error.body))
-        wire.end_stream()
-        return f"stream: {error.name}"
-    if scenario.cut:
-        wire.hang_up(reset=scenario.cut == "reset")
-        return f"cut: {scenario.cut}"
-    rest = events[until_fault:]
-    if scenario.bad_checksum:  # there is none here: half a chunk
-        rest = [rest[0][: len(rest[0]) // 2]]
-    send_paced(wire, rest, scenario.chunk_s)
-    wire.end_stream()
-    return "bad checksum" if scenario.bad_checksum else "ok"
+def _body(error: RefusedError) -> dict[str, Any]:
+    """Return the body of an error."""
+    said = {"code": error.status, "message": error.message, "status": error.name}
+    return {"error": {**said, "details": list(error.details)} if error.details else said}
 
 
-def _send_whole(wire: Wire, reply: _Reply) -> str:
-    scenario = reply.scenario
-    wire.wait(scenario.stall_s + scenario.chunk_s * len(reply.text) / scenario.chunk_chars)
-    if scenario.stream_error:
-        raise told(scenario.stream_error, scenario)
-    content = reply.blocked() if scenario.block_reason else reply.chunk(reply.text, last=True)
-    if scenario.cut:
-        wire.cut_answer(content, reset=scenario.cut == "reset")
-        return f"cut: {scenario.cut}"
-    wire.answer(200, content)
-    return "ok"
+def _chunk(reply: Reply, text: str = "", *, last: bool = False) -> dict[str, Any]:
+    """Return one chunk of the answer; each says how much was consumed so far."""
+    thought, read = reply.scenario.thought_tokens, reply.call.input_tokens
+    written = reply.call.output_tokens if last else 0
+    candidate: dict[str, Any] = {"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}
+    usage = {"promptTokenCount": read, "totalTokenCount": read + written + thought}
+    if last:
+        ended = "MAX_TOKENS" if reply.answer.stop_reason == "max_tokens" else "STOP"
+        candidate["finishReason"] = reply.scenario.finish_reason or ended
+        usage["candidatesTokenCount"] = written
+    if thought:
+        usage["thoughtsTokenCount"] = thought
+    return {
+        "candidates": [candidate],
+        "usageMetadata": usage,
+        "modelVersion": f"{reply.call.model} (stand-in)",
+        "responseId": uuid.uuid4().hex[:22],
+    }
+
+
+def _blocked(reply: Reply) -> dict[str, Any]:
+    """Return the answer to a question that Gemini blocks."""
+    usage = {"promptTokenCount": reply.call.input_tokens, "totalTokenCount": reply.call.input_tokens}
+    return {"promptFeedback": {"blockReason": reply.scenario.block_reason}, "usageMetadata": usage}
 
 
 def _event(content: object) -> bytes:
     return b"data: " + json.dumps(content, ensure_ascii=False).encode() + b"\r\n\r\n"
-
-
-def _describe(call: Call, asked: Conversation) -> None:
-    call.prompt_sha256 = digest(asked.prompt)
-    call.document_sha256 = digest(asked.source)
-    call.input_tokens = asked.input_tokens
-    call.max_tokens = asked.max_tokens

@@ -1,4 +1,4 @@
-"""The local issuer of tokens: what an identity provider is to the API's JWT authorizer in AWS."""
+"""The local token issuer, in place of an identity provider for the API's JWT authorizer."""
 
 import base64
 import hashlib
@@ -19,9 +19,9 @@ _KEY_BITS = 2048
 
 
 class Issuer:
-    """Mints RS256 tokens whose `iss` is `url`.
+    """Mints RS256 tokens with the `iss` of its `url`.
 
-    With a `key_file` the key survives a restart, and with it every token that has not expired.
+    With a `key_file` the key survives a restart, and tokens stay valid until they expire.
     """
 
     def __init__(self, url: str, key_file: Path | None = None) -> None:
@@ -44,7 +44,7 @@ class Issuer:
         """Return the JSON Web Key Set."""
         return {"keys": [{**_public_numbers(self._key), "kid": self._key_id, "use": "sig", "alg": "RS256"}]}
 
-    def mint(  # noqa: PLR0913 - each is a claim, or makes the token one that must be refused
+    def mint(  # noqa: PLR0913 - claims, and ways to make a token that must be refused
         self,
         tenant: str,
         sub: str = "local-user",
@@ -58,7 +58,7 @@ class Issuer:
     ) -> str:
         """Return a token.
 
-        A `ttl_s` below zero gives one that has expired; `forged` one that another key has signed in this one's name.
+        With a negative `ttl_s` it has expired; `forged` signs it with another key under this key's ID.
         """
         now = int(time.time())
         payload = {
@@ -82,11 +82,11 @@ def _new_key() -> rsa.RSAPrivateKey:
 
 
 def _kept_key(file: Path) -> rsa.RSAPrivateKey:
-    """Return the key in the file, made on first use and readable by its owner only."""
+    """Return the key in the file; create the file on first use, readable by its owner only."""
     if file.exists():
         key = serialization.load_pem_private_key(file.read_bytes(), password=None)
         if not isinstance(key, rsa.RSAPrivateKey):
-            raise TypeError(f"{file} holds no RSA key")
+            raise TypeError(f"{file} does not hold an RSA key")
         return key
     key = _new_key()
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ def _public_numbers(key: rsa.RSAPrivateKey) -> dict[str, str]:
 
 
 def _thumbprint(numbers: Mapping[str, str]) -> str:
-    """Return the key's ID. RFC 7638."""
+    """Return the key's ID by RFC 7638."""
     canonical = json.dumps({name: numbers[name] for name in ("e", "kty", "n")}, separators=(",", ":"))
     return _encode(hashlib.sha256(canonical.encode()).digest())
 

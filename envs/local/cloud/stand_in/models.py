@@ -1,11 +1,11 @@
-"""Model IDs: what Bedrock calls a model, where it runs, and what a role must be allowed in order to use it."""
+"""Model IDs of Bedrock: the model, its limits, and the ARNs on which a caller needs the right to use it."""
 
 import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from cloud.stand_in.refusals import BedrockError, invalid
+from cloud.stand_in.refusals import RefusedError, invalid, require
 
 _VENDORS = "ai21|amazon|anthropic|cohere|deepseek|google|meta|minimax|mistral|moonshot|nvidia|openai|qwen|writer|zai"
 _MODEL = rf"(?P<model>(?:{_VENDORS})\.[a-z0-9][a-z0-9.\-]*(?::[a-z0-9]+)*)"
@@ -15,8 +15,8 @@ _ARN = re.compile(
     r"(?P<kind>foundation-model|inference-profile|application-inference-profile)/(?P<name>[^/]+)",
 )
 
-# Where a geographic profile may send a call to, which is also where it may be called from. Bedrock's own lists differ
-# a little from model to model: these are the ones of Claude Sonnet 4.5.
+# The Regions of a geographic profile: it is called in one of them, and may send the call to any of them. Bedrock's own
+# lists differ a little from model to model: these are those of Claude Sonnet 4.5.
 # https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html
 DESTINATIONS: Final = {
     "apac": ("ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-south-2", "ap-southeast-1",
@@ -34,10 +34,23 @@ _END_OF_LIFE = re.compile(r"anthropic\.claude-(v1|v2|instant)")
 _PROFILE_ONLY = re.compile(
     r"anthropic\.claude-(?!3-(haiku|sonnet|opus|5)-)|meta\.llama(3-[2-9]|[4-9])|amazon\.nova-(premier|2)"
 )
-# What answers a forced tool with an error: models that always think, and vendors that know no forced tool.
-_ALWAYS_THINKS = re.compile(r"anthropic\.claude-(opus-5-5|sonnet-5-5|fable-5-1)\b")
-_NOT_FORCED = re.compile(r"(deepseek|meta|qwen)\.")
-_BURNS_FIVEFOLD = re.compile(r"anthropic\.claude-(?!3-(haiku|sonnet|opus|5)-)")
+# Models that always think, and vendors without forced tools, answer a forced tool with an error.
+# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolChoice.html
+_FORCED_TOOL: Final = (
+    (
+        r"anthropic\.claude-(opus-5-5|sonnet-5-5|fable-5-1)\b",
+        "The model returned the following errors: Thinking may not be enabled when tool_choice forces tool use.",
+    ),
+    (
+        r"(deepseek|meta|qwen)\.",
+        (
+            "This model doesn't support the toolConfig.toolChoice.tool field. "
+            "Remove toolConfig.toolChoice.tool and try again."
+        ),
+    ),
+    (r"", ""),
+)
+_BURNDOWN: Final = ((r"anthropic\.claude-(?!3-(haiku|sonnet|opus|5)-)", 5), (r"", 1))
 _MAX_OUTPUT_TOKENS = (
     (r"anthropic\.claude-3-(haiku|sonnet|opus)", 4_096),
     (r"anthropic\.claude-3-5", 8_192),
@@ -52,13 +65,13 @@ _CONTEXT_TOKENS = ((r"anthropic\.", 200_000), (r"amazon\.nova", 300_000), (r"gem
 
 @dataclass(frozen=True)
 class Model:
-    """What a model ID stands for, seen from the Region of the call.
+    """A model, as it is called in a Region.
 
     Attributes:
-        name: the foundation model's ID; of an application inference profile its opaque ID.
-        region: the Region the call was made to.
+        name: the foundation model's ID; the opaque ID of an application inference profile.
+        region: the Region of the call.
         geo: `eu`, `global`, … of an inference profile, else empty.
-        profile_arn: the ARN that the caller named, if it is an application inference profile's.
+        profile_arn: the ARN of an application inference profile, else empty.
 
     """
 
@@ -69,35 +82,23 @@ class Model:
 
     @cached_property
     def max_output_tokens(self) -> int:
-        """The most the model can write, and what a call without `maxTokens` reserves."""
+        """The most tokens that the model can write; a call without `maxTokens` reserves as many."""
         return _first(_MAX_OUTPUT_TOKENS, self.name)
 
     @cached_property
     def context_tokens(self) -> int:
-        """The most the model can read."""
+        """The most tokens that the model can read."""
         return _first(_CONTEXT_TOKENS, self.name)
 
     @cached_property
     def refuses_forced_tool(self) -> str:
-        """What the model says of a forced tool; empty where it takes one.
-
-        https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolChoice.html
-        """
-        if _ALWAYS_THINKS.match(self.name):
-            return (
-                "The model returned the following errors: Thinking may not be enabled when tool_choice forces tool use."
-            )
-        if _NOT_FORCED.match(self.name):
-            return (
-                "This model doesn't support the toolConfig.toolChoice.tool field. "
-                "Remove toolConfig.toolChoice.tool and try again."
-            )
-        return ""
+        """The model's error for a forced tool; empty where it takes one."""
+        return _first(_FORCED_TOOL, self.name)
 
     @cached_property
     def burndown(self) -> int:
         """How many tokens of the quota one written token costs."""
-        return 5 if _BURNS_FIVEFOLD.match(self.name) else 1
+        return _first(_BURNDOWN, self.name)
 
     def resources(self, account: str) -> list[str]:
         """Return every ARN on which the caller needs the invoke action; all of them must be allowed.
@@ -125,10 +126,10 @@ def partition(region: str) -> str:
 
 
 def find(model_id: str, region: str) -> Model:
-    """Return the model that an ID or ARN names, before anything is said about who may use it.
+    """Return the model of an ID or ARN, whether or not the caller may use it.
 
     Raises:
-        BedrockError: ValidationException for what is no model ID.
+        RefusedError: ValidationException for an invalid ID.
 
     """
     arn = _ARN.fullmatch(model_id)
@@ -142,27 +143,30 @@ def find(model_id: str, region: str) -> Model:
 
 
 def check_offered(model: Model, model_id: str) -> None:
-    """Refuse what Bedrock does not serve here in this way, whoever asks.
+    """Refuse a model that Bedrock does not offer to any caller in this Region.
 
     Raises:
-        BedrockError: ResourceNotFoundException for a model that was retired; ValidationException for a profile of
-            another geography and for a bare ID of a model that is offered by profiles only.
+        RefusedError: ResourceNotFoundException for a retired model; ValidationException for a profile of another
+            geography, and for the bare ID of a model that is offered by profiles only.
 
     """
     if _END_OF_LIFE.match(model.name):
-        raise BedrockError(
+        raise RefusedError(
             "ResourceNotFoundException",
             "This model version has reached the end of its life. "
             "Please refer to the AWS documentation for more details.",
         )
-    if model.geo in DESTINATIONS and model.region not in DESTINATIONS[model.geo]:
-        raise invalid("The provided model identifier is invalid.")
-    if not model.geo and not model.profile_arn and _PROFILE_ONLY.match(model.name):
-        raise invalid(
-            f"Invocation of model ID {model_id} with on-demand throughput isn\u2019t supported. "
-            "Retry your request with the ID or ARN of an inference profile that contains this model.",
-        )
+    require(
+        model.geo not in DESTINATIONS or model.region in DESTINATIONS[model.geo],
+        "The provided model identifier is invalid.",
+    )
+    require(
+        model.geo or model.profile_arn or not _PROFILE_ONLY.match(model.name),
+        f"Invocation of model ID {model_id} with on-demand throughput isn\u2019t supported. "
+        "Retry your request with the ID or ARN of an inference profile that contains this model.",
+    )
 
 
-def _first(table: tuple[tuple[str, int], ...], name: str) -> int:
-    return next(number for pattern, number in table if re.match(pattern, name))
+def _first[Value](table: tuple[tuple[str, Value], ...], name: str) -> Value:
+    """Return the value of the first pattern that the name begins with."""
+    return next(value for pattern, value in table if re.match(pattern, name))

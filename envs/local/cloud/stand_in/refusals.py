@@ -1,9 +1,10 @@
-"""The errors Bedrock and Gemini answer with, by their names and HTTP statuses."""
+"""The errors of Bedrock and Gemini: names, HTTP statuses and messages."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html#API_runtime_Converse_Errors
-STATUS: Final = {
+BEDROCK_STATUS: Final = {
     "AccessDeniedException": 403,
     "ExpiredTokenException": 403,
     "InternalServerException": 500,
@@ -21,19 +22,7 @@ STATUS: Final = {
     "UnrecognizedClientException": 403,
     "ValidationException": 400,
 }
-
-MESSAGES: Final = {
-    "InternalServerException": "The system encountered an unexpected error during processing. Try your request again.",
-    "ModelErrorException": "The model returned an error while processing the request.",
-    "ModelNotReadyException": "Model is not ready for inference. Wait and try your request again.",
-    "ModelStreamErrorException": "The model produced an invalid sequence. Try your request again.",
-    "ModelTimeoutException": "Model has timed out in processing the request. Try your request again.",
-    "ServiceQuotaExceededException": "Your request exceeds the service quota for your account.",
-    "ServiceUnavailableException": "Bedrock is unable to process your request.",
-    "ThrottlingException": "Too many tokens, please wait before trying again.",
-}
-
-# The errors ConverseStream can send after its first byte, and how each is spelt there.
+# The errors that ConverseStream can send after its first byte. Their names begin with a small letter there.
 IN_STREAM: Final = {
     "internalServerException": "InternalServerException",
     "modelStreamErrorException": "ModelStreamErrorException",
@@ -41,9 +30,7 @@ IN_STREAM: Final = {
     "throttlingException": "ThrottlingException",
     "validationException": "ValidationException",
 }
-
-
-# Gemini's names, and their HTTP statuses. https://ai.google.dev/gemini-api/docs/troubleshooting
+# https://ai.google.dev/gemini-api/docs/troubleshooting
 GEMINI_STATUS: Final = {
     "ABORTED": 409,
     "CANCELLED": 499,
@@ -59,7 +46,7 @@ GEMINI_STATUS: Final = {
     "UNAVAILABLE": 503,
     "UNKNOWN": 500,
 }
-# A scenario names an error by either vendor's name: what it is called by the other one.
+# A scenario may use either vendor's name for an error; these are the equivalents.
 AS_GEMINI: Final = {
     "AccessDeniedException": "PERMISSION_DENIED",
     "InternalServerException": "INTERNAL",
@@ -74,31 +61,46 @@ AS_GEMINI: Final = {
     "UnrecognizedClientException": "UNAUTHENTICATED",
     "ValidationException": "INVALID_ARGUMENT",
 }
-AS_BEDROCK: Final = {
-    "DEADLINE_EXCEEDED": "ModelTimeoutException",
-    "INTERNAL": "InternalServerException",
-    "INVALID_ARGUMENT": "ValidationException",
-    "NOT_FOUND": "ResourceNotFoundException",
-    "PERMISSION_DENIED": "AccessDeniedException",
-    "RESOURCE_EXHAUSTED": "ThrottlingException",
-    "UNAVAILABLE": "ServiceUnavailableException",
+# Of several equivalents the last one counts, for example ThrottlingException for RESOURCE_EXHAUSTED.
+AS_BEDROCK: Final = {gemini: bedrock for bedrock, gemini in AS_GEMINI.items()}
+
+_MESSAGES: Final = {
+    "InternalServerException": "The system encountered an unexpected error during processing. Try your request again.",
+    "ModelErrorException": "The model returned an error while processing the request.",
+    "ModelNotReadyException": "Model is not ready for inference. Wait and try your request again.",
+    "ModelStreamErrorException": "The model produced an invalid sequence. Try your request again.",
+    "ModelTimeoutException": "Model has timed out in processing the request. Try your request again.",
+    "ServiceQuotaExceededException": "Your request exceeds the service quota for your account.",
+    "ServiceUnavailableException": "Bedrock is unable to process your request.",
+    "ThrottlingException": "Too many tokens, please wait before trying again.",
+    "INTERNAL": "An internal error has occurred. Please retry or report in "
+    "https://developers.generativeai.google/guide/troubleshooting",
+    "RESOURCE_EXHAUSTED": "You exceeded your current quota, please check your plan and billing details.",
+    "UNAVAILABLE": "The model is overloaded. Please try again later.",
 }
 
 
-class BedrockError(Exception):
-    """An answer other than 200: `code` is Bedrock's name of it, `status` the HTTP status."""
+class RefusedError(Exception):
+    """An error answer: its name at the service, its HTTP status, its message, and the details that Google adds."""
 
-    def __init__(self, code: str, message: str = "") -> None:
-        self.code = code
-        self.message = message or MESSAGES.get(code, "The stand-in was told to fail.")
-        self.status = STATUS.get(code, 400)
-        super().__init__(f"{code}: {self.message}")
+    def __init__(self, name: str, message: str = "", *details: Mapping[str, Any]) -> None:
+        self.name = name
+        self.message = message or _MESSAGES.get(name, "The stand-in was told to fail.")
+        self.status = BEDROCK_STATUS.get(name) or GEMINI_STATUS.get(name, 400)
+        self.details = details
+        super().__init__(f"{name}: {self.message}")
 
 
 class HungUpError(Exception):
-    """The caller closed its end of the connection before the answer was complete."""
+    """The caller closed the connection before the answer was complete."""
 
 
-def invalid(message: str) -> BedrockError:
-    """Return a ValidationException, the most common refusal."""
-    return BedrockError("ValidationException", message)
+def invalid(message: str) -> RefusedError:
+    """Return Bedrock's ValidationException."""
+    return RefusedError("ValidationException", message)
+
+
+def require(condition: object, message: str) -> None:
+    """Raise Bedrock's ValidationException unless the condition holds."""
+    if not condition:
+        raise invalid(message)

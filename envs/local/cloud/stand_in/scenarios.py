@@ -1,110 +1,118 @@
-"""What the stand-in is told to do, what it still has to give of a token quota, and the log of what it was asked."""
+"""Scenarios (how calls are to be answered), the token quota, and the log of calls."""
 
-import dataclasses
+import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal, get_args
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cloud.stand_in.models import Model
-from cloud.stand_in.refusals import GEMINI_STATUS, IN_STREAM, STATUS
+from cloud.stand_in.refusals import BEDROCK_STATUS, GEMINI_STATUS, IN_STREAM
 
-Cut = Literal["", "chunked", "unchunked", "reset"]
 _LOGGED_CALLS: Final = 20_000
-# What a field takes in JSON, by the type of its default.
-_TYPES: Final = {str: (str,), bool: (bool,), int: (int,), float: (int, float), type(None): (int, float, type(None))}
+
+type _Seconds = Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True)
-class Scenario:
-    """How calls are answered. Without any scenario: at once, whole and right.
+class Asked:
+    """What scenarios look at in a call; `shapes` are the names of the wanted tool and of its schema."""
+
+    prompt: str
+    model: str = ""
+    shapes: Sequence[str] = ()
+
+
+class Scenario(BaseModel):
+    """How some calls are answered. Without any scenario every answer comes at once, whole and right.
 
     Attributes:
-        match: only calls whose prompt contains this text; the empty text is in all of them.
+        match: only calls with this text in their prompt; the empty text matches every prompt.
+        pattern: only calls with a match of this regular expression in their prompt.
+        model: only calls with a model ID that matches this pattern, such as `gemini-*`.
+        tool: only calls that ask for the tool, or for the schema with the title, of this name. Both are the name of
+            the pydantic model.
         times: only the next so many matching calls; None for all.
+        answer: the answer: a text, or the JSON of a structured answer. None: filled in from the document.
         first_token_s: silence before the first byte of the answer.
         chunk_s: pause before every further piece of a streamed answer; `converse` waits as long in total.
-        chunk_chars: size of those pieces; 1 with a `chunk_s` is a trickle.
-        tokens_per_minute: quota of each model; a call beyond it is a ThrottlingException.
-        quota_window_s: the quota's minute, shorter for a test.
-        context_tokens: the longest input instead of the model's own.
-        error: answer this error instead, such as `ThrottlingException` or Gemini's `RESOURCE_EXHAUSTED`; what only one
-            vendor has is an internal error of the other's.
-        stream_error: break the stream off with this error, such as `modelStreamErrorException` or `UNAVAILABLE`.
-        message: the text of either error instead of Bedrock's.
-        cut: close the connection in mid-answer: `chunked` without the last chunk, `unchunked` where nothing tells the
-            caller that more was to come, `reset` hard.
+        chunk_chars: size of those pieces.
+        tokens_per_minute: quota of each model; a call beyond it is throttled.
+        quota_window_s: the quota's minute; a test may shorten it.
+        context_tokens: the longest input, instead of the model's own limit.
+        error: fail with this error, such as `ThrottlingException` or Gemini's `RESOURCE_EXHAUSTED`. The other vendor
+            answers its equivalent, or an internal error.
+        stream_error: break off the stream with this error, such as `modelStreamErrorException` or `UNAVAILABLE`.
+        message: the text of either error, instead of the vendor's.
+        cut: close the connection in mid-answer: `chunked` without the last chunk; `unchunked` without chunking, so that
+            the caller cannot see the cut; `reset` with a TCP reset.
         stall_s: silence in mid-answer.
-        bad_checksum: spoil one message of the stream.
+        bad_checksum: corrupt one message of the stream.
         nonsense: answer something that does not fit the schema.
         tool_as_text: where the tool is not forced, write its input as text instead of using it.
-        after_events: how many events of the stream come before what goes wrong in mid-answer.
+        after_events: how many events of the stream precede a fault in mid-answer.
         finish_reason: end the answer for this reason, such as Gemini's `SAFETY` or Bedrock's `content_filtered`.
         block_reason: Gemini refuses the question for this reason, such as `PROHIBITED_CONTENT`.
-        retry_delay_s: how long Gemini says to wait after a RESOURCE_EXHAUSTED.
-        per_day: it is the day's quota that is exhausted.
-        thought_tokens: how many tokens Gemini says that it thought before it answered.
+        retry_delay_s: the delay that Gemini names in a RESOURCE_EXHAUSTED.
+        per_day: the exhausted quota is that of the day.
+        thought_tokens: how many tokens of thought Gemini reports.
 
     """
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     match: str = ""
+    pattern: str = ""
+    model: str = "*"
+    tool: str = ""
     times: int | None = None
-    first_token_s: float = 0.0
-    chunk_s: float = 0.0
-    chunk_chars: int = 64
+    answer: str | dict[str, Any] | None = None
+    first_token_s: _Seconds = 0.0
+    chunk_s: _Seconds = 0.0
+    chunk_chars: int = Field(default=64, gt=0)
     tokens_per_minute: int | None = None
-    quota_window_s: float = 60.0
+    quota_window_s: float = Field(default=60.0, gt=0)
     context_tokens: int | None = None
     error: str = ""
     stream_error: str = ""
     message: str = ""
-    cut: Cut = ""
-    stall_s: float = 0.0
+    cut: Literal["", "chunked", "unchunked", "reset"] = ""
+    stall_s: _Seconds = 0.0
     bad_checksum: bool = False
     nonsense: bool = False
     tool_as_text: bool = False
-    after_events: int = 3
+    after_events: int = Field(default=3, ge=0)
     finish_reason: str = ""
     block_reason: str = ""
     retry_delay_s: float | None = None
     per_day: bool = False
     thought_tokens: int = 0
 
-    def __post_init__(self) -> None:
-        """Refuse what could only be a slip of the pen.
-
-        Raises:
-            ValueError: with the name of the field and what it may be.
-
-        """
-        for name, offered in (("error", STATUS), ("stream_error", IN_STREAM)):
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        for name, known in (("error", BEDROCK_STATUS), ("stream_error", IN_STREAM)):
             value = getattr(self, name)
-            if value and value not in offered and value not in GEMINI_STATUS:
-                raise ValueError(f"{name}: {value!r} is none of {', '.join([*offered, *GEMINI_STATUS])}")
-        if self.cut not in get_args(Cut):
-            raise ValueError(f"cut: {self.cut!r} is none of {', '.join(filter(None, get_args(Cut)))}")
-        for name in ("first_token_s", "chunk_s", "stall_s", "after_events", "chunk_chars", "quota_window_s"):
-            if getattr(self, name) < 0 or (name in {"chunk_chars", "quota_window_s"} and not getattr(self, name)):
-                raise ValueError(f"{name}: {getattr(self, name)!r} is too small")
+            if value and value not in known and value not in GEMINI_STATUS:
+                raise ValueError(f"{name}: {value!r} is not one of {', '.join([*known, *GEMINI_STATUS])}")
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise ValueError(f"pattern: {error}") from error
+        return self
 
-    @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> "Scenario":
-        """Return the scenario of a JSON object.
-
-        Raises:
-            ValueError: for a field that no scenario has, or a value that it cannot have.
-
-        """
-        known = {each.name for each in dataclasses.fields(cls)}
-        if unknown := sorted(fields.keys() - known):
-            raise ValueError(f"{', '.join(unknown)}: no such field; there are {', '.join(sorted(known))}")
-        for each in dataclasses.fields(cls):
-            value = fields.get(each.name, each.default)
-            if type(value) not in _TYPES[type(each.default)]:
-                raise ValueError(f"{each.name}: {value!r} is of the wrong type")
-        return cls(**fields)
+    def matches(self, asked: Asked) -> bool:
+        """Tell whether the scenario is about this call."""
+        return (
+            self.match in asked.prompt
+            and fnmatchcase(asked.model, self.model)
+            and self.tool in {"", *asked.shapes}
+            and re.search(self.pattern, asked.prompt) is not None
+        )
 
 
 @dataclass
@@ -126,32 +134,49 @@ class Call:
 
 
 class Control:
-    """The active scenarios, their quotas, and the log. Safe to use from all threads."""
+    """The active scenarios, their quotas, and the log. Safe to use from all threads.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    `script` holds the scenarios of an answers file. They come after those that `set` activates.
+    """
+
+    def __init__(self, script: Sequence[Scenario] = (), clock: Callable[[], float] = time.monotonic) -> None:
+        self._script = script
         self._clock = clock
         self._lock = threading.Lock()
-        self._active: list[_Active] = []
         self._calls: deque[Call] = deque(maxlen=_LOGGED_CALLS)
+        self.reset()
 
     def set(self, scenarios: Sequence[Scenario]) -> None:
-        """Replace all scenarios. Of those that match a call, the first one that has turns left decides."""
+        """Replace the active scenarios. The first one that matches a call and has turns left decides."""
         with self._lock:
-            self._active = [_Active(each, each.times, TokenQuota(each, self._clock)) for each in scenarios]
+            self._active = self._armed(scenarios)
+
+    def reset(self) -> None:
+        """Deactivate all scenarios, and give those of the script all their turns back."""
+        with self._lock:
+            self._active, self._scripted = [], self._armed(self._script)
 
     def read(self) -> list[dict[str, Any]]:
         """Return the active scenarios with the turns they have left."""
         with self._lock:
-            return [{**dataclasses.asdict(each.scenario), "times": each.turns} for each in self._active]
+            return [{**each.scenario.model_dump(), "times": each.turns} for each in self._active]
 
-    def take(self, prompt: str) -> "tuple[Scenario, TokenQuota]":
-        """Return the scenario for a call, one of its turns spent."""
+    def take(self, asked: Asked) -> "tuple[Scenario, TokenQuota]":
+        """Return the scenario for a call, and spend one of its turns.
+
+        A scenario without an answer, such as a pace, gets the first answer that the script has for the call.
+        """
         with self._lock:
-            for each in self._active:
-                if each.turns != 0 and each.scenario.match in prompt:
-                    each.turns = each.turns and each.turns - 1
-                    return each.scenario, each.quota
-        return _PLAIN, TokenQuota(_PLAIN, self._clock)
+            found = _first([*self._active, *self._scripted], asked)
+            scenario = found.scenario if found else _PLAIN
+            if scenario.answer is None and not (scenario.error or scenario.nonsense):
+                scripted = _first([each for each in self._scripted if each.scenario.answer is not None], asked)
+                if scripted:
+                    scenario = scenario.model_copy(update={"answer": scripted.scenario.answer})
+        return scenario, found.quota if found else TokenQuota(_PLAIN, self._clock)
+
+    def _armed(self, scenarios: Sequence[Scenario]) -> "list[_Active]":
+        return [_Active(each, each.times, TokenQuota(each, self._clock)) for each in scenarios]
 
     def log(self, call: Call) -> None:
         """Add a call that begins; its other fields are set as they become known."""
@@ -161,7 +186,7 @@ class Control:
     def calls(self) -> list[dict[str, Any]]:
         """Return the log, oldest first."""
         with self._lock:
-            return [dataclasses.asdict(each) for each in self._calls]
+            return [asdict(each) for each in self._calls]
 
     def forget_calls(self) -> None:
         """Empty the log."""
@@ -172,9 +197,9 @@ class Control:
 class TokenQuota:
     """Tokens per minute of each model, as Bedrock counts them.
 
-    A call reserves its input and `maxTokens` (unset: the model's maximum) and is refused if that is more than is left.
-    When it ends it has used its input and its output times the model's burndown, which can be more or less than it
-    reserved. https://docs.aws.amazon.com/bedrock/latest/userguide/quotas-token-burndown.html
+    A call reserves its input and `maxTokens` (unset: the model's maximum), and is refused if less is left. At its end
+    it settles at its input plus its output times the model's burndown, which may be more than it reserved.
+    https://docs.aws.amazon.com/bedrock/latest/userguide/quotas-token-burndown.html
     """
 
     def __init__(self, scenario: Scenario, clock: Callable[[], float] = time.monotonic) -> None:
@@ -185,7 +210,7 @@ class TokenQuota:
         self._spent: dict[str, deque[Spent]] = {}
 
     def reserve(self, model: Model, input_tokens: int, max_tokens: int | None) -> "Spent | None":
-        """Return a reservation, or None if the quota does not have it."""
+        """Return a reservation, or None if the quota has too little left."""
         wanted = Spent(self._clock(), input_tokens + (max_tokens or model.max_output_tokens))
         if self._limit is None:
             return wanted
@@ -199,7 +224,7 @@ class TokenQuota:
             return wanted
 
     def settle(self, reservation: "Spent", model: Model, input_tokens: int, output_tokens: int) -> None:
-        """Replace what was reserved by what was used."""
+        """Replace the reserved tokens by the used ones."""
         with self._lock:
             reservation.tokens = input_tokens + output_tokens * model.burndown
 
@@ -217,6 +242,15 @@ class _Active:
     scenario: Scenario
     turns: int | None
     quota: TokenQuota
+
+
+def _first(offered: Sequence[_Active], asked: Asked) -> _Active | None:
+    """Return the first scenario that matches and has a turn left, with that turn spent."""
+    for each in offered:
+        if each.turns != 0 and each.scenario.matches(asked):
+            each.turns = each.turns and each.turns - 1
+            return each
+    return None
 
 
 _PLAIN: Final = Scenario()

@@ -1,4 +1,4 @@
-"""The stand-in server: Bedrock's runtime, Gemini, a token issuer, and the switchboard for tests, on one loopback port.
+"""The stand-in server: Bedrock's runtime, Gemini, a token issuer, and controls for tests, on one loopback port.
 
 `python -m cloud.stand_in --port 8080` prints its URL and `ready`; SIGINT or SIGTERM end it.
 """
@@ -18,52 +18,53 @@ from typing import Any, Final, Self, override
 from urllib.parse import unquote
 from urllib.request import ProxyHandler, Request, build_opener
 
+from cloud.stand_in import script
 from cloud.stand_in.bedrock import Bedrock
 from cloud.stand_in.gemini import PATH as GEMINI_PATH
 from cloud.stand_in.gemini import Gemini
 from cloud.stand_in.issuer import CONFIGURATION_PATH, KEYS_PATH, Issuer
 from cloud.stand_in.model_policy import ModelPolicy
-from cloud.stand_in.refusals import BedrockError, HungUpError
+from cloud.stand_in.refusals import HungUpError, RefusedError
 from cloud.stand_in.scenarios import Control, Scenario
 from cloud.stand_in.wire import Wire
 
-HOST: Final = "127.0.0.1"  # and nowhere else: whoever reaches it can mint tokens
+HOST: Final = "127.0.0.1"  # no other interface: everybody who reaches the server can mint tokens
 _MODEL_PATH = re.compile(r"/model/(?P<model>[^/]+)/(?P<operation>converse|converse-stream)")
-_TIMEOUT_S = 10
-_SETTLE_S = 0.3
+_MOST_CONTROL_BYTES: Final = 25_000_000
+_TIMEOUT_S: Final = 10
+_SETTLE_S: Final = 0.3
 
 
 class Remote:
-    """Steers a stand-in that runs somewhere on this machine."""
+    """Controls a stand-in that runs anywhere on this machine."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self._open = build_opener(ProxyHandler({})).open
 
     def set(self, *scenarios: Scenario | Mapping[str, Any], **fields: Any) -> None:  # noqa: ANN401 - a scenario's fields
-        """Replace all scenarios; `set(chunk_s=0.5, match="Lot 2")` sets one. The first that matches a call decides.
+        """Replace all scenarios; `set(chunk_s=0.5, match="Lot 2")` adds one. The first that matches a call decides.
 
         Raises:
-            ValueError: for a field that no scenario has.
+            ValueError: for a field that no scenario has, or a value that it cannot have.
 
         """
-        given = [vars(each) if isinstance(each, Scenario) else dict(each) for each in scenarios]
-        checked = [Scenario.of(each) for each in ([*given, fields] if fields else given)]
-        self.request("POST", "/control", [vars(each) for each in checked])
+        given = [*scenarios, fields] if fields else scenarios
+        self.request("POST", "/control", [Scenario.model_validate(each).model_dump() for each in given])
 
     def scenarios(self) -> list[dict[str, Any]]:
         """Return the active scenarios with the turns they have left."""
         return list(self.request("GET", "/control"))
 
     def reset(self) -> None:
-        """Forget all scenarios, all logged calls, and what was found out of roles in the last seconds."""
+        """Forget all scenarios, all logged calls, the API key of Gemini, and the known rights of roles."""
         self.request("DELETE", "/control")
         self.request("DELETE", "/calls")
 
     def calls(self, **wanted: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - values of a log's fields
         """Return the logged calls, oldest first; `calls(outcome="ok")` those with this outcome.
 
-        A call is written down as ended a moment after its caller has the answer: that moment is waited for.
+        The outcome of a call is logged a moment after its caller has the answer: this waits for it.
         """
         log = self.request("GET", "/calls")
         settled = time.monotonic() + _SETTLE_S
@@ -73,11 +74,11 @@ class Remote:
         return [call for call in log if all(call[name] == value for name, value in wanted.items())]
 
     def take_gemini_key(self, key: str | None) -> None:
-        """Let Gemini take this API key alone from now on, as after a rotation; None, and after a reset: any."""
+        """Make Gemini accept this API key alone, as after a rotation; None, or a reset, accepts any."""
         self.request("POST", "/gemini-key", {"key": key})
 
     def token(self, tenant: str, **claims: Any) -> str:  # noqa: ANN401 - what `Issuer.mint` takes
-        """Return a token of the issuer's, made as `Issuer.mint` says."""
+        """Return a token of the issuer; the arguments are those of `Issuer.mint`."""
         return str(self.request("POST", "/token", {"tenant": tenant, **claims})["access_token"])
 
     def request(self, method: str, path: str, content: object = None) -> Any:  # noqa: ANN401 - JSON
@@ -97,10 +98,11 @@ class StandIn(Remote):
     """A stand-in in this process: `with StandIn() as stand_in: stand_in.url`.
 
     Args:
-        port: its port; 0 for any that is free.
+        port: its port; 0 for any free one.
         endpoint: MiniStack's URL. With it callers must sign, and may use only the models that their roles allow.
-        ca_bundle: what MiniStack's certificate is checked with.
-        key_file: where the issuer's key is kept; without it every start has a new one.
+        ca_bundle: the authorities with which MiniStack's certificate is checked.
+        key_file: where the issuer's key is kept; without it every start makes a new one.
+        answers: answers files, see `script`.
 
     """
 
@@ -111,12 +113,13 @@ class StandIn(Remote):
         endpoint: str | None = None,
         ca_bundle: Path | str | None = None,
         key_file: Path | None = None,
+        answers: Sequence[Path] = (),
     ) -> None:
+        control = Control([scenario for path in answers for scenario in script.load(path)])
+        policy = ModelPolicy(endpoint, ca_bundle) if endpoint else None
         self._server = _Server((HOST, port), _Handler)
         super().__init__(f"http://{HOST}:{self._server.server_port}")
         self.issuer = Issuer(self.url, key_file)
-        control = Control()
-        policy = ModelPolicy(endpoint, ca_bundle) if endpoint else None
         self._server.routes = _Routes(Bedrock(control, policy), Gemini(control), control, self.issuer)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="stand-in", daemon=True)
 
@@ -126,7 +129,7 @@ class StandIn(Remote):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Break off what is being answered, and free the port."""
+        """Break off the calls under way, and free the port."""
         self._server.stopping.set()
         self._server.shutdown()
         self._server.server_close()
@@ -134,13 +137,12 @@ class StandIn(Remote):
 
 
 class _Routes:
-    """What is answered where. The models and the issuer are the product's; the rest is for tests and `make local`."""
+    """The paths. The models' and the issuer's are those of the real services; the others are for tests."""
 
     def __init__(self, bedrock: Bedrock, gemini: Gemini, control: Control, issuer: Issuer) -> None:
         self._bedrock = bedrock
         self._gemini = gemini
         self._control = control
-        self._issuer = issuer
         self._answers: dict[tuple[str, str], Callable[[Any], object]] = {
             ("GET", CONFIGURATION_PATH): lambda _: issuer.configuration(),
             ("GET", KEYS_PATH): lambda _: issuer.keys(),
@@ -149,9 +151,9 @@ class _Routes:
             ("POST", "/control"): self._set,
             ("DELETE", "/control"): lambda _: self._reset(),
             ("GET", "/calls"): lambda _: control.calls(),
-            ("DELETE", "/calls"): lambda _: self._forget(),
+            ("DELETE", "/calls"): lambda _: control.forget_calls(),
             ("POST", "/gemini-key"): self._gemini_key,
-            ("POST", "/token"): self._token,
+            ("POST", "/token"): lambda given: {"access_token": issuer.mint(**given), "token_type": "Bearer"},
         }
 
     def serve(self, wire: Wire) -> None:
@@ -163,43 +165,34 @@ class _Routes:
                 return
         answer = self._answers.get((wire.command, path))
         if answer is None:
-            wire.refuse(BedrockError("ResourceNotFoundException", f"The stand-in has no {wire.command} {path}."))
+            missing = RefusedError("ResourceNotFoundException", f"The stand-in has no {wire.command} {path}.")
+            self._bedrock.refuse(wire, missing)
             return
         try:
-            wire.answer(200, answer(json.loads(wire.body() or b"null")))
+            wire.answer(200, answer(json.loads(wire.body(_MOST_CONTROL_BYTES) or b"null")))
         except (TypeError, ValueError) as error:
             wire.answer(400, {"message": str(error)})
 
     def _set(self, wanted: Any) -> object:  # noqa: ANN401 - JSON
         given = wanted if isinstance(wanted, list) else [wanted]
-        self._control.set([Scenario.of(each) for each in given])
+        self._control.set([Scenario.model_validate(each) for each in given])
         return self._control.read()
 
     def _reset(self) -> object:
         self._bedrock.forget_roles()
         self._gemini.key = None
-        return self._set([])
-
-    def _forget(self) -> object:
-        self._control.forget_calls()
+        self._control.reset()
         return []
 
-    def _gemini_key(self, wanted: Any) -> object:  # noqa: ANN401 - JSON
-        key = wanted["key"]
-        if not (key is None or isinstance(key, str)):
-            raise ValueError(f"key: {key!r} is no text")
-        self._gemini.key = key
-        return {"key": key}
-
-    def _token(self, wanted: Any) -> object:  # noqa: ANN401 - JSON
-        token = self._issuer.mint(**wanted)
-        return {"access_token": token, "token_type": "Bearer"}
+    def _gemini_key(self, wanted: Mapping[str, str | None]) -> object:
+        self._gemini.key = wanted["key"]
+        return wanted
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
-    request_queue_size = 1024  # a storm arrives all at once
+    request_queue_size = 1024  # a load test sends all its calls at once
 
     routes: _Routes
 
@@ -209,7 +202,7 @@ class _Server(ThreadingHTTPServer):
 
     @override
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of callers that went away; everything else is a fault of the stand-in's own."""
+        """Ignore callers that went away; report anything else, which is a fault of the stand-in."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -231,19 +224,18 @@ class _Handler(Wire):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until told to stop."""
+    """Serve until a signal ends it."""
     parser = argparse.ArgumentParser(prog="python -m cloud.stand_in", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="default: any that is free")
+    parser.add_argument("--port", type=int, default=0, help="default: any free one")
     parser.add_argument("--endpoint", help="MiniStack's URL: check the callers' roles there")
-    parser.add_argument("--ca-bundle", type=Path, help="what its certificate is checked with")
+    parser.add_argument("--ca-bundle", type=Path, help="the authorities with which its certificate is checked")
     parser.add_argument("--key-file", type=Path, help="where the issuer's key is kept")
-    options = parser.parse_args(arguments)
+    parser.add_argument("--answers", type=Path, action="append", default=[], help="a file of scripted answers (TOML)")
+    options = vars(parser.parse_args(arguments))
     stop = threading.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: stop.set())
-    with StandIn(
-        options.port, endpoint=options.endpoint, ca_bundle=options.ca_bundle, key_file=options.key_file
-    ) as stand_in:
+    with StandIn(**options) as stand_in:
         print(stand_in.url, "ready", sep="\n", flush=True)
         stop.wait()
     return 0

@@ -1,4 +1,4 @@
-"""One HTTP exchange as the stand-in needs it: whole answers, chunked streams, and every way of breaking one off."""
+"""One HTTP exchange of the stand-in: whole answers, chunked streams, and the ways to break them off."""
 
 import json
 import select
@@ -7,23 +7,21 @@ import struct
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Final, override
 
-from cloud.stand_in import eventstream
-from cloud.stand_in.refusals import BedrockError, HungUpError
+from cloud.stand_in.refusals import HungUpError, invalid
 
-MOST_BODY_BYTES: Final = 25_000_000
-_HANG_UP_CHECK_S = 0.2
+_HANG_UP_CHECK_S: Final = 0.2
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-_JSON = "application/json"
+_JSON: Final = "application/json"
 
 
 class Wire(BaseHTTPRequestHandler):
-    """The request, and how it is answered. Every answer says that it is a stand-in's."""
+    """The request, and how it is answered. A header of every answer says that it comes from a stand-in."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -31,17 +29,17 @@ class Wire(BaseHTTPRequestHandler):
     _head = b""
     _chunked = True
 
-    def body(self, most_bytes: int = MOST_BODY_BYTES) -> bytes:
-        """Return the request's body; to be read once.
+    def body(self, most_bytes: int) -> bytes:
+        """Return the request's body; call it once.
 
         Raises:
-            BedrockError: it is larger than any Bedrock takes.
+            RefusedError: the body is larger.
 
         """
         size = int(self.headers.get("Content-Length") or 0)
         if size > most_bytes:
             self.close_connection = True
-            raise BedrockError("ValidationException", "The request body is too large.")
+            raise invalid("The request body is too large.")
         return self.rfile.read(size)
 
     def answer(self, status: int, content: object, headers: Mapping[str, str] | None = None) -> None:
@@ -50,11 +48,6 @@ class Wire(BaseHTTPRequestHandler):
         self._start(status, {"Content-Type": _JSON, "Content-Length": str(len(raw)), **(headers or {})})
         self._send(raw)
 
-    def refuse(self, error: BedrockError) -> None:
-        """Send an error as AWS does."""
-        kind = f"{error.code}:http://internal.amazon.com/coral/com.amazon.bedrock/"
-        self.answer(error.status, {"message": error.message}, {"x-amzn-ErrorType": kind})
-
     def cut_answer(self, content: object, *, reset: bool) -> None:
         """Send the first half of a whole answer, then close."""
         raw = json.dumps(content).encode()
@@ -62,30 +55,36 @@ class Wire(BaseHTTPRequestHandler):
         self._send(raw[: len(raw) // 2])
         self.hang_up(reset=reset)
 
-    def start_stream(self, *, chunked: bool = True, content_type: str = eventstream.CONTENT_TYPE) -> None:
-        """Begin an event stream; without chunking only the closed connection ends it."""
+    def start_stream(self, content_type: str, *, chunked: bool = True) -> None:
+        """Begin a stream; without chunking only the closed connection ends it."""
         self._chunked = chunked
         framing = {"Transfer-Encoding": "chunked"} if chunked else {"Connection": "close"}
         self._start(200, {"Content-Type": content_type, **framing})
 
-    def send_events(self, *events: bytes) -> None:
-        """Send messages of the stream, all in one write."""
-        self._send(b"".join(b"%x\r\n%s\r\n" % (len(event), event) if self._chunked else event for event in events))
+    def send_events(self, events: Sequence[bytes], pause_s: float = 0) -> None:
+        """Send messages of the stream: in one write, or each with a pause after it."""
+        framed = [b"%x\r\n%s\r\n" % (len(event), event) if self._chunked else event for event in events]
+        if not pause_s:
+            self._send(b"".join(framed))
+            return
+        for event in framed:
+            self._send(event)
+            self.wait(pause_s)
 
     def end_stream(self) -> None:
-        """End the stream as it should end."""
+        """End the stream properly."""
         if self._chunked:
             self._send(b"0\r\n\r\n")
         else:
             self.hang_up()
 
     def hang_up(self, *, reset: bool = False) -> None:
-        """Close the connection without another word."""
+        """Close the connection at once, with a TCP reset if told so."""
         self.close_connection = True
         self._send(b"")
         if reset:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            self.rfile.close()  # the descriptor is closed, and the reset sent, with the last that holds it
+            self.rfile.close()  # the reset is sent when the last holder of the descriptor closes it
             self.connection.close()
         else:
             self.connection.shutdown(socket.SHUT_RDWR)
@@ -114,13 +113,10 @@ class Wire(BaseHTTPRequestHandler):
             return b""
 
     def _start(self, status: int, headers: Mapping[str, str]) -> None:
-        """Keep the head until the first bytes of the body: one packet less."""
+        """Prepare the head; it is sent with the first bytes of the body, which saves a packet."""
         own = {"Date": formatdate(usegmt=True), "x-amzn-RequestId": str(uuid.uuid4()), "x-stand-in": "true"}
-        lines = [
-            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-            *(f"{k}: {v}" for k, v in {**own, **headers}.items()),
-        ]
-        self._head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        lines = [f"{name}: {value}" for name, value in {**own, **headers}.items()]
+        self._head = "\r\n".join([f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *lines, "", ""]).encode("latin-1")
 
     def _send(self, raw: bytes) -> None:
         head, self._head = self._head, b""
