@@ -96,10 +96,19 @@ run "a_standard_queue_with_its_defaults" {
     condition     = alltrue([for setting in [aws_sqs_queue_policy.dead_letter, aws_sqs_queue_redrive_allow_policy.dead_letter] : setting.queue_url == aws_sqs_queue.dead_letter.url])
     error_message = "The dead-letter queue's settings are on the dead-letter queue."
   }
+}
+
+run "a_fifo_queue_with_its_defaults" {
+  command = plan
+
+  variables {
+    fifo = true
+    name = "rfp-jobs.fifo"
+  }
 
   assert {
     condition     = jsondecode(aws_sqs_queue_redrive_policy.this.redrive_policy).maxReceiveCount == 100
-    error_message = "On a FIFO queue each wait is a receive: 100 receives by default."
+    error_message = "A FIFO queue must allow 100 receives: each wait of a job is one."
   }
 }
 
