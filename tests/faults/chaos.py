@@ -1,4 +1,4 @@
-"""Bad weather between the functions and AWS: a proxy on this machine that answers 5xx, late, twice, or not at all."""
+"""Bad rates between the functions and AWS: a proxy on this machine that answers 5xx, late, twice, or not at all."""
 
 import contextlib
 import random
@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-_BUSY = b'{"__type":"com.amazon.coral.service#ServiceUnavailable","message":"bad weather"}'
+_BUSY = b'{"__type":"com.amazon.coral.service#ServiceUnavailable","message":"bad rates"}'
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
 @dataclass(frozen=True)
-class Weather:
+class FaultRates:
     """How likely each mishap is, a request; `refuse` and `reset` happen before AWS sees it, what is `lost` after."""
 
     refuse: float = 0.0
@@ -41,15 +41,15 @@ class Weather:
         return {name: getattr(self, name) for name in names}
 
 
-CALM = Weather()
-OUTAGE = Weather(refuse=0.5, reset=0.4, hang=0.1)
+NO_FAULTS = FaultRates()
+OUTAGE = FaultRates(refuse=0.5, reset=0.4, hang=0.1)
 
 
 class ChaosProxy:
     """`with ChaosProxy(url, bundle, seed) as proxy`: plain HTTP at `proxy.url`, TLS to `url`; `met` counts mishaps."""
 
     def __init__(self, upstream: str, bundle: Path, seed: int) -> None:
-        self.weather = CALM
+        self.rates = NO_FAULTS
         self.met: Counter[str] = Counter()
         self._random = random.Random(seed)
         self._lock = threading.Lock()
@@ -62,7 +62,7 @@ class ChaosProxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.weather = CALM
+        self.rates = NO_FAULTS
         self._server.closing.set()
         self._server.shutdown()
         self._server.server_close()
@@ -70,17 +70,17 @@ class ChaosProxy:
 
     def draw(self, operation: str) -> str:
         """Return what befalls a request, "" for nothing."""
-        weather = self.weather
+        rates = self.rates
         with self._lock:
-            found = self._mishap(weather, operation)
+            found = self._mishap(rates, operation)
             self.met[found] += 1
         return found
 
-    def _mishap(self, weather: Weather, operation: str) -> str:
-        if operation.endswith(".SendMessage") and self._random.random() < weather.send_twice:
+    def _mishap(self, rates: FaultRates, operation: str) -> str:
+        if operation.endswith(".SendMessage") and self._random.random() < rates.send_twice:
             return "send_twice"
         drawn = self._random.random()
-        for name, likelihood in weather.mishaps.items():
+        for name, likelihood in rates.mishaps.items():
             drawn -= likelihood
             if drawn < 0:
                 return name
@@ -119,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        weather = self.server.proxy.weather
+        rates = self.server.proxy.rates
         match self.server.proxy.draw(self.headers.get("X-Amz-Target", "")):
             case "refuse":
                 self._answer(503, {"Content-Type": "application/x-amz-json-1.0"}, _BUSY)
@@ -132,10 +132,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self._forward(body)
                 self._reset()
             case "hang":
-                self.server.closing.wait(weather.hang_s)
+                self.server.closing.wait(rates.hang_s)
                 self._reset()
             case "slow":
-                time.sleep(random.uniform(0.1, 1.0) * weather.slowest_s)
+                time.sleep(random.uniform(0.1, 1.0) * rates.slowest_s)
                 self._answer(*self._forward(body))
             case "send_twice":
                 self._forward(body)

@@ -36,7 +36,7 @@ from analysis_jobs.worker import heartbeat
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
 from cloud.stand_in.eventstream import CONTENT_TYPE, event
-from tests.faults.baton import Actor, Baton, Killed, Process, TurnClock
+from tests.faults.scheduler import Actor, Killed, Process, Scheduler, VirtualClock
 from tests.faults.world import TIERS, analyses, tier_of
 from tests.handlers.aws import REGION, client, create_job_table
 from tests.handlers.builders import MINUTE, SECOND, START, some_settings
@@ -127,8 +127,8 @@ class Run:
         self.unanswered: int | None = None  # the call over which the scenario's own worker died
         self._at: dict[Actor, int] = {}
         self._keeps: dict[Actor, int] = {}
-        self.baton = Baton()
-        self.clock = TurnClock(self.baton, START)
+        self.scheduler = Scheduler()
+        self.clock = VirtualClock(self.scheduler, START)
         self._aws, number = clients, next(self._numbers)
         boto = clients.by_name
         self._name = f"aj-{number}"
@@ -160,7 +160,7 @@ class Run:
 
     def asked(self, params: Mapping[str, Any]) -> None:
         """Note whether a write keeps what the model has answered so far."""
-        actor = self.baton.current
+        actor = self.scheduler.current
         if actor:
             names, values = params.get("ExpressionAttributeNames", {}), params.get("ExpressionAttributeValues", {})
             status = values.get(":status", {}).get("S")
@@ -169,23 +169,23 @@ class Run:
 
     def before(self, call: str) -> None:
         """Make a call a turn, or the last thing that its process comes to."""
-        actor = self.baton.current
+        actor = self.scheduler.current
         if actor is None:
             return
         number = self._at[actor] = len(self.calls)
         self.calls.append(f"{actor.process.kind}: {call}")
         self._die_at(number, actor, after=False)
-        self.baton.point(call)
+        self.scheduler.point(call)
 
     def after(self, *, landed: bool) -> None:
         """As `before`, once the answer is there."""
-        actor = self.baton.current
+        actor = self.scheduler.current
         if actor is None:
             return
         if landed:
             self.kept = max(self.kept, self._keeps.get(actor, 0))
         self._die_at(self._at[actor], actor, after=True)
-        self.baton.point("answer")
+        self.scheduler.point("answer")
 
     def _die_at(self, number: int, actor: Actor, *, after: bool) -> None:
         if self._crash == Crash(number, after):
@@ -196,7 +196,7 @@ class Run:
 
     def answer(self, request: Any) -> AWSResponse:
         """Be the model: think for a while, then answer, or not."""
-        actor = self.baton.current
+        actor = self.scheduler.current
         assert actor is not None
         self.asks += 1
         reply = self.scenario.replies[self.asks - 1] if self.asks <= len(self.scenario.replies) else ""
@@ -230,19 +230,19 @@ class Run:
         chances = SimpleNamespace(randbits=random.Random(1).getrandbits)
         random.seed(1)
         with ExitStack() as stack:
-            stack.enter_context(patch.object(heartbeat, "Thread", self.baton.thread))
+            stack.enter_context(patch.object(heartbeat, "Thread", self.scheduler.thread))
             stack.enter_context(patch.object(ids, "secrets", chances))
             stack.enter_context(patch.object(moto_sqs, "unix_time_millis", lambda: float(to_ms(self.clock.now()))))
             stack.enter_context(patch.object(moto_sqs, "unix_time", lambda: to_ms(self.clock.now()) / 1000))
             self._aws.run = self
             try:
-                return self._live()
+                return self._simulate()
             finally:
                 self._aws.run = None
-                for process in list(self.baton.processes):
-                    self.baton.kill(process)
+                for process in list(self.scheduler.processes):
+                    self.scheduler.kill(process)
 
-    def _live(self) -> JobRecord | None:
+    def _simulate(self) -> JobRecord | None:
         acts = {"submit": START, **{act: START + at for act, at in self.scenario.acts.items()}}
         swept = START
         while self.clock.now() < START + timedelta(hours=3):
@@ -252,27 +252,27 @@ class Run:
                     continue  # whoever retries has seen it fail
                 del acts[act]
                 if act == "submit" or self._find():
-                    self._come("api", self._act(act), act)
+                    self._start_process("api", self._act(act), act)
             if now - swept >= MINUTE:
                 swept = now
                 if self.key is None or self._is_due():
-                    self._come("sweeper", Sweeper(self._store, self._lane, self.settings, self.clock).sweep)
+                    self._start_process("sweeper", Sweeper(self._store, self._lane, self.settings, self.clock).sweep)
             self._deliver()
             self._turns()
             for act in self._unanswered():
                 acts[act] = now + TICK
-            if not acts and not self.baton.processes and self._is_over():
+            if not acts and not self.scheduler.processes and self._is_over():
                 return self.job()
             self.clock.advance(TICK)
         raise AssertionError(f"the job does not end: {self.job()}")
 
     def _turns(self) -> None:
-        while ready := self.baton.runnable():
+        while ready := self.scheduler.runnable():
             for actor in ready:
                 if not actor.over and actor.ready():
-                    self.baton.step(actor)
+                    self.scheduler.step(actor)
                     if not actor.process.alive:
-                        self.baton.kill(actor.process)
+                        self.scheduler.kill(actor.process)
         for process in [process for process in self._received if process.over]:
             handle = self._received.pop(process)
             if process.error is None:
@@ -315,7 +315,7 @@ class Run:
                 self._aws.by_name["sqs"].delete_message(QueueUrl=self._url, ReceiptHandle=handle)
                 continue
             message = Message.parse(received["Body"], f"arn:aws:sqs:{REGION}:1:{self._name}", handle)
-            self._received[self._come("worker", self._work(message))] = handle
+            self._received[self._start_process("worker", self._work(message))] = handle
 
     def _work(self, message: Message) -> Callable[[], None]:
         worker = Worker(
@@ -329,9 +329,9 @@ class Run:
         stop_at = self.clock.now() + limit if limit else None
         return lambda: worker.handle(message, stop_at)
 
-    def _come(self, kind: str, work: Callable[[], object], act: str | None = None) -> Process:
+    def _start_process(self, kind: str, work: Callable[[], object], act: str | None = None) -> Process:
         process = Process(kind)
-        self.baton.spawn(process, work)
+        self.scheduler.spawn(process, work)
         if act:
             self._callers[process] = act
         return process

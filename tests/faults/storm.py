@@ -11,10 +11,10 @@ from typing import Any, Self
 
 from analysis_jobs.jobs.record import JobKey, JobRecord
 from cloud.stand_in.scenarios import Scenario
-from tests.faults.chaos import CALM, OUTAGE, Weather
+from tests.faults.chaos import NO_FAULTS, OUTAGE, FaultRates
 from tests.faults.local_aws import LocalAws
 
-ROUGH = Weather(
+STORM_RATES = FaultRates(
     refuse=0.02, refuse_lost=0.01, reset=0.01, reset_lost=0.01, slow=0.05, hang=0.003, send_twice=0.15, slowest_s=1.0
 )
 PACE = {"chunk_s": 0.05, "chunk_chars": 16}
@@ -78,7 +78,7 @@ class Storm:
             self._spawn("worker")
         for _ in range(2):
             self._spawn("sweeper")
-        self.aws.proxy.weather = ROUGH
+        self.aws.proxy.rates = STORM_RATES
         for thread in self._threads:
             thread.start()
         return self
@@ -87,7 +87,7 @@ class Storm:
         self._over.set()
         for thread in self._threads:
             thread.join()
-        self.aws.proxy.weather = CALM
+        self.aws.proxy.rates = NO_FAULTS
 
     def wait(self) -> dict[str, JobRecord]:
         """Return the jobs as soon as all are accepted and have ended, or as they are when the time is over."""
@@ -151,7 +151,7 @@ class Storm:
 
     def _worsen(self) -> None:
         while not self._over.wait(self._random.uniform(0.5, 1.5) * self.size.outage_every_s):
-            self.aws.proxy.weather = OUTAGE
+            self.aws.proxy.rates = OUTAGE
             self.outages += 1
             self._over.wait(self._random.uniform(0.5, 2.0))
-            self.aws.proxy.weather = ROUGH
+            self.aws.proxy.rates = STORM_RATES

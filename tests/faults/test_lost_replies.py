@@ -16,12 +16,12 @@ from analysis_jobs.worker.retry_policy import Action, decide
 from tests.handlers.builders import START, Book, Shop, Value
 
 
-class Forgetful(MemoryJobStore):
+class ReplyLosingStore(MemoryJobStore):
     """A table whose reply to some transition is lost, every time."""
 
-    def __init__(self, forgotten: str) -> None:
+    def __init__(self, lost_transition: str) -> None:
         super().__init__()
-        self._forgotten = forgotten
+        self._lost_transition = lost_transition
 
     def transition(
         self,
@@ -34,7 +34,7 @@ class Forgetful(MemoryJobStore):
     ) -> Applied | ConditionFailed:
         """See `JobStore.transition`."""
         outcome = super().transition(key, transition, changes, now=now, read=read)
-        if transition.name == self._forgotten:
+        if transition.name == self._lost_transition:
             outcome = super().transition(key, transition, changes, now=now, read=read)
         return outcome
 
@@ -56,7 +56,7 @@ def put_back(request: pytest.FixtureRequest) -> tuple[str, Exception]:
 
 def test_a_job_that_was_put_back_gets_its_message_all_the_same(put_back: tuple[str, Exception]) -> None:
     name, error = put_back
-    shop = Shop([stage_that_raises(error)], store=Forgetful(name))
+    shop = Shop([stage_that_raises(error)], store=ReplyLosingStore(name))
     key = shop.keep()
     assert shop.deliver(key).status is Status.QUEUED
     assert len(shop.queue.sent) == 1
@@ -68,7 +68,7 @@ def test_an_end_is_logged_and_counted_as_one(
 ) -> None:
     counted: list[str] = []
     monkeypatch.setattr("analysis_jobs.worker.claimed_job.count", counted.append)
-    shop = Shop([stage_that_raises(error)], store=Forgetful(name))
+    shop = Shop([stage_that_raises(error)], store=ReplyLosingStore(name))
     assert shop.deliver(shop.keep()).status.ended
     assert counted == [{"complete": "JobsCompleted", "fail": "JobsFailed"}[name]]
 
@@ -77,7 +77,7 @@ def test_an_end_is_logged_and_counted_as_one(
     ("name", "fields"), [("requeue", {"status": Status.PROCESSING, "attempt": 1, "fence": 1}), ("resend", {})]
 )
 def test_a_job_that_the_sweeper_took_on_gets_its_message_all_the_same(name: str, fields: dict[str, Any]) -> None:
-    shop = Shop([stage_that_raises(None)], store=Forgetful(name))
+    shop = Shop([stage_that_raises(None)], store=ReplyLosingStore(name))
     shop.keep(due_at=START, lease_until=START if fields else None, **fields)
     assert shop.sweeper.sweep() == {name: 1}
     assert len(shop.queue.sent) == 1
