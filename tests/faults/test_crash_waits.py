@@ -1,6 +1,6 @@
-"""How long a job waits after its worker was killed, in calm weather, by each of the two ways to its next claim.
+"""How long a job waits after its worker was killed, for each of the two ways in which the next worker learns of it.
 
-The storm shows that jobs survive; here is measured what a caller waits, without anything else that goes wrong.
+The storm shows that jobs survive. This test measures the wait when nothing else fails.
 """
 
 import random
@@ -17,9 +17,9 @@ from tests.faults.local_aws import LocalAws
 from tests.faults.watching import all_ended, claims, spread, until
 
 LEASE_S, HEARTBEAT_S, SWEEP_S = 3.0, 0.75, 3.0
-VISIBILITY_MARGIN_S = 2.0  # `work` adds it to the lease, whatever the lease is
-PROCESS_S = 3.0  # of a machine that is busy with other tests: to sweep, to receive, to claim
-# The longest wait that each way allows, from the last heartbeat, which may be in the moment of the kill.
+VISIBILITY_MARGIN_S = 2.0  # the worker adds it to the lease, for any lease
+PROCESS_S = 3.0  # time to sweep, receive and claim on a machine that is busy with other tests
+# The longest wait for each way, counted from the last heartbeat. The kill may follow it at once.
 BOUNDS = {
     "message": LEASE_S + VISIBILITY_MARGIN_S,
     "sweeper": LEASE_S + SWEEP_S,
@@ -31,7 +31,7 @@ def test_a_killed_workers_job_is_claimed_again_within_its_bound(tmp_path: Path, 
     jobs = 30 if long else 4
     chance = random.Random(1)
     with LocalAws(tmp_path, lease_s=LEASE_S, heartbeat_s=HEARTBEAT_S, visibility_s=60, MODEL_SILENCE_S="60") as aws:
-        aws.stand_in.set(times=jobs, first_token_s=60.0)  # those who wait for these answers will be killed
+        aws.stand_in.set(times=jobs, first_token_s=60.0)  # the workers that wait for these answers are killed
         doomed = [aws.fleet.spawn(invocations=1) for _ in range(jobs)]
         for number in range(jobs):
             aws.submit(number)
@@ -43,7 +43,7 @@ def test_a_killed_workers_job_is_claimed_again_within_its_bound(tmp_path: Path, 
             aws.fleet.spawn()
         kills = []
         for name in doomed:
-            time.sleep(chance.uniform(0, 4 * SWEEP_S / jobs))  # at every moment between two sweeps
+            time.sleep(chance.uniform(0, 4 * SWEEP_S / jobs))  # spread over the time between two sweeps
             kills.append((name, time.time()))
             assert aws.fleet.signal(name, signal.SIGKILL)
         ended = until(lambda: all_ended(aws), 60)

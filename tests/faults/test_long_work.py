@@ -1,4 +1,4 @@
-"""Work that is longer than an invocation goes on in others; work that nobody wants stops within a heartbeat."""
+"""Work longer than one invocation continues in the next ones. Cancelled work stops within one heartbeat."""
 
 import statistics
 import time
@@ -16,8 +16,8 @@ from tests.faults.watching import ended, until
 
 TIMEOUT_S, MARGIN_S, STAGE_S = 3.0, 0.5, 1.6
 HEARTBEAT_S = 0.75
-TEXT = {"chunk_s": 0.2, "chunk_chars": 1}  # flows for longer than any test waits
-# What the model does when the cancel comes, as scenarios of the stand-in.
+TEXT = {"chunk_s": 0.2, "chunk_chars": 1}  # the stream lasts longer than any test waits
+# The model's behaviour during the cancel, as scenarios of the stand-in.
 MANNERS = {"flowing": TEXT, "stalled": {"stall_s": 60.0}, "silent": {"first_token_s": 60.0}}
 
 
@@ -29,8 +29,8 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 
 @pytest.mark.parametrize("analysis", ["five-stages", "five-pages"])
-def test_work_of_five_invocations_does_each_part_once_and_spends_no_attempt_on_it(aws: LocalAws, analysis: str) -> None:
-    """Each part takes more than half of a function's time, so that no two of them fit into one invocation."""
+def test_work_of_five_invocations_runs_each_part_once_in_one_attempt(aws: LocalAws, analysis: str) -> None:
+    """Each part takes more than half of the function's timeout, so two of them do not fit into one invocation."""
     aws.stand_in.reset()
     aws.stand_in.set(first_token_s=STAGE_S)
     name = aws.fleet.spawn(timeout_s=TIMEOUT_S)
@@ -66,13 +66,13 @@ def test_a_cancel_stops_a_running_job_within_a_heartbeat(aws: LocalAws, manner: 
     first = 100 * (1 + list(MANNERS).index(manner))
     keys = [aws.submit(first + number) for number in range(jobs)]
     until(lambda: len(aws.stand_in.calls(outcome="running")) == jobs, 30)
-    time.sleep(HEARTBEAT_S)  # let what was sent before a stall arrive
+    time.sleep(HEARTBEAT_S)  # until the text sent before a stall has arrived
     latencies = sorted(cancelled_after(aws, key) for key in keys)
     until(lambda: not aws.stand_in.calls(outcome="running"), 30)
     for name in workers:
         assert aws.fleet.signal(name, 9)
     assert len(aws.stand_in.calls()) == jobs
-    assert latencies[-1] < HEARTBEAT_S + (0.75 if long else 3)  # the long form runs alone on its machine
+    assert latencies[-1] < HEARTBEAT_S + (0.75 if long else 3)  # the full form runs alone on its machine
     record(
         f"cancel, model {manner}",
         jobs=jobs,
@@ -83,7 +83,7 @@ def test_a_cancel_stops_a_running_job_within_a_heartbeat(aws: LocalAws, manner: 
 
 
 def cancelled_after(aws: LocalAws, key: JobKey) -> float:
-    """Cancel a job; return how many seconds later it was, by its own row."""
+    """Cancel a job; return the seconds until its row shows the end."""
     aws.control.cancel(key)
     asked = time.monotonic()
     job = until(lambda: ended(aws, key), 20)
@@ -92,5 +92,5 @@ def cancelled_after(aws: LocalAws, key: JobKey) -> float:
     return took_s
 
 
-def test_the_rows_of_all_these_jobs_kept_the_rules(aws: LocalAws) -> None:
+def test_all_rows_of_these_jobs_follow_the_rules(aws: LocalAws) -> None:
     assert broken_rules(aws.changes()) == []
