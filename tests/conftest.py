@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Settings and hooks of all tests."""
 
 import os
 from typing import TYPE_CHECKING
@@ -10,20 +10,20 @@ if TYPE_CHECKING:
 
     from tests.sharing import Sharing
 
-# The library's logger is made once a process, and takes its name from here; tests listen to it by that name.
+# The library creates its logger once in a process, with this name. Tests find the logger by it.
 os.environ["POWERTOOLS_SERVICE_NAME"] = "tests"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--cloud", metavar="FOLDER", help="keep the stacks of tests/examples and tests/system there, and use them again"
+        "--cloud", metavar="FOLDER", help="keep the stacks of tests/examples and tests/system in FOLDER, and reuse them"
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, all of them list those first that are handed out first."""
+    """In an xdist worker, sort the tests into the order in which the scheduler hands them out."""
     if hasattr(config, "workerinput"):
-        from tests.sharing import rank  # noqa: PLC0415 - needs xdist, which is here only now for sure
+        from tests.sharing import rank  # noqa: PLC0415 - imports xdist, which is certainly installed here
 
         items.sort(key=lambda item: rank(item.nodeid))
 

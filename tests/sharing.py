@@ -1,8 +1,8 @@
-"""How the tests are shared out to several processes.
+"""The xdist scheduler: which test runs in which process, and in which order.
 
-All tests of a folder that needs a local cloud go to one process: another would apply the same stacks once more, and
-wait for a minute and more. The longest come first, so that no process is left with one of them in the end. The rest
-goes out by file.
+All tests of a folder that needs a local cloud run in one process. A second process would apply the same stacks again,
+which takes more than a minute. The longest folders start first, so that none of them runs alone at the end. All other
+tests are handed out by file.
 """
 
 from typing import override
@@ -13,17 +13,17 @@ from xdist.scheduler import LoadScopeScheduling
 
 # Folders whose tests stay together, longest first.
 TOGETHER = ("tests/examples/", "tests/system/")
-# Then these, because their files take long; then all others.
+# These come next, because their files take long. All others follow.
 EARLY = ("tests/faults/", "tests/runtime/", "tests/modules/", "tests/tools/")
 
 
 def scope_of(nodeid: str) -> str:
-    """Return what a test is handed out with: its folder, or its file."""
+    """Return the scope of a test: its folder, or its file. One process runs all tests of a scope."""
     return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.partition("::")[0])
 
 
 def rank(nodeid: str) -> int:
-    """Return how early a test is handed out, 0 first."""
+    """Return the rank of a test. Rank 0 is handed out first."""
     folders = (*TOGETHER, *EARLY)
     return next((number for number, folder in enumerate(folders) if nodeid.startswith(folder)), len(folders))
 
@@ -33,7 +33,7 @@ class Sharing(LoadScopeScheduling):  # type: ignore[misc] # has no types
 
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
         super().__init__(config, log)
-        # Its own order would be by the number of tests: the many that take no time first.
+        # By default xdist starts with the scopes of the most tests, which are the fast ones here.
         config.option.loadscopereorder = False
 
     @override

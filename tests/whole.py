@@ -1,9 +1,9 @@
-"""Whole stacks on a local cloud for a session of tests: applied once.
+"""Whole stacks on a local cloud, applied once for a test session.
 
-Destroying five stacks takes two minutes of waits and shows nothing that destroying one does not: that one is destroyed
-at the end, without a trace, and the others are forgotten with their cloud.
+A cloud with one stack destroys it at the end, and checks that nothing is left. A cloud with several stacks only stops:
+destroying five takes two minutes, and shows nothing more.
 
-`--cloud FOLDER` keeps them there instead: the next run then starts in seconds, as one wants it while writing a test.
+`--cloud FOLDER` keeps the stacks in that folder. The next run then starts in seconds, which helps while writing a test.
 """
 
 import time
@@ -21,7 +21,7 @@ from cloud.local_cloud import LocalCloud
 def for_session(
     config: pytest.Config, temporary: pytest.TempPathFactory, name: str, examples: Sequence[str]
 ) -> Iterator[LocalCloud]:
-    """Give a cloud with the stacks of these examples, in the folder `name` of where `--cloud` or pytest says."""
+    """Yield a cloud with the stacks of these examples. Its folder is `name`, in `--cloud` or in a temporary folder."""
     kept = config.getoption("--cloud")
     with LocalCloud(Path(kept) / name if kept else temporary.mktemp(name), examples) as cloud:
         yield cloud
@@ -30,7 +30,7 @@ def for_session(
 
 
 def destroy(cloud: LocalCloud) -> None:
-    """Destroy the stacks, and look for what is left."""
+    """Destroy the stacks, and check that no resource is left."""
     began_ms = time.time() * 1000
     cloud.stack.destroy()
     assert cloud.stack.resources() == []
@@ -38,10 +38,10 @@ def destroy(cloud: LocalCloud) -> None:
 
 
 def left_over(cloud: LocalCloud, began_ms: float) -> list[Any]:
-    """Return what the account still holds of the kinds of things that a stack is made of.
+    """Return the resources in the account, of all types that a stack contains.
 
-    The log group of a function that ran while it was being destroyed is not counted: MiniStack makes it again, by
-    itself, to write down what that last run said.
+    Log groups created after `began_ms` are not counted. If a function runs while it is destroyed, MiniStack creates its
+    log group again.
     """
     groups = cloud.boto3("logs").describe_log_groups()["logGroups"]
     return [

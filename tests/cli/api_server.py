@@ -1,4 +1,4 @@
-"""The API over HTTP as its callers meet it, with jobs in memory, and with the troubles of a network on demand."""
+"""An HTTP server that answers like the API, with jobs in memory. A test can script errors and broken connections."""
 
 import base64
 import json
@@ -19,13 +19,13 @@ START = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
 def token_of(tenant: str) -> str:
-    """Return a token that looks like the issuer's; nobody checks its signature here."""
+    """Return a token in the issuer's format. This server does not check its signature."""
     claims = base64.urlsafe_b64encode(json.dumps({"sub": "op", "tenant": tenant}).encode()).decode().rstrip("=")
     return f"e30.{claims}.x"
 
 
 class ApiServer(ThreadingHTTPServer):
-    """Jobs by id, all calls in order, and what to answer instead of the truth: `troubles[(method, path)]`, in turns."""
+    """Holds jobs by id, and all calls in order. `troubles[(method, path)]` are scripted answers, used in order."""
 
     daemon_threads = True
 
@@ -42,7 +42,7 @@ class ApiServer(ThreadingHTTPServer):
         self._seconds = 0
 
     def add(self, status: str = "failed", code: str = "model_error", **fields: Any) -> str:
-        """Add a job, each a second younger than the one before, and return its id."""
+        """Add a job, and return its id. Each job is created one second after the previous one."""
         self._seconds += 1
         created = START + timedelta(seconds=self._seconds)
         job_id = new_id(created)
@@ -63,18 +63,18 @@ class ApiServer(ThreadingHTTPServer):
         return job_id
 
     def fail(self, job_id: str) -> None:
-        """Let a job that runs again fail again."""
+        """Make a job fail (again)."""
         self._seconds += 1
         self.jobs[job_id] |= {"status": "failed", "finished_at": rfc3339(START + timedelta(seconds=self._seconds))}
         self.jobs[job_id]["error"] = {"code": "model_error", "message": "Again.", "retryable": True}
 
     def trouble(self, method: str, path: str, *statuses: int, **headers: str) -> None:
-        """Answer the next calls of a path with these statuses; 0 hangs up."""
+        """Answer the next calls of a path with these statuses. 0 closes the connection."""
         answers = [(status, headers, b'{"message": "trouble"}') for status in statuses]
         self.troubles.setdefault((method, path), deque()).extend(answers)
 
     def asked(self, method: str, path: str) -> int:
-        """Return how often a path was called."""
+        """Return the number of calls of a path."""
         return self.calls.count((method, path))
 
 
@@ -171,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has there
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in http.server
         """Keep the test's output clean."""
 
 

@@ -1,4 +1,4 @@
-"""An API on this machine, and a command line that calls it as tenant acme."""
+"""Fixtures: a test server for the API, and a command line that calls it as tenant acme."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -27,13 +27,13 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def client(api: ApiServer, clock: ManualClock) -> Client:
-    """Give a client as the command line makes it, but that it does not wait."""
+    """Return a client like the command line's, with a clock that does not wait."""
     return Client(api.url, token_of("acme"), tries=6, clock=clock)
 
 
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let the machine's clock not sleep, and give how long it should have."""
+    """Replace the system clock's `sleep`; return the list of requested pauses in seconds."""
     pauses: list[float] = []
 
     def sleep(_: SystemClock, duration: timedelta) -> None:
@@ -45,7 +45,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], slept: list[float]) -> Callable[..., tuple[int, str, str]]:
-    """Give the command line: arguments in; exit status, output and error output out."""
+    """Return a function that runs the command line: it returns the exit status, stdout and stderr."""
     assert slept == []
 
     def run(*arguments: object) -> tuple[int, str, str]:

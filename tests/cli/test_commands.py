@@ -1,4 +1,4 @@
-"""What a person types, and what a program reads."""
+"""The commands: their arguments, their output for people and as JSON, and their exit status."""
 
 import json
 import subprocess
@@ -43,7 +43,7 @@ def test_submit_uploads_the_document_and_names_it_in_the_input(api: ApiServer, r
 
 
 @pytest.mark.parametrize(("job_id", "expected"), [("01abc", 0), (None, 1)])
-def test_submit_says_which_job_stands_instead_and_why(
+def test_a_skipped_submit_names_the_existing_job_and_the_reason(
     api: ApiServer, run: Run, job_id: str | None, expected: int
 ) -> None:
     reason = {"code": "fresh", "message": "the last analysis is still fresh"}
@@ -56,7 +56,7 @@ def test_submit_says_which_job_stands_instead_and_why(
     assert json.loads(api.bodies[-1][2])["trigger"] == "view"
 
 
-def test_submit_does_not_wait_until_a_policy_lets_it_in(api: ApiServer, run: Run) -> None:
+def test_submit_does_not_retry_when_a_policy_limits_it(api: ApiServer, run: Run) -> None:
     problem = {"status": 429, "detail": "try again at noon", "outcome": "limited"}
     api.troubles["POST", "/jobs"] = deque([(429, {"Retry-After": "3600"}, json.dumps(problem).encode())])
     status, _, err = run("submit", "profile-interpretation", "--trigger", "manual")
@@ -65,7 +65,7 @@ def test_submit_does_not_wait_until_a_policy_lets_it_in(api: ApiServer, run: Run
 
 
 @pytest.mark.parametrize(("ending", "expected"), [("completed", 0), ("failed", 1), ("cancelled", 1)])
-def test_submit_waits_for_the_end_and_says_whether_it_was_a_good_one(
+def test_submit_with_wait_exits_with_0_only_for_a_completed_job(
     api: ApiServer, run: Run, monkeypatch: pytest.MonkeyPatch, ending: str, expected: int
 ) -> None:
     states = iter(["queued", "processing", ending])
@@ -81,13 +81,13 @@ def test_submit_waits_for_the_end_and_says_whether_it_was_a_good_one(
     assert err.splitlines()[1:] == ["queued", "processing", ending]
 
 
-def test_waiting_ends_with_its_time(api: ApiServer, run: Run) -> None:
+def test_waiting_ends_at_the_timeout(api: ApiServer, run: Run) -> None:
     job_id = api.add("processing")
     status, _, err = run("status", job_id, "--wait", "--timeout-s", "-1")
     assert (status, "was still processing" in err) == (1, True)
 
 
-def test_status_shows_what_is_there(api: ApiServer, run: Run) -> None:
+def test_status_shows_the_fields_of_the_job(api: ApiServer, run: Run) -> None:
     job_id = api.add(result={"summary": "Short.", "parts": []})
     status, out, _ = run("status", job_id)
     shown = dict(line.split(maxsplit=1) for line in out.splitlines())
@@ -97,7 +97,7 @@ def test_status_shows_what_is_there(api: ApiServer, run: Run) -> None:
     assert read(run("status", job_id, "--json")[1]) == api.jobs[job_id]
 
 
-def test_list_shows_the_newest_and_no_more_than_it_may(api: ApiServer, run: Run) -> None:
+def test_list_shows_the_newest_jobs_up_to_the_limit(api: ApiServer, run: Run) -> None:
     ids = [api.add() for _ in range(7)]
     api.add("completed")
     api.largest_page = 2
@@ -111,7 +111,9 @@ def test_list_shows_the_newest_and_no_more_than_it_may(api: ApiServer, run: Run)
 
 
 @pytest.mark.parametrize(("command", "refused"), [("cancel", "failed"), ("retry", "completed")])
-def test_one_refused_job_does_not_hold_the_next_one_up(api: ApiServer, run: Run, command: str, refused: str) -> None:
+def test_after_a_refused_job_the_command_goes_on_with_the_next_one(
+    api: ApiServer, run: Run, command: str, refused: str
+) -> None:
     first, second = api.add(refused), api.add("queued")
     status, out, _ = run(command, first, second)
     assert status == 1
@@ -120,14 +122,14 @@ def test_one_refused_job_does_not_hold_the_next_one_up(api: ApiServer, run: Run,
     assert run(command, second)[0] == 0
 
 
-def test_what_the_api_refuses_is_said_and_is_a_failure(api: ApiServer, run: Run) -> None:
+def test_an_error_of_the_api_is_shown_and_fails_the_command(api: ApiServer, run: Run) -> None:
     status, out, err = run("status", "nope")
     assert (status, out) == (1, "")
     assert err == f"GET {api.url}/jobs/nope answered 404: there is no /jobs/nope\n"
 
 
 @pytest.mark.parametrize("variable", ["ANALYSIS_JOBS_URL", "ANALYSIS_JOBS_TOKEN"])
-def test_what_is_missing_is_named_and_nothing_is_called(
+def test_a_missing_variable_is_named_before_any_call(
     api: ApiServer, run: Run, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.delenv(variable)
@@ -136,7 +138,7 @@ def test_what_is_missing_is_named_and_nothing_is_called(
     assert err.startswith(f"{variable} is not set")
 
 
-def test_a_bundle_that_is_not_there_is_named(api: ApiServer, run: Run, tmp_path: Path) -> None:
+def test_a_missing_ca_bundle_is_named(api: ApiServer, run: Run, tmp_path: Path) -> None:
     status, _, err = run("list", "--ca-bundle", tmp_path / "missing.pem")
     assert (status, api.calls) == (2, [])
     assert "missing.pem" in err
@@ -156,14 +158,14 @@ def test_a_bundle_that_is_not_there_is_named(api: ApiServer, run: Run, tmp_path:
         ([], "required: COMMAND"),
     ],
 )
-def test_a_wrong_question_is_refused(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_argument_is_refused(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
     assert said in capsys.readouterr().err
 
 
-def test_a_redrive_shows_first_and_then_does_it(api: ApiServer, run: Run, tmp_path: Path) -> None:
+def test_a_redrive_is_a_dry_run_without_apply(api: ApiServer, run: Run, tmp_path: Path) -> None:
     for number in range(12):
         api.add(code="model_error" if number % 3 else "model_timeout")
     state = tmp_path / "state"
@@ -188,7 +190,7 @@ def test_a_redrive_waits_between_jobs_as_long_as_its_rate_says(api: ApiServer, r
     assert [round(seconds) for seconds in slept] == [2, 2]
 
 
-def test_a_redrive_that_could_not_run_every_job_again_is_a_failure_and_says_which(api: ApiServer, run: Run) -> None:
+def test_a_redrive_that_could_not_run_every_job_again_fails_and_names_the_jobs(api: ApiServer, run: Run) -> None:
     ids = [api.add() for _ in range(3)]
     api.trouble("POST", f"/jobs/{ids[1]}/retry", 409)
     status, out, _ = run("redrive", "--apply")
@@ -197,7 +199,7 @@ def test_a_redrive_that_could_not_run_every_job_again_is_a_failure_and_says_whic
     assert f"refused: {ids[1]}: " in out
 
 
-def test_a_redrive_that_stops_early_says_how_far_it_came(api: ApiServer, run: Run) -> None:
+def test_a_redrive_that_stops_early_reports_its_progress(api: ApiServer, run: Run) -> None:
     ids = [api.add() for _ in range(3)]
     api.trouble("POST", f"/jobs/{ids[0]}/retry", 401)
     status, out, err = run("redrive", "--apply", "--json")
@@ -206,7 +208,7 @@ def test_a_redrive_that_stops_early_says_how_far_it_came(api: ApiServer, run: Ru
     assert "Give a valid token" in err
 
 
-def test_ctrl_c_ends_a_redrive_with_what_was_done(api: ApiServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_ends_a_redrive_with_a_report(api: ApiServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [api.add() for _ in range(3)]
     retry = Client.retry
 
@@ -220,7 +222,7 @@ def test_ctrl_c_ends_a_redrive_with_what_was_done(api: ApiServer, run: Run, monk
     assert (status, read(out)["run_again"], read(out)["stopped"]) == (130, 2, "Stopped: interrupted")
 
 
-def test_a_state_of_something_else_is_refused_before_anything_is_done(api: ApiServer, run: Run, tmp_path: Path) -> None:
+def test_a_foreign_state_file_is_refused_before_any_job_is_run_again(api: ApiServer, run: Run, tmp_path: Path) -> None:
     api.add()
     (tmp_path / "state").write_text("precious", encoding="utf-8")
     status, _, err = run("redrive", "--apply", "--state", tmp_path / "state")
@@ -228,7 +230,7 @@ def test_a_state_of_something_else_is_refused_before_anything_is_done(api: ApiSe
     assert "was not written by a redrive" in err
 
 
-def test_a_redrive_accounts_for_dead_letters(api: ApiServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_redrive_reports_the_dead_letters(api: ApiServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("analysis_jobs.cli.dead_letters._LONG_POLL_S", 0)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
@@ -259,7 +261,7 @@ def test_the_command_line_runs_as_a_module() -> None:
 
 
 class Terminal:
-    """A screen that can be redrawn."""
+    """An output stream that is a terminal."""
 
     encoding = "ascii"
 
@@ -277,7 +279,7 @@ class Terminal:
         """Nothing waits."""
 
 
-def test_a_terminal_is_shown_a_bar_that_is_drawn_again() -> None:
+def test_a_terminal_shows_one_progress_bar_that_is_redrawn() -> None:
     terminal: Any = Terminal()
     bar = Bar(Screen(err=terminal))
     bar.update({"status": "processing", "progress": 50, "stage": "brief"})
@@ -288,13 +290,13 @@ def test_a_terminal_is_shown_a_bar_that_is_drawn_again() -> None:
     assert second == "[########################] 100 %  completed\n"
 
 
-def test_a_terminal_that_cannot_show_a_letter_does_not_end_the_command() -> None:
+def test_a_character_that_the_terminal_cannot_encode_does_not_end_the_command() -> None:
     terminal: Any = Terminal()
     Screen(out=terminal).answer({}, ["Zürich"])
     assert terminal.shown == "Z?rich\n"
 
 
-def test_a_table_keeps_its_columns_and_cuts_what_is_too_long() -> None:
+def test_a_table_aligns_its_columns_and_cuts_long_values() -> None:
     lines = table(("name", "n"), [("x" * 100, 1), ("a\nb", None)])
     assert [len(line) for line in lines] == [75, 75, 75, 3]
     assert lines[2].split()[0] == "x" * 71 + "…"

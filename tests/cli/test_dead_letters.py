@@ -1,4 +1,4 @@
-"""A dead letter goes only once its job needs it no longer, and every other one stays where the next reader sees it."""
+"""A dead letter is deleted only when its job does not need it any more. Every other one stays visible in the queue."""
 
 import json
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def accounts_of(sqs: Any, queue: str, redrive: Redrive, tenant: str | None = "ac
 
 
 def bodies_in(sqs: Any, queue: str) -> list[str]:
-    """Return what can be seen in the queue at this moment, and let it be seen on."""
+    """Return the bodies of all visible messages, and leave the messages visible."""
     found: dict[str, str] = {}
     while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=60).get("Messages"):
         found |= {message["ReceiptHandle"]: message["Body"] for message in messages}
@@ -57,7 +57,7 @@ def bodies_in(sqs: Any, queue: str) -> list[str]:
     return sorted(found.values())
 
 
-def test_a_failed_job_is_run_again_before_its_message_goes(
+def test_a_failed_job_is_run_again_before_its_message_is_deleted(
     api: ApiServer, client: Client, sqs: Any, queue: str
 ) -> None:
     job_id = api.add()
@@ -77,7 +77,7 @@ def test_a_failed_job_is_run_again_before_its_message_goes(
         ("processing", "under_way"),
     ],
 )
-def test_the_message_of_a_job_that_needs_nothing_goes(
+def test_the_message_of_a_job_that_did_not_fail_is_deleted(
     api: ApiServer, client: Client, sqs: Any, queue: str, *, status: str, fate: str
 ) -> None:
     put(sqs, queue, api.add(status))
@@ -90,7 +90,7 @@ def test_the_message_of_a_job_that_needs_nothing_goes(
     "body",
     ["not a job", "{}", "[]", '{"job_id": "x", "tenant": "acme"}', '{"job_id": 5, "tenant": "acme"}', '"{}"'],
 )
-def test_what_is_no_job_message_stays(client: Client, sqs: Any, queue: str, body: str) -> None:
+def test_a_message_that_is_not_a_job_message_stays(client: Client, sqs: Any, queue: str, body: str) -> None:
     sqs.send_message(QueueUrl=queue, MessageBody=body)
     report = QueueReport(queue)
     DeadLetters(sqs, a_redrive(client), "acme").clean_up(report)
@@ -111,7 +111,7 @@ def test_the_messages_of_unknown_jobs_and_of_other_tenants_stay(
     assert api.retried == {}
 
 
-def test_a_token_that_names_no_tenant_cannot_tell_another_ones_job_from_none(
+def test_without_a_tenant_in_the_token_a_foreign_job_counts_as_unknown(
     api: ApiServer, client: Client, sqs: Any, queue: str
 ) -> None:
     put(sqs, queue, api.add(tenant="globex"), "globex")
@@ -120,7 +120,7 @@ def test_a_token_that_names_no_tenant_cannot_tell_another_ones_job_from_none(
     assert len(bodies_in(sqs, queue)) == 1
 
 
-def test_the_message_of_a_failed_job_that_is_not_meant_stays(
+def test_the_message_of_a_failed_job_outside_the_filters_stays(
     api: ApiServer, client: Client, sqs: Any, queue: str
 ) -> None:
     put(sqs, queue, api.add(code="access_denied"))
@@ -148,11 +148,11 @@ def test_the_message_of_a_job_that_could_not_be_run_again_stays(
     redrive = a_redrive(client)
     redrive.run()
     assert accounts_of(sqs, queue, redrive) == {"could_not_be_run_again": 1}
-    assert len(redrive.troubles) == 1  # and it is not asked twice
+    assert len(redrive.troubles) == 1  # one request only
     assert len(bodies_in(sqs, queue)) == 1
 
 
-def test_the_message_of_a_job_that_failed_again_since_goes(
+def test_the_message_of_a_job_that_failed_again_after_the_redrive_is_deleted(
     api: ApiServer, client: Client, sqs: Any, queue: str
 ) -> None:
     job_id = api.add()
@@ -164,7 +164,7 @@ def test_the_message_of_a_job_that_failed_again_since_goes(
     assert (api.retried, bodies_in(sqs, queue)) == ({job_id: 1}, [])
 
 
-def test_a_dry_run_says_the_same_and_changes_nothing(api: ApiServer, client: Client, sqs: Any, queue: str) -> None:
+def test_a_dry_run_reports_the_same_and_changes_nothing(api: ApiServer, client: Client, sqs: Any, queue: str) -> None:
     for status in ("failed", "completed", "queued"):
         put(sqs, queue, api.add(status))
     sqs.send_message(QueueUrl=queue, MessageBody="nonsense")
@@ -177,14 +177,14 @@ def test_a_dry_run_says_the_same_and_changes_nothing(api: ApiServer, client: Cli
     assert (redrive.count(Outcome.FOUND), api.retried) == (1, {})
 
 
-def test_a_long_queue_is_gone_through_to_its_end(api: ApiServer, client: Client, sqs: Any, queue: str) -> None:
+def test_a_long_queue_is_read_to_its_end(api: ApiServer, client: Client, sqs: Any, queue: str) -> None:
     for number in range(35):
         put(sqs, queue, api.add("completed")) if number % 2 else sqs.send_message(QueueUrl=queue, MessageBody="?")
     assert accounts_of(sqs, queue, a_redrive(client)) == {"completed": 17, "not_a_job_message": 18}
     assert bodies_in(sqs, queue) == ["?"] * 18
 
 
-def test_a_message_that_is_seen_twice_is_counted_once(
+def test_a_message_received_twice_is_counted_once(
     client: Client, sqs: Any, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sqs.send_message(QueueUrl=queue, MessageBody="?")
@@ -193,7 +193,7 @@ def test_a_message_that_is_seen_twice_is_counted_once(
     assert accounts_of(sqs, queue, a_redrive(client)) == {"not_a_job_message": 1}
 
 
-def test_where_it_stops_nothing_stays_hidden(api: ApiServer, client: Client, sqs: Any, queue: str) -> None:
+def test_after_an_early_stop_all_messages_are_visible(api: ApiServer, client: Client, sqs: Any, queue: str) -> None:
     job_id = api.add()
     put(sqs, queue, job_id)
     sqs.send_message(QueueUrl=queue, MessageBody="?")
@@ -203,7 +203,7 @@ def test_where_it_stops_nothing_stays_hidden(api: ApiServer, client: Client, sqs
     assert len(bodies_in(sqs, queue)) == 2
 
 
-def test_messages_in_other_hands_are_counted(client: Client, sqs: Any, queue: str) -> None:
+def test_messages_in_flight_elsewhere_are_counted(client: Client, sqs: Any, queue: str) -> None:
     sqs.send_message(QueueUrl=queue, MessageBody="?")
     sqs.receive_message(QueueUrl=queue, VisibilityTimeout=60)
     report = QueueReport(queue)
@@ -211,7 +211,7 @@ def test_messages_in_other_hands_are_counted(client: Client, sqs: Any, queue: st
     assert (report.hidden, report.fates.total()) == (1, 0)
 
 
-def test_a_queue_of_work_is_refused(client: Client, sqs: Any, queue: str) -> None:
+def test_a_queue_with_its_own_dead_letter_queue_is_refused(client: Client, sqs: Any, queue: str) -> None:
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 3})
     work = sqs.create_queue(QueueName="jobs", Attributes={"RedrivePolicy": policy})["QueueUrl"]
@@ -221,7 +221,7 @@ def test_a_queue_of_work_is_refused(client: Client, sqs: Any, queue: str) -> Non
     assert bodies_in(sqs, work) == ["?"]
 
 
-def test_a_queue_that_is_not_there_is_named(client: Client, sqs: Any) -> None:
+def test_a_missing_queue_is_named(client: Client, sqs: Any) -> None:
     url = f"https://sqs.{REGION}.amazonaws.com/123456789012/nope"
     with pytest.raises(StoppedError, match=url):
         accounts_of(sqs, url, a_redrive(client))
@@ -240,6 +240,6 @@ def test_a_queue_url_names_its_region(url: str, region: str | None) -> None:
 
 
 @pytest.mark.parametrize("token", ["opaque", "a.b.c", "e30.W10.x", "e30.eyJ0ZW5hbnQiOjV9.x", ""])
-def test_a_token_without_a_tenant_names_none(token: str) -> None:
+def test_the_tenant_of_a_token_without_one_is_none(token: str) -> None:
     assert tenant_of(token, "tenant") is None
     assert tenant_of(token_of("acme"), "tenant") == "acme"

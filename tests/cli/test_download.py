@@ -1,4 +1,4 @@
-"""Files come from where the API leads, to the folder that was named, and the token stays with the API."""
+"""A download follows the API's redirect to S3 without the token, and writes only to the named folder."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ type Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def bucket() -> Iterator[ApiServer]:
-    """Give another server, which stands for S3."""
+    """Yield a second server in place of S3."""
     with serving() as server:
         yield server
 
@@ -30,9 +30,7 @@ def _job(api: ApiServer, *names: str) -> str:
     return api.add("completed", files=files)
 
 
-def test_a_download_follows_the_lead_and_does_not_show_the_token_there(
-    api: ApiServer, bucket: ApiServer, client: Client
-) -> None:
+def test_a_download_follows_the_redirect_without_the_token(api: ApiServer, bucket: ApiServer, client: Client) -> None:
     job_id = _job(api, "a.txt")
     _lead(api, bucket, job_id, "a.txt", b"abc")
     assert client.download(job_id, "a.txt") == b"abc"
@@ -42,7 +40,7 @@ def test_a_download_follows_the_lead_and_does_not_show_the_token_there(
     assert api.bodies[-1][1]["Authorization"].startswith("Bearer ")
 
 
-def test_a_lead_that_leads_on_is_not_followed(api: ApiServer, bucket: ApiServer, client: Client) -> None:
+def test_a_second_redirect_is_not_followed(api: ApiServer, bucket: ApiServer, client: Client) -> None:
     job_id = _job(api, "a.txt")
     api.trouble("GET", f"/jobs/{job_id}/files/a.txt", 302, Location=f"{bucket.url}/a.txt")
     bucket.trouble("GET", "/a.txt", 302, Location=f"{api.url}/jobs")
@@ -51,7 +49,7 @@ def test_a_lead_that_leads_on_is_not_followed(api: ApiServer, bucket: ApiServer,
     assert caught.value.status == 302
 
 
-def test_all_files_of_a_job_go_to_a_folder_that_need_not_exist(
+def test_all_files_of_a_job_are_written_to_a_new_folder(
     api: ApiServer, bucket: ApiServer, run: Run, tmp_path: Path
 ) -> None:
     job_id = _job(api, "a.txt", "b.txt")
@@ -64,7 +62,7 @@ def test_all_files_of_a_job_go_to_a_folder_that_need_not_exist(
     assert (tmp_path / "new" / "folder" / "b.txt").read_bytes() == b"de"
 
 
-def test_one_file_is_asked_for_by_its_name(
+def test_one_file_is_downloaded_by_its_name(
     api: ApiServer, bucket: ApiServer, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -75,7 +73,9 @@ def test_one_file_is_asked_for_by_its_name(
     assert [path.name for path in tmp_path.iterdir()] == ["b.txt"]
 
 
-def test_a_name_of_a_path_stays_in_the_folder(api: ApiServer, bucket: ApiServer, run: Run, tmp_path: Path) -> None:
+def test_a_file_name_with_a_path_stays_in_the_folder(
+    api: ApiServer, bucket: ApiServer, run: Run, tmp_path: Path
+) -> None:
     job_id = _job(api, "../../evil.txt")
     api.trouble("GET", f"/jobs/{job_id}/files/..%2F..%2Fevil.txt", 302, Location=f"{bucket.url}/x")
     bucket.trouble("GET", "/x", 200)
@@ -83,7 +83,7 @@ def test_a_name_of_a_path_stays_in_the_folder(api: ApiServer, bucket: ApiServer,
     assert (tmp_path / "in" / "evil.txt").exists()
 
 
-def test_a_file_that_is_not_there_and_a_job_without_any_are_told(api: ApiServer, run: Run, tmp_path: Path) -> None:
+def test_a_missing_file_and_a_job_without_files_are_reported(api: ApiServer, run: Run, tmp_path: Path) -> None:
     job_id = _job(api)
     status, _, err = run("download", job_id, "--to", tmp_path)
     assert (status, err) == (1, f"Job {job_id} has no files.\n")

@@ -1,4 +1,4 @@
-"""What a redrive remembers survives its death at any byte, and is not mixed up with anything else."""
+"""The state file of a redrive survives a crash at any byte, and is never confused with another file."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ API = "https://api.example.com"
 FAILED = {"status": "failed", "finished_at": "2026-05-04T12:00:00.000Z"}
 
 
-def test_what_was_done_is_remembered_and_what_was_asked_only_is_unconfirmed(tmp_path: Path) -> None:
+def test_a_success_is_done_and_a_request_without_an_outcome_is_unconfirmed(tmp_path: Path) -> None:
     with Ledger(tmp_path / "state", API) as ledger:
         for job_id in ("a", "b", "c"):
             ledger.record_request({"job_id": job_id, **FAILED})
@@ -29,13 +29,13 @@ def test_what_was_done_is_remembered_and_what_was_asked_only_is_unconfirmed(tmp_
         ({"status": "completed", "finished_at": FAILED["finished_at"]}, True),
     ],
 )
-def test_a_job_tells_by_its_failure_whether_it_was_run(job: dict[str, str | None], expected: bool) -> None:
+def test_a_changed_status_or_end_shows_that_a_job_was_run_again(job: dict[str, str | None], expected: bool) -> None:
     with Ledger(None, API) as ledger:
         ledger.record_request({"job_id": "a", **FAILED})
         assert ledger.was_run({"job_id": "a", **job}) is expected
 
 
-def test_a_file_that_was_cut_off_anywhere_can_be_gone_on_with(tmp_path: Path) -> None:
+def test_a_file_cut_off_at_any_byte_can_be_continued(tmp_path: Path) -> None:
     path = tmp_path / "state"
     with Ledger(path, API) as ledger:
         ledger.record_request({"job_id": "a", **FAILED})
@@ -52,7 +52,7 @@ def test_a_file_that_was_cut_off_anywhere_can_be_gone_on_with(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("content", ["precious notes", '{"redrive_of": "https://other.example.com"}\n'])
-def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path, content: str) -> None:
+def test_a_foreign_file_is_refused_and_not_changed(tmp_path: Path, content: str) -> None:
     path = tmp_path / "state"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(LedgerError, match=r"not written by a redrive of https://api\.example\.com"):
@@ -61,7 +61,7 @@ def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path, cont
 
 
 @pytest.mark.parametrize("line", ["nonsense", '{"asked": 1, "finished_at": null}', "[]"])
-def test_a_line_that_a_redrive_does_not_write_is_named(tmp_path: Path, line: str) -> None:
+def test_an_invalid_line_is_named_by_its_number(tmp_path: Path, line: str) -> None:
     path = tmp_path / "state"
     with Ledger(path, API):
         pass

@@ -1,4 +1,4 @@
-"""Prompts from the command line: what a person reads, what a program reads, and what is refused."""
+"""The `prompts` commands: their output for people and as JSON, and their errors."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ Read this.
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Give a client of a DynamoDB with an empty table of prompts, which the environment names."""
+    """Yield a DynamoDB client. The environment names an empty prompt table."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -39,7 +39,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         "ANALYSIS_JOBS_PROMPT_TABLE": TABLE,
     }.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.delenv("ANALYSIS_JOBS_TOKEN", raising=False)  # none is needed
+    monkeypatch.delenv("ANALYSIS_JOBS_TOKEN", raising=False)  # the command needs no token
     with mock_aws():
         client = boto3.client("dynamodb")
         create_prompt_table(client, TABLE)
@@ -48,7 +48,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def prompts(aws: Any, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Give the command line: arguments after `prompts` in; exit status, output and error output out."""
+    """Return a function that runs `prompts` with arguments: it returns the exit status, stdout and stderr."""
     assert aws
 
     def run(*arguments: object) -> tuple[int, str, str]:
@@ -61,7 +61,7 @@ def prompts(aws: Any, capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Callable[..., Path]:
-    """Give a function that writes a prompt file with another first line of its template."""
+    """Return a function that writes a prompt file with a given first line of the template."""
 
     def write(line: str = "Read this.", more: str = "") -> Path:
         path = tmp_path / "step-1.toml"
@@ -76,14 +76,14 @@ def active(aws: Any, category: str = "Grant") -> int | None:
     return found.version if found else None
 
 
-def test_a_prompt_is_put_and_activated_in_one_go(aws: Any, prompts: Run, file: Callable[..., Path]) -> None:
+def test_one_command_puts_and_activates_a_prompt(aws: Any, prompts: Run, file: Callable[..., Path]) -> None:
     status, out, err = prompts("put", file(), "--activate")
     assert (status, err) == (0, "")
     assert out == "writer/step-1 v1 is stored; active for Grant, Tender; placeholders: rfp_text\n"
     assert active(aws, "Tender") == 1
 
 
-def test_a_version_that_is_put_waits_to_be_activated(aws: Any, prompts: Run, file: Callable[..., Path]) -> None:
+def test_a_new_version_is_not_active_before_activate(aws: Any, prompts: Run, file: Callable[..., Path]) -> None:
     prompts("put", file())
     assert active(aws) is None
     assert prompts("activate", NAME, 1)[:2] == (0, "writer/step-1 v1 is active for Grant, Tender\n")
@@ -91,7 +91,7 @@ def test_a_version_that_is_put_waits_to_be_activated(aws: Any, prompts: Run, fil
     assert active(aws) == 1
 
 
-def test_rollback_puts_back_what_was_active(aws: Any, prompts: Run, file: Callable[..., Path]) -> None:
+def test_rollback_activates_the_previous_version(aws: Any, prompts: Run, file: Callable[..., Path]) -> None:
     prompts("put", file("One."), "--activate")
     prompts("put", file("Two."), "--activate")
     status, out, _ = prompts("rollback", NAME)
@@ -149,7 +149,7 @@ def test_list_show_and_history_are_for_people(prompts: Run, file: Callable[..., 
     assert row.split()[1:] == ["activate", "Grant", "the", "default", "v1"]
 
 
-def test_every_answer_is_one_json_document_where_that_is_asked_for(prompts: Run, file: Callable[..., Path]) -> None:
+def test_with_json_every_output_is_one_json_document(prompts: Run, file: Callable[..., Path]) -> None:
     def said(*arguments: object) -> Any:
         status, out, _ = prompts(*arguments, "--json")
         assert status == 0
@@ -177,7 +177,7 @@ def test_every_answer_is_one_json_document_where_that_is_asked_for(prompts: Run,
     assert len(said("history", NAME, "--limit", 1)["changes"]) == 1
 
 
-def test_what_is_probably_not_meant_is_said_and_not_refused(prompts: Run, file: Callable[..., Path]) -> None:
+def test_a_likely_mistake_is_a_warning_and_not_an_error(prompts: Run, file: Callable[..., Path]) -> None:
     status, _, err = prompts("put", file("Read {Title}."))
     assert (status, err) == (
         0,
@@ -195,13 +195,13 @@ def test_what_is_probably_not_meant_is_said_and_not_refused(prompts: Run, file: 
         (("list", "--table", "other"), "ResourceNotFoundException"),
     ],
 )
-def test_what_cannot_be_done_is_refused_with_its_reason(prompts: Run, arguments: tuple[object, ...], why: str) -> None:
+def test_an_impossible_command_fails_with_the_reason(prompts: Run, arguments: tuple[object, ...], why: str) -> None:
     status, out, err = prompts(*arguments)
     assert (status, out) == (1, "")
     assert why in err
 
 
-def test_a_file_that_is_wrong_is_refused_by_its_field(prompts: Run, tmp_path: Path) -> None:
+def test_an_invalid_file_is_refused_with_the_name_of_the_field(prompts: Run, tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
     path.write_text(FILE.replace('"writer"', '"a/b"'), encoding="utf-8")
     status, _, err = prompts("put", path)
@@ -209,7 +209,7 @@ def test_a_file_that_is_wrong_is_refused_by_its_field(prompts: Run, tmp_path: Pa
     assert err.startswith("prompt bad.toml: section: ")
 
 
-def test_a_version_that_says_something_else_is_refused_with_what_to_give(
+def test_a_changed_text_under_an_existing_version_is_refused_with_the_next_version(
     prompts: Run, file: Callable[..., Path]
 ) -> None:
     prompts("put", file("One.", "version = 4\n"))
@@ -217,7 +217,7 @@ def test_a_version_that_says_something_else_is_refused_with_what_to_give(
     assert (status, "Give version = 5, or leave version out" in err) == (1, True)
 
 
-def test_without_a_table_the_way_to_name_one_is_said(prompts: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_table_setting_is_explained(prompts: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANALYSIS_JOBS_PROMPT_TABLE")
     status, _, err = prompts("list")
     assert status == 2

@@ -1,4 +1,4 @@
-"""Failed jobs are found, counted, and run again: each once, whatever happens to one of them or to the redrive."""
+"""A redrive finds, counts and reruns failed jobs: each once, even if a job is refused or the redrive is killed."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -19,7 +19,7 @@ def state(tmp_path: Path) -> Path:
 
 
 class Killed(BaseException):
-    """The redrive is no more."""
+    """The redrive was killed."""
 
 
 _ledgers: list[Ledger] = []
@@ -50,7 +50,7 @@ def ran(redrive: Redrive) -> dict[str, int]:
     return {str(outcome): number for outcome in Outcome if (number := redrive.count(outcome))}
 
 
-def test_without_apply_nothing_is_asked_for(api: ApiServer, client: Client) -> None:
+def test_without_apply_nothing_is_changed(api: ApiServer, client: Client) -> None:
     for _ in range(3):
         api.add()
     assert ran(a_redrive(client, apply=False)) == {"found": 3}
@@ -81,7 +81,7 @@ def test_every_failed_job_is_run_again_once_and_no_other(api: ApiServer, client:
         (Filters(codes=frozenset({"nope"})), []),
     ],
 )
-def test_only_what_the_filters_mean_is_run_again(
+def test_only_jobs_that_match_the_filters_are_run_again(
     api: ApiServer, client: Client, filters: Filters, expected: list[int]
 ) -> None:
     ids = [
@@ -94,7 +94,7 @@ def test_only_what_the_filters_mean_is_run_again(
     assert {ids.index(job_id) for job_id in api.retried} == set(expected)
 
 
-def test_a_limit_takes_the_newest_and_counts_what_the_state_has_done(
+def test_a_limit_takes_the_newest_jobs_and_counts_those_done_before(
     api: ApiServer, client: Client, state: Path
 ) -> None:
     ids = [api.add() for _ in range(5)]
@@ -114,7 +114,7 @@ def test_jobs_are_run_again_at_a_bounded_rate(api: ApiServer, client: Client) ->
     assert redrive.clock.now() - began == timedelta(seconds=6)
 
 
-def test_a_job_that_is_refused_does_not_hold_the_others_up(api: ApiServer, client: Client, state: Path) -> None:
+def test_after_a_refused_job_the_others_are_run_again(api: ApiServer, client: Client, state: Path) -> None:
     ids = [api.add() for _ in range(4)]
     api.trouble("POST", f"/jobs/{ids[1]}/retry", 409)
     api.trouble("POST", f"/jobs/{ids[2]}/retry", *[500] * 6)
@@ -133,16 +133,16 @@ def test_a_job_that_is_throttled_for_a_while_is_run_again(api: ApiServer, client
     assert ran(a_redrive(client)) == {"run_again": 1}
 
 
-def test_a_job_that_somebody_else_runs_is_counted_as_such(api: ApiServer, client: Client) -> None:
+def test_a_job_that_is_running_already_is_counted_as_such(api: ApiServer, client: Client) -> None:
     job_id = api.add()
     redrive = a_redrive(client)
-    redrive.on_progress = lambda _: api.jobs[job_id].update(status="processing")  # it was listed a moment ago
+    redrive.on_progress = lambda _: api.jobs[job_id].update(status="processing")  # the job starts after it was listed
     assert ran(redrive) == {"already_running": 1}
     assert api.retried == {}
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_token_that_is_not_taken_any_longer_ends_it_at_once(api: ApiServer, client: Client, status: int) -> None:
+def test_a_rejected_token_stops_the_redrive_at_once(api: ApiServer, client: Client, status: int) -> None:
     ids = [api.add() for _ in range(3)]
     api.trouble("POST", f"/jobs/{ids[1]}/retry", status)
     redrive = a_redrive(client)
@@ -152,7 +152,7 @@ def test_a_token_that_is_not_taken_any_longer_ends_it_at_once(api: ApiServer, cl
     assert redrive.count(Outcome.RUN_AGAIN) == 1
 
 
-def test_an_api_that_does_nothing_any_longer_is_not_asked_for_every_job(api: ApiServer, client: Client) -> None:
+def test_a_failing_api_stops_the_redrive_before_every_job_was_tried(api: ApiServer, client: Client) -> None:
     ids = [api.add() for _ in range(9)]
     for job_id in ids[:-1]:
         api.trouble("POST", f"/jobs/{job_id}/retry", *[503] * 6)
@@ -163,7 +163,7 @@ def test_an_api_that_does_nothing_any_longer_is_not_asked_for_every_job(api: Api
     assert len(redrive.troubles) == 5
 
 
-def test_a_list_that_cannot_be_read_ends_it_before_anything_is_done(api: ApiServer, client: Client) -> None:
+def test_an_unreadable_list_stops_the_redrive_before_any_change(api: ApiServer, client: Client) -> None:
     api.add()
     api.trouble("GET", "/jobs", 404)
     with pytest.raises(StoppedError, match="answered 404"):
@@ -173,10 +173,10 @@ def test_a_list_that_cannot_be_read_ends_it_before_anything_is_done(api: ApiServ
 
 @pytest.mark.parametrize("fails_again", [False, True])
 @pytest.mark.parametrize("at", range(1, 25))
-def test_killed_before_or_after_any_step_it_goes_on_and_runs_each_job_once(
+def test_a_redrive_killed_at_any_step_continues_and_runs_each_job_once(
     api: ApiServer, client: Client, state: Path, monkeypatch: pytest.MonkeyPatch, *, at: int, fails_again: bool
 ) -> None:
-    """Dies around the `at`-th step: three steps a job (noted, asked, noted), each before and after it is done."""
+    """The redrive dies before or after a step. A job has three: record the request, send it, record the outcome."""
     ids = [api.add() for _ in range(4)]
     steps = 0
 
@@ -199,7 +199,7 @@ def test_killed_before_or_after_any_step_it_goes_on_and_runs_each_job_once(
     redrive = a_redrive(client, state)
     with monkeypatch.context() as patch:
         patch.setattr(client, "retry", mortal(client.retry))
-        patch.setattr(redrive.ledger, "_write", mortal(redrive.ledger._write))  # noqa: SLF001 - where a process dies
+        patch.setattr(redrive.ledger, "_write", mortal(redrive.ledger._write))  # noqa: SLF001 - the write at which the process dies
         with pytest.raises(Killed):
             redrive.run()
     resumed = a_redrive(client, state)
@@ -208,7 +208,7 @@ def test_killed_before_or_after_any_step_it_goes_on_and_runs_each_job_once(
     assert resumed.done_before + resumed.count(Outcome.RUN_AGAIN) == 4
 
 
-def test_without_a_state_a_second_redrive_runs_what_failed_again(api: ApiServer, client: Client) -> None:
+def test_without_a_state_file_a_second_redrive_reruns_jobs_that_failed_again(api: ApiServer, client: Client) -> None:
     job_id = api.add()
     a_redrive(client).run()
     api.fail(job_id)
@@ -216,6 +216,6 @@ def test_without_a_state_a_second_redrive_runs_what_failed_again(api: ApiServer,
     assert api.retried == {job_id: 2}
 
 
-def test_the_jobs_of_another_tenant_are_not_found(api: ApiServer) -> None:
+def test_jobs_of_another_tenant_are_not_found(api: ApiServer) -> None:
     api.add(tenant="acme")
     assert ran(a_redrive(Client(api.url, token_of("globex")))) == {}

@@ -54,7 +54,7 @@ MAX_RECEIVES = 3
 
 
 class LocalAws:
-    """`with LocalAws(folder, lease_s=3) as aws`: runs all servers and processes, and stops them when the block is left."""
+    """`with LocalAws(folder, lease_s=3) as aws`: runs the servers and processes until the block is left."""
 
     def __init__(
         self,

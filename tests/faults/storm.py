@@ -18,7 +18,7 @@ STORM_RATES = FaultRates(
     refuse=0.02, refuse_lost=0.01, reset=0.01, reset_lost=0.01, slow=0.05, hang=0.003, send_twice=0.15, slowest_s=1.0
 )
 PACE = {"chunk_s": 0.05, "chunk_chars": 16}
-# The faults of model calls: probability, number of calls in a row, and the stand-in's scenario. Half of the calls succeed.
+# Faults of model calls: probability, number of calls in a row, the stand-in's scenario. Half of the calls succeed.
 TROUBLE: Mapping[str, tuple[float, int, dict[str, Any]]] = {
     "throttled": (0.12, 2, {"error": "ThrottlingException"}),
     "unavailable": (0.04, 1, {"error": "ServiceUnavailableException"}),

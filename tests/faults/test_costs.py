@@ -128,8 +128,8 @@ def test_each_heartbeat_costs_two_requests_and_one_write_unit(meter: Meter) -> N
     assert made["sqs:ChangeMessageVisibility"] == beats + 1
     made["bedrock-runtime:ConverseStream"] = 1  # the scripted model sends no request
     del made["dynamodb:GetItem"]  # sent by this test
-    # Creation: the row and two index entries. Claim: the row, both entries replaced. End: 3 for the larger row, one entry
-    # replaced, and the entry in `due` removed.
+    # Creation: the row and two index entries. Claim: the row, and both entries replaced. End: 3 for the larger row, one
+    # entry replaced, and the entry in `due` removed.
     assert meter.units.total() == 3 + 5 + beats + 6
     record(
         "cost of a job of 5 minutes",

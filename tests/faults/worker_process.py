@@ -37,8 +37,8 @@ from cloud import ministack
 from tests.faults import analyses as _analyses  # noqa: F401 - as above
 
 DEFAULT_LEASE_S = 60.0
-# No long poll. A poll that is killed could take a message with it until the visibility timeout. Lambda's poller does not
-# die with a function.
+# No long poll. A killed poll could hide a message until its visibility timeout. Lambda's own poller does not die with a
+# function.
 _POLL_S = 0.3
 _EVENT: dict[str, Any] = {"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
 
@@ -190,7 +190,7 @@ class _Process:
 
     def _invoke(self, queue: Any, messages: list[dict[str, Any]]) -> None:
         say("received", jobs=[json.loads(message["Body"])["job_id"] for message in messages])
-        # Lambda kills an environment that exceeds its timeout, without a message. So does the default action of SIGALRM.
+        # Lambda kills an environment that exceeds its timeout, without a message. SIGALRM does the same here.
         signal.setitimer(signal.ITIMER_REAL, self._task.timeout_s)
         answer = worker.handler({"Records": [self._record(each) for each in messages]}, Context(self._task.timeout_s))
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -1,4 +1,4 @@
-"""Functions to run: small ones written in the test, and the real package."""
+"""Fixtures: functions from source text, and functions of the real package, in AWS's runtime client."""
 
 import shutil
 import zipfile
@@ -18,14 +18,14 @@ StartSource = Callable[..., LambdaRuntime]
 
 @pytest.fixture
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """Start a Function; it is gone at the end of the test."""
+    """Return a function that starts a `Function`. The process is killed at the end of the test."""
     with ExitStack() as stack:
         yield lambda function: stack.enter_context(LambdaRuntime(function, tmp_path_factory.mktemp("lambda")))
 
 
 @pytest.fixture
 def start_source(tmp_path: Path, start: Start) -> StartSource:
-    """Start a function of this source (`handler` in it)."""
+    """Return a function that starts a Lambda function from source text. The text defines `handler`."""
 
     def of(source: str, timeout_s: float = 10, memory_mb: int = 512) -> LambdaRuntime:
         task_root = tmp_path / "task"
@@ -38,14 +38,14 @@ def start_source(tmp_path: Path, start: Start) -> StartSource:
 
 @pytest.fixture(scope="session")
 def real_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the package of the example for this machine and return the zip."""
+    """Build an example's package for this machine, and return the path of the zip."""
     out = tmp_path_factory.mktemp("dist")
     return Path(build(sources("rfp-analysis"), [HOST], out=out)[0].path)
 
 
 @pytest.fixture(scope="session")
 def task_root(real_package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Unpack the real package once, with `greedy` beside it, for tests that leave it as it is."""
+    """Unpack the real package once, and add `greedy.py`. Tests must not change this folder."""
     root = _unpacked(real_package, tmp_path_factory.mktemp("package"))
     shutil.copy(Path(__file__).with_name("greedy.py"), root)
     return root
@@ -53,7 +53,7 @@ def task_root(real_package: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture
 def own_task_root(real_package: Path, tmp_path: Path) -> Path:
-    """Unpack the real package for a test that changes it."""
+    """Unpack the real package for one test, which may change it."""
     return _unpacked(real_package, tmp_path / "package")
 
 

@@ -1,4 +1,4 @@
-"""An analysis that takes what it is told to take: memory, and time that nobody can interrupt."""
+"""An analysis that uses as much memory and processor time as its request says. Nothing can interrupt it."""
 
 import time
 
@@ -8,7 +8,7 @@ from analysis_jobs import Analysis, Job
 
 
 class Appetite(BaseModel):
-    """The request: how many MB to hold, and for how long to compute without a look at anything."""
+    """The request: memory to allocate in MB, and processor time to spend in seconds."""
 
     megabytes: int = 0
     seconds: float = 0
@@ -21,9 +21,9 @@ class Full(BaseModel):
 
 
 def take(job: Job[Appetite]) -> Full:
-    """Hold the memory, then spend the time."""
+    """Allocate the memory, then use the processor time."""
     held = bytearray(job.request.megabytes * 2**20)
-    held[::4096] = b"x" * len(held[::4096])  # memory is not held before it is written to
+    held[::4096] = b"x" * len(held[::4096])  # a page becomes resident when it is written
     until = time.process_time() + job.request.seconds
     while time.process_time() < until:
         pass

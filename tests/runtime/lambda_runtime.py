@@ -1,9 +1,9 @@
 """One execution environment of a Lambda function: AWS's own runtime client on a small Runtime API.
 
-The emulator of the local cloud runs functions in its own interpreter. What depends on the real
-runtime (how a function starts, which shape its errors have, what a time-out or too little memory
-leaves behind) is seen here: `awslambdaric` is the client that Lambda runs, and this is the server
-that it asks for work, as documented under "Lambda runtime API".
+The emulator of the local cloud runs functions in its own interpreter. This module shows what depends on the real
+runtime: how a function starts, the format of its errors, and the effects of a timeout or of too little memory.
+`awslambdaric` is the client that Lambda runs. This module is the server from which the client takes events, as
+documented under "Lambda runtime API".
 """
 
 import importlib.metadata
@@ -24,16 +24,16 @@ from typing import Any, Self
 
 API = "/2018-06-01/runtime/"
 FUNCTION_ARN = "arn:aws:lambda:eu-west-1:123456789012:function:under-test:live"
-# Lambda gives up on a function that has not asked for work by then.
+# Lambda's limit for the init phase: the function must ask for its first event within it.
 INIT_LIMIT_S = 10.0
 MEMORY_LOOK_S = 0.005
-# The client and what it imports; nothing else of the test's environment is visible to a function.
+# The client and its dependencies. A function sees no other package of the test's environment.
 CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
 
 
 @dataclass(frozen=True)
 class Function:
-    """What is deployed: an unpacked package and its settings."""
+    """A deployed function: an unpacked package and its settings."""
 
     task_root: Path
     handler: str
@@ -44,9 +44,9 @@ class Function:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the caller of a function gets: its value, or an error {errorType, errorMessage, stackTrace}.
+    """The outcome of an invocation: a value, or an error {errorType, errorMessage, stackTrace}.
 
-    `duration_s` is how long the event took, a start that it needed included.
+    `duration_s` includes the start of the process, if there was one.
     """
 
     value: Any = None
@@ -55,7 +55,7 @@ class Answer:
 
 
 class _Invocation:
-    """An event on its way through the function; the first answer to arrive is the answer."""
+    """One event in progress. The first answer that arrives counts."""
 
     def __init__(self, event: object, timeout_s: float) -> None:
         self.id = str(uuid.uuid4())
@@ -77,10 +77,10 @@ class _Invocation:
 
 
 class LambdaRuntime:
-    """Runs `function` in one process, one event at a time; a process that died is replaced.
+    """Runs `function` in one process, one event at a time. A dead process is replaced at the next event.
 
-    A context manager: leaving it kills the process. `init_s` is how long the last start took, from
-    the process to its first request for work; `starts` how often there was one.
+    A context manager: leaving it kills the process. `init_s` is the duration of the last start, until the process asks
+    for its first event. `starts` counts the starts.
     """
 
     def __init__(self, function: Function, scratch: Path) -> None:
@@ -107,18 +107,18 @@ class LambdaRuntime:
 
     @property
     def log(self) -> str:
-        """What the function has written so far."""
+        """The output of the function so far."""
         self._log.flush()
         return Path(self._log.name).read_text(encoding="utf-8", errors="replace")
 
     def invoke(self, event: object) -> Answer:
-        """Give the function an event and return its answer, errors of the runtime itself included."""
+        """Send an event to the function, and return its answer. It may be an error of the runtime."""
         began = time.perf_counter()
         answer = self._invoke(event)
         return replace(answer, duration_s=time.perf_counter() - began)
 
     def cpu_s(self) -> float:
-        """Return the processor time of the process so far: what a start costs, however busy the machine is."""
+        """Return the processor time of the process. It does not depend on the load of the machine."""
         assert self._process
         fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
         return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
@@ -148,7 +148,7 @@ class LambdaRuntime:
         self._events = queue.Queue()
         began = time.perf_counter()
         self._process = subprocess.Popen(
-            # -S: no site-packages but what PYTHONPATH names, as in Lambda.
+            # -S: no site-packages except PYTHONPATH, as in Lambda.
             [sys.executable, "-s", "-S", "-m", "awslambdaric", self._function.handler],
             cwd=self._function.task_root,
             env=self._environment(),
@@ -187,7 +187,7 @@ class LambdaRuntime:
         }
 
     def _kill(self) -> None:
-        """End the process as Lambda does: no `finally`, no `atexit`."""
+        """Kill the process as Lambda does: no `finally` and no `atexit` runs."""
         if self._process and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
@@ -206,7 +206,7 @@ class LambdaRuntime:
         self._ready.set()
 
     def _watch_memory(self, process: subprocess.Popen[bytes]) -> None:
-        """Kill a process that holds more than its memory, as the kernel does in Lambda."""
+        """Kill a process that exceeds its memory limit, as the kernel does in Lambda."""
         limit = self._function.memory_mb * 2**20
         statistics = Path(f"/proc/{process.pid}/statm")
         while process.poll() is None and statistics.exists():
@@ -219,21 +219,21 @@ class LambdaRuntime:
                 return
             time.sleep(MEMORY_LOOK_S)
 
-    # What the server calls.
+    # Called by the server.
 
     def next_event(self) -> _Invocation | None:
-        """Wait for an event; None where the process that asked has died."""
+        """Wait for the next event. Returns None if the process has died."""
         events = self._events
         self._ready.set()
         return events.get()
 
     def fail_init(self, error: dict[str, Any]) -> None:
-        """Take the error of a function that could not be started."""
+        """Record the error of a function that could not start."""
         self._init_error = error
         self._ready.set()
 
     def finish(self, request_id: str, answer: Answer) -> bool:
-        """Take the answer to an event; False where nobody waits for it."""
+        """Record the answer to an event. Returns False if no invocation waits for it."""
         if self._current is None or self._current.id != request_id:
             return False
         self._current.finish(answer)
@@ -258,12 +258,12 @@ class _Server(ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a process that was killed leaves its connection broken."""
+        """Write nothing: a killed process breaks its connection."""
 
 
 class _RequestHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Headers and body go out as two packets; without this the second waits 40 ms.
+    # Headers and body are two packets. With Nagle's algorithm the second one waits 40 ms.
     disable_nagle_algorithm = True
     server: _Server
 
@@ -309,12 +309,12 @@ class _RequestHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has there
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in http.server
         """Keep the test's output clean."""
 
 
 def _client_folder(scratch: Path) -> Path:
-    """Make a folder with the runtime client alone, out of the test's environment."""
+    """Create a folder with only the runtime client, linked from the test's environment."""
     folder = scratch / "runtime"
     folder.mkdir()
     for name in CLIENT:

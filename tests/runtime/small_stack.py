@@ -1,7 +1,7 @@
-"""The three functions of the real package, each in AWS's own runtime client, on a small AWS: job, queue, table, bucket.
+"""The API, worker and sweeper of the real package, each in AWS's runtime client, on MiniStack: tables, queue, bucket.
 
-The local cloud runs functions in its own interpreter, without a limit on memory. Here the process is the one that
-Lambda has, and dies as it does there.
+The local cloud runs functions in its own interpreter, without a memory limit. Here each function runs in a process as
+in Lambda, with the same limits, and dies in the same way.
 """
 
 import json
@@ -27,7 +27,7 @@ MODEL_ID = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
 @contextmanager
 def small_aws(folder: Path) -> Iterator[tuple[Connection, StandIn]]:
-    """Run an AWS with a table, a bucket and a queue in it, and a stand-in for Bedrock."""
+    """Run MiniStack with two tables, a bucket and a queue, and a stand-in for Bedrock."""
     trusted = certificates(folder / "certificates")
     aws = ministack.MiniStack(ministack.interpreter(REPOSITORY), folder, trusted, ports.free_ports(1)[0])
     with StandIn() as stand_in:
@@ -55,7 +55,7 @@ def small_aws(folder: Path) -> Iterator[tuple[Connection, StandIn]]:
 
 @dataclass
 class SmallStack:
-    """What a job meets. `worker` is replaced by one with other limits: that is a deployment."""
+    """The functions that process a job. A test deploys other limits by replacing `worker`."""
 
     connection: Connection
     api: LambdaRuntime
@@ -84,7 +84,7 @@ class SmallStack:
         return content
 
     def work(self) -> Answer:
-        """Give the worker the next message, as Lambda's poller does: it is deleted if the run ends well."""
+        """Pass the next message to the worker as Lambda's poller does, and delete it after a success."""
         sqs = self.connection.boto3("sqs")
         url = sqs.get_queue_url(QueueName="jobs")["QueueUrl"]
         [message] = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=10)["Messages"]
@@ -96,12 +96,12 @@ class SmallStack:
         return answer
 
     def forget_messages(self) -> None:
-        """Empty the queue: the messages of killed runs would come back in the next test."""
+        """Empty the queue. Messages of killed runs would be delivered again in the next test."""
         sqs = self.connection.boto3("sqs")
         sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName="jobs")["QueueUrl"])
 
     def sweep_until(self, step: str) -> None:
-        """Sweep until a sweep has taken this step: the lease must be over first."""
+        """Sweep until a sweep takes this step. The lease must expire before."""
         deadline = time.monotonic() + 10 * LEASE_S
         while not self.sweeper.invoke({}).value.get(step):
             assert time.monotonic() < deadline, f"no {step} within {10 * LEASE_S:g} s"
@@ -109,7 +109,7 @@ class SmallStack:
 
 
 def function(connection: Connection, task_root: Path, name: str, *, timeout_s: float, memory_mb: int) -> Function:
-    """Return a function of the package, with these limits and leases of a second."""
+    """Return a function of the package with these limits, and with a lease of one second."""
     url = connection.boto3("sqs").get_queue_url(QueueName="jobs")["QueueUrl"]
     environment = {
         "AWS_CA_BUNDLE": connection.ca_bundle,

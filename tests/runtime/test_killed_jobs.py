@@ -1,6 +1,6 @@
-"""A job whose worker dies of memory or of time: what is left behind, and how the job ends all the same.
+"""Jobs with a worker that runs out of memory or of time, and how these jobs still end.
 
-What docs/operations.md shows of these two is what was seen here.
+The transcripts of these failures in docs/operations.md come from these tests.
 """
 
 import re
@@ -29,7 +29,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Connection, 
 
 @pytest.fixture
 def deploy(aws: tuple[Connection, StandIn], task_root: Path, start: Start) -> Deploy:
-    """Deploy a function with limits of its own."""
+    """Return a function that deploys a function of the package with the given limits."""
 
     def deployed(name: str, *, timeout_s: float = 30, memory_mb: int = 1024) -> LambdaRuntime:
         return start(function(aws[0], task_root, name, timeout_s=timeout_s, memory_mb=memory_mb))
@@ -46,7 +46,7 @@ def stack(aws: tuple[Connection, StandIn], deploy: Deploy) -> Iterator[SmallStac
 
 
 def died(answer: Answer) -> str:
-    """Return what Lambda says of a run that it ended."""
+    """Return the transcript line for Lambda's error about a killed run."""
     assert answer.error
     message = re.sub(r"^RequestId: \S+ ", "", answer.error["errorMessage"])
     return f"worker   {answer.error['errorType']}: {message}"
@@ -56,7 +56,7 @@ def of(name: str, runtime: LambdaRuntime, job_id: str) -> list[str]:
     return list(as_logged(name, runtime.log.splitlines(), job_id=job_id))
 
 
-def test_a_job_that_needs_more_memory_than_there_is_fails_and_completes_with_more(
+def test_a_job_that_exceeds_the_memory_fails_and_completes_after_a_retry_with_more(
     stack: SmallStack, deploy: Deploy
 ) -> None:
     stack.worker = small = deploy("worker", memory_mb=192)
@@ -108,7 +108,7 @@ def test_a_run_that_cannot_be_stopped_in_time_is_killed_and_costs_an_attempt(sta
     )
 
 
-def test_a_stage_that_is_out_of_time_twice_fails_and_says_which(
+def test_a_stage_that_runs_out_of_time_twice_fails_with_its_name(
     stack: SmallStack, deploy: Deploy, aws: tuple[Connection, StandIn]
 ) -> None:
     aws[1].set(first_token_s=60)

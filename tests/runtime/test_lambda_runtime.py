@@ -1,4 +1,4 @@
-"""How AWS's runtime client behaves: what the functions, and those who read their errors, can rely on."""
+"""The behaviour of AWS's runtime client on which the functions, and readers of their errors, rely."""
 
 from pathlib import Path
 
@@ -7,14 +7,14 @@ from tests.runtime.conftest import StartSource
 ECHO = "def handler(event, context):\n    return {'event': event, 'request': context.aws_request_id}\n"
 
 
-def test_a_function_gets_its_event_and_the_caller_its_value(start_source: StartSource) -> None:
+def test_a_function_gets_the_event_and_its_caller_gets_the_value(start_source: StartSource) -> None:
     answer = start_source(ECHO).invoke({"a": [1, "ä"]})
     assert answer.error is None
     assert answer.value["event"] == {"a": [1, "ä"]}
     assert len(answer.value["request"]) == 36
 
 
-def test_a_second_event_finds_the_process_warm(start_source: StartSource) -> None:
+def test_a_second_event_is_handled_by_the_same_process(start_source: StartSource) -> None:
     runtime = start_source("seen = []\ndef handler(event, context):\n    seen.append(event)\n    return seen\n")
     runtime.invoke(1)
     assert runtime.invoke(2).value == [1, 2]
@@ -26,17 +26,17 @@ def test_a_function_knows_how_much_time_it_has_left(start_source: StartSource) -
     assert 1_000 < start_source(source, timeout_s=5).invoke(None).value <= 5_000
 
 
-def test_an_error_of_the_handler_has_a_type_a_message_and_a_trace(start_source: StartSource) -> None:
+def test_an_error_of_the_handler_has_a_type_a_message_and_a_stack_trace(start_source: StartSource) -> None:
     runtime = start_source("def handler(event, context):\n    raise ValueError('not today')\n")
     error = runtime.invoke({}).error
     assert error is not None
     assert (error["errorType"], error["errorMessage"]) == ("ValueError", "not today")
     assert error["stackTrace"][-1].endswith("line 2, in handler\n    raise ValueError('not today')\n")
     assert runtime.invoke({}).error is not None
-    assert runtime.starts == 1, "an error leaves the process as it is"
+    assert runtime.starts == 1, "an error does not restart the process"
 
 
-def test_an_error_at_import_is_an_error_of_the_init_and_the_next_event_starts_anew(
+def test_an_import_error_fails_the_init_and_the_next_event_starts_a_new_process(
     start_source: StartSource,
 ) -> None:
     runtime = start_source("import nowhere\n")
@@ -49,14 +49,14 @@ def test_an_error_at_import_is_an_error_of_the_init_and_the_next_event_starts_an
         assert runtime.starts == start
 
 
-def test_an_exception_at_import_keeps_its_trace(start_source: StartSource) -> None:
+def test_an_exception_at_import_keeps_its_stack_trace(start_source: StartSource) -> None:
     error = start_source("settings = {}['NAME']\n").invoke({}).error
     assert error is not None
     assert error["errorType"] == "KeyError"
     assert "main.py" in "".join(error["stackTrace"])
 
 
-def test_nothing_of_the_tests_own_environment_is_visible_to_a_function(start_source: StartSource) -> None:
+def test_a_function_cannot_import_packages_of_the_tests_environment(start_source: StartSource) -> None:
     error = start_source("import pytest\n").invoke({}).error
     assert error is not None
     assert error["errorMessage"].endswith("No module named 'pytest'")
@@ -101,7 +101,7 @@ def handler(event, context):
     assert runtime.starts == 2
 
 
-def test_a_function_that_ends_its_process_is_an_exit_error(start_source: StartSource) -> None:
+def test_a_function_that_exits_its_process_returns_an_exit_error(start_source: StartSource) -> None:
     runtime = start_source("import os\ndef handler(event, context):\n    os._exit(3)\n")
     error = runtime.invoke({}).error
     assert error is not None
@@ -109,13 +109,13 @@ def test_a_function_that_ends_its_process_is_an_exit_error(start_source: StartSo
     assert error["errorMessage"].endswith("Runtime exited with error: exit status 3")
 
 
-def test_what_a_function_prints_is_its_log(start_source: StartSource) -> None:
+def test_the_output_of_a_function_is_its_log(start_source: StartSource) -> None:
     runtime = start_source("def handler(event, context):\n    print('hello', event)\n")
     runtime.invoke("world")
     assert "hello world" in runtime.log
 
 
-def test_an_answer_that_is_no_json_is_an_error(start_source: StartSource) -> None:
+def test_an_answer_that_is_not_json_is_an_error(start_source: StartSource) -> None:
     error = start_source("def handler(event, context):\n    return object()\n").invoke({}).error
     assert error is not None
     assert error["errorType"] == "Runtime.MarshalError"

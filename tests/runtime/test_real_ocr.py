@@ -1,4 +1,4 @@
-"""The package of an example with the OCR extra really reads a picture, with nothing but the unpacked zip."""
+"""The package of an example with the OCR extra reads real pictures, with only the content of the zip."""
 
 import base64
 import shutil
@@ -13,7 +13,7 @@ from tests.handlers.office import picture, scanned_pdf, word, written_on
 from tests.runtime.conftest import Start
 from tests.runtime.lambda_runtime import Function
 
-# A function beside the package: it reads the document in the event, and says what was in it.
+# A function added to the package: it reads the document in the event, and returns its content.
 SOURCE = """
 import base64
 from dataclasses import asdict
@@ -27,7 +27,7 @@ def handler(event, context):
 
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Unpack the package of the example that carries the extra, for this machine."""
+    """Build the package of the example with the extra for this machine, and unpack it."""
     out = tmp_path_factory.mktemp("dist")
     [manifest] = build(sources("credential-extraction"), [HOST], out=out)
     root = out / "task"
@@ -52,7 +52,7 @@ def test_the_package_reads_a_photo_and_a_scan(unpacked: Path, start: Start) -> N
         assert 0.7 < read["confidence"] <= 1
 
 
-def test_what_it_does_not_carry_is_named_and_so_is_the_file_to_put_it_into(unpacked: Path, start: Start) -> None:
+def test_a_missing_extra_is_named_with_the_file_that_adds_it(unpacked: Path, start: Start) -> None:
     runtime = start(Function(unpacked, "reading.handler", timeout_s=60, memory_mb=1024))
     error = runtime.invoke(_event(word("x"), "letter.docx")).error
     assert error is not None
@@ -60,8 +60,8 @@ def test_what_it_does_not_carry_is_named_and_so_is_the_file_to_put_it_into(unpac
     assert 'put "word" into `extras` in the package.toml' in error["errorMessage"]
 
 
-def test_without_its_language_the_engine_is_not_there(unpacked: Path, start: Start, tmp_path: Path) -> None:
-    """The data come from the zip, and from nowhere else on this machine."""
+def test_without_the_language_data_in_the_package_ocr_fails(unpacked: Path, start: Start, tmp_path: Path) -> None:
+    """So the language data come from the zip, and from no other place on this machine."""
     root = tmp_path / "task"
     shutil.copytree(unpacked, root)
     shutil.rmtree(root / "share")

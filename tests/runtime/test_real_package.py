@@ -1,4 +1,4 @@
-"""The package that is deployed, run by the client that runs it in Lambda."""
+"""The deployed package in the runtime client that Lambda uses."""
 
 import json
 from pathlib import Path
@@ -55,7 +55,7 @@ EVENT_ENVIRONMENT = {
     "POWERTOOLS_SERVICE_NAME": "under-test",
     "POWERTOOLS_METRICS_NAMESPACE": "AnalysisJobs",
 }
-# The row of a job that ended long ago was deleted: no event.
+# The expiry of a row that ended long ago. It publishes no event.
 ENDED = {
     "Records": [
         {
@@ -64,14 +64,14 @@ ENDED = {
         }
     ]
 }
-# What each function can be asked without a cloud around it, and whether it needs its settings for the answer.
+# An event that each function can handle without AWS, and the settings that it needs for that.
 ASKED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "api": (REQUEST, ENVIRONMENT),
     "worker": (MALFORMED, ENVIRONMENT),
     "sweeper": ({}, {}),
     "events": (ENDED, EVENT_ENVIRONMENT),
 }
-# What a function says it lacks where it is given nothing.
+# The settings that a function reports as missing if it has none.
 LACKS = dict.fromkeys(ASKED, ("ANALYSES", "TABLE_NAME", "QUEUE_URLS")) | {"events": tuple(EVENT_ENVIRONMENT)[:3]}
 
 
@@ -102,7 +102,7 @@ def bytecode(task_root: Path) -> dict[Path, int]:
 
 @pytest.mark.parametrize("name", ASKED)
 def test_a_cold_start_compiles_nothing(name: str, task_root: Path, start: Start) -> None:
-    """Python writes what it compiles beside the source, and here it could: nothing may be new or changed."""
+    """The folder is writable, so Python would save any bytecode that it compiles. No file is new or changed."""
     before = bytecode(task_root)
     runtime = start(function(task_root, name))
     require_expected(name, ask(runtime, name))
@@ -111,13 +111,13 @@ def test_a_cold_start_compiles_nothing(name: str, task_root: Path, start: Start)
 
 
 @pytest.mark.parametrize("name", ASKED)
-def test_the_bytecode_is_what_runs_whatever_the_sources_say(name: str, own_task_root: Path, start: Start) -> None:
+def test_a_function_runs_from_bytecode_and_not_from_source(name: str, own_task_root: Path, start: Start) -> None:
     for source in own_task_root.rglob("*.py"):
         source.write_text("this is no Python\n", encoding="utf-8")
     require_expected(name, ask(start(function(own_task_root, name)), name))
 
 
-def test_an_unknown_route_is_a_problem_of_its_own_media_type(task_root: Path, start: Start) -> None:
+def test_an_unknown_route_returns_problem_json(task_root: Path, start: Start) -> None:
     answer = ask(start(function(task_root, "api")), "api").value
     assert answer["headers"]["Content-Type"] == "application/problem+json"
     problem = json.loads(answer["body"])
@@ -137,17 +137,17 @@ def test_a_second_event_is_answered_by_the_same_process_and_far_sooner(
 
 
 @pytest.mark.parametrize("name", ASKED)
-def test_missing_settings_are_named_by_the_error(name: str, task_root: Path, start: Start) -> None:
+def test_the_error_names_missing_settings(name: str, task_root: Path, start: Start) -> None:
     runtime = start(Function(task_root, f"{name}.handler"))
     error = ask(runtime, name).error
     assert error is not None
     assert error["errorType"] == "ConfigurationError"
     assert all(variable in error["errorMessage"] for variable in LACKS[name])
-    assert runtime.starts == 1, "nothing is read at import, so the function itself has started"
+    assert runtime.starts == 1, "settings are not read at import, so the function has started"
 
 
 def test_a_cold_start_costs_little_more_than_boto3_alone(own_task_root: Path, start: Start) -> None:
-    """The yardstick imports boto3 and makes one client; a function starts and answers, on the same machine."""
+    """Compares processor time: a function's start and first answer, and a script that only makes a boto3 client."""
     source = "import boto3\nboto3.client('sqs')\ndef handler(event, context):\n    return 'ready'\n"
     (own_task_root / "yardstick.py").write_text(source, encoding="utf-8")
 
