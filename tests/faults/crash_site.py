@@ -138,7 +138,7 @@ class Run:
         self.kept = 0
         self.unkept_at_crash = 0
         self.crashed: str | None = None
-        self.unanswered: int | None = None  # the model call during which the scenario killed the worker
+        self.unanswered: int | None = None  # index of the AWS call during which the scenario killed the worker
         self._at: dict[Actor, int] = {}
         self._keeps: dict[Actor, int] = {}
         self.scheduler = Scheduler()

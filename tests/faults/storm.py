@@ -72,7 +72,7 @@ class Storm:
         self._all_in = threading.Event()
         self._running: dict[int, str] = {}
         self._lock = threading.Lock()
-        forces = (self._submit, self._kill, self._pause, self._worsen)
+        forces = (self._submit, self._kill, self._pause, self._start_outages)
         self._threads = [threading.Thread(target=self._guarded, args=(force,)) for force in forces]
 
     def __enter__(self) -> Self:
@@ -152,7 +152,7 @@ class Storm:
                 if self.aws.fleet.signal(name, signal.SIGCONT):
                     self._running[name] = "worker"
 
-    def _worsen(self) -> None:
+    def _start_outages(self) -> None:
         while not self._over.wait(self._random.uniform(0.5, 1.5) * self.size.outage_every_s):
             self.aws.proxy.rates = OUTAGE
             self.outages += 1

@@ -85,10 +85,12 @@ class Walk:
             event()
 
     def _view(self) -> list[tuple[Any, ...]]:
+        """Return the state of all jobs, to detect that a held process was overtaken."""
         rows = [life.row for life in self.world.ledger.lives.values()]
         return [(row.status, row.fence, row.lease_until, row.cancel_asked_at) for row in rows]
 
     def _held_up(self, at: str) -> float:
+        """Return the probability that a process is held up at this scheduling point."""
         return 0.8 if at == self.focus else self.pauses * _PAUSES.get(at, 1)
 
     def _fault(self, actor: Actor) -> Fault | None:

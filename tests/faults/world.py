@@ -91,7 +91,7 @@ class World:
         self.store = ObservedStore(self.inner, self.network, self.ledger)
         self.queue = VirtualQueue(self.network, self.ledger, self.clock)
         self.artifacts = ObservedArtifacts(self.network, self.ledger)
-        # With odd seeds, jobs have tiers: a message then stands for the best waiting job, and not for its own job.
+        # With odd seeds, jobs have tiers. Then each message starts the best waiting job, and not the job that sent it.
         tiers = Tiers(order=TIERS, of=tier_of) if seed % 2 else None
         self.analyses = analyses(timedelta(minutes=(2, 10, 30)[seed % 3]), tiers)
         self.model = ScheduledModel(self.network, self.ledger)
