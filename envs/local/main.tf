@@ -1,4 +1,4 @@
-# The same module as everywhere, against whatever AWS_ENDPOINT_URL names. An example is deployed if its package is given.
+# The same module as in all environments, on the AWS at AWS_ENDPOINT_URL. It deploys only the examples that have a package.
 provider "aws" {
   region = var.region
 }
@@ -10,7 +10,7 @@ locals {
   environment = {
     # The models are a stand-in on this machine.
     AWS_ENDPOINT_URL_BEDROCK_RUNTIME = var.stand_in_url
-    # Larger inputs and results go to the bucket. The limit is low here, so that small documents take both ways.
+    # The limit is low here, so that the demo shows inputs and results in the table and in the bucket.
     INLINE_BYTES = local.config.inline_bytes
   }
 

@@ -3,7 +3,7 @@ resource "aws_secretsmanager_secret" "database" {
   for_each = nonsensitive(toset(keys(var.databases)))
 
   name = "${local.config.names[each.key]}-database"
-  # Deleted at once, so that the name can be used again.
+  # Delete the secret at once, so that the name can be reused.
   recovery_window_in_days = 0
 }
 

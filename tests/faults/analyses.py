@@ -1,4 +1,4 @@
-"""The analyses that the tests of faults run: two short stages, five long ones, and one stage of many items."""
+"""The analyses that the fault tests run: two short stages, five long stages, and one stage with five items."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,25 +13,25 @@ LONG_STAGE = timedelta(seconds=3.5)
 
 
 class Lot(BaseModel):
-    """A lot of an auction; its number stands in every prompt, so that trouble can be meant for it."""
+    """A lot of an auction. Every prompt contains its number, so that a test can script the model for one job."""
 
     number: int
 
 
 class Draft(BaseModel):
-    """What the first stage writes."""
+    """The output of the first stage."""
 
     text: str
 
 
 class Estimate(BaseModel):
-    """What the model is asked for."""
+    """The structured answer of the model."""
 
     summary: str
 
 
 class Valuation(BaseModel):
-    """The result, and which claim of the job made it."""
+    """The result, with the attempt that made it."""
 
     summary: str
     attempt: int
@@ -44,7 +44,7 @@ class Parts(BaseModel):
 
 
 def prompt(number: int, part: str) -> str:
-    """Return a prompt; a scenario matches it by `[number/part]`."""
+    """Return a prompt. A scenario of the stand-in matches it by `[number/part]`."""
     text = f"Lot {number}: a first edition, bound in calf, with the bookplate of its first owner. " * 3
     return f"[{number}/{part}] Value this.\n<document>\nTitle: Lot {number}\nSummary: {text}\n</document>"
 

@@ -1,4 +1,4 @@
-"""What must hold of every job, looked up in the table's stream (every version of every row) and in the model's log."""
+"""Checks every job after a test, from the table's stream (each version of each row) and the model's log of calls."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ type Change = tuple[JobRecord | None, JobRecord]
 
 @dataclass(frozen=True)
 class CrashWait:
-    """How long the job of a killed worker waited for its next claim, or, with none left, for its end; in seconds."""
+    """The time in seconds from the kill of a worker to its job's next claim, or to its end if no attempt is left."""
 
     job_id: str
     waited_s: float
@@ -21,7 +21,7 @@ class CrashWait:
 
 
 def broken_rules(changes: Iterable[Change]) -> list[str]:
-    """Return how the rows broke the rules, an empty list where they did not."""
+    """Return one line for each rule that a job broke."""
     by_job: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
         by_job[change[1].job_id].append(change)
@@ -32,10 +32,10 @@ def _broken(changes: list[Change]) -> list[str]:
     rules = []
     versions = [after.version for _, after in changes]
     if versions != list(range(1, len(changes) + 1)):
-        rules.append(f"its versions are {versions}: writes were lost or done twice")
+        rules.append(f"its versions are {versions}: a write was lost or executed twice")
     endings = [after for before, after in changes if before and not before.status.ended and after.status.ended]
     if len(endings) != 1 or not changes[-1][1].status.ended:
-        rules.append(f"it ended {len(endings)} times, and is {changes[-1][1].status}")
+        rules.append(f"it ended {len(endings)} times, and its status is {changes[-1][1].status}")
     for before, after in changes:
         if before:
             rules += _broken_by(before, after)
@@ -47,14 +47,14 @@ def _broken_by(before: JobRecord, after: JobRecord) -> list[str]:
     where = f"version {after.version}"
     claimed = len(after.history) > len(before.history) and after.history[-1].transition == "claim"
     if before.status.ended:
-        rules.append(f"{where} came after its end")
+        rules.append(f"{where} was written after the end of the job")
     if after.fence != before.fence + claimed:
         rules.append(f"{where}: the fence went from {before.fence} to {after.fence}")
     if after.attempt > after.max_attempts:
         rules.append(f"{where}: attempt {after.attempt} of {after.max_attempts}")
     held_until = before.lease_until if before.status is Status.PROCESSING else None
     if claimed and held_until and held_until > after.history[-1].at:
-        rules.append(f"{where}: claimed while somebody held it")
+        rules.append(f"{where}: claimed while a worker held it")
     for name, reference in after.checkpoints.items():
         known = before.checkpoints.get(name, "")
         added = tokens_of(reference) - (tokens_of(known) if ":" in known else set())
@@ -66,20 +66,20 @@ def _broken_by(before: JobRecord, after: JobRecord) -> list[str]:
 
 
 def tokens_of(reference: str) -> set[int]:
-    """Return the fencing tokens in a checkpoint's reference: a stage's `3.1-…`, or `… 3:0-41 4:42` of a series."""
+    """Return the fencing tokens in a checkpoint's reference: `3.1-…` for a stage, `… 3:0-41 4:42` for its items."""
     stage, _, _ = reference.partition(".")
     return {int(stage)} if stage.isdigit() else {int(part.split(":")[0]) for part in reference.split(" ")[1:]}
 
 
 def calls_by_job(calls: Iterable[Mapping[str, Any]]) -> Counter[str]:
-    """Return how many model calls were made for each job."""
+    """Return the number of model calls for each job."""
     return Counter(call["metadata"]["job_id"] for call in calls if call["metadata"])
 
 
 def bound_of_calls(job: JobRecord, stages: int) -> int:
-    """Return how many model calls a job may have made: each stage one and its repair, in every attempt.
+    """Return the most model calls that a job may make: in every attempt, one call and one repair for each stage.
 
-    Each time that it was told to wait adds the call that was told so, and its repair.
+    Each deferral adds the call that was deferred, and its repair.
     """
     deferrals = sum(entry.transition == "defer" for entry in job.history)
     return 2 * (stages * job.max_attempts + deferrals)
@@ -88,7 +88,10 @@ def bound_of_calls(job: JobRecord, stages: int) -> int:
 def crash_waits(
     kills: Iterable[tuple[int, float]], claims: Mapping[int, Iterable[tuple[str, float]]], jobs: Mapping[str, JobRecord]
 ) -> list[CrashWait]:
-    """Return what each kill did to the jobs that the process held; `claims` (job, when) by process, as logged."""
+    """Return the wait of each job that a killed process held.
+
+    `kills` are (process, time). `claims` are (job, time) by process, as logged. Times are Unix seconds.
+    """
     waits = []
     for name, killed_at in kills:
         for job_id, claimed_at in claims.get(name, ()):
@@ -102,7 +105,7 @@ def _wait(job: JobRecord, claimed_at: float, killed_at: float) -> CrashWait | No
     claim = min((at for at, entry in times if entry.transition == "claim"), key=lambda at: abs(at - claimed_at))
     later = [(at, entry) for at, entry in times if at > claim]
     if not later or later[0][0] <= killed_at or later[0][1].transition not in ("claim", "requeue", "abandon", "expire"):
-        return None  # it had let go of the job before it was killed
+        return None  # the process had released the job before it was killed
     for at, entry in later:
         if entry.transition == "claim" or entry.status.ended:
             return CrashWait(job.job_id, at - killed_at, entry.status.ended)

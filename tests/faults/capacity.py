@@ -1,4 +1,4 @@
-"""What writes to a DynamoDB table cost, by the size of its items.
+"""The write units that a write to a DynamoDB table costs, from the size of its items.
 
 Sizes and rules: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html, and for
 indexes https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html#GSI.ThroughputConsiderations.Writes
@@ -23,7 +23,7 @@ _DUE_RANGE = "due_at"
 
 
 def size(item: Item) -> int:
-    """Return the bytes of an item in DynamoDB's JSON: names and values."""
+    """Return the size of an item in bytes, names and values. `item` is in DynamoDB's JSON."""
     return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
 
 
@@ -32,7 +32,7 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
     match kind:
         case "S":
             return len(held.encode())
-        case "N":  # about one byte for two digits, and one
+        case "N":  # about one byte for two digits, plus one
             return math.ceil(len(held.strip("-0.") or "0") / 2) + 1
         case "M":
             return 3 + sum(1 + len(name.encode()) + _value_bytes(each) for name, each in held.items())
@@ -44,7 +44,7 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
 
 
 def write_units(before: Item | None, after: Item) -> int:
-    """Return what one write costs: the larger of the two items, and each index whose entry comes, goes or moves."""
+    """Return the units of one write: the larger of both items, plus each index entry that is added or removed."""
     table = math.ceil(max(size(before or {}), size(after)) / _UNIT_BYTES)
     return table + sum(_index_units(hash_key, before or {}, after) for hash_key in INDEXES.values())
 

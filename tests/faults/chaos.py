@@ -1,4 +1,4 @@
-"""Bad weather between the functions and AWS: a proxy on this machine that answers 5xx, late, twice, or not at all."""
+"""A proxy between the functions and AWS that injects faults: errors 5xx, delays, duplicates and lost replies."""
 
 import contextlib
 import random
@@ -15,14 +15,18 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-_BUSY = b'{"__type":"com.amazon.coral.service#ServiceUnavailable","message":"bad weather"}'
+_BUSY = b'{"__type":"com.amazon.coral.service#ServiceUnavailable","message":"injected fault"}'
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
 @dataclass(frozen=True)
-class Weather:
-    """How likely each mishap is, a request; `refuse` and `reset` happen before AWS sees it, what is `lost` after."""
+class FaultRates:
+    """The probability of each fault for one request.
+
+    `refuse` (a 5xx) and `reset` happen before AWS gets the request. With `refuse_lost` and `reset_lost`, AWS has
+    executed the request, and only its reply is lost. `send_twice` applies to SendMessage only.
+    """
 
     refuse: float = 0.0
     refuse_lost: float = 0.0
@@ -36,20 +40,23 @@ class Weather:
 
     @property
     def mishaps(self) -> dict[str, float]:
-        """The likelihood of each mishap that may meet any request."""
+        """The probability of each fault that applies to any request."""
         names = ("refuse", "refuse_lost", "reset", "reset_lost", "slow", "hang")
         return {name: getattr(self, name) for name in names}
 
 
-CALM = Weather()
-OUTAGE = Weather(refuse=0.5, reset=0.4, hang=0.1)
+NO_FAULTS = FaultRates()
+OUTAGE = FaultRates(refuse=0.5, reset=0.4, hang=0.1)
 
 
 class ChaosProxy:
-    """`with ChaosProxy(url, bundle, seed) as proxy`: plain HTTP at `proxy.url`, TLS to `url`; `met` counts mishaps."""
+    """`with ChaosProxy(url, bundle, seed) as proxy`: takes plain HTTP at `proxy.url`, and forwards over TLS to `url`.
+
+    `rates` may be set at any time. `met` counts the requests by the fault that they met, "" for none.
+    """
 
     def __init__(self, upstream: str, bundle: Path, seed: int) -> None:
-        self.weather = CALM
+        self.rates = NO_FAULTS
         self.met: Counter[str] = Counter()
         self._random = random.Random(seed)
         self._lock = threading.Lock()
@@ -62,25 +69,25 @@ class ChaosProxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.weather = CALM
+        self.rates = NO_FAULTS
         self._server.closing.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
     def draw(self, operation: str) -> str:
-        """Return what befalls a request, "" for nothing."""
-        weather = self.weather
+        """Return the fault for a request, "" for none."""
+        rates = self.rates
         with self._lock:
-            found = self._mishap(weather, operation)
+            found = self._mishap(rates, operation)
             self.met[found] += 1
         return found
 
-    def _mishap(self, weather: Weather, operation: str) -> str:
-        if operation.endswith(".SendMessage") and self._random.random() < weather.send_twice:
+    def _mishap(self, rates: FaultRates, operation: str) -> str:
+        if operation.endswith(".SendMessage") and self._random.random() < rates.send_twice:
             return "send_twice"
         drawn = self._random.random()
-        for name, likelihood in weather.mishaps.items():
+        for name, likelihood in rates.mishaps.items():
             drawn -= likelihood
             if drawn < 0:
                 return name
@@ -100,7 +107,7 @@ class _Server(ThreadingHTTPServer):
         self.closing = threading.Event()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: workers are killed while they wait."""
+        """Write nothing: a killed worker breaks its connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -119,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        weather = self.server.proxy.weather
+        rates = self.server.proxy.rates
         match self.server.proxy.draw(self.headers.get("X-Amz-Target", "")):
             case "refuse":
                 self._answer(503, {"Content-Type": "application/x-amz-json-1.0"}, _BUSY)
@@ -132,10 +139,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self._forward(body)
                 self._reset()
             case "hang":
-                self.server.closing.wait(weather.hang_s)
+                self.server.closing.wait(rates.hang_s)
                 self._reset()
             case "slow":
-                time.sleep(random.uniform(0.1, 1.0) * weather.slowest_s)
+                time.sleep(random.uniform(0.1, 1.0) * rates.slowest_s)
                 self._answer(*self._forward(body))
             case "send_twice":
                 self._forward(body)
@@ -149,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name: value for name, value in self.headers.items() if name.lower() not in ("expect", "connection")}
         try:
             return self._exchange(body, headers)
-        except (HTTPException, OSError):  # a connection that was kept too long
+        except (HTTPException, OSError):  # the upstream closed a connection that was idle
             self._upstream.close()
             return self._exchange(body, headers)
 

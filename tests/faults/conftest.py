@@ -1,4 +1,4 @@
-"""The proofs by breaking: a short form of each runs in `make test`, the whole in `make faults` (`--faults=long`)."""
+"""The fault tests. `make test` runs a short form of each, `make faults` (`--faults=long`) the full form."""
 
 import logging
 from collections.abc import Iterator
@@ -10,7 +10,9 @@ from tests.faults.figures import Recording
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--faults", choices=("quick", "long"), default="quick", help="how much the proofs try")
+    parser.addoption(
+        "--faults", choices=("quick", "long"), default="quick", help="the short or the full form of the fault tests"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,12 +28,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def long(pytestconfig: pytest.Config) -> bool:
-    """Whether everything is tried, or as much as fits into seconds."""
+    """Whether the full form of the tests runs, or the form that takes seconds."""
     return _is_long(pytestconfig)
 
 
 class NoMetrics:
-    """Counters that count nothing."""
+    """Metrics that record nothing."""
 
     def add_metric(self, name: str, unit: object, value: float) -> None:
         """Do nothing."""
@@ -39,7 +41,7 @@ class NoMetrics:
 
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Keep the library from writing the logs and counters of a hundred thousand steps."""
+    """Switch off the library's logs and metrics: a test makes a hundred thousand steps."""
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "tests")
     monkeypatch.setattr(observability, "_metrics", NoMetrics)
     logging.disable(logging.CRITICAL)

@@ -1,4 +1,7 @@
-"""A stack on the AWS that moto plays, in virtual time: a process dies just before or just after an AWS call."""
+"""One job on moto's AWS, in virtual time. A process dies just before or just after a chosen AWS call.
+
+`Run` drives the shipped API, worker and sweeper with the scheduler: every AWS call is a scheduling point.
+"""
 
 import json
 import random
@@ -36,7 +39,7 @@ from analysis_jobs.worker import heartbeat
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
 from cloud.stand_in.eventstream import CONTENT_TYPE, event
-from tests.faults.baton import Actor, Baton, Killed, Process, TurnClock
+from tests.faults.scheduler import Actor, Killed, Process, Scheduler, VirtualClock
 from tests.faults.world import TIERS, analyses, tier_of
 from tests.handlers.aws import REGION, client, create_job_table
 from tests.handlers.builders import MINUTE, SECOND, START, some_settings
@@ -48,33 +51,36 @@ _ENDS = ("complete", "fail", "cancel", "stop")
 
 @dataclass(frozen=True)
 class Scenario:
-    """What happens to one job, and how that ends: `replies` are what the model does first (then it answers)."""
+    """What happens to one job, and the status in which it ends.
+
+    `replies` are the errors that the model returns first; after them it answers.
+    """
 
     name: str
     ends: str
-    calls: int  # of the model, that are answered
+    calls: int  # model calls that are answered, without a crash
     analysis: str = "valuation"
     keyed: bool = False
     replies: tuple[str, ...] = ()
     stop_after: timedelta | None = None
     deadline: timedelta = 30 * MINUTE
-    acts: Mapping[str, timedelta] = field(default_factory=dict)  # "cancel", "retry", and when
-    lose_messages: int = 0  # so many of the first ones
-    die_asking: int | None = None  # the worker that asks the model for the so-manieth time dies over it
+    acts: Mapping[str, timedelta] = field(default_factory=dict)  # "cancel" or "retry", with the time after the start
+    lose_messages: int = 0  # number of messages lost, from the first on
+    die_asking: int | None = None  # the worker dies during the model call of this number
     tiered: bool = False
-    exact: bool = True  # the model is asked as often as said; else that often at most
+    exact: bool = True  # the number of answers is exactly `calls`; otherwise at most
 
 
 @dataclass(frozen=True)
 class Crash:
-    """Where a process dies: at which AWS call, before it is sent or after it was answered."""
+    """The AWS call at which a process dies: before the request is sent, or after the reply arrived."""
 
     call: int
     after: bool
 
 
 class Clients:
-    """boto3's clients, made once: whatever they send is a turn of the run that is on."""
+    """boto3 clients, made once. Each call that they send is a scheduling point of the current run."""
 
     def __init__(self) -> None:
         self.run: Run | None = None
@@ -85,7 +91,7 @@ class Clients:
             events.register(f"before-call.{name}", self._before)
             events.register(f"after-call.{name}", self._after)
         model = self.by_name["bedrock-runtime"].meta.events
-        model.unregister("before-send", botocore_stubber)  # moto plays no models
+        model.unregister("before-send", botocore_stubber)  # moto does not imitate models
         model.register("before-send.bedrock-runtime", self._model)
 
     def _asked(self, params: Mapping[str, Any], **_: Any) -> None:
@@ -106,29 +112,37 @@ class Clients:
 
 @contextmanager
 def aws() -> Iterator[Clients]:
-    """Give clients of an AWS in memory."""
+    """Yield clients of moto's AWS in memory."""
     with mock_aws():
         yield Clients()
 
 
 class Run:
-    """One job from its submission to its end, with one crash at most."""
+    """Runs one job from its submission to its end, with one crash at most.
+
+    Attributes:
+        calls: the AWS calls in order, each with the kind of process that made it.
+        asks, answers: model calls, and those that were answered.
+        kept: the answers that a write has saved.
+        unkept_at_crash: the answers that were not saved when the worker crashed.
+        crashed: a description of the crash, once it has happened.
+    """
 
     _numbers = count(1)
 
     def __init__(self, clients: Clients, scenario: Scenario, crash: Crash | None = None) -> None:
         self.scenario, self._crash = scenario, crash
-        self.calls: list[str] = []  # of AWS, in order, each with who made it
+        self.calls: list[str] = []  # for example `worker: dynamodb UpdateItem`
         self.asks = 0
         self.answers = 0
         self.kept = 0
         self.unkept_at_crash = 0
         self.crashed: str | None = None
-        self.unanswered: int | None = None  # the call over which the scenario's own worker died
+        self.unanswered: int | None = None  # index of the AWS call during which the scenario killed the worker
         self._at: dict[Actor, int] = {}
         self._keeps: dict[Actor, int] = {}
-        self.baton = Baton()
-        self.clock = TurnClock(self.baton, START)
+        self.scheduler = Scheduler()
+        self.clock = VirtualClock(self.scheduler, START)
         self._aws, number = clients, next(self._numbers)
         boto = clients.by_name
         self._name = f"aj-{number}"
@@ -156,11 +170,11 @@ class Run:
         self._callers: dict[Process, str] = {}
         self.key: JobKey | None = None
 
-    # What the hooks see
+    # Called by the hooks of the clients
 
     def asked(self, params: Mapping[str, Any]) -> None:
-        """Note whether a write keeps what the model has answered so far."""
-        actor = self.baton.current
+        """Record whether a write saves the model's answers so far."""
+        actor = self.scheduler.current
         if actor:
             names, values = params.get("ExpressionAttributeNames", {}), params.get("ExpressionAttributeValues", {})
             status = values.get(":status", {}).get("S")
@@ -168,24 +182,24 @@ class Run:
             self._keeps[actor] = self.answers if keeps and "UpdateExpression" in params else 0
 
     def before(self, call: str) -> None:
-        """Make a call a turn, or the last thing that its process comes to."""
-        actor = self.baton.current
+        """Wait for a turn before an AWS call, or kill the process here."""
+        actor = self.scheduler.current
         if actor is None:
             return
         number = self._at[actor] = len(self.calls)
         self.calls.append(f"{actor.process.kind}: {call}")
         self._die_at(number, actor, after=False)
-        self.baton.point(call)
+        self.scheduler.point(call)
 
     def after(self, *, landed: bool) -> None:
-        """As `before`, once the answer is there."""
-        actor = self.baton.current
+        """Wait for a turn after the reply, or kill the process here. `landed` is whether AWS executed the call."""
+        actor = self.scheduler.current
         if actor is None:
             return
         if landed:
             self.kept = max(self.kept, self._keeps.get(actor, 0))
         self._die_at(self._at[actor], actor, after=True)
-        self.baton.point("answer")
+        self.scheduler.point("answer")
 
     def _die_at(self, number: int, actor: Actor, *, after: bool) -> None:
         if self._crash == Crash(number, after):
@@ -195,8 +209,8 @@ class Run:
             raise Killed
 
     def answer(self, request: Any) -> AWSResponse:
-        """Be the model: think for a while, then answer, or not."""
-        actor = self.baton.current
+        """Answer as the model: return the scenario's error, or an answer after `ANSWER_TAKES`."""
+        actor = self.scheduler.current
         assert actor is not None
         self.asks += 1
         reply = self.scenario.replies[self.asks - 1] if self.asks <= len(self.scenario.replies) else ""
@@ -206,9 +220,9 @@ class Run:
         self.answers += 1
         if self.asks == self.scenario.die_asking:
             self.unanswered = self._at[actor]
-            self.kept = self.answers  # that this answer is lost is the scenario's doing, not the crash's
+            self.kept = self.answers  # the scenario loses this answer, and not the crash
             self._received.clear()
-            self._queue._messages.clear()  # noqa: SLF001 - and its message with it
+            self._queue._messages.clear()  # noqa: SLF001 - the scenario loses the message as well
             actor.process.alive = False
             raise Killed
         self.clock.sleep(ANSWER_TAKES)
@@ -226,53 +240,53 @@ class Run:
     # The run
 
     def go(self) -> JobRecord | None:
-        """Let the job live; return it as it ends, None where it was never accepted."""
+        """Run until the job has ended; return it, or None if it was never accepted."""
         chances = SimpleNamespace(randbits=random.Random(1).getrandbits)
         random.seed(1)
         with ExitStack() as stack:
-            stack.enter_context(patch.object(heartbeat, "Thread", self.baton.thread))
+            stack.enter_context(patch.object(heartbeat, "Thread", self.scheduler.thread))
             stack.enter_context(patch.object(ids, "secrets", chances))
             stack.enter_context(patch.object(moto_sqs, "unix_time_millis", lambda: float(to_ms(self.clock.now()))))
             stack.enter_context(patch.object(moto_sqs, "unix_time", lambda: to_ms(self.clock.now()) / 1000))
             self._aws.run = self
             try:
-                return self._live()
+                return self._simulate()
             finally:
                 self._aws.run = None
-                for process in list(self.baton.processes):
-                    self.baton.kill(process)
+                for process in list(self.scheduler.processes):
+                    self.scheduler.kill(process)
 
-    def _live(self) -> JobRecord | None:
+    def _simulate(self) -> JobRecord | None:
         acts = {"submit": START, **{act: START + at for act, at in self.scenario.acts.items()}}
         swept = START
         while self.clock.now() < START + timedelta(hours=3):
             now = self.clock.now()
             for act in [act for act, at in acts.items() if at <= now]:
                 if act == "retry" and not self._has_ended():
-                    continue  # whoever retries has seen it fail
+                    continue  # a caller retries only a job that has failed
                 del acts[act]
                 if act == "submit" or self._find():
-                    self._come("api", self._act(act), act)
+                    self._start_process("api", self._act(act), act)
             if now - swept >= MINUTE:
                 swept = now
                 if self.key is None or self._is_due():
-                    self._come("sweeper", Sweeper(self._store, self._lane, self.settings, self.clock).sweep)
+                    self._start_process("sweeper", Sweeper(self._store, self._lane, self.settings, self.clock).sweep)
             self._deliver()
             self._turns()
             for act in self._unanswered():
                 acts[act] = now + TICK
-            if not acts and not self.baton.processes and self._is_over():
+            if not acts and not self.scheduler.processes and self._is_over():
                 return self.job()
             self.clock.advance(TICK)
-        raise AssertionError(f"the job does not end: {self.job()}")
+        raise AssertionError(f"the job did not end: {self.job()}")
 
     def _turns(self) -> None:
-        while ready := self.baton.runnable():
+        while ready := self.scheduler.runnable():
             for actor in ready:
                 if not actor.over and actor.ready():
-                    self.baton.step(actor)
+                    self.scheduler.step(actor)
                     if not actor.process.alive:
-                        self.baton.kill(actor.process)
+                        self.scheduler.kill(actor.process)
         for process in [process for process in self._received if process.over]:
             handle = self._received.pop(process)
             if process.error is None:
@@ -281,14 +295,14 @@ class Run:
                 assert isinstance(process.error, Killed), process.error
 
     def _unanswered(self) -> list[str]:
-        """Return what callers have to ask again, because the process that they asked is dead."""
+        """Return the requests that callers repeat because the API process died."""
         over = {process: act for process, act in self._callers.items() if process.over}
         for process in over:
             del self._callers[process]
-            # Whoever asks again may be told that the job has completed meanwhile.
+            # A repeated request may be refused because the job has completed meanwhile.
             conflict = isinstance(process.error, StateConflictError)
             assert process.error is None or conflict or isinstance(process.error, Killed), process.error
-        # Who has no idempotency key does not dare to.
+        # A caller without an idempotency key does not repeat a submission.
         repeats = self.scenario.keyed
         return [act for process, act in over.items() if not process.alive and (repeats or act != "submit")]
 
@@ -315,7 +329,7 @@ class Run:
                 self._aws.by_name["sqs"].delete_message(QueueUrl=self._url, ReceiptHandle=handle)
                 continue
             message = Message.parse(received["Body"], f"arn:aws:sqs:{REGION}:1:{self._name}", handle)
-            self._received[self._come("worker", self._work(message))] = handle
+            self._received[self._start_process("worker", self._work(message))] = handle
 
     def _work(self, message: Message) -> Callable[[], None]:
         worker = Worker(
@@ -329,22 +343,22 @@ class Run:
         stop_at = self.clock.now() + limit if limit else None
         return lambda: worker.handle(message, stop_at)
 
-    def _come(self, kind: str, work: Callable[[], object], act: str | None = None) -> Process:
+    def _start_process(self, kind: str, work: Callable[[], object], act: str | None = None) -> Process:
         process = Process(kind)
-        self.baton.spawn(process, work)
+        self.scheduler.spawn(process, work)
         if act:
             self._callers[process] = act
         return process
 
-    # What is there
+    # The state of the run
 
     def job(self) -> JobRecord | None:
-        """Return the one job of this run."""
+        """Return the job of this run, if it was accepted."""
         key = self._find()
         return self._store.get(key) if key else None
 
     def artifact(self, key: str) -> Any:
-        """Return what an artifact holds."""
+        """Return the JSON content of an artifact."""
         return json.loads(self._artifacts.read(key, 1_000_000))
 
     def _find(self) -> JobKey | None:
@@ -374,7 +388,7 @@ def _headers(name: str, value: str) -> HTTPHeaders:
 
 
 class _Body:
-    """A body as urllib3 gives it."""
+    """A response body with urllib3's interface."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -390,5 +404,5 @@ class _Body:
 
 
 def ends_of(job: JobRecord) -> Counter[str]:
-    """Return how often a job ended, by how."""
+    """Return the number of ends of a job, by transition."""
     return Counter(entry.transition for entry in job.history if entry.status.ended)

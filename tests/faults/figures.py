@@ -1,4 +1,4 @@
-"""What the proofs measured, a JSON line each: `make faults` prints them, `docs/reliability.md` keeps them."""
+"""The figures that the fault tests measure, one JSON line each. `make faults` prints them for docs/reliability.md."""
 
 import json
 import sys
@@ -9,13 +9,13 @@ FILE = Path(__file__).parents[2] / ".local" / "faults" / "figures.jsonl"
 
 
 class Recording:
-    """Whether figures are kept: those of the short runs in `make test` say nothing about the long ones."""
+    """Whether figures are recorded. The short runs in `make test` record none."""
 
     on = False
 
 
 def record(name: str, **values: Any) -> None:
-    """Keep figures under a name: the last ones of a name count."""
+    """Record figures under a name. For each name, the last record counts."""
     if Recording.on:
         FILE.parent.mkdir(parents=True, exist_ok=True)
         with FILE.open("a") as lines:
@@ -23,7 +23,7 @@ def record(name: str, **values: Any) -> None:
 
 
 def read(file: Path = FILE) -> dict[str, dict[str, Any]]:
-    """Return the figures that were kept, by name."""
+    """Return the recorded figures by name."""
     if not file.exists():
         return {}
     figures = [json.loads(line) for line in file.read_text().splitlines()]
@@ -31,7 +31,7 @@ def read(file: Path = FILE) -> dict[str, dict[str, Any]]:
 
 
 def table(figures: dict[str, dict[str, Any]]) -> str:
-    """Return figures as lines of text, a name and its values each."""
+    """Return the figures as a text table, one line for each value."""
     rows = [
         (name if first else "", field.replace("_", " "), _text(value))
         for name, values in figures.items()
@@ -46,5 +46,5 @@ def _text(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    print(table(read()) or "no figures were kept")
+    print(table(read()) or "no figures were recorded")
     sys.exit()

@@ -1,6 +1,6 @@
-"""What happened to every job, as an onlooker keeps it who sees each write land: the invariants are checked against it.
+"""The model check's own record of every job, updated at each write that lands. The invariants are checked against it.
 
-Nothing here asks the library what is allowed: the rules are those of the design, written down a second time.
+Nothing here asks the library what is allowed. The rules of the design are written a second time, independently.
 """
 
 from collections import Counter
@@ -9,15 +9,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from analysis_jobs.jobs.record import JobKey, JobRecord
-from tests.faults.baton import Process
+from tests.faults.scheduler import Process
 
 
 @dataclass(eq=False)
 class Claim:
     """One claim that landed.
 
-    `found` are the pieces of work that were kept when it began (each with the token under which the model was asked),
-    `answered` those that it had answered itself. `told` is whether its worker knows that the job is not its own.
+    Attributes:
+        found: the units of work with a checkpoint at the time of the claim, each with the fencing token of the claim
+            that asked the model for it.
+        asked: the units of work for which this claim called the model.
+        answered: the units of work that the model answered for this claim, with the token.
+        knows_it_lost: whether the worker has read that it no longer holds the job.
     """
 
     process: Process
@@ -25,12 +29,24 @@ class Claim:
     found: Mapping[str, int]
     asked: list[str] = field(default_factory=list)
     answered: dict[str, int] = field(default_factory=dict)
-    told: bool = False
+    knows_it_lost: bool = False
 
 
 @dataclass
 class Life:
-    """A job as the onlooker knows it; `attempt` is what the row should say, `claims` are all that ever landed."""
+    """The expected state of one job, and its past.
+
+    Attributes:
+        row: the job after the last write.
+        owner: the claim that holds the job, if any.
+        attempt: the number of attempts that the row should show.
+        claims: all claims that landed.
+        ends: how often the job ended.
+        retries: how often a caller retried it.
+        in_order: whether the order of its lane must show it.
+        calls: model calls for each unit of work.
+        kept: the units of work with a checkpoint, each with the fencing token of the claim that asked for it.
+    """
 
     row: JobRecord
     owner: Claim | None = None
@@ -45,7 +61,7 @@ class Life:
 
 @dataclass(frozen=True)
 class Request:
-    """Who asks for a transition: a worker under a `claim`, with `answered` if it keeps checkpoints."""
+    """A request for a transition. `claim` is the worker's claim. `answered` is set if it writes checkpoints."""
 
     name: str
     process: Process
@@ -56,7 +72,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Write:
-    """One transition that landed: its request, and the job before and after."""
+    """One transition that landed, with its request and the job before and after it."""
 
     name: str
     process: Process
@@ -69,22 +85,22 @@ class Write:
 
 
 def stands_in_order(write: Write) -> bool:
-    """Tell whether a write leaves a job where the order of its lane must show it: it waits, and may be claimed."""
+    """Tell whether the lane's order must show the job now: it has a tier, is queued, and can be claimed."""
     after = write.after
     waited = after.not_before is None or after.not_before <= write.now
     return after.tier_rank is not None and after.status == "queued" and waited
 
 
-# Yields every rule that a write breaks, and how; see `invariants`.
+# Yields the name of each rule that a write breaks, and an explanation. See `invariants`.
 type Rules = Callable[[Write, Ledger], Iterable[tuple[str, str]]]
 
 
-# The analysis that allows one active job a subject.
+# The analysis that allows one active job for each subject.
 ALONE = "alone"
 
 
 class Ledger:
-    """Every job's life, every artifact's writer, and what was found to be wrong."""
+    """The expected state of every job, the claim that wrote each artifact, and the rules that were broken."""
 
     def __init__(self, rules: Rules) -> None:
         self.lives: dict[JobKey, Life] = {}
@@ -93,26 +109,26 @@ class Ledger:
         self.dedupes: set[tuple[JobKey, str]] = set()
         self.broken: list[str] = []
         self.landed: Counter[str] = Counter()
-        self.looks: dict[Process, dict[JobKey, JobRecord]] = {}
+        self.orders_read: dict[Process, dict[JobKey, JobRecord]] = {}
         self._rules = rules
 
     def created(self, key: JobKey, row: JobRecord) -> None:
-        """Note that a job's row was written for the first time."""
+        """Record the first write of a job's row."""
         known = self.lives.get(key)
         if known is None:
             self.lives[key] = Life(row, in_order=row.tier_rank is not None)
             self._alone(row)
         elif known.row != row:
-            self.broken.append(f"creating overwrote a job: {known.row} became {row}")
+            self.broken.append(f"a creation overwrote a job: {known.row} became {row}")
 
     def request(self, name: str, process: Process, now: datetime, *, keeps: bool) -> Request:
-        """Return what to remember of a request, which may land much later."""
+        """Record the state in which a request is made. The request may land much later."""
         claim = self.claims.get(process)
         answered = {**claim.found, **claim.answered} if claim and keeps else None
         return Request(name, process, claim, answered, now)
 
     def wrote(self, request: Request, after: JobRecord) -> None:
-        """Note a transition that landed, and check it."""
+        """Record a transition that landed, and check every rule against it."""
         life = self.lives[after.key]
         kept = life.kept if request.answered is None else request.answered
         write = Write(request.name, request.process, request.claim, life.row, after, request.now, life, kept)
@@ -146,60 +162,60 @@ class Ledger:
         self._alone(life.row)
 
     def _alone(self, row: JobRecord) -> None:
-        """Check that a job that may be the only active one of its subject is the only one."""
+        """Check that a subject has one active job at most, if its analysis allows only one."""
         rows = [life.row for life in self.lives.values() if life.row.analysis == row.analysis == ALONE]
         active = [other.job_id for other in rows if other.subject == row.subject and not other.status.ended]
         if len(active) > 1:
             self.broken.append(f"one active: {row.subject} has {', '.join(active)}")
 
     def in_order(self, priority: str) -> dict[JobKey, JobRecord]:
-        """Return the jobs of a lane that wait in the order of their tiers."""
+        """Return the jobs that the order of this lane must show."""
         lives = self.lives.items()
         return {key: life.row for key, life in lives if life.in_order and life.row.priority == priority}
 
-    def looked(self, process: Process, there: dict[JobKey, JobRecord]) -> None:
-        """Note which jobs stood in the order when a worker looked at it, and has read the answer."""
-        self.looks[process] = there
+    def order_read(self, process: Process, there: dict[JobKey, JobRecord]) -> None:
+        """Record which jobs were in the lane's order when a worker read it. Called after the worker got the reply."""
+        self.orders_read[process] = there
 
-    def refused(self, process: Process, key: JobKey) -> None:
-        """Note that a worker could not claim a job, and has read so."""
-        self.looks.get(process, {}).pop(key, None)
+    def claim_refused(self, process: Process, key: JobKey) -> None:
+        """Record that a worker has read that its claim of a job failed."""
+        self.orders_read.get(process, {}).pop(key, None)
 
-    def believes(self, process: Process, key: JobKey) -> None:
-        """Note that a worker has read that its claim landed."""
+    def claim_confirmed(self, process: Process, key: JobKey) -> None:
+        """Record that a worker has read that its claim succeeded."""
         owner = self.lives[key].owner
         if owner and owner.process is process:
             self.claims[process] = owner
 
     def put(self, key: str, process: Process, *, new: bool) -> None:
-        """Note that an artifact was written; `new` is whether its content is."""
+        """Record a write of an artifact. `new` is whether the content differs from the stored one."""
         claim = self.claims.get(process)
         if new and key in self.writers and self.writers[key] is not claim:
             self.broken.append(f"artifacts: {key} of one claim was overwritten by another")
         self.writers[key] = claim
 
     def asked(self, process: Process, key: JobKey, work: str) -> None:
-        """Note that the model is called for a piece of work, named as its checkpoint is; check that it must be."""
+        """Record a model call for a unit of work, and check that it is needed. `work` is the checkpoint's name."""
         life, claim = self.lives[key], self.claims[process]
         life.calls[work] += 1
-        if claim.told:
-            self.broken.append(f"model calls: {work} by a worker that knows that it has lost the job")
+        if claim.knows_it_lost:
+            self.broken.append(f"model calls: {work} was asked by a worker that knows it no longer holds the job")
         if work in claim.found:
-            self.broken.append(f"model calls: {work} again, though its checkpoint was there at the claim")
+            self.broken.append(f"model calls: {work} was asked again, although it had a checkpoint at the claim")
         if work in claim.asked:
-            self.broken.append(f"model calls: {work} twice under one claim")
+            self.broken.append(f"model calls: {work} was asked twice under one claim")
         if life.owner is claim and (lost := claim.answered.keys() - life.kept.keys()):
-            self.broken.append(f"model calls: {work} before the answers of {lost} were kept")
+            self.broken.append(f"model calls: {work} was asked before the answers of {lost} were saved")
         claim.asked.append(work)
 
     def answered(self, process: Process, work: str) -> int:
-        """Note that the model answers; return the token under which it was asked."""
+        """Record the model's answer; return the fencing token of the claim that asked."""
         claim = self.claims[process]
         claim.answered[work] = claim.row.fence
         return claim.row.fence
 
     def sent(self, key: JobKey, dedupe: str) -> None:
-        """Note that a message is sent: a FIFO queue would drop a second one of the same name."""
+        """Record a message, and check its deduplication id. A FIFO queue would drop a second one with the same id."""
         if (key, dedupe) in self.dedupes:
-            self.broken.append(f"messages: {dedupe} was sent twice")
+            self.broken.append(f"messages: the deduplication id {dedupe} was used twice")
         self.dedupes.add((key, dedupe))

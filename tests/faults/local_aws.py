@@ -1,9 +1,11 @@
-"""A bare AWS on this machine for the tests of faults: MiniStack, the stand-in, bad weather before it, and a fleet.
+"""A local AWS for the fault tests: MiniStack, the stand-in for the models, a fault-injecting proxy, and processes.
 
-The stack is not applied by Terraform here, which takes a minute: a table, two queues and a bucket of the module's shape
-are enough, and their settings differ from test to test. The functions run in processes of ours and not in MiniStack's:
-MiniStack tells its functions its own endpoint, so no bad weather could stand between, and one thread of it polls all
-queues, which a killed function makes pause. `worker_process` does what the event source mapping does instead.
+Terraform does not apply the stack here, because that takes a minute. The tests need only a table, two queues and a
+bucket like the module's, and each test sets them differently.
+
+The functions run in processes of the test and not in MiniStack, for two reasons. MiniStack gives its functions its own
+endpoint, so no proxy could be placed between. And one thread of MiniStack polls all queues, and pauses when a function
+is killed. `worker_process` receives in place of the event source mapping.
 """
 
 import json
@@ -52,7 +54,7 @@ MAX_RECEIVES = 3
 
 
 class LocalAws:
-    """`with LocalAws(folder, lease_s=3) as aws`: everything runs until the block is left, and then nothing does."""
+    """`with LocalAws(folder, lease_s=3) as aws`: runs the servers and processes until the block is left."""
 
     def __init__(
         self,
@@ -126,16 +128,16 @@ class LocalAws:
 
     @property
     def bundle(self) -> str:
-        """What its certificate is checked with."""
+        """The path of the CA bundle for MiniStack's certificate."""
         return self._connection.ca_bundle
 
     def client(self, service: str) -> Any:
-        """Return a client that the weather does not touch."""
+        """Return a client without injected faults."""
         return self._connection.boto3(service)
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment of the functions: their AWS is behind the weather."""
+        """The environment variables of the functions. Their AWS endpoint is the proxy."""
         return {
             **ministack.ROOT_CREDENTIALS,
             "AWS_DEFAULT_REGION": ministack.REGION,
@@ -150,12 +152,12 @@ class LocalAws:
 
     @property
     def scale(self) -> float:
-        """How many times shorter all times are than the defaults."""
+        """The factor by which all times are shorter than the defaults."""
         return DEFAULT_LEASE_S / self.lease_s
 
     @cached_property
     def store(self) -> DynamoJobStore:
-        """The table, in calm weather."""
+        """The job store, without injected faults."""
         return DynamoJobStore(self.client("dynamodb"), TABLE, SystemClock())
 
     @cached_property
@@ -169,13 +171,13 @@ class LocalAws:
 
     @cached_property
     def control(self) -> JobControl:
-        """What cancels and retries, in calm weather."""
+        """Cancels and retries jobs, without injected faults."""
         analyses = load_analyses(self.settings.analyses)
         return JobControl(self.store, self._queue, analyses, self.settings, SystemClock())
 
     @cached_property
-    def _rough_submissions(self) -> SubmissionService:
-        def client(service: str, config: Any = wiring._STORE_CONFIG) -> Any:  # noqa: SLF001 - as the API's function has it
+    def _faulty_submissions(self) -> SubmissionService:
+        def client(service: str, config: Any = wiring._STORE_CONFIG) -> Any:  # noqa: SLF001 - the configuration of the API function
             given = ministack.ROOT_CREDENTIALS
             session: Any = boto3.Session(given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"])
             return session.client(service, config=config, endpoint_url=self.proxy.url, region_name=ministack.REGION)
@@ -190,18 +192,18 @@ class LocalAws:
         )
 
     def submit(self, number: int, analysis: str = "valuation") -> JobKey:
-        """Submit a job through the weather, as a caller does: again with the same key until it is accepted."""
+        """Submit a job through the proxy, and repeat with the same idempotency key until it is accepted."""
         wanted = Submission(analysis=analysis, input={"number": number})
         grace = timedelta(seconds=120 / self.scale)
         for _ in range(50):
             try:
                 with patch.object(dispatch, "SEND_GRACE", grace):
-                    job = self._rough_submissions.submit(TENANT, wanted, f"lot-{number}")
+                    job = self._faulty_submissions.submit(TENANT, wanted, f"lot-{number}")
             except Exception:  # noqa: BLE001 - the API would answer 500
                 time.sleep(0.2)
             else:
                 return JobKey(TENANT, job.job_id)
-        raise TimeoutError(f"lot {number} was refused 50 times")
+        raise TimeoutError(f"lot {number} was not accepted in 50 tries")
 
     def jobs(self) -> dict[str, JobRecord]:
         """Return all jobs by id."""
@@ -210,7 +212,7 @@ class LocalAws:
         return {job.job_id: job for job in map(from_item, rows)}
 
     def changes(self) -> Iterator[tuple[JobRecord | None, JobRecord]]:
-        """Yield every change of every job in its order, as the row before and after, out of the table's stream."""
+        """Yield each change of each job, as the rows before and after, in the order of the table's stream."""
         streams = self.client("dynamodbstreams")
         arn = self.client("dynamodb").describe_table(TableName=TABLE)["Table"]["LatestStreamArn"]
         for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
@@ -225,7 +227,7 @@ class LocalAws:
                 iterator = found.get("NextShardIterator") if found["Records"] else None
 
     def messages(self, url: str) -> list[str]:
-        """Return how many messages a queue holds, waiting, delayed and in flight, as texts of their bodies' ids."""
+        """Receive all visible messages of a queue, and return their job ids."""
         found: list[str] = []
         sqs = self.client("sqs")
         while batch := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=60).get("Messages"):
@@ -234,7 +236,7 @@ class LocalAws:
 
 
 class Fleet:
-    """The execution environments of a test, forked and signalled by one `worker_process`."""
+    """The execution environments of a test. One `worker_process` forks and signals them."""
 
     def __init__(self, aws: LocalAws) -> None:
         self._aws = aws
@@ -264,7 +266,7 @@ class Fleet:
 
     @property
     def names(self) -> list[int]:
-        """All that were ever started."""
+        """The names of all processes that were started."""
         return list(self._logs)
 
     def spawn(self, role: str = "worker", **fields: Any) -> int:
@@ -278,11 +280,11 @@ class Fleet:
         return name
 
     def signal(self, name: int, signal: int) -> bool:
-        """Send a signal; return whether there was still anybody to take it. 0 only asks that."""
+        """Send a signal; return whether the process was alive. Signal 0 only checks that."""
         return bool(self._ask({"signal": int(signal), "name": name}))
 
     def lines(self, name: int | None = None) -> Iterator[Mapping[str, Any]]:
-        """Yield the JSON lines that one process, or all of them, wrote."""
+        """Yield the JSON log lines of one process, or of all."""
         logs = list(self._logs.values()) if name is None else [self._logs[name]]
         for log in logs:
             if not log.exists():
@@ -290,11 +292,11 @@ class Fleet:
             for line in log.read_text(encoding="utf-8").splitlines():
                 try:
                     yield json.loads(line)
-                except json.JSONDecodeError:  # its last words, or a metric cut by a kill
+                except json.JSONDecodeError:  # a traceback, or a line cut off by a kill
                     continue
 
-    def last_words(self, name: int) -> str:
-        """Return the end of a process' output."""
+    def last_output(self, name: int) -> str:
+        """Return the last 3,000 characters that a process wrote."""
         return self._logs[name].read_text(encoding="utf-8")[-3000:]
 
     def _ask(self, request: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Single conditions taken away from the library. Each must make the model check fail, or the check proves nothing."""
+"""Mutations: each removes one condition from the library. The model check must catch every one of them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -22,7 +22,7 @@ type Mutation = Callable[[], AbstractContextManager[object]]
 
 @contextmanager
 def _with(transition: Transition, **fields: Any) -> Iterator[None]:
-    """Change an edge of the table, for everybody who uses it."""
+    """Change fields of a transition in the table that all code shares, until the block is left."""
     before = {name: getattr(transition, name) for name in fields}
     for name, value in fields.items():
         object.__setattr__(transition, name, value)
@@ -39,46 +39,46 @@ def _without(transition: Transition, guard: Guard) -> Mutation:
     return lambda: _with(transition, sources=sources)
 
 
-def _moving(transition: Transition, **counters: int) -> Mutation:
+def _with_counters(transition: Transition, **counters: int) -> Mutation:
     return lambda: _with(transition, counters=counters)
 
 
-def _from(transition: Transition, *statuses: Status) -> Mutation:
-    """Take the edge from more states, without a condition."""
+def _allowed_from(transition: Transition, *statuses: Status) -> Mutation:
+    """Allow a transition from more states, without any condition."""
     return lambda: _with(transition, sources=transition.sources | dict.fromkeys(statuses, frozenset[Guard]()))
 
 
-def _writing(module: Any, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> Mutation:
-    """Change what a module writes with its transitions."""
+def _changing_writes(module: Any, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> Mutation:
+    """Change the values that a module writes with its transitions."""
     return lambda: patch.object(module, "Changes", lambda values: Changes(change(dict(values))))
 
 
-def _waits_without_being_due(values: dict[str, Any]) -> dict[str, Any]:
+def _without_due_at_while_waiting(values: dict[str, Any]) -> dict[str, Any]:
     return values | ({"due_at": None} if values.get("not_before") else {})
 
 
-def _is_due_as_before(values: dict[str, Any]) -> dict[str, Any]:
+def _with_due_at_unchanged(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != "due_at" or value is None}
 
 
-def _stays_due(values: dict[str, Any]) -> dict[str, Any]:
+def _with_due_at_after_the_end(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != "due_at" or "finished_at" not in values}
 
 
-def _stays_where_it_stands(values: dict[str, Any]) -> dict[str, Any]:
+def _with_lane_order_unchanged(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != "lane_sort_key"}
 
 
-def _the_worst_first() -> AbstractContextManager[object]:
-    best = claims.Claims._best_waiting  # noqa: SLF001 - nothing else has the order
+def _worst_job_first() -> AbstractContextManager[object]:
+    best = claims.Claims._best_waiting  # noqa: SLF001 - only this method orders the jobs
     return patch.object(claims.Claims, "_best_waiting", lambda self, tier_pointer: [*best(self, tier_pointer)][::-1])
 
 
-def _keeps_its_attempts(values: dict[str, Any]) -> dict[str, Any]:
+def _with_attempts_unchanged(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != "attempt"}
 
 
-def _goes_on_after_a_refused_beat() -> AbstractContextManager[object]:
+def _ignore_a_refused_heartbeat() -> AbstractContextManager[object]:
     def hold(claimed: Any, changes: Mapping[str, Any]) -> Any:
         now, record = claimed.clock.now(), claimed.record
         return claimed.store.transition(record.key, table.BEAT, Changes(changes), now=now, read=record).job
@@ -98,16 +98,17 @@ def _artifacts_without_a_token(module: Any, name: str) -> Mutation:
 
 
 @contextmanager
-def _attempts_counted_on_failure() -> Iterator[None]:
+def _count_attempts_at_failure() -> Iterator[None]:
     with _with(table.CLAIM, counters={"fence": 1}), _with(table.RELEASE, counters={"attempt": 1}):
         yield
 
 
-def _an_attempt_back_for_nothing() -> AbstractContextManager[object]:
+def _always_give_the_attempt_back() -> AbstractContextManager[object]:
     return patch.object(attempt.Attempt, "_gained", property(lambda _: True))
 
 
-# What is taken away, and how it is found: by walks in which most are held up at one request, or in a scene.
+# Each mutation, and how it is caught: by random walks (a name: most processes are held up at that request), or by a
+# written scene.
 MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
     "a beat without the token": (_without(table.BEAT, Guard.TOKEN), "beat"),
     "a completion without the token": (_without(table.COMPLETE, Guard.TOKEN), "complete"),
@@ -116,54 +117,66 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
     "a deferral without the token": (_without(table.DEFER, Guard.TOKEN), "defer"),
     "a continuation without the token": (_without(table.CONTINUE, Guard.TOKEN), "continue"),
     "a stop without the token": (_without(table.STOP, Guard.TOKEN), scenes.stale_stop),
-    "a completion from any state": (_from(table.COMPLETE, *Status), "complete"),
-    "a retry of what has completed": (_from(table.RETRY, Status.COMPLETED), "retry"),
-    "a claim that takes what is held": (_without(table.CLAIM, Guard.LEASE_EXPIRED), None),
-    "a sweep that requeues what is held": (_without(table.REQUEUE, Guard.LEASE_EXPIRED), "requeue"),
-    "a sweep that abandons what is held": (
+    "a completion from any state": (_allowed_from(table.COMPLETE, *Status), "complete"),
+    "a retry of a completed job": (_allowed_from(table.RETRY, Status.COMPLETED), "retry"),
+    "a claim of a job with a live lease": (_without(table.CLAIM, Guard.LEASE_EXPIRED), None),
+    "a sweep that requeues a job with a live lease": (_without(table.REQUEUE, Guard.LEASE_EXPIRED), "requeue"),
+    "a sweep that abandons a job with a live lease": (
         _without(table.ABANDON, Guard.LEASE_EXPIRED),
         scenes.late_beat_before_abandon,
     ),
-    "a sweep that expires what is held": (_without(table.EXPIRE, Guard.LEASE_EXPIRED), scenes.late_beat_before_expiry),
-    "a sweep that cancels what is held": (
+    "a sweep that expires a job with a live lease": (
+        _without(table.EXPIRE, Guard.LEASE_EXPIRED),
+        scenes.late_beat_before_expiry,
+    ),
+    "a sweep that cancels a job with a live lease": (
         _without(table.CANCEL_LOST, Guard.LEASE_EXPIRED),
         scenes.late_beat_before_a_cancel,
     ),
     "a claim without an attempt left": (_without(table.CLAIM, Guard.ATTEMPTS_LEFT), None),
-    "attempts counted on failure": (_attempts_counted_on_failure, None),
-    "a deferral that spends an attempt": (_moving(table.DEFER), None),
-    "a deferral that gives the token back": (_moving(table.DEFER, attempt=-1, fence=-1), None),
-    "a retry that gives the token back": (_moving(table.RETRY, fence=-1), None),
-    "a retry that keeps the attempts": (_writing(control, _keeps_its_attempts), None),
-    "an attempt back without a checkpoint": (_an_attempt_back_for_nothing, "model"),
+    "attempts counted at the failure and not at the claim": (_count_attempts_at_failure, None),
+    "a deferral that spends an attempt": (_with_counters(table.DEFER), None),
+    "a deferral that lowers the token": (_with_counters(table.DEFER, attempt=-1, fence=-1), None),
+    "a retry that lowers the token": (_with_counters(table.RETRY, fence=-1), None),
+    "a retry that does not reset the attempts": (_changing_writes(control, _with_attempts_unchanged), None),
+    "an attempt given back without a checkpoint": (_always_give_the_attempt_back, "model"),
     "a claim before the wait is over": (_without(table.CLAIM, Guard.WAITED), None),
     "a claim after the deadline": (_without(table.CLAIM, Guard.IN_TIME), None),
     "an expiry before the deadline": (_without(table.EXPIRE, Guard.PAST_DEADLINE), "expire"),
-    "two sweepers that send the same": (_without(table.RESEND, Guard.UNCHANGED), "resend"),
-    "a release in spite of a cancel": (_without(table.RELEASE, Guard.NOT_CANCELLED), "release"),
-    "a requeue in spite of a cancel": (_without(table.REQUEUE, Guard.NOT_CANCELLED), "requeue"),
-    "a claim in spite of a cancel": (_without(table.CLAIM, Guard.NOT_CANCELLED), None),
-    "a wait that is not due": (_writing(claimed_job, _waits_without_being_due), None),
-    "a sweep that leaves what it sent overdue": (_writing(sweep, _is_due_as_before), None),
-    "an end that stays due": (_writing(claimed_job, _stays_due), None),
-    "an end by the sweeper that stays due": (_writing(sweep, _stays_due), None),
-    "a lane in which the worst job is taken first": (_the_worst_first, None),
-    "a claim that leaves the job in the order": (_writing(claims, _stays_where_it_stands), None),
-    "a wait or an error that keeps the job out of the order": (_writing(claimed_job, _stays_where_it_stands), None),
-    "a sweep that keeps the job out of the order": (_writing(sweep, _stays_where_it_stands), None),
-    "a retry that keeps the job out of the order": (_writing(control, _stays_where_it_stands), None),
-    "a refused beat that stops nobody": (_goes_on_after_a_refused_beat, "model"),
+    "two sweepers that send the same message": (_without(table.RESEND, Guard.UNCHANGED), "resend"),
+    "a release after a cancel": (_without(table.RELEASE, Guard.NOT_CANCELLED), "release"),
+    "a requeue after a cancel": (_without(table.REQUEUE, Guard.NOT_CANCELLED), "requeue"),
+    "a claim after a cancel": (_without(table.CLAIM, Guard.NOT_CANCELLED), None),
+    "a wait without a due_at": (_changing_writes(claimed_job, _without_due_at_while_waiting), None),
+    "a sweep that leaves a sent job overdue": (_changing_writes(sweep, _with_due_at_unchanged), None),
+    "an ended job with a due_at": (_changing_writes(claimed_job, _with_due_at_after_the_end), None),
+    "a job ended by the sweeper with a due_at": (_changing_writes(sweep, _with_due_at_after_the_end), None),
+    "a lane in which the worst job is claimed first": (_worst_job_first, None),
+    "a claim that leaves the job in the lane's order": (_changing_writes(claims, _with_lane_order_unchanged), None),
+    "a wait or an error that does not put the job into the lane's order": (
+        _changing_writes(claimed_job, _with_lane_order_unchanged),
+        None,
+    ),
+    "a sweep that does not put the job into the lane's order": (
+        _changing_writes(sweep, _with_lane_order_unchanged),
+        None,
+    ),
+    "a retry that does not put the job into the lane's order": (
+        _changing_writes(control, _with_lane_order_unchanged),
+        None,
+    ),
+    "a refused heartbeat that does not stop the worker": (_ignore_a_refused_heartbeat, "model"),
     "results without the token in their key": (_artifacts_without_a_token(attempt, "store_json"), scenes.stale_result),
     "checkpoints without the token in their key": (_artifacts_without_a_token(attempt, "Checkpoints"), None),
 }
 
 
-def _blind(policy: Admission, *known: Any) -> AdmissionDecision:
-    """Decide without a look at the newest job."""
+def _decide_without_one_active(policy: Admission, *known: Any) -> AdmissionDecision:
+    """Decide about a submission without the one-active rule."""
     return decide(replace(policy, one_active=False, at_most=policy.at_most or Rate(1_000, timedelta(1))), *known)
 
 
-def _admits_what_was_overtaken() -> AbstractContextManager[object]:
+def _admit_without_version_check() -> AbstractContextManager[object]:
     given = MemoryJobStore.admit
 
     def admit(store: Any, job: Any, idempotency: Any, admission_write: Any) -> Any:
@@ -173,7 +186,7 @@ def _admits_what_was_overtaken() -> AbstractContextManager[object]:
     return patch.object(MemoryJobStore, "admit", admit)
 
 
-def _retries(*, newest_only: bool | None = None, unseen: bool = False) -> Mutation:
+def _mutated_retry(*, newest_only: bool | None = None, unseen: bool = False) -> Mutation:
     given = MemoryJobStore.retry
 
     def retry(store: Any, job: Any, changes: Any, **asked: Any) -> Any:
@@ -186,13 +199,13 @@ def _retries(*, newest_only: bool | None = None, unseen: bool = False) -> Mutati
     return lambda: patch.object(MemoryJobStore, "retry", retry)
 
 
-# The same for a policy of one active job a subject; each is found by a race too.
+# Mutations of the policy "one active job for each subject". Each has a race that catches it, and walks catch it too.
 POLICY_MUTATIONS: dict[str, tuple[Mutation, scenes.Scene]] = {
-    "a policy that does not look": (
-        lambda: patch.object(admission_service, "decide", _blind),
+    "a policy that ignores the active job": (
+        lambda: patch.object(admission_service, "decide", _decide_without_one_active),
         races.one_after_the_other,
     ),
-    "a job that is let in though it was overtaken": (_admits_what_was_overtaken, races.two_at_once),
-    "a retry that who decides does not see": (_retries(unseen=True), races.a_retry_while_one_decides),
-    "a retry that does not see a newer job": (_retries(newest_only=False), races.a_submission_while_one_retries),
+    "an admission that does not check for a concurrent write": (_admit_without_version_check, races.two_at_once),
+    "a retry that a concurrent submission does not see": (_mutated_retry(unseen=True), races.a_retry_while_one_decides),
+    "a retry that ignores a newer job": (_mutated_retry(newest_only=False), races.a_submission_while_one_retries),
 }

@@ -1,4 +1,8 @@
-"""The ports of the library, each call of which is a turn: it may fail, come late, land twice, or be the last."""
+"""The library's ports for the model check: every request is a scheduling point at which a fault can be injected.
+
+A request can fail, lose its reply, be executed twice or late, or never be executed because its process dies first.
+Each port wraps an in-memory implementation and reports every executed write to the ledger.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,60 +28,64 @@ from analysis_jobs.jobs.tiers import TierPointer
 from analysis_jobs.jobs.transitions import Transition
 from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.stores.memory import MemoryArtifactStore
-from tests.faults.baton import Baton, Process, TurnClock
 from tests.faults.invariants import answer
 from tests.faults.ledger import Ledger
+from tests.faults.scheduler import Process, Scheduler, VirtualClock
 
 VISIBILITY = timedelta(seconds=90)
 
 
-class Order(Enum):
-    """What becomes of a request."""
+class Fault(Enum):
+    """A fault that the driver injects into one request. No fault: the request is executed and answered."""
 
-    FAIL = "it does not arrive"
-    LOST = "it is done, and the answer does not arrive"
-    TWICE = "it is sent, and done, twice"
-    LATE = "it is given up, and done later"
-    TWIN = "it is done, and done again later"
-    THROTTLE = "the model says to wait"
-    WAIT = "the model says to wait for longer than a queue can"
-    RETRY = "the model fails"
-    TIMEOUT = "the model is silent"
-    REFUSE = "the model refuses"
+    FAIL = "the request is lost"
+    LOST = "the request is executed, and its reply is lost"
+    TWICE = "the request is executed twice"
+    LATE = "the caller sees an error, and the request is executed later"
+    TWIN = "the request is executed, and a copy of it later"
+    THROTTLE = "the model throttles"
+    WAIT = "the model asks for a wait longer than SQS can delay a message"
+    RETRY = "the model returns a retryable error"
+    TIMEOUT = "the model times out"
+    REFUSE = "the model refuses the request"
 
 
 @dataclass
 class Network:
-    """Carries every request, as it was ordered with the turn; `late` are those that are still on their way."""
+    """Executes requests with the faults that the driver chooses. `late` holds the requests that are still delayed."""
 
-    baton: Baton
+    scheduler: Scheduler
     late: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def process(self) -> Process:
-        """Who acts."""
-        assert self.baton.current is not None
-        return self.baton.current.process
+        """The process that runs now."""
+        assert self.scheduler.current is not None
+        return self.scheduler.current.process
 
-    def carry[Answer](self, at: str, request: Callable[[], Answer]) -> Answer:
-        """Do `request` as it was ordered."""
-        order = self.baton.point(at)
-        if order in {Order.LATE, Order.TWIN}:
+    def perform[Answer](self, at: str, request: Callable[[], Answer]) -> Answer:
+        """Wait for a turn at the point `at`, then execute `request` with the fault that came with the turn.
+
+        The reply is a second scheduling point: the process can die between its write and the reply.
+        Raises `ConnectionError` if the fault loses the request or its reply.
+        """
+        fault = self.scheduler.point(at)
+        if fault in {Fault.LATE, Fault.TWIN}:
             self.late.append(lambda: (request(), None)[1])
-        if order in {Order.FAIL, Order.LATE}:
+        if fault in {Fault.FAIL, Fault.LATE}:
             raise ConnectionError(f"{at}: no connection")
-        if order is Order.TWICE:
+        if fault is Fault.TWICE:
             request()
         answered = request()
-        self.baton.point("answer")
-        if order is Order.LOST:
+        self.scheduler.point("answer")
+        if fault is Fault.LOST:
             raise ConnectionError(f"{at}: no answer")
         return answered
 
 
 @dataclass
-class SeenStore:
-    """A store of jobs under the eyes of the ledger."""
+class ObservedStore:
+    """A job store that sends each request through the network and reports each write to the ledger when it lands."""
 
     inner: JobStore
     network: Network
@@ -91,7 +99,7 @@ class SeenStore:
         def request() -> Created | StoredOutcome:
             return self._created(job.key, self.inner.create(job, idempotency, pointer_until))
 
-        return self.network.carry("create", request)
+        return self.network.perform("create", request)
 
     def admit(
         self, job: JobRecord, idempotency: IdempotencyKey | None, admission_write: AdmissionWrite
@@ -101,19 +109,19 @@ class SeenStore:
         def request() -> Created | WriteConflict:
             return self._created(job.key, self.inner.admit(job, idempotency, admission_write))
 
-        return self.network.carry("create", request)
+        return self.network.perform("create", request)
 
     def read_admission_state(
         self, admission_key: AdmissionKey, idempotency: IdempotencyKey | None, now: datetime
     ) -> tuple[AdmissionState, StoredOutcome | None]:
         """See `JobStore.read_admission_state`."""
-        return self.network.carry("read", lambda: self.inner.read_admission_state(admission_key, idempotency, now))
+        return self.network.perform("read", lambda: self.inner.read_admission_state(admission_key, idempotency, now))
 
     def record_outcome(
         self, tenant: str, idempotency: IdempotencyKey, answered: StoredOutcome, now: datetime
     ) -> StoredOutcome | None:
         """See `JobStore.record_outcome`."""
-        return self.network.carry("create", lambda: self.inner.record_outcome(tenant, idempotency, answered, now))
+        return self.network.perform("create", lambda: self.inner.record_outcome(tenant, idempotency, answered, now))
 
     def retry(
         self, job: JobRecord, changes: Changes, *, now: datetime, pointer_until: datetime, newest_only: bool
@@ -127,7 +135,7 @@ class SeenStore:
                 self.ledger.wrote(asked, outcome.job)
             return outcome
 
-        return self.network.carry("retry", request)
+        return self.network.perform("retry", request)
 
     def _created[Outcome](self, key: JobKey, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Created):
@@ -138,11 +146,11 @@ class SeenStore:
 
     def get(self, key: JobKey) -> JobRecord | None:
         """See `JobStore.get`."""
-        return self.network.carry("read", lambda: self.inner.get(key))
+        return self.network.perform("read", lambda: self.inner.get(key))
 
     def due(self, now: datetime) -> Iterator[JobKey]:
         """See `JobStore.due`."""
-        yield from self.network.carry("read", lambda: list(self.inner.due(now)))
+        yield from self.network.perform("read", lambda: list(self.inner.due(now)))
 
     def transition(
         self, key: JobKey, transition: Transition, changes: Changes, *, now: datetime, read: JobRecord | None = None
@@ -156,13 +164,13 @@ class SeenStore:
                 self.ledger.wrote(asked, outcome.job)
             return outcome
 
-        outcome = self.network.carry(transition.name, request)
+        outcome = self.network.perform(transition.name, request)
         if transition.name == "claim":
-            self.ledger.believes(asked.process, key)
+            self.ledger.claim_confirmed(asked.process, key)
             if isinstance(outcome, ConditionFailed):
-                self.ledger.refused(asked.process, key)
+                self.ledger.claim_refused(asked.process, key)
         elif asked.claim and isinstance(outcome, ConditionFailed):
-            asked.claim.told = True
+            asked.claim.knows_it_lost = True
         return outcome
 
     def claimable(self, priority: str, limit: int) -> Sequence[JobKey]:
@@ -171,8 +179,8 @@ class SeenStore:
         def request() -> tuple[Sequence[JobKey], dict[JobKey, JobRecord]]:
             return self.inner.claimable(priority, limit), self.ledger.in_order(priority)
 
-        found, there = self.network.carry("look", request)
-        self.ledger.looked(self.network.process, there)
+        found, there = self.network.perform("look", request)
+        self.ledger.order_read(self.network.process, there)
         return found
 
     def latest(self, tenant: str, analysis: str, subject: str) -> JobRecord | None:
@@ -194,12 +202,12 @@ class SentMessage:
 
 
 @dataclass
-class TurnQueue:
-    """A queue of messages in virtual time."""
+class VirtualQueue:
+    """A queue in virtual time, with delays and a visibility timeout. A handled message is deleted by the world."""
 
     network: Network
     ledger: Ledger
-    clock: TurnClock
+    clock: VirtualClock
     messages: dict[str, SentMessage] = field(default_factory=dict)
     sent: list[SentMessage] = field(default_factory=list)
 
@@ -219,7 +227,7 @@ class TurnQueue:
         dedupe: str,
         delay: timedelta = timedelta(),
         tier_rank: int | None = None,
-        subject: str | None = None,  # noqa: ARG002 - there is no order here
+        subject: str | None = None,  # noqa: ARG002 - this queue is not FIFO
     ) -> None:
         """See `JobQueue.send`."""
         self.ledger.sent(job, dedupe)
@@ -230,7 +238,7 @@ class TurnQueue:
             self.sent.append(message)
             self.messages[f"message {len(self.sent)}"] = message
 
-        self.network.carry("send", request)
+        self.network.perform("send", request)
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:  # noqa: ARG002
         """See `JobQueue.extend`."""
@@ -239,21 +247,21 @@ class TurnQueue:
             if receipt_handle in self.messages:
                 self.messages[receipt_handle].visible_at = self.clock.now() + visibility
 
-        self.network.carry("extend", request)
+        self.network.perform("extend", request)
 
     def visible(self) -> Sequence[str]:
         """Return the receipts of the messages that can be received."""
         return [name for name, message in self.messages.items() if message.visible_at <= self.clock.now()]
 
     def receive(self, receipt: str) -> SentMessage:
-        """Hide a message, and return it."""
+        """Return a message, and hide it for the visibility timeout."""
         message = self.messages[receipt]
         message.visible_at = self.clock.now() + VISIBILITY
         return message
 
 
-class TurnArtifacts(MemoryArtifactStore):
-    """A bucket each of whose requests is a turn."""
+class ObservedArtifacts(MemoryArtifactStore):
+    """A bucket that sends each request through the network and reports each write to the ledger."""
 
     def __init__(self, network: Network, ledger: Ledger) -> None:
         super().__init__()
@@ -261,7 +269,7 @@ class TurnArtifacts(MemoryArtifactStore):
 
     def read(self, key: str, max_bytes: int) -> bytes:
         """See `ArtifactStore.read`."""
-        return self._network.carry("fetch", lambda: MemoryArtifactStore.read(self, key, max_bytes))
+        return self._network.perform("fetch", lambda: MemoryArtifactStore.read(self, key, max_bytes))
 
     def write(self, key: str, body: bytes, content_type: str) -> None:
         """See `ArtifactStore.write`."""
@@ -271,12 +279,16 @@ class TurnArtifacts(MemoryArtifactStore):
             self._ledger.put(key, process, new=self.objects.get(key) != body)
             MemoryArtifactStore.write(self, key, body, content_type)
 
-        self._network.carry("put", request)
+        self._network.perform("put", request)
 
 
 @dataclass
-class TurnModel:
-    """A model that answers a prompt, which is the name of a piece of work, unless it is ordered not to."""
+class ScheduledModel:
+    """A model for the analyses of `world`. Each call is one scheduling point, and the driver may inject a fault there.
+
+    A prompt is the name of a unit of work, spelled like its checkpoint. The answer contains the fencing token of the
+    claim that asked, so that the invariants can tell which claim an answer came from.
+    """
 
     network: Network
     ledger: Ledger
@@ -287,19 +299,19 @@ class TurnModel:
         self.ledger.asked(self.network.process, key, question.prompt)
         cut: list[bool] = []
         with cancellation.on_cancel(lambda: cut.append(True)):
-            order = self.network.baton.point("model")
+            fault = self.network.scheduler.point("model")
         if cut:
             raise Retry("model_connection", "cut off")
-        match order:
-            case Order.THROTTLE:
+        match fault:
+            case Fault.THROTTLE:
                 raise Defer("model_throttled", "wait")
-            case Order.WAIT:
+            case Fault.WAIT:
                 raise Defer("model_quota_exceeded", "wait for longer", timedelta(minutes=20))
-            case Order.RETRY:
+            case Fault.RETRY:
                 raise Retry("model_error", "once more")
-            case Order.TIMEOUT:
+            case Fault.TIMEOUT:
                 raise Retry("model_timeout", "silence")
-            case Order.REFUSE:
+            case Fault.REFUSE:
                 raise Fail("model_refused_request", "no")
         text = answer(question.prompt, key.job_id, self.ledger.answered(self.network.process, question.prompt))
         on_chunk(text)

@@ -1,18 +1,18 @@
-"""Submissions of one subject, which its analysis allows one active job of: as random walks, and as single races."""
+"""Concurrent submissions and retries of one subject, where the analysis allows one active job: walks and races."""
 
 import random
 
 from analysis_jobs.jobs.record import JobKey
-from tests.faults.baton import Process
 from tests.faults.ledger import ALONE
 from tests.faults.scenes import Scene
+from tests.faults.scheduler import Process
 from tests.faults.walk import Event, Walk
 from tests.faults.world import World
 from tests.handlers.builders import SECOND
 
 
 class SubjectWalk(Walk):
-    """A walk in which every job is of the same subject, and many are submitted at once."""
+    """A random walk in which all jobs have the same subject, and several are submitted at once."""
 
     def __init__(self, world: World, choose: random.Random, focus: str | None = None) -> None:
         super().__init__(world, choose, focus or choose.choice((None, "create", "retry", "read")))
@@ -24,14 +24,14 @@ class SubjectWalk(Walk):
 
 
 def two_at_once(world: World) -> None:
-    """Two submissions see the same, and one of them writes first."""
+    """Two submissions read the same state. One of them writes first."""
     late = _about_to(world, world.submit(ALONE), "create")
     _finish(world, world.submit(ALONE))
     _finish(world, late)
 
 
 def a_retry_while_one_decides(world: World) -> None:
-    """A submission has seen the subject's job ended; before it writes, that job runs again."""
+    """A submission reads that the subject's job has ended. Before it writes, a retry restarts that job."""
     key = _cancelled(world)
     late = _about_to(world, world.submit(ALONE), "create")
     _finish(world, world.retry(key))
@@ -39,7 +39,7 @@ def a_retry_while_one_decides(world: World) -> None:
 
 
 def a_submission_while_one_retries(world: World) -> None:
-    """A retry has seen its job ended; before it writes, a newer one is let in."""
+    """A retry reads that its job has ended. Before it writes, a newer job is admitted."""
     key = _cancelled(world)
     late = _about_to(world, world.retry(key), "retry")
     _finish(world, world.submit(ALONE))
@@ -47,14 +47,14 @@ def a_submission_while_one_retries(world: World) -> None:
 
 
 def a_retry_of_an_older_job(world: World) -> None:
-    """A newer job is active; an older one is to run again."""
+    """A caller retries an older job while a newer one is active."""
     key = _cancelled(world)
     _finish(world, world.submit(ALONE))
     _finish(world, world.retry(key))
 
 
 def one_after_the_other(world: World) -> None:
-    """A second submission comes while the first one's job is active."""
+    """A second submission arrives while the job of the first one is active."""
     _finish(world, world.submit(ALONE))
     _finish(world, world.submit(ALONE))
 
@@ -76,12 +76,12 @@ def _cancelled(world: World) -> JobKey:
 
 
 def _about_to(world: World, process: Process, at: str) -> Process:
-    world.till(process, at)
+    world.run_until(process, at)
     return process
 
 
 def _finish(world: World, process: Process) -> None:
-    """Let a process run alone to its end, with the time that it waits for."""
+    """Run one process alone to its end, and move the clock when it waits."""
     while not process.over:
         actor = next(actor for actor in process.actors if not actor.over)
         if actor.ready():

@@ -1,10 +1,10 @@
-"""Interleavings that take so many coincidences that a random walk hardly meets them."""
+"""Written interleavings that a random walk hardly ever meets, because they need many steps in one exact order."""
 
 from collections.abc import Callable
 from datetime import timedelta
 
 from analysis_jobs.jobs.record import JobKey
-from tests.faults.baton import Process
+from tests.faults.scheduler import Process
 from tests.faults.world import World
 from tests.handlers.builders import SECOND
 
@@ -12,28 +12,32 @@ type Scene = Callable[[World], None]
 
 
 def stale_stop(world: World) -> None:
-    """A worker is to stop, and is held up until the job was cancelled, retried, begun, and is to be cancelled again."""
+    """A stale worker writes `stop` for a job that another worker holds by now.
+
+    The first worker is about to stop for a cancel, and is held up. Its lease expires, the sweeper cancels the job, a
+    caller retries it, a second worker claims it, and a second cancel arrives. Then the first worker writes.
+    """
     key = _submit(world, "valuation")
     worker = _begin(world)
-    world.end(world.cancel(key))
+    world.run_to_end(world.cancel(key))
     world.advance(16 * SECOND)
-    world.till(worker, "stop")
+    world.run_until(worker, "stop")
     _outlive_the_lease(world)
     world.sweep_alone()
-    world.end(world.retry(key))
+    world.run_to_end(world.retry(key))
     _begin(world)
-    world.end(world.cancel(key))
-    world.end(worker)
+    world.run_to_end(world.cancel(key))
+    world.run_to_end(worker)
 
 
 def late_beat_before_abandon(world: World) -> None:
-    """A sweeper finds a lease run out on the last attempt; before it writes, the worker has renewed it."""
+    """A sweeper reads an expired lease on the last attempt. Before it writes, the worker renews the lease."""
     _submit(world, "brief")
     _late_beat(world, "abandon", _begin(world))
 
 
 def late_beat_before_expiry(world: World) -> None:
-    """As above, and the deadline has passed too."""
+    """As above, and the deadline has passed as well."""
     key = _submit(world, "valuation")
     worker = _begin(world)
     world.advance(world.ledger.lives[key].row.deadline - world.clock.now())
@@ -41,24 +45,24 @@ def late_beat_before_expiry(world: World) -> None:
 
 
 def late_beat_before_a_cancel(world: World) -> None:
-    """As above, and a caller has asked for the job to be cancelled: its worker stops, and not the sweeper for it."""
+    """As above, and a caller has cancelled the job: the worker must end it, and not the sweeper."""
     key = _submit(world, "valuation")
     worker = _begin(world)
-    world.end(world.cancel(key))
+    world.run_to_end(world.cancel(key))
     _late_beat(world, "cancel_lost", worker)
 
 
 def stale_result(world: World) -> None:
-    """A worker is held up before it keeps its result, until another is about to say where its own is."""
+    """A worker is held up before it stores its result. A second worker stores its own, then both write `complete`."""
     _submit(world, "valuation")
     worker = _begin(world)
     _before_the_result(world, worker)
     _outlive_the_lease(world)
     other = world.deliver(world.queue.visible()[0])
-    world.till(other, "complete")
-    world.till(worker, "complete")
-    world.end(other)
-    world.end(worker)
+    world.run_until(other, "complete")
+    world.run_until(worker, "complete")
+    world.run_to_end(other)
+    world.run_to_end(worker)
 
 
 SCENES: tuple[Scene, ...] = (
@@ -71,13 +75,13 @@ SCENES: tuple[Scene, ...] = (
 
 
 def _submit(world: World, analysis: str) -> JobKey:
-    world.end(world.submit(analysis))
+    world.run_to_end(world.submit(analysis))
     return next(iter(world.ledger.lives))
 
 
 def _begin(world: World) -> Process:
     worker = world.deliver(world.queue.visible()[0])
-    world.till(worker, "model")
+    world.run_until(worker, "model")
     heartbeat = worker.actors[1]
     while heartbeat.at != "wait":
         world.step(heartbeat)
@@ -88,17 +92,17 @@ def _before_the_result(world: World, worker: Process) -> None:
     job = next(iter(world.ledger.lives.values()))
     while len(job.kept) < 3:
         world.step(worker.actors[0])
-    world.till(worker, "put")
+    world.run_until(worker, "put")
 
 
 def _late_beat(world: World, edge: str, worker: Process) -> None:
     _outlive_the_lease(world)
     sweeper = world.sweep()
-    world.till(sweeper, edge)
-    heartbeat = world.till(worker, "beat")
+    world.run_until(sweeper, edge)
+    heartbeat = world.run_until(worker, "beat")
     world.step(heartbeat)
-    world.end(sweeper)
+    world.run_to_end(sweeper)
 
 
 def _outlive_the_lease(world: World) -> None:
-    world.advance(timedelta(seconds=95))  # and the time for which its message is hidden
+    world.advance(timedelta(seconds=95))  # longer than the lease, and than the message's visibility timeout

@@ -1,4 +1,4 @@
-"""The storm: jobs come in while workers and sweepers are killed and paused, and both AWS and the model misbehave."""
+"""The storm: jobs are submitted while workers and sweepers are killed and paused, and AWS and the model fail."""
 
 import random
 import signal
@@ -11,14 +11,14 @@ from typing import Any, Self
 
 from analysis_jobs.jobs.record import JobKey, JobRecord
 from cloud.stand_in.scenarios import Scenario
-from tests.faults.chaos import CALM, OUTAGE, Weather
+from tests.faults.chaos import NO_FAULTS, OUTAGE, FaultRates
 from tests.faults.local_aws import LocalAws
 
-ROUGH = Weather(
+STORM_RATES = FaultRates(
     refuse=0.02, refuse_lost=0.01, reset=0.01, reset_lost=0.01, slow=0.05, hang=0.003, send_twice=0.15, slowest_s=1.0
 )
 PACE = {"chunk_s": 0.05, "chunk_chars": 16}
-# What befalls a model call, how likely, and how often in a row; the other half of the calls go well.
+# Faults of model calls: probability, number of calls in a row, the stand-in's scenario. Half of the calls succeed.
 TROUBLE: Mapping[str, tuple[float, int, dict[str, Any]]] = {
     "throttled": (0.12, 2, {"error": "ThrottlingException"}),
     "unavailable": (0.04, 1, {"error": "ServiceUnavailableException"}),
@@ -38,7 +38,7 @@ STAGES = ("draft", "estimate")
 
 @dataclass(frozen=True)
 class Size:
-    """How big a storm is; times in seconds of the test."""
+    """The size of a storm. Times are in seconds."""
 
     jobs: int
     workers: int
@@ -51,7 +51,10 @@ class Size:
 
 @dataclass
 class Storm:
-    """`with Storm(aws, size, seed) as storm`: it rages until the block is left; `kills` are (process, when)."""
+    """`with Storm(aws, size, seed) as storm`: injects faults until the block is left.
+
+    `kills` are (process, Unix time). `errors` are exceptions of the storm's own threads.
+    """
 
     aws: LocalAws
     size: Size
@@ -69,7 +72,7 @@ class Storm:
         self._all_in = threading.Event()
         self._running: dict[int, str] = {}
         self._lock = threading.Lock()
-        forces = (self._submit, self._kill, self._pause, self._worsen)
+        forces = (self._submit, self._kill, self._pause, self._start_outages)
         self._threads = [threading.Thread(target=self._guarded, args=(force,)) for force in forces]
 
     def __enter__(self) -> Self:
@@ -78,7 +81,7 @@ class Storm:
             self._spawn("worker")
         for _ in range(2):
             self._spawn("sweeper")
-        self.aws.proxy.weather = ROUGH
+        self.aws.proxy.rates = STORM_RATES
         for thread in self._threads:
             thread.start()
         return self
@@ -87,10 +90,10 @@ class Storm:
         self._over.set()
         for thread in self._threads:
             thread.join()
-        self.aws.proxy.weather = CALM
+        self.aws.proxy.rates = NO_FAULTS
 
     def wait(self) -> dict[str, JobRecord]:
-        """Return the jobs as soon as all are accepted and have ended, or as they are when the time is over."""
+        """Return the jobs once all were accepted and have ended, or at the time limit."""
         deadline = time.monotonic() + self.size.limit_s
         while True:
             jobs = self.aws.jobs()
@@ -120,7 +123,7 @@ class Storm:
     def _guarded(self, force: Callable[[], None]) -> None:
         try:
             force()
-        except Exception as error:  # noqa: BLE001 - a storm that is no storm must not pass
+        except Exception as error:  # noqa: BLE001 - the test fails if a thread of the storm did
             self.errors.append(error)
 
     def _submit(self) -> None:
@@ -140,20 +143,20 @@ class Storm:
                 self._spawn(role)
 
     def _pause(self) -> None:
-        """Stop a worker for longer than its lease, and wake it: it believes that it still has the job."""
+        """Pause a worker for longer than its lease, then resume it. It does not know that it lost the job."""
         while not self._over.wait(self._random.uniform(0.5, 1.5) * self.size.pause_every_s):
             with self._lock:
                 name = self._random.choice([name for name, role in self._running.items() if role == "worker"])
                 self.pauses += self.aws.fleet.signal(name, signal.SIGSTOP)
-                del self._running[name]  # not to be killed meanwhile
+                del self._running[name]  # so that `_kill` does not choose it
             self._over.wait(self._random.uniform(1.2, 3.0) * self.aws.lease_s)
             with self._lock:
                 if self.aws.fleet.signal(name, signal.SIGCONT):
                     self._running[name] = "worker"
 
-    def _worsen(self) -> None:
+    def _start_outages(self) -> None:
         while not self._over.wait(self._random.uniform(0.5, 1.5) * self.size.outage_every_s):
-            self.aws.proxy.weather = OUTAGE
+            self.aws.proxy.rates = OUTAGE
             self.outages += 1
             self._over.wait(self._random.uniform(0.5, 2.0))
-            self.aws.proxy.weather = ROUGH
+            self.aws.proxy.rates = STORM_RATES

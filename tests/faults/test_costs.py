@@ -1,4 +1,4 @@
-"""What a job of five minutes costs in AWS requests and in write units, heartbeats included, over the AWS of moto."""
+"""The AWS requests and write units that a job of five minutes costs, with its heartbeats, on moto's AWS."""
 
 import json
 from collections import Counter
@@ -44,7 +44,7 @@ ANSWER = "The book is a first edition, and complete. " * 40
 
 
 class Meter:
-    """Counts requests by `service:Operation`, and the write units of the table, which it reads through `look`."""
+    """Counts requests by `service:Operation`, and the table's write units by operation."""
 
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
@@ -90,7 +90,7 @@ def meter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Meter]:
         boto3.DEFAULT_SESSION = None
 
 
-def test_a_job_of_five_minutes_costs_two_requests_and_one_unit_a_heartbeat(meter: Meter) -> None:
+def test_each_heartbeat_costs_two_requests_and_one_write_unit(meter: Meter) -> None:
     clock = SteppedClock()
 
     def answer(_question: Question) -> Reply:
@@ -123,12 +123,13 @@ def test_a_job_of_five_minutes_costs_two_requests_and_one_unit_a_heartbeat(meter
     assert ended.status is Status.COMPLETED
     made = Counter(meter.requests)
     beats = made["dynamodb:UpdateItem"] - 2  # the claim and the end
-    # The last beat's time is the answer's too: which of the two threads runs first is left to chance.
+    # The last heartbeat is due when the answer arrives. Either thread may run first.
     assert beats in (WORK // BEAT - 1, WORK // BEAT)
     assert made["sqs:ChangeMessageVisibility"] == beats + 1
-    made["bedrock-runtime:ConverseStream"] = 1  # the script's
-    del made["dynamodb:GetItem"]  # this test's look at the end
-    # The row and two indexes when it is created and when it ends, both indexes moved by the claim.
+    made["bedrock-runtime:ConverseStream"] = 1  # the scripted model sends no request
+    del made["dynamodb:GetItem"]  # sent by this test
+    # Creation: the row and two index entries. Claim: the row, and both entries replaced. End: 3 for the larger row, one
+    # entry replaced, and the entry in `due` removed.
     assert meter.units.total() == 3 + 5 + beats + 6
     record(
         "cost of a job of 5 minutes",
@@ -146,7 +147,7 @@ def test_a_job_of_five_minutes_costs_two_requests_and_one_unit_a_heartbeat(meter
 def requests_of_a_sweep(
     meter: Meter, store: DynamoJobStore, queue: SqsJobQueue, settings: Settings, clock: SteppedClock
 ) -> int:
-    """Return how many requests a sweep makes that finds nothing; it is the same for any number of jobs."""
+    """Return the number of requests of a sweep without due jobs. It does not depend on the number of jobs."""
     meter.requests.clear()
     assert not Sweeper(store, queue, settings, clock).sweep()
     return meter.requests.total()
@@ -155,8 +156,8 @@ def requests_of_a_sweep(
 def test_sizes_and_units_follow_the_rules_of_the_service() -> None:
     row: Item = {"tenant": {"S": "a"}, "item": {"S": "job#1"}, "tenant_status": {"S": "a#queued"}}
     assert size(row) == len("tenantaitemjob#1tenant_statusa#queued")
-    assert write_units(None, row) == 2  # the row, and its entry in one index
+    assert write_units(None, row) == 2  # the row, and one new index entry
     moved: Item = row | {"tenant_status": {"S": "a#processing"}}
-    assert write_units(row, moved) == 3  # the row, one entry that goes, and one that comes
+    assert write_units(row, moved) == 3  # the row, one entry removed, and one added
     assert write_units(row, row | {"lease_until": {"N": "1767225600000"}}) == 1
     assert write_units(row, row | {"result": {"S": "x" * 1024}}) == 2

@@ -1,4 +1,4 @@
-"""A process dies before and after every AWS call that submitting, working, sweeping and controlling make."""
+"""A process dies before and after every AWS call of submitting, working, sweeping, cancelling and retrying."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tests.handlers.builders import MINUTE, SECOND
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
-# How each ends, and how often the model answers, without a crash.
+# Each with the status of its end, and the number of model answers without a crash.
 SCENARIOS = (
     Scenario("two stages", "completed", 3),
     Scenario("submitted with an idempotency key", "completed", 3, keyed=True),
@@ -30,7 +30,7 @@ SCENARIOS = (
     Scenario("no message arrives until its deadline", "failed", 0, deadline=4 * MINUTE, lose_messages=99),
     Scenario("failed, and retried", "completed", 3, replies=("ValidationException",), acts={"retry": 90 * SECOND}),
 )
-QUICK = 11  # of so many crash points, one is tried in `make test`
+QUICK = 11  # `make test` tries one crash point out of so many
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def clients() -> Iterator[Clients]:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_a_crash_at_any_call_loses_nothing_and_repeats_nothing(
+def test_a_crash_at_any_aws_call_loses_no_job_and_repeats_only_unsaved_answers(
     clients: Clients, scenario: Scenario, long: bool
 ) -> None:
     clean = Run(clients, scenario)
@@ -55,11 +55,11 @@ def test_a_crash_at_any_call_loses_nothing_and_repeats_nothing(
     for crash in tried:
         run = Run(clients, scenario, crash)
         job = run.go()
-        assert run.crashed is not None, f"no process came to {crash}"
+        assert run.crashed is not None, f"no process reached {crash}"
         try:
             asked_again += check_after(run, job)
         except AssertionError as error:
-            raise AssertionError(f"a crash {run.crashed} ({crash}): {error}") from error
+            raise AssertionError(f"crash {run.crashed} ({crash}): {error}") from error
     figures.record(
         f"Crash points: {scenario.name}",
         aws_calls=len(clean.calls),
@@ -70,9 +70,9 @@ def test_a_crash_at_any_call_loses_nothing_and_repeats_nothing(
 
 
 def check_after(run: Run, job: JobRecord | None) -> int:
-    """Check how a run with a crash ended; return how many more answers it cost."""
+    """Check a run with a crash; return the number of additional model answers."""
     if job is None:
-        # The only way not to be there: it was never accepted, and its caller never told that it was.
+        # The only allowed reason: the crash was before the job was accepted, so its caller got no confirmation.
         assert not run.scenario.keyed
         assert run.crashed in {"before api: s3 PutObject", "after api: s3 PutObject", "before api: dynamodb PutItem"}
         return 0
@@ -80,13 +80,13 @@ def check_after(run: Run, job: JobRecord | None) -> int:
     more = run.answers - run.scenario.calls
     assert run.unkept_at_crash <= 1
     assert more == run.unkept_at_crash if run.scenario.exact else more <= run.unkept_at_crash, (
-        f"the model answered {run.answers} times, where {run.scenario.calls} + {run.unkept_at_crash} were expected"
+        f"the model answered {run.answers} times, expected {run.scenario.calls} + {run.unkept_at_crash} unsaved"
     )
     return max(more, 0)
 
 
 def check(run: Run, job: JobRecord) -> None:
-    """Check that a job ended as it should: once, with the result of its own, and nothing left to do."""
+    """Check that a job ended once, in the expected status, with its own result, and with no due_at or lease left."""
     assert job.status == run.scenario.ends, f"{job.status}: {job.failure}"
     assert ends_of(job).total() == 1 + sum(entry.transition == "retry" for entry in job.history)
     assert job.due_at is None
@@ -98,8 +98,8 @@ def check(run: Run, job: JobRecord) -> None:
         assert run.artifact(job.result.key)["text"] == "<first> <second/item/0> <second/item/1>"
 
 
-# Of `two stages`: every call of the worker, and how many answers more a crash before it costs, and one after it. From
-# when the model was asked until its answer is kept that is one: the answer is paid for, and nobody has it.
+# For the scenario `two stages`: each AWS call of the worker, the additional answers that a crash before it costs, and
+# those that a crash after it costs. It is one from the model call until its answer is saved: the paid answer is lost.
 COSTS = (
     ("UpdateItem", 0, 0),  # the claim
     ("ChangeMessageVisibility", 0, 0),
@@ -107,7 +107,7 @@ COSTS = (
     ("ConverseStream", 0, 1),  # the first stage asks
     ("UpdateItem", 1, 1),  # a heartbeat
     ("ChangeMessageVisibility", 1, 1),
-    ("PutObject", 1, 1),  # its checkpoint
+    ("PutObject", 1, 1),  # the stage's checkpoint
     ("UpdateItem", 1, 0),
     ("ConverseStream", 0, 1),  # the second stage asks about its first item
     ("UpdateItem", 1, 1),
@@ -127,7 +127,7 @@ COSTS = (
 
 
 @pytest.mark.faults
-def test_a_crash_of_the_worker_costs_the_answer_that_was_not_kept_and_no_more(clients: Clients) -> None:
+def test_a_crash_of_the_worker_costs_only_the_answer_that_was_not_saved(clients: Clients) -> None:
     scenario = SCENARIOS[0]
     clean = Run(clients, scenario)
     clean.go()

@@ -1,6 +1,6 @@
-"""How long a job waits after its worker was killed, in calm weather, by each of the two ways to its next claim.
+"""How long a job waits after its worker was killed, for each of the two ways in which the next worker learns of it.
 
-The storm shows that jobs survive; here is measured what a caller waits, without anything else that goes wrong.
+The storm shows that jobs survive. This test measures the wait when nothing else fails.
 """
 
 import random
@@ -45,7 +45,7 @@ def test_a_killed_workers_job_is_claimed_again_within_its_bound(tmp_path: Path, 
             aws.fleet.spawn()
         kills = []
         for name in doomed:
-            time.sleep(chance.uniform(0, 4 * SWEEP_S / jobs))  # at every moment between two sweeps
+            time.sleep(chance.uniform(0, 4 * SWEEP_S / jobs))  # spread over the time between two sweeps
             kills.append((name, time.time()))
             assert aws.fleet.signal(name, signal.SIGKILL)
         ended = until(lambda: all_ended(aws), 120)

@@ -1,4 +1,4 @@
-"""Work that is longer than an invocation goes on in others; work that nobody wants stops within a heartbeat."""
+"""Work longer than one invocation continues in the next ones. Cancelled work stops within one heartbeat."""
 
 import statistics
 import time
@@ -18,8 +18,8 @@ from tests.faults.watching import ended, until
 # Two of the stages do not fit into an invocation, and one does, with seconds to spare on a busy machine.
 TIMEOUT_S, MARGIN_S, STAGE_S = 9.0, 3.0, LONG_STAGE.total_seconds()
 HEARTBEAT_S = 0.75
-TEXT = {"chunk_s": 0.2, "chunk_chars": 1}  # flows for longer than any test waits
-# What the model does when the cancel comes, as scenarios of the stand-in.
+TEXT = {"chunk_s": 0.2, "chunk_chars": 1}  # the stream lasts longer than any test waits
+# The model's behaviour during the cancel, as scenarios of the stand-in.
 MANNERS = {"flowing": TEXT, "stalled": {"stall_s": 60.0}, "silent": {"first_token_s": 60.0}}
 
 
@@ -33,8 +33,8 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 
 @pytest.mark.parametrize("analysis", ["five-stages", "five-pages"])
-def test_work_of_five_invocations_does_each_part_once_and_spends_no_attempt_on_it(aws: LocalAws, analysis: str) -> None:
-    """Each part takes more than half of a function's time, so that no two of them fit into one invocation."""
+def test_work_of_five_invocations_runs_each_part_once_in_one_attempt(aws: LocalAws, analysis: str) -> None:
+    """Each part takes more than half of the function's timeout, so two of them do not fit into one invocation."""
     aws.stand_in.reset()
     aws.stand_in.set(first_token_s=STAGE_S)
     name = aws.fleet.spawn(timeout_s=TIMEOUT_S)
@@ -88,7 +88,7 @@ def test_a_cancel_stops_a_running_job_within_a_heartbeat(aws: LocalAws, manner: 
 
 
 def cancelled_after(aws: LocalAws, key: JobKey) -> float:
-    """Cancel a job; return how many seconds later it was, by its own row."""
+    """Cancel a job; return the seconds until its row shows the end."""
     aws.control.cancel(key)
     asked = time.monotonic()
     job = until(lambda: ended(aws, key), 50)  # a silent model answers after 60 s

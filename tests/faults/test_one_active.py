@@ -1,4 +1,4 @@
-"""Never two active jobs of one subject, where its analysis allows one: whoever submits, retries, fails or is late."""
+"""A subject never has two active jobs if its analysis allows one, in any order of submissions, retries and faults."""
 
 from collections import Counter
 from random import Random
@@ -11,24 +11,24 @@ from tests.faults.mutations import POLICY_MUTATIONS
 from tests.faults.races import RACES, SubjectWalk
 from tests.faults.scenes import Scene
 from tests.faults.test_model import BUDGET, EVENTS, in_memory
-from tests.faults.world import a_world
+from tests.faults.world import open_world
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
 
 @pytest.mark.parametrize("race", RACES, ids=lambda race: race.__name__)
 def test_every_race_leaves_one_active_job(race: Scene) -> None:
-    with a_world(in_memory, 0) as world:
+    with open_world(in_memory, 0) as world:
         race(world)
         assert sum(not life.row.status.ended for life in world.ledger.lives.values()) == 1
-        world.calm_down(keep_messages=True)
+        world.settle(keep_messages=True)
 
 
 def test_no_walk_finds_a_second_active_job(long: bool) -> None:
     landed: Counter[str] = Counter()
     steps = jobs = 0
     for seed in range(1_000 if long else 60):
-        with a_world(in_memory, seed) as world:
+        with open_world(in_memory, seed) as world:
             try:
                 SubjectWalk(world, Random(seed)).go(EVENTS)
             except AssertionError as error:
@@ -42,23 +42,23 @@ def test_no_walk_finds_a_second_active_job(long: bool) -> None:
 
 
 @pytest.mark.parametrize("name", POLICY_MUTATIONS)
-def test_a_rule_that_is_missing_is_noticed(name: str) -> None:
+def test_a_race_breaks_the_invariant_without_a_rule(name: str) -> None:
     mutation, race = POLICY_MUTATIONS[name]
-    with mutation(), a_world(in_memory, 0) as world, pytest.raises(AssertionError):
+    with mutation(), open_world(in_memory, 0) as world, pytest.raises(AssertionError):
         race(world)
     assert any(broken.startswith("one active: ") for broken in world.ledger.broken)
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("name", POLICY_MUTATIONS)
-def test_a_rule_that_is_missing_is_noticed_by_a_walk(name: str) -> None:
+def test_a_random_walk_breaks_the_invariant_without_a_rule(name: str) -> None:
     mutation, _ = POLICY_MUTATIONS[name]
     with mutation():
         for seed in range(BUDGET):
-            with a_world(in_memory, seed) as world:
+            with open_world(in_memory, seed) as world:
                 try:
                     SubjectWalk(world, Random(seed)).go(EVENTS)
                 except AssertionError:
                     assert world.ledger.broken
                     return
-    raise AssertionError(f"{name}: nobody noticed")
+    raise AssertionError(f"{name}: no walk caught this mutation")

@@ -1,4 +1,4 @@
-"""A worker is paused before each of its AWS calls for longer than its lease, and woken when another did its job."""
+"""A worker is paused before one of its AWS calls, past its lease, and resumed after another worker did its job."""
 
 import signal
 from collections import Counter
@@ -16,8 +16,8 @@ PACE = {"chunk_s": 0.1, "chunk_chars": 16}
 BEATS = ("beat dynamodb:UpdateItem 1", "beat sqs:ChangeMessageVisibility 1")
 
 
-def test_nothing_lands_of_what_a_worker_writes_that_was_paused_past_its_lease(tmp_path: Path) -> None:
-    # Input and result are artifacts here, so that there is something to overwrite.
+def test_no_write_lands_from_a_worker_that_was_paused_past_its_lease(tmp_path: Path) -> None:
+    # Inputs and results are artifacts here: a stale worker could overwrite them.
     with LocalAws(tmp_path, lease_s=2.0, heartbeat_s=0.5, visibility_s=4, INLINE_BYTES="0") as aws:
         aws.stand_in.set(**PACE)
         steps = steps_of_a_job(aws)
@@ -33,7 +33,7 @@ def test_nothing_lands_of_what_a_worker_writes_that_was_paused_past_its_lease(tm
         until(lambda: all(handled(aws, name) for name in paused), 120)
         after = everything(aws)
         assert {label: after.get(label) for label in before} == before
-        # What a woken worker leaves in the bucket is under its own token: no row names it.
+        # A resumed worker writes artifacts under its own token. No row refers to them.
         left = [key for key in after.keys() - before.keys() if isinstance(key, str)]
         named = "".join(str(row) for key, row in after.items() if not isinstance(key, str))
         assert [key for key in left if key in named] == []
@@ -52,7 +52,7 @@ def test_nothing_lands_of_what_a_worker_writes_that_was_paused_past_its_lease(tm
 
 
 def steps_of_a_job(aws: LocalAws) -> list[str]:
-    """Let one job run undisturbed; return its worker's AWS calls in their order, of the heartbeat's the first two."""
+    """Run one job without faults; return the AWS calls of its worker in order, with the first two of its heartbeat."""
     aws.submit(0)
     name = aws.fleet.spawn(say_calls=True, invocations=1)
     until(lambda: handled(aws, name), 120)
@@ -62,7 +62,7 @@ def steps_of_a_job(aws: LocalAws) -> list[str]:
 
 
 def pause_before_each(aws: LocalAws, steps: list[str]) -> list[int]:
-    """Give each step a job and a worker that stops before it; return the workers once all of them are stopped."""
+    """Start a job and a worker for each step. The worker pauses before that step. Return when all are paused."""
     for number in range(1, len(steps) + 1):
         aws.submit(number)
     workers = [aws.fleet.spawn(pause_before=step, invocations=1, timeout_s=300.0) for step in steps]
@@ -71,7 +71,7 @@ def pause_before_each(aws: LocalAws, steps: list[str]) -> list[int]:
 
 
 def everything(aws: LocalAws) -> dict[Any, Any]:
-    """Return every row by its key, and every object's digest by its name."""
+    """Return all rows by key, and the digest and date of all objects by name."""
     rows = aws.client("dynamodb").scan(TableName=TABLE, ConsistentRead=True)["Items"]
     objects = aws.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]
     return {

@@ -1,4 +1,4 @@
-"""Hundreds of jobs in a storm: each ends, once, and none is paid for more often than it may be."""
+"""Hundreds of jobs in a storm: each ends exactly once, and its model calls stay within their bound."""
 
 import statistics
 import time
@@ -17,7 +17,7 @@ QUICK = Size(24, 12, jobs_per_s=6, kill_every_s=1.0, pause_every_s=4, outage_eve
 LONG = Size(300, 24, jobs_per_s=5, kill_every_s=0.5, pause_every_s=3, outage_every_s=8, limit_s=300)
 
 
-def test_every_job_in_a_storm_ends_once_and_is_paid_for_within_its_bound(tmp_path: Path, *, long: bool) -> None:
+def test_every_job_in_a_storm_ends_once_within_its_bound_of_model_calls(tmp_path: Path, *, long: bool) -> None:
     with LocalAws(tmp_path, lease_s=2.0, heartbeat_s=0.5) as aws, Storm(aws, LONG if long else QUICK, seed=3) as storm:
         began = time.monotonic()
         jobs = storm.wait()
@@ -63,5 +63,5 @@ def test_every_job_in_a_storm_ends_once_and_is_paid_for_within_its_bound(tmp_pat
 
 
 def failures(jobs: dict[str, JobRecord]) -> Counter[str]:
-    """Return how many jobs failed with which code."""
+    """Return the number of failed jobs by error code."""
     return Counter(job.failure.code for job in jobs.values() if job.failure)

@@ -1,4 +1,8 @@
-"""Random walks through a world: one seed, one interleaving."""
+"""Random walks of the model check: one seed gives one interleaving.
+
+At each step the walk either gives a turn to a process, perhaps with a fault, or makes something happen to the world:
+the clock moves, a message is delivered or lost, a process is killed or stalled, a caller submits, cancels or retries.
+"""
 
 import random
 from collections import Counter
@@ -7,73 +11,73 @@ from datetime import timedelta
 from typing import Any
 
 from analysis_jobs.jobs.transitions import ALL
-from tests.faults.baton import Actor, Process
-from tests.faults.ports import Order
+from tests.faults.ports import Fault
+from tests.faults.scheduler import Actor, Process
 from tests.faults.world import TIERS, World
 from tests.handlers.builders import MINUTE, SECOND
 
 type Event = Callable[[], object]
 
 _WORKERS, _SWEEPERS, _CALLERS, _MOST_JOBS = 3, 2, 2, 8
-# What may become of a request that waits at a point; most arrive.
-_WRITES = (Order.FAIL, Order.LOST, Order.TWICE, Order.LATE, Order.TWIN)
-_ORDERS: dict[str, tuple[Order, ...]] = {
-    "model": (Order.THROTTLE, Order.WAIT, Order.RETRY, Order.TIMEOUT, Order.REFUSE),
-    "read": (Order.FAIL,),
-    "look": (Order.FAIL, Order.LOST),
-    "fetch": (Order.FAIL,),
-    "send": (Order.FAIL, Order.LOST, Order.TWICE, Order.LATE),
-    "extend": (Order.FAIL, Order.LOST),
-    "put": (Order.FAIL, Order.LOST, Order.TWICE),
-    # A copy of a beat that arrives after the next one may take a checkpoint back: its work is done again, no more.
-    "beat": (Order.FAIL, Order.LOST, Order.TWICE, Order.LATE),
+# The faults that may be injected at each scheduling point. Most requests succeed.
+_WRITES = (Fault.FAIL, Fault.LOST, Fault.TWICE, Fault.LATE, Fault.TWIN)
+_FAULTS: dict[str, tuple[Fault, ...]] = {
+    "model": (Fault.THROTTLE, Fault.WAIT, Fault.RETRY, Fault.TIMEOUT, Fault.REFUSE),
+    "read": (Fault.FAIL,),
+    "look": (Fault.FAIL, Fault.LOST),
+    "fetch": (Fault.FAIL,),
+    "send": (Fault.FAIL, Fault.LOST, Fault.TWICE, Fault.LATE),
+    "extend": (Fault.FAIL, Fault.LOST),
+    "put": (Fault.FAIL, Fault.LOST, Fault.TWICE),
+    # No TWIN: a copy of a heartbeat that arrives after the next one may remove a checkpoint. The work is only repeated.
+    "beat": (Fault.FAIL, Fault.LOST, Fault.TWICE, Fault.LATE),
     **dict.fromkeys(("answer", "wait", "join", "start", "acknowledge"), ()),
 }
-_PAUSES = {**dict.fromkeys(_ORDERS, 0.0), "beat": 0.1, "claim": 0.1}
+_PAUSES = {**dict.fromkeys(_FAULTS, 0.0), "beat": 0.1, "claim": 0.1}
 _FOCUSES = (*(edge.name for edge in ALL), "put", "send", "model")
 _JUMPS = (1, 1, 5, 14, 16, 30, 61, 63, 125, 600, -1, -2)
 
 
 class Walk:
-    """Chooses what happens next. Most are held up at `focus`, where it is given: the name of a request."""
+    """Chooses the next event at random. `focus` names a scheduling point at which most processes are held up."""
 
     def __init__(self, world: World, choose: random.Random, focus: str | None = None) -> None:
         self.world = world
         self.choose = choose
         self.chosen: Counter[str] = Counter()
-        # Worlds differ in how hostile they are: in the friendly ones jobs get further, in the others they meet more.
+        # Walks differ in their fault rates: with few faults jobs get further, with many they meet more cases.
         self.kills = self.choose.random() < 0.6
         self.jobs = self.choose.choice((1, 1, 3))
         self.trouble = self.choose.choice((0.02, 0.08, 0.2))
         self.pauses = self.choose.choice((0, 0.1, 0.4))
-        # Where most are held up that get there: the others meet what they are about to write, and outrun them.
+        # Most processes that reach this point are held up there. Others overtake them, and their writes become stale.
         self.focus = focus or self.choose.choice((None, *_FOCUSES))
         self.held: dict[Process, object] = {}
 
     def go(self, events: int) -> None:
-        """Make `events` things happen, then end the chaos and see every job end."""
+        """Run `events` events, then stop the faults and check that every job ends."""
         while self.world.events < events:
             self._next()
-        for process in list(self.world.baton.processes):
+        for process in list(self.world.scheduler.processes):
             if self.choose.random() < 0.5:
                 self.world.kill(process)
-        self.world.calm_down(keep_messages=self.choose.random() < 0.5)
+        self.world.settle(keep_messages=self.choose.random() < 0.5)
 
     def _next(self) -> None:
         for process, view in list(self.held.items()):
-            # Let go of them once they have been outrun: what they are about to write is stale then.
+            # Release a held process, more likely once it was overtaken: then its write is stale.
             if self.choose.random() < (0.02 if view == self._view() else 0.08):
                 self.world.stalled.discard(process)
                 del self.held[process]
-        actors = [actor for actor in self.world.baton.runnable() if actor.process not in self.world.stalled]
+        actors = [actor for actor in self.world.scheduler.runnable() if actor.process not in self.world.stalled]
         if actors and self.choose.random() < 0.8:
             actor = self.choose.choice(actors)
             for _ in range(self.choose.choice((1, 1, 2, 5, 12))):
                 if actor.over or not actor.ready() or actor.process in self.world.stalled:
                     break
-                self.world.step(actor, self._order(actor))
+                self.world.step(actor, self._fault(actor))
                 if not actor.over and self.choose.random() < self._held_up(actor.at):
-                    self.held[actor.process] = self._view()  # between what it read and what it writes
+                    self.held[actor.process] = self._view()  # held between its read and its write
                     self.world.stalled.add(actor.process)
         else:
             name, event = self.choose.choice(self._events())
@@ -81,19 +85,21 @@ class Walk:
             event()
 
     def _view(self) -> list[tuple[Any, ...]]:
+        """Return the state of all jobs, to detect that a held process was overtaken."""
         rows = [life.row for life in self.world.ledger.lives.values()]
         return [(row.status, row.fence, row.lease_until, row.cancel_asked_at) for row in rows]
 
     def _held_up(self, at: str) -> float:
+        """Return the probability that a process is held up at this scheduling point."""
         return 0.8 if at == self.focus else self.pauses * _PAUSES.get(at, 1)
 
-    def _order(self, actor: Actor) -> Order | None:
-        orders = _ORDERS.get(actor.at, _WRITES)
-        return self.choose.choice(orders) if orders and self.choose.random() < self.trouble else None
+    def _fault(self, actor: Actor) -> Fault | None:
+        faults = _FAULTS.get(actor.at, _WRITES)
+        return self.choose.choice(faults) if faults and self.choose.random() < self.trouble else None
 
     def _events(self) -> list[tuple[str, Event]]:
         world, choose = self.world, self.choose
-        processes = [process for process in world.baton.processes if not process.over]
+        processes = [process for process in world.scheduler.processes if not process.over]
         count = Counter(process.kind for process in processes)
         lives = list(world.ledger.lives)
         events: list[tuple[str, Event]] = [("advance", self._advance)] * 4
@@ -129,7 +135,7 @@ class Walk:
         return lambda: self.world.submit(analysis if key is None else "valuation", key, tier)
 
     def _advance(self) -> None:
-        """Let some time pass, or as much as makes a difference to a job."""
+        """Move the clock by a fixed step, or to the next time that matters to a job."""
         now, rows = self.world.clock.now(), [life.row for life in self.world.ledger.lives.values()]
         rare = [row.deadline for row in rows if self.choose.random() < 0.1]
         moments = [*rare, *(at for row in rows for at in (row.due_at, row.lease_until, row.not_before) if at)]

@@ -1,11 +1,14 @@
-"""Execution environments that can be killed: `python -m tests.faults.worker_process` forks one for each line read.
+"""Forks execution environments that a test can kill: `python -m tests.faults.worker_process`.
 
-A line is JSON: {"spawn": Task, "name": number} or {"signal": number, "name": number}; each is answered by one line.
-Forking an image that has everything imported, and its clients made, gives a new environment in milliseconds, where a
-start from nothing takes a second of CPU. No client has connected when it is forked.
-Whoever is forked lives no longer than this process, and this one no longer than its standard input.
+It reads one JSON request a line, and answers each with one line:
 
-Times are scaled: what the library fixes in seconds for a lease of 60 s is divided here as the lease is.
+    {"spawn": Task, "name": number}     forks a process
+    {"signal": number, "name": number}  sends it a signal
+
+This process has imported everything and made its clients, so a fork takes milliseconds. A fresh start takes a second of
+CPU. No client has an open connection at the fork. The forks end with this process, and it ends with its standard input.
+
+Times are scaled: the library's fixed times fit a lease of 60 s. They are divided by the same number as the lease.
 """
 
 import json
@@ -28,14 +31,14 @@ import sweeper
 import worker
 from analysis_jobs import wiring
 from analysis_jobs.jobs import dispatch
-from analysis_jobs.submission import service as _submission  # noqa: F401 - imported here, once, for all forks
+from analysis_jobs.submission import service as _submission  # noqa: F401 - imported once, before the forks
 from analysis_jobs.worker import retry_policy as decisions
 from cloud import ministack
 from tests.faults import analyses as _analyses  # noqa: F401 - as above
 
 DEFAULT_LEASE_S = 60.0
-# No long poll: the message that is handed to a receiver which was killed would be gone for its visibility, and Lambda's
-# own poller does not die with a function.
+# No long poll. A killed poll could hide a message until its visibility timeout. Lambda's own poller does not die with a
+# function.
 _POLL_S = 0.3
 _EVENT: dict[str, Any] = {"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
 
@@ -45,18 +48,18 @@ class Task:
     """What a forked process does.
 
     Attributes:
-        role: `worker` (receives like an event source mapping and handles), or `sweeper`.
+        role: `worker` receives like an event source mapping, and handles; or `sweeper`.
         log: the file of its output.
-        queue_url: where a worker receives, directly and not through the bad weather: Lambda's own poller does.
-        aws_url: the emulator.
-        bundle: what its certificate is checked with.
-        timeout_s: how long an invocation may take; then the process is killed.
-        batch: how many messages an invocation gets at most.
-        invocations: after so many with a message the process ends; 0 for never.
-        forget_to_delete: how often a handled message is not deleted, and is delivered again.
-        every_s: the sweeper's rate.
-        pause_before: the AWS call before which the process stops itself, as `label` spells it; "" for never.
-        say_calls: log every AWS call's label.
+        queue_url: the queue of a worker. It receives without the proxy, because Lambda's poller would too.
+        aws_url: the emulator's URL.
+        bundle: path of the CA bundle for the emulator's certificate.
+        timeout_s: the function's timeout. A process that exceeds it is killed.
+        batch: the most messages of one invocation.
+        invocations: the process ends after so many invocations; 0 for no limit.
+        forget_to_delete: the probability that a handled message is not deleted, and so is delivered again.
+        every_s: the time between two sweeps.
+        pause_before: the label of the AWS call before which the process pauses itself; "" for none.
+        say_calls: log the label of each AWS call.
     """
 
     role: str
@@ -74,7 +77,7 @@ class Task:
 
 
 class Context:
-    """What Lambda hands a function beside the event."""
+    """The context that Lambda passes to a function."""
 
     function_name = "under-test"
     function_version = "1"
@@ -86,21 +89,21 @@ class Context:
         self._ends = time.monotonic() + timeout_s
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return how long the invocation may still take."""
+        """Return the remaining time of the invocation."""
         return int((self._ends - time.monotonic()) * 1000)
 
 
 def say(event: str, **fields: Any) -> None:
-    """Write a line beside those of the function."""
+    """Log an event of the test harness."""
     sys.stdout.write(json.dumps({"event": f"harness.{event}", "at": time.time(), "pid": os.getpid(), **fields}) + "\n")
     sys.stdout.flush()
 
 
 def scale(lease_s: float) -> None:
-    """Divide the library's fixed times by as much as the lease is shorter than its default."""
+    """Divide the library's fixed times by the factor by which the lease is shorter than its default."""
     by = DEFAULT_LEASE_S / lease_s
     dispatch.SEND_GRACE /= by
-    decisions._BASE /= by  # noqa: SLF001 - as fixed as the others
+    decisions._BASE /= by  # noqa: SLF001 - no setting changes it
     decisions._CAP /= by  # noqa: SLF001
     wait = Config(connect_timeout=1, read_timeout=1)
     wiring._STORE_CONFIG = wiring._STORE_CONFIG.merge(wait)  # noqa: SLF001
@@ -110,18 +113,18 @@ def scale(lease_s: float) -> None:
 
 
 class _Calls:
-    """Counts the AWS calls of one process, and stops it before the one it is told to."""
+    """Labels the AWS calls of one process, and pauses the process before the call `task.pause_before`."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
         self._seen: dict[str, int] = {}
 
     def watch(self) -> None:
-        """Look at every call of the clients, which are made anew for that."""
+        """Make new clients, and watch every call that they send."""
         boto3.setup_default_session()
         assert boto3.DEFAULT_SESSION
         boto3.DEFAULT_SESSION.events.register("before-send", self._before_send)
-        worker._worker.cache_clear()  # noqa: SLF001 - what an execution environment keeps
+        worker._worker.cache_clear()  # noqa: SLF001 - the cache of an execution environment
         worker._worker()  # noqa: SLF001
 
     def _before_send(self, event_name: str, **_: Any) -> None:
@@ -135,12 +138,12 @@ class _Calls:
         if label == self._task.pause_before:
             say("paused", label=label)
             os.kill(os.getpid(), signal.SIGSTOP)
-            time.sleep(0.05)  # another thread may have taken the signal: it stops this one in a moment
+            time.sleep(0.05)  # another thread may have received the signal first
             say("woken", label=label)
 
 
 class _Process:
-    """What runs in a fork."""
+    """The main loop of a forked process."""
 
     def __init__(self, task: Task, parent: int) -> None:
         self._task = task
@@ -160,11 +163,11 @@ class _Process:
 
     def _sweep(self) -> None:
         while self._wanted:
-            # On the tick, as a schedule: two sweepers sweep at once.
+            # On full intervals, like a schedule: two sweepers sweep at the same time.
             time.sleep(self._task.every_s - time.time() % self._task.every_s)
             try:
                 say("swept", steps=sweeper.handler(_EVENT, Context(60)))
-            except Exception as error:  # noqa: BLE001 - Lambda would call it again, at the next tick
+            except Exception as error:  # noqa: BLE001 - Lambda would call it again at the next interval
                 say("sweep_failed", error=repr(error))
 
     def _work(self) -> None:
@@ -175,7 +178,7 @@ class _Process:
                 messages = queue.receive_message(
                     QueueUrl=self._task.queue_url, MaxNumberOfMessages=self._task.batch
                 ).get("Messages", [])
-            except Exception as error:  # noqa: BLE001 - the mapping goes on
+            except Exception as error:  # noqa: BLE001 - the event source mapping would go on
                 say("receive_failed", error=repr(error))
                 time.sleep(0.2)
                 continue
@@ -187,7 +190,7 @@ class _Process:
 
     def _invoke(self, queue: Any, messages: list[dict[str, Any]]) -> None:
         say("received", jobs=[json.loads(message["Body"])["job_id"] for message in messages])
-        # Lambda ends an environment whose time is over without a word.
+        # Lambda kills an environment that exceeds its timeout, without a message. SIGALRM does the same here.
         signal.setitimer(signal.ITIMER_REAL, self._task.timeout_s)
         answer = worker.handler({"Records": [self._record(each) for each in messages]}, Context(self._task.timeout_s))
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -214,7 +217,7 @@ class _Process:
 
 @cache
 def _poller(aws_url: str, bundle: str) -> Any:
-    """Return a client that the bad weather does not touch."""
+    """Return an SQS client without injected faults."""
     return boto3.session.Session().client(
         "sqs",
         endpoint_url=aws_url,
@@ -225,14 +228,14 @@ def _poller(aws_url: str, bundle: str) -> Any:
 
 
 class _Zygote:
-    """Forks, and signals whom it forked: by names, because the system uses a pid again as soon as it can."""
+    """Forks processes and signals them by name, because the system may reuse a pid."""
 
     def __init__(self) -> None:
         self._pids: dict[int, int] = {}
 
     def serve(self) -> None:
-        """Answer lines until there are no more."""
-        # Not by `for line in sys.stdin`: a fork would inherit what is read ahead.
+        """Answer requests until the input ends, then kill all forks."""
+        # Unbuffered: a fork would inherit the buffer that `sys.stdin` has read ahead.
         stdin = os.fdopen(os.dup(0), "rb", buffering=0)
         while line := stdin.readline():
             request = json.loads(line)
@@ -244,7 +247,7 @@ class _Zygote:
             self._signal(signal.SIGKILL, name)
 
     def _spawn(self, name: int, task: Task) -> bool:
-        worker._worker()  # noqa: SLF001 - what the first invocation would do, in each fork again
+        worker._worker()  # noqa: SLF001 - otherwise the first invocation of each fork would do it
         sweeper._sweeper()  # noqa: SLF001
         _poller(task.aws_url, task.bundle)
         parent = os.getpid()
@@ -255,7 +258,7 @@ class _Zygote:
         return True
 
     def _become(self, task: Task, parent: int) -> None:
-        """Run the task; never returns."""
+        """Run the task in the fork, then exit."""
         code = 1
         try:
             log = os.open(task.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -265,29 +268,29 @@ class _Zygote:
             random.seed()
             _Process(task, parent).run()
             code = 0
-        except BaseException:  # noqa: BLE001 - whatever it was, it is written down, and ends this process only
+        except BaseException:  # noqa: BLE001 - logged; it ends only this process
             sys.excepthook(*sys.exc_info())
         finally:
             sys.stdout.flush()
             os._exit(code)
 
     def _signal(self, signal: int, name: int) -> bool:
-        """Return whether the process was there to take it; 0 only looks."""
+        """Send a signal; return whether the process was alive. Signal 0 only checks that."""
         pid = self._pids.get(name)
         if pid is None:
             return False
-        if os.waitpid(pid, os.WNOHANG) != (0, 0):  # until it is waited for, nobody else can have its pid
+        if os.waitpid(pid, os.WNOHANG) != (0, 0):  # its pid is not reused before this wait
             del self._pids[name]
             return False
         os.kill(pid, signal)
-        if signal == 9:  # SIGKILL, whose name this argument hides
+        if signal == 9:  # SIGKILL; the argument `signal` hides the module
             os.waitpid(pid, 0)
             del self._pids[name]
         return True
 
 
 def _ignore(_signal: int, _frame: FrameType | None) -> None:
-    """Let Ctrl-C at the terminal end the tests; the closed input then ends this."""
+    """Ignore Ctrl-C: it ends the tests, and then the closed input ends this process."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""A service in virtual time: workers, sweepers and callers over stores that fail, with everything that can go wrong."""
+"""The system under the model check: the shipped worker, sweeper and API over ports that can fail, in virtual time.
+
+`World` builds the service and offers every event that can happen to it: a request is made, a process dies, the clock
+moves, a message is delivered or lost, a caller submits, cancels or retries. `walk` chooses the events at random.
+"""
 
 import random
 from collections.abc import Callable, Iterator
@@ -23,15 +27,23 @@ from analysis_jobs.sweeper.sweeper import Sweeper
 from analysis_jobs.worker import heartbeat
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
-from tests.faults.baton import Actor, Baton, Process, TurnClock, run
 from tests.faults.invariants import LEASE, Invariants, call_bound
 from tests.faults.ledger import ALONE, Ledger
-from tests.faults.ports import Network, Order, SeenStore, SentMessage, TurnArtifacts, TurnModel, TurnQueue
+from tests.faults.ports import (
+    Fault,
+    Network,
+    ObservedArtifacts,
+    ObservedStore,
+    ScheduledModel,
+    SentMessage,
+    VirtualQueue,
+)
+from tests.faults.scheduler import Actor, Process, Scheduler, VirtualClock, run
 from tests.handlers.builders import MINUTE, QUEUE_ARN, SECOND, START, Book, Value, some_settings
 
 SWEEP = MINUTE
 TIERS = ("gold", "silver", "free")
-# Results and inputs of more bytes than this are artifacts: those of `valuation` are, those of `brief` are not.
+# Inputs and results above `inline_bytes` become artifacts. Those of `valuation` are above it, those of `brief` below.
 SETTINGS = some_settings(lease_s=LEASE.total_seconds(), heartbeat_s=15, inline_bytes=80)
 
 
@@ -51,12 +63,12 @@ def only(job: Job[Book]) -> Value:
 
 
 def tier_of(asked: TierRequest) -> str:
-    """Return the tier that a book's number begins with."""
+    """Return the tier: the first word of the book's number."""
     return str(getattr(asked.request, "isbn")).split()[0]  # noqa: B009 - any request
 
 
 def analyses(deadline: timedelta, tiers: Tiers | None = None) -> Analyses:
-    """Return one of two stages that keeps what it has, and one that has a single chance."""
+    """Return three analyses: two stages with checkpoints; one attempt; one active job for each subject."""
     parts: Any = {"request": Book, "result": Value, "deadline": deadline, "tiers": tiers}
     return Analyses(
         [
@@ -68,93 +80,93 @@ def analyses(deadline: timedelta, tiers: Tiers | None = None) -> Analyses:
 
 
 class World:
-    """Everything, and what may happen next: each public method is one event."""
+    """The service under test and its processes. Each public method in the first two groups is one event."""
 
-    def __init__(self, make_store: Callable[[TurnClock], JobStore], seed: int) -> None:
-        self.baton = Baton()
-        self.clock = TurnClock(self.baton, START)
-        self.network = Network(self.baton)
+    def __init__(self, make_store: Callable[[VirtualClock], JobStore], seed: int) -> None:
+        self.scheduler = Scheduler()
+        self.clock = VirtualClock(self.scheduler, START)
+        self.network = Network(self.scheduler)
         self.ledger = Ledger(Invariants(lambda: self.clock.latest, lambda key: self.artifacts.objects[key]))
         self.inner = make_store(self.clock)
-        self.store = SeenStore(self.inner, self.network, self.ledger)
-        self.queue = TurnQueue(self.network, self.ledger, self.clock)
-        self.artifacts = TurnArtifacts(self.network, self.ledger)
-        # In every other world jobs have tiers, and messages are turns.
+        self.store = ObservedStore(self.inner, self.network, self.ledger)
+        self.queue = VirtualQueue(self.network, self.ledger, self.clock)
+        self.artifacts = ObservedArtifacts(self.network, self.ledger)
+        # With odd seeds, jobs have tiers. Then each message starts the best waiting job, and not the job that sent it.
         tiers = Tiers(order=TIERS, of=tier_of) if seed % 2 else None
         self.analyses = analyses(timedelta(minutes=(2, 10, 30)[seed % 3]), tiers)
-        self.model = TurnModel(self.network, self.ledger)
+        self.model = ScheduledModel(self.network, self.ledger)
         self.stalled: set[Process] = set()
         self.events = 0
         self.trace: list[str] = []
         self._submissions = 0
         self._visitors = 0
 
-    # What happens by itself
+    # Events that no process starts
 
-    def step(self, actor: Actor, order: Order | None = None) -> None:
-        """Let an actor run to its next request."""
-        said = f"{actor.process}: {actor.at}{f' ({order.value})' if order else ''}"
+    def step(self, actor: Actor, fault: Fault | None = None) -> None:
+        """Let an actor run to its next request, which then meets `fault`, and check the invariants."""
+        said = f"{actor.process}: {actor.at}{f' ({fault.value})' if fault else ''}"
         self._event(said)
-        self.baton.step(actor, order)
+        self.scheduler.step(actor, fault)
         self.check()
 
     def kill(self, process: Process) -> None:
-        """Kill a process where it is."""
+        """Kill a process at the point where it waits."""
         self._event(f"{process} dies")
-        self.baton.kill(process)
+        self.scheduler.kill(process)
         self.check()
 
     def advance(self, duration: timedelta) -> None:
-        """Let time pass, or set the clock back."""
+        """Move the clock forward, or back if `duration` is negative."""
         self._event(f"the clock moves by {duration}")
         self.clock.advance(duration)
 
     def arrive(self, number: int) -> None:
-        """Let a late request arrive."""
+        """Execute a delayed request: `number` is its index in `network.late`."""
         self._event("a late request arrives")
         self.network.late.pop(number)()
         self.check()
 
     def lose(self, receipt: str) -> None:
-        """Lose a message."""
+        """Remove a message from the queue without a delivery."""
         self._event(f"{receipt} is lost")
         self.queue.messages.pop(receipt, None)
 
-    # Who comes
+    # Events that start a process
 
     def deliver(self, receipt: str, stop_after: timedelta | None = None) -> Process:
-        """Give a worker a message that is there, which is deleted once it is handled."""
+        """Deliver a visible message to a new worker. The worker deletes it after it has handled it."""
         self._event(f"{receipt} is delivered")
         return self._work(self.queue.receive(receipt), receipt, stop_after)
 
     def deliver_again(self, message: SentMessage) -> Process:
-        """Give a worker a copy of a message that may be handled already."""
+        """Deliver a second copy of a message to a new worker. The first copy may have been handled already."""
         self._event("a message is delivered again")
         return self._work(message, "a copy", None)
 
     def sweep(self) -> Process:
-        """Start a sweep."""
-        return self._come("sweeper", Sweeper(self.store, self.queue, SETTINGS, self.clock).sweep)
+        """Start a sweeper."""
+        return self._start_process("sweeper", Sweeper(self.store, self.queue, SETTINGS, self.clock).sweep)
 
     def submit(self, analysis: str, key: str | None = None, tier: str = TIERS[0]) -> Process:
-        """Let a caller submit a job, again where the idempotency key was used."""
+        """Start an API process that submits a job. With a used idempotency key, it repeats the earlier submission."""
         self._submissions += 1
         given = {"isbn": f"{tier} {key or self._submissions} {'x' * 80}"}
         subject = "books/1" if key or analysis == ALONE else None
         submission = Submission(analysis=analysis, input=given, subject=subject)
         submissions = SubmissionService(self.store, self.queue, self.artifacts, self.analyses, SETTINGS, self.clock)
-        return self._come("api", lambda: submissions.submit_with_outcome("acme", submission, key))
+        return self._start_process("api", lambda: submissions.submit_with_outcome("acme", submission, key))
 
     def cancel(self, key: JobKey) -> Process:
-        """Let a caller cancel a job."""
-        return self._come("api", lambda: self._control(JobControl.cancel, key))
+        """Start an API process that cancels a job."""
+        return self._start_process("api", lambda: self._control(JobControl.cancel, key))
 
     def retry(self, key: JobKey) -> Process:
-        """Let a caller retry a job."""
-        return self._come("api", lambda: self._control(JobControl.retry, key))
+        """Start an API process that retries a job."""
+        return self._start_process("api", lambda: self._control(JobControl.retry, key))
 
     def _control(self, what: Callable[[JobControl, JobKey], object], key: JobKey) -> None:
-        with suppress(StateConflictError):  # any other error is a fault
+        with suppress(StateConflictError):  # any other error is a defect
             what(JobControl(self.store, self.queue, self.analyses, SETTINGS, self.clock), key)
 
     def _work(self, message: SentMessage, receipt: str, stop_after: timedelta | None) -> Process:
@@ -169,51 +181,51 @@ class World:
                 self.clock,
             )
             worker.handle(Message(message.key, QUEUE_ARN, receipt, message.tier_pointer), stop_at)
-            self.baton.point("acknowledge")
+            self.scheduler.point("acknowledge")
             self.queue.messages.pop(receipt, None)
 
-        return self._come("worker", work)
+        return self._start_process("worker", work)
 
-    def _come(self, kind: str, work: Callable[[], object]) -> Process:
+    def _start_process(self, kind: str, work: Callable[[], object]) -> Process:
         self._visitors += 1
         process = Process(kind, self._visitors)
         self._event(f"{process} begins")
-        self.baton.spawn(process, work)
+        self.scheduler.spawn(process, work)
         return process
 
-    def till(self, process: Process, at: str) -> Actor:
-        """Let a process run alone until one of its actors is about to do something; its heartbeat goes first."""
+    def run_until(self, process: Process, at: str) -> Actor:
+        """Run one process alone until one of its actors waits at the point `at`. Its heartbeat runs before its work."""
         for _ in range(1_000):
             actors = [actor for actor in process.actors if not actor.over]
             if waiting := [actor for actor in actors if actor.at == at]:
                 return waiting[0]
             ready = [actor for actor in actors if actor.ready()]
-            assert ready, f"{process} waits, and is not about to {at}: {[actor.at for actor in actors]}"
+            assert ready, f"{process} is blocked before it reached {at}: {[actor.at for actor in actors]}"
             self.step(ready[-1])
-        raise AssertionError(f"{process} never came to {at}")
+        raise AssertionError(f"{process} never reached {at}")
 
-    def end(self, process: Process) -> None:
-        """Let a process run alone to its end."""
+    def run_to_end(self, process: Process) -> None:
+        """Run one process alone until it ends."""
         while not process.over:
             self.step(next(actor for actor in process.actors if not actor.over and actor.ready()))
 
-    # What must hold
+    # Checks
 
     def check(self) -> None:
-        """Fail where an invariant was broken, with what led there."""
-        for process in self.baton.processes:
+        """Raise `AssertionError` if an invariant was broken. The message lists the last 40 events."""
+        for process in self.scheduler.processes:
             if process.over and isinstance(process.error, AssertionError):
                 self.ledger.broken.append(f"{process.kind}: {process.error}")
         if self.ledger.broken:
             raise AssertionError("\n".join([*self.trace[-40:], *self.ledger.broken]))
 
     def sweep_alone(self) -> None:
-        """Sweep while nobody else does anything: afterwards nothing is overdue but what is at work."""
-        others = [process for process in self.baton.processes if not process.over]
+        """Run one sweep while all other processes wait. Afterwards only a job with a live lease may be overdue."""
+        others = [process for process in self.scheduler.processes if not process.over]
         sweeper = self.sweep()
         while not sweeper.over:
             self.step(sweeper.actors[0])
-        assert others == [process for process in self.baton.processes if not process.over]
+        assert others == [process for process in self.scheduler.processes if not process.over]
         now = self.clock.now()
         for key, life in self.ledger.lives.items():
             row = life.row
@@ -222,8 +234,12 @@ class World:
                 self.ledger.broken.append(f"sweeping: {key} is overdue after a sweep: {row}")
         self.check()
 
-    def calm_down(self, *, keep_messages: bool) -> None:
-        """End the chaos: everybody finishes, and from then on everything works. Every job must end, in time."""
+    def settle(self, *, keep_messages: bool) -> None:
+        """Stop injecting faults, let all processes finish, then deliver and sweep until every job has ended.
+
+        Fails if a job takes longer than its deadline allows. `keep_messages=False` empties the queue first, so that
+        only sweeps can find the jobs.
+        """
         while self.network.late:
             self.arrive(0)
         self._finish()
@@ -242,19 +258,19 @@ class World:
             self._finish()
             if self.clock.now() >= calm_at + 2 * LEASE + SWEEP:
                 left = [key for key in dead if self.ledger.lives[key].row.status == "processing"]
-                assert not left, f"jobs of dead workers are left behind: {left}"
+                assert not left, f"the sweeper did not take up the jobs of dead workers: {left}"
         self._check_the_end()
 
     def _check_the_end(self) -> None:
         for key, life in self.ledger.lives.items():
-            assert self.inner.get(key) == life.row, "the table holds what nobody wrote"
+            assert self.inner.get(key) == life.row, "the row in the table is not the last one that was written"
             calls = sum(life.calls.values())
             assert calls <= call_bound(life), f"{calls} model calls under {len(life.claims)} claims: {life.calls}"
             assert life.ends == life.retries + 1, f"{life.ends} ends, {life.retries} retries"
 
     def _finish(self) -> None:
         self.stalled.clear()
-        run(self.baton, self.clock)
+        run(self.scheduler, self.clock)
         self.check()
 
     def _event(self, said: str) -> None:
@@ -263,14 +279,17 @@ class World:
 
 
 @contextmanager
-def a_world(make_store: Callable[[TurnClock], JobStore], seed: int) -> Iterator[World]:
-    """Give a world whose heartbeats take turns too, and whose chances are the seed's; nothing is left running."""
+def open_world(make_store: Callable[[VirtualClock], JobStore], seed: int) -> Iterator[World]:
+    """Yield a world for one seed, and kill its processes at the end.
+
+    Heartbeat threads become actors of the scheduler. All random numbers of the library come from the seed.
+    """
     world = World(make_store, seed)
     chances = SimpleNamespace(randbits=random.Random(seed).getrandbits)
-    random.seed(seed)  # backoff, and the order of the shards
-    with patch.object(heartbeat, "Thread", world.baton.thread), patch.object(ids, "secrets", chances):
+    random.seed(seed)  # the library draws its backoff and the order of the shards from it
+    with patch.object(heartbeat, "Thread", world.scheduler.thread), patch.object(ids, "secrets", chances):
         try:
             yield world
         finally:
-            for process in list(world.baton.processes):
-                world.baton.kill(process)
+            for process in list(world.scheduler.processes):
+                world.scheduler.kill(process)

@@ -1,7 +1,8 @@
-"""Actors that take turns: threads of which one at a time runs, from one point to the next.
+"""A deterministic scheduler of threads: exactly one thread runs at a time, from one scheduling point to the next.
 
-The code under test runs as it is shipped. Whatever it is handed (its stores, queue, model and clock) calls `point`,
-and there it waits for its next turn, or for its death: whoever drives the actors decides about every interleaving.
+The code under test is the shipped code. Its stores, queue, model and clock call `Scheduler.point` before each request
+and after each reply. There the thread blocks until the driver (a random walk or a written scenario) gives it the next
+turn, or kills its process. So the driver chooses every interleaving, and the same choices give the same run.
 """
 
 from collections.abc import Callable
@@ -14,12 +15,12 @@ from analysis_jobs.base.clock import ManualClock
 
 
 class Killed(BaseException):
-    """The process is no more: raised in each of its actors, at the point where it waits."""
+    """The process was killed. Raised in each of its actors, at the point where the actor waits."""
 
 
 @dataclass(eq=False)
 class Process:
-    """What dies at once: an invocation, with its heartbeat. `kind` is worker, sweeper or api."""
+    """A group of threads that die together, such as an invocation and its heartbeat. `kind`: worker, sweeper or api."""
 
     kind: str
     number: int = 0
@@ -31,49 +32,53 @@ class Process:
 
     @property
     def over(self) -> bool:
-        """Whether none of its actors runs any more."""
+        """Whether all of its actors have ended."""
         return all(actor.over for actor in self.actors)
 
     @property
     def error(self) -> BaseException | None:
-        """What its first actor ended with."""
+        """The exception that ended its first actor, if any."""
         return self.actors[0].error
 
 
 class Actor:
-    """One thread of a process. `at` says which point it waits at, `until` the time at which it goes on by itself."""
+    """One thread of a process.
+
+    `at` names the scheduling point where it waits. `until` is the time at which a timed wait ends. `ready` says whether
+    it can go on. `fault` is what the driver passed with the last turn.
+    """
 
     def __init__(self, process: Process, work: Callable[[], object], gone: Callable[[], None]) -> None:
         self.process = process
         self.at = "start"
         self.ready: Callable[[], bool] = lambda: True
         self.until: datetime | None = None
-        self.order: Any = None
+        self.fault: Any = None
         self.error: BaseException | None = None
         self.over = False
         self.begun = False
         self._work = work
         self._gone = gone
-        self.tier_pointer = Lock()
-        self.tier_pointer.acquire()
+        self.turn = Lock()
+        self.turn.acquire()
         self._thread = Thread(target=self._run, daemon=True)
 
     def begin(self) -> None:
-        """Start the thread: with its first turn."""
+        """Start the thread. This is its first turn."""
         self.begun = True
         self._thread.start()
 
     def _run(self) -> None:
         try:
             self._work()
-        except BaseException as error:  # noqa: BLE001 - the driver looks at what an actor ended with
+        except BaseException as error:  # noqa: BLE001 - the driver reads the error
             self.error = error
         self.over = True
         self._gone()
 
 
-class Baton:
-    """Hands the turn to one actor, and takes it back at the actor's next point."""
+class Scheduler:
+    """Lets one actor run at a time. `step` returns when that actor reaches its next scheduling point, or ends."""
 
     def __init__(self) -> None:
         self.processes: list[Process] = []
@@ -82,7 +87,7 @@ class Baton:
         self._back.acquire()
 
     def spawn(self, process: Process, work: Callable[[], object]) -> Actor:
-        """Add an actor; it does nothing before its first turn."""
+        """Add an actor to a process. Its thread starts with its first turn."""
         if process not in self.processes:
             self.processes.append(process)
         actor = Actor(process, work, self._back.release)
@@ -90,40 +95,43 @@ class Baton:
         return actor
 
     def point(self, at: str, ready: Callable[[], bool] | None = None, until: datetime | None = None) -> Any:
-        """Wait for the next turn, which comes once `ready`; return the order that comes with it."""
+        """Block the calling actor until its next turn; return the fault that the driver chose for it, or None.
+
+        The driver gives no turn before `ready` returns true. Raises `Killed` if the process was killed meanwhile.
+        """
         actor = self.current
         if actor is None:
-            return None  # the driver itself
-        self._live(actor)
+            return None  # called by the driver, which never waits
+        self._check_alive(actor)
         actor.at, actor.ready, actor.until = at, ready or (lambda: True), until
         self._back.release()
-        actor.tier_pointer.acquire()
-        self._live(actor)
-        return actor.order
+        actor.turn.acquire()
+        self._check_alive(actor)
+        return actor.fault
 
-    def _live(self, actor: Actor) -> None:
+    def _check_alive(self, actor: Actor) -> None:
         if not actor.process.alive:
             raise Killed
 
     def runnable(self) -> list[Actor]:
-        """Return the actors whose turn it may be."""
+        """Return the actors that can take the next turn."""
         self.processes = [process for process in self.processes if not process.over]
         actors = [actor for process in self.processes for actor in process.actors]
         return [actor for actor in actors if not actor.over and actor.ready()]
 
-    def step(self, actor: Actor, order: Any = None) -> None:
-        """Let an actor run to its next point, or to its end."""
-        actor.order = order
+    def step(self, actor: Actor, fault: Any = None) -> None:
+        """Let an actor run to its next scheduling point, or to its end."""
+        actor.fault = fault
         before, self.current = self.current, actor
         if actor.begun:
-            actor.tier_pointer.release()
+            actor.turn.release()
         else:
             actor.begin()
         self._back.acquire()
         self.current = before
 
     def kill(self, process: Process) -> None:
-        """End a process where it is. Nothing of it reaches the outside any more."""
+        """Kill a process where it waits. It makes no further request."""
         process.alive = False
         for actor in process.actors:
             if not actor.begun:
@@ -132,36 +140,36 @@ class Baton:
                 self.step(actor)
 
     def thread(self, target: Callable[[], None], **_: object) -> "ActorThread":
-        """Stand in for `threading.Thread`: the new thread is an actor of the process that makes it."""
+        """Replace `threading.Thread`: the new thread becomes an actor of the process that creates it."""
         assert self.current is not None
         return ActorThread(self, self.current.process, target)
 
 
 class ActorThread:
-    """As much of `threading.Thread` as the library uses."""
+    """The part of `threading.Thread` that the library uses."""
 
-    def __init__(self, baton: Baton, process: Process, work: Callable[[], None]) -> None:
-        self._baton, self._process, self._work = baton, process, work
+    def __init__(self, scheduler: Scheduler, process: Process, work: Callable[[], None]) -> None:
+        self._scheduler, self._process, self._work = scheduler, process, work
         self._actor: Actor | None = None
 
     def start(self) -> None:
         """See `Thread.start`."""
-        self._actor = self._baton.spawn(self._process, self._work)
+        self._actor = self._scheduler.spawn(self._process, self._work)
 
     def join(self) -> None:
         """See `Thread.join`."""
         actor = self._actor
         assert actor is not None
-        self._baton.point("join", lambda: actor.over)
+        self._scheduler.point("join", lambda: actor.over)
 
 
-class TurnClock(ManualClock):
-    """A clock that the driver moves; whoever waits on it has no turn before the time has come."""
+class VirtualClock(ManualClock):
+    """A clock that only the driver moves. An actor that sleeps gets no turn before its time has come."""
 
-    def __init__(self, baton: Baton, start: datetime) -> None:
+    def __init__(self, scheduler: Scheduler, start: datetime) -> None:
         super().__init__(start)
-        self._baton = baton
-        self.latest = start  # a clock that is set back was there before
+        self._scheduler = scheduler
+        self.latest = start  # the highest time shown so far, because the driver may set the clock back
 
     def advance(self, duration: timedelta) -> None:
         """See `ManualClock.advance`."""
@@ -175,22 +183,22 @@ class TurnClock(ManualClock):
     def wait(self, event: Event, duration: timedelta) -> bool:
         """See `Clock.wait`."""
         until = self.now() + duration
-        self._baton.point("wait", lambda: event.is_set() or self.now() >= until, until)
+        self._scheduler.point("wait", lambda: event.is_set() or self.now() >= until, until)
         return event.is_set()
 
 
-def run(baton: Baton, clock: TurnClock, *, for_at_most: timedelta = timedelta(days=2)) -> None:
-    """Give every actor its turns in order until all are over; the clock moves when all of them wait."""
+def run(scheduler: Scheduler, clock: VirtualClock, *, for_at_most: timedelta = timedelta(days=2)) -> None:
+    """Run all actors until they have ended. When all of them wait, move the clock to the end of the first wait."""
     stop = clock.now() + for_at_most
     while True:
-        while ready := baton.runnable():
+        while ready := scheduler.runnable():
             for actor in ready:
                 if not actor.over and actor.ready():
-                    baton.step(actor)
-        if not baton.processes:
+                    scheduler.step(actor)
+        if not scheduler.processes:
             return
-        actors = [actor for process in baton.processes for actor in process.actors if not actor.over]
+        actors = [actor for process in scheduler.processes for actor in process.actors if not actor.over]
         waiting = [actor.until for actor in actors if actor.until]
-        assert waiting, "actors wait for each other"
-        assert clock.now() < stop, "actors wait without end"
+        assert waiting, "deadlock: the actors wait for each other"
+        assert clock.now() < stop, f"actors still wait after {for_at_most}"
         clock.advance(min(waiting) - clock.now())
