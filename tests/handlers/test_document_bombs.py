@@ -1,4 +1,4 @@
-"""Documents that mean harm end in a clear error, in seconds, and within the memory that they are given."""
+"""Malicious documents end in a clear error, within limits of CPU time and memory."""
 
 import json
 import subprocess
@@ -22,9 +22,9 @@ from tests.handlers.office import (
 from tests.handlers.pdfs import REPOSITORY, pdf, swollen_pdf
 
 MEMORY_MB = 256
-# Of the processor: it does not run while others use the machine.
+# CPU seconds, so that other load on the machine does not count.
 SECONDS = 12
-# The interpreter that starts it, and what the system counts to it.
+# For the interpreter that starts the child, and for memory that the system adds to the measurement.
 SLACK_MB = 60
 
 _SCHEMA = b"http://schemas.openxmlformats.org"
@@ -89,7 +89,7 @@ BOMBS = {
     "a text of more characters than are read": (b"abcdefghi\n" * 600_000, "a.txt", "document_too_long"),
 }  # fmt: skip
 
-# Reads one document in a process of its own, and says what came of it and what its children took.
+# Reads one document in a separate process. Prints the outcome, and the memory and CPU time of its children.
 _MEASURED = """
 import json, resource, sys
 from analysis_jobs.documents.reader import DocumentReader, ReaderLimits, require_text
@@ -106,7 +106,7 @@ print(json.dumps([code, used.ru_maxrss / 1024, used.ru_utime + used.ru_stime]))
 
 
 def measured(content: bytes, name: str) -> tuple[str, float, float]:
-    """Return the code, the peak in megabytes, and the seconds."""
+    """Return the error code, the peak memory in megabytes, and the CPU seconds."""
     paths = [str(REPOSITORY / "handlers"), *(entry for entry in sys.path if "site-packages" in entry)]
     program = f"import sys\nsys.path[:0] = {paths!r}\n{_MEASURED}"
     run = [sys.executable, "-c", program, name, str(MEMORY_MB)]
@@ -116,26 +116,26 @@ def measured(content: bytes, name: str) -> tuple[str, float, float]:
 
 
 @pytest.mark.parametrize(("content", "name", "code"), BOMBS.values(), ids=BOMBS)
-def test_a_bomb_is_refused_in_seconds_and_within_its_memory(content: bytes, name: str, code: str) -> None:
+def test_a_bomb_is_refused_within_its_limits_of_time_and_memory(content: bytes, name: str, code: str) -> None:
     found, peak_mb, seconds = measured(content, name)
     assert found == code
     assert peak_mb < MEMORY_MB + len(content) / 2**20 + SLACK_MB
     assert seconds < SECONDS
 
 
-def test_a_workbook_that_claims_a_million_columns_is_read_as_what_is_there() -> None:
+def test_only_the_existing_cells_of_a_workbook_with_a_huge_claimed_range_are_read() -> None:
     content = _sheet(b'<row r="1"><c r="A1"><v>42</v></c></row>', b"A1:XFD1048576")
     assert measured(content, "a.xlsx")[0] == "read 4"
 
 
-def test_an_ordinary_document_takes_a_fraction_of_the_memory_and_of_a_second() -> None:
-    """The bound is not bought with a slow start: the price of the second process."""
+def test_an_ordinary_document_stays_far_below_the_limits() -> None:
+    """Starting the second process is cheap."""
     found, peak_mb, seconds = measured(pdf(["typed"]), "a.pdf")
     assert found == "read 5"
     assert peak_mb < MEMORY_MB / 2
     assert seconds < 1
 
 
-def test_a_page_of_a_scan_fits_into_the_memory() -> None:
+def test_a_scanned_page_fits_into_the_memory_limit() -> None:
     page = picture(written_on("scanned words").resize((2480, 800)), "PNG")
     assert measured(page, "a.png")[0].startswith("read ")
