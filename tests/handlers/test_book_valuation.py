@@ -157,7 +157,7 @@ def test_an_uploaded_catalogue_entry_is_read(catalogue: Catalogue) -> None:
     assert (result["binding"], result["value_mid"]) == ("Limp vellum with ties", "360.00")
 
 
-def test_the_retry_after_a_worker_died_behind_its_database_commit_does_not_write_again(
+def test_a_retry_after_a_crash_that_followed_the_commit_does_not_write_again(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalogue.model = ScriptedModel(says("Ten to twenty."), _answers())

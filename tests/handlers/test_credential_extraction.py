@@ -159,7 +159,7 @@ def test_a_document_that_is_not_a_credential_gets_a_result_for_review(desk: Desk
 # Stored once
 
 
-def test_an_attempt_after_a_crash_behind_the_commit_changes_nothing(desk: Desk, stand_in: StandIn) -> None:
+def test_an_attempt_after_a_crash_that_followed_the_commit_changes_nothing(desk: Desk, stand_in: StandIn) -> None:
     key = desk.hand_in((DOCUMENTS / "certificate.pdf").read_bytes(), "certificate.pdf")
     before = desk.store.jobs[key]
     desk.deliver(key)
