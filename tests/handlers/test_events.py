@@ -298,7 +298,7 @@ def test_a_run_without_any_progress_is_an_error_of_the_function(publisher: Recor
 
 
 @pytest.mark.usefixtures("publisher")
-def test_an_empty_batch_is_fine() -> None:
+def test_an_empty_batch_reports_no_failure() -> None:
     assert events.handler({"Records": []}, None) == {"batchItemFailures": []}
 
 

@@ -295,7 +295,7 @@ def test_a_schema_keeps_only_keywords_that_gemini_accepts() -> None:
     assert thing["parts"]["maxItems"] == 3
 
 
-def test_a_schema_of_an_object_has_a_type() -> None:
+def test_a_schema_has_the_given_description() -> None:
     assert response_schema(Part.model_json_schema(), "One part.")["description"] == "One part."
     assert "description" not in response_schema({"type": "object", "properties": {}})
 

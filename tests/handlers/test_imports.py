@@ -29,7 +29,7 @@ ENVIRONMENT = {
     "QUEUE_URLS": '{"medium": "https://sqs.eu-west-1.amazonaws.com/1/jobs"}',
     "TABLE_NAME": "jobs",
 }
-# CPU time relative to the import of boto3 and the creation of one client. Measured: 1.2 for the API, 1.05 for the others.
+# CPU time relative to importing boto3 and making one client. Measured: 1.2 for the API, 1.05 for the others.
 # Other load on the machine adds 0.1 or 0.2.
 BUDGETS = {"api": 1.6, "worker": 1.4, "sweeper": 1.4, "events": 1.4}
 BASELINE = "import boto3; boto3.client('dynamodb')"

@@ -28,7 +28,7 @@ class Request(BaseModel):
 
 
 class Summary(BaseModel):
-    """A short summary.
+    """The gist.
 
     For people in a hurry.
     """

@@ -67,7 +67,7 @@ def test_an_occupied_port_is_a_clear_error(postgres_server: PostgreSQL, tmp_path
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root keeps the data elsewhere")
-def test_a_deleted_folder_is_created_again_without_data(tmp_path: Path, trusted: Certificates) -> None:
+def test_the_data_of_a_deleted_folder_are_removed(tmp_path: Path, trusted: Certificates) -> None:
     gone = PostgreSQL(tmp_path / "first", trusted, 1)._home  # noqa: SLF001 - where its data are
     assert gone.is_dir()
     assert not gone.is_relative_to(tmp_path), "other users cannot enter pytest's folders"

@@ -1,4 +1,4 @@
-"""Breaking a model call off from another thread, flowing, stalled, or not begun: over plain HTTP and over TLS."""
+"""Cancelling a model call from another thread: while it streams, stalls or connects, over HTTP and TLS."""
 
 import socket
 import threading
@@ -23,7 +23,7 @@ from tests.handlers.models import a_gemini_key
 from tests.handlers.relay import TlsRelay
 
 QUESTION = Question("eu.anthropic.claude-sonnet-4-5-20250929-v1:0", "Say a lot. " * 50, 1_000)
-AT_ONCE_S = 5  # some tenths of a second, but machines stand still now and then
+AT_ONCE_S = 5  # usually some tenths of a second; the rest is for a busy machine
 LONG_S = 60
 
 
@@ -44,7 +44,7 @@ WAYS = ["http", "tls", "tls through a proxy"]
 
 @pytest.fixture(scope="module", params=[*WAYS, *(f"gemini: {way}" for way in WAYS)])
 def model(request: pytest.FixtureRequest, server: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Return a model with the worker's own client, over each kind of connection."""
+    """Return a model with the worker's own client, for each kind of connection."""
     vendor, _, way = request.param.rpartition(": ")
     make = _gemini if vendor else _model
     if way == "http":
@@ -62,7 +62,7 @@ def model(request: pytest.FixtureRequest, server: StandIn, tmp_path_factory: pyt
 
 
 def _gemini(url: str, **_of_boto3: Any) -> Model:
-    """Return Gemini's port, which takes proxies and certificates from the environment; asked for a model of its own."""
+    """Return Gemini's port. It reads proxies and certificates from the environment, and asks a Gemini model."""
     gemini = GeminiModel(a_gemini_key(), url)
 
     class Renamed:
@@ -86,14 +86,14 @@ def _model(url: str, *, verify: str | None = None, **options: Any) -> BedrockMod
 
 
 def _tripped_when(cancellation: CancellationToken, holds: Callable[[], bool]) -> tuple[threading.Thread, list[float]]:
-    """Trip the breaker from another thread, as a heartbeat does, once something holds; note when that was."""
+    """Cancel the token from another thread, as a heartbeat does, once a condition holds. Record the time."""
     moments: list[float] = []
 
     def cancel() -> None:
         until = time.monotonic() + 10
         while not holds() and time.monotonic() < until:
             time.sleep(0.01)
-        time.sleep(0.05)  # so that it waits in its read again
+        time.sleep(0.05)  # lets the call wait in its read again
         moments.append(time.monotonic())
         cancellation.cancel()
 
@@ -103,7 +103,7 @@ def _tripped_when(cancellation: CancellationToken, holds: Callable[[], bool]) ->
 
 
 def _our_threads() -> set[str]:
-    """Return the threads that are not a server's."""
+    """Return the threads that do not belong to a server."""
     names = {thread.name for thread in threading.enumerate()}
     return {name for name in names if name != "relay" and "process_request" not in name}
 
@@ -116,7 +116,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_call_is_broken_off_from_another_thread_at_once(model: Model, stand_in: StandIn, case: str) -> None:
+def test_a_call_is_cancelled_from_another_thread_at_once(model: Model, stand_in: StandIn, case: str) -> None:
     stand_in.set(**CASES[case])
     cancellation, pieces = CancellationToken(), list[str]()
     threads_before = _our_threads()
@@ -130,11 +130,11 @@ def test_a_call_is_broken_off_from_another_thread_at_once(model: Model, stand_in
     assert broken.value.code in ("model_connection", "model_stream_cut")
     assert bool(pieces) is not early
     stand_in.set()
-    assert model.ask(QUESTION, pieces.append, CancellationToken()).fault is None  # the client is as good as new
+    assert model.ask(QUESTION, pieces.append, CancellationToken()).fault is None  # the client still works
     assert _our_threads() == threads_before
 
 
-def test_a_call_that_begins_after_the_trip_ends_at_once(model: Model, stand_in: StandIn) -> None:
+def test_a_call_that_starts_after_the_cancel_ends_at_once(model: Model, stand_in: StandIn) -> None:
     stand_in.set(first_token_s=LONG_S)
     cancellation = CancellationToken()
     cancellation.cancel()
@@ -144,7 +144,7 @@ def test_a_call_that_begins_after_the_trip_ends_at_once(model: Model, stand_in: 
     assert time.monotonic() - begun < 2 * AT_ONCE_S
 
 
-def test_calls_of_other_threads_go_on(model: Model, stand_in: StandIn) -> None:
+def test_calls_of_other_threads_continue(model: Model, stand_in: StandIn) -> None:
     stand_in.set(chunk_s=0.02, chunk_chars=20)
     ours, theirs = CancellationToken(), CancellationToken()
     replies: list[str] = []
@@ -159,7 +159,9 @@ def test_calls_of_other_threads_go_on(model: Model, stand_in: StandIn) -> None:
     assert len(replies) == 1
 
 
-def test_a_trip_after_the_answer_does_not_hit_the_next_call_on_the_connection(model: Model, stand_in: StandIn) -> None:
+def test_a_cancel_after_the_answer_does_not_close_the_next_call_on_the_connection(
+    model: Model, stand_in: StandIn
+) -> None:
     stand_in.set()
     done = CancellationToken()
     model.ask(QUESTION, lambda _: None, done)
@@ -167,7 +169,7 @@ def test_a_trip_after_the_answer_does_not_hit_the_next_call_on_the_connection(mo
     assert model.ask(QUESTION, lambda _: done.cancel(), CancellationToken()).fault is None
 
 
-def test_a_cut_that_comes_late_does_not_hit_the_next_call_on_the_connection(model: Model, stand_in: StandIn) -> None:
+def test_a_late_shutdown_does_not_close_the_next_call_on_the_connection(model: Model, stand_in: StandIn) -> None:
     cuts: list[Callable[[], None]] = []
 
     class Keeping(CancellationToken):
@@ -181,7 +183,7 @@ def test_a_cut_that_comes_late_does_not_hit_the_next_call_on_the_connection(mode
     assert model.ask(QUESTION, lambda _: cuts[0](), CancellationToken()).fault is None
 
 
-def test_all_threads_of_one_attempt_are_cut(model: Model, stand_in: StandIn) -> None:
+def test_the_calls_in_all_threads_of_an_attempt_are_cancelled(model: Model, stand_in: StandIn) -> None:
     stand_in.set(first_token_s=LONG_S)
     cancellation, codes = CancellationToken(), list[str]()
 
@@ -202,10 +204,10 @@ def test_all_threads_of_one_attempt_are_cut(model: Model, stand_in: StandIn) -> 
     assert time.monotonic() - tripped_at[0] < AT_ONCE_S
 
 
-# The line itself
+# The cancellable socket itself
 
 
-def test_a_line_that_was_cut_cuts_what_goes_over_it_later() -> None:
+def test_a_socket_attached_after_the_shutdown_is_shut_down() -> None:
     cancellable = CancellableSocket()
     cancellable.shut_down()
     near, far = socket.socketpair()
@@ -214,7 +216,7 @@ def test_a_line_that_was_cut_cuts_what_goes_over_it_later() -> None:
         assert far.recv(1) == b""
 
 
-def test_a_line_leaves_alone_what_another_line_goes_over() -> None:
+def test_a_detached_socket_is_not_shut_down() -> None:
     cancellable = CancellableSocket()
     near, far = socket.socketpair()
     with near, far:
@@ -225,7 +227,7 @@ def test_a_line_leaves_alone_what_another_line_goes_over() -> None:
         assert far.recv(1) == b"x"
 
 
-def test_to_cut_a_line_whose_socket_is_closed_does_nothing() -> None:
+def test_shutting_down_a_closed_socket_does_nothing() -> None:
     cancellable = CancellableSocket()
     near, far = socket.socketpair()
     cancellable.attach(near)
