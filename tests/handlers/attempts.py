@@ -1,4 +1,4 @@
-"""Attempts at a job, one after the other: what they did, and what breaks them off."""
+"""Helpers that run all attempts of a job and can interrupt an attempt."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from analysis_jobs import Retry
 from analysis_jobs.jobs.record import JobRecord
 from tests.handlers.builders import MINUTE, Shop
 
-TIME = 10 * MINUTE  # of an invocation
+TIME = 10 * MINUTE  # the time of one invocation
 BREAK = Retry("model_connection", "reset", after=timedelta())
 
 
@@ -21,7 +21,7 @@ class Chapter(BaseModel):
 
 @dataclass
 class Diary:
-    """What was done, over all attempts; `fails` are the entries at which an attempt breaks off, once each."""
+    """A log of the work over all attempts. Each entry in `fails` interrupts an attempt once."""
 
     fails: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Diary:
 
 
 def run(shop: Shop, *, time: timedelta | None = None, **fields: Any) -> JobRecord:
-    """Run a job to its end, with one message after the other; each invocation has `time`."""
+    """Deliver the messages of a job until it ends. Each invocation has `time` left."""
     key = shop.keep(**fields)
     shop.queue.send("medium", key, dedupe="submit")
     while shop.queue.sent:

@@ -1,4 +1,4 @@
-"""The AWS resources that the stores use, as moto makes them."""
+"""Creates the AWS resources that the stores use, on moto."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ INDEXES = ("status", "client", "subject")
 
 
 def client(service: str) -> Any:
-    """Return a client of a service; the test must run under `mock_aws`."""
+    """Return a client of a service. The test must run under `mock_aws`."""
     return boto3.client(service, region_name=REGION)  # type: ignore[call-overload]
 
 

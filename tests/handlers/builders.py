@@ -1,4 +1,4 @@
-"""What the tests of the engine are made of: rows, a clock that is moved step by step, a model that follows a script."""
+"""Builders for tests of the engine: rows, a stepped clock, a scripted model, and a worker in memory."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +38,7 @@ _PATIENCE = 60.0  # real seconds after which a test that waits for a thread give
 
 
 def a_job(**fields: Any) -> JobRecord:
-    """Return a waiting job of a minute ago that nothing keeps from being claimed, with `fields` instead."""
+    """Return a job that has waited for a minute and can be claimed. `fields` override its fields."""
     created_at = fields.get("created_at", START - MINUTE)
     row: dict[str, Any] = {
         "tenant": "acme",
@@ -56,7 +56,7 @@ def a_job(**fields: Any) -> JobRecord:
 
 
 def a_processing_job(**fields: Any) -> JobRecord:
-    """Return a job in the hands of a worker whose lease ends a minute from now, with `fields` instead."""
+    """Return a running job with a lease that ends in one minute. `fields` override its fields."""
     held: dict[str, Any] = {
         "status": Status.PROCESSING,
         "attempt": 1,
@@ -68,7 +68,7 @@ def a_processing_job(**fields: Any) -> JobRecord:
 
 
 def some_settings(**fields: Any) -> Settings:
-    """Return settings that are valid, with `fields` instead."""
+    """Return valid settings. `fields` override them."""
     given = {
         "analyses": "valuation",
         "table_name": "jobs",
@@ -81,7 +81,7 @@ def some_settings(**fields: Any) -> Settings:
 
 
 class SteppedClock(ManualClock):
-    """A manual clock for code with a heartbeat: `step` returns when the beat that it caused is over."""
+    """A manual clock for code with a heartbeat. `step` returns after the beat that it triggered."""
 
     def __init__(self) -> None:
         super().__init__(START)
@@ -94,24 +94,24 @@ class SteppedClock(ManualClock):
         return event.is_set()
 
     def step(self, duration: timedelta) -> None:
-        """Move the clock, once the heartbeat rests, and wait until it rests again or has ended."""
+        """Wait until the heartbeat is idle, move the clock, and wait until the heartbeat is idle again or has ended."""
         eventually(lambda: self.rests or not heartbeat_lives())
         self.advance(duration)
         eventually(lambda: self.rests or not heartbeat_lives())
 
     @property
     def rests(self) -> bool:
-        """Whether the heartbeat waits for time to pass."""
+        """Whether the heartbeat is idle: it waits for the clock to move."""
         return self._rests_until > self.now()
 
 
 def heartbeat_lives() -> bool:
-    """Tell whether a heartbeat's thread runs."""
+    """Return whether a heartbeat thread is running."""
     return any(thread.name == "heartbeat" for thread in threading.enumerate())
 
 
 def eventually(condition: Callable[[], bool]) -> None:
-    """Return as soon as another thread has made `condition` true; fail where it never does."""
+    """Wait until another thread makes `condition` true. Fail on a timeout."""
     glance = threading.Event()
     for _ in range(int(_PATIENCE / 0.001)):
         if condition():
@@ -124,7 +124,7 @@ type Line = Reply | Exception | Callable[[Question], Reply]
 
 
 class ScriptedModel:
-    """A model that gives the lines of its script one after the other, in pieces, and keeps what it was asked."""
+    """A model that streams the answers of its script in order, and records the questions."""
 
     def __init__(self, *script: Line) -> None:
         self._script = list(script)
@@ -143,7 +143,7 @@ class ScriptedModel:
 
 
 def says(text: str, *, input_tokens: int = 10, output_tokens: int = 5) -> Reply:
-    """Return a whole answer."""
+    """Return a complete answer."""
     return Reply(text, None, "end_turn", Usage(1, input_tokens, output_tokens))
 
 
@@ -152,13 +152,13 @@ def _pieces(text: str) -> Sequence[str]:
 
 
 class Book(BaseModel):
-    """The request of the analysis under test."""
+    """The input of the analysis under test."""
 
     isbn: str
 
 
 class Value(BaseModel):
-    """Its result."""
+    """The result of the analysis under test."""
 
     text: str
     pounds: float = 0
@@ -169,7 +169,7 @@ QUEUE_ARN = "arn:aws:sqs:eu-west-1:1:jobs"
 
 @dataclass
 class Shop:
-    """A worker and a sweeper with everything they need, in memory; `stages` are those of its one analysis."""
+    """A worker and a sweeper over stores in memory. `stages` are the stages of the only analysis."""
 
     stages: Sequence[Callable[[Any], Any]]
     model: ScriptedModel = field(default_factory=ScriptedModel)
@@ -182,7 +182,7 @@ class Shop:
 
     @property
     def worker(self) -> Worker:
-        """A worker: each is another one."""
+        """A new worker at each access."""
         analysis = Analysis("valuation", request=Book, result=Value, stages=self.stages)
         return Worker(
             self.store,
@@ -194,27 +194,27 @@ class Shop:
 
     @property
     def sweeper(self) -> Sweeper:
-        """A sweeper."""
+        """A new sweeper at each access."""
         return Sweeper(self.store, self.queue, self.settings, self.clock)
 
     def keep(self, **fields: Any) -> JobKey:
-        """Create a job that waits, with `fields` instead."""
+        """Create a waiting job and return its key. `fields` override its fields."""
         job = a_job(**({"stage": self.stages[0].__name__} | fields))
         self.store.create(job, None)
         return job.key
 
     def job(self, key: JobKey) -> JobRecord:
-        """Return a job as it is now."""
+        """Return the current row of a job."""
         return self.store.jobs[key]
 
     def deliver(self, key: JobKey, *, time: timedelta | None = None) -> JobRecord:
-        """Give a worker a message about a job, and `time` for it; return the job after that."""
+        """Deliver a job's message to a worker with `time` left. Return the job afterwards."""
         stop_at = None if time is None else self.clock.now() + time
         self.worker.handle(Message(key, QUEUE_ARN, "receipt"), stop_at)
         return self.job(key)
 
     def another_worker_claims(self, key: JobKey) -> JobRecord:
-        """Let the lease run out, and let somebody else have the job."""
+        """Let the lease expire, and let another worker claim the job."""
         self.let_the_lease_run_out(key)
         until = self.clock.now() + self.settings.lease
         changes = Changes({"lease_until": until, "due_at": until})
@@ -223,13 +223,13 @@ class Shop:
         return outcome.job
 
     def let_the_lease_run_out(self, key: JobKey) -> None:
-        """Make the lease end now, without a moment in which the heartbeat could renew it."""
+        """Make the lease expire now. The heartbeat gets no chance to renew it."""
         self.store.jobs[key] = replace(self.job(key), lease_until=self.clock.now())
 
 
 @dataclass
 class FreeControl:
-    """An attempt that may go on for ever, unless `check` raises."""
+    """The control of an attempt without a time limit. `check` may raise."""
 
     check: Callable[[], None] = lambda: None
     cancellation: CancellationToken = field(default_factory=CancellationToken)
@@ -241,7 +241,7 @@ class FreeControl:
 def a_context(
     record: JobRecord, *, check: Callable[[], None] = lambda: None, model_id: str = "some.model", **services: Any
 ) -> AttemptContext:
-    """Return what an attempt at a job works with, in memory; `services` are fields of `Services`."""
+    """Return the context of an attempt, in memory. `services` are fields of `Services`."""
     given: dict[str, Any] = {
         "artifacts": MemoryArtifactStore(),
         "prompts": MemoryPromptStore(),

@@ -1,4 +1,4 @@
-"""The stores under test, each in memory and on the AWS that moto plays."""
+"""Fixtures of the stores under test: in memory, and on AWS emulated by moto."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -29,7 +29,7 @@ def _named_service(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQL]:
-    """Return a real PostgreSQL server; who takes it is skipped where this machine has none."""
+    """Return a real PostgreSQL server. Tests that use it are skipped where none is installed."""
     try:
         binaries()
     except CloudError as why:
@@ -46,14 +46,14 @@ def clock() -> ManualClock:
 
 @pytest.fixture(scope="module")
 def dynamodb() -> Iterator[Any]:
-    """Return a client of a DynamoDB that lives as long as the module's tests."""
+    """Return a client of an emulated DynamoDB for the tests of one module."""
     with mock_aws():
         yield client("dynamodb")
 
 
 @pytest.fixture
 def table(dynamodb: Any) -> str:
-    """Return the name of a fresh table of jobs."""
+    """Return the name of a new, empty job table."""
     name = f"jobs-{next(_numbers)}"
     create_job_table(dynamodb, name)
     return name
@@ -66,7 +66,7 @@ def dynamo_store(dynamodb: Any, table: str, clock: ManualClock) -> DynamoJobStor
 
 @pytest.fixture(params=["memory", "dynamo"])
 def store(request: pytest.FixtureRequest) -> JobStore:
-    """Return a store of jobs: a test that takes it runs with each."""
+    """Return a job store. A test that uses it runs once with each kind."""
     if request.param == "memory":
         return MemoryJobStore()
     found: JobStore = request.getfixturevalue("dynamo_store")

@@ -1,4 +1,4 @@
-"""A desk for `credential-extraction`: its worker over memory, with a real database, and the stand-in as its model."""
+"""The worker of `credential-extraction` over stores in memory, with a real database and a stand-in model."""
 
 import json
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ TODAY = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 @dataclass
 class Desk:
-    """What hands documents in, and looks at what became of them; `database` is the real one."""
+    """Submits documents and reads their results. The database is real."""
 
     login: Login
     vault: Vault
@@ -49,7 +49,7 @@ class Desk:
 
     @property
     def worker(self) -> Worker:
-        """A worker of an execution environment that starts."""
+        """A worker in a new execution environment."""
         settings = some_settings(
             analyses="credential_extraction",
             model_id="eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
@@ -66,7 +66,7 @@ class Desk:
         return Worker(self.store, self.queue, Analyses([credential_extraction]), services, self.clock)
 
     def hand_in(self, content: bytes, name: str, *, subject: str | None = "documents/42", row: bool = True) -> JobKey:
-        """Upload a document and submit its job; `row` also makes the row that its subject names."""
+        """Upload a document and submit its job. `row` also creates the database row that its subject names."""
         if row and subject:
             self.run("INSERT INTO documents (tenant, id) VALUES ('acme', %s)", subject.removeprefix("documents/"))
         document = f"{new_id(self.clock.now())}/{name}"
@@ -85,12 +85,12 @@ class Desk:
         return job.key
 
     def deliver(self, key: JobKey) -> JobRecord:
-        """Give a worker the job's message; return the job after that. Raises `KeepMessage` where the job waits."""
+        """Deliver the job's message to a worker and return the job. Raises `KeepMessage` if the job must wait."""
         self.worker.handle(Message(key, QUEUE_ARN, "receipt"))
         return self.store.jobs[key]
 
     def work_through(self, document: str, **options: Any) -> dict[str, Any]:
-        """Hand one of the example's documents in, and return its result."""
+        """Submit one of the example's documents, run its job, and return the result."""
         key = self.hand_in((DOCUMENTS / document).read_bytes(), document, **options)
         return result_of(self.deliver(key))
 
@@ -101,24 +101,24 @@ class Desk:
             return cursor.fetchall() if cursor.description else []
 
     def states(self) -> dict[str, str]:
-        """Return the state of each document by its id."""
+        """Return the state of each document, by document id."""
         return {row["id"]: row["status"] for row in self.run("SELECT id, status FROM documents")}
 
     def results(self) -> list[dict[str, Any]]:
-        """Return what was extracted, in its order."""
+        """Return the stored results in their order."""
         return self.run("SELECT * FROM extraction_results ORDER BY extracted_at")
 
 
 @contextmanager
 def a_desk(server: PostgreSQL, model: Model) -> Iterator[Desk]:
-    """Give a desk over a new database."""
+    """Open a desk over a new database."""
     login = a_database(server, (EXAMPLE / "schema.sql").read_text(encoding="utf-8"))
     yield Desk(login, Vault(login.secret()), model)
     CONNECTIONS.close()
 
 
 def result_of(job: JobRecord) -> dict[str, Any]:
-    """Return the result of a job that has completed."""
+    """Return the result of a completed job."""
     assert job.result is not None, (job.status, job.failure)
     found: dict[str, Any] = json.loads(job.result.text or "null")
     return found

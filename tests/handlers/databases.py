@@ -1,4 +1,4 @@
-"""A job's way to a real PostgreSQL database, with a secret that a test can rotate or spoil."""
+"""Connects jobs to a real PostgreSQL database. A test can rotate or break the secret."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -28,12 +28,12 @@ _numbers = count(1)
 
 
 class Nothing(BaseModel):
-    """The request of jobs here."""
+    """The empty input of these jobs."""
 
 
 @dataclass
 class Vault:
-    """A secret in Secrets Manager: what it holds now, and how often it was asked for."""
+    """A secret in Secrets Manager: its current value, and the number of reads."""
 
     holds: dict[str, Any]
     reads: int = 0
@@ -45,7 +45,7 @@ class Vault:
 
 @dataclass
 class Attempt:
-    """An attempt that a test can stop; `held` counts how often the job's row was asked."""
+    """An attempt that a test can stop. `held` counts the checks of the job's row."""
 
     stops: BaseException | None = None
     held: int = 0
@@ -60,7 +60,7 @@ class Attempt:
         self.check()
 
     def stop(self, why: BaseException) -> None:
-        """Do what a heartbeat does that learns of a cancel."""
+        """Stop the attempt, as a heartbeat does after a cancel."""
         self.stops = why
         self.cancellation.cancel()
 
@@ -76,28 +76,28 @@ class Worker:
     clock: ManualClock
 
     def database(self, attempt: Attempt | None = None, **options: Any) -> Database:
-        """Return the database as an attempt sees it."""
+        """Return the database port of an attempt."""
         attempt = attempt or Attempt()
         source = LoginSource(SECRET, lambda: self.secrets.json(SECRET), lambda: self.secrets.forget(SECRET))
         return Database(source, attempt, connections=self.connections, **options)
 
     def pid(self) -> int:
-        """Return which process of the server this worker's connection has."""
+        """Return the id of the server process behind this worker's connection."""
         return int(self.database().query("SELECT pg_backend_pid() AS pid")[0]["pid"])
 
     def kept(self) -> int:
-        """Return how many connections are kept."""
+        """Return the number of kept connections."""
         return len(self.connections._idle)  # noqa: SLF001 - what an execution environment keeps
 
 
 def a_database(server: PostgreSQL, *scripts: str) -> Login:
-    """Return a new database after these scripts, and the role that owns it."""
+    """Create a database, run these scripts, and return the login of its owner."""
     return server.database(f"books_{next(_numbers)}", *scripts)
 
 
 @contextmanager
 def a_worker(login: Login, **secret: Any) -> Iterator[Worker]:
-    """Start an execution environment whose secret is of this login, with `secret` instead; None leaves a key out."""
+    """Start an execution environment with a secret for this login. `secret` overrides keys; None removes one."""
     holds = {**login.secret(), "sslrootcert": login.ca_bundle, **secret}
     vault = Vault({key: value for key, value in holds.items() if value is not None})
     clock = ManualClock()
@@ -110,6 +110,6 @@ def a_worker(login: Login, **secret: Any) -> Iterator[Worker]:
 
 
 def job_of(worker: Worker, check: Callable[[], None] = lambda: None) -> Job[Nothing]:
-    """Return a job whose secrets are those of a worker."""
+    """Return a job that reads the secrets of a worker."""
     record = replace(a_job(), attempt=1)
     return Job(a_context(record, check=check, secrets=worker.secrets), Nothing())

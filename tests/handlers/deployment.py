@@ -1,4 +1,4 @@
-"""The three functions over the AWS that moto plays, configured as the module configures them: by their environment."""
+"""The three functions over AWS emulated by moto, configured by environment variables as the module does it."""
 
 import json
 import os
@@ -24,12 +24,12 @@ _HANDLERS = (api._api, worker._worker, sweeper._sweeper)  # noqa: SLF001 - what 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A deployed stack; `queue_urls` by lane."""
+    """A deployed stack. `queue_urls` are by lane."""
 
     queue_urls: Mapping[str, str]
 
     def messages(self, priority: str = "medium") -> list[dict[str, Any]]:
-        """Receive what is in a lane, as Lambda's poller does, and return the event's records."""
+        """Receive the messages of a lane, as Lambda's poller does, and return them as event records."""
         url = self.queue_urls[priority]
         found = client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
         return [
@@ -38,7 +38,7 @@ class Deployment:
         ]
 
     def work(self, *records: Mapping[str, Any]) -> list[str]:
-        """Invoke the worker with these records, or with what is in the queue; return the ids that it reports."""
+        """Invoke the worker with these records, or with those in the queue. Return the ids of the failed items."""
         event = {"Records": list(records) or self.messages()}
         answer = json.loads(json.dumps(worker.handler(event, Context())))
         return [failed["itemIdentifier"] for failed in answer["batchItemFailures"]]
@@ -49,13 +49,13 @@ class Deployment:
         return json.loads(json.dumps(sweeper.handler(event, Context())))
 
     def upload(self, fields: Mapping[str, str], content: bytes) -> None:
-        """Do what a browser does with the form of `POST /uploads`."""
+        """Upload a file with the form of `POST /uploads`, as a browser does."""
         client("s3").put_object(Bucket=BUCKET, Key=fields["key"], Body=content, ContentType=fields["Content-Type"])
 
 
 @contextmanager
 def deployed(model_url: str = "http://127.0.0.1:9", *lanes: str) -> Iterator[Deployment]:
-    """Deploy `rfp-analysis`, whose model is at `model_url`. Beside the lane `medium` there are `lanes`, all FIFO."""
+    """Deploy `rfp-analysis` with the model at `model_url`. `lanes` are FIFO lanes beside the lane `medium`."""
     with mock_aws():
         create_job_table(client("dynamodb"), "aj-jobs")
         create_prompt_table(client("dynamodb"), "aj-prompts")
@@ -85,7 +85,7 @@ def deployed(model_url: str = "http://127.0.0.1:9", *lanes: str) -> Iterator[Dep
 
 
 def create_prompt_table(dynamodb: Any, name: str) -> None:
-    """Create a table with the keys of the module's table of prompts."""
+    """Create a table with the keys of the module's prompt table."""
     dynamodb.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",

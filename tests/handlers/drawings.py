@@ -1,4 +1,4 @@
-"""The integrator's side of `drawing-schedule`, in process: uploads, routes, a worker, and a model that reads."""
+"""The integrator's side of `drawing-schedule` in process: uploads, routes, a worker, and a reading model."""
 
 import json
 import tomllib
@@ -32,7 +32,7 @@ HEADER = ["Tag", "Device", "Location", "Height (mm)", "Cable", "Panel"]
 
 
 def listed(drawing: Path) -> list[list[Any]]:
-    """Return the device list that a drawing was made with: what its schedule must hold."""
+    """Return the device list that a drawing was made from. Its schedule must hold these devices."""
     plan = tomllib.loads(drawing.with_suffix(".toml").read_text(encoding="utf-8"))
     names = ("tag", "device", "location", "height_mm", "cable", "panel")
     return [[each[name] for name in names] for each in plan["devices"] if each.get("listed", True)]
@@ -40,7 +40,7 @@ def listed(drawing: Path) -> list[list[Any]]:
 
 @dataclass
 class ReadingModel:
-    """Answers as the local stand-in does."""
+    """A model that answers as the local stand-in does."""
 
     questions: list[Question] = field(default_factory=list)
 
@@ -56,40 +56,40 @@ class ReadingModel:
 
     @property
     def asked(self) -> list[str]:
-        """Which shapes of answers were asked for, in order."""
+        """The result shapes of the questions, in order."""
         return [question.tool.name for question in self.questions if question.tool]
 
 
 @dataclass
 class Integrator:
-    """Calls the API as a tenant, and lets a worker take what is in the queue."""
+    """A tenant that calls the API, with a worker for the queue."""
 
     site: Site
     model: ReadingModel = field(default_factory=ReadingModel)
 
     def upload(self, content: bytes, name: str) -> str:
-        """Upload a document and return what a submission calls it."""
+        """Upload a document and return its name for a submission."""
         asked = {"filename": name, "content_type": "application/pdf", "size": max(1, len(content))}
         answer = call("POST", "/uploads", asked).json
         self.site.artifacts.objects[answer["upload"]["fields"]["key"]] = content
         return str(answer["document"])
 
     def submit(self, drawing: bytes, *, brief: bytes | None = None, **body: Any) -> Answer:
-        """Upload a drawing, and a brief if there is one, and submit them."""
+        """Upload a drawing and an optional brief, and submit them."""
         given = {"drawing": self.upload(drawing, "drawing.pdf"), **body}
         if brief is not None:
             given["context"] = self.upload(brief, "brief.docx")
         return call("POST", ROUTE, given)
 
     def work(self) -> None:
-        """Let workers take what is in the queue, and what that puts there, an invocation a message."""
+        """Deliver all messages to workers until the queue is empty, one message per invocation."""
         while self.site.queue.sent:
             _, key, delay = self.site.queue.sent.pop(0)
             self.site.clock.advance(delay)
             self.deliver(key)
 
     def deliver(self, key: JobKey) -> None:
-        """Let a worker have a message about a job."""
+        """Deliver a job's message to a worker."""
         worker = Worker(
             self.site.store,
             self.site.queue,
@@ -100,7 +100,7 @@ class Integrator:
         worker.handle(Message(key, QUEUE_ARN, "receipt"))
 
     def done(self, drawing: Path, **given: Any) -> Any:
-        """Run a drawing to its end, and return the job's status."""
+        """Submit a drawing, run its job to the end, and return the status."""
         job_id = self.submit(drawing.read_bytes(), **given).json["job_id"]
         self.work()
         job = self.status(job_id)
@@ -112,7 +112,7 @@ class Integrator:
         return call("GET", f"/status/{job_id}").json
 
     def file(self, job_id: str, file_type: str) -> bytes:
-        """Return what a download leads to."""
+        """Download a file and return its content."""
         answer = call("GET", f"/download/{job_id}/{file_type}")
         assert answer.status == 302, answer.body
         key = answer.headers["location"].removeprefix("memory://download/").partition("?")[0]

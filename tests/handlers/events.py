@@ -1,4 +1,4 @@
-"""Lambda events as AWS sends them, and the answers to them."""
+"""Lambda events in the form that AWS sends, and the handlers' answers."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ REQUEST_ID = "JKJaXmPLvHcESHA="
 
 
 class Context:
-    """What Lambda hands a function beside the event."""
+    """The Lambda context object."""
 
     function_name = "analysis-jobs-api"
     function_version = "1"
@@ -30,13 +30,13 @@ class Context:
         self._ends_at = time.monotonic() + time_left.total_seconds()
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return how much of the invocation's time is left."""
+        """Return the remaining time of the invocation, in milliseconds."""
         return max(0, round((self._ends_at - time.monotonic()) * 1_000))
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer; header names are in lower case."""
+    """An HTTP answer. Header names are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -49,7 +49,7 @@ class Answer:
 
     @property
     def fields(self) -> list[str]:
-        """The fields that a problem names; fails where the answer is none."""
+        """The fields that a problem names. Fails if the answer is not a problem."""
         assert self.headers["content-type"] == PROBLEM
         assert self.json["status"] == self.status
         assert self.json.keys() >= {"type", "title", "status", "detail"}
@@ -98,7 +98,7 @@ def http_event(
         },
         "isBase64Encoded": base64_encoded,
     }
-    # The gateway leaves out what a request has not.
+    # The gateway omits keys for absent parts of a request.
     if query:
         event["queryStringParameters"] = dict(query)
     if body is not None:
@@ -116,14 +116,14 @@ def call(
     query: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    """Send a request through `api.handler` and return the answer; `raw` is a body as it stands, `body` one for JSON."""
+    """Send a request through `api.handler` and return the answer. `body` is sent as JSON, `raw` unchanged."""
     text = raw if raw is not None or body is None else json.dumps(body)
     claims = {} if tenant is None else {"tenant": tenant}
     return send(http_event(method, path, text, query=query, headers=headers, claims=claims))
 
 
 def send(event: dict[str, Any]) -> Answer:
-    """Hand an event to `api.handler` as Lambda's runtime does: what goes in and comes out is JSON."""
+    """Pass an event to `api.handler` as Lambda's runtime does: the event and the answer are JSON."""
     wire = json.dumps(api.handler(json.loads(json.dumps(event)), Context()), ensure_ascii=False).encode()
     answer = json.loads(wire)
     headers = {name.lower(): value for name, value in answer.get("headers", {}).items()}
@@ -155,7 +155,7 @@ def sqs_record(body: str, number: int = 1, *, queue: str = "jobs", receipt: str 
 
 @contextmanager
 def logged() -> Iterator[list[dict[str, Any]]]:
-    """Collect what the library logs within the block: the fields of each line, with `text` for its sentence."""
+    """Collect the log lines of the library within the block: the fields of each line, and its message as `text`."""
     lines: list[dict[str, Any]] = []
 
     class Collect(logging.Handler):
@@ -163,7 +163,7 @@ def logged() -> Iterator[list[dict[str, Any]]]:
             lines.append(vars(record) | {"text": record.getMessage()})
 
     collect = Collect()
-    logger = logging.getLogger("tests")  # the service that `conftest.py` names
+    logger = logging.getLogger("tests")  # `conftest.py` sets this service name
     logger.addHandler(collect)
     try:
         yield lines

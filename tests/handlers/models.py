@@ -1,4 +1,4 @@
-"""Both vendors' model ports, as the worker makes them, at a stand-in."""
+"""The model ports of both vendors, built as the worker builds them, against a stand-in."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +19,7 @@ GEMINI_ID = "gemini-2.5-flash"
 
 
 class Keys:
-    """The keys that AWS gives one after the other; the last one again and again."""
+    """API keys that AWS returns in order. The last key repeats."""
 
     def __init__(self, *keys: str) -> None:
         self._keys = list(keys)
@@ -32,13 +32,13 @@ class Keys:
 
 
 def a_gemini_key(keys: Keys | None = None) -> Secrets:
-    """Return secrets that have Gemini's key behind its variable."""
+    """Return secrets in which Gemini's variable leads to a key."""
     read = (keys or Keys("a key")).read
     return Secrets(lambda name: KEY_ARN if name == KEY_VARIABLE else "", read, SystemClock(), timedelta(minutes=5))
 
 
 def bedrock(url: str, silence_s: float = 5) -> BedrockModel:
-    """Return Bedrock's port, whose client is the worker's own, but for the address and the patience."""
+    """Return Bedrock's port with the worker's own client; only the address and the timeouts differ."""
     client = boto3.client(
         "bedrock-runtime",
         region_name="eu-west-1",
@@ -57,7 +57,7 @@ def gemini(url: str, silence_s: float = 5, keys: Keys | None = None) -> GeminiMo
 
 @dataclass(frozen=True)
 class Vendor:
-    """One vendor: a model of it, its port at an address, and how it calls what both have."""
+    """One vendor: a model, the port at an address, and the vendor's names for shared terms."""
 
     name: str
     model_id: str
@@ -66,7 +66,7 @@ class Vendor:
     finished: str
 
     def port(self, url: str, silence_s: float = 5) -> Model:
-        """Return its port at a stand-in."""
+        """Return the vendor's port at a stand-in."""
         make = gemini if self.name == "gemini" else bedrock
         return make(url, silence_s)
 

@@ -1,4 +1,4 @@
-"""Documents of every kind, made for a test: good ones, and ones that mean harm."""
+"""Builds documents of every kind for tests: valid ones and malicious ones."""
 
 import io
 import struct
@@ -13,12 +13,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tests.handlers.pdfs import raw_pdf
 
-# A point at 150 dots an inch, nearly.
+# Pixels per point at 150 dots per inch, rounded.
 _SCALE = 2
 
 
 def word(*paragraphs: str, table: Sequence[Sequence[str]] = (), header: str = "", footer: str = "") -> bytes:
-    """Return a DOCX of paragraphs, then a table, with a header and a footer."""
+    """Return a DOCX with paragraphs, a table, a header and a footer."""
     document = docx.Document()
     for paragraph in paragraphs:
         document.add_paragraph(paragraph)
@@ -35,7 +35,7 @@ def word(*paragraphs: str, table: Sequence[Sequence[str]] = (), header: str = ""
 
 
 def workbook(sheets: Mapping[str, Sequence[Sequence[Any]]]) -> bytes:
-    """Return an XLSX of these sheets."""
+    """Return an XLSX with these sheets."""
     book = openpyxl.Workbook()
     book.remove(book.worksheets[0])
     for name, rows in sheets.items():
@@ -56,7 +56,7 @@ def repacked(content: bytes, changes: Mapping[str, bytes]) -> bytes:
 
 
 def written_on(*lines: str, size: int = 12, mode: str = "L") -> Image.Image:
-    """Return a picture of a page with these lines, as scanned at 150 dots an inch."""
+    """Return an image of a page with these lines, as scanned at 150 dots per inch."""
     font = ImageFont.load_default(size * _SCALE)
     picture = Image.new(mode, (1240, 400), "white")
     draw = ImageDraw.Draw(picture)
@@ -66,19 +66,19 @@ def written_on(*lines: str, size: int = 12, mode: str = "L") -> Image.Image:
 
 
 def picture(image: Image.Image, image_format: str, **options: Any) -> bytes:
-    """Return a picture's file."""
+    """Return the file of an image."""
     written = io.BytesIO()
     image.save(written, image_format, **options)
     return written.getvalue()
 
 
 def scanned_pdf(*pages: Image.Image) -> bytes:
-    """Return a PDF whose pages are pictures."""
+    """Return a PDF with one image on each page."""
     return picture(pages[0], "PDF", save_all=True, append_images=pages[1:], resolution=150)
 
 
 def pixel_bomb(side: int) -> bytes:
-    """Return a small PNG which says that it is `side` pixels wide and high, and has the (packed) pixels too."""
+    """Return a small PNG file with `side` times `side` compressed pixels."""
     row = b"\0" * (1 + (side + 7) // 8)
     packer = zlib.compressobj(9)
     packed = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
@@ -89,7 +89,7 @@ def pixel_bomb(side: int) -> bytes:
 
 
 def page_of(content: bytes, resources: bytes = b"<<>>", *others: bytes) -> bytes:
-    """Return a PDF of one page with this content stream, given with its dictionary; `others` are objects from 5 on."""
+    """Return a PDF of one page with this content stream and its dictionary. `others` are the objects from 5 on."""
     return raw_pdf(
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
@@ -100,13 +100,13 @@ def page_of(content: bytes, resources: bytes = b"<<>>", *others: bytes) -> bytes
 
 
 def stream(data: bytes, entries: bytes = b"") -> bytes:
-    """Return a stream object, packed."""
+    """Return a compressed stream object."""
     packed = zlib.compress(data, 9)
     return b"<</Length %d/Filter/FlateDecode%s>>stream\n%s\nendstream" % (len(packed), entries, packed)
 
 
 def stream_bomb(megabytes: int) -> bytes:
-    """Return a PDF whose page is a stream of zeros that was packed twice: its bytes are a millionth of it."""
+    """Return a PDF with a page of zeros, compressed twice to a millionth of its size."""
     packer = zlib.compressobj(9)
     once = b"".join(packer.compress(b" " * 2**20) for _ in range(megabytes)) + packer.flush()
     twice = zlib.compress(once, 9)
@@ -115,7 +115,7 @@ def stream_bomb(megabytes: int) -> bytes:
 
 
 def nested_forms(depth: int) -> bytes:
-    """Return a PDF whose page draws a form ten times, which draws a form ten times, and so on."""
+    """Return a PDF with nested forms. Each form draws the next one ten times."""
     numbers = range(5, 5 + depth)
     forms = [
         stream(

@@ -1,4 +1,4 @@
-"""PDFs made for a test: real ones, and bad ones of every kind."""
+"""Builds PDFs for tests: valid ones, and each kind of broken one."""
 
 import zlib
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\
 
 
 def pdf(*pages: Sequence[str], password: str | None = None, owner_password: str | None = None) -> bytes:
-    """Return a PDF: a page is its lines. `password` keeps every reader out, `owner_password` alone nobody."""
+    """Return a PDF from the lines of each page. `password` blocks every reader; `owner_password` alone blocks none."""
     document = FPDF()
     document.set_font("helvetica", size=12)
     for lines in pages:
@@ -28,7 +28,7 @@ def pdf(*pages: Sequence[str], password: str | None = None, owner_password: str 
 
 
 def swollen_pdf(repetitions: int) -> bytes:
-    """Return a PDF of one page whose few bytes unpack to `repetitions` lines of 40 letters."""
+    """Return a small PDF of one page that expands to `repetitions` lines of 40 letters."""
     content = zlib.compress(b"BT /F1 1 Tf 1 1 Td " + b"(%s) Tj " % (b"a" * 40) * repetitions + b"ET", 9)
     fonts = b"<</Font<</F1<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>"
     return raw_pdf(
@@ -40,7 +40,7 @@ def swollen_pdf(repetitions: int) -> bytes:
 
 
 def raw_pdf(*objects: bytes) -> bytes:
-    """Return a PDF of these objects, numbered from 1; the first is the catalog."""
+    """Return a PDF of these objects, numbered from 1. The first is the catalog."""
     file, offsets = b"%PDF-1.4\n", []
     for number, body in enumerate(objects, 1):
         offsets.append(len(file))

@@ -26,7 +26,7 @@ from tests.handlers.builders import QUEUE_ARN, SECOND, START, some_settings
 from tests.handlers.events import Answer, call
 
 HOUR = timedelta(hours=1)
-# Larger than any jump of the clock while a job is worked on: no heartbeat is due.
+# Longer than any jump of the clock during a job, so that no heartbeat is due.
 SETTINGS = some_settings(
     queue_urls={"high": "h", "medium": "m", "low": "l"}, lease_s=40_000, heartbeat_s=20_000, inline_bytes=200
 )
@@ -40,7 +40,7 @@ FOUND = {
 
 @dataclass
 class Interpreter:
-    """A model that finds the same in every chat; `before` may refuse, and learns which job asks."""
+    """A model with the same answer for every chat. `before` gets the job that asks, and may raise."""
 
     before: Callable[[str], None] = lambda _job_id: None
     questions: list[Question] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Interpreter:
 
 @dataclass(frozen=True)
 class Service:
-    """Everything that is deployed."""
+    """All parts of the deployed system."""
 
     model: Interpreter = field(default_factory=Interpreter)
     clock: ManualClock = field(default_factory=lambda: ManualClock(START))
@@ -64,13 +64,13 @@ class Service:
 
     @property
     def submissions(self) -> SubmissionService:
-        """What accepts jobs."""
+        """The submission service."""
         return SubmissionService(
             self.store, self.queue, self.artifacts, Analyses([profile_interpretation]), SETTINGS, self.clock
         )
 
     def work(self, key: JobKey | None = None) -> JobRecord:
-        """Let a worker have a job's message, that of the last one that was sent where none is named."""
+        """Deliver a job's message to a worker. The default is the last message sent."""
         found = key or self.queue.sent[-1][1]
         Worker(
             self.store,
@@ -84,7 +84,7 @@ class Service:
 
 @contextmanager
 def opened() -> Iterator[Service]:
-    """Let `api.handler` answer over a service."""
+    """Patch `api.handler` to use a service."""
     service = Service()
     built = Api.build(service.submissions, SETTINGS.tenant_claim)
     with patch.object(api, "_api", lambda: built):
@@ -92,7 +92,7 @@ def opened() -> Iterator[Service]:
 
 
 def chat(number: int, *, since: datetime = START, off: int = 0) -> list[dict[str, Any]]:
-    """Return so many messages, a second apart and the first a second after `since`, and `off` off the record."""
+    """Return this many messages, one per second after `since`, and `off` messages off the record."""
     times = [since + (index + 1) * SECOND for index in range(number + off)]
     return [
         {"text": f"message {index}" if index < number else "a secret", "sent_at": rfc3339(at)}
@@ -102,11 +102,11 @@ def chat(number: int, *, since: datetime = START, off: int = 0) -> list[dict[str
 
 
 def analyze(messages: Sequence[Any], trigger: str = "manual", *, user: str = "ada", context: str = "support") -> Answer:
-    """Ask for an analysis."""
+    """Request an analysis."""
     body = {"user_id": user, "context": context, "messages": list(messages), "trigger": trigger}
     return call("POST", "/api/profile/analyze", body)
 
 
 def status(*, user: str = "ada", context: str = "support") -> Answer:
-    """Ask how the newest analysis of a user and context is."""
+    """Get the status of the newest analysis for a user and context."""
     return call("GET", f"/api/profile/{user}/{context}/status")

@@ -1,4 +1,4 @@
-"""A TLS front for a plain server on this machine: Bedrock speaks nothing else, and its sockets are another matter."""
+"""A TLS front for a local plain-text server. Bedrock is only reached over TLS, and TLS sockets behave differently."""
 
 import contextlib
 import socket
@@ -12,9 +12,9 @@ from cloud.certificates import certificates
 
 
 class TlsRelay:
-    """`with TlsRelay(url, folder) as relay`: whatever is sent to `relay.url` goes to `url`; `bundle` is what to trust.
+    """`with TlsRelay(url, folder) as relay` forwards `relay.url` to `url`. Clients must trust `relay.bundle`.
 
-    To who takes it for a proxy it is one, whatever the host that is asked for: `relay.proxy`.
+    It is also a proxy, at `relay.proxy`. The proxy forwards every host to `url`.
     """
 
     def __init__(self, url: str, folder: Path) -> None:
@@ -63,7 +63,7 @@ class TlsRelay:
 
 
 def _answer_as_proxy(caller: socket.socket) -> None:
-    """Open the tunnel that a caller asks a proxy for; do nothing where it begins with TLS at once."""
+    """Answer the CONNECT request of a proxy client. Do nothing if the client starts TLS at once."""
     if caller.recv(7, socket.MSG_PEEK) == b"CONNECT":
         asked = b""
         while not asked.endswith(b"\r\n\r\n"):

@@ -1,4 +1,4 @@
-"""Records of the job table's stream, as its mapping hands them to the function, and where their events go."""
+"""Records of the job table's stream in the form that the function receives, and fakes for the event channel."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ STREAM_ARN = f"arn:aws:dynamodb:{REGION}:123456789012:table/{TABLE}/stream/2026-
 
 
 def stream_record(number: int, before: JobRecord | None, after: JobRecord | None) -> dict[str, Any]:
-    """Return a record as the stream's mapping hands it to the function."""
+    """Return a stream record in the form that the event source mapping passes to the function."""
     job = after or before
     assert job
     images = {"OldImage": before, "NewImage": after}
@@ -43,24 +43,24 @@ def stream_record(number: int, before: JobRecord | None, after: JobRecord | None
 
 
 def event_in(record: Mapping[str, Any]) -> JobEvent | None:
-    """Return the event that a stream record makes."""
+    """Return the event for a stream record."""
     change = read_change(record)
     return event_from(change, "tests") if change else None
 
 
 def moved(job: JobRecord, transition: str, status: Status, **fields: Any) -> JobRecord:
-    """Return a job after one more write that is recorded."""
+    """Return a job after one more transition in its history."""
     entry = HistoryEntry(START, transition, status)
     return replace(job, version=job.version + 1, status=status, history=(*job.history, entry), **fields)
 
 
 def submitted(count: int) -> list[dict[str, Any]]:
-    """Return the records of as many new jobs."""
+    """Return the records of this many new jobs."""
     return [stream_record(number, None, a_job()) for number in range(count)]
 
 
 def life(number: int = 0, **fields: Any) -> list[dict[str, Any]]:
-    """Return the records of a job that was submitted, claimed, kept alive and completed."""
+    """Return the records of a job that was submitted, claimed, renewed by a beat, and completed."""
     new = a_job(**fields)
     claimed = moved(new, "claim", Status.PROCESSING, attempt=1)
     beaten = replace(claimed, version=claimed.version + 1, progress=40)
@@ -77,7 +77,7 @@ def read(record: Mapping[str, Any]) -> dict[str, Any] | None:
 
 @dataclass
 class Recorded:
-    """A channel that keeps what it is sent, and refuses events by a plan: how often, by event id."""
+    """A channel that records its events. The plan says how often it refuses each event id."""
 
     refusals: dict[str, int] = field(default_factory=dict)
     broken: bool = False
@@ -98,7 +98,7 @@ class Recorded:
 
 @dataclass
 class Aside:
-    """Keeps notes, or cannot."""
+    """A dead-letter sink that keeps notes, or fails."""
 
     notes: list[Any] = field(default_factory=list)
     broken: bool = False

@@ -1,4 +1,4 @@
-"""The policy alone: what is decided from what stands, as a table; and policies that cannot work."""
+"""The policy alone: its decisions for each admission state, as a table, and the policies that are refused."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,7 +30,7 @@ GATE = AdmissionKey("acme", "chat", "users/1", "users/1")
 def admission_state(
     job: JobRecord | None = None, *admitted: datetime, analysed: LastAnalysis | None = None
 ) -> AdmissionState:
-    """Return what stands with `job` as the newest of its subject, and jobs that were let in."""
+    """Return the state with `job` as the newest of its subject, and with the times of admitted jobs."""
     return AdmissionState(
         SubjectPointer(job.job_id, 1, analysed) if job else None,
         job,
@@ -39,14 +39,14 @@ def admission_state(
 
 
 def ended(status: Status = Status.COMPLETED, *, ago: timedelta) -> JobRecord:
-    """Return a job that was submitted a minute before it ended, `ago`."""
+    """Return a job that ended `ago`, one minute after its submission."""
     return a_job(status=status, created_at=START - ago - MINUTE, finished_at=START - ago)
 
 
 def outcome(
     known: AdmissionState, policy: Admission = POLICY, trigger: Trigger | None = None
 ) -> tuple[str, str | None]:
-    """Return what is decided at `START`, and the code of the reason."""
+    """Return the decision at `START`, and the code of its reason."""
     verdict = decide(policy, trigger, known, None, START)
     return verdict.outcome, verdict.reason.get("code")
 
@@ -73,11 +73,11 @@ def outcome(
         ),
     ],
 )
-def test_a_submission(known: AdmissionState, decided: tuple[str, str | None]) -> None:
+def test_the_policy_decides_a_submission_from_the_state(known: AdmissionState, decided: tuple[str, str | None]) -> None:
     assert outcome(known) == decided
 
 
-def test_freshness_outlives_a_failure() -> None:
+def test_a_failed_job_leaves_the_last_analysis_fresh() -> None:
     analysed = LastAnalysis("old", START - 2 * MINUTE, START - MINUTE)
     known = admission_state(ended(Status.FAILED, ago=SECOND), analysed=analysed)
     verdict = decide(POLICY, None, known, None, START)
@@ -121,7 +121,7 @@ def test_new_items_are_counted_since_the_last_completed_job_was_submitted() -> N
     assert outcome(admission_state(), trigger=enough) == ("created", None)
 
 
-def test_a_limit_says_when_the_next_is_let_in() -> None:
+def test_a_limit_says_when_the_next_job_is_admitted() -> None:
     known = admission_state(None, START - 30 * MINUTE, START - 10 * MINUTE)
     verdict = decide(POLICY, None, known, None, START)
     assert verdict.retry_at == START + 30 * MINUTE
@@ -137,7 +137,7 @@ def test_without_one_active_only_the_rate_counts() -> None:
     assert outcome(admission_state(a_job(), START), policy) == ("limited", "rate_limited")
 
 
-def test_what_is_written_names_the_job_and_counts_only_what_still_counts() -> None:
+def test_the_write_names_the_job_and_drops_admissions_outside_the_period() -> None:
     old = ended(ago=2 * HOUR)
     known = admission_state(old, START - 3 * HOUR, START - MINUTE)
     job = a_job(created_at=START, subject="users/1")
@@ -198,12 +198,12 @@ COUNTING = Trigger(new_items=NewItems(at_least=1, count=lambda _request, _since:
         ),
     ],
 )
-def test_what_cannot_work_is_refused(make: Any, message: str) -> None:
+def test_a_policy_that_cannot_work_is_refused(make: Any, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         make()
 
 
-def test_a_subject_of_the_input_needs_no_parameter_in_the_route() -> None:
+def test_a_subject_from_the_input_needs_no_parameter_in_the_route() -> None:
     analysis = declare(
         subject="users/{user_id}/{context}", submit_route="POST /analyze", status_route="GET /{user_id}/{context}"
     )

@@ -1,4 +1,4 @@
-"""What every store must do for a policy: read what stands, let one of many in, run only the newest job again."""
+"""Contract of every store for a policy: read the state, admit one of many, retry only the newest job."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -57,7 +57,7 @@ def through(
 
 
 def admitted(store: JobStore, **fields: Any) -> JobRecord:
-    """Let a job in."""
+    """Admit a job."""
     job = a_submission(**fields)
     assert store.admit(job, None, through(store, job)) == Created(job)
     return job
@@ -73,11 +73,11 @@ def run_again(store: JobStore, job: JobRecord, *, newest_only: bool = True) -> A
     return store.retry(job, Changes(AGAIN), now=START, pointer_until=UNTIL, newest_only=newest_only)
 
 
-def test_nothing_stands_at_first(store: JobStore) -> None:
+def test_the_state_is_empty_at_first(store: JobStore) -> None:
     assert store.read_admission_state(GATE, key(), START) == (AdmissionState(), None)
 
 
-def test_what_was_written_stands(store: JobStore) -> None:
+def test_the_state_holds_what_was_written(store: JobStore) -> None:
     first = admitted(store)
     assert store.get(first.key) == first
     assert store.latest("acme", "valuation", "books/1") == first
@@ -87,7 +87,7 @@ def test_what_was_written_stands(store: JobStore) -> None:
     assert found.rate.admitted == (START,)
 
 
-def test_the_last_analysis_is_remembered_behind_a_newer_job(store: JobStore) -> None:
+def test_the_last_analysis_is_kept_when_a_newer_job_is_admitted(store: JobStore) -> None:
     done = a_submission(status=Status.COMPLETED, created_at=START - HOUR, finished_at=START - MINUTE)
     store.admit(done, None, through(store, done))
     analysed = LastAnalysis(done.job_id, START - HOUR, START - MINUTE)
@@ -98,8 +98,8 @@ def test_the_last_analysis_is_remembered_behind_a_newer_job(store: JobStore) -> 
 
 
 @pytest.mark.parametrize("subject", ["books/1", "books/2"])
-def test_of_two_that_saw_the_same_one_is_let_in(store: JobStore, subject: str) -> None:
-    """Of one subject, and of two subjects under one rate."""
+def test_of_two_submissions_with_the_same_state_one_is_admitted(store: JobStore, subject: str) -> None:
+    """The two share a subject, or have two subjects under one rate."""
     admission_key = replace(GATE, subject=subject)
     seen, other_seen = known(store), known(store, admission_key)
     first, second = a_submission(), a_submission(subject=subject)
@@ -115,7 +115,7 @@ def test_of_two_that_saw_the_same_one_is_let_in(store: JobStore, subject: str) -
     assert times.admitted == (START, START)
 
 
-def test_a_pointer_that_no_policy_wrote_is_seen_and_guarded_too(store: JobStore) -> None:
+def test_a_pointer_written_without_a_policy_is_read_and_guarded(store: JobStore) -> None:
     plain, other = a_submission(), a_submission()
     store.create(plain, None, UNTIL)
     seen = known(store)
@@ -126,14 +126,14 @@ def test_a_pointer_that_no_policy_wrote_is_seen_and_guarded_too(store: JobStore)
     assert isinstance(store.admit(late, None, through(store, late)), Created)
 
 
-def test_a_second_try_of_what_had_landed_is_what_landed(store: JobStore) -> None:
+def test_a_repeated_write_that_was_already_applied_returns_the_same_job(store: JobStore) -> None:
     job = a_submission()
     written = through(store, job)
     assert store.admit(job, key(), written) == Created(job)
     assert store.admit(job, key(), written) == Created(job)
 
 
-def test_a_key_that_was_used_is_seen_and_lets_nobody_in(store: JobStore) -> None:
+def test_a_used_idempotency_key_is_read_and_admits_no_job(store: JobStore) -> None:
     first, second = a_submission(), a_submission(subject="books/2")
     admission_key = replace(GATE, subject="books/2")
     store.admit(first, key(), through(store, first))
@@ -143,7 +143,7 @@ def test_a_key_that_was_used_is_seen_and_lets_nobody_in(store: JobStore) -> None
 
 
 @pytest.mark.parametrize("job_id", ["01abc", None])
-def test_what_a_key_was_answered_is_kept(store: JobStore, job_id: str | None) -> None:
+def test_the_answer_for_an_idempotency_key_is_kept(store: JobStore, job_id: str | None) -> None:
     answered = StoredOutcome(job_id, "b1", Outcome.SKIPPED, '{"code": "fresh"}')
     assert store.record_outcome("acme", key(), answered, START) is None
     assert store.record_outcome("acme", key(), StoredOutcome("other", "b1"), START + SECOND) == answered
@@ -151,7 +151,7 @@ def test_what_a_key_was_answered_is_kept(store: JobStore, job_id: str | None) ->
     assert store.create(a_job(), key()) == answered
 
 
-def test_the_newest_job_runs_again_and_whoever_saw_it_ended_has_to_look_again(store: JobStore) -> None:
+def test_a_retry_of_the_newest_job_invalidates_states_that_were_read_before(store: JobStore) -> None:
     job = cancelled(store, admitted(store))
     seen, other = known(store), a_submission()
     outcome = run_again(store, job)
@@ -161,7 +161,7 @@ def test_the_newest_job_runs_again_and_whoever_saw_it_ended_has_to_look_again(st
     assert store.admit(other, None, through(store, other, seen=seen)) == WriteConflict()
 
 
-def test_an_older_job_does_not_run_again_where_only_the_newest_may(store: JobStore) -> None:
+def test_an_older_job_is_not_retried_if_only_the_newest_may(store: JobStore) -> None:
     older = cancelled(store, admitted(store))
     newer = admitted(store)
     assert run_again(store, older) == Superseded(newer.job_id)
@@ -170,14 +170,14 @@ def test_an_older_job_does_not_run_again_where_only_the_newest_may(store: JobSto
     assert store.latest("acme", "valuation", "books/1") == newer
 
 
-def test_a_job_that_was_read_before_it_changed_does_not_run_again(store: JobStore) -> None:
+def test_a_job_that_changed_after_the_read_is_not_retried(store: JobStore) -> None:
     job = admitted(store)
     now_it_is = cancelled(store, job)
     assert run_again(store, job) == ConditionFailed(now_it_is)
     assert isinstance(run_again(store, now_it_is), Applied)
 
 
-def test_a_job_whose_pointer_has_expired_gets_one_again(store: JobStore) -> None:
+def test_a_retry_restores_an_expired_pointer(store: JobStore) -> None:
     job = cancelled(store, admitted(store))
     if isinstance(store, DynamoJobStore):
         pointer = {"tenant": {"S": "acme"}, "item": {"S": "subject#valuation#books/1"}}
@@ -186,7 +186,7 @@ def test_a_job_whose_pointer_has_expired_gets_one_again(store: JobStore) -> None
     assert store.latest("acme", "valuation", "books/1") == store.get(job.key)
 
 
-def test_pointers_expire_after_the_rows_that_they_point_at(dynamo_store: DynamoJobStore, dynamodb: Any) -> None:
+def test_pointers_expire_after_their_rows(dynamo_store: DynamoJobStore, dynamodb: Any) -> None:
     def expiries() -> dict[str, int]:
         items = dynamodb.scan(TableName=dynamo_store._table)["Items"]  # noqa: SLF001
         return {i["item"]["S"]: int(i["expires_at"]["N"]) for i in items if "expires_at" in i}
@@ -209,7 +209,7 @@ def test_pointers_expire_after_the_rows_that_they_point_at(dynamo_store: DynamoJ
     assert pointer_until(START, retention) > START + retention
 
 
-def test_a_policy_takes_one_read_more_and_another_for_a_subject_that_is_known(
+def test_a_policy_costs_one_extra_read_and_a_second_for_a_known_subject(
     dynamo_store: DynamoJobStore, dynamodb: Any, clock: ManualClock
 ) -> None:
     requests: list[str] = []

@@ -1,4 +1,4 @@
-"""Declaring an analysis: what cannot work is refused where it is written, not when the first job runs."""
+"""Declaring an analysis: a declaration that cannot work is refused at once, not when the first job runs."""
 
 import sys
 from datetime import timedelta
@@ -57,7 +57,7 @@ def declare(**fields: Any) -> Analysis[Any, Any]:
         {"download_route": "GET /download/{job_id}/{kind}", "downloads": {"excel": "a.xlsx"}},
     ],
 )
-def test_what_can_work_is_accepted(fields: dict[str, Any]) -> None:
+def test_a_valid_declaration_is_accepted(fields: dict[str, Any]) -> None:
     assert declare(**fields).request is Book
 
 
@@ -113,7 +113,7 @@ def test_what_can_work_is_accepted(fields: dict[str, Any]) -> None:
         ({"submit_route": "POST /x/{id}", "subject": "x/{id"}, "subject 'x/{id' is not a valid template"),
     ],
 )
-def test_what_cannot_work_is_refused(fields: dict[str, Any], message: str) -> None:
+def test_an_invalid_declaration_is_refused(fields: dict[str, Any], message: str) -> None:
     if ".*" not in message:
         with pytest.raises(ConfigurationError) as refusal:
             declare(**fields)
@@ -128,7 +128,7 @@ def test_what_cannot_work_is_refused(fields: dict[str, Any], message: str) -> No
 
 @pytest.fixture
 def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder on the import path; what is imported from it is forgotten afterwards."""
+    """Return a folder on the import path. Modules from it are removed from `sys.modules` afterwards."""
     monkeypatch.syspath_prepend(str(tmp_path))
     before = set(sys.modules)
     monkeypatch.setattr(sys, "modules", dict(sys.modules))
@@ -153,7 +153,7 @@ def test_every_analysis_of_every_module_is_found(modules: Path) -> None:
     assert found["rfp"].name == "rfp"
 
 
-def test_an_analysis_that_a_module_imports_from_another_is_one(modules: Path) -> None:
+def test_an_analysis_imported_by_a_second_module_counts_once(modules: Path) -> None:
     write(modules, "one_", "valuation")
     (modules / "two_.py").write_text("from one_ import a0\n", encoding="utf-8")
     assert list(load_analyses("one_,two_")) == ["valuation"]
@@ -170,7 +170,7 @@ def test_an_analysis_that_a_module_imports_from_another_is_one(modules: Path) ->
         ("first_,second_", "two analyses are named 'valuation'"),
     ],
 )
-def test_a_deployment_whose_analyses_cannot_be_loaded_says_why(modules: Path, paths: str, message: str) -> None:
+def test_an_error_explains_why_the_analyses_cannot_be_loaded(modules: Path, paths: str, message: str) -> None:
     write(modules, "needy_", "needy", head=f"import not_in_the_package\n{HEAD}")
     write(modules, "barren_")
     write(modules, "first_", "valuation")
@@ -180,6 +180,6 @@ def test_a_deployment_whose_analyses_cannot_be_loaded_says_why(modules: Path, pa
     assert message in str(refusal.value)
 
 
-def test_two_analyses_of_one_name_are_refused() -> None:
+def test_two_analyses_with_the_same_name_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="two analyses are named 'valuation'"):
         Analyses([declare(), declare()])

@@ -1,4 +1,4 @@
-"""What every store of artifacts must do, and what is kept in it. Each test runs in memory and with S3."""
+"""Contract of every artifact store, and of the payloads kept in it. Each test runs in memory and with S3."""
 
 import base64
 import json
@@ -45,7 +45,7 @@ def artifacts(request: pytest.FixtureRequest) -> ArtifactStore:
 
 
 @pytest.mark.parametrize("body", [b"", b"\x00\xff", "経済".encode() * 100_000])
-def test_what_was_written_is_read(artifacts: ArtifactStore, body: bytes) -> None:
+def test_a_written_artifact_is_read_back(artifacts: ArtifactStore, body: bytes) -> None:
     artifacts.write("jobs/acme@x.org:1/j/1-result.json", body, "application/json")
     assert artifacts.read("jobs/acme@x.org:1/j/1-result.json", len(body)) == body
 
@@ -56,20 +56,20 @@ def test_a_second_write_replaces_the_first(artifacts: ArtifactStore) -> None:
     assert artifacts.read("k", 100) == b"second"
 
 
-def test_what_is_written_once_stays_as_it_was_first(artifacts: ArtifactStore) -> None:
+def test_write_once_keeps_the_first_content(artifacts: ArtifactStore) -> None:
     assert artifacts.write_once("k", b"first", "text/plain")
     assert not artifacts.write_once("k", b"second", "text/plain")
     assert artifacts.read("k", 100) == b"first"
 
 
-def test_what_is_not_there_is_not_found(artifacts: ArtifactStore) -> None:
+def test_a_missing_artifact_is_not_found(artifacts: ArtifactStore) -> None:
     artifacts.write("jobs/acme/1", b"x", "text/plain")
     for key in ("jobs/acme/2", "jobs/acme", "jobs/acme/1/"):
         with pytest.raises(NotFound, match=key):
             artifacts.read(key, 100)
 
 
-def test_one_byte_too_many_is_refused_with_the_size(artifacts: ArtifactStore) -> None:
+def test_an_artifact_over_the_limit_is_refused_with_its_size(artifacts: ArtifactStore) -> None:
     artifacts.write("k", b"12345", "text/plain")
     assert artifacts.read("k", 5) == b"12345"
     with pytest.raises(TooLarge) as refusal:
@@ -77,12 +77,12 @@ def test_one_byte_too_many_is_refused_with_the_size(artifacts: ArtifactStore) ->
     assert refusal.value.size == 5
 
 
-def test_a_form_is_for_one_key_and_one_type(artifacts: ArtifactStore) -> None:
+def test_an_upload_form_is_for_one_key_and_one_content_type(artifacts: ArtifactStore) -> None:
     form = artifacts.presign_post("uploads/acme/1/a.pdf", "application/pdf", 10, timedelta(hours=1))
     assert (form.fields["key"], form.fields["Content-Type"]) == ("uploads/acme/1/a.pdf", "application/pdf")
 
 
-def test_a_form_of_s3_is_signed_for_exactly_its_size(s3_artifacts: S3ArtifactStore) -> None:
+def test_an_s3_upload_form_is_signed_for_exactly_its_size(s3_artifacts: S3ArtifactStore) -> None:
     form = s3_artifacts.presign_post("uploads/acme/1/a.pdf", "application/pdf", 10, timedelta(hours=1))
     conditions = json.loads(base64.b64decode(form.fields["policy"]))["conditions"]
     assert ["content-length-range", 10, 10] in conditions
@@ -90,13 +90,13 @@ def test_a_form_of_s3_is_signed_for_exactly_its_size(s3_artifacts: S3ArtifactSto
     assert {"key": "uploads/acme/1/a.pdf"} in conditions
 
 
-def test_a_link_is_for_one_artifact_as_a_download_of_a_name_and_a_type(artifacts: ArtifactStore) -> None:
+def test_a_download_link_is_for_one_artifact_with_a_file_name(artifacts: ArtifactStore) -> None:
     link = artifacts.presign_get("jobs/acme/1/files/2/a.csv", "a.csv", "text/csv", timedelta(minutes=5))
     assert "/jobs/acme/1/files/2/a.csv?" in link
     assert "a.csv" in link.partition("?")[2]
 
 
-def test_a_link_of_s3_gives_the_file_its_name_and_type_and_ends_soon(s3_artifacts: S3ArtifactStore) -> None:
+def test_an_s3_download_link_sets_file_name_and_type_and_expires(s3_artifacts: S3ArtifactStore) -> None:
     link = s3_artifacts.presign_get("jobs/acme/C!20D/a.csv", "a.csv", "text/csv; charset=utf-8", timedelta(minutes=5))
     query = parse_qs(urlsplit(link).query)
     assert query["response-content-disposition"] == ['attachment; filename="a.csv"']
@@ -114,20 +114,20 @@ def test_a_small_value_is_kept_in_the_row(artifacts: ArtifactStore, value: Any) 
     assert load_json(artifacts, payload) == value
 
 
-def test_a_row_without_a_value_has_none(artifacts: ArtifactStore) -> None:
+def test_a_row_without_a_payload_loads_none(artifacts: ArtifactStore) -> None:
     assert load_json(artifacts, Payload()) is None
 
 
-def test_a_value_is_kept_in_the_bucket_from_one_byte_too_many_on(artifacts: ArtifactStore) -> None:
+def test_a_value_over_the_row_limit_is_kept_in_the_bucket(artifacts: ArtifactStore) -> None:
     job = a_job(fence=7)
-    fits = "é" * ((MAX_INLINE_BYTES - 2) // 2)  # two bytes each, and the quotes
+    fits = "é" * ((MAX_INLINE_BYTES - 2) // 2)  # two bytes for each letter, and the quotes
     assert store_json(artifacts, job, "result", fits).key is None
     payload = store_json(artifacts, job, "result", f"{fits}x")
     assert payload == Payload(key=f"jobs/acme/{job.job_id}/7-result.json")
     assert load_json(artifacts, payload) == f"{fits}x"
 
 
-def test_a_stale_worker_does_not_overwrite_the_artifact_of_a_newer_one(artifacts: ArtifactStore) -> None:
+def test_a_stale_worker_does_not_overwrite_the_artifact_of_a_newer_worker(artifacts: ArtifactStore) -> None:
     job = a_job()
     newer, stale = (a_job(job_id=job.job_id, fence=fence) for fence in (2, 1))
     kept = store_json(artifacts, newer, "result", ["newer"] * 10_000)
@@ -136,12 +136,12 @@ def test_a_stale_worker_does_not_overwrite_the_artifact_of_a_newer_one(artifacts
 
 
 @pytest.mark.parametrize("value", [float("nan"), [float("inf")], "half of a pair: \ud83d"])
-def test_what_nobody_could_read_back_is_not_kept(artifacts: ArtifactStore, value: Any) -> None:
+def test_a_value_that_could_not_be_read_back_is_not_stored(artifacts: ArtifactStore, value: Any) -> None:
     with pytest.raises(ValueError, match=r"JSON compliant|surrogates not allowed"):
         store_json(artifacts, a_job(), "result", value)
 
 
-def test_what_is_too_large_to_be_read_back_is_not_kept(artifacts: ArtifactStore) -> None:
+def test_a_value_too_large_to_be_read_back_is_not_stored(artifacts: ArtifactStore) -> None:
     largest = "x" * (MAX_PAYLOAD_BYTES - 2)
     assert load_json(artifacts, store_json(artifacts, a_job(), "result", largest)) == largest
     with pytest.raises(TooLarge) as refusal:

@@ -1,4 +1,4 @@
-"""An attempt resumes where the one before it ended, and hands on what does not fit into its invocation."""
+"""An attempt resumes after the last finished stage, and continues in another invocation when time runs short."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -24,7 +24,7 @@ from tests.handlers.builders import (
 # Resuming
 
 
-def test_an_attempt_resumes_after_the_last_stage_that_was_finished() -> None:
+def test_an_attempt_resumes_after_the_last_finished_stage() -> None:
     diary = Diary(fails=["third"])
 
     def first(_job: Job[Book]) -> dict[str, int]:
@@ -47,7 +47,7 @@ def test_an_attempt_resumes_after_the_last_stage_that_was_finished() -> None:
     assert job.stages_completed == ("first", "second", "third")
 
 
-def test_a_restored_output_has_the_type_that_its_stage_names() -> None:
+def test_a_restored_output_has_the_return_type_of_its_stage() -> None:
     diary, seen = Diary(fails=["write"]), list[Any]()
 
     def read(_job: Job[Book]) -> list[Chapter]:
@@ -62,8 +62,8 @@ def test_a_restored_output_has_the_type_that_its_stage_names() -> None:
     assert seen == [[Chapter(title="One", read_at=START)]] * 2
 
 
-def test_what_a_later_stage_sees_is_the_same_at_first_and_after_a_restart() -> None:
-    # Else what works in every test fails on the day that a worker dies.
+def test_a_later_stage_sees_the_same_output_before_and_after_a_restart() -> None:
+    # Otherwise code that passes every test would fail after a worker crashes.
     diary, seen = Diary(fails=["write"]), list[Any]()
 
     def read(_job: Job[Book]):  # type: ignore[no-untyped-def]  # noqa: ANN202
@@ -78,7 +78,7 @@ def test_what_a_later_stage_sees_is_the_same_at_first_and_after_a_restart() -> N
     assert seen == [{"pages": [1, 2], "at": "2026-01-01T00:00:00Z"}] * 2
 
 
-def test_newer_code_that_does_not_take_the_old_output_runs_the_stage_again() -> None:
+def test_new_code_that_cannot_parse_the_old_output_runs_the_stage_again() -> None:
     diary = Diary(fails=["old second"])
 
     @stage(survives_deploys=True)
@@ -132,7 +132,7 @@ def test_a_deploy_runs_a_stage_again_unless_it_survives(*, survives: bool, times
     assert diary.done.count("first") == times
 
 
-def test_the_row_says_which_stage_is_at_work_after_one_was_restored_in_between() -> None:
+def test_the_row_names_the_running_stage_after_another_stage_was_restored() -> None:
     seen: list[Any] = []
     diary = Diary(fails=["third"])
 
@@ -158,7 +158,7 @@ def test_the_row_says_which_stage_is_at_work_after_one_was_restored_in_between()
     assert seen == [("third", ("first", "second"))] * 2
 
 
-def test_a_stage_that_returns_what_cannot_be_kept_ends_the_job_without_paying_again() -> None:
+def test_an_output_that_cannot_be_stored_fails_the_job_without_another_model_call() -> None:
     def first(_job: Job[Book]) -> Any:
         return {"socket": object()}
 
@@ -174,7 +174,7 @@ def test_a_stage_that_returns_what_cannot_be_kept_ends_the_job_without_paying_ag
 
 
 def taking(shop: list[Shop], diary: Diary, name: str, duration: timedelta, needs: timedelta | None = None) -> Any:
-    """Return a stage that takes a while."""
+    """Return a stage that takes some time."""
 
     def work(job: Job[Book]) -> Value:
         diary.note(name)
@@ -195,34 +195,34 @@ def long_job(*durations: timedelta, needs: timedelta | None = None) -> tuple[Sho
     return shops[0], diary
 
 
-def test_a_job_of_stages_that_each_take_most_of_an_invocation_ends_and_runs_each_once() -> None:
+def test_a_job_with_long_stages_completes_and_runs_each_stage_once() -> None:
     shop, diary = long_job(*[6 * MINUTE] * 5, needs=6 * MINUTE)
     job = run(shop, time=TIME, max_attempts=1)
     assert (job.status, diary.done) == (Status.COMPLETED, ["one", "two", "three", "four", "five"])
-    assert (job.attempt, job.fence) == (1, 5), "a continuation is no attempt"
+    assert (job.attempt, job.fence) == (1, 5), "a continuation spends no attempt"
     assert steps(job) == ["claim", "continue"] * 4 + ["claim", "complete"]
-    assert job.finished_at == START + 30 * MINUTE, "none of it was waiting"
+    assert job.finished_at == START + 30 * MINUTE, "the job never waited"
 
 
-def test_a_stage_is_begun_where_it_just_fits() -> None:
+def test_a_stage_that_just_fits_is_started() -> None:
     shop, diary = long_job(4 * MINUTE, 6 * MINUTE - SECOND, needs=6 * MINUTE)
     assert steps(run(shop, time=TIME)) == ["claim", "complete"]
     assert diary.done == ["one", "two"]
 
 
-def test_a_stage_that_says_nothing_is_begun_and_handed_on_at_its_end() -> None:
+def test_a_stage_without_needs_is_started_and_continued_in_another_invocation_afterwards() -> None:
     shop, diary = long_job(6 * MINUTE, 6 * MINUTE)
     job = run(shop, time=TIME, max_attempts=1)
     assert (job.status, diary.done) == (Status.COMPLETED, ["one", "two", "two"])
     assert steps(job) == ["claim", "continue", "claim", "complete"]
 
 
-def test_no_stage_is_begun_when_the_time_is_over() -> None:
+def test_no_stage_is_started_after_the_time_is_over() -> None:
     diary, shops = Diary(), list[Shop]()
 
     def one(_job: Job[Book]) -> dict[str, int]:
         diary.note("one")
-        shops[0].clock.advance(TIME)  # without looking at its job
+        shops[0].clock.advance(TIME)  # the stage does not check its job
         return {}
 
     def two(_job: Job[Book]) -> Value:
@@ -234,23 +234,23 @@ def test_no_stage_is_begun_when_the_time_is_over() -> None:
     assert (job.status, diary.done, steps(job)[:2]) == (Status.COMPLETED, ["one", "two"], ["claim", "continue"])
 
 
-def test_a_stage_that_never_fits_is_tried_twice_and_not_for_ever() -> None:
+def test_a_stage_that_never_fits_is_tried_only_twice() -> None:
     shop, diary = long_job(MINUTE, 11 * MINUTE)
     job = run(shop, time=TIME, max_attempts=5)
     assert job.failure
     assert (job.status, job.failure.code, job.failure.retryable) == (Status.FAILED, "stage_timeout", False)
     assert "two timed out twice on the same input" in job.failure.message
     assert steps(job) == ["claim", "continue", "claim", "release", "claim", "fail"]
-    assert diary.done == ["one", "two", "two", "two"], "the first time it did not have an invocation of its own"
+    assert diary.done == ["one", "two", "two", "two"], "the first try shared its invocation with another stage"
 
 
-def test_a_need_that_no_invocation_meets_does_not_hinder_a_job_from_trying() -> None:
+def test_a_stage_is_tried_even_if_it_needs_more_time_than_any_invocation_has() -> None:
     shop, diary = long_job(MINUTE, MINUTE, needs=60 * MINUTE)
     assert steps(run(shop, time=TIME)) == ["claim", "continue", "claim", "complete"]
     assert diary.done == ["one", "two"]
 
 
-def test_a_checkpoint_that_is_made_in_each_invocation_is_no_progress() -> None:
+def test_a_checkpoint_that_every_invocation_saves_again_is_not_progress() -> None:
     diary, shops = Diary(), list[Shop]()
 
     def one(job: Job[Book]) -> Value:
@@ -267,7 +267,7 @@ def test_a_checkpoint_that_is_made_in_each_invocation_is_no_progress() -> None:
     assert (job.failure.code, len(diary.done)) == ("stage_timeout", 3)
 
 
-def test_a_model_that_times_out_twice_on_one_stage_is_not_asked_a_third_time() -> None:
+def test_a_model_that_times_out_twice_in_one_stage_is_not_asked_again() -> None:
     def one(job: Job[Book]) -> Value:
         return Value(text=job.ask("?"))
 
@@ -280,7 +280,7 @@ def test_a_model_that_times_out_twice_on_one_stage_is_not_asked_a_third_time() -
     assert len(model.questions) == 3
 
 
-def test_time_outs_of_different_stages_are_counted_apart() -> None:
+def test_time_outs_are_counted_for_each_stage() -> None:
     def one(job: Job[Book]) -> Value:
         return Value(text=job.ask("?"))
 
@@ -292,7 +292,7 @@ def test_time_outs_of_different_stages_are_counted_apart() -> None:
     assert (job.status, job.timeouts) == (Status.COMPLETED, {"one": 1, "two": 1})
 
 
-def test_a_call_that_is_broken_off_for_lack_of_time_is_no_error_of_the_model() -> None:
+def test_a_call_cancelled_for_lack_of_time_is_not_a_model_error() -> None:
     def cut_off(_question: Any) -> Any:
         for _ in range(40):
             shop.clock.step(15 * SECOND)

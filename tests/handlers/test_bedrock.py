@@ -1,4 +1,4 @@
-"""What only Bedrock has: metadata, its reasons to stop, answers as tool calls. The rest: `test_model_contract.py`."""
+"""Features of Bedrock only: metadata, stop reasons, answers as tool calls. `test_model_contract.py` tests the rest."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -52,7 +52,7 @@ def _nothing(_piece: str) -> None:
     pass
 
 
-def test_the_pieces_of_a_structured_answer_come_in_its_order(model: BedrockModel, stand_in: StandIn) -> None:
+def test_the_pieces_of_a_structured_answer_arrive_in_order(model: BedrockModel, stand_in: StandIn) -> None:
     stand_in.set(chunk_chars=5)
     pieces: list[str] = []
     reply = model.ask(STRUCTURED, pieces.append, CancellationToken())
@@ -60,7 +60,7 @@ def test_the_pieces_of_a_structured_answer_come_in_its_order(model: BedrockModel
     assert len(pieces) > 5
 
 
-def test_the_request_carries_limits_system_prompt_and_metadata(model: BedrockModel, stand_in: StandIn) -> None:
+def test_the_request_has_limits_system_prompt_and_metadata(model: BedrockModel, stand_in: StandIn) -> None:
     model.ask(
         replace(FREE, system="Be brief.", metadata={"job_id": "01m80ep4519qqbn8af6shbwev8"}),
         _nothing,
@@ -74,7 +74,7 @@ def test_the_request_carries_limits_system_prompt_and_metadata(model: BedrockMod
 
 
 class _Stream:
-    """A stream of events that somebody else decoded."""
+    """A stream of decoded events."""
 
     def __init__(self, *events: dict[str, Any]) -> None:
         self._events = events
@@ -112,16 +112,14 @@ def _answer(question: Question, stop_reason: str, *deltas: dict[str, Any]) -> Re
         ("malformed_tool_use", Retry, "model_answer_invalid"),
     ],
 )
-def test_an_answer_that_stopped_for_a_bad_reason_is_no_answer(
-    stop_reason: str, kind: type[JobError], code: str
-) -> None:
+def test_an_answer_with_a_failing_stop_reason_is_an_error(stop_reason: str, kind: type[JobError], code: str) -> None:
     reply = _answer(FREE, stop_reason, {"text": "I am sor"})
     assert (type(reply.fault), reply.fault and reply.fault.code) == (kind, code)
     assert reply.usage == Usage(1, 7, 3)
 
 
 @pytest.mark.parametrize("stop_reason", ["end_turn", "stop_sequence", "tool_use", "a reason of next year"])
-def test_every_other_reason_to_stop_is_a_good_one(stop_reason: str) -> None:
+def test_every_other_stop_reason_is_accepted(stop_reason: str) -> None:
     assert _answer(FREE, stop_reason, {"text": "Yes."}).fault is None
 
 
@@ -130,12 +128,12 @@ def test_every_other_reason_to_stop_is_a_good_one(stop_reason: str) -> None:
     ["", "[1]", '"x"', "null", '{"a": NaN}', '{"a": "\\ud800"}', '{"a": 1}{"a": 2}', "[" * 100_000],
     ids=lambda text: text[:16] or "nothing",
 )  # fmt: skip
-def test_a_structured_answer_that_is_no_json_object_is_text_without_data(text: str) -> None:
+def test_a_structured_answer_that_is_not_a_json_object_becomes_text_without_data(text: str) -> None:
     reply = _answer(STRUCTURED, "tool_use", {"toolUse": {"input": text}})
     assert (reply.data, reply.text, reply.fault) == (None, text, None)
 
 
-def test_what_the_model_says_beside_its_structured_answer_is_left_out() -> None:
+def test_text_beside_a_structured_answer_is_dropped() -> None:
     said = {"text": "Let me see."}
     thought = {"reasoningContent": {"text": "Hm."}}
     used = {"toolUse": {"input": '{"a": 1}'}}

@@ -1,4 +1,4 @@
-"""Structured answers of models that refuse a forced tool: asked for once, told to use it, read where they do not."""
+"""Structured answers of models that refuse a forced tool: the fallback request, and answers given as text."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -65,7 +65,7 @@ def outcomes(stand_in: StandIn) -> list[str]:
     return [call["outcome"] for call in stand_in.calls()]
 
 
-def test_a_model_that_refuses_a_forced_tool_is_asked_without_and_answers_by_it(
+def test_a_model_that_refuses_a_forced_tool_is_asked_again_without_force(
     model: BedrockModel, stand_in: StandIn
 ) -> None:
     with logged() as lines:
@@ -73,22 +73,22 @@ def test_a_model_that_refuses_a_forced_tool_is_asked_without_and_answers_by_it(
     assert (reply.data, reply.stop_reason, reply.fault) == (ANSWER, "tool_use", None)
     assert outcomes(stand_in) == ["ValidationException", "ok"]
     paid = stand_in.calls(outcome="ok")[0]
-    assert reply.usage == Usage(1, paid["input_tokens"], paid["output_tokens"]), "what was refused costs nothing"
+    assert reply.usage == Usage(1, paid["input_tokens"], paid["output_tokens"]), "a refused request costs nothing"
     assert [line["model_id"] for line in lines if line["event"] == "model.tool_not_forced"] == [LLAMA]
 
 
-def test_it_is_refused_once_and_other_models_are_forced_as_ever(model: BedrockModel, stand_in: StandIn) -> None:
+def test_a_refusal_is_remembered_for_its_model_only(model: BedrockModel, stand_in: StandIn) -> None:
     for model_id in (LLAMA, LLAMA, BEDROCK_ID, LLAMA):
         assert model.ask(replace(QUESTION, model_id=model_id), _nothing, CancellationToken()).data == ANSWER
     assert outcomes(stand_in) == ["ValidationException", "ok", "ok", "ok", "ok"]
 
 
-def test_a_model_that_is_known_to_refuse_is_never_forced(model: BedrockModel, stand_in: StandIn) -> None:
+def test_a_model_known_to_refuse_is_never_forced(model: BedrockModel, stand_in: StandIn) -> None:
     assert model.ask(replace(QUESTION, model_id=THINKER), _nothing, CancellationToken()).data == ANSWER
     assert outcomes(stand_in) == ["ok"]
 
 
-def test_an_answer_in_words_is_read_where_it_is_the_json(model: BedrockModel, stand_in: StandIn) -> None:
+def test_an_answer_as_text_is_parsed_if_it_is_json(model: BedrockModel, stand_in: StandIn) -> None:
     stand_in.set(tool_as_text=True, chunk_chars=7)
     pieces: list[str] = []
     reply = model.ask(QUESTION, pieces.append, CancellationToken())
@@ -97,19 +97,19 @@ def test_an_answer_in_words_is_read_where_it_is_the_json(model: BedrockModel, st
     assert reply.text.startswith("Here is the answer:")
 
 
-def test_an_error_that_is_not_about_the_tool_is_not_asked_again(model: BedrockModel, stand_in: StandIn) -> None:
+def test_an_error_unrelated_to_the_tool_causes_no_second_request(model: BedrockModel, stand_in: StandIn) -> None:
     stand_in.set(error="ValidationException", message="Input is too long for requested model.")
     with pytest.raises(Fail, match="model_refused_request"):
         model.ask(replace(QUESTION, model_id=BEDROCK_ID), _nothing, CancellationToken())
     assert outcomes(stand_in) == ["ValidationException"]
 
 
-def test_a_model_that_refuses_either_way_is_asked_twice_and_no_more(model: BedrockModel, stand_in: StandIn) -> None:
+def test_a_model_that_refuses_both_requests_is_asked_only_twice(model: BedrockModel, stand_in: StandIn) -> None:
     stand_in.set(error="ValidationException", message=NO_FORCE)
     for _ in range(2):
         with pytest.raises(Fail, match="model_refused_request"):
             model.ask(replace(QUESTION, model_id=BEDROCK_ID), _nothing, CancellationToken())
-    assert len(stand_in.calls()) == 3, "the second time it is known"
+    assert len(stand_in.calls()) == 3, "the second question already skips the forced tool"
 
 
 class Read(BaseModel):
@@ -117,7 +117,7 @@ class Read(BaseModel):
     deadline: str
 
 
-def test_a_job_mends_an_answer_in_words_in_its_repair_turn(model: BedrockModel, stand_in: StandIn) -> None:
+def test_a_job_repairs_a_text_answer_in_its_repair_turn(model: BedrockModel, stand_in: StandIn) -> None:
     def read(job: Job[Any]) -> Value:
         stand_in.set(nonsense=True, tool_as_text=True, times=1)
         return Value(text=job.ask(QUESTION.prompt, answer=Read, model_id=LLAMA).title)
@@ -163,18 +163,20 @@ def _refusal(message: str, kind: type[ClientError] = ClientError, code: str = "V
     ],
     ids=["no field", "thinking", "forced", "within the stream"],
 )
-def test_every_known_refusal_leads_to_one_request_more(refusal: Any) -> None:
+def test_each_known_refusal_causes_one_more_request(refusal: Any) -> None:
     request, ask = _asked(refusal, {"stream": _Stream(TEXT, STOP, USAGE)})
     assert ask().data == {"a": 1}
     first, second = (call.kwargs for call in request.call_args_list)
     assert first["toolConfig"]["toolChoice"] == {"tool": {"name": "Call"}}
     assert "system" not in first
-    assert second["toolConfig"] == {"tools": first["toolConfig"]["tools"]}, "without a choice"
+    assert second["toolConfig"] == {"tools": first["toolConfig"]["tools"]}, "the second request does not force a tool"
     assert "calling the tool Call exactly once" in second["system"][0]["text"]
-    assert {**second, "toolConfig": 0, "system": 0} == {**first, "toolConfig": 0, "system": 0}, "the rest is the same"
+    assert {**second, "toolConfig": 0, "system": 0} == {**first, "toolConfig": 0, "system": 0}, (
+        "the rest of the request is unchanged"
+    )
 
 
-def test_the_systems_own_text_comes_before_the_instruction() -> None:
+def test_the_system_prompt_comes_before_the_tool_instruction() -> None:
     stream = {"stream": _Stream(TEXT, STOP, USAGE)}
     request, ask = _asked(stream, question=replace(QUESTION, model_id=THINKER, system="Be brief."))
     ask()
@@ -182,7 +184,7 @@ def test_the_systems_own_text_comes_before_the_instruction() -> None:
     assert (len(said), said[0]) == (2, "Be brief.")
 
 
-def test_a_free_question_is_not_asked_again_whatever_is_said_of_tools() -> None:
+def test_a_question_without_a_tool_is_never_asked_again() -> None:
     request, ask = _asked(_refusal(NO_FORCE), question=replace(QUESTION, tool=None))
     with pytest.raises(Fail):
         ask()
@@ -202,7 +204,7 @@ def test_a_free_question_is_not_asked_again_whatever_is_said_of_tools() -> None:
         ("", None),
     ],
 )
-def test_what_is_no_json_is_left_to_the_repair_turn(text: str, data: Any) -> None:
+def test_text_that_is_not_json_is_left_to_the_repair_turn(text: str, data: Any) -> None:
     stream = _Stream({"contentBlockDelta": {"delta": {"text": text}}}, STOP, USAGE)
     _, ask = _asked({"stream": stream}, question=replace(QUESTION, model_id=THINKER))
     reply = ask()

@@ -1,4 +1,4 @@
-"""Book valuation, whole: a real database, and the stand-in, or a script, as the models."""
+"""Book valuation end to end: a real database, with the stand-in or a scripted model."""
 
 import json
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ PLAIN = {"title": "A Plain Book"}
 
 @dataclass
 class Catalogue:
-    """What has books valued, and looks at what became of them; the database is the real one."""
+    """Submits valuations and reads their results. The database is real."""
 
     login: Login
     vault: Vault
@@ -118,7 +118,7 @@ def _answers(**valuation: Any) -> Reply:
 
 
 class Killed(BaseException):
-    """What a time-out or a lack of memory looks like from within: nothing runs any more."""
+    """Stands for a process that is killed by a time-out or a lack of memory."""
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ class Killed(BaseException):
     ],
     ids=["voyages", "herbal"],
 )
-def test_a_book_is_valued_from_what_its_catalogue_says(
+def test_a_book_is_valued_from_its_catalogue_entry(
     catalogue: Catalogue, document: Path, valuation: dict[str, str], mid: str, grade: str
 ) -> None:
     book = json.loads(document.read_text(encoding="utf-8"))
@@ -149,7 +149,7 @@ def test_a_book_is_valued_from_what_its_catalogue_says(
     assert book["binding"] in essay
 
 
-def test_an_uploaded_entry_is_read_too(catalogue: Catalogue) -> None:
+def test_an_uploaded_catalogue_entry_is_read(catalogue: Catalogue) -> None:
     document = f"{new_id(START)}/entry.txt"
     entry = "Binding: Limp vellum with ties\nValuation: EUR 300 to EUR 420\nCondition: Good, some worming\n"
     catalogue.artifacts.write(upload_key("acme", document), entry.encode(), "text/plain")
@@ -157,7 +157,7 @@ def test_an_uploaded_entry_is_read_too(catalogue: Catalogue) -> None:
     assert (result["binding"], result["value_mid"]) == ("Limp vellum with ties", "360.00")
 
 
-def test_a_worker_killed_after_the_database_wrote_does_not_write_again(
+def test_a_retry_after_a_crash_that_followed_the_commit_does_not_write_again(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalogue.model = ScriptedModel(says("Ten to twenty."), _answers())
@@ -184,7 +184,7 @@ def _let_the_lease_run_out(catalogue: Catalogue, key: JobKey) -> None:
     catalogue.store.jobs[key] = replace(catalogue.store.jobs[key], lease_until=catalogue.clock.now())
 
 
-def test_a_range_that_is_upside_down_is_mended_by_the_model(catalogue: Catalogue) -> None:
+def test_the_model_repairs_a_range_with_low_above_high(catalogue: Catalogue) -> None:
     catalogue.model = model = ScriptedModel(says("a"), _answers(low=30), _answers())
     assert _result(catalogue.deliver(catalogue.submit(PLAIN)))["value_mid"] == "15.00"
     assert "low (30) is above high (20)" in model.questions[2].prompt
@@ -203,14 +203,14 @@ def test_a_range_that_is_upside_down_is_mended_by_the_model(catalogue: Catalogue
         ({"sales": [{"year": 2020, "house": "a", "copy_described": "b", "price": "c"}] * 21}, "sales"),
     ],
 )
-def test_a_book_that_is_none_is_refused_by_its_field(change: dict[str, Any], field: str) -> None:
+def test_an_invalid_book_is_refused_and_the_error_names_the_field(change: dict[str, Any], field: str) -> None:
     with pytest.raises(ValidationError) as raised:
         Book.model_validate(PLAIN | change)
     assert [".".join(map(str, error["loc"])) for error in raised.value.errors()] == [field]
 
 
 @pytest.mark.parametrize("change", [{"low": -1}, {"low": 21}, {"currency": "euro"}, {"high": 10**10}, {"high": "much"}])
-def test_a_valuation_that_is_none_is_refused(change: dict[str, Any]) -> None:
+def test_an_invalid_valuation_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Valuation.model_validate({"low": 10, "high": 20, "currency": "EUR"} | change)
 
@@ -222,15 +222,15 @@ def test_the_middle_is_exact(low: float, high: float, mid: str) -> None:
     assert str(Valuation.model_validate({"low": low, "high": high, "currency": "EUR"}).mid) == mid
 
 
-def test_a_sum_is_a_number_to_the_model_and_a_decimal_here() -> None:
+def test_an_amount_is_a_number_for_the_model_and_a_decimal_in_python() -> None:
     assert Appraisal.model_json_schema()["$defs"]["Money"] == {"type": "number", "minimum": 0}
 
 
-def test_what_the_catalogue_does_not_say_is_not_in_the_prompt() -> None:
+def test_missing_catalogue_fields_are_not_in_the_prompt() -> None:
     assert described(Book(title="A Plain Book")) == "Title: A Plain Book"
 
 
-def test_the_schema_has_the_librarys_table() -> None:
+def test_the_sql_schema_has_the_librarys_table_of_effects() -> None:
     table = SCHEMA[SCHEMA.index("CREATE") :]
     for schema in (EXAMPLE.parent).glob("*/schema.sql"):
         assert table in schema.read_text(encoding="utf-8"), schema

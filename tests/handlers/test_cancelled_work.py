@@ -1,4 +1,4 @@
-"""A job that is cancelled, or run again, while a worker, a dead worker or an old message is about it."""
+"""Cancelling or retrying a job while a live worker, a dead worker or an old message still refers to it."""
 
 from typing import Any
 
@@ -21,13 +21,13 @@ def control_of(shop: Shop) -> JobControl:
     return JobControl(shop.store, shop.queue, worker.analyses, shop.settings, shop.clock)
 
 
-def test_a_worker_learns_of_a_cancel_with_the_next_beat_and_the_job_is_cancelled() -> None:
+def test_a_worker_sees_a_cancel_at_the_next_beat_and_the_job_is_cancelled() -> None:
     reached: list[str] = []
 
     def work(job: Job[Book]) -> Value:
         reached.append("begun")
         control.cancel(key)
-        job.progress(10)  # nobody has told us yet
+        job.progress(10)  # the worker does not know of the cancel yet
         shop.clock.step(EVERY)
         reached.append("beaten")
         job.progress(50)
@@ -64,7 +64,7 @@ def test_an_analysis_that_catches_everything_does_not_swallow_a_cancel() -> None
     assert (swallowed, shop.model.questions) == ([], [])
 
 
-def test_the_error_of_a_call_that_was_broken_off_is_none_of_the_jobs() -> None:
+def test_the_error_of_a_cancelled_call_is_not_recorded_on_the_job() -> None:
     def broken_off(_question: Any) -> Any:
         control.cancel(key)
         shop.clock.step(EVERY)
@@ -78,9 +78,9 @@ def test_the_error_of_a_call_that_was_broken_off_is_none_of_the_jobs() -> None:
 
 
 @pytest.mark.parametrize("error", [Retry("a", "b"), OSError("disk")], ids=lambda error: type(error).__name__)
-def test_a_job_that_would_be_tried_again_but_was_cancelled_is_cancelled(error: Exception) -> None:
+def test_a_cancel_takes_precedence_over_a_retry(error: Exception) -> None:
     def fails(_job: Job[Book]) -> Value:
-        control.cancel(key)  # no beat tells the worker
+        control.cancel(key)  # no beat tells the worker of the cancel
         raise error
 
     shop = Shop([fails])
@@ -90,7 +90,7 @@ def test_a_job_that_would_be_tried_again_but_was_cancelled_is_cancelled(error: E
     assert (job.status, shop.queue.sent, job.due_at) == (Status.CANCELLED, [], None)
 
 
-def test_a_result_that_is_there_before_the_cancel_is_known_is_kept() -> None:
+def test_a_result_returned_before_the_worker_knows_of_the_cancel_is_kept() -> None:
     def quick(_job: Job[Book]) -> Value:
         control.cancel(key)
         return Value(text="gold")
@@ -101,25 +101,25 @@ def test_a_result_that_is_there_before_the_cancel_is_known_is_kept() -> None:
     assert shop.deliver(key).status is Status.COMPLETED
 
 
-def test_a_cancelled_job_whose_worker_died_is_cancelled_by_the_sweeper_and_by_nobody_claimed() -> None:
+def test_the_sweeper_cancels_a_job_after_its_worker_died_and_no_worker_claims_it() -> None:
     shop = Shop([stage])
     control = control_of(shop)
     key = shop.keep(status=Status.PROCESSING, attempt=1, fence=1, lease_until=START + MINUTE, due_at=START + MINUTE)
     control.cancel(key)
     shop.clock.advance(MINUTE)
-    assert shop.deliver(key).status is Status.PROCESSING, "its message is back, and does nothing"
+    assert shop.deliver(key).status is Status.PROCESSING, "the redelivered message does nothing"
     assert shop.sweeper.sweep() == {"cancel": 1}
     job = shop.job(key)
     assert (job.status, job.due_at, job.finished_at) == (Status.CANCELLED, None, START + MINUTE)
     assert (shop.queue.sent, shop.sweeper.sweep()) == ([], {})
 
 
-def test_a_message_of_the_old_run_does_no_harm_to_the_new_one() -> None:
+def test_a_message_of_the_old_run_does_not_disturb_the_new_run() -> None:
     shop = Shop([stage], ScriptedModel(Retry("model_connection", "reset"), says("gold")))
     control = control_of(shop)
     key = shop.keep(attempt=2, max_attempts=3)
     assert shop.deliver(key).status is Status.FAILED
     control.retry(key)
-    assert shop.deliver(key).status is Status.COMPLETED  # whichever message comes first
+    assert shop.deliver(key).status is Status.COMPLETED  # in either order of the messages
     assert shop.deliver(key).status is Status.COMPLETED
     assert (len(shop.model.questions), shop.job(key).attempt, shop.job(key).fence) == (2, 1, 2)

@@ -1,4 +1,4 @@
-"""What is kept of unfinished work: for whom it counts, what a stale worker leaves, and what the row pays for it."""
+"""Checkpoints: when they are valid, what a stale worker can change, and how much of the row they use."""
 
 import json
 from collections.abc import Mapping
@@ -28,14 +28,14 @@ class Title(BaseModel):
 
 @dataclass
 class Bench:
-    """A row that holds what is written to it, and attempts at it one after the other."""
+    """A row in memory, and consecutive attempts at its job."""
 
     row: JobRecord = field(default_factory=lambda: a_processing_job(code_version="v7"))
     artifacts: MemoryArtifactStore = field(default_factory=MemoryArtifactStore)
     held_by: int = 1
 
     def attempt(self, given: Any = None, **fields: Any) -> Checkpoints:
-        """Begin the next attempt: its fence is greater, and it sees what the row says."""
+        """Start the next attempt with a greater fencing token and the checkpoints of the row."""
         self.held_by += 1
         self.row = replace(self.row, fence=self.held_by, **fields)
         return self.holding(self.row, given)
@@ -54,13 +54,13 @@ def bench() -> Bench:
     return Bench()
 
 
-def test_the_next_attempt_finds_what_was_kept(bench: Bench) -> None:
+def test_the_next_attempt_finds_the_checkpoint(bench: Bench) -> None:
     bench.attempt().save("read", {"pages": [1, 2]}, stage="write", stages_completed=("read",))
     assert bench.attempt().load("read") == {"pages": [1, 2]}
-    assert (bench.row.stage, bench.row.stages_completed) == ("write", ("read",)), "in the same write"
+    assert (bench.row.stage, bench.row.stages_completed) == ("write", ("read",)), "the row changed in the same write"
 
 
-def test_an_attempt_finds_what_it_kept_itself(bench: Bench) -> None:
+def test_an_attempt_finds_its_own_checkpoint(bench: Bench) -> None:
     checkpoints = bench.attempt()
     for value in (1, 2, None, False):
         checkpoints.save("read/x", value)
@@ -68,18 +68,18 @@ def test_an_attempt_finds_what_it_kept_itself(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 0, "", [], {}, "ü \U0001f4c8 \x00", 1e300, {"a": {"b": [1.5, None]}}])
-def test_any_json_comes_back_as_it_was(bench: Bench, value: Any) -> None:
+def test_any_json_value_is_restored_unchanged(bench: Bench, value: Any) -> None:
     bench.attempt().save("read", value)
     found = bench.attempt().load("read")
     assert (found, type(found)) == (value, type(value))
 
 
-def test_models_and_dates_are_kept_as_json(bench: Bench) -> None:
+def test_models_and_dates_are_stored_as_json(bench: Bench) -> None:
     bench.attempt().save("read", [Title(text="Dune", seen=datetime(2026, 1, 1, tzinfo=UTC))])
     assert bench.attempt().load("read") == [{"text": "Dune", "seen": "2026-01-01T00:00:00Z"}]
 
 
-# For whom it counts
+# When a checkpoint is valid
 
 
 @pytest.mark.parametrize("given", [{"isbn": "43", "copies": 1}, {"isbn": "42"}, [], None, {"isbn": 42, "copies": 1}])
@@ -88,7 +88,7 @@ def test_another_input_has_no_checkpoint(bench: Bench, given: Any) -> None:
     assert bench.attempt(given=given or {}).load("read") is MISSING
 
 
-def test_the_order_of_an_inputs_fields_does_not_matter(bench: Bench) -> None:
+def test_the_order_of_the_input_fields_does_not_matter(bench: Bench) -> None:
     bench.attempt().save("read", 1)
     assert bench.attempt(given={"copies": 1, "isbn": "42"}).load("read") == 1
 
@@ -99,20 +99,20 @@ def test_another_name_has_no_checkpoint(bench: Bench) -> None:
     assert [checkpoints.load(name) for name in ("write", "rea", "read/", "")] == [MISSING] * 4
 
 
-def test_new_code_begins_again(bench: Bench) -> None:
+def test_new_code_ignores_checkpoints_of_old_code(bench: Bench) -> None:
     bench.attempt().save("read", 1)
     assert bench.attempt(code_version="v8").load("read") is MISSING
-    assert bench.attempt(code_version="v7").load("read") == 1, "until it is rolled back"
+    assert bench.attempt(code_version="v7").load("read") == 1, "the old code finds it again after a rollback"
 
 
-def test_what_survives_deploys_is_found_by_new_code(bench: Bench) -> None:
+def test_a_checkpoint_that_survives_deploys_is_found_by_new_code(bench: Bench) -> None:
     bench.attempt().save("read", 1, survives_deploys=True)
     checkpoints = bench.attempt(code_version="v8")
     assert checkpoints.load("read", survives_deploys=True) == 1
-    assert checkpoints.load("read") is MISSING, "where the new code says that it does not survive"
+    assert checkpoints.load("read") is MISSING, "the new code does not set survives_deploys"
 
 
-def test_what_the_bucket_has_deleted_is_made_again(bench: Bench) -> None:
+def test_a_checkpoint_deleted_from_the_bucket_counts_as_missing(bench: Bench) -> None:
     bench.attempt().save("read", 1)
     bench.artifacts.objects.clear()
     checkpoints = bench.attempt()
@@ -124,7 +124,7 @@ def test_what_the_bucket_has_deleted_is_made_again(bench: Bench) -> None:
 # Fences
 
 
-def test_what_a_stale_worker_keeps_does_not_count(bench: Bench) -> None:
+def test_a_checkpoint_of_a_stale_worker_is_ignored(bench: Bench) -> None:
     stale = bench.attempt()
     current = bench.attempt()
     with pytest.raises(Stopped):
@@ -133,7 +133,7 @@ def test_what_a_stale_worker_keeps_does_not_count(bench: Bench) -> None:
     assert (current.load("read"), stale.gained) == (MISSING, 0)
 
 
-def test_a_stale_worker_does_not_overwrite_what_it_kept_while_it_held_the_job(bench: Bench) -> None:
+def test_a_stale_worker_does_not_overwrite_its_own_valid_checkpoint(bench: Bench) -> None:
     stale = bench.attempt()
     stale.save("read/part", "good")
     stale.save_item("read/*f.1", 0, "a", "good")
@@ -145,7 +145,7 @@ def test_a_stale_worker_does_not_overwrite_what_it_kept_while_it_held_the_job(be
     assert bench.attempt().load("read/part") == "good"
 
 
-def test_no_artifact_is_written_twice(bench: Bench) -> None:
+def test_no_artifact_key_is_written_twice(bench: Bench) -> None:
     written: list[str] = []
 
     class Watched(MemoryArtifactStore):
@@ -164,7 +164,7 @@ def test_no_artifact_is_written_twice(bench: Bench) -> None:
     assert all(key.startswith(f"jobs/acme/{bench.row.job_id}/checkpoints/") for key in written)
 
 
-# What cannot be kept
+# Values that cannot be stored
 
 
 @pytest.mark.parametrize(
@@ -172,14 +172,14 @@ def test_no_artifact_is_written_twice(bench: Bench) -> None:
     [float("nan"), [float("inf")], {"a": -float("inf")}, object(), {1, object()}, "\ud83d", b"\xff", {"x": lambda: 0}],
     ids=lambda value: type(value).__name__,
 )
-def test_what_is_no_json_is_refused_and_changes_nothing(bench: Bench, value: Any) -> None:
+def test_a_value_that_is_not_json_is_refused_and_changes_nothing(bench: Bench, value: Any) -> None:
     with pytest.raises(Fail, match="checkpoint_invalid: checkpoint read is not JSON") as refused:
         bench.attempt().save("read", value)
     assert refused.value.code == "checkpoint_invalid"
     assert (bench.artifacts.objects, bench.row.checkpoints) == ({}, {})
 
 
-def test_what_is_too_large_is_refused(bench: Bench) -> None:
+def test_a_too_large_value_is_refused(bench: Bench) -> None:
     fits = "x" * (MAX_PAYLOAD_BYTES - 2)
     bench.attempt().save("read", fits)
     assert bench.attempt().load("read") == fits
@@ -187,7 +187,7 @@ def test_what_is_too_large_is_refused(bench: Bench) -> None:
         bench.attempt().save("read", fits + "x")
 
 
-def test_a_row_has_room_for_so_many_names_and_says_what_to_do(bench: Bench) -> None:
+def test_the_number_of_names_is_limited_and_the_error_names_the_fix(bench: Bench) -> None:
     checkpoints = bench.attempt()
     for number in range(MAX_NAMES):
         checkpoints.save(f"read/{number}", number)
@@ -197,7 +197,7 @@ def test_a_row_has_room_for_so_many_names_and_says_what_to_do(bench: Bench) -> N
     assert len(json.dumps(dict(bench.row.checkpoints))) < 10_000
 
 
-def test_a_stages_checkpoint_takes_the_place_of_those_within_it(bench: Bench) -> None:
+def test_the_checkpoint_of_a_stage_replaces_those_within_it(bench: Bench) -> None:
     checkpoints = bench.attempt()
     checkpoints.save("reading", 0)
     checkpoints.save("read/part", 1)
@@ -222,13 +222,13 @@ def test_each_new_checkpoint_is_progress(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("looked", "value", "gained"),
     [
-        (True, "page 7", 0),  # the same once more
-        (True, "page 8", 1),  # it went on from there
+        (True, "page 7", 0),  # the same value again
+        (True, "page 8", 1),  # it continued from the checkpoint
         (False, "page 7", 0),
-        (False, "page 8", 0),  # it began again, and came out differently
+        (False, "page 8", 0),  # it started over and got a different value
     ],
 )
-def test_only_what_goes_on_from_a_checkpoint_is_progress(
+def test_only_work_that_continues_from_a_checkpoint_is_progress(
     bench: Bench, value: str, gained: int, *, looked: bool
 ) -> None:
     bench.attempt().save("read/cursor", "page 7")
@@ -240,7 +240,7 @@ def test_only_what_goes_on_from_a_checkpoint_is_progress(
     assert bench.attempt().load("read/cursor") == value
 
 
-def test_what_was_lost_and_is_made_again_is_no_progress(bench: Bench) -> None:
+def test_making_a_lost_checkpoint_again_is_not_progress(bench: Bench) -> None:
     before = bench.attempt()
     before.save("read", 1)
     before.save_item("write/*f.1", 0, "a", 1)
@@ -252,7 +252,7 @@ def test_what_was_lost_and_is_made_again_is_no_progress(bench: Bench) -> None:
     assert checkpoints.gained == 0
 
 
-def test_what_newer_code_makes_again_is_progress(bench: Bench) -> None:
+def test_making_a_checkpoint_again_with_new_code_is_progress(bench: Bench) -> None:
     before = bench.attempt()
     before.save("read", 1)
     before.save_item("write/*f.1", 0, "a", 1)
@@ -265,7 +265,7 @@ def test_what_newer_code_makes_again_is_progress(bench: Bench) -> None:
 # Series of items
 
 
-def test_an_item_is_found_by_its_place_and_by_what_it_is(bench: Bench) -> None:
+def test_an_item_is_found_by_its_index_and_its_value(bench: Bench) -> None:
     bench.attempt().save_item("read/*f.1", 3, {"page": 3}, "done")
     checkpoints = bench.attempt()
     assert checkpoints.load_item("read/*f.1", 3, {"page": 3}) == "done"
@@ -274,7 +274,7 @@ def test_an_item_is_found_by_its_place_and_by_what_it_is(bench: Bench) -> None:
     assert checkpoints.load_item("read/*f.2", 3, {"page": 3}) is MISSING
 
 
-def test_an_item_is_of_its_code_as_its_stage_says(bench: Bench) -> None:
+def test_an_item_is_valid_for_one_code_version_unless_it_survives_deploys(bench: Bench) -> None:
     bench.attempt().save_item("read/*f.1", 0, "a", 1)
     bench.attempt().save_item("read/*g.1", 0, "a", 2, survives_deploys=True)
     checkpoints = bench.attempt(code_version="v8")
@@ -282,13 +282,13 @@ def test_an_item_is_of_its_code_as_its_stage_says(bench: Bench) -> None:
     assert checkpoints.load_item("read/*g.1", 0, "a", survives_deploys=True) == 2
 
 
-def test_a_thousand_items_of_many_attempts_hardly_weigh_on_the_row(bench: Bench) -> None:
+def test_a_thousand_items_of_many_attempts_take_little_space_in_the_row(bench: Bench) -> None:
     order = list(range(0, 1_000, 2)) + list(range(1, 1_000, 2))
     for start in range(0, 1_000, 250):
         checkpoints = bench.attempt()
         for number in order[start : start + 250]:
             checkpoints.save_item("read/*f.1", number, number, number * 2)
-    assert len(json.dumps(dict(bench.row.checkpoints))) < 4_500, "even where every second one is missing"
+    assert len(json.dumps(dict(bench.row.checkpoints))) < 4_500, "the worst case: every second item is missing"
     last = bench.attempt()
     assert [last.load_item("read/*f.1", number, number) for number in range(1_000)] == list(range(0, 2_000, 2))
     is_fifo = Bench()
@@ -298,7 +298,7 @@ def test_a_thousand_items_of_many_attempts_hardly_weigh_on_the_row(bench: Bench)
     assert next(iter(is_fifo.row.checkpoints.values())).endswith(" 2:0-999")
 
 
-def test_an_item_that_is_no_json_is_refused(bench: Bench) -> None:
+def test_an_item_that_is_not_json_is_refused(bench: Bench) -> None:
     with pytest.raises(Fail, match="checkpoint_invalid: checkpoint item 0 is not JSON"):
         bench.attempt().load_item("read/*f.1", 0, object())
     with pytest.raises(Fail, match=r"checkpoint_invalid: checkpoint read/\*f\.1 of item 0 is not JSON"):
@@ -377,5 +377,5 @@ TITLE = Title(text="Dune", seen=datetime(2026, 1, 1, tzinfo=UTC))
         (object(), 1, 1),
     ],
 )
-def test_an_output_comes_back_as_the_type_that_its_function_names(function: Any, output: Any, expected: Any) -> None:
+def test_an_output_is_restored_as_the_annotated_return_type(function: Any, output: Any, expected: Any) -> None:
     assert restore_output(function, output) == expected

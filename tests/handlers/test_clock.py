@@ -1,4 +1,4 @@
-"""Clocks: the machine's, the one that tests move, and how a time is stored and written."""
+"""Clocks: the system clock, the manual clock of tests, and the stored and serialized forms of a time."""
 
 import random
 import threading
@@ -10,7 +10,7 @@ from analysis_jobs.base.clock import ManualClock, SystemClock, from_ms, rfc3339,
 from tests.handlers.builders import MILLISECOND, MINUTE, SECOND, START, eventually
 
 
-def test_the_machines_clock_is_aware_in_utc_and_goes_forward() -> None:
+def test_the_system_clock_is_timezone_aware_in_utc_and_goes_forward() -> None:
     clock = SystemClock()
     before = datetime.now(UTC)
     first = clock.now()
@@ -20,14 +20,14 @@ def test_the_machines_clock_is_aware_in_utc_and_goes_forward() -> None:
     assert first.utcoffset() == timedelta()
 
 
-def test_the_machines_clock_waits_for_an_event_or_for_its_time() -> None:
+def test_the_system_clock_waits_for_an_event_or_a_timeout() -> None:
     event = threading.Event()
     assert SystemClock().wait(event, MILLISECOND) is False
     event.set()
     assert SystemClock().wait(event, timedelta(hours=1)) is True
 
 
-def test_a_manual_clock_moves_only_when_told_to() -> None:
+def test_a_manual_clock_moves_only_on_request() -> None:
     clock = ManualClock()
     assert clock.now() == START
     clock.sleep(MINUTE)
@@ -35,7 +35,7 @@ def test_a_manual_clock_moves_only_when_told_to() -> None:
     assert clock.now() == START + MINUTE - SECOND
 
 
-def test_who_waits_on_a_manual_clock_waits_for_the_clock_to_be_moved() -> None:
+def test_a_wait_on_a_manual_clock_ends_when_the_clock_is_moved() -> None:
     clock = ManualClock()
     answers: list[bool] = []
     thread = threading.Thread(target=lambda: answers.append(clock.wait(threading.Event(), MINUTE)))
@@ -51,7 +51,7 @@ def test_who_waits_on_a_manual_clock_waits_for_the_clock_to_be_moved() -> None:
     assert answers == [False]
 
 
-def test_who_waits_on_a_manual_clock_stops_when_the_event_is_set() -> None:
+def test_a_wait_on_a_manual_clock_ends_when_the_event_is_set() -> None:
     clock, event = ManualClock(), threading.Event()
     answers: list[bool] = []
     thread = threading.Thread(target=lambda: answers.append(clock.wait(event, MINUTE)))
@@ -77,5 +77,5 @@ def test_a_stored_time_is_read_back_to_the_millisecond() -> None:
         (datetime(2026, 7, 1, 1, 30, tzinfo=timezone(timedelta(hours=2))), "2026-06-30T23:30:00.000Z"),
     ],
 )
-def test_a_time_on_the_wire_is_in_utc(moment: datetime, written: str) -> None:
+def test_a_serialized_time_is_in_utc(moment: datetime, written: str) -> None:
     assert rfc3339(moment) == written

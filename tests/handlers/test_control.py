@@ -1,4 +1,4 @@
-"""What a caller does to a job after it was submitted: cancel it, at any state, or run it again."""
+"""A caller's control over a submitted job: cancel it in any state, or retry it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -84,7 +84,7 @@ ANALYSES = Analyses(
 
 @dataclass
 class Desk:
-    """A control over a store, and what it sends."""
+    """A control over a store, with the messages that it sends."""
 
     store: JobStore
     clock: ManualClock
@@ -129,7 +129,7 @@ def refused(act: Callable[[], object]) -> Problem:
 # Cancelling
 
 
-def test_a_job_that_waits_is_cancelled_at_once(desk: Desk) -> None:
+def test_a_waiting_job_is_cancelled_at_once(desk: Desk) -> None:
     key = desk.keep(a_job(failure=FAILURE, attempt=1, fence=1, not_before=START + MINUTE))
     job = desk.control.cancel(key)
     assert job == desk.job(key)
@@ -139,18 +139,18 @@ def test_a_job_that_waits_is_cancelled_at_once(desk: Desk) -> None:
     assert set(desk.store.due(START + timedelta(days=999))) == set()
 
 
-def test_a_job_that_is_worked_on_is_asked_to_stop_and_stays_its_workers(desk: Desk) -> None:
+def test_a_running_job_is_asked_to_stop_and_its_worker_keeps_the_lease(desk: Desk) -> None:
     before = a_processing_job()
     key = desk.keep(before)
     job = desk.control.cancel(key)
     assert job == replace(before, version=before.version + 1, cancel_asked_at=START, history=job.history), (
-        "and is due when its lease has run out"
+        "the job is due when its lease expires"
     )
-    desk.take(key, BEAT, before)  # the holder learns of it
+    desk.take(key, BEAT, before)  # the beat of the holder sees the request
 
 
 @pytest.mark.parametrize("fields", [{}, {"status": Status.PROCESSING, "fence": 1, "lease_until": START + MINUTE}])
-def test_cancelling_twice_is_cancelling_once(desk: Desk, fields: dict[str, Any]) -> None:
+def test_a_second_cancel_changes_nothing(desk: Desk, fields: dict[str, Any]) -> None:
     key = desk.keep(a_job(**fields))
     first = desk.control.cancel(key)
     desk.clock.advance(SECOND)
@@ -158,7 +158,7 @@ def test_cancelling_twice_is_cancelling_once(desk: Desk, fields: dict[str, Any])
 
 
 @pytest.mark.parametrize("status", [Status.COMPLETED, Status.FAILED])
-def test_what_has_ended_cannot_be_cancelled(desk: Desk, status: Status) -> None:
+def test_an_ended_job_cannot_be_cancelled(desk: Desk, status: Status) -> None:
     key = desk.keep(a_job(**FAILED | {"status": status}))
     before = desk.job(key)
     problem = refused(lambda: desk.control.cancel(key))
@@ -174,11 +174,11 @@ def test_another_tenants_job_does_not_exist(desk: Desk) -> None:
     assert desk.job(key).status is Status.FAILED
 
 
-# Running again
+# Retrying
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED])
-def test_an_ended_job_begins_again_with_all_it_may_and_what_it_has(desk: Desk, status: Status) -> None:
+def test_a_retry_resets_the_attempts_and_keeps_the_finished_work(desk: Desk, status: Status) -> None:
     key = desk.keep(a_job(**FAILED | {"status": status, "cancel_asked_at": START - MINUTE}))
     before = desk.job(key)
     job = desk.control.retry(key)
@@ -201,10 +201,10 @@ def test_an_ended_job_begins_again_with_all_it_may_and_what_it_has(desk: Desk, s
     ), "checkpoints, usage and the fence are kept"
     assert [entry.transition for entry in job.history] == ["retry"]
     assert desk.queue.sent == [("medium", key, timedelta())]
-    assert list(desk.store.due(START + 2 * MINUTE)) == [key], "should the message be lost"
+    assert list(desk.store.due(START + 2 * MINUTE)) == [key], "the sweeper sends another message if this one is lost"
 
 
-def test_running_again_twice_sends_one_message(desk: Desk) -> None:
+def test_a_second_retry_sends_no_message(desk: Desk) -> None:
     key = desk.keep(a_job(**FAILED))
     first = desk.control.retry(key)
     assert desk.control.retry(key) == first
@@ -213,7 +213,7 @@ def test_running_again_twice_sends_one_message(desk: Desk) -> None:
     assert len(desk.queue.sent) == 1
 
 
-def test_each_message_of_a_fifo_queue_is_another_one(desk: Desk) -> None:
+def test_each_retry_has_its_own_deduplication_id(desk: Desk) -> None:
     key = desk.keep(a_job(**FAILED))
     for _ in range(3):
         desk.control.retry(key)
@@ -221,7 +221,7 @@ def test_each_message_of_a_fifo_queue_is_another_one(desk: Desk) -> None:
     assert len(set(desk.queue.dedupes)) == 3
 
 
-def test_a_retry_counts_the_sendings_anew_and_none_of_them_has_the_name_of_an_earlier_one(desk: Desk) -> None:
+def test_a_retry_resets_the_count_of_sends_and_reuses_no_deduplication_id(desk: Desk) -> None:
     key = desk.keep(a_job(**FAILED | {"sends": 7}))
     for _ in range(3):
         assert desk.control.retry(key).sends == 1
@@ -231,26 +231,26 @@ def test_a_retry_counts_the_sendings_anew_and_none_of_them_has_the_name_of_an_ea
     assert len(set(desk.queue.dedupes)) == 6
 
 
-def test_a_job_of_a_tier_that_runs_again_stands_in_the_order_of_its_lane(desk: Desk) -> None:
+def test_a_retried_job_with_a_tier_enters_the_order_of_its_lane(desk: Desk) -> None:
     key = desk.keep(a_job(**FAILED | {"tier_rank": 1, "tier": "silver"}))
     assert desk.control.retry(key).lane_sort_key == f"01#{key.job_id}"
     assert desk.queue.ranks == [1]
     assert desk.control.cancel(key).lane_sort_key is None
 
 
-def test_a_completed_job_does_not_run_again(desk: Desk) -> None:
+def test_a_completed_job_is_not_retried(desk: Desk) -> None:
     key = desk.keep(a_job(**FAILED | {"status": Status.COMPLETED}))
     assert refused(lambda: desk.control.retry(key)).status == 409
     assert (desk.job(key).status, desk.queue.sent) == (Status.COMPLETED, [])
 
 
-def test_a_job_whose_analysis_is_gone_does_not_run_again(desk: Desk) -> None:
+def test_a_job_of_a_removed_analysis_is_not_retried(desk: Desk) -> None:
     key = desk.keep(a_job(**FAILED | {"analysis": "gone"}))
     problem = refused(lambda: desk.control.retry(key))
     assert (problem.status, "'gone'" in problem.detail) == (409, True)
 
 
-def test_a_job_is_accepted_again_even_where_its_message_cannot_be_sent(desk: Desk) -> None:
+def test_a_retry_is_accepted_even_if_its_message_cannot_be_sent(desk: Desk) -> None:
     class Closed(MemoryQueue):
         def send(self, *_: Any, **__: Any) -> None:
             raise ConnectionError("no network")
@@ -261,7 +261,7 @@ def test_a_job_is_accepted_again_even_where_its_message_cannot_be_sent(desk: Des
     assert list(desk.store.due(START + 2 * MINUTE)) == [key]
 
 
-def test_the_fence_only_grows_and_nothing_of_the_old_run_lands(desk: Desk) -> None:
+def test_the_fencing_token_only_grows_and_no_write_of_the_old_run_is_applied(desk: Desk) -> None:
     key = desk.keep(a_job())
     old = desk.take(key, CLAIM, lease_until=START + MINUTE)
     desk.take(key, FAIL, old)
@@ -275,7 +275,7 @@ def test_the_fence_only_grows_and_nothing_of_the_old_run_lands(desk: Desk) -> No
     desk.take(key, COMPLETE, new)
 
 
-def test_a_history_does_not_grow_without_end_of_running_again(desk: Desk) -> None:
+def test_retries_do_not_grow_the_history_without_limit(desk: Desk) -> None:
     key = desk.keep(a_job())
     desk.take(key, CLAIM, lease_until=START + MINUTE)
     for _ in range(15):
@@ -286,7 +286,7 @@ def test_a_history_does_not_grow_without_end_of_running_again(desk: Desk) -> Non
     assert [entry.transition for entry in desk.job(key).history[-3:]] == ["fail", "retry", "claim"]
 
 
-def test_a_long_history_shows_that_a_cancel_was_asked_for_in_whatever_way_the_job_ends(desk: Desk) -> None:
+def test_a_long_history_keeps_the_request_to_cancel_however_the_job_ends(desk: Desk) -> None:
     waits = tuple(HistoryEntry(START - MINUTE, "defer", Status.QUEUED) for _ in range(MAX_HISTORY))
     for transition in (COMPLETE, FAIL, STOP):
         held = a_processing_job(history=waits)
@@ -296,11 +296,11 @@ def test_a_long_history_shows_that_a_cancel_was_asked_for_in_whatever_way_the_jo
         assert [entry.transition for entry in history[-2:]] == ["request_cancel", transition.name]
 
 
-# Races: somebody moves the job on between the read and the write
+# Races: another writer changes the job between the read and the write
 
 
 class WriteConflict:
-    """A store in which something else happens just before the first writes."""
+    """A store that calls a function just before each of the first writes."""
 
     def __init__(self, store: JobStore, *happening: Callable[[], object]) -> None:
         self._store = store
@@ -319,38 +319,38 @@ def overtaken(desk: Desk, *happening: Callable[[], object]) -> JobControl:
     return replace(desk.control, store=WriteConflict(desk.store, *happening))
 
 
-def test_a_job_that_is_claimed_meanwhile_is_asked_to_stop(desk: Desk) -> None:
+def test_a_job_that_is_claimed_during_a_cancel_is_asked_to_stop(desk: Desk) -> None:
     key = desk.keep(a_job())
     control = overtaken(desk, lambda: desk.take(key, CLAIM, lease_until=START + MINUTE))
     job = control.cancel(key)
     assert (job.status, job.cancel_asked_at) == (Status.PROCESSING, START)
 
 
-def test_a_job_that_is_put_back_meanwhile_is_cancelled(desk: Desk) -> None:
+def test_a_job_that_is_requeued_during_a_cancel_is_cancelled(desk: Desk) -> None:
     key = desk.keep(a_processing_job())
     assert overtaken(desk, lambda: desk.take(key, RELEASE)).cancel(key).status is Status.CANCELLED
 
 
-def test_a_job_that_completes_meanwhile_stays_completed(desk: Desk) -> None:
+def test_a_job_that_completes_during_a_cancel_stays_completed(desk: Desk) -> None:
     key = desk.keep(a_processing_job())
     problem = refused(lambda: overtaken(desk, lambda: desk.take(key, COMPLETE)).cancel(key))
     assert (problem.status, desk.job(key).status) == (409, Status.COMPLETED)
     assert desk.job(key).cancel_asked_at is None
 
 
-def test_a_job_that_somebody_else_cancels_meanwhile_is_cancelled_once(desk: Desk) -> None:
+def test_two_simultaneous_cancels_cancel_the_job_once(desk: Desk) -> None:
     key = desk.keep(a_job())
     job = overtaken(desk, lambda: desk.control.cancel(key)).cancel(key)
     assert (job.status, [entry.transition for entry in job.history]) == (Status.CANCELLED, ["cancel"])
 
 
-def test_a_job_that_somebody_else_runs_again_meanwhile_is_sent_once(desk: Desk) -> None:
+def test_two_simultaneous_retries_send_one_message(desk: Desk) -> None:
     key = desk.keep(a_job(**FAILED))
     assert overtaken(desk, lambda: desk.control.retry(key)).retry(key).status is Status.QUEUED
     assert len(desk.queue.sent) == 1
 
 
-def test_a_job_that_keeps_changing_is_a_conflict_and_no_loop(desk: Desk) -> None:
+def test_a_job_that_keeps_changing_ends_in_a_conflict_instead_of_a_loop(desk: Desk) -> None:
     key = desk.keep(a_job())
 
     def back_and_forth() -> None:
@@ -364,7 +364,7 @@ def test_a_job_that_keeps_changing_is_a_conflict_and_no_loop(desk: Desk) -> None
     assert refused(lambda: control.cancel(key)).status == 409
 
 
-def test_a_row_that_vanishes_meanwhile_is_not_found(clock: ManualClock) -> None:
+def test_a_row_that_vanishes_during_a_retry_is_not_found(clock: ManualClock) -> None:
     shop = Shop([stage])
     key = shop.keep(**FAILED)
     desk = Desk(shop.store, clock)
@@ -372,6 +372,6 @@ def test_a_row_that_vanishes_meanwhile_is_not_found(clock: ManualClock) -> None:
     assert refused(lambda: control.retry(key)).status == 404
 
 
-def test_of_two_edges_that_a_caller_may_take_each_has_its_own_states() -> None:
+def test_the_transitions_of_a_caller_share_no_source_state() -> None:
     assert not CANCEL.sources.keys() & REQUEST_CANCEL.sources.keys()
     assert not RETRY.sources.keys() & (CANCEL.sources.keys() | REQUEST_CANCEL.sources.keys())

@@ -1,4 +1,4 @@
-"""Credentials, whole: real documents and a real database; the stand-in, or a script, as the model."""
+"""Credential extraction end to end: real documents, a real database, and the stand-in or a scripted model."""
 
 import json
 from collections.abc import Iterator
@@ -82,7 +82,7 @@ def answers(data: dict[str, Any]) -> Reply:
         ("registration-photo.jpg", "ocr", "registration", REGISTRATION),
     ],
 )
-def test_text_scan_and_photograph_are_classified_read_and_put_before_a_reviewer(
+def test_text_scan_and_photograph_are_classified_read_and_queued_for_review(
     desk: Desk, document: str, read_by: str, kind: str, fields: dict[str, Any]
 ) -> None:
     result = desk.work_through(document)
@@ -94,14 +94,14 @@ def test_text_scan_and_photograph_are_classified_read_and_put_before_a_reviewer(
     assert (row["document_id"], row["kind"], row["fields"], row["needs_review"]) == ("42", kind, fields, False)
 
 
-def test_what_ocr_read_is_a_little_less_sure_than_what_was_printed_as_text(desk: Desk) -> None:
+def test_a_value_read_by_ocr_has_a_lower_confidence_than_one_from_the_text_layer(desk: Desk) -> None:
     printed = desk.work_through("certificate.pdf", subject="documents/1")
     scanned = desk.work_through("certificate-scan.pdf", subject="documents/2")
     assert printed["confidence"].keys() == scanned["confidence"].keys() == {"kind", *CERTIFICATE}
     assert all(0.8 < scanned["confidence"][field] < printed["confidence"][field] for field in CERTIFICATE)
 
 
-def test_what_cannot_be_is_found_and_kept_all_the_same(desk: Desk) -> None:
+def test_an_impossible_value_is_a_finding_and_is_still_stored(desk: Desk) -> None:
     result = desk.work_through("certificate-wrong.pdf")
     found = [(each["field"], each["value"], each["rule"]) for each in result["findings"]]
     assert found == [
@@ -115,7 +115,7 @@ def test_what_cannot_be_is_found_and_kept_all_the_same(desk: Desk) -> None:
     assert desk.states() == {"42": "review_pending"}
 
 
-def test_where_template_and_model_disagree_both_are_told(postgres_server: PostgreSQL) -> None:
+def test_a_disagreement_of_template_and_model_reports_both_values(postgres_server: PostgreSQL) -> None:
     model = ScriptedModel(
         answers({"kind": "licence", "confidence": 0.9}), answers({**CERTIFICATE, "number": "CE-204871", "course": None})
     )
@@ -125,20 +125,20 @@ def test_where_template_and_model_disagree_both_are_told(postgres_server: Postgr
         ("kind", "sources_disagree", {"template": "certificate", "model": "licence"}),
         ("number", "sources_disagree", {"template": "CE-204817", "model": "CE-204871"}),
     ]
-    assert result["fields"] == CERTIFICATE, "the template's number, and its course where the model has none"
+    assert result["fields"] == CERTIFICATE, "the template's number, and its course because the model has none"
     sure = result["confidence"]
     assert sure["number"] < sure["course"] < sure["holder"]
     assert result["needs_review"]
 
 
-def test_a_model_that_is_not_sure_of_the_kind_makes_it_less_sure(postgres_server: PostgreSQL) -> None:
+def test_an_unsure_model_lowers_the_confidence_of_the_kind(postgres_server: PostgreSQL) -> None:
     model = ScriptedModel(answers({"kind": "certificate", "confidence": 0.5}), answers(CERTIFICATE))
     with a_desk(postgres_server, model) as desk:
         result = desk.work_through("certificate.pdf")
     assert (result["kind_confidence"], result["needs_review"]) == (0.5, True)
 
 
-def test_a_value_that_is_no_number_is_a_finding_and_no_failure(postgres_server: PostgreSQL) -> None:
+def test_a_value_that_is_not_a_number_is_a_finding_and_not_a_failure(postgres_server: PostgreSQL) -> None:
     words = pdf(["Certificate of Completion", "Awarded to: Ada Example", "Credits: several", "Course: Wound Care"])
     model = ScriptedModel(answers({"kind": "certificate"}), answers({}))
     with a_desk(postgres_server, model) as desk:
@@ -148,30 +148,30 @@ def test_a_value_that_is_no_number_is_a_finding_and_no_failure(postgres_server: 
     ]
 
 
-def test_what_is_no_credential_is_a_result_that_a_person_looks_at(desk: Desk, stand_in: StandIn) -> None:
+def test_a_document_that_is_not_a_credential_gets_a_result_for_review(desk: Desk, stand_in: StandIn) -> None:
     letter = pdf(["Dear Sir or Madam,", "", "thank you for the parcel. It arrived in good time, and whole."])
     result = result_of(desk.deliver(desk.hand_in(letter, "letter.pdf")))
     assert (result["kind"], result["fields"], result["needs_review"]) == ("other", {}, True)
     assert desk.states() == {"42": "review_pending"}
-    assert len(stand_in.calls()) == 1, "there are no fields to ask for"
+    assert len(stand_in.calls()) == 1, "no second question is asked, because there are no fields"
 
 
 # Stored once
 
 
-def test_an_attempt_after_one_that_died_when_it_had_stored_changes_nothing(desk: Desk, stand_in: StandIn) -> None:
+def test_an_attempt_after_a_crash_that_followed_the_commit_changes_nothing(desk: Desk, stand_in: StandIn) -> None:
     key = desk.hand_in((DOCUMENTS / "certificate.pdf").read_bytes(), "certificate.pdf")
     before = desk.store.jobs[key]
     desk.deliver(key)
     rows = desk.results()
     desk.run("UPDATE documents SET status = 'accepted'")
-    desk.store.jobs[key] = before  # as if nothing of it had been written down, but in PostgreSQL
+    desk.store.jobs[key] = before  # the attempt left no trace but its rows in PostgreSQL
     assert desk.deliver(key).status is Status.COMPLETED
     assert (desk.results(), desk.states()) == (rows, {"42": "accepted"})
     assert len(stand_in.calls()) == 4
 
 
-def test_neither_is_stored_where_there_is_no_such_document(desk: Desk) -> None:
+def test_nothing_is_stored_for_an_unknown_document(desk: Desk) -> None:
     key = desk.hand_in((DOCUMENTS / "certificate.pdf").read_bytes(), "certificate.pdf", row=False)
     job = desk.deliver(key)
     assert job.failure is not None
@@ -180,7 +180,7 @@ def test_neither_is_stored_where_there_is_no_such_document(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("subject", [None, "books/42"])
-def test_a_job_that_names_no_document_fails_before_anything_is_paid(
+def test_a_job_without_a_document_fails_before_any_model_call(
     desk: Desk, stand_in: StandIn, subject: str | None
 ) -> None:
     key = desk.hand_in((DOCUMENTS / "certificate.pdf").read_bytes(), "certificate.pdf", subject=subject, row=False)
@@ -204,7 +204,7 @@ def test_a_job_that_names_no_document_fails_before_anything_is_paid(
         ("Licence numbers: PT-0047193", None),
     ],
 )
-def test_a_value_stands_behind_its_label_or_below_it(line: str, number: str | None) -> None:
+def test_a_value_is_found_after_its_label_or_below_it(line: str, number: str | None) -> None:
     assert fields_by_labels(Licence, f"Board\n{line}")["number"] == number
 
 
@@ -218,7 +218,7 @@ def test_a_value_stands_behind_its_label_or_below_it(line: str, number: str | No
         (Registration, "Registered on: 09.01.2024", "issued_on", "2024-01-09"),
     ],
 )
-def test_a_value_is_in_its_form_or_as_it_was_read(kind: Any, text: str, field: str, value: object) -> None:
+def test_a_value_is_normalized_or_kept_as_read(kind: Any, text: str, field: str, value: object) -> None:
     assert fields_by_labels(kind, text)[field] == value
 
 
@@ -233,5 +233,5 @@ def test_a_value_is_in_its_form_or_as_it_was_read(kind: Any, text: str, field: s
         ("", None),
     ],
 )
-def test_a_kind_is_told_by_its_marks_where_one_has_most(text: str, kind: str | None) -> None:
+def test_the_kind_with_the_most_marks_is_chosen(text: str, kind: str | None) -> None:
     assert kind_by_marks(text) == kind

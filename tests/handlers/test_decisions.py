@@ -1,4 +1,4 @@
-"""What is done about an error, as a table; and how long a job waits before it is tried again."""
+"""The decision for each error, as a table, and the delay before a retry."""
 
 from datetime import timedelta
 from typing import Any
@@ -53,7 +53,7 @@ TABLE: list[tuple[Exception, Action, str, timedelta | None]] = [
     (UnknownServiceError(service_name="rekognition", known_service_names="s3"), Action.FAIL, "configuration", None),
     (aws_error("AccessDenied"), Action.FAIL, "access_denied", None),
     (aws_error("AccessDeniedException"), Action.FAIL, "access_denied", None),
-    # Services have their own words for being busy, forbidden and misconfigured.
+    # Services use different error codes for throttling, missing permissions and wrong configuration.
     (aws_error("SlowDown"), Action.DEFER, "aws_busy", None),
     (aws_error("ThrottlingException"), Action.DEFER, "aws_busy", None),
     (aws_error("KMS.AccessDeniedException"), Action.FAIL, "access_denied", None),
@@ -69,7 +69,7 @@ TABLE: list[tuple[Exception, Action, str, timedelta | None]] = [
     (SSLError(endpoint_url="https://s3", error=ValueError("expired")), Action.RETRY, "aws_connection", None),
     (ResponseStreamingError(error="reset"), Action.RETRY, "aws_connection", None),
     (IncompleteReadError(actual_bytes=1, expected_bytes=2), Action.RETRY, "aws_connection", None),
-    # In a stage: what a model said, another attempt may say otherwise. (Of the result itself, the worker decides.)
+    # In a stage, another attempt may get another answer. The worker decides about an invalid result.
     (invalid(), Action.RETRY, "unexpected_error", None),
     (NotFound("jobs/1"), Action.RETRY, "unexpected_error", None),
     (ZeroDivisionError("division by zero"), Action.RETRY, "unexpected_error", None),
@@ -83,7 +83,7 @@ def test_an_error_has_its_decision(error: Exception, action: Action, code: str, 
     assert (decision.action, decision.code, decision.after) == (action, code, after)
 
 
-def test_a_service_that_the_package_lacks_is_told_with_what_to_do() -> None:
+def test_the_message_for_a_service_that_the_package_lacks_names_the_fix() -> None:
     service: Any = "nowhere"
     with pytest.raises(DataNotFoundError) as raised:
         boto3.client(service, region_name="eu-west-1")
@@ -92,7 +92,7 @@ def test_a_service_that_the_package_lacks_is_told_with_what_to_do() -> None:
     assert "`aws_services` in the package.toml" in message
 
 
-def test_what_connection_failed_is_not_told() -> None:
+def test_the_message_does_not_name_the_failed_connection() -> None:
     assert "s3" not in decide(EndpointConnectionError(endpoint_url="https://s3.internal")).message
 
 
@@ -105,7 +105,7 @@ def test_what_connection_failed_is_not_told() -> None:
         (ReadTimeoutError(endpoint_url="https://s3"), False),
     ],
 )
-def test_only_a_model_that_was_silent_has_timed_out(error: Exception, *, timed_out: bool) -> None:
+def test_only_a_silent_model_counts_as_timed_out(error: Exception, *, timed_out: bool) -> None:
     assert decide(error).timed_out is timed_out
 
 
@@ -113,7 +113,7 @@ def test_only_a_model_that_was_silent_has_timed_out(error: Exception, *, timed_o
     ("name", "kind", "code"),
     [
         ("ThrottlingException", Defer, "model_throttled"),
-        ("throttlingException", Defer, "model_throttled"),  # as Bedrock spells it within a stream
+        ("throttlingException", Defer, "model_throttled"),  # Bedrock's spelling within a stream
         ("ServiceQuotaExceededException", Defer, "model_quota_exceeded"),
         ("ModelTimeoutException", Retry, "model_timeout"),
         ("AccessDeniedException", Fail, "access_denied"),
@@ -128,14 +128,14 @@ def test_only_a_model_that_was_silent_has_timed_out(error: Exception, *, timed_o
         ("DATA_LOSS", Retry, "model_error"),
     ],
 )
-def test_a_models_error_has_its_meaning_however_it_is_spelt(name: str, kind: type[JobError], code: str) -> None:
+def test_every_spelling_of_a_model_error_has_the_same_decision(name: str, kind: type[JobError], code: str) -> None:
     error = model_error(name, "says the model")
     assert (type(error), error.code) == (kind, code)
     assert error.message == f"{name[0].upper()}{name[1:]}: says the model"
     assert decide(error).action is {Defer: Action.DEFER, Retry: Action.RETRY, Fail: Action.FAIL}[kind]
 
 
-def test_every_error_that_bedrock_declares_for_a_call_is_known() -> None:
+def test_every_error_that_bedrock_declares_has_a_decision() -> None:
     model: Any = boto3.client("bedrock-runtime", region_name="eu-west-1").meta.service_model
     call = model.operation_model("ConverseStream")
     within = {
@@ -143,7 +143,9 @@ def test_every_error_that_bedrock_declares_for_a_call_is_known() -> None:
     }
     declared = {shape.name for shape in call.error_shapes} | within
     unspecific = {name for name in declared if model_error(name, "m").code == "model_error"}
-    assert unspecific == {"ModelErrorException", "modelStreamErrorException"}, "an unknown error gets this code too"
+    assert unspecific == {"ModelErrorException", "modelStreamErrorException"}, (
+        "this is also the code of an unknown error"
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,26 +170,26 @@ def test_a_retry_after_is_honoured_up_to_an_hour(name: str, said: str | None, wa
     assert decide(model_error(name, "m", said)).after == waited
 
 
-def test_a_retry_after_does_not_make_a_hopeless_request_hopeful() -> None:
+def test_a_retry_after_does_not_make_a_refused_request_retryable() -> None:
     assert decide(model_error("ValidationException", "m", "5")) == Decision(
         Action.FAIL, "model_refused_request", "ValidationException: m"
     )
 
 
-def test_every_decision_is_in_the_table() -> None:
+def test_every_action_is_in_the_table() -> None:
     assert {action for _, action, _, _ in TABLE} == set(Action)
 
 
-def test_what_nobody_foresaw_is_named_with_its_type() -> None:
+def test_an_unexpected_error_is_reported_with_its_type() -> None:
     assert decide(KeyError("title")).message == "KeyError: 'title'"
 
 
 @pytest.mark.parametrize(("action", "retryable"), [(Action.FAIL, False), (Action.RETRY, True), (Action.DEFER, True)])
-def test_a_decision_is_kept_as_a_failure(action: Action, *, retryable: bool) -> None:
+def test_a_decision_is_stored_as_a_failure(action: Action, *, retryable: bool) -> None:
     assert Decision(action, "c", "m").failure == JobFailure("c", "m", retryable=retryable)
 
 
-def test_a_failure_holds_no_more_than_a_row_can() -> None:
+def test_a_failure_message_is_cut_to_fit_the_row() -> None:
     failure = JobFailure("c" * 1_000, "\U0001f4c8" * 1_000_000, retryable=False)
     assert (len(failure.code), len(failure.message)) == (100, 2_000)
     assert failure.message.endswith("\U0001f4c8…")
@@ -195,7 +197,7 @@ def test_a_failure_holds_no_more_than_a_row_can() -> None:
 
 
 @pytest.mark.parametrize(("given", "kept"), [("\ud83d!", "?!"), (ValueError("x"), "x"), (None, "None"), (7, "7")])
-def test_a_failure_holds_only_what_a_row_can(given: Any, kept: str) -> None:
+def test_a_failure_holds_only_characters_that_a_row_can_store(given: Any, kept: str) -> None:
     assert JobFailure("c", given, retryable=False).message == kept
 
 
@@ -203,7 +205,7 @@ def test_a_failure_holds_only_what_a_row_can(given: Any, kept: str) -> None:
     ("claims", "ceiling"),
     [(0, 2 * SECOND), (1, 4 * SECOND), (2, 8 * SECOND), (7, 256 * SECOND), (8, 5 * MINUTE), (10_000, 5 * MINUTE)],
 )
-def test_the_wait_doubles_with_every_claim_up_to_five_minutes(claims: int, ceiling: timedelta) -> None:
+def test_the_retry_delay_doubles_with_every_claim_up_to_five_minutes(claims: int, ceiling: timedelta) -> None:
     assert (backoff(claims, draw=0), backoff(claims, draw=0.5), backoff(claims, draw=1)) == (
         timedelta(),
         ceiling / 2,
@@ -211,7 +213,7 @@ def test_the_wait_doubles_with_every_claim_up_to_five_minutes(claims: int, ceili
     )
 
 
-def test_the_wait_is_drawn_at_random() -> None:
+def test_the_retry_delay_has_random_jitter() -> None:
     draws = {backoff(8) for _ in range(50)}
     assert len(draws) > 40
     assert max(draws) <= 5 * MINUTE

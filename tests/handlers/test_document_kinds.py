@@ -1,4 +1,4 @@
-"""Every kind of document: what is read in it, what it is said to be, and what is refused."""
+"""Every kind of document: the text that is read, the detected kind, and the refusals."""
 
 import io
 import sys
@@ -25,7 +25,7 @@ SHARED = REPOSITORY.parent / "shared" / "data"
 
 
 def nothing_stops() -> None:
-    """Stand for a check that finds no reason to stop."""
+    """Do nothing: a check that never stops the work."""
 
 
 def read(content: bytes, name: str, reader: DocumentReader | None = None) -> Reading:
@@ -35,11 +35,11 @@ def read(content: bytes, name: str, reader: DocumentReader | None = None) -> Rea
 def refused(content: bytes, name: str, reader: DocumentReader | None = None) -> Fail:
     with pytest.raises(Fail) as failed:
         read(content, name, reader)
-    assert failed.value.message.startswith(f"{name} "), "the message begins with the file's name"
+    assert failed.value.message.startswith(f"{name} "), "the message starts with the file name"
     return failed.value
 
 
-def test_a_word_document_reads_in_the_order_of_the_page() -> None:
+def test_a_word_document_is_read_in_page_order() -> None:
     table = [["Course", "Credits"], ["Care", "7.5"]]
     content = word("Certificate", "", "Awarded to Ada", table=table, header="Academy", footer="Page 1")
     reading = read(content, "certificate.docx")
@@ -48,7 +48,7 @@ def test_a_word_document_reads_in_the_order_of_the_page() -> None:
     )
 
 
-def test_a_workbook_reads_sheet_by_sheet_with_a_line_a_row() -> None:
+def test_a_workbook_is_read_sheet_by_sheet_with_one_line_per_row() -> None:
     rows: list[list[Any]] = [["Item", "Count", "On"], ["Camera", 4, date(2026, 3, 1)]]
     rows += [[None, 0.1 + 0.2, True], [None], ["sum", "=B2+1"]]
     reading = read(workbook({"Schedule": rows, "Notes": []}), "schedule.xlsx")
@@ -72,7 +72,7 @@ def test_a_workbook_reads_sheet_by_sheet_with_a_line_a_row() -> None:
     ],
     ids=["utf-8", "utf-8 with a mark", "utf-16", "utf-16 big-endian", "windows", "latin-1", "line ends and pages"],
 )
-def test_a_text_reads_whatever_its_encoding(content: bytes, text: str) -> None:
+def test_a_text_file_is_read_in_any_known_encoding(content: bytes, text: str) -> None:
     reading = read(content, "note.txt")
     assert (reading.kind, reading.text) == ("text", text)
 
@@ -80,7 +80,7 @@ def test_a_text_reads_whatever_its_encoding(content: bytes, text: str) -> None:
 @pytest.mark.parametrize(
     ("image_format", "ending"), [("PNG", "png"), ("JPEG", "jpg"), ("TIFF", "tiff"), ("WEBP", "webp"), ("PNG", "jpg")]
 )
-def test_a_picture_reads_by_ocr_with_a_confidence(image_format: str, ending: str) -> None:
+def test_an_image_is_read_by_ocr_with_a_confidence(image_format: str, ending: str) -> None:
     reading = read(picture(written_on(*LICENCE), image_format), f"licence.{ending}")
     [page] = reading.pages
     assert (reading.kind, page.source) == ("image", "ocr")
@@ -88,13 +88,13 @@ def test_a_picture_reads_by_ocr_with_a_confidence(image_format: str, ending: str
     assert 0.7 < (page.confidence or 0) <= 1
 
 
-def test_a_tiff_has_as_many_pages_as_pictures() -> None:
+def test_a_tiff_has_one_page_for_each_image() -> None:
     pages = [written_on(f"Page number {number}") for number in (1, 2, 3)]
     reading = read(picture(pages[0], "TIFF", save_all=True, append_images=pages[1:]), "fax.tif")
     assert [page.text for page in reading.pages] == ["Page number 1", "Page number 2", "Page number 3"]
 
 
-def test_a_photo_is_read_upright_and_transparent_paper_is_white() -> None:
+def test_a_photo_is_rotated_upright_and_a_transparent_background_becomes_white() -> None:
     turned = written_on(*LICENCE).rotate(90, expand=True)
     orientation = Image.Exif()
     orientation[0x0112] = 6
@@ -104,7 +104,7 @@ def test_a_photo_is_read_upright_and_transparent_paper_is_white() -> None:
     assert _lines(read(picture(clear, "PNG"), "stamp.png").text) == list(LICENCE)
 
 
-def test_a_scan_is_read_by_ocr_and_a_page_with_text_beside_it_is_not() -> None:
+def test_only_pages_without_a_text_layer_are_read_by_ocr() -> None:
     both = pypdfium2.PdfDocument.new()
     for content in (pdf(["typed"]), scanned_pdf(written_on("scanned words"))):
         both.import_pages(pypdfium2.PdfDocument(content))
@@ -118,7 +118,7 @@ def test_a_scan_is_read_by_ocr_and_a_page_with_text_beside_it_is_not() -> None:
     assert reading.pages[0].confidence is None
 
 
-def test_a_page_number_on_a_scan_does_not_make_it_a_page_of_text() -> None:
+def test_a_scan_with_only_a_page_number_as_text_is_still_read_by_ocr() -> None:
     document = FPDF(unit="pt", format=(595, 192))
     document.add_page()
     document.set_font("helvetica", size=8)
@@ -130,13 +130,13 @@ def test_a_page_number_on_a_scan_does_not_make_it_a_page_of_text() -> None:
     assert "Page 7" in page.text
 
 
-def test_without_an_engine_pictures_stay_unread() -> None:
+def test_without_an_ocr_engine_images_are_not_read() -> None:
     reader = DocumentReader(ocr=None)
     assert read(scanned_pdf(written_on("scanned")), "scan.pdf", reader).pages == (Page(1, "", "text"),)
     assert read(picture(written_on("scanned"), "PNG"), "scan.png", reader).pages == (Page(1, "", "text"),)
 
 
-def test_another_engine_is_given_the_pictures_and_only_those() -> None:
+def test_another_ocr_engine_gets_only_the_images() -> None:
     class Engine(OcrEngine):
         pictures: list[bytes] = []  # noqa: RUF012 - one engine, one test
 
@@ -174,12 +174,14 @@ def test_another_engine_is_given_the_pictures_and_only_those() -> None:
         (picture(written_on("x"), "JPEG")[:300], "a.jpg", "document_corrupt", "cannot be read"),
     ],
 )  # fmt: skip
-def test_a_bad_file_of_any_kind_fails_with_a_code_and_a_reason(content: bytes, name: str, code: str, says: str) -> None:
+def test_an_invalid_file_of_any_kind_fails_with_a_code_and_a_reason(
+    content: bytes, name: str, code: str, says: str
+) -> None:
     failure = refused(content, name)
     assert (failure.code, says in failure.message) == (code, True), failure.message
 
 
-def test_a_file_without_an_ending_is_what_it_is() -> None:
+def test_a_file_without_an_extension_is_detected_by_its_content() -> None:
     assert read(pdf(["found"]), "upload").kind == "pdf"
     assert read(b"found", "upload.unheard-of").kind == "text"
 
@@ -188,20 +190,20 @@ def test_no_control_characters_reach_a_model() -> None:
     assert read("a\x1bb\x85".encode(), "a.txt").text == "ab\x85"
 
 
-def test_pages_are_drawn_for_models_that_read_pictures() -> None:
+def test_pages_are_rendered_for_models_that_read_images() -> None:
     drawn = DocumentReader().draw(pdf(["one"], ["two"], ["three"]), "a.pdf", nothing_stops, pages=[3, 1], dpi=72)
     assert [(each.name, each.media_type) for each in drawn] == [("a-page-1", "image/png"), ("a-page-3", "image/png")]
     assert _size(drawn[0].content) == (596, 842)
 
 
-def test_a_page_that_is_larger_than_the_limit_is_drawn_smaller() -> None:
+def test_a_page_over_the_size_limit_is_rendered_smaller() -> None:
     reader = DocumentReader(ReaderLimits(pixels=100_000))
     [drawn] = reader.draw(pdf(["one"]), "a.pdf", nothing_stops, pages=None, dpi=300)
     width, height = _size(drawn.content)
     assert 90_000 < width * height < 101_500
 
 
-def test_an_uploaded_picture_is_drawn_upright() -> None:
+def test_an_uploaded_image_is_rendered_upright() -> None:
     orientation = Image.Exif()
     orientation[0x0112] = 6
     content = picture(written_on("x"), "JPEG", exif=orientation)
@@ -210,12 +212,12 @@ def test_an_uploaded_picture_is_drawn_upright() -> None:
 
 
 @pytest.mark.parametrize(("pages", "dpi"), [([0], 150), (None, 0), (None, 601)])
-def test_pages_and_resolutions_that_there_cannot_be_are_refused(pages: list[int] | None, dpi: int) -> None:
+def test_impossible_pages_and_resolutions_are_refused(pages: list[int] | None, dpi: int) -> None:
     with pytest.raises(ConfigurationError, match="page_images"):
         DocumentReader().draw(pdf(["one"]), "a.pdf", nothing_stops, pages=pages, dpi=dpi)
 
 
-def test_a_page_that_is_not_there_and_a_kind_without_pages_are_refused() -> None:
+def test_a_missing_page_and_a_kind_without_pages_are_refused() -> None:
     with pytest.raises(Fail, match=r"document_page_missing: a\.pdf has no page 2: it has 1 pages"):
         DocumentReader().draw(pdf(["one"]), "a.pdf", nothing_stops, pages=[2], dpi=72)
     with pytest.raises(Fail, match=r"document_unsupported: a\.docx is docx, which has no pages to draw"):
@@ -231,17 +233,17 @@ def test_a_page_that_is_not_there_and_a_kind_without_pages_are_refused() -> None
         (b"x", "a.csv", "text/plain"),
     ],
 )
-def test_a_document_is_attached_as_what_it_is(content: bytes, name: str, media_type: str) -> None:
+def test_a_document_is_attached_with_its_detected_kind(content: bytes, name: str, media_type: str) -> None:
     attached = DocumentReader().attach(content, name, nothing_stops)
     assert (attached.content, attached.media_type, attached.name) == (content, media_type, name)
 
 
-def test_what_cannot_be_opened_is_not_attached() -> None:
+def test_a_document_that_cannot_be_opened_is_not_attached() -> None:
     with pytest.raises(Fail, match="document_encrypted"):
         DocumentReader().attach(pdf(["x"], password="hunter2"), "a.pdf", nothing_stops)
 
 
-def test_a_cancel_takes_effect_while_a_document_is_read() -> None:
+def test_a_cancel_takes_effect_while_a_document_is_being_read() -> None:
     glances = 0
 
     def stop_soon() -> None:
@@ -256,8 +258,8 @@ def test_a_cancel_takes_effect_while_a_document_is_read() -> None:
     assert glances == 3
 
 
-def test_what_the_package_does_not_carry_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The program finds what the function finds, and nothing else."""
+def test_the_error_names_the_extra_that_the_package_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child process has the import path of the function, and nothing else."""
     bare = [entry for entry in sys.path if "site-packages" not in entry]
     monkeypatch.setattr(sys, "path", bare)
     for content, name, extra in ((word("x"), "a.docx", "word"), (workbook({"a": []}), "a.xlsx", "excel")):
@@ -267,7 +269,7 @@ def test_what_the_package_does_not_carry_is_named(monkeypatch: pytest.MonkeyPatc
         read(picture(written_on("x"), "PNG"), "a.png")
 
 
-def test_the_program_sees_nothing_of_the_functions_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_child_process_does_not_inherit_the_functions_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("LD_LIBRARY_PATH", "/var/lang/lib")
     program = "import json, os, sys\nprint(json.dumps({'seen': dict(os.environ)}))\nprint(json.dumps({'done': True}))"
@@ -276,7 +278,7 @@ def test_the_program_sees_nothing_of_the_functions_environment(monkeypatch: pyte
     assert set(line["seen"]) <= {"OMP_THREAD_LIMIT", "MALLOC_ARENA_MAX", "LD_LIBRARY_PATH", "LC_CTYPE"}
 
 
-def test_a_fault_of_the_program_itself_is_no_fault_of_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_of_the_child_process_is_not_blamed_on_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child, "_PROGRAM", "raise SystemError('ours')")
     with pytest.raises(RuntimeError, match=r"(?s)ended with status 1: .*SystemError: ours"):
         list(child.run(_task(), b"x", nothing_stops))

@@ -1,4 +1,4 @@
-"""The text of PDFs, every way in which one can be bad, and the names of documents."""
+"""The text of PDFs, the refusal of each kind of broken PDF, and the names of documents."""
 
 import random
 import re
@@ -30,12 +30,12 @@ def _words(text: str) -> list[str]:
 def _code(content: bytes, name: str = "rfp.pdf", **limits: int) -> str:
     with pytest.raises(Fail) as refused:
         pdf_text(content, name, **limits)
-    assert name in refused.value.message, "the message names the file"
+    assert name in refused.value.message, "the message starts with the file name"
     return refused.value.code
 
 
 @pytest.mark.parametrize("document", [RIVERSIDE, COASTAL], ids=lambda path: path.stem)
-def test_every_word_of_an_example_comes_out_in_its_order(document: Path) -> None:
+def test_every_word_of_an_example_is_extracted_in_order(document: Path) -> None:
     source = document.with_suffix(".txt").read_text(encoding="utf-8")
     title = source.splitlines()[0]
     foot = re.compile(rf"{re.escape(title)} - page \d+")
@@ -44,7 +44,7 @@ def test_every_word_of_an_example_comes_out_in_its_order(document: Path) -> None
     assert _words(found) == _words(notation.sub("", source))
 
 
-def test_pages_are_divided_by_form_feeds_and_lines_by_newlines() -> None:
+def test_pages_are_separated_by_form_feeds_and_lines_by_newlines() -> None:
     assert pdf_text(pdf(["one", "two"], ["three"]), "rfp.pdf") == "one\ntwo\fthree"
 
 
@@ -52,21 +52,21 @@ def test_a_page_without_text_between_others_stays_an_empty_page() -> None:
     assert pdf_text(pdf(["one"], [], ["three"]), "rfp.pdf") == "one\f\fthree"
 
 
-def test_a_hyphen_at_the_end_of_a_line_stays_a_hyphen_and_a_line_end() -> None:
+def test_a_hyphen_at_the_end_of_a_line_and_the_newline_are_kept() -> None:
     assert pdf_text(pdf(["proposals are eval-", "uated"]), "rfp.pdf") == "proposals are eval-\nuated"
 
 
-def test_letters_beyond_ascii_come_out_as_they_are() -> None:
+def test_non_ascii_letters_are_kept() -> None:
     assert pdf_text(pdf(["Café £500 {rfp_text} </document>"]), "rfp.pdf") == "Café £500 {rfp_text} </document>"
 
 
-def test_a_statement_from_another_programme_reads_whole() -> None:
+def test_a_statement_made_by_another_program_is_read_completely() -> None:
     if not STATEMENT.exists():
         pytest.skip("the shared data are not beside this repository")
     text = pdf_text(STATEMENT.read_bytes(), STATEMENT.name)
     assert [f"Page {page} of 5" in text for page in range(1, 6)] == [True] * 5
     assert "Total checking and money market savings accounts" in text
-    assert not set(re.findall(r"[\x00-\x08\x0b\x0e-\x1f]", text)), "no control characters reach the model"
+    assert not set(re.findall(r"[\x00-\x08\x0b\x0e-\x1f]", text)), "the text has no control characters"
 
 
 @pytest.mark.parametrize(
@@ -83,17 +83,17 @@ def test_a_statement_from_another_programme_reads_whole() -> None:
         pytest.param(pdf(["   "]), "document_no_text", id="spaces only"),
     ],
 )  # fmt: skip
-def test_a_bad_file_fails_with_a_code_of_its_own(content: bytes, code: str) -> None:
+def test_each_kind_of_broken_file_fails_with_its_own_code(content: bytes, code: str) -> None:
     assert _code(content) == code
 
 
 @pytest.mark.parametrize("percent", [1, 5, 25, 50, 75, 90, 99])
-def test_a_file_that_is_cut_off_is_corrupt_and_never_half_a_document(percent: int) -> None:
+def test_a_truncated_file_is_corrupt_and_never_read_in_part(percent: int) -> None:
     content = RIVERSIDE.read_bytes()
     assert _code(content[: len(content) * percent // 100]) == "document_corrupt"
 
 
-def test_a_file_whose_bytes_were_scattered_is_refused_or_read_but_never_crashes() -> None:
+def test_a_file_with_random_damage_is_read_or_refused_but_never_crashes() -> None:
     content = RIVERSIDE.read_bytes()
     dice = random.Random(7)
     outcomes: set[str] = set()
@@ -109,11 +109,11 @@ def test_a_file_whose_bytes_were_scattered_is_refused_or_read_but_never_crashes(
     assert outcomes <= {"document_corrupt", "document_no_text", "document_type_mismatch", "document_encrypted"}
 
 
-def test_a_document_that_only_its_owner_may_change_is_read() -> None:
+def test_a_document_with_only_an_owner_password_is_read() -> None:
     assert pdf_text(pdf(["open"], owner_password="hunter2"), "rfp.pdf") == "open"
 
 
-def test_a_header_within_the_first_kilobyte_counts_and_one_after_it_does_not() -> None:
+def test_a_pdf_header_must_be_within_the_first_kilobyte() -> None:
     content = pdf(["found"])
     assert pdf_text(b"\r\n" * 500 + content, "rfp.pdf") == "found"
     assert _code(b"\r\n" * 512 + content) == "document_type_mismatch"
@@ -129,14 +129,14 @@ def test_a_document_with_more_pages_than_the_limit_is_too_long() -> None:
     assert ReaderLimits().pages == 2_000
 
 
-def test_few_bytes_that_unpack_to_much_text_are_too_long() -> None:
+def test_a_small_file_that_expands_to_much_text_is_too_long() -> None:
     bomb = swollen_pdf(2_000)
     assert len(bomb) < 2_000
     assert len(pdf_text(bomb, "rfp.pdf")) == 80_000
     assert _code(swollen_pdf(MAX_CHARACTERS // 40 + 1), memory_mb=2_000) == "document_too_long"
 
 
-def test_jobs_side_by_side_read_their_own_documents() -> None:
+def test_concurrent_jobs_read_their_own_documents() -> None:
     contents = [pdf([f"document {number}"] * 30) for number in range(8)]
     with ThreadPoolExecutor(8) as threads:
         texts = list(threads.map(lambda content: pdf_text(content, "rfp.pdf"), contents * 4))
@@ -162,9 +162,9 @@ def test_jobs_side_by_side_read_their_own_documents() -> None:
         ("a" * 72 + "." + "-" * 127, "document"),
     ],
 )  # fmt: skip
-def test_a_filename_keeps_only_what_is_safe_in_a_key_and_in_a_header(given: str, kept: str) -> None:
+def test_a_filename_keeps_only_characters_safe_in_a_key_and_in_a_header(given: str, kept: str) -> None:
     assert safe_filename(given) == kept
-    assert is_document(f"{ID}/{safe_filename(given)}"), "what POST /uploads answers is taken by POST /jobs"
+    assert is_document(f"{ID}/{safe_filename(given)}"), "POST /jobs accepts the name that POST /uploads returned"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_filename_keeps_only_what_is_safe_in_a_key_and_in_a_header(given: str,
         f"{ID}/r\u00e9sum\u00e9.pdf",
     ],
 )
-def test_a_name_that_no_upload_was_given_is_no_document(document: str) -> None:
+def test_a_name_that_no_upload_returns_is_not_a_document(document: str) -> None:
     assert not is_document(document)
     with pytest.raises(ValidationError):
         TypeAdapter(Document).validate_python(document)

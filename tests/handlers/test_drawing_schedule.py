@@ -1,4 +1,4 @@
-"""`drawing-schedule` in process: the schedule value by value, what each stage does, and where an attempt resumes."""
+"""`drawing-schedule` in process: every value of the schedule, each stage, and invalid submissions."""
 
 import io
 import json
@@ -69,7 +69,7 @@ def test_the_result_counts_the_devices_and_names_the_files(integrator: Integrato
     }
 
 
-def test_another_drawing_is_another_schedule_and_a_complete_one_has_no_findings(integrator: Integrator) -> None:
+def test_a_second_drawing_has_its_own_schedule_and_a_complete_one_has_no_findings(integrator: Integrator) -> None:
     job = integrator.done(CLINIC)
     assert _sheet(integrator.file(job["job_id"], "excel"))[3:] == listed(CLINIC)
     assert (job["result"]["devices"], job["result"]["score"], job["result"]["findings"]) == (8, 100, [])
@@ -81,22 +81,22 @@ def test_a_scanned_drawing_is_read_by_ocr(integrator: Integrator) -> None:
     job_id = integrator.submit(scan).json["job_id"]
     integrator.work()
     assert integrator.status(job_id)["status"] == "completed", integrator.status(job_id)["error"]
-    # Tag and device; the smallest print, of the cables, comes out wrong.
+    # Only tag and device: OCR misreads the smallest print, the cables.
     assert [row[:2] for row in _sheet(integrator.file(job_id, "excel"))[3:]] == [row[:2] for row in listed(HARBOUR)]
 
 
-def test_the_reader_sees_the_drawing_as_text_and_as_a_picture_of_each_sheet(integrator: Integrator) -> None:
+def test_the_model_gets_the_drawing_as_text_and_as_an_image_of_each_sheet(integrator: Integrator) -> None:
     integrator.done(HARBOUR, brief=BRIEF.read_bytes())
     _, question, _ = integrator.model.questions
     assert "D-101 | Card reader" in question.prompt
-    assert "Every data hall door has a biometric reader" in question.prompt, "what the brief asks for"
+    assert "Every data hall door has a biometric reader" in question.prompt, "the prompt has the request of the brief"
     [sheet] = question.attachments
     assert sheet.media_type in ("image/png", "image/jpeg")
     assert len(sheet.content) > 10_000
 
 
 @pytest.mark.parametrize("mode", ["no_context", "full_analysis"])
-def test_without_a_context_document_or_without_the_wish_for_one_none_is_read(integrator: Integrator, mode: str) -> None:
+def test_no_context_is_read_without_a_brief_or_in_mode_no_context(integrator: Integrator, mode: str) -> None:
     brief = BRIEF.read_bytes() if mode == "no_context" else None
     job = integrator.done(HARBOUR, brief=brief, mode=mode)
     assert job["stages_completed"] == STAGES
@@ -108,7 +108,9 @@ def test_without_a_context_document_or_without_the_wish_for_one_none_is_read(int
     ("body", "field"),
     [({}, "drawing"), ({"drawing": "x"}, "drawing"), ({"mode": "fast"}, "mode"), ({"context": "../x"}, "context")],
 )
-def test_a_submission_that_is_wrong_names_the_field(integrator: Integrator, body: dict[str, str], field: str) -> None:
+def test_an_invalid_submission_is_refused_and_the_problem_names_the_field(
+    integrator: Integrator, body: dict[str, str], field: str
+) -> None:
     drawing = {} if field == "drawing" else {"drawing": integrator.upload(b"x", "drawing.pdf")}
     answer = call("POST", ROUTE, {**drawing, **body})
     assert (answer.status, answer.fields) == (422, [field])

@@ -1,4 +1,4 @@
-"""What only the store on DynamoDB can meet: transactions that collide, indexes that lag, batches that come in parts."""
+"""Cases of the DynamoDB store only: conflicting transactions, lagging indexes, and partial batches."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ KEY = IdempotencyKey("d1", "b1", START + MINUTE)
 
 
 class Interposed:
-    """A client whose `operation` is done by `instead`, which is given the real one; everything else is the client's."""
+    """A client with `operation` replaced by `instead`, which gets the real operation. The rest is unchanged."""
 
     def __init__(self, client: Any, operation: str, instead: Callable[..., Any]) -> None:
         self._client = client
@@ -35,7 +35,7 @@ class Interposed:
 
 
 def interposed(client: Any, operation: str, instead: Callable[..., Any]) -> Any:
-    """Return an `Interposed` that passes for a client."""
+    """Return an `Interposed` typed as a client."""
     return Interposed(client, operation, instead)
 
 
@@ -48,7 +48,7 @@ def refused(client: Any, *reasons: str) -> ClientError:
     return error
 
 
-def test_submissions_that_collide_are_tried_again(dynamodb: Any, table: str, clock: ManualClock) -> None:
+def test_a_conflicting_submission_is_retried(dynamodb: Any, table: str, clock: ManualClock) -> None:
     collisions = [refused(dynamodb, "None", "TransactionConflict") for _ in range(3)]
 
     def collide(real: Callable[..., Any], **arguments: Any) -> Any:
@@ -60,10 +60,10 @@ def test_submissions_that_collide_are_tried_again(dynamodb: Any, table: str, clo
     job = a_job(subject="books/1")
     assert store.create(job, None) == Created(job)
     assert store.latest("acme", "valuation", "books/1") == job
-    assert clock.now() > START  # it waited between the tries
+    assert clock.now() > START  # the store waited between the tries
 
 
-def test_submissions_that_collide_for_ever_are_an_error(dynamodb: Any, table: str, clock: ManualClock) -> None:
+def test_a_submission_that_always_conflicts_is_an_error(dynamodb: Any, table: str, clock: ManualClock) -> None:
     def collide(_real: Callable[..., Any], **_arguments: Any) -> Any:
         raise refused(dynamodb, "TransactionConflict", "None")
 
@@ -83,10 +83,10 @@ def test_a_transaction_that_fails_for_another_reason_is_an_error(dynamodb: Any, 
         store.create(a_job(), KEY)
 
 
-def test_a_submission_that_landed_unseen_is_not_taken_for_another(
+def test_a_submission_that_was_applied_unnoticed_is_recognized_as_the_same(
     dynamodb: Any, table: str, clock: ManualClock
 ) -> None:
-    # The first try is still in progress when it is tried again, and lands: the key is then used, by this very job.
+    # The first try is still in progress at the second, and is applied. Then this same job has used the key.
     def land_late(real: Callable[..., Any], **arguments: Any) -> Any:
         if store.get(job.key) is None:
             real(**arguments)
@@ -100,7 +100,7 @@ def test_a_submission_that_landed_unseen_is_not_taken_for_another(
     assert store.create(a_job(), KEY) == StoredOutcome(job.job_id, "b1")
 
 
-def test_a_row_that_its_index_is_behind_on_is_left_out(dynamodb: Any, table: str, clock: ManualClock) -> None:
+def test_a_row_with_a_stale_index_entry_is_not_listed(dynamodb: Any, table: str, clock: ManualClock) -> None:
     moved, still = a_job(), a_job()
 
     def claim_meanwhile(real: Callable[..., Any], **arguments: Any) -> Any:
@@ -124,11 +124,12 @@ def test_a_row_that_its_index_is_behind_on_is_left_out(dynamodb: Any, table: str
         Listing("acme", client="web", before_id="0"),
     ],
 )
-def test_no_query_is_sent_that_dynamodb_calls_an_error(
+def test_no_query_is_sent_that_dynamodb_would_refuse(
     dynamodb: Any, table: str, clock: ManualClock, listing: Listing
 ) -> None:
-    # "The BETWEEN operator requires upper bound to be greater than or equal to lower bound", and "the provided starting
-    # key is outside query boundaries"; moto lets both pass.
+    # DynamoDB refuses these queries: "The BETWEEN operator requires upper bound to be greater than or equal to lower
+    # bound", and "the provided starting
+    # key is outside query boundaries". moto accepts both.
     def refuse(real: Callable[..., Any], **arguments: Any) -> Any:
         values = arguments["ExpressionAttributeValues"]
         assert values[":first"]["S"] <= values[":last"]["S"]
@@ -139,7 +140,7 @@ def test_no_query_is_sent_that_dynamodb_calls_an_error(
     assert store.list_jobs(listing).jobs == []
 
 
-def test_a_batch_that_comes_in_parts_is_read_to_its_end(dynamodb: Any, table: str, clock: ManualClock) -> None:
+def test_a_partial_batch_is_read_to_its_end(dynamodb: Any, table: str, clock: ManualClock) -> None:
     def one_by_one(real: Callable[..., Any], **arguments: Any) -> Any:
         request = arguments["RequestItems"][table]
         assert request["ConsistentRead"]
@@ -152,7 +153,7 @@ def test_a_batch_that_comes_in_parts_is_read_to_its_end(dynamodb: Any, table: st
     for job in jobs:
         store.create(job, None)
     assert store.list_jobs(Listing("acme", client="web")).jobs == jobs[::-1]
-    assert clock.now() > START  # it waited between the parts
+    assert clock.now() > START  # the store waited between the parts
 
 
 def test_a_job_without_subject_and_key_costs_one_plain_write(dynamodb: Any, table: str, clock: ManualClock) -> None:
@@ -164,7 +165,7 @@ def test_a_job_without_subject_and_key_costs_one_plain_write(dynamodb: Any, tabl
     assert store.create(job, None) == Created(job)
 
 
-def test_what_is_not_owed_any_more_is_in_no_sparse_index(
+def test_a_row_without_optional_fields_is_in_no_sparse_index(
     dynamodb: Any, dynamo_store: DynamoJobStore, table: str
 ) -> None:
     job = a_job(due_at=None, client=None, subject=None)
@@ -174,10 +175,8 @@ def test_what_is_not_owed_any_more_is_in_no_sparse_index(
     assert item["tenant_status"] == {"S": "acme#queued"}
 
 
-def test_the_largest_job_that_can_be_submitted_and_run_fits_into_its_items(
-    dynamodb: Any, table: str, clock: ManualClock
-) -> None:
-    # DynamoDB: an item has at most 409,600 bytes, a sort key 1,024. A beat pays for every 1,024 of them.
+def test_the_largest_possible_job_fits_into_its_items(dynamodb: Any, table: str, clock: ManualClock) -> None:
+    # DynamoDB: an item has at most 409,600 bytes, a sort key 1,024. A beat costs one write unit per 1,024 bytes.
     written: list[Any] = []
 
     def look(real: Callable[..., Any], **arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A job's events go out in order, at least once, whatever is refused, and nothing holds up the others."""
+"""Events of a job are sent in order and at least once, whatever is refused. One bad row does not block the others."""
 
 import random
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from tests.handlers.streams import (
 )
 
 
-def test_a_batch_goes_out_in_the_order_of_its_records() -> None:
+def test_a_batch_is_sent_in_the_order_of_its_records() -> None:
     bus = Recorded()
     records = submitted(25)
     assert a_publisher(bus).publish(records) == 25
@@ -31,14 +31,14 @@ def test_a_batch_goes_out_in_the_order_of_its_records() -> None:
 
 
 def test_no_call_holds_two_events_of_one_job() -> None:
-    """Else the first could be refused, and the second one not."""
+    """Otherwise the bus could refuse the first event and accept the second."""
     bus = Recorded()
     records = life()
     a_publisher(bus).publish(records)
     assert bus.calls == [[each] for each in event_ids(records)]
 
 
-def test_no_call_is_larger_than_a_call_may_be() -> None:
+def test_no_call_exceeds_the_size_limit() -> None:
     failure = JobFailure("unexpected_error", "\N{PILE OF POO}" * 2_000, retryable=True)
     job = a_job(client="c" * 128, project="\N{SNOWMAN}" * 30_000)
     row = moved(job, "fail", Status.FAILED, failure=failure)
@@ -53,7 +53,7 @@ def test_no_call_is_larger_than_a_call_may_be() -> None:
     assert max(sum(sizes[each] for each in call) for call in bus.calls) <= MAX_CALL_BYTES
 
 
-def test_what_is_refused_once_is_asked_for_again_and_nothing_else_is() -> None:
+def test_only_a_refused_event_is_sent_again() -> None:
     records = submitted(3)
     first, second, third = event_ids(records)
     bus = Recorded({second: 1})
@@ -61,15 +61,15 @@ def test_what_is_refused_once_is_asked_for_again_and_nothing_else_is() -> None:
     assert bus.calls == [[first, second, third], [second]]
 
 
-def test_from_what_stays_refused_on_everything_comes_back() -> None:
+def test_every_record_from_an_event_that_stays_refused_is_returned() -> None:
     records = submitted(3) + life(3) + submitted(1)
     lived = event_ids(records[3:])[0]
     bus = Recorded({lived: 3})
     assert a_publisher(bus).publish(records) == 3
-    assert [event.event_id for event in bus.accepted] == event_ids(records[:3]), "nothing of the job overtakes"
+    assert [event.event_id for event in bus.accepted] == event_ids(records[:3]), "no later event of the job was sent"
 
 
-def test_a_call_that_fails_brings_its_first_record_back() -> None:
+def test_a_failed_call_returns_the_records_from_its_first_one_on() -> None:
     records = submitted(MAX_CALL_EVENTS + 5)
 
     class SecondCallFails(Recorded):
@@ -82,14 +82,14 @@ def test_a_call_that_fails_brings_its_first_record_back() -> None:
     assert [line["event"] for line in lines] == ["events.failed"]
 
 
-def test_where_nothing_goes_out_nothing_is_done_with() -> None:
-    """Not even the beats before it: a run without any progress is an error of the function."""
+def test_no_record_counts_as_done_if_no_event_was_sent() -> None:
+    """This includes beats before the first event. A run without progress is an error of the function."""
     records = [life()[2], *life()]
     assert a_publisher(Recorded(broken=True)).publish(records) == 0
 
 
 def test_any_interleaving_of_refusals_keeps_every_jobs_order() -> None:
-    """What a consumer sees that drops the ids it knows: each job's transitions, all of them, in order."""
+    """A consumer that drops known ids sees all transitions of each job in order."""
     chance = random.Random(7)
     for _ in range(100):
         waiting = [life(job_id=f"{number:026}") for number in range(4)]
@@ -106,7 +106,7 @@ def test_any_interleaving_of_refusals_keeps_every_jobs_order() -> None:
             assert list(dict.fromkeys(seen)) == [f"{number:026}.{version}" for version in (1, 2, 4)]
 
 
-def test_a_row_that_cannot_be_read_is_set_aside_and_holds_nobody_up() -> None:
+def test_an_unreadable_row_goes_to_the_dead_letters_and_blocks_no_other_row() -> None:
     bad, good = submitted(2)
     bad["dynamodb"]["NewImage"]["status"] = {"S": "exploded"}
     bus, aside = Recorded(), Aside()
@@ -122,17 +122,17 @@ def test_a_row_that_cannot_be_read_is_set_aside_and_holds_nobody_up() -> None:
     ]
 
 
-def test_what_cannot_even_be_set_aside_comes_back_after_what_was_before_it() -> None:
+def test_a_record_that_cannot_go_to_the_dead_letters_is_returned_after_the_earlier_ones_were_sent() -> None:
     good, bad, later = submitted(3)
     bad["dynamodb"]["NewImage"].pop("lane")
     bus = Recorded()
     publisher = a_publisher(bus, aside=Aside(broken=True))
     assert publisher.publish([good, bad, later]) == 1
     assert [event.event_id for event in bus.accepted] == event_ids([good])
-    assert publisher.publish([life()[2], bad, later]) == 0, "a beat is no progress"
+    assert publisher.publish([life()[2], bad, later]) == 0, "a beat is not progress"
 
 
-def test_notices_tell_of_ended_jobs_only() -> None:
+def test_notices_are_sent_for_ended_jobs_only() -> None:
     bus, notices = Recorded(), Recorded()
     records = life()
     assert a_publisher(bus, notices).publish(records) == 4
@@ -140,7 +140,7 @@ def test_notices_tell_of_ended_jobs_only() -> None:
     assert [event.event_id for event in notices.accepted] == event_ids(records)[-1:]
 
 
-def test_a_notice_that_does_not_get_through_brings_its_record_back() -> None:
+def test_a_notice_that_cannot_be_sent_returns_its_record() -> None:
     bus, notices = Recorded(), Recorded(broken=True)
     assert a_publisher(bus, notices).publish(life()) == 3
     assert len(bus.accepted) == 3

@@ -1,4 +1,4 @@
-"""Every transition of a job becomes one event, in the job's order, from the records of the table's stream."""
+"""The records of the table's stream become one event for each transition of a job, in order."""
 
 import json
 import random
@@ -39,10 +39,10 @@ from tests.handlers.streams import (
     submitted,
 )
 
-# What makes an event
+# Which records become an event
 
 
-def test_a_life_is_told_transition_by_transition() -> None:
+def test_each_transition_of_a_job_becomes_one_event() -> None:
     records = life()
     found = [read(record) for record in records]
     assert [event and (event["transition"], event["status"], event["version"]) for event in found] == [
@@ -53,7 +53,7 @@ def test_a_life_is_told_transition_by_transition() -> None:
     ]
 
 
-def test_an_event_tells_of_the_job_and_never_of_its_content() -> None:
+def test_an_event_describes_the_job_without_its_content() -> None:
     job = a_job(subject="books/42", client="shop", project="spring", input=Payload(text='{"secret": 1}'))
     done = moved(
         replace(job, history=(HistoryEntry(START, "claim", Status.PROCESSING),)),
@@ -82,7 +82,7 @@ def test_an_event_tells_of_the_job_and_never_of_its_content() -> None:
     }
 
 
-def test_a_failure_is_told_without_our_insides() -> None:
+def test_the_event_of_a_failure_has_no_internal_details() -> None:
     job = a_job()
     failure = JobFailure("access_denied", "not allowed: arn:aws:iam::123456789012:role/worker may not", retryable=False)
     event = read(stream_record(0, job, moved(job, "fail", Status.FAILED, failure=failure)))
@@ -94,23 +94,23 @@ def test_a_failure_is_told_without_our_insides() -> None:
     }
 
 
-def test_the_last_attempts_error_is_not_told_of_the_next_one() -> None:
+def test_the_error_of_the_last_attempt_is_not_in_the_events_of_the_next() -> None:
     job = a_job(failure=JobFailure("model_timeout", "too slow", retryable=True))
     event = read(stream_record(0, job, moved(job, "claim", Status.PROCESSING)))
     assert event
     assert event["error"] is None
 
 
-def test_the_end_of_a_row_is_no_event() -> None:
+def test_the_deletion_of_a_row_is_not_an_event() -> None:
     assert read(stream_record(0, a_job(status=Status.COMPLETED), None)) is None
 
 
-def test_a_row_that_comes_back_with_its_history_is_no_event() -> None:
+def test_a_row_restored_with_its_history_is_not_an_event() -> None:
     assert read(stream_record(0, None, moved(a_job(), "complete", Status.COMPLETED))) is None
 
 
 @pytest.mark.parametrize("item", ["key#abc", "subject#valuation#books/42"])
-def test_the_tables_other_rows_make_no_event(item: str) -> None:
+def test_other_rows_of_the_table_make_no_event(item: str) -> None:
     keys = {"tenant": {"S": "acme"}, "item": {"S": item}}
     record = {
         "eventName": "INSERT",
@@ -119,13 +119,13 @@ def test_the_tables_other_rows_make_no_event(item: str) -> None:
     assert event_in(record) is None
 
 
-def test_a_record_that_comes_twice_makes_the_same_event() -> None:
+def test_a_repeated_record_makes_the_same_event() -> None:
     for record in life():
         assert event_in(record) == event_in(json.loads(json.dumps(record)))
 
 
 @pytest.mark.parametrize("retries", [0, 3])
-def test_a_middle_cut_out_of_the_history_hides_no_transition(retries: int) -> None:
+def test_a_shortened_history_hides_no_transition(retries: int) -> None:
     full = tuple(
         HistoryEntry(START + number * SECOND, "defer" if number % 2 else "claim", Status.QUEUED)
         for number in range(MAX_HISTORY + retries)
@@ -142,7 +142,7 @@ def test_a_middle_cut_out_of_the_history_hides_no_transition(retries: int) -> No
     )
 
 
-# The same over the rows that the store writes
+# The same with the rows that the store writes
 
 
 @pytest.fixture
@@ -152,12 +152,12 @@ def dynamodb() -> Iterator[Any]:
 
 
 def row_of(dynamodb: Any, job: JobRecord) -> dict[str, Any] | None:
-    """Return a job's row as it is stored."""
+    """Return the stored row of a job."""
     found: dict[str, Any] | None = dynamodb.get_item(TableName=TABLE, Key=job_item_key(job.key)).get("Item")
     return found
 
 
-def test_what_the_store_writes_is_what_events_tell(dynamodb: Any, clock: ManualClock) -> None:
+def test_events_match_the_rows_that_the_store_writes(dynamodb: Any, clock: ManualClock) -> None:
     """A job with a subject, a key, more transitions than its history holds, beats and copies of its message."""
     create_job_table(dynamodb, TABLE)
     store = DynamoJobStore(dynamodb, TABLE, clock)
@@ -194,11 +194,11 @@ def test_what_the_store_writes_is_what_events_tell(dynamodb: Any, clock: ManualC
     assert len(job.history) <= MAX_HISTORY + 2
 
 
-# On the wire
+# The requests to EventBridge and SNS
 
 
 class Wire:
-    """An EventBridge client whose requests end here: what it sends, and the answers of a plan."""
+    """An EventBridge client with a fake transport: it records the requests and returns planned answers."""
 
     def __init__(self, *answers: Mapping[str, Any]) -> None:
         self.client = boto3.client("events", region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")
@@ -234,7 +234,7 @@ def test_an_event_arrives_on_the_bus_under_our_name_and_at_its_time() -> None:
     ]
 
 
-def test_the_entries_that_the_bus_refuses_are_told_apart() -> None:
+def test_only_the_entries_that_the_bus_refuses_are_returned() -> None:
     wire = Wire(
         {"FailedEntryCount": 1, "Entries": [{"EventId": "1"}, {"ErrorCode": "ThrottlingException"}, {"EventId": "3"}]}
     )
@@ -263,19 +263,19 @@ def test_a_notice_can_be_filtered_by_analysis_and_status() -> None:
     assert [message["Body"] for message in messages] == [found[-1].body]
 
 
-# The function
+# The Lambda function
 
 
 @pytest.fixture
 def publisher(monkeypatch: pytest.MonkeyPatch) -> Recorded:
-    """Give the function a bus of ours, and return it."""
+    """Patch the function to use a fake bus, and return the bus."""
     bus = Recorded()
     monkeypatch.setattr(events, "_events", lambda: a_publisher(bus))
     return bus
 
 
-def test_a_batch_that_went_out_reports_nothing(publisher: Recorded, capsys: pytest.CaptureFixture[str]) -> None:
-    observability.flush()  # of other tests
+def test_a_batch_that_was_sent_reports_no_failures(publisher: Recorded, capsys: pytest.CaptureFixture[str]) -> None:
+    observability.flush()  # drop the lines of other tests
     capsys.readouterr()
     assert events.handler({"Records": life()}, None) == {"batchItemFailures": []}
     assert len(publisher.accepted) == 3
@@ -283,7 +283,7 @@ def test_a_batch_that_went_out_reports_nothing(publisher: Recorded, capsys: pyte
     assert metrics["EventsPublished"] == [3.0]
 
 
-def test_the_function_names_the_record_to_go_on_at(publisher: Recorded) -> None:
+def test_the_function_reports_the_record_to_resume_from(publisher: Recorded) -> None:
     records = life()
     publisher.refusals = {event_ids(records)[-1]: 9}
     assert events.handler({"Records": records}, None) == {
@@ -298,11 +298,11 @@ def test_a_run_without_any_progress_is_an_error_of_the_function(publisher: Recor
 
 
 @pytest.mark.usefixtures("publisher")
-def test_an_empty_batch_is_fine() -> None:
+def test_an_empty_batch_reports_no_failure() -> None:
     assert events.handler({"Records": []}, None) == {"batchItemFailures": []}
 
 
-# Its settings
+# The settings of the function
 
 LEAST = {
     "EVENT_BUS_NAME": "default",
@@ -318,6 +318,6 @@ def test_the_function_needs_no_analysis() -> None:
 
 
 @pytest.mark.parametrize("missing", sorted(LEAST))
-def test_a_setting_that_is_missing_is_named(missing: str) -> None:
+def test_the_error_names_a_missing_setting(missing: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{missing}: Field required"):
         events_from_environment({name: value for name, value in LEAST.items() if name != missing})

@@ -1,4 +1,4 @@
-"""Named files: shown with the stage that saved them, the latest attempt's, never a stale worker's."""
+"""Named files: listed with the stage that saved them, from the latest attempt, never from a stale worker."""
 
 import pytest
 from pydantic import BaseModel
@@ -20,7 +20,7 @@ def _content(shop: Shop, job: object, name: str) -> bytes:
     return shop.artifacts.objects[file_key(job, name, job.files[name])]  # type: ignore[arg-type]
 
 
-def test_a_file_is_kept_under_the_token_of_its_attempt_and_named_in_the_row() -> None:
+def test_a_file_is_stored_under_the_fencing_token_of_its_attempt_and_listed_in_the_row() -> None:
     def write(job: Job[Book]) -> Value:
         job.save_file("a.txt", b"text", "text/plain")
         job.save_json("b.json", {"x": Value(text="\u00e4"), "at": START})
@@ -34,7 +34,7 @@ def test_a_file_is_kept_under_the_token_of_its_attempt_and_named_in_the_row() ->
     assert '"text": "\u00e4"'.encode() in _content(shop, job, "b.json")
 
 
-def test_a_file_is_shown_with_the_end_of_its_stage_and_costs_no_write_of_its_own() -> None:
+def test_a_file_is_listed_at_the_end_of_its_stage_without_an_extra_write() -> None:
     seen: list[object] = []
 
     def first(job: Job[Book]) -> Value:
@@ -59,7 +59,7 @@ def test_a_file_is_shown_with_the_end_of_its_stage_and_costs_no_write_of_its_own
     assert versions[1] - versions[0] == 1
 
 
-def test_a_later_attempt_replaces_the_file_of_an_earlier_one() -> None:
+def test_a_later_attempt_replaces_the_file_of_an_earlier_attempt() -> None:
     def write(job: Job[Book]) -> Value:
         job.save_file("a.txt", f"attempt {job.attempt}".encode(), "text/plain")
         diary.note("written")
@@ -70,7 +70,7 @@ def test_a_later_attempt_replaces_the_file_of_an_earlier_one() -> None:
     assert (job.attempt, _content(shop, job, "a.txt")) == (2, b"attempt 2")
 
 
-def test_a_finished_stages_file_stays_where_a_later_stage_is_tried_again() -> None:
+def test_the_file_of_a_finished_stage_stays_when_a_later_stage_is_retried() -> None:
     def first(job: Job[Book]) -> Value:
         diary.note("first")
         job.save_file("a.txt", b"1", "text/plain")
@@ -87,7 +87,7 @@ def test_a_finished_stages_file_stays_where_a_later_stage_is_tried_again() -> No
     assert {name: file.fence for name, file in job.files.items()} == {"a.txt": 1, "b.txt": 2}
 
 
-def test_a_stale_workers_file_is_never_shown() -> None:
+def test_the_file_of_a_stale_worker_is_never_listed() -> None:
     def write(job: Job[Book]) -> Value:
         job.save_file("a.txt", b"stale", "text/plain")
         shop.another_worker_claims(key)
@@ -99,7 +99,7 @@ def test_a_stale_workers_file_is_never_shown() -> None:
     assert (job.status, job.fence, job.files) == (Status.PROCESSING, 2, {})
 
 
-def test_a_stale_worker_does_not_overwrite_the_file_of_a_newer_one() -> None:
+def test_a_stale_worker_does_not_overwrite_the_file_of_a_newer_worker() -> None:
     artifacts = MemoryArtifactStore()
     newer, stale = Files(a_processing_job(job_id=CLAIMED.job_id, fence=4), artifacts), Files(CLAIMED, artifacts)
     newer.save("a.txt", b"newer", "text/plain")
@@ -108,7 +108,7 @@ def test_a_stale_worker_does_not_overwrite_the_file_of_a_newer_one() -> None:
     assert artifacts.objects[file_key(CLAIMED, "a.txt", stored)] == b"newer"
 
 
-def test_a_heartbeat_does_not_speak_of_files() -> None:
+def test_a_heartbeat_does_not_write_the_list_of_files() -> None:
     def write(job: Job[Book]) -> Value:
         job.save_file("a.txt", b"1", "text/plain")
         shop.clock.step(15 * SECOND)
@@ -122,7 +122,7 @@ def test_a_heartbeat_does_not_speak_of_files() -> None:
     assert seen == [{}]
 
 
-def test_the_files_of_a_failed_job_are_there_to_look_at() -> None:
+def test_the_files_of_a_failed_job_can_be_downloaded() -> None:
     def write(job: Job[Book]) -> Value:
         job.save_file("a.txt", b"why", "text/plain")
         raise Fail("no_good", "see a.txt")
@@ -131,7 +131,7 @@ def test_the_files_of_a_failed_job_are_there_to_look_at() -> None:
     assert (job.status, list(job.files)) == (Status.FAILED, ["a.txt"])
 
 
-def test_files_that_are_saved_in_threads_are_all_kept() -> None:
+def test_files_saved_in_threads_are_all_kept() -> None:
     def write(job: Job[Book]) -> Value:
         job.each(range(20), lambda number: job.save_file(f"{number}.txt", b"x", "text/plain"), at_once=5)
         return Value(text="x")
@@ -139,10 +139,10 @@ def test_files_that_are_saved_in_threads_are_all_kept() -> None:
     assert len(run(Shop([write])).files) == 20
 
 
-# What is written once
+# Write-once files
 
 
-def test_a_file_that_is_written_once_is_shown_too_and_stays_the_first() -> None:
+def test_a_write_once_file_is_listed_and_keeps_its_first_content() -> None:
     def write(job: Job[Book]) -> Value:
         fresh = job.write_once("a.txt", f"attempt {job.attempt}".encode(), "text/plain")
         diary.note(f"new {fresh}")
@@ -155,7 +155,7 @@ def test_a_file_that_is_written_once_is_shown_too_and_stays_the_first() -> None:
     assert _content(shop, job, "a.txt") == b"attempt 1"
 
 
-def test_a_file_whose_writer_was_gone_before_it_could_say_so_is_shown_with_its_own_size() -> None:
+def test_a_file_left_by_a_crashed_attempt_is_listed_with_its_real_size() -> None:
     artifacts = MemoryArtifactStore()
     Files(CLAIMED, artifacts).save_once("a.txt", b"of the dead", "text/plain")
     files = Files(CLAIMED, artifacts)
@@ -163,23 +163,23 @@ def test_a_file_whose_writer_was_gone_before_it_could_say_so_is_shown_with_its_o
     assert files.changes() == {"files": {"a.txt": StoredFile(0, 11, "text/plain")}}
 
 
-# What is refused
+# Refusals
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a b", "a" * 129, "\u00e4.txt"])
-def test_a_name_that_could_lead_elsewhere_is_refused(name: str) -> None:
+def test_a_name_that_could_leave_the_folder_is_refused(name: str) -> None:
     with pytest.raises(Fail) as refused:
         Files(CLAIMED, MemoryArtifactStore()).save(name, b"x", "text/plain")
     assert refused.value.code == "file_name_invalid"
 
 
 @pytest.mark.parametrize("content_type", ["", "text", "text/plain\r\nSet-Cookie: x=1", "text/" + "x" * 81])
-def test_a_content_type_that_is_none_is_a_fault_of_the_code(content_type: str) -> None:
+def test_an_invalid_content_type_is_a_programming_error(content_type: str) -> None:
     with pytest.raises(ConfigurationError, match="is not a content type"):
         Files(CLAIMED, MemoryArtifactStore()).save("a.txt", b"x", content_type)
 
 
-def test_one_file_too_many_is_refused_and_one_that_is_replaced_is_not() -> None:
+def test_one_file_too_many_is_refused_but_a_file_may_be_replaced() -> None:
     files = Files(CLAIMED, MemoryArtifactStore())
     for number in range(MAX_FILES):
         files.save(f"{number}.txt", b"x", "text/plain")
@@ -189,7 +189,7 @@ def test_one_file_too_many_is_refused_and_one_that_is_replaced_is_not() -> None:
     assert refused.value.code == "files_too_many"
 
 
-def test_a_file_that_is_too_large_is_refused_before_it_is_written() -> None:
+def test_a_too_large_file_is_refused_before_it_is_written() -> None:
     artifacts = MemoryArtifactStore()
     with pytest.raises(Fail) as refused:
         Files(CLAIMED, artifacts).save("a.bin", bytes(MAX_FILE_BYTES + 1), "application/zip")
@@ -201,13 +201,13 @@ class Ratio(BaseModel):
 
 
 @pytest.mark.parametrize("value", [float("nan"), object(), Ratio(value=float("inf")), "\ud83d"])
-def test_what_is_no_json_is_no_json_file(value: object) -> None:
+def test_a_value_that_is_not_json_is_refused_as_a_json_file(value: object) -> None:
     with pytest.raises(Fail) as refused:
         json_file("a.json", [value])
     assert refused.value.code == "file_invalid"
 
 
-def test_an_attempt_that_waits_shows_what_it_saved_meanwhile() -> None:
+def test_an_attempt_that_must_wait_lists_the_files_it_saved() -> None:
     def write(job: Job[Book]) -> Value:
         job.save_file("a.txt", b"1", "text/plain")
         raise Retry("later", "later", after=SECOND)

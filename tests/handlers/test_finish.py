@@ -1,4 +1,4 @@
-"""Ending a job early, with its result; and how long it waited and was worked on."""
+"""Ending a job early with its result, and the metrics of waiting and processing time."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -39,7 +39,7 @@ def test_a_stage_may_end_the_job_with_its_result() -> None:
     assert result == {"text": "little", "pounds": 0}
 
 
-def test_what_catches_every_exception_does_not_catch_the_end() -> None:
+def test_catching_every_exception_does_not_prevent_the_early_end() -> None:
     left: list[str] = []
 
     def careless(job: Job[Book]) -> Value:
@@ -69,7 +69,7 @@ def test_one_of_many_items_may_end_the_job(at_once: int) -> None:
     assert (result["text"], job.stages_completed) == ("found", ("many",))
 
 
-def test_a_result_that_is_none_of_the_analysis_fails_the_job() -> None:
+def test_a_result_of_another_type_fails_the_job() -> None:
     def wrong(job: Job[Book]) -> Value:
         job.finish({"words": 3})
 
@@ -78,7 +78,7 @@ def test_a_result_that_is_none_of_the_analysis_fails_the_job() -> None:
     assert (failed.status, failed.failure and failed.failure.code) == (Status.FAILED, "result_invalid")
 
 
-def test_a_job_that_was_cancelled_or_lost_does_not_end_by_finishing() -> None:
+def test_a_worker_that_lost_the_lease_cannot_finish_the_job() -> None:
     shop = Shop([never])
 
     def lost(job: Job[Book]) -> Value:
@@ -152,7 +152,7 @@ def test_the_times_of_a_history(name: str) -> None:
 
 
 def measured(act: Callable[[], object], capsys: pytest.CaptureFixture[str]) -> list[tuple[str, float]]:
-    """Return the times that were written meanwhile, each with the analysis as a dimension."""
+    """Return the time metrics that a call wrote. Each has the analysis as a dimension."""
     capsys.readouterr()
     act()
     found = []
@@ -165,13 +165,13 @@ def measured(act: Callable[[], object], capsys: pytest.CaptureFixture[str]) -> l
     return found
 
 
-def test_each_time_is_measured_once_at_its_transition(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_time_is_recorded_once_at_its_transition(capsys: pytest.CaptureFixture[str]) -> None:
     shop = Shop([early])
     key = shop.keep(created_at=START - MINUTE)
     assert measured(lambda: shop.deliver(key), capsys) == [("WaitSeconds", 60.0), ("ProcessingSeconds", 0.0)]
 
 
-def test_a_second_attempt_is_no_second_wait(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_attempt_does_not_count_as_a_second_wait(capsys: pytest.CaptureFixture[str]) -> None:
     def fails(_job: Job[Book]) -> Value:
         raise Retry("busy", "later", after=timedelta())
 
@@ -181,7 +181,7 @@ def test_a_second_attempt_is_no_second_wait(capsys: pytest.CaptureFixture[str]) 
     assert measured(lambda: shop.deliver(key), capsys) == [("ProcessingSeconds", 0.0)]
 
 
-def test_what_the_sweeper_ends_is_measured_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_jobs_ended_by_the_sweeper_are_recorded_too(capsys: pytest.CaptureFixture[str]) -> None:
     shop = Shop([early])
     key = shop.keep(created_at=START - MINUTE, max_attempts=1)
     shop.another_worker_claims(key)

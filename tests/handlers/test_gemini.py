@@ -1,4 +1,4 @@
-"""Gemini's own: its key and how it is rotated, its quotas, its reasons to finish, its schemas, and its import."""
+"""Features of Gemini only: API key rotation, quotas, finish reasons, schemas, and the optional import."""
 
 import subprocess
 import sys
@@ -52,7 +52,7 @@ def _refused(model: GeminiModel, question: Question = QUESTION) -> JobError:
 # The key
 
 
-def test_a_key_that_was_rotated_is_read_again_once_and_the_question_asked_again(stand_in: StandIn) -> None:
+def test_after_a_rotation_the_key_is_read_again_and_the_question_is_repeated(stand_in: StandIn) -> None:
     stand_in.take_gemini_key("new")
     keys = Keys("old", "new")
     model = gemini(stand_in.url, keys=keys)
@@ -62,7 +62,7 @@ def test_a_key_that_was_rotated_is_read_again_once_and_the_question_asked_again(
     assert [call["outcome"] for call in stand_in.calls()] == ["INVALID_ARGUMENT", "ok", "ok"]
 
 
-def test_a_key_that_is_wrong_and_stays_so_ends_the_job_after_one_request(stand_in: StandIn) -> None:
+def test_a_key_that_stays_wrong_fails_the_job_after_one_request(stand_in: StandIn) -> None:
     stand_in.take_gemini_key("new")
     keys = Keys("old")
     error = _refused(gemini(stand_in.url, keys=keys))
@@ -73,22 +73,22 @@ def test_a_key_that_is_wrong_and_stays_so_ends_the_job_after_one_request(stand_i
     assert (keys.asked, len(stand_in.calls())) == (2, 1)
 
 
-def test_a_second_wrong_key_is_not_tried_for_ever(stand_in: StandIn) -> None:
+def test_a_second_wrong_key_ends_the_retries(stand_in: StandIn) -> None:
     stand_in.take_gemini_key("new")
     keys = Keys("old", "older", "oldest")
     assert isinstance(_refused(gemini(stand_in.url, keys=keys)), KeyRefused)
     assert (keys.asked, len(stand_in.calls())) == (2, 2)
 
 
-def test_a_worker_without_a_key_says_which_variable_it_lacks(stand_in: StandIn) -> None:
+def test_the_error_names_the_variable_of_a_missing_key(stand_in: StandIn) -> None:
     with pytest.raises(ConfigurationError, match=r"GEMINI_API_KEY.*worker\.secrets"):
         _ask(GeminiModel(no_secrets(), stand_in.url))
 
 
-def test_what_googles_client_would_find_in_the_environment_changes_nothing(
+def test_the_variables_that_googles_client_reads_are_ignored(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # GEMINI_API_KEY holds an ARN here, which Google's client would take for a key.
+    # Here GEMINI_API_KEY holds an ARN. Google's client would use it as a key.
     for name, value in {
         "GEMINI_API_KEY": KEY_ARN,
         "GOOGLE_API_KEY": "another",
@@ -102,12 +102,12 @@ def test_what_googles_client_would_find_in_the_environment_changes_nothing(
 
 
 @pytest.mark.parametrize("url", ["gemini.example", "ftp://gemini.example"])
-def test_an_address_that_is_none_is_a_fault_of_the_deployment(url: str) -> None:
+def test_an_invalid_url_is_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigurationError, match="GEMINI_BASE_URL"):
         _ask(gemini(url))
 
 
-# Errors, as the real service words them
+# Errors in the wording of the real service
 
 
 def _body(status: int, name: str, *details: dict[str, Any]) -> dict[str, Any]:
@@ -144,7 +144,7 @@ HOUR = timedelta(hours=1)
         ([], "model_throttled", None),
     ],
 )
-def test_an_exhausted_quota_waits_as_long_as_gemini_says_a_days_quota_an_hour_at_most(
+def test_an_exhausted_quota_waits_as_long_as_gemini_says_and_at_most_an_hour(
     details: list[dict[str, Any]], code: str, after: timedelta | None
 ) -> None:
     error = api_error(429, "RESOURCE_EXHAUSTED", "said Gemini", _body(429, "RESOURCE_EXHAUSTED", *details))
@@ -166,21 +166,21 @@ def test_an_exhausted_quota_waits_as_long_as_gemini_says_a_days_quota_an_hour_at
         (400, "INVALID_ARGUMENT", {"error": {"details": ["odd", None]}}, Fail, "model_refused_request"),
     ],
 )
-def test_what_is_not_worded_as_it_should_be_is_decided_by_its_status(
+def test_an_error_with_an_unknown_body_is_decided_by_its_status(
     status: int | None, name: str | None, body: Any, kind: type[JobError], code: str
 ) -> None:
     error = api_error(status, name, "said the proxy", body)
     assert (type(error), error.code) == (kind, code)
 
 
-def test_a_days_quota_is_seen_over_the_wire(stand_in: StandIn) -> None:
+def test_a_daily_quota_is_recognized_in_a_real_response(stand_in: StandIn) -> None:
     stand_in.set(error="RESOURCE_EXHAUSTED", per_day=True)
     error = _refused(gemini(stand_in.url))
     assert isinstance(error, Defer)
     assert (error.code, error.after) == ("model_quota_exceeded", HOUR)
 
 
-def test_a_model_that_there_is_not_ends_the_job(stand_in: StandIn) -> None:
+def test_an_unknown_model_fails_the_job(stand_in: StandIn) -> None:
     error = _refused(gemini(stand_in.url), replace(QUESTION, model_id="gemini-NONE"))
     assert (type(error), error.code) == (Fail, "model_not_found")
 
@@ -201,23 +201,23 @@ def test_a_model_that_there_is_not_ends_the_job(stand_in: StandIn) -> None:
         ("OTHER", Retry, "model_answer_invalid"),
     ],
 )
-def test_an_answer_that_ends_for_a_bad_reason_is_no_answer_but_counted(
+def test_an_answer_with_a_failing_finish_reason_is_an_error_with_usage(
     stand_in: StandIn, reason: str, kind: type[JobError], code: str
 ) -> None:
     stand_in.set(finish_reason=reason)
     reply = _ask(gemini(stand_in.url))
     assert (type(reply.fault), reply.fault.code, reply.stop_reason) == (kind, code, reason)
     assert reply.usage.output_tokens > 0
-    assert len(stand_in.calls()) == 1, "the client does not ask for more of an answer by itself"
+    assert len(stand_in.calls()) == 1, "the client does not continue an answer by itself"
 
 
 @pytest.mark.filterwarnings("ignore:.*is not a valid FinishReason:UserWarning")
-def test_a_reason_of_next_year_is_a_good_one(stand_in: StandIn) -> None:
+def test_an_unknown_finish_reason_is_accepted(stand_in: StandIn) -> None:
     stand_in.set(finish_reason="PERFECT")
     assert _ask(gemini(stand_in.url)).fault is None
 
 
-def test_a_question_that_is_refused_ends_the_job(stand_in: StandIn) -> None:
+def test_a_blocked_question_fails_the_job(stand_in: StandIn) -> None:
     stand_in.set(block_reason="PROHIBITED_CONTENT")
     reply = _ask(gemini(stand_in.url))
     assert isinstance(reply.fault, Fail)
@@ -226,7 +226,7 @@ def test_a_question_that_is_refused_ends_the_job(stand_in: StandIn) -> None:
     assert reply.usage.input_tokens > 0
 
 
-def test_thoughts_are_counted_as_output(stand_in: StandIn) -> None:
+def test_thinking_tokens_are_counted_as_output(stand_in: StandIn) -> None:
     stand_in.set(thought_tokens=700)
     usage = _ask(gemini(stand_in.url)).usage
     assert usage.output_tokens == stand_in.calls()[0]["output_tokens"] + 700
@@ -276,11 +276,13 @@ def _schemas(schema: Any) -> Iterator[dict[str, Any]]:
             yield from _schemas(value)
 
 
-def test_a_schema_keeps_what_gemini_takes_and_nothing_else() -> None:
+def test_a_schema_keeps_only_keywords_that_gemini_accepts() -> None:
     found = response_schema(Thing.model_json_schema(), "A thing.")
     every = list(_schemas(found))
     assert {name for each in every for name in each} <= _TAKEN
-    assert all(set(each) <= {"$ref", "$defs"} for each in every if "$ref" in each), "nothing beside a reference"
+    assert all(set(each) <= {"$ref", "$defs"} for each in every if "$ref" in each), (
+        "a reference has no sibling keywords"
+    )
     defined = found["$defs"]
     assert set(defined) == {"Colour", "Part", "Thing"}
     part = defined["Part"]["properties"]
@@ -293,12 +295,12 @@ def test_a_schema_keeps_what_gemini_takes_and_nothing_else() -> None:
     assert thing["parts"]["maxItems"] == 3
 
 
-def test_a_schema_that_is_an_object_says_what_it_is() -> None:
+def test_a_schema_has_the_given_description() -> None:
     assert response_schema(Part.model_json_schema(), "One part.")["description"] == "One part."
     assert "description" not in response_schema({"type": "object", "properties": {}})
 
 
-def test_a_schema_with_references_comes_back_filled(stand_in: StandIn) -> None:
+def test_a_schema_with_references_gets_a_complete_answer(stand_in: StandIn) -> None:
     tool = Tool("Part", "A part.", Part.model_json_schema())
     question = replace(QUESTION, prompt="<document>Name: wheel\nColour: blue\nWeight: 2.5</document>", tool=tool)
     found = Part.model_validate(_ask(gemini(stand_in.url), question).data)
@@ -325,7 +327,7 @@ except ConfigurationError as error:
 
 
 @pytest.mark.parametrize("hidden", ["google", "httpx2"])
-def test_without_the_extra_the_first_question_says_what_is_missing_and_where_it_goes(hidden: str) -> None:
+def test_without_the_extra_the_first_question_names_it_and_where_to_add_it(hidden: str) -> None:
     program = _WITHOUT.format(hidden=hidden)
     run = subprocess.run(
         [sys.executable, "-c", program],

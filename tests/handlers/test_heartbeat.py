@@ -1,4 +1,4 @@
-"""The sign of life: it renews the lease while the block runs, notices its loss, and ends with the block."""
+"""The heartbeat renews the lease while the block runs, notices the loss of the lease, and ends with the block."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -26,12 +26,12 @@ def _no_thread_is_left() -> Iterator[None]:
 
 
 def heartbeat(beat: Beat, clock: SteppedClock, *, time: timedelta | None = None) -> Heartbeat:
-    """Return the heartbeat of a lease that runs a minute from now, in an invocation of `time`."""
+    """Return the heartbeat of a lease of one minute, in an invocation with `time` left."""
     return Heartbeat(beat, EVERY, clock.now() + MINUTE, clock, None if time is None else clock.now() + time)
 
 
 def script(*answers: datetime | BaseException) -> tuple[Beat, list[int]]:
-    """Return a beat that gives or raises `answers` in their order, and the beats there were."""
+    """Return a beat function that returns or raises `answers` in order, and the list of beats."""
     beats: list[int] = []
 
     def beat() -> datetime:
@@ -44,7 +44,7 @@ def script(*answers: datetime | BaseException) -> tuple[Beat, list[int]]:
     return beat, beats
 
 
-def test_it_beats_in_its_rhythm_and_not_before(stepped: SteppedClock) -> None:
+def test_it_beats_at_its_interval_and_not_earlier(stepped: SteppedClock) -> None:
     beat, beats = script(*[START + timedelta(hours=1)] * 3)
     with heartbeat(beat, stepped):
         stepped.step(EVERY - MILLISECOND)
@@ -54,7 +54,7 @@ def test_it_beats_in_its_rhythm_and_not_before(stepped: SteppedClock) -> None:
             assert len(beats) == number
 
 
-def test_its_thread_has_ended_when_the_block_is_left(stepped: SteppedClock) -> None:
+def test_its_thread_has_ended_when_the_block_ends(stepped: SteppedClock) -> None:
     beat, beats = script()
     with heartbeat(beat, stepped):
         eventually(heartbeat_lives)
@@ -63,14 +63,14 @@ def test_its_thread_has_ended_when_the_block_is_left(stepped: SteppedClock) -> N
     assert beats == []
 
 
-def test_its_thread_has_ended_when_the_block_is_left_by_an_error(stepped: SteppedClock) -> None:
+def test_its_thread_has_ended_when_the_block_raises(stepped: SteppedClock) -> None:
     beat, _ = script()
     with pytest.raises(KeyboardInterrupt), heartbeat(beat, stepped):
         raise KeyboardInterrupt
     assert not heartbeat_lives()
 
 
-def test_the_block_is_not_left_before_a_beat_on_its_way_has_returned(stepped: SteppedClock) -> None:
+def test_the_block_ends_only_after_a_running_beat_returned(stepped: SteppedClock) -> None:
     begun, ended = Event(), Event()
 
     def slow_beat() -> datetime:
@@ -96,7 +96,7 @@ def test_work_goes_on_while_the_lease_is_renewed(stepped: SteppedClock) -> None:
             heart.check()
 
 
-def test_work_stops_when_the_lease_was_lost(stepped: SteppedClock) -> None:
+def test_the_work_stops_when_the_lease_is_lost(stepped: SteppedClock) -> None:
     beat, beats = script(START + timedelta(hours=1), Stopped("the lease is lost"))
     with heartbeat(beat, stepped) as heart:
         stepped.step(EVERY)
@@ -104,11 +104,11 @@ def test_work_stops_when_the_lease_was_lost(stepped: SteppedClock) -> None:
         stepped.step(EVERY)
         with pytest.raises(Stopped):
             heart.check()
-        assert not heartbeat_lives()  # nothing is renewed that belongs to another
+        assert not heartbeat_lives()  # the lease of another worker is not renewed
     assert len(beats) == 2
 
 
-def test_failures_are_borne_until_the_lease_has_run_out(stepped: SteppedClock) -> None:
+def test_failed_beats_are_tolerated_until_the_lease_expires(stepped: SteppedClock) -> None:
     beat, _ = script(*[TimeoutError("no network")] * 10)
     with heartbeat(beat, stepped) as heart:
         for _ in range(3):
@@ -121,7 +121,7 @@ def test_failures_are_borne_until_the_lease_has_run_out(stepped: SteppedClock) -
             heart.check()
 
 
-def test_a_beat_after_failures_renews_the_lease(stepped: SteppedClock) -> None:
+def test_a_successful_beat_after_failures_renews_the_lease(stepped: SteppedClock) -> None:
     down, renewed = TimeoutError("no network"), START + 45 * SECOND + MINUTE
     beat, _ = script(down, down, renewed, down, down, down, down)
     with heartbeat(beat, stepped) as heart:
@@ -133,7 +133,7 @@ def test_a_beat_after_failures_renews_the_lease(stepped: SteppedClock) -> None:
             heart.check()
 
 
-def test_a_lease_that_runs_out_while_a_beat_hangs_is_lost(stepped: SteppedClock) -> None:
+def test_a_lease_that_expires_during_a_hanging_beat_is_lost(stepped: SteppedClock) -> None:
     hanging, release = Event(), Event()
 
     def hang() -> datetime:
@@ -152,7 +152,7 @@ def test_a_lease_that_runs_out_while_a_beat_hangs_is_lost(stepped: SteppedClock)
         release.set()
 
 
-def test_the_lease_is_as_long_as_the_row_says_and_not_as_the_clock_of_the_start(stepped: SteppedClock) -> None:
+def test_the_end_of_the_lease_comes_from_the_row_and_not_from_the_local_clock(stepped: SteppedClock) -> None:
     beat, _ = script()
     with Heartbeat(beat, EVERY, stepped.now() + SECOND, stepped) as heart:
         stepped.advance(SECOND)
@@ -163,7 +163,7 @@ def test_the_lease_is_as_long_as_the_row_says_and_not_as_the_clock_of_the_start(
 # Why the work stops
 
 
-def test_a_cancel_that_a_beat_brings_stops_the_work_and_cuts_it_off(stepped: SteppedClock) -> None:
+def test_a_cancel_seen_by_a_beat_stops_the_work_and_its_calls(stepped: SteppedClock) -> None:
     beat, beats = script(START + timedelta(hours=1), CancelAsked("a caller asked for it"))
     cut = Event()
     with heartbeat(beat, stepped) as heart, heart.cancellation.on_cancel(cut.set):
@@ -172,7 +172,7 @@ def test_a_cancel_that_a_beat_brings_stops_the_work_and_cuts_it_off(stepped: Ste
         assert not cut.is_set()
         stepped.step(EVERY)
         assert cut.is_set()
-        for _ in range(2):  # whoever looks, and as often
+        for _ in range(2):  # every check raises, in any thread
             with pytest.raises(CancelAsked):
                 heart.check()
     assert len(beats) == 2
@@ -183,7 +183,7 @@ def test_a_cancel_that_a_beat_brings_stops_the_work_and_cuts_it_off(stepped: Ste
     [[Stopped("the lease is lost")], [TimeoutError("no network")] * 4],
     ids=["the lease is refused", "the lease runs out"],
 )
-def test_a_lost_lease_cuts_the_work_off(stepped: SteppedClock, answers: list[BaseException]) -> None:
+def test_a_lost_lease_cancels_running_calls(stepped: SteppedClock, answers: list[BaseException]) -> None:
     beat, _ = script(*answers)
     cut = Event()
     with heartbeat(beat, stepped) as heart, heart.cancellation.on_cancel(cut.set):
@@ -193,7 +193,7 @@ def test_a_lost_lease_cuts_the_work_off(stepped: SteppedClock, answers: list[Bas
         assert cut.is_set()
 
 
-def test_the_work_stops_when_the_invocations_time_is_over(stepped: SteppedClock) -> None:
+def test_the_work_stops_at_the_end_of_the_invocations_time(stepped: SteppedClock) -> None:
     beat, beats = script(*[START + timedelta(hours=1)] * 9)
     cut = Event()
     with heartbeat(beat, stepped, time=40 * SECOND) as heart, heart.cancellation.on_cancel(cut.set):
@@ -207,22 +207,22 @@ def test_the_work_stops_when_the_invocations_time_is_over(stepped: SteppedClock)
         assert cut.is_set()
         with pytest.raises(OutOfTime):
             heart.check()
-    assert len(beats) == 2, "the last breath is not for a beat"
+    assert len(beats) == 2, "no extra beat is sent at the end"
 
 
-def test_a_worker_notices_that_its_time_is_over_before_the_heartbeat_does(stepped: SteppedClock) -> None:
+def test_a_check_notices_the_end_of_the_time_before_the_heartbeat_does(stepped: SteppedClock) -> None:
     beat, _ = script(*[START + timedelta(hours=1)] * 9)
     with heartbeat(beat, stepped, time=timedelta()) as heart, pytest.raises(OutOfTime):
         heart.check()
 
 
-def test_without_an_end_there_is_time_for_everything(stepped: SteppedClock) -> None:
+def test_without_a_deadline_the_time_left_is_unlimited(stepped: SteppedClock) -> None:
     beat, _ = script()
     assert heartbeat(beat, stepped).time_left() > timedelta(days=10_000)
 
 
-def test_a_lost_lease_is_told_before_a_lack_of_time(stepped: SteppedClock) -> None:
-    # Out of time one hands the job on, which is another's by now.
+def test_a_lost_lease_is_reported_before_a_lack_of_time(stepped: SteppedClock) -> None:
+    # A worker out of time would continue the job in another invocation. Without the lease it must not.
     beat, _ = script(*[TimeoutError("no network")] * 9)
     with heartbeat(beat, stepped, time=MINUTE) as heart:
         for _ in range(4):

@@ -1,4 +1,4 @@
-"""Job ids sort by time, name a range of dates, and cannot be guessed."""
+"""Job ids sort by time, support date ranges, and cannot be guessed."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -12,13 +12,13 @@ from tests.handlers.builders import MILLISECOND, START
 def test_an_id_has_26_characters_of_which_16_are_random() -> None:
     found = [new_id(START) for _ in range(1_000)]
     assert all(is_id(job_id) for job_id in found)
-    assert len({job_id[:10] for job_id in found}) == 1  # the time
-    assert len({job_id[10:] for job_id in found}) == 1_000  # 80 bits
+    assert len({job_id[:10] for job_id in found}) == 1  # the timestamp
+    assert len({job_id[10:] for job_id in found}) == 1_000  # 80 random bits
     for place in range(10, 26):
         assert len({job_id[place] for job_id in found}) == 32
 
 
-def test_ids_are_not_drawn_from_a_generator_that_can_be_guessed() -> None:
+def test_ids_come_from_a_cryptographic_random_generator() -> None:
     random.seed(1)
     first = new_id(START)
     random.seed(1)
@@ -33,7 +33,7 @@ def test_ids_sort_by_time() -> None:
 
 
 @pytest.mark.parametrize("bits", [0, 2**80 - 1])
-def test_the_first_id_of_a_moment_is_below_every_id_of_it_and_above_every_one_before(
+def test_the_first_id_of_a_moment_separates_its_ids_from_earlier_ids(
     monkeypatch: pytest.MonkeyPatch, bits: int
 ) -> None:
     monkeypatch.setattr("analysis_jobs.base.ids.secrets.randbits", lambda _: bits)
@@ -41,7 +41,7 @@ def test_the_first_id_of_a_moment_is_below_every_id_of_it_and_above_every_one_be
         assert new_id(moment - MILLISECOND) < first_id_at(moment) <= new_id(moment) < first_id_at(moment + MILLISECOND)
 
 
-def test_the_first_id_is_in_step_with_new_ids_within_a_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_first_ids_and_new_ids_round_to_the_same_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("analysis_jobs.base.ids.secrets.randbits", lambda _: 0)
     for microseconds in range(0, 2_000, 100):
         moment = START + timedelta(microseconds=microseconds)
@@ -52,11 +52,11 @@ def test_the_first_id_is_in_step_with_new_ids_within_a_millisecond(monkeypatch: 
     "moment",
     [datetime(1, 1, 1, tzinfo=UTC), datetime(1969, 12, 31, 23, 59, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)],
 )
-def test_before_1970_the_first_id_is_the_smallest_there_is(moment: datetime) -> None:
+def test_before_1970_the_first_id_is_the_smallest_id(moment: datetime) -> None:
     assert first_id_at(moment) == "0" * 26
 
 
-def test_the_last_moment_there_is_has_an_id() -> None:
+def test_the_last_possible_moment_has_an_id() -> None:
     last = first_id_at(datetime.max.replace(tzinfo=UTC))
     assert is_id(last)
     assert last > new_id(START)
@@ -75,5 +75,5 @@ def test_the_last_moment_there_is_has_an_id() -> None:
         ("", False),
     ],
 )
-def test_an_id_is_told_by_its_shape(text: str, *, shaped: bool) -> None:
+def test_an_id_is_recognized_by_its_form(text: str, *, shaped: bool) -> None:
     assert is_id(text) is shaped

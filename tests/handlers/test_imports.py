@@ -37,7 +37,7 @@ def _run(program: str, **environment: str) -> str:
     variables = {"PYTHONPATH": PATH} | environment
     run = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    assert run.stderr == "", "not even a warning"
+    assert run.stderr == "", "there are no warnings"
     return run.stdout
 
 
@@ -70,7 +70,7 @@ _LACKS = dict.fromkeys(HANDLERS, ("ANALYSES", "TABLE_NAME", "BUCKET_NAME", "QUEU
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
-def test_a_handler_that_is_ready_has_imported_nothing_that_it_does_not_use(handler: str) -> None:
+def test_a_ready_handler_has_no_unused_imports(handler: str) -> None:
     imported = set(json.loads(_run(_READY.format(handler=handler), **ENVIRONMENT)))
     assert imported & (_NOBODY | _UNWANTED[handler]) == set()
     distributions = {name.partition(".")[0] for name in imported if not name.startswith("_")}
@@ -79,7 +79,7 @@ def test_a_handler_that_is_ready_has_imported_nothing_that_it_does_not_use(handl
 
 
 @pytest.mark.parametrize("example", sorted(path.parent.name for path in EXAMPLES.glob("*/main.tf")))
-def test_an_examples_api_has_imported_nothing_that_only_its_worker_needs(example: str) -> None:
+def test_the_api_of_an_example_does_not_import_modules_of_its_worker(example: str) -> None:
     [analysis] = re.findall(r'analyses += \["(\w+)"\]', (EXAMPLES / example / "main.tf").read_text(encoding="utf-8"))
     own = {
         "ANALYSES": analysis,
@@ -93,7 +93,7 @@ def test_an_examples_api_has_imported_nothing_that_only_its_worker_needs(example
     assert analysis in imported
 
 
-# Reports who asks for a variable: the first frame outside the machinery of `os.environ`.
+# Reports the reader of each variable: the first frame outside the code of `os.environ`.
 _WATCHED = """
 import json, os, sys
 
@@ -119,18 +119,18 @@ def _asked_at_import(module: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("module", [*HANDLERS, "analysis_jobs.cli.main", "rfp_analysis"])
-def test_nothing_of_ours_reads_the_environment_at_import(module: str) -> None:
+def test_no_module_of_the_library_reads_the_environment_at_import(module: str) -> None:
     assert _asked_at_import(module) == []
 
 
-def test_the_watch_sees_what_is_read() -> None:
+def test_the_watch_sees_every_read_of_a_variable() -> None:
     program = _WATCHED.format(module="os") + "os.environ.get('HOME'); os.getenv('USER')\nprint(json.dumps(asked))"
     asked = json.loads(_run(program).splitlines()[-1])
     assert [name for name, _ in asked] == ["HOME", "USER"]
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
-def test_without_its_environment_a_handler_says_what_is_missing(handler: str) -> None:
+def test_without_its_environment_a_handler_names_the_missing_variables(handler: str) -> None:
     program = (
         f"import {handler}\nfrom analysis_jobs.base.errors import ConfigurationError\n"
         f"try:\n    {handler}._{handler}()\nexcept ConfigurationError as error:\n    print(error)"

@@ -1,4 +1,4 @@
-"""The breaker: what is armed is cut when it trips, what is armed later at once, and what has been left never."""
+"""The cancellation token: it runs registered callbacks on cancel, later ones at once, and removed ones never."""
 
 import threading
 
@@ -7,7 +7,7 @@ import pytest
 from analysis_jobs.base.cancellation import CancellationToken
 
 
-def test_what_is_armed_is_cut_when_it_trips() -> None:
+def test_a_cancel_runs_every_registered_callback() -> None:
     cancellation, cuts = CancellationToken(), list[str]()
     with cancellation.on_cancel(lambda: cuts.append("a")), cancellation.on_cancel(lambda: cuts.append("b")):
         assert cuts == []
@@ -15,7 +15,7 @@ def test_what_is_armed_is_cut_when_it_trips() -> None:
         assert cuts == ["a", "b"]
 
 
-def test_what_is_armed_after_that_is_cut_at_once() -> None:
+def test_a_callback_registered_after_the_cancel_runs_at_once() -> None:
     cancellation, cuts = CancellationToken(), list[str]()
     cancellation.cancel()
     for _ in range(2):
@@ -25,8 +25,8 @@ def test_what_is_armed_after_that_is_cut_at_once() -> None:
 
 
 @pytest.mark.parametrize("error", [None, ValueError(), KeyboardInterrupt()])
-def test_what_has_been_left_is_not_cut(error: BaseException | None) -> None:
-    # What it used may be somebody else's by now.
+def test_a_removed_callback_does_not_run(error: BaseException | None) -> None:
+    # Another call may use the same connection by now.
     cancellation, cuts = CancellationToken(), list[str]()
     try:
         with cancellation.on_cancel(lambda: cuts.append("left")):
@@ -38,7 +38,7 @@ def test_what_has_been_left_is_not_cut(error: BaseException | None) -> None:
     assert cuts == []
 
 
-def test_one_cut_armed_twice_is_cut_as_often_as_it_is_armed() -> None:
+def test_a_callback_registered_twice_runs_once_for_each_active_registration() -> None:
     cancellation, cuts = CancellationToken(), list[str]()
 
     def cut() -> None:
@@ -51,7 +51,7 @@ def test_one_cut_armed_twice_is_cut_as_often_as_it_is_armed() -> None:
     assert cuts == ["x"]
 
 
-def test_nothing_slips_through_between_arming_and_tripping() -> None:
+def test_no_callback_is_lost_when_registration_and_cancel_race() -> None:
     for _ in range(200):
         cancellation, cut = CancellationToken(), threading.Event()
         tripping = threading.Thread(target=cancellation.cancel)

@@ -1,4 +1,4 @@
-"""What an analysis sees of its job: documents, prompts, the model with one repair turn, progress and usage."""
+"""The job as an analysis sees it: documents, prompts, the model with one repair turn, progress and usage."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -61,11 +61,11 @@ def _with_document(content: bytes, key: str | None = None, **parts: Any) -> Job[
     return _job(artifacts=artifacts, **parts)
 
 
-def test_a_job_knows_who_it_is() -> None:
+def test_a_job_has_its_id_tenant_and_attempt() -> None:
     context = _context()
     job = Job(context, Request(document=DOCUMENT))
     assert (job.job_id, job.tenant, job.subject, job.attempt) == (RECORD.job_id, "acme", "books/42", 2)
-    assert (job.usage, context.report.percent) == (Usage(1, 100, 10), 20), "both go on from the attempt before"
+    assert (job.usage, context.report.percent) == (Usage(1, 100, 10), 20), "both continue from the previous attempt"
 
 
 def test_the_text_of_an_uploaded_document_is_read() -> None:
@@ -80,7 +80,7 @@ def test_the_text_of_an_uploaded_document_is_read() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_bad_document_fails_by_its_code_and_its_name(content: bytes, code: str) -> None:
+def test_an_invalid_document_fails_with_its_code_and_its_name(content: bytes, code: str) -> None:
     with pytest.raises(Fail) as failed:
         _with_document(content).text(DOCUMENT)
     assert failed.value.code == code
@@ -99,7 +99,7 @@ def test_a_document_of_another_tenant_is_not_found() -> None:
 
 
 @pytest.mark.parametrize("path", ["../other/{}", "../../uploads/other/{}", "/uploads/other/{}", "{}/../x.pdf"])
-def test_a_path_that_leads_elsewhere_is_refused_before_anything_is_read(path: str) -> None:
+def test_a_path_outside_the_tenants_folder_is_refused_before_any_read(path: str) -> None:
     class Unread(MemoryArtifactStore):
         def read(self, key: str, max_bytes: int) -> bytes:
             raise AssertionError(f"{key} was read, up to {max_bytes}")
@@ -108,7 +108,7 @@ def test_a_path_that_leads_elsewhere_is_refused_before_anything_is_read(path: st
         _job(artifacts=Unread()).text(path.format(DOCUMENT))
 
 
-def test_a_prompt_comes_from_the_table_and_else_is_the_default() -> None:
+def test_a_prompt_comes_from_the_table_or_is_the_default() -> None:
     default = Prompt("books", "step-1", ("Novel",), "Default: {text}")
     context = _context(prompts=MemoryPromptStore(replace(default, user_prompt_template="Stored: {text}", version=4)))
     job = Job(context, Request(document=DOCUMENT))
@@ -118,12 +118,12 @@ def test_a_prompt_comes_from_the_table_and_else_is_the_default() -> None:
     assert context.report.at_checkpoint()["prompts"] == {"": "books/step-1@v4, books/step-1@v0"}
 
 
-def test_a_prompt_that_has_no_place_for_a_value_is_a_fault_of_the_deployment() -> None:
+def test_a_prompt_without_a_needed_placeholder_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match=r"lacks \{text\}"):
         _job().prompt("books/step-1", category="Novel", default=Prompt("books", "step-1", ("Novel",), "Hi"), text="x")
 
 
-def test_an_answer_that_fits_is_returned_after_one_question() -> None:
+def test_a_valid_answer_is_returned_after_one_question() -> None:
     model = ScriptedModel(GOOD)
     assert _job(model).ask("Which book?", answer=Summary) == Summary(title="Dune", pages=412)
     [question] = model.questions
@@ -134,13 +134,13 @@ def test_an_answer_that_fits_is_returned_after_one_question() -> None:
     assert question.metadata == {"job_id": RECORD.job_id}
 
 
-def test_a_free_answer_is_its_text() -> None:
+def test_a_question_without_a_result_type_returns_text() -> None:
     model = ScriptedModel(_said(None, "Dune, I think."))
     assert _job(model).ask("Which book?", max_tokens=50, model_id="m") == "Dune, I think."
     assert (model.questions[0].tool, model.questions[0].max_tokens, model.questions[0].model_id) == (None, 50, "m")
 
 
-def test_an_answer_that_does_not_fit_gets_one_repair_turn_that_says_what_was_wrong() -> None:
+def test_an_invalid_answer_gets_one_repair_turn_that_names_the_errors() -> None:
     model = ScriptedModel(BAD, GOOD)
     assert _job(model).ask("Which book?", answer=Summary).pages == 412
     first, second = model.questions
@@ -150,23 +150,23 @@ def test_an_answer_that_does_not_fit_gets_one_repair_turn_that_says_what_was_wro
     assert replace(second, prompt=first.prompt) == first, "only the prompt differs"
 
 
-def test_an_answer_that_is_no_json_gets_a_repair_turn_too() -> None:
+def test_an_answer_that_is_not_json_gets_a_repair_turn_too() -> None:
     model = ScriptedModel(_said(None, '{"title": "Du'), GOOD)
     assert _job(model).ask("Which book?", answer=Summary).title == "Dune"
     assert '{"title": "Du' in model.questions[1].prompt
 
 
-def test_a_second_answer_that_does_not_fit_is_another_attempts_work() -> None:
+def test_a_second_invalid_answer_is_left_to_another_attempt() -> None:
     model = ScriptedModel(BAD, BAD)
     job = _job(model)
     with pytest.raises(Retry, match=r"model_answer_invalid: .*pages: ") as refused:
         job.ask("Which book?", answer=Summary)
     assert refused.value.after is None
     assert len(model.questions) == 2
-    assert job.usage == Usage(3, 120, 14), "both answers were paid for"
+    assert job.usage == Usage(3, 120, 14), "the usage counts both answers"
 
 
-def test_a_useless_answer_is_raised_and_counted() -> None:
+def test_a_failed_answer_raises_its_error_and_is_counted() -> None:
     model = ScriptedModel(_said(None, "Du", Fail("model_answer_too_long", "cut")))
     job = _job(model)
     with pytest.raises(Fail, match="model_answer_too_long"):
@@ -181,7 +181,7 @@ def test_the_models_own_errors_pass_unchanged(error: JobError) -> None:
     assert raised.value is error
 
 
-def test_without_a_model_the_message_says_where_to_set_one() -> None:
+def test_without_a_model_the_error_says_where_to_set_one() -> None:
     with pytest.raises(ConfigurationError, match="set model_id on the module"):
         _job(model_id="").ask("Which book?")
 
@@ -190,14 +190,14 @@ class Page[T](BaseModel):
     items: list[T]
 
 
-def test_the_name_of_a_generic_answer_is_one_that_bedrock_takes() -> None:
+def test_bedrock_accepts_the_name_of_a_generic_answer_type() -> None:
     model = ScriptedModel(_said({"items": [1]}))
     assert _job(model).ask("Numbers?", answer=Page[int]).items == [1]
     assert model.questions[0].tool is not None
     assert model.questions[0].tool.name == "Page_int_"
 
 
-def test_a_very_long_list_of_faults_is_cut_in_prompt_and_message() -> None:
+def test_a_long_list_of_errors_is_shortened_in_prompt_and_message() -> None:
     wrong = _said({"items": ["x"] * 10_000}, text="(long)")
     model = ScriptedModel(wrong, wrong)
     with pytest.raises(Retry) as refused:
@@ -213,7 +213,7 @@ def test_progress_is_a_whole_number_from_0_to_100(given: int, kept: int) -> None
     assert (context.report.percent, type(context.report.percent)) == (kept, int)
 
 
-def test_an_arriving_answer_moves_the_progress_on_and_never_to_the_end() -> None:
+def test_an_arriving_answer_advances_the_progress_but_never_to_the_end() -> None:
     seen: list[int] = []
     model = ScriptedModel(_said(None, "x" * 6_000), _said(None, "x" * 6_000))
     context: AttemptContext = _context(model, check=lambda: seen.append(context.report.percent))
@@ -221,7 +221,7 @@ def test_an_arriving_answer_moves_the_progress_on_and_never_to_the_end() -> None
     job.progress(20)
     job.ask("Which book?")
     job.ask("And then?")
-    assert seen == sorted(seen), "it never goes back"
+    assert seen == sorted(seen), "the progress never decreases"
     assert len(set(seen)) > 10
     assert context.report.percent == 95
 
@@ -235,7 +235,7 @@ def test_an_arriving_answer_moves_the_progress_on_and_never_to_the_end() -> None
     ],
     ids=["progress", "text", "ask"],
 )
-def test_every_step_notices_that_the_attempt_must_stop(step: Callable[[Job[Request]], object]) -> None:
+def test_every_method_notices_that_the_attempt_must_stop(step: Callable[[Job[Request]], object]) -> None:
     def stopped() -> None:
         raise Stopped("the lease is lost")
 
@@ -244,7 +244,7 @@ def test_every_step_notices_that_the_attempt_must_stop(step: Callable[[Job[Reque
         step(job)
 
 
-def test_a_later_stage_gets_what_an_earlier_one_returned() -> None:
+def test_a_later_stage_gets_the_output_of_an_earlier_stage() -> None:
     def outline(_job: Job[Request]) -> dict[str, int]:
         return {"parts": 3}
 
@@ -254,7 +254,7 @@ def test_a_later_stage_gets_what_an_earlier_one_returned() -> None:
     assert job.output(outline) == {"parts": 3}
 
 
-def test_a_file_that_an_attempt_wrote_stays_whatever_a_later_one_writes() -> None:
+def test_a_later_attempt_does_not_overwrite_the_file_of_an_earlier_attempt() -> None:
     artifacts = MemoryArtifactStore()
     assert _job(artifacts=artifacts).write_once("report.txt", b"first", "text/plain")
     assert not _job(artifacts=artifacts).write_once("report.txt", b"second", "text/plain")
@@ -262,7 +262,7 @@ def test_a_file_that_an_attempt_wrote_stays_whatever_a_later_one_writes() -> Non
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a b"])
-def test_a_file_whose_name_could_lead_elsewhere_is_refused(name: str) -> None:
+def test_a_file_name_that_could_leave_the_folder_is_refused(name: str) -> None:
     with pytest.raises(Fail) as refused:
         _job().write_once(name, b"x", "text/plain")
     assert refused.value.code == "file_name_invalid"

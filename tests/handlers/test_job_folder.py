@@ -1,4 +1,4 @@
-"""Where the files of a job are in the bucket: the tenant first, no way out of its folder, no two jobs in one."""
+"""The folder of a job in the bucket: below its tenant, impossible to leave, and never shared by two jobs."""
 
 from dataclasses import replace
 from urllib.parse import unquote
@@ -15,13 +15,13 @@ from tests.handlers.builders import a_job, a_processing_job
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=128)
 
 
-def test_a_job_without_client_and_project_is_below_its_tenant() -> None:
+def test_the_folder_of_a_job_without_client_and_project_is_below_its_tenant() -> None:
     job = a_job()
     assert job_folder(job) == f"jobs/acme/{job.job_id}"
 
 
 @pytest.mark.parametrize("given", [{"client": "Globex"}, {"project": "tower"}, {"client": "Globex", "project": None}])
-def test_a_client_without_a_project_makes_no_folder(given: dict[str, str | None]) -> None:
+def test_a_client_without_a_project_adds_no_folder(given: dict[str, str | None]) -> None:
     job = a_job(**given)
     assert job_folder(job) == f"jobs/acme/{job.job_id}"
 
@@ -36,13 +36,13 @@ def test_a_client_without_a_project_makes_no_folder(given: dict[str, str | None]
         ("Caf\u00e9", "50 % ~ !", "Caf!C3!A9/50!20!25!20!7E!20!21"),
     ],
 )
-def test_client_and_project_are_folders_of_the_tenants(client: str, project: str, folders: str) -> None:
+def test_client_and_project_are_folders_below_the_tenant(client: str, project: str, folders: str) -> None:
     job = a_job(client=client, project=project)
     assert job_folder(job) == f"jobs/acme/{folders}/{job.job_id}"
 
 
 @given(client=NAMES, project=NAMES)
-def test_whatever_a_client_is_called_its_folder_is_within_the_tenants_and_fits(client: str, project: str) -> None:
+def test_any_client_name_gives_a_valid_folder_below_the_tenant(client: str, project: str) -> None:
     folder = job_folder(a_job(tenant="t" * 128, client=client, project=project))
     root, tenant, *named, _ = folder.split("/")
     assert (root, tenant, len(named)) == ("jobs", "t" * 128, 2)
@@ -58,7 +58,7 @@ def test_no_two_clients_share_a_folder(first: str, second: str) -> None:
     assert (job_folder(job) == job_folder(replace(job, client=second))) == (first == second)
 
 
-def test_two_names_that_are_cut_do_not_share_a_folder() -> None:
+def test_two_shortened_names_do_not_share_a_folder() -> None:
     job = a_job(client="\u00e4" * 127 + "a", project="p")
     other = replace(job, client="\u00e4" * 127 + "b")
     assert job_folder(job) != job_folder(other)

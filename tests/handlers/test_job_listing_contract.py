@@ -1,4 +1,4 @@
-"""How every store of jobs lists them: newest first, page by page, within dates, and one tenant's only."""
+"""Contract of the job list in every store: newest first, in pages, within dates, and for one tenant only."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +14,7 @@ from tests.handlers.builders import MINUTE, NOTHING, START, a_job
 
 
 def keep(store: JobStore, number: int, **fields: Any) -> list[JobRecord]:
-    """Create jobs a minute apart; return them as a list shows them: newest first."""
+    """Create jobs one minute apart. Return them newest first, as a list does."""
     jobs = [a_job(created_at=START + n * MINUTE, **fields) for n in range(number)]
     for job in jobs:
         store.create(job, None)
@@ -52,11 +52,11 @@ def test_the_pages_make_the_whole_list(store: JobStore, limit: int, by: dict[str
     jobs = keep(store, 5)
     found = list(pages(store, Listing("acme", limit=limit, **by)))
     assert [job for page in found for job in page.jobs] == jobs
-    assert len(found) == max(1, -(-5 // limit))  # no empty page at the end
+    assert len(found) == max(1, -(-5 // limit))  # there is no empty page at the end
 
 
 def test_a_list_holds_more_than_one_batch_of_rows(store: JobStore) -> None:
-    jobs = keep(store, 105, client="web")  # DynamoDB gives 100 rows a batch
+    jobs = keep(store, 105, client="web")  # DynamoDB returns at most 100 rows per batch
     assert store.list_jobs(Listing("acme", client="web", limit=104)).jobs == jobs[:104]
 
 
@@ -72,7 +72,7 @@ def test_a_list_holds_more_than_one_batch_of_rows(store: JobStore) -> None:
         ({"subject": "books"}, []),
     ],
 )
-def test_a_filter_lets_its_jobs_through(store: JobStore, by: dict[str, Any], expected: list[str]) -> None:
+def test_a_filter_returns_the_matching_jobs(store: JobStore, by: dict[str, Any], expected: list[str]) -> None:
     fields: dict[str, dict[str, Any]] = {
         "a": {"client": "web", "subject": "books/1"},
         "b": {"client": "mobile", "subject": "books/1"},
@@ -91,7 +91,7 @@ def test_a_list_by_status_follows_the_transitions(store: JobStore) -> None:
 
 
 @pytest.mark.parametrize("by", [{}, {"status": Status.QUEUED}, {"client": "web"}, {"subject": "books/1"}])
-def test_tenants_see_nothing_of_each_other(store: JobStore, by: dict[str, Any]) -> None:
+def test_tenants_do_not_see_jobs_of_each_other(store: JobStore, by: dict[str, Any]) -> None:
     mine = keep(store, 2, tenant="acme", client="web", subject="books/1")
     keep(store, 2, tenant="acme2", client="web", subject="books/1")
     keep(store, 2, tenant="ac", client="web", subject="books/1")
@@ -99,7 +99,7 @@ def test_tenants_see_nothing_of_each_other(store: JobStore, by: dict[str, Any]) 
 
 
 def test_only_jobs_are_listed(store: JobStore) -> None:
-    # Not the rows that make a subject and an idempotency key.
+    # The rows of subjects and idempotency keys are not listed.
     job = a_job(subject="books/1")
     store.create(job, IdempotencyKey("d1", "b1", START + MINUTE))
     assert store.list_jobs(Listing("acme")) == Page([job], None)
@@ -111,7 +111,7 @@ def test_only_jobs_are_listed(store: JobStore) -> None:
     [
         (None, None, [4, 3, 2, 1, 0]),
         (2, None, [4, 3, 2]),
-        (None, 2, [1, 0]),  # a moment is the first of its ids: the job of that moment comes after it
+        (None, 2, [1, 0]),  # the bound is the first id of the moment, so the job of that moment is above it
         (1, 3, [2, 1]),
         (3, 3, []),
         (3, 1, []),
@@ -133,14 +133,14 @@ def test_a_range_of_dates_is_a_range_of_ids(
     assert [job for page in pages(store, listing) for job in page.jobs] == [jobs[n] for n in expected]
 
 
-def test_the_ends_of_a_range_of_ids_belong_to_it(store: JobStore) -> None:
+def test_a_range_of_ids_includes_both_ends(store: JobStore) -> None:
     jobs = keep(store, 4)
     listing = Listing("acme", first_id=jobs[2].job_id, last_id=jobs[1].job_id)
     assert store.list_jobs(listing).jobs == jobs[1:3]
 
 
 @pytest.mark.parametrize("by", [{}, {"client": "web"}])
-def test_a_cursor_from_outside_the_range_is_no_error(store: JobStore, by: dict[str, Any]) -> None:
+def test_a_cursor_outside_the_range_is_not_an_error(store: JobStore, by: dict[str, Any]) -> None:
     jobs = keep(store, 4, client="web")
     inner = Listing("acme", first_id=jobs[2].job_id, last_id=jobs[2].job_id, **by)
     assert store.list_jobs(replace(inner, before_id=jobs[0].job_id)).jobs == jobs[2:3]
@@ -161,6 +161,6 @@ def test_a_cursor_excludes_its_own_job_and_nothing_else(store: JobStore, last_ch
 @pytest.mark.parametrize(
     "wrong", [{"limit": 0}, {"client": "a", "subject": "b"}, {"status": Status.QUEUED, "client": ""}]
 )
-def test_a_listing_that_no_store_can_answer_cannot_be_made(wrong: dict[str, Any]) -> None:
+def test_a_listing_with_an_unsupported_combination_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at most one of status, client and subject, and at least one job"):
         Listing("acme", **wrong)

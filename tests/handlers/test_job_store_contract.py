@@ -1,4 +1,4 @@
-"""What every store of jobs must do. Each test runs with the one in memory and with the one on DynamoDB."""
+"""Contract of every job store. Each test runs with the store in memory and the store on DynamoDB."""
 
 from dataclasses import fields, replace
 from datetime import timedelta
@@ -85,7 +85,7 @@ def the_key(digest: str = "d1", body: str = "b1", life: timedelta = timedelta(ho
 
 
 def claim(store: JobStore, job: JobRecord, *, at: timedelta = timedelta()) -> JobRecord:
-    """Claim `job` with a lease of a minute; the claim must land."""
+    """Claim `job` with a lease of one minute. Fail if the claim is not applied."""
     until = START + at + MINUTE
     changes = Changes({"lease_until": until, "due_at": until, "not_before": None})
     outcome = store.transition(job.key, CLAIM, changes, now=START + at)
@@ -113,22 +113,22 @@ def read_of(store: JobStore, job: JobRecord) -> JobRecord:
         pytest.param(a_job(failure=JobFailure("", "", retryable=False), result=Payload(text="")), id="of empty texts"),
     ],
 )
-def test_a_row_is_read_back_as_it_was_written(store: JobStore, row: JobRecord) -> None:
+def test_a_row_is_read_back_unchanged(store: JobStore, row: JobRecord) -> None:
     assert store.create(row, None) == Created(row)
     assert store.get(row.key) == row
 
 
-def test_the_row_of_all_fields_has_all_fields() -> None:
+def test_the_sample_row_sets_every_field() -> None:
     defaults = a_job()
     alike = {f.name for f in fields(JobRecord) if getattr(FULL, f.name) == getattr(defaults, f.name)}
     assert alike == {"tenant", "analysis", "input", "priority", "created_at", "deadline", "max_attempts", "due_at"}
 
 
-def test_there_is_no_job_that_was_not_created(store: JobStore) -> None:
+def test_a_job_that_was_not_created_is_not_found(store: JobStore) -> None:
     assert store.get(a_job().key) is None
 
 
-def test_a_job_of_another_tenant_is_no_job(store: JobStore) -> None:
+def test_a_job_of_another_tenant_is_not_found(store: JobStore) -> None:
     job = a_job(tenant="acme")
     store.create(job, None)
     stranger = JobKey("evil", job.job_id)
@@ -165,7 +165,7 @@ def test_a_job_of_another_tenant_is_no_job(store: JobStore) -> None:
         ("cancel_asked_at", START, None),
     ],
 )
-def test_a_transition_writes_what_it_is_given(store: JobStore, name: str, before: Any, after: Any) -> None:
+def test_a_transition_writes_its_changes(store: JobStore, name: str, before: Any, after: Any) -> None:
     job = a_processing_job(**{name: before})
     store.create(job, None)
     outcome = store.transition(job.key, BEAT, Changes({name: after}), now=START, read=job)
@@ -174,7 +174,7 @@ def test_a_transition_writes_what_it_is_given(store: JobStore, name: str, before
     assert store.get(job.key) == expected
 
 
-def test_a_transition_cannot_change_what_the_table_of_transitions_rules() -> None:
+def test_changes_cannot_set_fields_that_the_transition_table_controls() -> None:
     for name in ("status", "fence", "version", "history", "tenant", "created_at", "tier_rank", "input", "nonsense"):
         with pytest.raises(ValueError, match=f"cannot change {name}"):
             Changes({name: 1})
@@ -183,7 +183,7 @@ def test_a_transition_cannot_change_what_the_table_of_transitions_rules() -> Non
 # Submitting
 
 
-def test_the_same_idempotency_key_leads_to_the_first_job(store: JobStore) -> None:
+def test_the_same_idempotency_key_returns_the_first_job(store: JobStore) -> None:
     first, second = a_job(), a_job()
     assert store.create(first, the_key()) == Created(first)
     assert store.create(second, the_key(body="b2")) == StoredOutcome(first.job_id, "b1")
@@ -192,7 +192,7 @@ def test_the_same_idempotency_key_leads_to_the_first_job(store: JobStore) -> Non
 
 @pytest.mark.parametrize("subject", [None, "books/1"])
 @pytest.mark.parametrize("key", [None, "d1"])
-def test_a_copy_of_a_submission_that_arrives_late_leaves_the_job_where_it_is(
+def test_a_late_duplicate_of_a_submission_leaves_the_job_unchanged(
     store: JobStore, subject: str | None, key: str | None
 ) -> None:
     job, idempotency = a_job(subject=subject), the_key(key) if key else None
@@ -209,13 +209,13 @@ def test_a_refused_submission_does_not_become_the_latest_of_its_subject(store: J
     assert store.latest("acme", "valuation", "books/1") == first
 
 
-def test_another_key_and_another_tenants_key_are_not_in_the_way(store: JobStore) -> None:
+def test_another_key_or_another_tenants_key_does_not_conflict(store: JobStore) -> None:
     store.create(a_job(), the_key("d1"))
     for job, digest in ((a_job(), "d2"), (a_job(tenant="globex"), "d1")):
         assert store.create(job, the_key(digest)) == Created(job)
 
 
-def test_an_idempotency_key_that_has_expired_is_free(store: JobStore) -> None:
+def test_an_expired_idempotency_key_can_be_used_again(store: JobStore) -> None:
     first = a_job(created_at=START)
     at_its_end = a_job(created_at=START + timedelta(hours=1))
     before = a_job(created_at=START + timedelta(hours=1) - SECOND)
@@ -227,8 +227,8 @@ def test_an_idempotency_key_that_has_expired_is_free(store: JobStore) -> None:
     )
 
 
-def test_the_latest_of_a_subject_is_the_one_accepted_last(store: JobStore) -> None:
-    # Not the one with the greatest id: ids are of the clock of whichever machine accepted the job.
+def test_the_latest_job_of_a_subject_is_the_last_accepted_job(store: JobStore) -> None:
+    # The greatest id may belong to an earlier job: each machine makes ids from its own clock.
     earlier_id, later_id = (
         a_job(subject="books/1", created_at=START),
         a_job(subject="books/1", created_at=START + MINUTE),
@@ -238,7 +238,7 @@ def test_the_latest_of_a_subject_is_the_one_accepted_last(store: JobStore) -> No
     assert store.latest("acme", "valuation", "books/1") == earlier_id
 
 
-def test_the_latest_of_a_subject_is_seen_as_it_is_now(store: JobStore) -> None:
+def test_the_latest_job_of_a_subject_is_read_in_its_current_state(store: JobStore) -> None:
     job = a_job(subject="books/1")
     store.create(job, None)
     claimed = claim(store, job)
@@ -255,17 +255,17 @@ def test_the_latest_of_a_subject_is_seen_as_it_is_now(store: JobStore) -> None:
         ("acme", "valuation", ""),
     ],
 )
-def test_a_subject_has_jobs_of_its_own_tenant_and_analysis(
+def test_a_subject_is_separate_for_each_tenant_and_analysis(
     store: JobStore, tenant: str, analysis: str, subject: str
 ) -> None:
     store.create(a_job(subject="books/1"), None)
     assert store.latest(tenant, analysis, subject) is None
 
 
-# A life
+# The life of a job
 
 
-def test_a_job_lives_from_the_queue_to_its_result(store: JobStore) -> None:
+def test_a_job_goes_from_the_queue_to_its_result(store: JobStore) -> None:
     job = a_job()
     store.create(job, None)
     claimed = claim(store, job)
@@ -293,7 +293,7 @@ def test_a_job_lives_from_the_queue_to_its_result(store: JobStore) -> None:
     )
 
 
-def test_a_second_worker_does_not_get_a_job_that_is_held(store: JobStore) -> None:
+def test_a_second_worker_cannot_claim_a_leased_job(store: JobStore) -> None:
     job = a_job()
     store.create(job, None)
     claimed = claim(store, job)
@@ -307,7 +307,7 @@ def test_a_second_worker_does_not_get_a_job_that_is_held(store: JobStore) -> Non
     "now_it_is",
     ["claimed again", "queued again", "deferred and claimed", "failed", "completed", "retried", "retried and claimed"],
 )
-def test_no_write_of_a_stale_worker_lands(store: JobStore, stale_write: Transition, now_it_is: str) -> None:
+def test_no_write_of_a_stale_worker_is_applied(store: JobStore, stale_write: Transition, now_it_is: str) -> None:
     job = a_job(subject="books/1", client="web")
     store.create(job, None)
     stale = claim(store, job)
@@ -318,7 +318,9 @@ def test_no_write_of_a_stale_worker_lands(store: JobStore, stale_write: Transiti
         store.transition(job.key, REQUEUE, NOTHING, now=later)
     elif now_it_is == "deferred and claimed":
         store.transition(job.key, DEFER, NOTHING, now=START, read=stale)
-        assert claim(store, job).attempt == stale.attempt  # the attempt was given back, the token was not
+        assert (
+            claim(store, job).attempt == stale.attempt
+        )  # the attempt is refunded, but the fencing token keeps growing
     elif now_it_is in ("failed", "retried", "retried and claimed"):
         failed = store.transition(job.key, FAIL, NOTHING, now=START, read=stale).job
         if now_it_is != "failed":
@@ -333,7 +335,7 @@ def test_no_write_of_a_stale_worker_lands(store: JobStore, stale_write: Transiti
     assert read_of(store, job) == before
 
 
-def test_of_two_sweepers_that_saw_the_same_row_one_sends_again(store: JobStore) -> None:
+def test_of_two_sweepers_with_the_same_row_only_one_resends(store: JobStore) -> None:
     job = a_job()
     store.create(job, None)
     first = store.transition(job.key, RESEND, NOTHING, now=START, read=job)
@@ -342,7 +344,7 @@ def test_of_two_sweepers_that_saw_the_same_row_one_sends_again(store: JobStore) 
     assert store.transition(job.key, RESEND, NOTHING, now=START, read=job) == ConditionFailed(first.job)
 
 
-def test_attempts_are_counted_until_none_is_left(store: JobStore) -> None:
+def test_attempts_are_counted_up_to_the_maximum(store: JobStore) -> None:
     job = a_job(max_attempts=2)
     store.create(job, None)
     claim(store, job)
@@ -354,7 +356,7 @@ def test_attempts_are_counted_until_none_is_left(store: JobStore) -> None:
     assert isinstance(store.transition(job.key, ABANDON, NOTHING, now=end), Applied)
 
 
-def test_waiting_gives_the_attempt_back_and_ends_at_the_deadline(store: JobStore) -> None:
+def test_a_deferral_refunds_the_attempt_and_the_deadline_ends_the_job(store: JobStore) -> None:
     job = a_job(max_attempts=1, deadline=START + MINUTE)
     store.create(job, None)
     for tier_pointer in range(1, 4):
@@ -366,7 +368,7 @@ def test_waiting_gives_the_attempt_back_and_ends_at_the_deadline(store: JobStore
     assert isinstance(store.transition(job.key, EXPIRE, NOTHING, now=START + MINUTE), Applied)
 
 
-def test_a_history_does_not_grow_without_end(store: JobStore) -> None:
+def test_the_length_of_the_history_is_limited(store: JobStore) -> None:
     begun = HistoryEntry(START - timedelta(days=1), "claim", Status.PROCESSING)
     waits = tuple(HistoryEntry(START - MINUTE, "defer", Status.QUEUED) for _ in range(MAX_HISTORY - 3))
     job = a_job(history=(begun, *waits))
@@ -385,7 +387,7 @@ def test_a_history_does_not_grow_without_end(store: JobStore) -> None:
     assert list(read_of(store, job).history) == [begun, *waits[: MAX_HISTORY - 9], *turns]
 
 
-# What is due
+# Due jobs
 
 
 def due(store: JobStore, at: timedelta) -> set[JobKey]:
@@ -394,7 +396,7 @@ def due(store: JobStore, at: timedelta) -> set[JobKey]:
     return set(found)
 
 
-def test_a_job_is_due_from_its_moment_on(store: JobStore) -> None:
+def test_a_job_is_due_from_its_due_time_on(store: JobStore) -> None:
     jobs = [a_job(due_at=START + minute * MINUTE, tenant=f"tenant-{minute}") for minute in range(6)]
     for job in jobs:
         store.create(job, None)
@@ -404,7 +406,7 @@ def test_a_job_is_due_from_its_moment_on(store: JobStore) -> None:
     assert due(store, timedelta(days=1)) == {job.key for job in jobs}
 
 
-def test_a_job_is_due_when_its_last_transition_said(store: JobStore) -> None:
+def test_a_job_is_due_at_the_time_that_its_last_transition_set(store: JobStore) -> None:
     job = a_job(due_at=START)
     store.create(job, None)
     claimed = claim(store, job)
@@ -412,7 +414,7 @@ def test_a_job_is_due_when_its_last_transition_said(store: JobStore) -> None:
     assert due(store, MINUTE) == {job.key}
     beat = Changes({"lease_until": START + timedelta(hours=1)})
     store.transition(job.key, BEAT, beat, now=START, read=claimed)
-    assert due(store, MINUTE) == {job.key}  # a beat leaves the index alone
+    assert due(store, MINUTE) == {job.key}  # a beat does not change the index
 
 
 def test_a_job_that_has_ended_is_never_due(store: JobStore) -> None:

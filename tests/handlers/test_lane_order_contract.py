@@ -1,4 +1,4 @@
-"""What every store of jobs must do for the order within a lane; with the one in memory, and the one on DynamoDB."""
+"""Contract of the order within a lane for every job store: in memory, and on DynamoDB."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def waits(tier_rank: int | None, number: int, **given: Any) -> JobRecord:
     )
 
 
-def test_a_lane_shows_the_best_jobs_that_wait_in_it_of_every_tenant(store: JobStore) -> None:
+def test_a_lane_lists_its_best_waiting_jobs_of_every_tenant(store: JobStore) -> None:
     jobs = [waits(2, 1), waits(0, 4), waits(10, 2), waits(0, 3, tenant="globex"), waits(0, 0, priority="high")]
     for job in (*jobs, waits(None, 9)):
         store.create(job, None)
@@ -28,7 +28,7 @@ def test_a_lane_shows_the_best_jobs_that_wait_in_it_of_every_tenant(store: JobSt
     assert store.claimable("low", 10) == []
 
 
-def test_a_job_stands_in_its_lane_as_its_last_transition_said(store: JobStore) -> None:
+def test_the_last_transition_sets_the_place_of_a_job_in_its_lane(store: JobStore) -> None:
     job = waits(1, 1)
     store.create(job, None)
     claimed = store.transition(job.key, CLAIM, Changes({"lane_sort_key": None, "claimed_via": job.key}), now=START).job
@@ -43,7 +43,7 @@ def test_a_job_stands_in_its_lane_as_its_last_transition_said(store: JobStore) -
     assert store.claimable("medium", 1) == [job.key]
 
 
-def test_a_heartbeat_leaves_the_order_as_it_is(store: JobStore) -> None:
+def test_a_heartbeat_does_not_change_the_order(store: JobStore) -> None:
     job = waits(1, 1)
     store.create(job, None)
     claimed = store.transition(

@@ -1,4 +1,4 @@
-"""Both vendors behind one port: the same question, the same answer, the same faults, one request for each."""
+"""Contract of the model port for both vendors: equal answers, equal errors, and one request for each question."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -73,7 +73,7 @@ def _refused(model: Model, question: Question) -> JobError:
     return refused.value
 
 
-def test_a_structured_answer_has_the_documents_values(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
+def test_a_structured_answer_has_the_values_of_the_document(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
     reply = model.ask(_structured(vendor), _nothing, CancellationToken())
     assert reply.data == {"title": "Harbour Lights Festival", "deadline": "2027-03-15"}
     assert reply.fault is None
@@ -81,7 +81,7 @@ def test_a_structured_answer_has_the_documents_values(model: Model, vendor: Vend
     assert (call["model"], call["operation"], call["max_tokens"]) == (vendor.model_id, vendor.operation, 1_000)
 
 
-def test_a_free_answer_is_text_in_its_pieces(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
+def test_a_free_answer_is_streamed_as_text(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
     stand_in.set(chunk_chars=5)
     pieces: list[str] = []
     reply = model.ask(_free(vendor), pieces.append, CancellationToken())
@@ -91,14 +91,14 @@ def test_a_free_answer_is_text_in_its_pieces(model: Model, vendor: Vendor, stand
     assert (reply.data, reply.stop_reason, reply.fault) == (None, vendor.finished, None)
 
 
-def test_the_usage_is_what_the_model_counted(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
+def test_the_usage_equals_the_counts_of_the_model(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
     usage = model.ask(_structured(vendor), _nothing, CancellationToken()).usage
     [call] = stand_in.calls()
     assert (usage.calls, usage.input_tokens, usage.output_tokens) == (1, call["input_tokens"], call["output_tokens"])
     assert usage.input_tokens > usage.output_tokens > 5
 
 
-def test_a_system_prompt_is_read(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
+def test_a_system_prompt_reaches_the_model(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
     model.ask(_free(vendor, system="Be brief. " * 20), _nothing, CancellationToken())
     model.ask(_free(vendor), _nothing, CancellationToken())
     with_system, without = stand_in.calls()
@@ -129,7 +129,7 @@ _ERRORS = [({"error": name}, kind, code) for name, kind, code in _BEFORE] + [
 
 
 @pytest.mark.parametrize(("scenario", "kind", "code"), _ERRORS, ids=lambda value: str(value)[1:-1])
-def test_an_error_is_one_request_and_one_decision_before_the_answer_and_within(
+def test_an_error_costs_one_request_and_has_the_same_decision_before_or_within_an_answer(
     stand_in: StandIn, vendor: Vendor, scenario: dict[str, str], kind: type[JobError], code: str
 ) -> None:
     stand_in.set(**scenario, message="said the model")
@@ -141,7 +141,7 @@ def test_an_error_is_one_request_and_one_decision_before_the_answer_and_within(
 
 @dataclass(frozen=True)
 class Break:
-    """One way in which an answer breaks off, and what may be made of it."""
+    """One way in which an answer is interrupted, and the expected decisions."""
 
     scenario: dict[str, Any]
     codes: tuple[str, ...]
@@ -158,9 +158,7 @@ _BREAKS = {
 
 
 @pytest.mark.parametrize("case", _BREAKS.values(), ids=_BREAKS)
-def test_an_answer_that_breaks_off_is_tried_again_by_the_engine_and_by_nobody_else(
-    stand_in: StandIn, vendor: Vendor, case: Break
-) -> None:
+def test_only_the_engine_retries_an_interrupted_answer(stand_in: StandIn, vendor: Vendor, case: Break) -> None:
     stand_in.set(**case.scenario)
     # A call whose silence is not cut is answered in the end, and then raises nothing.
     silence_s = 0.5 if case.codes == ("model_timeout",) else 60
@@ -171,20 +169,20 @@ def test_an_answer_that_breaks_off_is_tried_again_by_the_engine_and_by_nobody_el
 
 
 @pytest.mark.parametrize("after_events", [0, 1, 2, 5])
-def test_an_unmarked_cut_is_noticed_anywhere(
+def test_a_truncated_stream_is_noticed_at_any_position(
     model: Model, vendor: Vendor, stand_in: StandIn, after_events: int
 ) -> None:
     stand_in.set(cut="unchunked", after_events=after_events, chunk_chars=5)
     assert _refused(model, _structured(vendor)).code == "model_stream_cut"
 
 
-def test_a_model_that_cannot_be_reached_is_tried_again(vendor: Vendor) -> None:
+def test_an_unreachable_model_is_retried(vendor: Vendor) -> None:
     error = _refused(vendor.port("http://127.0.0.1:9"), _free(vendor))
     assert (type(error), error.code) == (Retry, "model_connection")
-    assert "127.0.0.1" not in error.message, "addresses are nobody's business"
+    assert "127.0.0.1" not in error.message, "the message does not contain the address"
 
 
-def test_an_answer_cut_at_max_tokens_is_useless_but_counted(model: Model, vendor: Vendor) -> None:
+def test_an_answer_cut_at_max_tokens_is_an_error_with_usage(model: Model, vendor: Vendor) -> None:
     reply = model.ask(_structured(vendor, max_tokens=5), _nothing, CancellationToken())
     assert isinstance(reply.fault, Fail)
     assert (reply.fault.code, reply.data) == ("model_answer_too_long", None)
@@ -192,13 +190,15 @@ def test_an_answer_cut_at_max_tokens_is_useless_but_counted(model: Model, vendor
     assert reply.usage.input_tokens > 0 < reply.usage.output_tokens
 
 
-def test_an_answer_that_does_not_fit_the_schema_is_handed_on(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
+def test_an_answer_that_violates_the_schema_is_returned_unchecked(
+    model: Model, vendor: Vendor, stand_in: StandIn
+) -> None:
     stand_in.set(nonsense=True)
     reply = model.ask(_structured(vendor), _nothing, CancellationToken())
     assert (reply.fault, "title" in (reply.data or {})) == (None, False)
 
 
-def test_what_on_chunk_raises_breaks_the_call_off_at_once(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
+def test_an_error_raised_by_on_chunk_ends_the_call_at_once(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
     stand_in.set(chunk_s=1, chunk_chars=1)
     pieces: list[str] = []
 
@@ -212,7 +212,7 @@ def test_what_on_chunk_raises_breaks_the_call_off_at_once(model: Model, vendor: 
     eventually(lambda: stand_in.calls(outcome="caller hung up") != [])  # it did not wait for the rest
 
 
-def test_the_port_can_ask_again_after_every_kind_of_break(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
+def test_the_port_works_again_after_every_kind_of_interruption(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
     for scenario in ({"cut": "chunked"}, {"cut": "unchunked"}, {"bad_checksum": True}, {"error": vendor.busy}):
         stand_in.set(scenario)
         _refused(model, _structured(vendor))
@@ -240,14 +240,14 @@ def test_a_document_is_read_by_the_model(model: Model, vendor: Vendor, attachmen
     }
 
 
-def test_a_picture_costs_tokens(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
+def test_an_image_counts_as_input_tokens(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
     model.ask(_free(vendor, attachments=(PICTURE, PICTURE)), _nothing, CancellationToken())
     model.ask(_free(vendor), _nothing, CancellationToken())
     with_pictures, without = stand_in.calls()
     assert with_pictures["input_tokens"] > without["input_tokens"] + 2_000
 
 
-def test_documents_of_one_name_are_told_apart(model: Model, vendor: Vendor) -> None:
+def test_documents_with_the_same_name_get_different_names(model: Model, vendor: Vendor) -> None:
     odd = replace(PDF, name="Ø:/weird  name?.pdf")
     nameless = replace(TEXT, name="")
     question = _structured(vendor, attachments=(PDF, PDF, odd, nameless, nameless))
@@ -263,7 +263,7 @@ _REFUSED = {
 
 
 @pytest.mark.parametrize(("attachment", "code"), _REFUSED.values(), ids=_REFUSED)
-def test_what_a_vendor_does_not_take_is_refused_before_it_is_sent(
+def test_an_unsupported_attachment_is_refused_before_the_request(
     model: Model, vendor: Vendor, stand_in: StandIn, attachment: Attachment, code: str
 ) -> None:
     error = _refused(model, _free(vendor, attachments=(attachment,)))
@@ -273,7 +273,7 @@ def test_what_a_vendor_does_not_take_is_refused_before_it_is_sent(
 
 
 @pytest.mark.parametrize(("attachment", "most"), [(PICTURE, 20), (TEXT, 5)], ids=["pictures", "documents"])
-def test_bedrock_takes_so_many_at_once_and_no_more(stand_in: StandIn, attachment: Attachment, most: int) -> None:
+def test_too_many_attachments_for_bedrock_are_refused(stand_in: StandIn, attachment: Attachment, most: int) -> None:
     vendor = VENDORS["bedrock"]
     model = vendor.port(stand_in.url)
     assert model.ask(_free(vendor, attachments=(attachment,) * most), _nothing, CancellationToken()).fault is None
@@ -282,7 +282,7 @@ def test_bedrock_takes_so_many_at_once_and_no_more(stand_in: StandIn, attachment
     assert f"at most {most} " in error.message
 
 
-# Whose a model is
+# The vendor of a model
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_bedrock_takes_so_many_at_once_and_no_more(stand_in: StandIn, attachment
         ("arn:aws:bedrock:eu-west-1:1:application-inference-profile/gemini-abc", False),
     ],
 )
-def test_a_models_id_says_whose_it_is(model_id: str, *, ours: bool) -> None:
+def test_the_id_of_a_model_determines_its_vendor(model_id: str, *, ours: bool) -> None:
     assert is_gemini(model_id) is ours
 
 
@@ -304,7 +304,7 @@ class Read(BaseModel):
     deadline: str
 
 
-def test_one_job_asks_both_vendors_and_knows_what_each_consumed(stand_in: StandIn) -> None:
+def test_one_job_can_ask_both_vendors_and_records_the_usage_of_each(stand_in: StandIn) -> None:
     def first(job: Job[Any]) -> Value:
         stand_in.set(nonsense=True, times=1)
         found = job.ask(
@@ -324,7 +324,7 @@ def test_one_job_asks_both_vendors_and_knows_what_each_consumed(stand_in: StandI
         "converse-stream",
     ]
     assert {model: usage.calls for model, usage in job.models.items()} == {
-        "gemini-2.5-flash": 2,  # and a repair turn
+        "gemini-2.5-flash": 2,  # including a repair turn
         VENDORS["bedrock"].model_id: 1,
     }
     assert sum(usage.input_tokens for usage in job.models.values()) == job.usage.input_tokens
@@ -336,7 +336,7 @@ def _Both(stand_in: StandIn, secrets: Secrets) -> ModelRouter:  # noqa: N802 - r
     return ModelRouter(bedrock(stand_in.url), secrets, stand_in.url)
 
 
-def test_a_delay_that_gemini_names_is_the_jobs_delay(stand_in: StandIn) -> None:
+def test_the_retry_delay_of_gemini_becomes_the_delay_of_the_job(stand_in: StandIn) -> None:
     stand_in.set(error="RESOURCE_EXHAUSTED", retry_delay_s=36.67)
     vendor = VENDORS["gemini"]
     error = _refused(vendor.port(stand_in.url), _free(vendor))

@@ -1,4 +1,4 @@
-"""Logs are lines of JSON, and counters are in CloudWatch's embedded metric format."""
+"""Log lines are JSON, and counters use CloudWatch's embedded metric format."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ flush()
 
 @pytest.fixture(scope="module")
 def lines() -> list[Any]:
-    """Return what a function writes, as CloudWatch reads it: line by line."""
+    """Return the lines that a function writes, as CloudWatch reads them."""
     environment = {
         "PYTHONPATH": str(REPOSITORY / "handlers"),
         "PYTHONIOENCODING": "utf-8",
@@ -45,7 +45,7 @@ def lines() -> list[Any]:
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 
-def test_a_line_says_what_happened_for_programs_and_for_people(lines: list[Any]) -> None:
+def test_a_line_has_fields_for_programs_and_a_sentence_for_people(lines: list[Any]) -> None:
     line = lines[0]
     assert line["event"] == "job.claimed"
     assert line["message"] == "claimed"
@@ -54,11 +54,11 @@ def test_a_line_says_what_happened_for_programs_and_for_people(lines: list[Any])
     assert line["timestamp"].endswith("+0000"), "times are in UTC"
 
 
-def test_a_field_without_a_value_is_left_out(lines: list[Any]) -> None:
+def test_a_field_without_a_value_is_omitted(lines: list[Any]) -> None:
     assert "code_version" not in lines[0]
 
 
-def test_the_place_of_a_line_is_where_it_was_logged(lines: list[Any]) -> None:
+def test_the_location_of_a_line_is_the_code_that_logged_it(lines: list[Any]) -> None:
     assert lines[0]["location"].startswith("answer_a_call:")
 
 
@@ -71,7 +71,7 @@ def test_an_error_is_a_warning_with_its_trace_on_the_same_line(lines: list[Any])
 
 
 def test_counters_are_one_line_of_embedded_metrics(lines: list[Any]) -> None:
-    assert len(lines) == 3, "a second flush has nothing to write"
+    assert len(lines) == 3, "a second flush writes nothing"
     metrics = lines[2]
     [directive] = metrics["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "AnalysisJobs"

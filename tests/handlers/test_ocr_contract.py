@@ -1,4 +1,4 @@
-"""Two engines read pictures: what the package carries, and Amazon Textract. Both keep one contract."""
+"""Contract of both OCR engines: Tesseract from the package, and Amazon Textract."""
 
 import io
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from tests.handlers.office import picture, scanned_pdf, written_on
 LINES = ("Licence of a therapist", "Valid until 30 August 2026")
 PNG = picture(written_on(*LINES), "PNG")
 BLANK = picture(written_on(), "PNG")
-# What Textract answers: https://docs.aws.amazon.com/textract/latest/dg/API_DetectDocumentText.html
+# Responses of Textract: https://docs.aws.amazon.com/textract/latest/dg/API_DetectDocumentText.html
 ANSWER: list[dict[str, Any]] = [
     {"BlockType": "PAGE"},
     *({"BlockType": "LINE", "Text": line, "Confidence": 95.0} for line in LINES),
@@ -34,7 +34,7 @@ type Recognise = Callable[[bytes], tuple[str, float]]
 
 
 def textract(*answers: list[dict[str, Any]] | str, status: int = 400) -> Textract:
-    """Return the engine on a client whose answers are blocks, or the name of an error."""
+    """Return the engine with a stubbed client. It answers with these blocks, or with the named error."""
     stubbed = client("textract")
     stub = Stubber(stubbed)
     for answer in answers:
@@ -60,13 +60,13 @@ def recognise(request: pytest.FixtureRequest) -> Recognise:
     return _tesseract if request.param == "tesseract" else of_textract
 
 
-def test_lines_come_as_lines_with_a_confidence_of_0_to_1(recognise: Recognise) -> None:
+def test_lines_are_kept_and_the_confidence_is_between_0_and_1(recognise: Recognise) -> None:
     text, confidence = recognise(PNG)
     assert text.split("\n") == list(LINES)
     assert 0.7 < confidence <= 1
 
 
-def test_nothing_is_read_on_an_empty_page_and_nobody_is_sure_of_it(recognise: Recognise) -> None:
+def test_an_empty_page_has_no_text_and_confidence_0(recognise: Recognise) -> None:
     assert recognise(BLANK) == ("", 0.0)
 
 
@@ -88,14 +88,14 @@ def test_the_confidence_is_the_mean_of_the_words() -> None:
         ("AccessDeniedException", Action.FAIL, "access_denied"),
     ],
 )
-def test_an_error_of_textract_is_decided_as_it_deserves(error: str, action: Action, code: str) -> None:
+def test_each_error_of_textract_has_its_decision(error: str, action: Action, code: str) -> None:
     with pytest.raises(Exception) as raised:  # noqa: PT011 - ours, or boto3's: the decision is what counts
         textract(error).recognise(PNG)
     decision = decide(raised.value)
     assert (decision.action, decision.code) == (action, code)
 
 
-def test_a_picture_that_textract_does_not_take_is_not_sent() -> None:
+def test_an_image_that_textract_would_refuse_is_not_sent() -> None:
     with pytest.raises(JobError, match="ocr_refused: the picture of a page has 10000001 bytes"):
         textract().recognise(b"x" * 10_000_001)
 
@@ -108,7 +108,7 @@ def test_textract_reads_the_pages_of_a_scan_one_by_one() -> None:
 
 
 @pytest.mark.parametrize(("chosen", "engine"), [("tesseract", str), ("textract", Textract), ("none", type(None))])
-def test_the_setting_chooses_the_engine_and_the_limits(
+def test_the_settings_choose_the_engine_and_the_limits(
     chosen: str, engine: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)

@@ -1,4 +1,4 @@
-"""Work that is kept within a stage: named parts, and items one by one or in threads, none of them done twice."""
+"""Checkpoints within a stage: named parts, and items in sequence or in threads. No item is done twice."""
 
 import threading
 
@@ -22,7 +22,7 @@ from tests.handlers.builders import (
 )
 
 
-def test_partial_work_is_given_back_to_the_next_attempt() -> None:
+def test_the_next_attempt_gets_the_partial_work() -> None:
     diary = Diary(fails=["page 2", "page 4"])
 
     def read(job: Job[Book]) -> Value:
@@ -40,7 +40,7 @@ def test_partial_work_is_given_back_to_the_next_attempt() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b", "*f.1", "a" * 101, "\u00e4", "-", "a#"])
-def test_a_name_that_is_none_is_a_fault_of_the_code(name: str) -> None:
+def test_an_invalid_name_is_a_programming_error(name: str) -> None:
     def read(job: Job[Book]) -> Value:
         job.checkpoint(name, 1)
         return Value(text="x")
@@ -50,7 +50,7 @@ def test_a_name_that_is_none_is_a_fault_of_the_code(name: str) -> None:
     assert (job.failure.code, job.attempt) == ("configuration", 1)
 
 
-def test_each_item_is_done_once_however_often_the_work_breaks_off() -> None:
+def test_each_item_is_done_once_however_often_the_work_is_interrupted() -> None:
     diary = Diary(fails=["b", "d"])
 
     def word(letter: str) -> Chapter:
@@ -67,7 +67,7 @@ def test_each_item_is_done_once_however_often_the_work_breaks_off() -> None:
     assert job.attempt == 3
 
 
-def test_items_that_do_not_fit_go_on_in_another_invocation_without_an_attempt() -> None:
+def test_remaining_items_continue_in_another_invocation_without_spending_an_attempt() -> None:
     diary, shops = Diary(), list[Shop]()
 
     def word(number: int) -> int:
@@ -85,7 +85,7 @@ def test_items_that_do_not_fit_go_on_in_another_invocation_without_an_attempt() 
     assert (job.status, job.attempt, steps(job).count("continue")) == (Status.COMPLETED, 1, 2)
 
 
-def test_two_fan_outs_of_one_stage_do_not_share_their_items() -> None:
+def test_two_fan_outs_of_one_stage_have_separate_items() -> None:
     diary = Diary(fails=["end"])
 
     def read(job: Job[Book]) -> Value:
@@ -98,7 +98,7 @@ def test_two_fan_outs_of_one_stage_do_not_share_their_items() -> None:
     assert "[['x0', 'y0'], ['x1', 'y1']]" in str(job.result.text)
 
 
-def test_a_fan_out_of_no_items_is_none() -> None:
+def test_a_fan_out_over_no_items_returns_an_empty_list() -> None:
     def read(job: Job[Book]) -> Value:
         return Value(text=str(job.each([], str, at_once=4)))
 
@@ -114,7 +114,9 @@ def test_a_fan_out_within_a_fan_out_is_refused() -> None:
     assert (job.failure.code, "job.each within job.each" in job.failure.message) == ("configuration", True)
 
 
-def test_progress_follows_the_items_and_not_the_length_of_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_depends_on_the_finished_items_and_not_on_the_length_of_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seen: list[int] = []
 
     class Watched(AttemptReport):
@@ -134,7 +136,7 @@ def test_progress_follows_the_items_and_not_the_length_of_an_answer(monkeypatch:
 # In threads
 
 
-def test_items_are_done_in_threads_and_come_back_in_their_order() -> None:
+def test_items_are_done_in_threads_and_returned_in_order() -> None:
     together = threading.Barrier(3, timeout=60)
 
     def read(job: Job[Book]) -> Value:
@@ -150,7 +152,7 @@ def test_items_are_done_in_threads_and_come_back_in_their_order() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("item")]
 
 
-def test_of_items_in_threads_those_that_were_done_are_kept_where_one_fails() -> None:
+def test_finished_items_are_kept_if_another_thread_fails() -> None:
     failed, others = threading.Event(), list[int]()
 
     def read(job: Job[Book]) -> Value:
@@ -170,7 +172,7 @@ def test_of_items_in_threads_those_that_were_done_are_kept_where_one_fails() -> 
     assert sorted(others) == list(range(100)), "each once"
 
 
-def test_usage_of_questions_in_threads_is_counted_whole() -> None:
+def test_the_usage_of_all_questions_in_threads_is_counted() -> None:
     def read(job: Job[Book]) -> Value:
         return Value(text="".join(job.each(range(40), lambda _: job.ask("?"), at_once=8)))
 
@@ -178,7 +180,7 @@ def test_usage_of_questions_in_threads_is_counted_whole() -> None:
     assert (job.usage.calls, job.usage.input_tokens, job.usage.output_tokens) == (40, 120, 40)
 
 
-def test_an_order_to_stop_goes_before_the_errors_that_it_causes() -> None:
+def test_a_stop_takes_precedence_over_errors_in_other_threads() -> None:
     begun = threading.Barrier(3, timeout=60)
 
     def read(job: Job[Book]) -> Value:
@@ -200,7 +202,7 @@ def test_an_order_to_stop_goes_before_the_errors_that_it_causes() -> None:
     assert (job.status, job.fence, job.failure) == (Status.PROCESSING, 2, None)
 
 
-def test_what_an_item_returns_must_be_json() -> None:
+def test_an_item_must_be_json() -> None:
     calls: list[int] = []
 
     def read(job: Job[Book]) -> Value:
@@ -212,7 +214,7 @@ def test_what_an_item_returns_must_be_json() -> None:
     assert (job.failure.code, calls) == ("checkpoint_invalid", [])
 
 
-def test_items_that_are_slow_in_turn_are_not_one_stage_that_times_out_twice() -> None:
+def test_time_outs_of_different_items_do_not_count_as_two_time_outs_of_the_stage() -> None:
     def read(job: Job[Book]) -> Value:
         return Value(text="".join(job.each(range(4), lambda _: job.ask("?"))))
 
@@ -222,7 +224,7 @@ def test_items_that_are_slow_in_turn_are_not_one_stage_that_times_out_twice() ->
     assert (job.status, len(model.questions)) == (Status.COMPLETED, 6)
 
 
-def test_after_an_error_in_one_thread_nothing_more_is_begun() -> None:
+def test_no_item_is_started_after_an_error_in_another_thread() -> None:
     begun: list[int] = []
     failed = threading.Event()
 
@@ -240,7 +242,7 @@ def test_after_an_error_in_one_thread_nothing_more_is_begun() -> None:
 
 
 @pytest.mark.parametrize("stopped", range(3))
-def test_of_the_errors_of_all_threads_an_order_to_stop_is_raised(stopped: int) -> None:
+def test_a_stop_is_raised_in_preference_to_other_errors(stopped: int) -> None:
     together = threading.Barrier(3, timeout=60)
 
     def work(number: int, _item: str) -> None:

@@ -1,4 +1,4 @@
-"""Submissions under a policy, through the intake: what is answered, what is written and sent, and never twice."""
+"""Submissions under a policy: the outcomes, the writes and messages, and the behaviour under concurrency."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -110,7 +110,7 @@ def take(submissions: SubmissionService, job: JobRecord, transition: Transition,
 
 
 def end(submissions: SubmissionService, answer: SubmissionResult, how: Transition = COMPLETE) -> JobRecord:
-    """Let a worker end a job."""
+    """Complete a job as a worker does."""
     take(submissions, the_job(answer), CLAIM, lease_until=submissions.clock.now() + MINUTE)
     return take(submissions, the_job(answer), how, finished_at=submissions.clock.now(), due_at=None, lease_until=None)
 
@@ -118,7 +118,7 @@ def end(submissions: SubmissionService, answer: SubmissionResult, how: Transitio
 # The four outcomes
 
 
-def test_a_submission_makes_a_job_in_the_lane_of_its_trigger(submissions: SubmissionService) -> None:
+def test_a_submission_creates_a_job_in_the_lane_of_its_trigger(submissions: SubmissionService) -> None:
     answer = ask(submissions, "messages", messages=["a", "b"])
     job = the_job(answer)
     assert (answer.outcome, answer.reason) == (Outcome.CREATED, {})
@@ -126,7 +126,7 @@ def test_a_submission_makes_a_job_in_the_lane_of_its_trigger(submissions: Submis
     assert (submissions.store.get(job.key), sent(submissions)) == (job, ["low"])
 
 
-def test_while_a_job_is_active_it_is_the_answer(submissions: SubmissionService) -> None:
+def test_an_active_job_is_returned_as_existing(submissions: SubmissionService) -> None:
     first = ask(submissions)
     again = ask(submissions, "view")
     assert (again.outcome, again.job, again.reason["code"]) == (Outcome.EXISTING, first.job, "active")
@@ -135,7 +135,9 @@ def test_while_a_job_is_active_it_is_the_answer(submissions: SubmissionService) 
     assert ask(submissions, tenant="other").outcome == Outcome.CREATED
 
 
-def test_a_fresh_subject_is_skipped_with_its_last_analysis(submissions: SubmissionService, clock: ManualClock) -> None:
+def test_a_submission_for_a_fresh_subject_is_skipped_and_returns_the_last_analysis(
+    submissions: SubmissionService, clock: ManualClock
+) -> None:
     done = end(submissions, ask(submissions))
     again = ask(submissions, "view")
     assert (again.outcome, again.job, again.reason["code"]) == (Outcome.SKIPPED, done, "fresh")
@@ -144,7 +146,7 @@ def test_a_fresh_subject_is_skipped_with_its_last_analysis(submissions: Submissi
     assert ask(submissions, "view", context="other").outcome == Outcome.CREATED
 
 
-def test_a_subject_stays_fresh_when_a_later_job_of_it_fails(submissions: SubmissionService) -> None:
+def test_a_subject_stays_fresh_when_a_later_job_fails(submissions: SubmissionService) -> None:
     done = end(submissions, ask(submissions))
     end(submissions, ask(submissions), FAIL)
     assert ask(submissions, "view").job == done
@@ -161,7 +163,7 @@ def test_too_few_new_items_are_skipped_with_or_without_a_last_analysis(
     assert (few.job, few.reason["new_items"], few.reason["at_least"]) == (done, 1, 2)
 
 
-def test_over_the_limit_a_submission_is_told_when_to_come_back(
+def test_a_submission_over_the_limit_gets_the_time_of_the_next_admission(
     submissions: SubmissionService, clock: ManualClock
 ) -> None:
     ask(submissions, context="one")
@@ -179,7 +181,7 @@ def test_over_the_limit_a_submission_is_told_when_to_come_back(
     assert ask(submissions, context="three").outcome == Outcome.CREATED
 
 
-def test_who_only_wants_the_job_gets_it_or_a_conflict(submissions: SubmissionService) -> None:
+def test_submit_job_returns_the_job_or_raises_a_conflict(submissions: SubmissionService) -> None:
     given = {"analysis": "profile", "input": {"user_id": 7}, "trigger": "messages"}
     submission = Submission.model_validate(given)
     with pytest.raises(NotAdmittedError, match="2 are needed"):
@@ -189,7 +191,7 @@ def test_who_only_wants_the_job_gets_it_or_a_conflict(submissions: SubmissionSer
     assert submissions.submit("acme", submission) == job
 
 
-# What is asked wrongly
+# Invalid submissions
 
 
 @pytest.mark.parametrize(
@@ -206,18 +208,20 @@ def test_who_only_wants_the_job_gets_it_or_a_conflict(submissions: SubmissionSer
         ({"analysis": "single", "trigger": None}, "subject", "give one"),
     ],
 )
-def test_what_is_wrong_is_named(submissions: SubmissionService, fields: dict[str, Any], field: str, hint: str) -> None:
+def test_the_error_names_the_invalid_field(
+    submissions: SubmissionService, fields: dict[str, Any], field: str, hint: str
+) -> None:
     problem = refusal(submissions, **fields)
     assert (problem.status, [error.field for error in problem.errors]) == (422, [field])
     assert hint in problem.detail
 
 
-def test_a_trigger_without_a_priority_leaves_it_to_the_caller(submissions: SubmissionService) -> None:
+def test_the_caller_chooses_the_priority_if_the_trigger_has_none(submissions: SubmissionService) -> None:
     given = {"analysis": "profile", "input": {"user_id": "ada"}, "trigger": "quiet", "priority": "low"}
     assert submissions.submit("acme", Submission.model_validate(given)).priority == "low"
 
 
-def test_a_trigger_whose_lane_is_not_deployed_stops_the_function(submissions: SubmissionService) -> None:
+def test_a_trigger_with_a_lane_that_is_not_deployed_is_a_configuration_error(submissions: SubmissionService) -> None:
     with pytest.raises(ConfigurationError, match="unknown priority 'high'; give one of: low, medium"):
         replace(submissions, settings=some_settings(queue_urls={"low": "l", "medium": "m"}))
 
@@ -225,7 +229,7 @@ def test_a_trigger_whose_lane_is_not_deployed_stops_the_function(submissions: Su
 # The same key again
 
 
-def test_a_key_gives_what_it_gave_whatever_the_policy_would_say_now(
+def test_a_repeated_key_returns_its_first_outcome_whatever_the_policy_says_now(
     submissions: SubmissionService, clock: ManualClock
 ) -> None:
     made = ask(submissions, key="k1")
@@ -239,13 +243,13 @@ def test_a_key_gives_what_it_gave_whatever_the_policy_would_say_now(
     assert sent(submissions) == ["high"]
 
 
-def test_a_key_of_another_request_is_refused_before_any_rule(submissions: SubmissionService) -> None:
+def test_a_key_reused_for_another_request_is_refused_before_any_rule(submissions: SubmissionService) -> None:
     ask(submissions, key="k1")
     with pytest.raises(IdempotencyKeyReusedError):
         ask(submissions, "view", key="k1")
 
 
-def test_a_submission_over_the_limit_may_come_back_with_its_key(
+def test_a_submission_over_the_limit_may_be_repeated_with_the_same_key(
     submissions: SubmissionService, clock: ManualClock
 ) -> None:
     ask(submissions, context="one")
@@ -256,9 +260,11 @@ def test_a_submission_over_the_limit_may_come_back_with_its_key(
     assert ask(submissions, key="k", context="three").outcome == Outcome.CREATED
 
 
-def test_of_two_with_one_key_the_slower_gets_the_answer_of_the_faster(submissions: SubmissionService) -> None:
+def test_of_two_concurrent_requests_with_one_key_the_slower_gets_the_answer_of_the_faster(
+    submissions: SubmissionService,
+) -> None:
     class Faster(MemoryJobStore):
-        """A store in which another request with the same key is answered while this one decides."""
+        """A store that answers a second request with the same key while the first one is being decided."""
 
         raced = False
 
@@ -273,10 +279,10 @@ def test_of_two_with_one_key_the_slower_gets_the_answer_of_the_faster(submission
     assert ask(racing, key="k2").job == first.job
 
 
-# Many at once
+# Many concurrent submissions
 
 
-def test_a_hundred_at_once_make_one_job(clock: ManualClock) -> None:
+def test_a_hundred_concurrent_submissions_create_one_job(clock: ManualClock) -> None:
     submissions = SubmissionService(MemoryJobStore(), MemoryQueue(), MemoryArtifactStore(), ANALYSES, SETTINGS, clock)
     with ThreadPoolExecutor(32) as threads:
         answers = list(threads.map(lambda _: ask(submissions, "view"), range(100)))
@@ -285,7 +291,9 @@ def test_a_hundred_at_once_make_one_job(clock: ManualClock) -> None:
     assert sent(submissions) == ["medium"]
 
 
-def test_a_hundred_contexts_of_one_user_at_once_make_as_many_jobs_as_the_rate_allows(clock: ManualClock) -> None:
+def test_concurrent_submissions_for_a_hundred_contexts_create_only_as_many_jobs_as_the_rate_allows(
+    clock: ManualClock,
+) -> None:
     submissions = SubmissionService(MemoryJobStore(), MemoryQueue(), MemoryArtifactStore(), ANALYSES, SETTINGS, clock)
 
     def one(number: int) -> int:
@@ -299,7 +307,7 @@ def test_a_hundred_contexts_of_one_user_at_once_make_as_many_jobs_as_the_rate_al
         assert Counter(threads.map(one, range(100))) == {202: 2, 429: 98}
 
 
-def test_who_is_overtaken_again_and_again_is_told_to_come_back(submissions: SubmissionService) -> None:
+def test_a_submission_that_always_loses_the_race_is_told_to_retry_later(submissions: SubmissionService) -> None:
     class Lost(MemoryJobStore):
         def admit(
             self, job: JobRecord, idempotency: IdempotencyKey | None, admission_write: AdmissionWrite
@@ -317,10 +325,10 @@ def test_who_is_overtaken_again_and_again_is_told_to_come_back(submissions: Subm
     assert (problem.status, problem.headers["Retry-After"]) == (503, "1")
     assert (
         ask(replace(submissions, store=Lost())).outcome == Outcome.CREATED
-    )  # the first try landed, its reply was lost
+    )  # the first try was applied, but its reply was lost
 
 
-def test_the_input_is_stored_only_for_what_is_let_in(submissions: SubmissionService) -> None:
+def test_the_input_is_stored_only_for_admitted_jobs(submissions: SubmissionService) -> None:
     long = ["m" * 5_000]
     ask(submissions, messages=long)
     ask(submissions, messages=long)
@@ -328,7 +336,7 @@ def test_the_input_is_stored_only_for_what_is_let_in(submissions: SubmissionServ
     assert len(submissions.artifacts.objects) == 1
 
 
-# Running a job again
+# Retrying a job
 
 
 @pytest.fixture
@@ -338,7 +346,7 @@ def control(submissions: SubmissionService) -> JobControl:
     )
 
 
-def test_an_older_job_cannot_run_beside_a_newer_one(
+def test_an_older_job_cannot_be_retried_while_a_newer_job_is_active(
     submissions: SubmissionService, control: JobControl, clock: ManualClock
 ) -> None:
     older = end(submissions, ask(submissions), FAIL)
@@ -353,7 +361,7 @@ def test_an_older_job_cannot_run_beside_a_newer_one(
     assert ask(submissions, "view").job == submissions.store.get(newer.key)
 
 
-def test_a_job_that_runs_again_is_the_active_one(submissions: SubmissionService, control: JobControl) -> None:
+def test_a_retried_job_becomes_the_active_job(submissions: SubmissionService, control: JobControl) -> None:
     job = end(submissions, ask(submissions), FAIL)
     assert control.retry(job.key).status == Status.QUEUED
     assert ask(submissions).outcome == Outcome.EXISTING

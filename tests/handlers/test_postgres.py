@@ -1,4 +1,4 @@
-"""An effect of a job is done once, on a real server: in turn, at once, after a rollback, and never by who must stop."""
+"""Effects on a real server are done once: in sequence, concurrently, after a rollback, and never after a stop."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -81,19 +81,19 @@ def _save(worker: Worker, amount: str = "10.50", job: Named = JOB, attempt: Atte
         return cursor is not None
 
 
-def test_an_effect_is_done_once_in_one_transaction_with_its_mark(worker: Worker, login: Login) -> None:
+def test_an_effect_is_done_once_in_the_same_transaction_as_its_marker(worker: Worker, login: Login) -> None:
     assert [_save(worker), _save(worker), _save(worker)] == [True, False, False]
     assert (_value(login), _effects(login)) == (Decimal("10.50"), ["save"])
 
 
-def test_another_job_another_tenant_and_another_effect_are_others(worker: Worker, login: Login) -> None:
+def test_effects_are_separate_for_each_job_tenant_and_name(worker: Worker, login: Login) -> None:
     assert all(_save(worker, "1", job) for job in (JOB, Named("other"), Named(job_id="job-2")))
     with worker.database().once(JOB, effect="index") as cursor:
         assert cursor is not None
     assert (_value(login), _effects(login)) == (Decimal(3), ["index", "save", "save", "save"])
 
 
-def test_ten_at_once_do_it_once(login: Login) -> None:
+def test_ten_concurrent_attempts_do_the_effect_once(login: Login) -> None:
     begin = threading.Barrier(10)
 
     def one(_: int) -> bool:
@@ -108,7 +108,7 @@ def test_ten_at_once_do_it_once(login: Login) -> None:
 
 
 @pytest.mark.parametrize("first_fails", [False, True])
-def test_the_second_of_two_at_once_waits_for_the_first_to_commit_or_to_give_up(
+def test_the_second_of_two_concurrent_attempts_waits_for_the_first_to_commit_or_roll_back(
     worker: Worker, login: Login, first_fails: bool
 ) -> None:
     with a_worker(login) as other, ThreadPoolExecutor(1) as pool:
@@ -139,7 +139,7 @@ def _waits_for_a_lock(login: Login) -> bool:
     return _sessions(login, "wait_event_type = 'Lock'") > 0
 
 
-def test_what_fails_in_the_block_leaves_nothing_and_is_done_by_the_next(worker: Worker, login: Login) -> None:
+def test_a_failed_block_leaves_nothing_and_the_next_attempt_does_the_effect(worker: Worker, login: Login) -> None:
     def block(cursor: Cursor) -> None:
         cursor.execute(SAVE, (Decimal(1),))
         raise ValueError("the stage failed")
@@ -151,7 +151,7 @@ def test_what_fails_in_the_block_leaves_nothing_and_is_done_by_the_next(worker: 
 
 
 @pytest.mark.parametrize("why", [CancelAsked("a caller"), Stopped("the lease is lost")], ids=["cancelled", "stale"])
-def test_who_must_stop_does_not_commit(worker: Worker, login: Login, why: Stopped) -> None:
+def test_a_stopped_attempt_does_not_commit(worker: Worker, login: Login, why: Stopped) -> None:
     attempt = Attempt()
 
     def block(cursor: Cursor) -> None:
@@ -163,20 +163,20 @@ def test_who_must_stop_does_not_commit(worker: Worker, login: Login, why: Stoppe
     assert (_value(login), _effects(login), worker.kept()) == (None, [], 1)
 
 
-def test_the_row_is_asked_once_before_a_commit_and_not_for_a_duplicate(worker: Worker) -> None:
+def test_the_jobs_row_is_checked_once_before_a_commit_and_not_for_a_duplicate(worker: Worker) -> None:
     attempt = Attempt()
     _save(worker, attempt=attempt)
     _save(worker, attempt=attempt)
     assert attempt.held == 1
 
 
-def test_who_must_stop_does_not_even_begin(worker: Worker) -> None:
+def test_a_stopped_attempt_does_not_start_a_transaction(worker: Worker) -> None:
     with pytest.raises(CancelAsked), worker.database(Attempt(CancelAsked("a caller"))).once(JOB, effect="save"):
         raise AssertionError("it began")
     assert worker.vault.reads == 0
 
 
-def test_a_long_query_is_broken_off_and_leaves_nothing_running(worker: Worker, login: Login) -> None:
+def test_a_long_query_is_cancelled_and_nothing_keeps_running(worker: Worker, login: Login) -> None:
     attempt = Attempt()
     with ThreadPoolExecutor(1) as pool:
         working = pool.submit(_do, worker, _sleep_long, attempt, statement_timeout=600 * SECOND)
@@ -194,7 +194,7 @@ def _sleep_long(cursor: Cursor) -> None:
     cursor.execute("SELECT pg_sleep(600)")
 
 
-def test_a_swallowed_error_is_no_success(worker: Worker, login: Login) -> None:
+def test_a_swallowed_sql_error_does_not_count_as_success(worker: Worker, login: Login) -> None:
     def block(cursor: Cursor) -> None:
         with pytest.raises(psycopg.errors.UndefinedColumn):
             cursor.execute("SELECT nothing FROM books")
@@ -204,7 +204,7 @@ def test_a_swallowed_error_is_no_success(worker: Worker, login: Login) -> None:
     assert (raised.value.code, _effects(login)) == ("database_query_invalid", [])
 
 
-def test_an_error_within_a_savepoint_is_the_analysis_own(worker: Worker, login: Login) -> None:
+def test_an_analysis_may_handle_an_error_within_a_savepoint(worker: Worker, login: Login) -> None:
     def block(cursor: Cursor) -> None:
         with pytest.raises(psycopg.errors.UndefinedColumn), cursor.connection.transaction():
             cursor.execute("SELECT nothing FROM books")
@@ -239,7 +239,7 @@ def _bad_parameters(cursor: Cursor) -> None:
         (_bad_parameters, "database_query_invalid", "1 placeholder"),
     ],
 )
-def test_what_the_statement_causes_fails_with_the_servers_words_and_none_of_its_rows(
+def test_an_error_of_the_statement_fails_with_the_servers_message_but_without_row_values(
     worker: Worker, statement: Callable[[Cursor], None], code: str, message: str
 ) -> None:
     with pytest.raises(Fail, match=message) as raised:
@@ -248,13 +248,13 @@ def test_what_the_statement_causes_fails_with_the_servers_words_and_none_of_its_
     assert "42" not in raised.value.message.replace("42P01", "")
 
 
-def test_a_statement_that_takes_too_long_is_tried_again(worker: Worker) -> None:
+def test_a_statement_over_its_timeout_is_retried(worker: Worker) -> None:
     with pytest.raises(Retry, match="statement timeout") as raised:
         _do(worker, lambda cursor: cursor.execute("SELECT pg_sleep(5)"), statement_timeout=SECOND / 20)
     assert raised.value.code == "database_timeout"
 
 
-def test_a_row_that_somebody_holds_is_waited_for_later(
+def test_a_job_that_needs_a_locked_row_is_retried_later(
     worker: Worker, login: Login, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(library, "_LOCK_TIMEOUT", SECOND / 20)
@@ -265,7 +265,7 @@ def test_a_row_that_somebody_holds_is_waited_for_later(
     assert raised.value.code == "database_busy"
 
 
-def test_a_transaction_that_idles_is_ended_by_the_server_and_tried_again(
+def test_an_idle_transaction_is_ended_by_the_server_and_retried(
     worker: Worker, login: Login, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(library, "_IDLE_TIMEOUT", SECOND / 20)
@@ -278,14 +278,14 @@ def test_a_transaction_that_idles_is_ended_by_the_server_and_tried_again(
         _do(worker, block)
     assert (raised.value.code, worker.kept()) == ("database_connection", 0)
     monkeypatch.undo()
-    assert _save(worker), "nobody holds the mark any more"
+    assert _save(worker), "the marker is not locked any more"
 
 
 def _in_transaction(login: Login) -> int:
     return _sessions(login, "state = 'idle in transaction'")
 
 
-def test_a_session_that_is_ended_within_a_transaction_is_tried_again(worker: Worker, login: Login) -> None:
+def test_a_session_that_is_ended_within_a_transaction_is_retried(worker: Worker, login: Login) -> None:
     def block(cursor: Cursor) -> None:
         assert _ask(login, f"SELECT pg_terminate_backend({cursor.connection.info.backend_pid}, 5000)")
         cursor.execute(SAVE, (Decimal(1),))
@@ -305,12 +305,12 @@ def test_a_missing_table_of_effects_is_a_clear_error_with_its_ddl(postgres_serve
 
 
 @pytest.mark.parametrize("effect", ["", " save", "a" * 101, "a;b"])
-def test_an_effect_has_a_plain_name(worker: Worker, effect: str) -> None:
+def test_the_name_of_an_effect_has_a_restricted_form(worker: Worker, effect: str) -> None:
     with pytest.raises(ConfigurationError, match="give up to 100 letters"), worker.database().once(JOB, effect=effect):
         raise AssertionError("it began")
 
 
-def test_a_query_gives_rows_by_their_columns_and_only_reads(worker: Worker) -> None:
+def test_a_query_returns_rows_by_column_name_and_is_read_only(worker: Worker) -> None:
     database = worker.database()
     assert database.query("SELECT id, title FROM books WHERE id = %s", (42,)) == [{"id": 42, "title": "Dune"}]
     with pytest.raises(Fail, match="only reads") as raised:
@@ -332,7 +332,7 @@ def test_a_job_has_its_database(worker: Worker, login: Login) -> None:
         CONNECTIONS.close()
 
 
-def test_a_jobs_database_forgets_a_password_that_was_refused(worker: Worker, login: Login) -> None:
+def test_a_jobs_database_drops_a_refused_password_from_the_cache(worker: Worker, login: Login) -> None:
     database = job_of(worker).database("DATABASE_SECRET")
     worker.vault.holds["password"] = "wrong"
     with pytest.raises(Defer, match="database_login_refused"):

@@ -1,4 +1,4 @@
-"""How a worker gets at its database, on a real server: TLS, both spellings, rotation, and connections that died."""
+"""A worker's connection to a real server: TLS, both keys for the database name, rotation, and dead connections."""
 
 import ssl
 from collections.abc import Iterator
@@ -54,19 +54,19 @@ def _terminate(server: PostgreSQL, login: Login) -> None:
 
 
 @pytest.mark.parametrize("key", ["database", "dbname"])
-def test_the_database_has_either_name_in_the_secret(login: Login, key: str) -> None:
+def test_the_secret_may_name_the_database_by_either_key(login: Login, key: str) -> None:
     with a_worker(login, **{"dbname": None, key: login.database}) as worker:
         assert worker.database().query("SELECT current_database() AS name") == [{"name": login.database}]
 
 
-def test_the_connection_is_encrypted_and_the_server_proves_who_it_is(worker: Worker) -> None:
+def test_the_connection_is_encrypted_and_the_server_certificate_is_verified(worker: Worker) -> None:
     query = "SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
     assert worker.database().query(query) == [{"ssl": True, "version": "TLSv1.3"}]
     with worker.database()._transaction() as cursor:  # noqa: SLF001 - as `once`, without its table
         assert cursor.connection.info.get_parameters()["sslmode"] == "verify-full"
 
 
-def test_a_dead_peer_is_noticed_and_nothing_is_prepared_which_would_pin_a_proxys_session(worker: Worker) -> None:
+def test_a_dead_peer_is_noticed_and_no_prepared_statement_would_pin_a_proxy_session(worker: Worker) -> None:
     with worker.database()._transaction() as cursor:  # noqa: SLF001 - as `once`, without its table
         given = cursor.connection.info.get_parameters()
     assert (given["tcp_user_timeout"], given["connect_timeout"]) == ("15000", "5")
@@ -81,7 +81,9 @@ def test_a_dead_peer_is_noticed_and_nothing_is_prepared_which_would_pin_a_proxys
     worker.connections.release(source, connection)
 
 
-def test_nothing_in_the_users_home_counts(worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_in_the_home_directory_are_ignored(
+    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     theirs = tmp_path / ".postgresql"
     theirs.mkdir()
     for name in ("postgresql.crt", "postgresql.key"):
@@ -91,15 +93,15 @@ def test_nothing_in_the_users_home_counts(worker: Worker, tmp_path: Path, monkey
     assert worker.pid() > 0
 
 
-def test_a_server_of_another_authority_is_not_trusted(login: Login, tmp_path: Path) -> None:
+def test_a_server_certificate_of_another_authority_is_not_trusted(login: Login, tmp_path: Path) -> None:
     stranger = certificates(tmp_path).bundle
     with a_worker(login, sslrootcert=str(stranger)) as worker:
         message = _refused(worker, "database_untrusted")
         assert "DATABASE_CA_BUNDLE" in message
-        assert worker.vault.reads == 1, "another login would not help"
+        assert worker.vault.reads == 1, "no second login was tried, because it would not help"
 
 
-def test_the_public_authorities_do_not_vouch_for_a_private_server(
+def test_the_public_authorities_are_not_enough_for_a_private_certificate(
     login: Login, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for none_of_the_system in (False, True):
@@ -110,12 +112,12 @@ def test_the_public_authorities_do_not_vouch_for_a_private_server(
             _refused(worker, "database_untrusted")
 
 
-def test_encrypted_without_proof_only_where_the_secret_says_so(login: Login) -> None:
+def test_only_the_secret_can_turn_off_verification_of_the_certificate(login: Login) -> None:
     with a_worker(login, sslrootcert=None, sslmode="require") as worker:
         assert worker.database().query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()") == [{"ssl": True}]
 
 
-def test_plain_text_is_refused_by_the_server_and_but_on_this_machine_by_us(login: Login) -> None:
+def test_plain_text_is_refused_by_the_server_and_by_the_library_except_on_localhost(login: Login) -> None:
     with a_worker(login, sslmode="disable") as worker:
         _refused(worker, "database_login_refused")
     with (
@@ -125,21 +127,21 @@ def test_plain_text_is_refused_by_the_server_and_but_on_this_machine_by_us(login
         worker.pid()
 
 
-def test_one_connection_is_used_again_while_warm(worker: Worker) -> None:
+def test_a_warm_worker_reuses_one_connection(worker: Worker) -> None:
     assert worker.pid() == worker.pid()
     assert (worker.kept(), worker.vault.reads) == (1, 1)
 
 
-def test_who_needs_one_meanwhile_makes_one_of_its_own_and_closes_it(worker: Worker, login: Login) -> None:
+def test_a_concurrent_user_gets_a_second_connection_that_is_closed_afterwards(worker: Worker, login: Login) -> None:
     database = worker.database()
     with database._transaction() as outer:  # noqa: SLF001 - as `once`, without its table
         assert worker.pid() != outer.connection.info.backend_pid
     with login.connect() as connection:
         mine = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = current_user").fetchone()
-    assert mine == (2,), "the kept one, and this one"
+    assert mine == (2,), "the kept connection and the second one"
 
 
-def test_a_session_that_was_ended_between_two_jobs_is_replaced(
+def test_a_session_that_ended_between_two_jobs_is_replaced(
     postgres_server: PostgreSQL, worker: Worker, login: Login
 ) -> None:
     before = worker.pid()
@@ -152,7 +154,9 @@ def test_a_session_that_was_ended_between_two_jobs_is_replaced(
     ("idle", "times", "same"),
     [(240 * SECOND, 1, True), (241 * SECOND, 1, False), (200 * SECOND, 8, True), (200 * SECOND, 10, False)],
 )
-def test_a_connection_is_not_kept_idle_nor_for_ever(worker: Worker, idle: timedelta, times: int, same: bool) -> None:
+def test_a_connection_is_closed_when_idle_too_long_or_too_old(
+    worker: Worker, idle: timedelta, times: int, same: bool
+) -> None:
     pids = {worker.pid()}
     for _ in range(times):
         worker.clock.advance(idle)
@@ -166,13 +170,13 @@ def test_a_rotated_password_is_picked_up_without_a_deploy(
     before = worker.pid()
     _rotate(postgres_server, login, "rotated")
     worker.vault.holds["password"] = "rotated"
-    assert worker.pid() == before, "who is logged in stays"
+    assert worker.pid() == before, "an open session continues"
     _terminate(postgres_server, login)
     assert worker.pid() != before
     assert worker.vault.reads == 2
 
 
-def test_a_wrong_password_is_a_clear_error_that_waits_and_is_asked_for_once_more(worker: Worker) -> None:
+def test_a_wrong_password_is_read_again_once_and_then_the_job_waits_with_a_clear_error(worker: Worker) -> None:
     worker.vault.holds["password"] = WRONG
     with logged() as lines:
         message = _refused(worker, "database_login_refused")
@@ -183,7 +187,7 @@ def test_a_wrong_password_is_a_clear_error_that_waits_and_is_asked_for_once_more
     assert WRONG not in str(line)
 
 
-def test_a_wrong_password_that_is_mended_goes_on_at_once(worker: Worker, login: Login) -> None:
+def test_work_continues_at_once_after_a_wrong_password_is_corrected(worker: Worker, login: Login) -> None:
     worker.vault.holds["password"] = WRONG
     _refused(worker, "database_login_refused")
     worker.vault.holds["password"] = login.password
@@ -191,19 +195,19 @@ def test_a_wrong_password_that_is_mended_goes_on_at_once(worker: Worker, login: 
 
 
 @pytest.mark.parametrize("spoilt", [{"username": "nobody_here"}, {"dbname": "nothing_here"}], ids=["role", "database"])
-def test_a_role_or_a_database_that_is_not_there_waits_too(login: Login, spoilt: dict[str, Any]) -> None:
+def test_a_missing_role_or_database_makes_the_job_wait(login: Login, spoilt: dict[str, Any]) -> None:
     with a_worker(login, **spoilt) as worker:
         _refused(worker, "database_login_refused")
 
 
-def test_a_server_that_is_away_is_waited_for(login: Login) -> None:
+def test_an_unreachable_server_makes_the_job_wait(login: Login) -> None:
     with a_worker(login, port=free_ports(1)[0]) as worker:
         message = _refused(worker, "database_unavailable")
         assert "127.0.0.1" not in message
         assert worker.vault.reads == 1
 
 
-def test_a_server_that_takes_no_more_connections_is_waited_for(
+def test_a_server_without_free_connections_makes_the_job_wait(
     postgres_server: PostgreSQL, worker: Worker, login: Login
 ) -> None:
     with postgres_server.superuser.connect() as connection:
@@ -211,7 +215,7 @@ def test_a_server_that_takes_no_more_connections_is_waited_for(
     _refused(worker, "database_busy")
 
 
-def test_a_server_that_only_reads_is_waited_for(postgres_server: PostgreSQL) -> None:
+def test_a_read_only_server_makes_the_job_wait(postgres_server: PostgreSQL) -> None:
     login = a_database(postgres_server, SCHEMA)
     with postgres_server.superuser.connect() as connection:
         connection.execute(f"ALTER ROLE {login.username} SET default_transaction_read_only = on".encode())

@@ -1,4 +1,4 @@
-"""What is done about an error of PostgreSQL: the whole table."""
+"""The decision for each error of PostgreSQL, as a complete table."""
 
 import pytest
 
@@ -45,7 +45,7 @@ STATEMENTS = [
 
 
 @pytest.mark.parametrize(("sqlstate", "kind", "code"), STATEMENTS)
-def test_a_statement_that_failed(sqlstate: str, kind: type[JobError], code: str) -> None:
+def test_a_failed_statement_has_the_decision_of_its_sqlstate(sqlstate: str, kind: type[JobError], code: str) -> None:
     found = statement_error(sqlstate, "the server's words", "DatabaseError")
     assert (type(found), found.code, found.message) == (kind, code, f"PostgreSQL {sqlstate}: the server's words")
 
@@ -59,7 +59,7 @@ def test_a_statement_that_failed(sqlstate: str, kind: type[JobError], code: str)
         ("InterfaceError", Fail, "database_query_invalid", HOST),
     ],
 )
-def test_what_is_psycopgs_own_error(name: str, kind: type[JobError], code: str, message: str) -> None:
+def test_an_error_of_psycopg_itself_has_its_decision(name: str, kind: type[JobError], code: str, message: str) -> None:
     found = statement_error(None, HOST, name)
     assert (type(found), found.code, found.message) == (kind, code, message)
 
@@ -88,7 +88,7 @@ CONNECTING = [
 
 
 @pytest.mark.parametrize(("message", "code"), CONNECTING)
-def test_a_connection_that_was_not_made_waits_and_says_nothing_of_hosts(message: str, code: str) -> None:
+def test_a_failed_connection_makes_the_job_wait_and_the_message_names_no_host(message: str, code: str) -> None:
     found = connection_error(f"{HOST}{message}", "DATABASE_SECRET")
     assert (type(found), found.code) == (Defer, code)
     assert "10.0.3.7" not in found.message

@@ -1,4 +1,4 @@
-"""What a secret says, and what is wrong with it: every refusal names the secret and the key."""
+"""Parsing a database secret. Every refusal names the secret and the key."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.postgres.login import parse_login
 
-# As Secrets Manager writes it for an instance of RDS.
+# The form that Secrets Manager writes for an RDS instance.
 RDS = {
     "username": "analyst",
     "password": "p@ss:word/1",
@@ -25,7 +25,7 @@ def _login(**changes: Any) -> Any:
     return parse_login("DATABASE_SECRET", given, "")
 
 
-def test_a_secret_of_rds_is_a_login_that_asks_for_proof() -> None:
+def test_a_secret_of_rds_is_a_login_with_certificate_verification() -> None:
     found = _login()
     assert (found.host, found.port, found.username, found.password, found.database, found.sslmode) == (
         RDS["host"],
@@ -35,19 +35,19 @@ def test_a_secret_of_rds_is_a_login_that_asks_for_proof() -> None:
         "books",
         "verify-full",
     )
-    assert Path(found.ca_bundle).is_file(), "the public authorities, where nothing else is given"
+    assert Path(found.ca_bundle).is_file(), "the default are the public authorities"
     assert "p@ss" not in repr(found)
 
 
-def test_the_port_is_a_number_a_text_or_the_usual_one() -> None:
+def test_the_port_is_a_number_a_string_or_the_default() -> None:
     assert [_login(port=given).port for given in (5433, "5433", None)] == [5433, 5433, 5432]
 
 
-def test_both_names_of_the_database_may_be_there() -> None:
+def test_a_secret_may_have_both_keys_for_the_database() -> None:
     assert _login(database="a", dbname="b").database == "a"
 
 
-def test_the_bundle_of_the_secret_goes_before_that_of_the_function(tmp_path: Path) -> None:
+def test_the_ca_bundle_of_the_secret_takes_precedence_over_that_of_the_function(tmp_path: Path) -> None:
     ours, theirs = tmp_path / "ours.pem", tmp_path / "theirs.pem"
     for bundle in (ours, theirs):
         bundle.touch()
@@ -73,7 +73,7 @@ def test_the_bundle_of_the_secret_goes_before_that_of_the_function(tmp_path: Pat
         ({"sslrootcert": "nowhere.pem"}, "certificates nowhere.pem does not exist"),
     ],
 )
-def test_what_is_wrong_is_said_by_the_secrets_name_and_the_key(changes: dict[str, Any], message: str) -> None:
+def test_a_refusal_names_the_secret_and_the_key(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         _login(**changes)
     assert message in str(raised.value)
@@ -81,6 +81,6 @@ def test_what_is_wrong_is_said_by_the_secrets_name_and_the_key(changes: dict[str
     assert "p@ss" not in str(raised.value)
 
 
-def test_aurora_is_postgresql_too_and_plain_text_goes_on_this_machine() -> None:
+def test_aurora_counts_as_postgresql_and_plain_text_is_allowed_on_localhost() -> None:
     assert _login(engine="aurora-postgresql").host == RDS["host"]
     assert _login(sslmode="disable", host="localhost").ca_bundle == ""

@@ -1,4 +1,4 @@
-"""The server of the local cloud and of these tests."""
+"""The PostgreSQL server of the local cloud and of these tests."""
 
 import os
 from pathlib import Path
@@ -15,12 +15,12 @@ from cloud.postgres import PostgreSQL
 
 @pytest.fixture
 def trusted(postgres_server: PostgreSQL, tmp_path: Path) -> Certificates:
-    """Return certificates, where there is a server at all."""
+    """Return certificates. Skipped without an installed server."""
     assert postgres_server.running
     return certificates(tmp_path / "certificates")
 
 
-def test_what_was_committed_is_there_after_a_restart_on_another_port(tmp_path: Path, trusted: Certificates) -> None:
+def test_committed_data_survives_a_restart_on_another_port(tmp_path: Path, trusted: Certificates) -> None:
     first, second = free_ports(2)
     before = PostgreSQL(tmp_path, trusted, first)
     with before:
@@ -37,7 +37,7 @@ def test_what_was_committed_is_there_after_a_restart_on_another_port(tmp_path: P
         after.forget()
 
 
-def test_a_start_that_was_interrupted_leaves_nothing_in_the_way(tmp_path: Path, trusted: Certificates) -> None:
+def test_a_start_succeeds_after_an_interrupted_start(tmp_path: Path, trusted: Certificates) -> None:
     server = PostgreSQL(tmp_path, trusted, free_ports(1)[0])
     (server._home / "data.new").mkdir()  # noqa: SLF001 - as an initdb that was killed leaves it
     (server._home / "data").mkdir()  # noqa: SLF001
@@ -48,7 +48,7 @@ def test_a_start_that_was_interrupted_leaves_nothing_in_the_way(tmp_path: Path, 
         server.forget()
 
 
-def test_it_takes_nobody_without_tls_or_with_another_password(postgres_server: PostgreSQL) -> None:
+def test_it_refuses_plain_text_and_wrong_passwords(postgres_server: PostgreSQL) -> None:
     login = postgres_server.superuser
     where = {"host": login.host, "port": str(login.port), "user": login.username}
     with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry"):
@@ -57,9 +57,7 @@ def test_it_takes_nobody_without_tls_or_with_another_password(postgres_server: P
         psycopg.connect(**where, password="x", sslmode="require")  # type: ignore[arg-type]
 
 
-def test_a_port_that_is_taken_is_a_clear_error(
-    postgres_server: PostgreSQL, tmp_path: Path, trusted: Certificates
-) -> None:
+def test_an_occupied_port_is_a_clear_error(postgres_server: PostgreSQL, tmp_path: Path, trusted: Certificates) -> None:
     second = PostgreSQL(tmp_path, trusted, postgres_server.port)
     try:
         with pytest.raises(CloudError, match="PostgreSQL did not start"):
@@ -69,10 +67,10 @@ def test_a_port_that_is_taken_is_a_clear_error(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root keeps the data elsewhere")
-def test_a_folder_that_has_gone_takes_its_data_with_it(tmp_path: Path, trusted: Certificates) -> None:
+def test_the_data_of_a_deleted_folder_are_removed(tmp_path: Path, trusted: Certificates) -> None:
     gone = PostgreSQL(tmp_path / "first", trusted, 1)._home  # noqa: SLF001 - where its data are
     assert gone.is_dir()
-    assert not gone.is_relative_to(tmp_path), "nobody else gets into a folder of pytest"
+    assert not gone.is_relative_to(tmp_path), "other users cannot enter pytest's folders"
     (tmp_path / "first").rmdir()
     server = PostgreSQL(tmp_path / "second", trusted, 1)
     assert not gone.exists()
@@ -80,7 +78,7 @@ def test_a_folder_that_has_gone_takes_its_data_with_it(tmp_path: Path, trusted: 
     assert not list(gone.parent.glob(f"{server._home.name}*"))  # noqa: SLF001
 
 
-def test_without_a_server_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_server_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PG_BIN", str(tmp_path))
     with pytest.raises(CloudError, match=r"PG_BIN is .*: there are no postgres and initdb in it"):
         postgres.binaries()
@@ -91,7 +89,7 @@ def test_without_a_server_it_says_what_to_install(tmp_path: Path, monkeypatch: p
         postgres.binaries()
 
 
-def test_the_newest_of_several_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_newest_of_several_versions_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for version in ("9", "16", "15"):
         folder = tmp_path / version / "bin"
         folder.mkdir(parents=True)

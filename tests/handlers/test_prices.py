@@ -1,4 +1,4 @@
-"""What calls cost: the price of each model by any of its ids, in exact decimals, on the row, in answers and counted."""
+"""The cost of model calls: prices by any model id, exact decimals, and the cost in row, answers and metrics."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -47,7 +47,7 @@ MILLION = Usage(1, 1_000_000, 100_000)
         ("gemini-3-flash-preview", "0.8"),
     ],
 )
-def test_a_model_has_its_familys_price_whatever_its_geography_and_release(model_id: str, cost: str) -> None:
+def test_a_model_has_the_price_of_its_family_in_every_geography_and_release(model_id: str, cost: str) -> None:
     assert Prices().cost_usd(model_id, MILLION) == Decimal(cost)
 
 
@@ -61,11 +61,11 @@ def test_a_model_has_its_familys_price_whatever_its_geography_and_release(model_
         "some.model",
     ],
 )
-def test_a_model_of_another_family_has_no_price_rather_than_a_guess(model_id: str) -> None:
+def test_a_model_of_an_unknown_family_has_no_price(model_id: str) -> None:
     assert Prices().cost_usd(model_id, MILLION) is None
 
 
-def test_a_missing_price_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_price_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     prices = Prices()
     for _ in range(3):
         prices.cost_usd("some.model", MILLION)
@@ -80,14 +80,16 @@ def test_a_missing_price_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
         (Usage(1, 150_000, 1_000, cache_read_tokens=100_000), "0.415"),  # 0.375 + 0.015 + 0.025
     ],
 )
-def test_a_long_prompt_has_a_price_of_its_own_what_a_cache_holds_included(usage: Usage, cost: str) -> None:
+def test_a_long_prompt_including_its_cached_part_has_its_own_price(usage: Usage, cost: str) -> None:
     assert Prices().cost_usd("gemini-2.5-pro", usage) == Decimal(cost)
 
 
-def test_what_a_cache_reads_and_keeps_has_its_own_price() -> None:
+def test_cache_reads_and_writes_have_their_own_prices() -> None:
     usage = Usage(1, 0, 0, cache_read_tokens=1_000_000, cache_write_tokens=1_000_000)
     assert Prices().cost_usd("global.anthropic.claude-sonnet-4-5-20250929-v1:0", usage) == Decimal("4.05")
-    assert Prices({"m": Price(input=Decimal(2), output=Decimal(3))}).cost_usd("m", usage) == 4, "else that of the input"
+    assert Prices({"m": Price(input=Decimal(2), output=Decimal(3))}).cost_usd("m", usage) == 4, (
+        "without a cache price, the input price applies"
+    )
 
 
 def test_an_amount_is_rounded_half_up_to_a_millionth() -> None:
@@ -108,12 +110,12 @@ def test_an_amount_is_rounded_half_up_to_a_millionth() -> None:
         "anthropic.claude-sonnet-4-5",
     ],
 )
-def test_a_stacks_own_price_is_what_it_pays_by_any_of_the_models_names(name: str) -> None:
+def test_the_price_of_a_stack_applies_to_every_id_of_the_model(name: str) -> None:
     prices = Prices({name: Price(input=Decimal(1), output=Decimal(1))})
     assert prices.cost_usd("eu.anthropic.claude-sonnet-4-5-20250929-v1:0", MILLION) == Decimal("1.1")
 
 
-def test_a_stack_names_its_prices_in_the_environment() -> None:
+def test_a_stack_sets_its_prices_in_the_environment() -> None:
     given = {"ANALYSES": "a", "TABLE_NAME": "t", "BUCKET_NAME": "b", "QUEUE_URLS": '{"medium": "u"}'}
     settings = from_environment(given | {"MODEL_PRICES": '{"some.model": {"input": 0.1, "output": 2}}'})
     assert Prices.parse(settings.model_prices).cost_usd("some.model", MILLION) == Decimal("0.3")
@@ -129,24 +131,24 @@ def test_a_stack_names_its_prices_in_the_environment() -> None:
         ('{"m": {"input": 1, "output": 1, "in": 1}}', "MODEL_PRICES.m.in"),
     ],
 )
-def test_wrong_prices_are_refused(given: str, why: str) -> None:
+def test_invalid_prices_are_refused(given: str, why: str) -> None:
     environment = {"ANALYSES": "a", "TABLE_NAME": "t", "BUCKET_NAME": "b", "QUEUE_URLS": '{"medium": "u"}'}
     with pytest.raises(ConfigurationError, match=why):
         Prices.parse(from_environment(environment | {"MODEL_PRICES": given}).model_prices)
 
 
-def test_a_price_stays_as_it_is() -> None:
+def test_a_price_is_immutable() -> None:
     with pytest.raises(ValidationError):
         Price(input=Decimal(1), output=Decimal(1)).input = Decimal(2)  # type: ignore[misc]
 
 
-# The list by date
+# The price list by date
 
 
 @pytest.mark.parametrize(
     ("moment", "cost"),
     [
-        (datetime(2026, 1, 1, tzinfo=UTC), "1.125"),  # a clock that is behind: the first entry
+        (datetime(2026, 1, 1, tzinfo=UTC), "1.125"),  # a clock that is behind gets the first entry
         (datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC), "1.125"),
         (datetime(2027, 1, 1, tzinfo=UTC), "2.25"),
         (datetime(2030, 1, 1, tzinfo=UTC), "2.25"),
@@ -156,27 +158,27 @@ def test_a_call_costs_the_list_price_of_its_day(moment: datetime, cost: str) -> 
     assert Prices(clock=ManualClock(moment)).cost_usd("gemini-3.8-flash", MILLION) == Decimal(cost)
 
 
-def test_a_day_picks_the_entry_that_began_last_and_has_not_run_out() -> None:
+def test_a_day_uses_the_latest_entry_that_is_valid() -> None:
     trial, full = _listed(1, date(2026, 10, 1), date(2026, 12, 31)), _listed(2, date(2027, 2, 1))
     days = [date(2026, 9, 1), date(2026, 12, 31), date(2027, 1, 1), date(2027, 2, 1)]
     assert [price_on(day, [trial, full]) for day in days] == [trial.price, trial.price, None, full.price]
     assert price_on(days[0], []) is None
 
 
-def test_the_entries_of_a_family_follow_one_another_without_a_gap_or_an_overlap() -> None:
+def test_the_entries_of_a_family_have_no_gaps_or_overlaps() -> None:
     for entries in list_prices().values():
         for entry, following in pairwise(entries):
             last_day = entry.valid_until or following.valid_from - timedelta(days=1)
             assert entry.valid_from <= last_day == following.valid_from - timedelta(days=1), entry.family
 
 
-def test_no_promotional_price_has_run_out() -> None:
-    """Fails by the calendar, on purpose: the day after a promotional price ends, its calls have no price any more."""
+def test_no_promotional_price_has_expired() -> None:
+    """Fails by the calendar on purpose: after a promotional price ends, its calls have no price."""
     today = datetime.now(UTC).date()
     assert _run_out(today, list_prices().values()) == []
 
 
-def test_a_promotional_price_that_has_run_out_is_named_with_the_fix() -> None:
+def test_the_finding_for_an_expired_promotional_price_names_the_fix() -> None:
     trial = _listed(1, date(2026, 10, 1), date(2026, 12, 31))
     assert _run_out(date(2026, 12, 31), [[trial]]) == []
     assert _run_out(date(2027, 1, 1), [[trial, _listed(2, date(2027, 1, 1))]]) == []
@@ -193,7 +195,7 @@ def _listed(usd: int, valid_from: date, valid_until: date | None = None) -> List
 
 
 def _run_out(today: date, families: Iterable[Sequence[ListPrice]]) -> list[str]:
-    """Return a finding, with the fix, for each family whose last price has ended."""
+    """Return a finding with the fix for each family without a price for today."""
     return [
         f"the promotional price of {last.family} ended on {last.valid_until}: look up the new price at {last.source}, "
         f"and add an entry with valid_from = {last.valid_until + timedelta(days=1)} to prices.toml"
@@ -220,7 +222,7 @@ def _metered(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [line for line in lines if "OutputTokens" in line]
 
 
-def test_a_job_knows_what_each_model_consumed_and_what_it_all_cost(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_job_has_the_usage_of_each_model_and_the_total_cost(capsys: pytest.CaptureFixture[str]) -> None:
     shop = _shop(says("a", input_tokens=1_000, output_tokens=100), says("b", input_tokens=10, output_tokens=1))
     job = shop.deliver(shop.keep())
     assert job.models == {"some.model": Usage(1, 1_000, 100), "other": Usage(1, 10, 1)}
@@ -230,7 +232,7 @@ def test_a_job_knows_what_each_model_consumed_and_what_it_all_cost(capsys: pytes
     assert metered["analysis"] == "valuation"
 
 
-def test_what_an_attempt_spent_counts_though_it_failed_and_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_cost_of_a_failed_attempt_is_counted_once(capsys: pytest.CaptureFixture[str]) -> None:
     shop = _shop(says("a", input_tokens=1_000), Retry("model_error", "x"), says("a"), says("b"))
     key = shop.keep()
     failed = shop.deliver(key)
@@ -244,7 +246,7 @@ def test_what_an_attempt_spent_counts_though_it_failed_and_once(capsys: pytest.C
     assert [line["InputTokens"] for line in _metered(capsys)] == [[20.0]]
 
 
-def test_a_price_that_is_not_known_makes_the_cost_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_price_makes_the_cost_unknown(capsys: pytest.CaptureFixture[str]) -> None:
     shop = _shop(says("a"), says("b"), model_id="unknown")
     job = shop.deliver(shop.keep())
     assert job.cost_usd is None
@@ -253,7 +255,7 @@ def test_a_price_that_is_not_known_makes_the_cost_unknown(capsys: pytest.Capture
     assert "CostUsd" not in metered
 
 
-def test_a_job_that_asks_nothing_costs_nothing_and_is_not_metered(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_job_without_model_calls_costs_nothing_and_has_no_cost_metric(capsys: pytest.CaptureFixture[str]) -> None:
     def work(_job: Job[Book]) -> Value:
         return Value(text="free")
 
@@ -263,7 +265,7 @@ def test_a_job_that_asks_nothing_costs_nothing_and_is_not_metered(capsys: pytest
     assert _metered(capsys) == []
 
 
-def test_a_useless_answer_is_paid_for() -> None:
+def test_a_failed_answer_is_counted() -> None:
     def cut(question: Question) -> Reply:
         return replace(says(question.prompt), fault=Retry("model_answer_invalid", "half"))
 
@@ -271,7 +273,7 @@ def test_a_useless_answer_is_paid_for() -> None:
     assert shop.deliver(shop.keep()).cost_usd == Decimal("0.000020")
 
 
-def test_a_row_of_before_is_read_and_its_cost_stays_unknown() -> None:
+def test_a_row_without_costs_is_still_read_and_its_cost_is_unknown() -> None:
     item = to_item(a_job(usage=Usage(1, 100, 10)))
     for name in ("models", "cost_usd"):
         item.pop(name, None)
@@ -294,5 +296,5 @@ def test_a_row_keeps_exact_amounts() -> None:
     assert summary(found)["cost_usd"] == 0.100001
 
 
-def test_usage_without_a_cache_is_written_as_the_code_of_before_reads_it() -> None:
+def test_usage_without_a_cache_is_written_in_a_form_that_older_code_reads() -> None:
     assert set(to_item(a_job(usage=Usage(1, 2, 3)))["usage"]["M"]) == {"calls", "input_tokens", "output_tokens"}

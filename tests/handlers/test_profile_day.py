@@ -1,6 +1,6 @@
-"""A day of triggers in virtual time: the analyses that are made are exactly those that the rules allow.
+"""A simulated day of triggers: the service makes exactly the analyses that the rules allow.
 
-The rules are written down here a second time, over what happened, without the library: `Oracle`.
+`Oracle` is a second implementation of the rules. It uses the recorded events and no code of the library.
 """
 
 import heapq
@@ -23,16 +23,16 @@ from tests.handlers.profiles import HOUR, Service, analyze, opened, status
 
 DAY = timedelta(hours=24)
 USERS, CONTEXTS = 14, 3
-PAUSE = MINUTE  # between two attempts, as the model asks for
+PAUSE = MINUTE  # the delay between two attempts, as the model requests
 LANES = {"messages": "low", "view": "medium", "manual": "high"}
-_DELIVER, _ACT = 0, 1  # what is due at one instant is delivered first
+_DELIVER, _ACT = 0, 1  # at the same instant, deliveries come before actions
 
 type Subject = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Fate:
-    """What becomes of an analysis that is submitted at a moment: how long it waits each time, and what goes wrong."""
+    """The fate of an analysis submitted at a moment: its wait before each attempt, and its errors."""
 
     wait: timedelta
     errors: int
@@ -47,7 +47,7 @@ class Fate:
 
 @dataclass
 class Analysis:
-    """An analysis as the oracle knows it."""
+    """An analysis in the model of the oracle."""
 
     made_at: datetime
     ends_at: datetime
@@ -58,13 +58,13 @@ class Analysis:
 
 @dataclass
 class Oracle:
-    """Says what the rules of system 5 allow, from what happened before."""
+    """Decides what the rules allow, from the events so far."""
 
     seed: int
     analyses: dict[Subject, list[Analysis]] = field(default_factory=lambda: defaultdict(list))
 
     def expect(self, subject: Subject, trigger: str, on_record: list[datetime], now: datetime) -> str:
-        """Return the outcome of a trigger, and remember the analysis where there is one."""
+        """Return the expected outcome of a trigger, and record the analysis if one is created."""
         before = self.analyses[subject]
         if any(now < analysis.ends_at for analysis in before):
             return "existing"
@@ -83,7 +83,7 @@ class Oracle:
 
     def _made(self, subject: Subject, trigger: str, messages: int, now: datetime) -> Analysis:
         fate = Fate.of(self.seed, subject, now)
-        if messages < 10:  # no model is asked: nothing can go wrong
+        if messages < 10:  # no model is called, so no error can occur
             return Analysis(now, now + fate.wait, "completed", trigger, messages)
         tries = 1 if fate.refused else min(fate.errors + 1, 3)
         ends_at = now + fate.wait + (tries - 1) * (PAUSE + fate.wait)
@@ -93,7 +93,7 @@ class Oracle:
 
 @dataclass
 class Day:
-    """A day of many users, seeded: they write, look at profiles, and ask for them."""
+    """A seeded day of many users: they write messages, view profiles, and request analyses."""
 
     service: Service
     seed: int
@@ -110,7 +110,7 @@ class Day:
         self._agenda: list[tuple[datetime, int, int, Any]] = []
 
     def run(self) -> None:
-        """Let the day pass, and the work that is left."""
+        """Run the day, and then the remaining work."""
         for at, subject, deed in self._deeds():
             self._plan(at, _ACT, (subject, deed))
         while self._agenda:
@@ -134,7 +134,7 @@ class Day:
                 for deed, most in (("on", 90), ("off", 20), ("view", 25), ("manual", 8)):
                     for _ in range(chances.randint(0, most)):
                         yield START + timedelta(seconds=chances.randrange(86_400)), subject, deed
-        # And some who do it all at once.
+        # Some users do everything at the same moment.
         for deed in ("view", "manual", "on", "view", "manual"):
             yield START + 12 * HOUR, ("user-0", "context-0"), deed
 
@@ -196,7 +196,7 @@ def test_a_day_of_triggers_makes_exactly_the_analyses_that_the_rules_allow(seed:
                 result = load_json(service.artifacts, job.result)
                 assert result["messages_read"] == analysis.messages
                 assert result["status"] == ("complete" if analysis.messages >= 10 else "insufficient_data")
-        # The day had everything in it.
+        # The day covered every outcome.
         assert set(day.outcomes) == {
             "created",
             "existing",

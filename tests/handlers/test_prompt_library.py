@@ -1,4 +1,4 @@
-"""The table of prompts: versions that stay, one of them active, every change all or nothing."""
+"""The prompt table: immutable versions, one active version, and atomic changes."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -58,7 +58,7 @@ def store(client: Any) -> DynamoPromptStore:
 
 @pytest.fixture
 def calls(client: Any) -> list[str]:
-    """Return the list of requests, which grows."""
+    """Return the list of requests. It grows with each request."""
     made: list[str] = []
     client.meta.events.register("before-call.dynamodb", lambda model, **_: made.append(model.name))
     return made
@@ -69,12 +69,10 @@ def active(store: DynamoPromptStore, category: str = CATEGORY) -> int | None:
     return found.version if found else None
 
 
-# What a worker reads
+# Reads of a worker
 
 
-def test_a_prompt_that_was_put_and_activated_is_found_by_its_key(
-    library: PromptLibrary, store: DynamoPromptStore
-) -> None:
+def test_an_activated_prompt_is_found_by_its_key(library: PromptLibrary, store: DynamoPromptStore) -> None:
     whole = replace(PROMPT, system_prompt="Be brief.", output_format="As JSON: {}.")
     library.put(whole, activate=True)
     assert store.active("proposal_writer", "step-1", CATEGORY) == whole
@@ -92,7 +90,7 @@ def test_another_key_finds_nothing(
     assert MemoryPromptStore(PROMPT).active(section, sub_section, category) is None
 
 
-def test_looking_a_prompt_up_is_one_read_by_key_and_never_a_scan(
+def test_a_lookup_is_one_read_by_key_and_never_a_scan(
     library: PromptLibrary, store: DynamoPromptStore, calls: list[str]
 ) -> None:
     library.put(PROMPT, activate=True)
@@ -112,7 +110,7 @@ def _edit(client: Any, change: str, names: dict[str, str], values: dict[str, Any
     )
 
 
-def test_the_table_names_its_fields_as_a_prompt_file_does(library: PromptLibrary, client: Any) -> None:
+def test_the_table_uses_the_field_names_of_a_prompt_file(library: PromptLibrary, client: Any) -> None:
     library.put(PROMPT, activate=True)
     key = {"prompt": {"S": prompt_key("proposal_writer", "step-1", CATEGORY)}, "item": {"S": "active"}}
     assert client.get_item(TableName=TABLE, Key=key)["Item"] == key | {
@@ -127,7 +125,7 @@ def test_the_table_names_its_fields_as_a_prompt_file_does(library: PromptLibrary
     }
 
 
-def test_a_prompt_that_a_hand_switched_off_is_not_used(
+def test_a_prompt_deactivated_by_hand_is_not_used(
     library: PromptLibrary, store: DynamoPromptStore, client: Any
 ) -> None:
     library.put(PROMPT, activate=True)
@@ -135,16 +133,14 @@ def test_a_prompt_that_a_hand_switched_off_is_not_used(
     assert store.active("proposal_writer", "step-1", CATEGORY) is None
 
 
-def test_an_attribute_that_somebody_else_added_does_no_harm(
-    library: PromptLibrary, store: DynamoPromptStore, client: Any
-) -> None:
+def test_an_unknown_attribute_is_ignored(library: PromptLibrary, store: DynamoPromptStore, client: Any) -> None:
     library.put(PROMPT, activate=True)
     _edit(client, "SET #a = :a", {"#a": "edited_by"}, {":a": {"S": "somebody"}})
     assert store.active("proposal_writer", "step-1", CATEGORY) == PROMPT
 
 
 @pytest.mark.parametrize("missing", ["user_prompt_template", "categories", "section"])
-def test_a_prompt_in_the_table_that_lacks_a_part_is_refused_by_its_name(
+def test_a_prompt_in_the_table_without_a_required_part_is_refused_by_its_name(
     library: PromptLibrary, store: DynamoPromptStore, client: Any, missing: str
 ) -> None:
     library.put(PROMPT, activate=True)
@@ -156,14 +152,14 @@ def test_a_prompt_in_the_table_that_lacks_a_part_is_refused_by_its_name(
 # Versions
 
 
-def test_a_version_that_is_there_is_never_changed(library: PromptLibrary) -> None:
+def test_an_existing_version_is_never_changed(library: PromptLibrary) -> None:
     library.put(PROMPT)
     with pytest.raises(PromptError, match=r"^version: .* v3 exists with other content, .* Give version = 4"):
         library.put(worded("Other"))
     assert library.version(NAME, 3) == PROMPT
 
 
-def test_a_version_that_somebody_else_writes_meanwhile_is_not_written_over(
+def test_a_version_written_concurrently_is_not_overwritten(
     library: PromptLibrary, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other, once = PromptLibrary(client, TABLE, ManualClock(START)), iter((True,))
@@ -182,7 +178,7 @@ def test_a_version_that_somebody_else_writes_meanwhile_is_not_written_over(
     assert said == ["Theirs: {rfp_text}", "Ours: {rfp_text}"]
 
 
-def test_a_file_without_a_version_gets_the_next_one_and_the_same_again_is_the_same_version(
+def test_a_file_without_a_version_gets_the_next_version_unless_its_text_is_unchanged(
     library: PromptLibrary,
 ) -> None:
     numbers = [library.put(worded(words, version=0)) for words in ("a", "a", "b", "a")]
@@ -190,14 +186,14 @@ def test_a_file_without_a_version_gets_the_next_one_and_the_same_again_is_the_sa
     assert [prompt.version for prompt in library.versions(NAME)] == [3, 2, 1]
 
 
-def test_a_version_that_was_put_is_not_active_yet(library: PromptLibrary, store: DynamoPromptStore) -> None:
+def test_a_new_version_is_not_active_yet(library: PromptLibrary, store: DynamoPromptStore) -> None:
     library.put(PROMPT)
     assert active(store) is None
     assert list(library.history(NAME)) == []
     assert library.head(NAME) == Head(NAME, latest=3, revision=1, active={})
 
 
-def test_there_is_no_version_but_those_that_were_put(library: PromptLibrary) -> None:
+def test_a_version_that_was_never_put_is_not_found(library: PromptLibrary) -> None:
     with pytest.raises(PromptError, match="there is no prompt 'proposal_writer/step-1'"):
         library.activate(NAME, 1)
     library.put(PROMPT)
@@ -208,9 +204,7 @@ def test_there_is_no_version_but_those_that_were_put(library: PromptLibrary) -> 
 # Changes
 
 
-def test_a_newer_version_becomes_the_active_one_and_the_older_ones_are_kept(
-    library: PromptLibrary, store: DynamoPromptStore
-) -> None:
+def test_activating_a_newer_version_keeps_the_older_versions(library: PromptLibrary, store: DynamoPromptStore) -> None:
     library.put(PROMPT, activate=True)
     library.put(worded("Newer", version=12), activate=True)
     assert active(store) == 12
@@ -224,7 +218,7 @@ def test_a_change_is_one_transaction(library: PromptLibrary, calls: list[str]) -
     assert [name for name in calls if name not in ("GetItem", "Query")] == ["TransactWriteItems"] * 2
 
 
-def test_all_categories_of_a_prompt_become_active_together_or_not_at_all(
+def test_all_categories_of_a_prompt_are_activated_together_or_not_at_all(
     library: PromptLibrary, store: DynamoPromptStore, client: Any
 ) -> None:
     both = replace(PROMPT, categories=("Grant", "Tender"))
@@ -236,7 +230,7 @@ def test_all_categories_of_a_prompt_become_active_together_or_not_at_all(
     assert [active(store, category) for category in both.categories] == [3, 3]
 
 
-def test_as_many_categories_as_a_prompt_may_have_are_activated_at_once(
+def test_the_maximum_number_of_categories_is_activated_at_once(
     library: PromptLibrary, store: DynamoPromptStore
 ) -> None:
     categories = tuple(f"c{number}" for number in range(MAX_CATEGORIES))
@@ -246,16 +240,14 @@ def test_as_many_categories_as_a_prompt_may_have_are_activated_at_once(
     assert {active(store, category) for category in categories} == {None}
 
 
-def test_what_is_active_already_is_no_change(library: PromptLibrary) -> None:
+def test_activating_the_active_version_changes_nothing(library: PromptLibrary) -> None:
     library.put(PROMPT, activate=True)
     assert library.activate(NAME, 3) is None
     assert library.put(PROMPT, activate=True) == (PROMPT, False)
     assert len(list(library.history(NAME))) == 1
 
 
-def test_a_version_leaves_the_categories_alone_that_it_is_not_for(
-    library: PromptLibrary, store: DynamoPromptStore
-) -> None:
+def test_a_version_does_not_change_other_categories(library: PromptLibrary, store: DynamoPromptStore) -> None:
     library.put(worded("Both", version=1, categories=("Grant", "Tender")), activate=True)
     library.put(worded("Grants", version=2, categories=("Grant",)), activate=True)
     assert [active(store, category) for category in ("Grant", "Tender")] == [2, 1]
@@ -263,7 +255,7 @@ def test_a_version_leaves_the_categories_alone_that_it_is_not_for(
     assert [active(store, category) for category in ("Grant", "Tender")] == [1, 1]
 
 
-def test_rolling_back_goes_back_one_change_after_the_other_to_the_codes_default(
+def test_each_rollback_undoes_one_change_back_to_the_default_in_the_code(
     library: PromptLibrary, store: DynamoPromptStore
 ) -> None:
     for number in (1, 2, 3):
@@ -277,9 +269,7 @@ def test_rolling_back_goes_back_one_change_after_the_other_to_the_codes_default(
         library.rollback(NAME)
 
 
-def test_what_was_activated_after_a_rollback_is_rolled_back_first(
-    library: PromptLibrary, store: DynamoPromptStore
-) -> None:
+def test_a_change_after_a_rollback_is_rolled_back_first(library: PromptLibrary, store: DynamoPromptStore) -> None:
     for number in (1, 2, 3):
         library.put(worded(str(number), version=number), activate=True)
     library.rollback(NAME)
@@ -288,7 +278,7 @@ def test_what_was_activated_after_a_rollback_is_rolled_back_first(
     assert [library.rollback(NAME), active(store)][1] == 1
 
 
-def test_a_deactivated_prompt_leaves_the_default_and_can_be_taken_back(
+def test_deactivating_a_prompt_restores_the_default_and_can_be_rolled_back(
     library: PromptLibrary, store: DynamoPromptStore
 ) -> None:
     library.put(PROMPT, activate=True)
@@ -299,7 +289,7 @@ def test_a_deactivated_prompt_leaves_the_default_and_can_be_taken_back(
     assert active(store) == 3
 
 
-def test_the_history_says_when_and_what(client: Any) -> None:
+def test_the_history_has_the_time_and_the_change(client: Any) -> None:
     clock = ManualClock(START)
     library = PromptLibrary(client, TABLE, clock)
     library.put(PROMPT, activate=True)
@@ -320,7 +310,7 @@ def test_every_prompt_is_listed(library: PromptLibrary) -> None:
     assert library.heads() == [Head("books/step-1", 1, 1, {}), Head(NAME, 3, 1, {CATEGORY: 3})]
 
 
-def test_a_reader_always_finds_the_old_one_or_the_new_one(library: PromptLibrary, store: DynamoPromptStore) -> None:
+def test_a_reader_always_finds_the_old_or_the_new_version(library: PromptLibrary, store: DynamoPromptStore) -> None:
     library.put(worded("1", version=1), activate=True)
     library.put(worded("2", version=2))
     begin, over = Barrier(2), []
@@ -343,7 +333,7 @@ def test_a_reader_always_finds_the_old_one_or_the_new_one(library: PromptLibrary
 
 
 class AnyChanges(RuleBasedStateMachine):
-    """Any changes in any order: the table says what a list of states says, whose end is what is active."""
+    """Random changes in any order. The table must match a list of states; the last state is active."""
 
     @initialize()
     def begin(self) -> None:
@@ -384,7 +374,7 @@ class AnyChanges(RuleBasedStateMachine):
                 self.library.rollback(NAME)
 
     @invariant()
-    def what_is_active_is_what_should_be(self) -> None:
+    def the_active_versions_match_the_last_state(self) -> None:
         expected = {category: self.states[-1].get(category) for category in "abc"}
         assert {category: active(self.store, category) for category in "abc"} == expected
 

@@ -1,4 +1,4 @@
-"""Which prompts a job was asked with: kept a stage, whatever happens to its workers."""
+"""The prompt versions of a job: recorded for each stage, even if a worker dies."""
 
 from dataclasses import replace
 from typing import Any
@@ -37,7 +37,7 @@ def deliver(shop: Shop, key: JobKey, *prompts: Prompt) -> JobRecord:
     return shop.job(key)
 
 
-def test_each_stage_says_the_versions_that_it_was_asked_with() -> None:
+def test_each_stage_records_its_prompt_versions() -> None:
     shop = Shop([first, second], ScriptedModel(*[says("an answer")] * 4))
     versions = (replace(DEFAULT, version=3), replace(DEFAULT, sub_section="check", version=7))
     job = deliver(shop, shop.keep(), *versions)
@@ -46,7 +46,7 @@ def test_each_stage_says_the_versions_that_it_was_asked_with() -> None:
     assert "prompts" not in summary(job)
 
 
-def test_a_stage_that_runs_again_says_what_it_was_asked_with_then_and_a_finished_one_as_before() -> None:
+def test_a_stage_that_runs_again_records_its_new_versions_and_a_finished_stage_keeps_its_own() -> None:
     again = Retry("model_error", "once more", after=SECOND)
     shop = Shop([first, second], ScriptedModel(says("one"), again, says("two"), says("three"), says("four")))
     key = shop.keep()
@@ -61,9 +61,9 @@ def test_a_stage_that_runs_again_says_what_it_was_asked_with_then_and_a_finished
     }
 
 
-def test_what_a_finished_stage_was_asked_with_outlives_its_worker() -> None:
+def test_the_versions_of_a_finished_stage_survive_a_crash_of_the_worker() -> None:
     class Dead(BaseException):
-        """The process is no more: nothing is written about it."""
+        """Stands for a killed process: nothing is written afterwards."""
 
     def dies(_: Job[Book]) -> Value:
         raise Dead
@@ -75,7 +75,7 @@ def test_what_a_finished_stage_was_asked_with_outlives_its_worker() -> None:
     assert shop.job(key).prompts == {"first": "books/value@v3"}
 
 
-def test_a_job_that_asked_with_no_prompt_of_the_table_says_so() -> None:
+def test_a_job_without_prompts_from_the_library_records_none() -> None:
     def stage(job: Job[Book]) -> Value:
         return Value(text=job.ask("inline"))
 
@@ -83,7 +83,7 @@ def test_a_job_that_asked_with_no_prompt_of_the_table_says_so() -> None:
     assert deliver(shop, shop.keep()).prompts == {}
 
 
-def test_a_row_of_before_there_were_prompts_tiers_and_turns_is_still_read(dynamo_store: DynamoJobStore) -> None:
+def test_an_old_row_without_prompts_and_tiers_is_still_read(dynamo_store: DynamoJobStore) -> None:
     assert dynamo_store
     job = a_job()
     item = to_item(job)
@@ -99,7 +99,7 @@ def test_a_row_of_before_there_were_prompts_tiers_and_turns_is_still_read(dynamo
         (Defer("model_throttled", "wait"), "job.defer", "model_throttled"),
     ],
 )
-def test_the_line_about_a_job_that_failed_or_must_wait_says_why(error: Exception, event: str, code: str) -> None:
+def test_the_log_line_of_a_failed_or_waiting_job_has_the_reason(error: Exception, event: str, code: str) -> None:
     def stage(_: Job[Book]) -> Value:
         raise error
 

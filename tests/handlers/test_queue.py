@@ -1,4 +1,4 @@
-"""The lanes' queues on SQS: what a message holds, how long it is held back, and what a FIFO queue does with copies."""
+"""The SQS queues of the lanes: message content, delays, visibility, and deduplication on FIFO queues."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _numbers = count(1)
 
 
 class Recorder:
-    """A client of SQS that keeps the requests which change something, and passes them on."""
+    """An SQS client that records and forwards the requests that send or change messages."""
 
     def __init__(self, sqs: Any) -> None:
         self._sqs = sqs
@@ -67,7 +67,7 @@ def arn_of(sqs: Any, url: str) -> str:
     return arn
 
 
-def test_a_message_names_the_job_and_holds_nothing_else(sqs: Any, standard: str) -> None:
+def test_a_message_names_the_job_and_contains_nothing_else(sqs: Any, standard: str) -> None:
     SqsJobQueue(sqs, {"medium": standard}).send("medium", JOB, dedupe="d")
     (message,) = received(sqs, standard)
     assert json.loads(message["Body"]) == {"job_id": "01job", "tenant": "acme"}
@@ -78,43 +78,43 @@ def test_a_message_goes_into_its_lane(sqs: Any, standard: str, fifo: str) -> Non
     assert (len(received(sqs, standard)), len(received(sqs, fifo))) == (1, 0)
 
 
-def test_on_a_standard_queue_a_tenant_is_a_group(sqs: Any, standard: str) -> None:
+def test_on_a_standard_queue_each_tenant_is_a_message_group(sqs: Any, standard: str) -> None:
     queue = SqsJobQueue(sqs, {"medium": standard})
     for job in (JOB, OTHER):
         queue.send("medium", job, dedupe="same")
     messages = received(sqs, standard)
-    # Both are there at once: a group on a standard queue is a fair share, not an order.
+    # Both messages are received at once: on a standard queue, groups give fairness and no order.
     assert sorted(message["Attributes"]["MessageGroupId"] for message in messages) == ["acme", "globex"]
 
 
-def test_on_a_fifo_queue_a_job_is_a_group(sqs: Any, fifo: str) -> None:
+def test_on_a_fifo_queue_each_job_without_a_subject_is_a_message_group(sqs: Any, fifo: str) -> None:
     queue = SqsJobQueue(sqs, {"medium": fifo})
     queue.send("medium", JOB, dedupe="1")
     queue.send("medium", OTHER, dedupe="2")
     assert [message["Attributes"]["MessageGroupId"] for message in received(sqs, fifo)] == ["01job", "02job"]
 
 
-def test_on_a_fifo_queue_the_jobs_of_a_subject_are_a_group(sqs: Any, fifo: str) -> None:
+def test_on_a_fifo_queue_the_jobs_of_a_subject_are_one_message_group(sqs: Any, fifo: str) -> None:
     queue, long = SqsJobQueue(sqs, {"medium": fifo}), "documents/\u6587" * 20
     sendings = [(JOB, long), (JobKey("acme", "03job"), long), (JobKey("acme", "04job"), "documents/2"), (OTHER, long)]
     for job, subject in sendings:
         queue.send("medium", job, dedupe=job.job_id, subject=subject)
     groups = [message["Attributes"]["MessageGroupId"] for message in received(sqs, fifo)]
-    # One subject is one group, of its tenant alone.
+    # Each subject of each tenant is one group.
     assert [groups.index(group) for group in groups] == [0, 0, 2, 3]
 
 
-def test_on_a_fifo_queue_a_job_with_a_tier_is_a_group_of_its_own(sqs: Any, fifo: str) -> None:
+def test_on_a_fifo_queue_a_job_with_a_tier_is_its_own_message_group(sqs: Any, fifo: str) -> None:
     SqsJobQueue(sqs, {"medium": fifo}).send("medium", JOB, dedupe="1", subject="documents/1", tier_rank=0)
     assert [message["Attributes"]["MessageGroupId"] for message in received(sqs, fifo)] == ["01job"]
 
 
-def test_a_fifo_lane_keeps_an_order_and_a_standard_one_does_not(sqs: Any, fifo: str, standard: str) -> None:
+def test_only_a_lane_on_a_fifo_queue_is_fifo(sqs: Any, fifo: str, standard: str) -> None:
     queues: list[JobQueue] = [SqsJobQueue(sqs, {"medium": fifo}), SqsJobQueue(sqs, {"medium": standard}), MemoryQueue()]
     assert [queue.is_fifo("medium") for queue in queues] == [True, False, False]
 
 
-def test_a_fifo_queue_drops_a_copy_and_keeps_a_second_sending(sqs: Any, fifo: str) -> None:
+def test_a_fifo_queue_drops_a_duplicate_and_keeps_a_second_send(sqs: Any, fifo: str) -> None:
     queue = SqsJobQueue(sqs, {"medium": fifo})
     for dedupe in ("first", "first", "second"):
         queue.send("medium", JOB, dedupe=dedupe)
@@ -133,7 +133,7 @@ def test_a_fifo_queue_drops_a_copy_and_keeps_a_second_sending(sqs: Any, fifo: st
         (timedelta(days=3), 900),
     ],
 )
-def test_a_message_is_held_back_no_shorter_than_told_as_far_as_sqs_can(
+def test_a_delay_is_rounded_up_and_limited_to_the_maximum_of_sqs(
     sqs: Any, standard: str, delay: timedelta, seconds: int
 ) -> None:
     recorder = Recorder(sqs)
@@ -149,20 +149,18 @@ def test_a_message_of_a_fifo_queue_has_no_delay(sqs: Any, fifo: str) -> None:
 
 
 @pytest.mark.parametrize(("delay", "held"), [(timedelta(), True), (15 * MINUTE, True), (15 * MINUTE + SECOND, False)])
-def test_a_lane_says_how_long_it_can_hold_a_message_back(
-    sqs: Any, standard: str, delay: timedelta, *, held: bool
-) -> None:
+def test_a_lane_reports_its_longest_delay(sqs: Any, standard: str, delay: timedelta, *, held: bool) -> None:
     queues: list[JobQueue] = [SqsJobQueue(sqs, {"medium": standard}), MemoryQueue()]
     assert [queue.can_delay("medium", delay) for queue in queues] == [held, held]
 
 
-def test_a_fifo_lane_holds_nothing_back(sqs: Any, fifo: str) -> None:
+def test_a_fifo_lane_has_no_delay(sqs: Any, fifo: str) -> None:
     queue = SqsJobQueue(sqs, {"medium": fifo})
     assert queue.can_delay("medium", timedelta())
     assert not queue.can_delay("medium", MILLISECOND)
 
 
-def test_a_message_whose_time_is_up_is_there_again(sqs: Any, standard: str) -> None:
+def test_a_message_is_visible_again_after_its_visibility_timeout(sqs: Any, standard: str) -> None:
     queue = SqsJobQueue(sqs, {"medium": standard})
     queue.send("medium", JOB, dedupe="d")
     (message,) = received(sqs, standard)
@@ -171,7 +169,7 @@ def test_a_message_whose_time_is_up_is_there_again(sqs: Any, standard: str) -> N
     assert [again["MessageId"] for again in received(sqs, standard)] == [message["MessageId"]]
 
 
-def test_the_time_of_a_message_is_whole_seconds_and_no_shorter_than_told(sqs: Any, standard: str) -> None:
+def test_a_visibility_timeout_is_rounded_up_to_whole_seconds(sqs: Any, standard: str) -> None:
     recorder = Recorder(sqs)
     queue = SqsJobQueue(recorder, {"medium": standard})  # type: ignore[arg-type]
     queue.send("medium", JOB, dedupe="d")
@@ -181,7 +179,7 @@ def test_the_time_of_a_message_is_whole_seconds_and_no_shorter_than_told(sqs: An
     assert recorder.requests[-1]["QueueUrl"] == standard
 
 
-def test_a_job_of_a_lane_that_is_no_longer_deployed_goes_on_in_another(sqs: Any, standard: str) -> None:
+def test_a_job_of_a_removed_lane_continues_in_another_lane(sqs: Any, standard: str) -> None:
     queue = SqsJobQueue(sqs, {"medium": standard})
     assert queue.can_delay("low", MINUTE)
     queue.send("low", JOB, dedupe="d")

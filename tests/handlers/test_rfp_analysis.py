@@ -1,4 +1,4 @@
-"""The first analysis, whole: a real PDF through the three handlers, with the stand-in as its model."""
+"""The RFP analysis end to end: a real PDF through the three handlers, with the stand-in as the model."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.handlers.pdfs import COASTAL, PNG, RIVERSIDE, pdf
 
 
 def _items(document: Path, heading: str) -> list[str]:
-    """Return the list items below a heading of the text that a document was made from."""
+    """Return the list items below a heading in the source text of a document."""
     section = document.with_suffix(".txt").read_text(encoding="utf-8").split(heading)[1].split("\n#")[0]
     return re.findall(r"^- (.+)$", section, re.MULTILINE)
 
@@ -92,7 +92,7 @@ def _done(stack: Deployment, document: Path) -> Any:
 
 
 @pytest.mark.parametrize(("document", "stated"), [(RIVERSIDE, HERITAGE), (COASTAL, ROADS)], ids=["heritage", "roads"])
-def test_a_document_becomes_a_brief_of_what_it_states(
+def test_a_document_becomes_a_brief_with_its_facts(
     stack: Deployment, stand_in: StandIn, document: Path, stated: ExtractedData
 ) -> None:
     job = _done(stack, document)
@@ -102,7 +102,7 @@ def test_a_document_becomes_a_brief_of_what_it_states(
     assert (asked["model"], asked["metadata"], asked["outcome"]) == (MODEL_ID, {"job_id": job["job_id"]}, "ok")
 
 
-def test_the_job_shows_progress_usage_and_times_to_the_end(stack: Deployment, stand_in: StandIn) -> None:
+def test_the_status_shows_progress_usage_and_times(stack: Deployment, stand_in: StandIn) -> None:
     job = _done(stack, RIVERSIDE)
     [asked] = stand_in.calls()
     usage = asdict(Usage(1, asked["input_tokens"], asked["output_tokens"]))
@@ -125,7 +125,7 @@ def test_the_job_shows_progress_usage_and_times_to_the_end(stack: Deployment, st
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_bad_document_fails_once_with_its_code_and_costs_no_tokens(
+def test_an_unreadable_document_fails_without_a_retry_and_without_tokens(
     stack: Deployment, stand_in: StandIn, content: bytes, code: str
 ) -> None:
     job_id = _submit(stack, content, "picture.pdf")

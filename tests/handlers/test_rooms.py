@@ -1,4 +1,4 @@
-"""The rooms of the library: the map in CONTRIBUTING.md is true, and the checks of the import direction can fail."""
+"""The packages of the library: the map in CONTRIBUTING.md is correct, and the import contract can fail."""
 
 import os
 import re
@@ -17,7 +17,7 @@ _ROW = re.compile(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|$", re.MULTILINE)
 
 
 def rooms_of_the_map() -> dict[str, str]:
-    """Return the last column of the map by room."""
+    """Return the last column of the map for each room."""
     text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
     section = text.partition("\n## Rooms\n")[2].partition("\n## ")[0]
     return dict(_ROW.findall(section))
@@ -44,7 +44,7 @@ def test_the_map_names_exactly_the_imports_between_rooms() -> None:
     imports = imports_between_rooms()
     for room, column in rooms_of_the_map().items():
         if room == "wiring":
-            continue  # puts everything together
+            continue  # the composition root imports every room
         allowed = set() if column == GROUND else set(re.findall(r"`(\w+)`", column))
         assert {to for at, to in imports if at == room} == allowed, room
 

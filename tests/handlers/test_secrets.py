@@ -1,4 +1,4 @@
-"""Secrets: read by their ARNs from both services, kept for a while, and never in an error."""
+"""Secrets: read by ARN from both services, cached for a limited time, and never part of an error."""
 
 import logging
 import threading
@@ -31,7 +31,7 @@ def aws() -> Iterator[AwsSecrets]:
 
 
 class Reader:
-    """What a service would answer, and how often it was asked."""
+    """A fake service: its answer, and the number of reads."""
 
     def __init__(self, *answers: str) -> None:
         self._answers = list(answers)
@@ -58,12 +58,12 @@ def test_a_parameter_is_read_decrypted_from_the_parameter_store(aws: AwsSecrets)
 
 
 @pytest.mark.parametrize("arn", [SECRET_ARN, PARAMETER_ARN])
-def test_a_secret_that_is_not_there_fails_by_its_code_and_names_the_arn(aws: AwsSecrets, arn: str) -> None:
+def test_a_missing_secret_fails_with_its_code_and_the_arn(aws: AwsSecrets, arn: str) -> None:
     with pytest.raises(Fail, match=f"secret_not_found: AWS refused to return {arn}"):
         aws.read(arn)
 
 
-def test_a_secret_that_is_marked_for_deletion_is_not_there(aws: AwsSecrets) -> None:
+def test_a_secret_marked_for_deletion_counts_as_missing(aws: AwsSecrets) -> None:
     arn = client("secretsmanager").create_secret(Name="db", SecretString=WHAT)["ARN"]
     client("secretsmanager").delete_secret(SecretId=arn)
     with pytest.raises(Fail, match="secret_not_found"):
@@ -97,12 +97,14 @@ def _refused(code: str, status: int) -> Exception:
         ("SomethingOfNextYear", 400, Action.RETRY, "unexpected_error"),
     ],
 )
-def test_what_aws_refuses_is_decided_by_its_reason(code: str, status: int, action: Action, told: str) -> None:
+def test_the_decision_about_a_refusal_depends_on_its_error_code(
+    code: str, status: int, action: Action, told: str
+) -> None:
     decision = decide(_refused(code, status))
     assert (decision.action, decision.code) == (action, told)
 
 
-def test_a_secret_is_asked_for_once_until_it_is_old(clock: ManualClock) -> None:
+def test_a_secret_is_read_once_until_the_cache_expires(clock: ManualClock) -> None:
     read = Reader("old", "new")
     secrets = _secrets(read, clock, DB=SECRET_ARN)
     assert [secrets.text("DB"), secrets.text("DB")] == ["old", "old"]
@@ -113,7 +115,7 @@ def test_a_secret_is_asked_for_once_until_it_is_old(clock: ManualClock) -> None:
     assert read.asked == [SECRET_ARN, SECRET_ARN]
 
 
-def test_a_secret_that_was_forgotten_is_asked_for_again(clock: ManualClock) -> None:
+def test_a_secret_removed_from_the_cache_is_read_again(clock: ManualClock) -> None:
     secrets = _secrets(Reader("old", "new"), clock, DB=SECRET_ARN)
     assert secrets.text("DB") == "old"
     secrets.forget("DB")
@@ -121,7 +123,7 @@ def test_a_secret_that_was_forgotten_is_asked_for_again(clock: ManualClock) -> N
     assert secrets.text("DB") == "new"
 
 
-def test_a_refusal_is_not_kept(clock: ManualClock) -> None:
+def test_a_refusal_is_not_cached(clock: ManualClock) -> None:
     answers: list[Any] = [Fail("secret_denied", "no"), "yes"]
 
     def read(_arn: str) -> str:
@@ -136,7 +138,7 @@ def test_a_refusal_is_not_kept(clock: ManualClock) -> None:
     assert secrets.text("DB") == "yes"
 
 
-def test_threads_that_ask_at_once_cost_one_request(clock: ManualClock) -> None:
+def test_concurrent_reads_of_a_secret_cost_one_request(clock: ManualClock) -> None:
     read = Reader(WHAT)
     secrets = _secrets(read, clock, DB=SECRET_ARN)
     threads = [threading.Thread(target=secrets.text, args=("DB",)) for _ in range(8)]
@@ -156,30 +158,32 @@ def test_threads_that_ask_at_once_cost_one_request(clock: ManualClock) -> None:
         ("arn:aws:ssm:eu-west-1:1:document/x", "is not the ARN of a secret"),
     ],
 )
-def test_a_variable_without_an_arn_is_a_fault_of_the_deployment(clock: ManualClock, given: str, why: str) -> None:
+def test_a_variable_without_an_arn_is_a_configuration_error(clock: ManualClock, given: str, why: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"no secret DB: .*{why}.*worker.secrets") as refused:
         _secrets(Reader(), clock, DB=given).text("DB")
     assert WHAT not in str(refused.value)
 
 
-def test_without_secrets_every_name_is_a_fault_of_the_deployment() -> None:
+def test_without_secrets_every_name_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="no secret DB"):
         no_secrets().text("DB")
 
 
-def test_a_secret_that_is_json_is_an_object(clock: ManualClock) -> None:
+def test_a_json_secret_is_parsed_into_an_object(clock: ManualClock) -> None:
     secrets = _secrets(Reader('{"username": "a", "port": 5432}'), clock, DB=SECRET_ARN)
     assert secrets.json("DB") == {"username": "a", "port": 5432}
 
 
 @pytest.mark.parametrize("text", [WHAT, '["hunter2"]', '{"a": hunter2}', "null"])
-def test_a_secret_that_is_no_json_object_is_refused_without_a_word_of_it(clock: ManualClock, text: str) -> None:
+def test_a_secret_that_is_not_a_json_object_is_refused_without_quoting_it(clock: ManualClock, text: str) -> None:
     with pytest.raises(Fail, match="secret_invalid: the secret DB is not a JSON object") as refused:
         _secrets(Reader(text), clock, DB=SECRET_ARN).json("DB")
-    assert refused.value.__context__ is None, "the decoder's error would quote it"
+    assert refused.value.__context__ is None, "the error of the decoder would quote the secret"
 
 
-def test_a_value_is_never_logged(aws: AwsSecrets, clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_value_of_a_secret_is_never_logged(
+    aws: AwsSecrets, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
     arn = client("secretsmanager").create_secret(Name="db", SecretString=WHAT)["ARN"]
     secrets = _secrets(aws.read, clock, DB=arn)
     with caplog.at_level(logging.DEBUG, logger="analysis_jobs"):

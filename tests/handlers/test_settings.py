@@ -1,4 +1,4 @@
-"""Settings come from the environment, and what cannot work is refused with the variable's name and what to give."""
+"""Settings come from the environment. A refusal names the variable and the expected value."""
 
 import json
 from datetime import timedelta
@@ -92,11 +92,11 @@ def test_every_variable_is_read() -> None:
     assert settings.heartbeat == timedelta(seconds=2.5)
 
 
-def test_what_is_not_ours_is_left_alone() -> None:
+def test_unknown_variables_are_ignored() -> None:
     assert from_environment(LEAST | {"AWS_REGION": "eu-west-1", "table_name": "x"}) == from_environment(LEAST)
 
 
-def test_without_a_mapping_the_functions_own_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_mapping_the_process_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in LEAST.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("TABLE_NAME", "from-the-environment")
@@ -104,19 +104,19 @@ def test_without_a_mapping_the_functions_own_environment_is_read(monkeypatch: py
 
 
 @pytest.mark.parametrize(("changes", "message"), REFUSED, ids=lambda value: str(value)[:40])
-def test_what_cannot_work_is_refused(changes: dict[str, str | None], message: str) -> None:
+def test_an_invalid_setting_is_refused(changes: dict[str, str | None], message: str) -> None:
     with pytest.raises(ConfigurationError) as refusal:
         from_environment(environment(changes))
     assert message in str(refusal.value)
 
 
-def test_everything_that_is_wrong_is_named_at_once() -> None:
+def test_one_error_names_every_invalid_setting() -> None:
     with pytest.raises(ConfigurationError) as refusal:
         from_environment(environment({"TABLE_NAME": None, "LEASE_S": "0"}))
     assert str(refusal.value) == "environment: TABLE_NAME: Field required; LEASE_S: Input should be greater than 0"
 
 
-def test_settings_stay_as_they_were_read() -> None:
+def test_settings_are_immutable() -> None:
     settings = from_environment(LEAST)
     with pytest.raises(ValidationError, match="frozen"):
         settings.table_name = "other"  # type: ignore[misc]

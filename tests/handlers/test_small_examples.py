@@ -1,4 +1,4 @@
-"""The small examples, run: minimal and vpc-and-database with stores in memory, existing-api over the AWS of moto."""
+"""Runs the small examples: minimal and vpc-and-database with stores in memory, existing-api on moto."""
 
 import json
 import os
@@ -44,7 +44,7 @@ TICKET = {"text": "The card was charged twice."}
 
 @dataclass
 class Desk:
-    """An analysis with a worker; the stores are in memory and the model follows a script."""
+    """An analysis with a worker, stores in memory, and a scripted model."""
 
     analysis: Analysis[Any, Any]
     model: ScriptedModel
@@ -55,7 +55,7 @@ class Desk:
     artifacts: MemoryArtifactStore = field(default_factory=MemoryArtifactStore)
 
     def upload(self, filename: str, document: bytes) -> str:
-        """Keep a document, and return the name that an input takes."""
+        """Store a document, and return its name for an input."""
         uploaded = f"{new_id(self.clock.now())}/{filename}"
         self.artifacts.write(upload_key("acme", uploaded), document, "")
         return uploaded
@@ -71,7 +71,7 @@ class Desk:
         return job.key
 
     def deliver(self, key: JobKey) -> JobRecord:
-        """Give a new worker the message of a job; return the job after that."""
+        """Deliver a job's message to a new worker. Return the job afterwards."""
         settings = some_settings(database_ca_bundle=self.ca_bundle)
         secrets = Secrets({SECRET: ARN}.__getitem__, self.vault.read, self.clock, settings.secret_max_age)
         services = Services(self.artifacts, MemoryPromptStore(), self.model, settings, secrets=secrets)
@@ -81,7 +81,7 @@ class Desk:
 
 
 def gives(**answer: Any) -> Reply:
-    """Return an answer in the shape that was asked for."""
+    """Return a structured answer."""
     return Reply(json.dumps(answer), answer, "tool_use", Usage(1, 10, 5))
 
 
@@ -107,14 +107,14 @@ def test_the_minimal_analysis_fits_on_one_screen() -> None:
 
 @pytest.fixture
 def ledger(postgres_server: PostgreSQL) -> Iterator[Login]:
-    """Give the login at a real database with the example's tables."""
+    """Return the login for a real database with the example's tables."""
     schema = (EXAMPLES / "vpc-and-database" / "schema.sql").read_text(encoding="utf-8")
     yield a_database(postgres_server, schema)
     CONNECTIONS.close()
 
 
 class Killed(BaseException):
-    """What a time-out looks like from within: nothing runs any more."""
+    """Stands for a process that is killed by a time-out."""
 
 
 def killed(_: Question) -> Reply:
@@ -144,7 +144,7 @@ def test_an_invoice_is_entered_once_with_the_login_of_the_secret(ledger: Login) 
 
 @pytest.fixture
 def helpdesk() -> Iterator[Deployment]:
-    """Deploy the functions with the backend's analysis; the backend has the variables that its Terraform gives it."""
+    """Deploy the functions with the backend's analysis. The backend gets the variables that its Terraform sets."""
     variables = {"ANALYSES": "ticket_triage", "JOBS_API_URL": "https://jobs.example.com"}
     with deployed() as deployment, patch.dict(os.environ, variables):
         backend._submissions.cache_clear()  # noqa: SLF001 - what an execution environment keeps
@@ -153,13 +153,13 @@ def helpdesk() -> Iterator[Deployment]:
 
 
 def post(ticket: str, body: str, *, tenant: str = "acme", headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
-    """Call the team's own API as API Gateway does; return the status and the body of the answer."""
+    """Call the team's own API as API Gateway does. Return the status and the body."""
     event = http_event("POST", f"/tickets/{ticket}/triage", body, headers=headers, claims={"tenant": tenant})
     answer = backend.handler(event | {"pathParameters": {"id": ticket}}, Context())
     return answer["statusCode"], json.loads(answer["body"])
 
 
-def test_the_backend_submits_a_job_that_the_modules_api_shows(helpdesk: Deployment) -> None:
+def test_the_api_of_the_module_shows_a_job_that_the_backend_submits(helpdesk: Deployment) -> None:
     status, accepted = post("17", json.dumps(TICKET))
     assert (status, accepted["status_url"]) == (202, f"https://jobs.example.com/jobs/{accepted['job_id']}")
     job = call("GET", f"/jobs/{accepted['job_id']}").json
@@ -175,7 +175,7 @@ def test_the_backends_jobs_belong_to_the_tenant_of_the_callers_token(helpdesk: D
     assert call("GET", f"/jobs/{accepted['job_id']}", tenant="globex").status == 200
 
 
-def test_the_backend_passes_the_idempotency_key_on(helpdesk: Deployment) -> None:
+def test_the_backend_forwards_the_idempotency_key(helpdesk: Deployment) -> None:
     answers = [post("17", json.dumps(TICKET), headers={"Idempotency-Key": "k1"}) for _ in range(2)]
     assert answers[0] == answers[1]
     assert len(helpdesk.messages()) == 1
@@ -190,7 +190,7 @@ def test_the_backend_passes_the_idempotency_key_on(helpdesk: Deployment) -> None
         ('{"text": ""}', 422, "input.text"),
     ],
 )
-def test_the_backend_says_what_is_wrong_with_a_ticket(
+def test_the_backend_reports_the_errors_of_a_ticket(
     helpdesk: Deployment, body: str, status: int, complaint: str
 ) -> None:
     said = post("17", body)

@@ -1,4 +1,4 @@
-"""Breaking a model call off from another thread, flowing, stalled, or not begun: over plain HTTP and over TLS."""
+"""Cancelling a model call from another thread: while it streams, stalls or connects, over HTTP and TLS."""
 
 import socket
 import threading
@@ -45,7 +45,7 @@ WAYS = ["http", "tls", "tls through a proxy"]
 
 @pytest.fixture(scope="module", params=[*WAYS, *(f"gemini: {way}" for way in WAYS)])
 def model(request: pytest.FixtureRequest, server: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Return a model with the worker's own client, over each kind of connection."""
+    """Return a model with the worker's own client, for each kind of connection."""
     vendor, _, way = request.param.rpartition(": ")
     make = _gemini if vendor else _model
     if way == "http":
@@ -63,7 +63,7 @@ def model(request: pytest.FixtureRequest, server: StandIn, tmp_path_factory: pyt
 
 
 def _gemini(url: str, **_of_boto3: Any) -> Model:
-    """Return Gemini's port, which takes proxies and certificates from the environment; asked for a model of its own."""
+    """Return Gemini's port. It reads proxies and certificates from the environment, and asks a Gemini model."""
     gemini = GeminiModel(a_gemini_key(), url)
 
     class Renamed:
@@ -102,7 +102,7 @@ def _tripped_when(cancellation: CancellationToken, holds: Callable[[], bool]) ->
 
 
 def _our_threads() -> set[str]:
-    """Return the threads that are not a server's."""
+    """Return the threads that do not belong to a server."""
     names = {thread.name for thread in threading.enumerate()}
     return {name for name in names if name != "relay" and "process_request" not in name}
 
@@ -115,7 +115,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_call_is_broken_off_from_another_thread_at_once(model: Model, stand_in: StandIn, case: str) -> None:
+def test_a_call_is_cancelled_from_another_thread_at_once(model: Model, stand_in: StandIn, case: str) -> None:
     stand_in.set(**CASES[case])
     cancellation, pieces = CancellationToken(), list[str]()
     threads_before = _our_threads()
@@ -127,11 +127,11 @@ def test_a_call_is_broken_off_from_another_thread_at_once(model: Model, stand_in
     assert broken.value.code in ("model_connection", "model_stream_cut")
     assert bool(pieces) is not early
     stand_in.set()
-    assert model.ask(QUESTION, pieces.append, CancellationToken()).fault is None  # the client is as good as new
+    assert model.ask(QUESTION, pieces.append, CancellationToken()).fault is None  # the client still works
     assert _our_threads() == threads_before
 
 
-def test_a_call_that_begins_after_the_trip_ends_at_once(model: Model, stand_in: StandIn) -> None:
+def test_a_call_that_starts_after_the_cancel_ends_at_once(model: Model, stand_in: StandIn) -> None:
     stand_in.set(first_token_s=LONG_S)
     cancellation = CancellationToken()
     cancellation.cancel()
@@ -140,7 +140,7 @@ def test_a_call_that_begins_after_the_trip_ends_at_once(model: Model, stand_in: 
     assert broken.value.code == "model_connection"
 
 
-def test_calls_of_other_threads_go_on(model: Model, stand_in: StandIn) -> None:
+def test_calls_of_other_threads_continue(model: Model, stand_in: StandIn) -> None:
     stand_in.set(chunk_s=0.02, chunk_chars=20)
     ours, theirs = CancellationToken(), CancellationToken()
     replies: list[str] = []
@@ -155,7 +155,9 @@ def test_calls_of_other_threads_go_on(model: Model, stand_in: StandIn) -> None:
     assert len(replies) == 1
 
 
-def test_a_trip_after_the_answer_does_not_hit_the_next_call_on_the_connection(model: Model, stand_in: StandIn) -> None:
+def test_a_cancel_after_the_answer_does_not_close_the_next_call_on_the_connection(
+    model: Model, stand_in: StandIn
+) -> None:
     stand_in.set()
     done = CancellationToken()
     model.ask(QUESTION, lambda _: None, done)
@@ -163,7 +165,7 @@ def test_a_trip_after_the_answer_does_not_hit_the_next_call_on_the_connection(mo
     assert model.ask(QUESTION, lambda _: done.cancel(), CancellationToken()).fault is None
 
 
-def test_a_cut_that_comes_late_does_not_hit_the_next_call_on_the_connection(model: Model, stand_in: StandIn) -> None:
+def test_a_late_shutdown_does_not_close_the_next_call_on_the_connection(model: Model, stand_in: StandIn) -> None:
     cuts: list[Callable[[], None]] = []
 
     class Keeping(CancellationToken):
@@ -177,7 +179,7 @@ def test_a_cut_that_comes_late_does_not_hit_the_next_call_on_the_connection(mode
     assert model.ask(QUESTION, lambda _: cuts[0](), CancellationToken()).fault is None
 
 
-def test_all_threads_of_one_attempt_are_cut(model: Model, stand_in: StandIn) -> None:
+def test_the_calls_in_all_threads_of_an_attempt_are_cancelled(model: Model, stand_in: StandIn) -> None:
     stand_in.set(first_token_s=LONG_S)
     cancellation, codes = CancellationToken(), list[str]()
 
@@ -197,10 +199,10 @@ def test_all_threads_of_one_attempt_are_cut(model: Model, stand_in: StandIn) -> 
     assert codes == ["model_connection"] * 4
 
 
-# The line itself
+# The cancellable socket itself
 
 
-def test_a_line_that_was_cut_cuts_what_goes_over_it_later() -> None:
+def test_a_socket_attached_after_the_shutdown_is_shut_down() -> None:
     cancellable = CancellableSocket()
     cancellable.shut_down()
     near, far = socket.socketpair()
@@ -209,7 +211,7 @@ def test_a_line_that_was_cut_cuts_what_goes_over_it_later() -> None:
         assert far.recv(1) == b""
 
 
-def test_a_line_leaves_alone_what_another_line_goes_over() -> None:
+def test_a_detached_socket_is_not_shut_down() -> None:
     cancellable = CancellableSocket()
     near, far = socket.socketpair()
     with near, far:
@@ -220,7 +222,7 @@ def test_a_line_leaves_alone_what_another_line_goes_over() -> None:
         assert far.recv(1) == b"x"
 
 
-def test_to_cut_a_line_whose_socket_is_closed_does_nothing() -> None:
+def test_shutting_down_a_closed_socket_does_nothing() -> None:
     cancellable = CancellableSocket()
     near, far = socket.socketpair()
     cancellable.attach(near)

@@ -1,4 +1,4 @@
-"""Spreadsheets are opened again and compared: values, types, layout, and that no text becomes a formula."""
+"""Spreadsheets are read back and compared: values, types, layout, and no text that becomes a formula."""
 
 import csv
 import io
@@ -40,7 +40,7 @@ class Device(BaseModel):
     @computed_field(title="Twice")  # type: ignore[prop-decorator]
     @property
     def twice(self) -> int:
-        """Have a value that is not stored."""
+        """A computed value that is not stored."""
         return self.floor_level * 2
 
 
@@ -69,7 +69,7 @@ def in_a_cell(value: object) -> Any:
     return opened(excel_file([Text(text=value)])).cell(2, 1)
 
 
-def test_a_row_is_a_row_in_its_own_types_below_a_header_of_titles() -> None:
+def test_each_row_keeps_its_types_below_a_header_of_titles() -> None:
     assert values(excel_file(DEVICES)) == [
         HEADER,
         ["D-101", 2, 1250.5, 1.25, datetime(2026, 3, 9), False, "card reader", None, 4],  # noqa: DTZ001
@@ -77,7 +77,7 @@ def test_a_row_is_a_row_in_its_own_types_below_a_header_of_titles() -> None:
     ]
 
 
-def test_the_sheet_is_laid_out_for_reading_filtering_and_printing() -> None:
+def test_the_layout_supports_reading_filtering_and_printing() -> None:
     page = opened(excel_file(DEVICES, sheet="Devices"))
     assert (page.title, page.freeze_panes, page.auto_filter.ref) == ("Devices", "A2", "A1:I3")
     assert (page.page_setup.orientation, page.page_setup.fitToWidth, page.page_setup.fitToHeight) == ("landscape", 1, 0)
@@ -88,13 +88,13 @@ def test_the_sheet_is_laid_out_for_reading_filtering_and_printing() -> None:
     assert (page["C2"].number_format, page["E2"].number_format) == ("#,##0.00", "yyyy-mm-dd")
 
 
-def test_a_title_stands_above_the_header() -> None:
+def test_a_title_is_above_the_header() -> None:
     page = opened(excel_file(DEVICES, title="Equipment schedule"))
     assert (page["A1"].value, page["A3"].value, page.freeze_panes) == ("Equipment schedule", "ID", "A4")
     assert (page.auto_filter.ref, page.print_title_rows) == ("A3:I5", "$3:$3")
 
 
-def test_a_column_is_as_wide_as_its_content_within_limits() -> None:
+def test_a_column_fits_its_content_within_limits() -> None:
     def width(text: str) -> float:
         return opened(excel_file([Text(text=text)])).column_dimensions["A"].width
 
@@ -151,18 +151,18 @@ def test_no_title_or_header_becomes_a_formula() -> None:
         (DEVICES[1].notes, "dome; PoE"),
     ],
 )
-def test_what_a_cell_cannot_hold_as_it_is_becomes_a_text(value: object, expected: object) -> None:
+def test_a_value_without_a_cell_type_becomes_text(value: object, expected: object) -> None:
     assert cell(value) == expected
     assert type(cell(value)) is type(expected)
     assert excel_file([Text(text=value)])
 
 
-def test_characters_that_xml_cannot_hold_do_not_break_the_file() -> None:
+def test_characters_that_are_invalid_in_xml_do_not_break_the_file() -> None:
     every = "".join(map(chr, range(0x250))) + "\ufffe\uffff\U0001f4c8"
     assert in_a_cell(every).value.endswith("\U0001f4c8")
 
 
-def test_the_same_rows_are_the_same_bytes() -> None:
+def test_the_same_rows_give_the_same_bytes() -> None:
     first = excel_file(DEVICES, title="x")
     assert first == excel_file(list(DEVICES), title="x")
     with zipfile.ZipFile(io.BytesIO(first)) as archive:
@@ -182,19 +182,19 @@ def test_the_same_rows_are_the_same_bytes() -> None:
         ("a\nb\x00", "a b"),
     ],
 )
-def test_a_sheets_name_is_one_that_excel_takes(wanted: str, name: str) -> None:
+def test_the_name_of_a_sheet_is_valid_in_excel(wanted: str, name: str) -> None:
     assert sheet_name(wanted) == name
     assert opened(excel_file([], Device, sheet=wanted)).title == name
 
 
-def test_no_rows_are_a_header_where_the_model_is_said_and_an_empty_sheet_where_not() -> None:
+def test_without_rows_the_sheet_has_a_header_if_the_model_is_given_and_is_empty_otherwise() -> None:
     assert values(excel_file([], Device)) == [HEADER]
     assert values(excel_file([])) == []
     assert csv_file([], Device).decode("utf-8-sig") == ",".join(HEADER) + "\r\n"
     assert csv_file([]).decode("utf-8-sig") == ""
 
 
-def test_rows_of_another_model_are_a_fault_of_the_code() -> None:
+def test_rows_of_different_models_are_a_programming_error() -> None:
     with pytest.raises(ConfigurationError, match="rows of Device contain Text"):
         excel_file([*DEVICES, Text(text=1)])
 
@@ -208,7 +208,7 @@ def test_more_rows_than_fit_are_refused() -> None:
 # CSV
 
 
-def test_csv_is_what_excel_reads() -> None:
+def test_csv_has_the_format_that_excel_reads() -> None:
     content = csv_file(DEVICES)
     assert content.startswith(b"\xef\xbb\xbf")
     assert list(csv.reader(io.StringIO(content.decode("utf-8-sig")))) == [
@@ -219,20 +219,20 @@ def test_csv_is_what_excel_reads() -> None:
 
 
 @pytest.mark.parametrize("text", [text for text in FORMULAS if not text.startswith("#")] + ["\tx", "\uff1d1+1"])
-def test_no_text_becomes_a_formula_in_csv_and_a_number_stays_one(text: str) -> None:
+def test_no_text_becomes_a_formula_in_csv_and_a_number_stays_a_number(text: str) -> None:
     [_, [found]] = csv.reader(io.StringIO(csv_file([Text(text=text)]).decode("utf-8-sig")))
     assert found == f"'{text}"
     [_, [number]] = csv.reader(io.StringIO(csv_file([Text(text=-5)]).decode("utf-8-sig")))
     assert number == "-5"
 
 
-def test_a_text_of_lines_commas_and_quotes_stays_one_cell() -> None:
+def test_a_text_with_newlines_commas_and_quotes_stays_in_one_cell() -> None:
     text = 'a,b\n"c";\u00e4'
     [_, [found]] = csv.reader(io.StringIO(csv_file([Text(text=text)]).decode("utf-8-sig"), newline=""))
     assert found == text
 
 
-def test_a_job_saves_both_as_files_of_their_types() -> None:
+def test_a_job_saves_both_with_their_content_types() -> None:
     def write(job: Job[Book]) -> Value:
         job.save_excel("devices.xlsx", DEVICES, sheet="Devices", title="Devices")
         job.save_csv("devices.csv", DEVICES)

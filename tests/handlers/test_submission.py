@@ -1,4 +1,4 @@
-"""Taking a job in: what is refused and why, what is written, and what is sent."""
+"""Submitting a job: refusals with their reasons, the stored row, and the sent message."""
 
 import json
 from dataclasses import replace
@@ -65,7 +65,7 @@ def order(**fields: Any) -> Submission:
 
 
 def refusal(submissions: SubmissionService, submission: Submission, key: str | None = None) -> Problem:
-    """Return the problem that a submission meets; nothing may have been sent for it."""
+    """Return the problem of a refused submission. Fail if a message was sent."""
     before = list(sent(submissions))
     with pytest.raises(RequestError) as refused:
         submissions.submit("acme", submission, key)
@@ -73,10 +73,10 @@ def refusal(submissions: SubmissionService, submission: Submission, key: str | N
     return problem_from(refused.value)
 
 
-# What is accepted
+# Accepted submissions
 
 
-def test_an_accepted_job_is_written_and_its_pointer_sent(submissions: SubmissionService, clock: ManualClock) -> None:
+def test_an_accepted_job_is_stored_and_its_message_is_sent(submissions: SubmissionService, clock: ManualClock) -> None:
     clock.advance(MILLISECOND)
     job = submissions.submit("acme", order(subject="books/42", client="web", project="autumn", priority="high"))
     now = START + MILLISECOND
@@ -125,12 +125,12 @@ def test_a_job_goes_into_the_lane_of_its_priority(
     assert replace(submissions, settings=settings).submit("acme", order(priority=asked)).priority == given
 
 
-def test_a_job_of_a_short_deadline_is_looked_after_at_its_deadline(submissions: SubmissionService) -> None:
+def test_a_job_with_a_short_deadline_is_due_at_its_deadline(submissions: SubmissionService) -> None:
     job = submissions.submit("acme", order(analysis="hasty"))
     assert (job.deadline, job.due_at) == (START + MINUTE, START + MINUTE)
 
 
-def test_an_accepted_job_is_not_lost_with_its_message(submissions: SubmissionService, clock: ManualClock) -> None:
+def test_an_accepted_job_is_kept_if_its_message_is_lost(submissions: SubmissionService, clock: ManualClock) -> None:
     class Closed(MemoryQueue):
         def send(self, priority: str, job: JobKey, **options: Any) -> None:
             raise ConnectionError(f"{priority} does not take {job} ({options})")
@@ -141,7 +141,7 @@ def test_an_accepted_job_is_not_lost_with_its_message(submissions: SubmissionSer
     assert sent(submissions) == [("medium", job.key, timedelta())]
 
 
-# The same again
+# Repeated submissions
 
 
 def test_the_same_key_and_body_give_the_same_job_and_one_message(submissions: SubmissionService) -> None:
@@ -151,7 +151,7 @@ def test_the_same_key_and_body_give_the_same_job_and_one_message(submissions: Su
     assert len(sent(submissions)) == 1
 
 
-def test_the_same_key_gives_the_job_as_it_is_now(submissions: SubmissionService, clock: ManualClock) -> None:
+def test_the_same_key_gives_the_job_in_its_current_state(submissions: SubmissionService, clock: ManualClock) -> None:
     first = submissions.submit("acme", order(), "key")
     clock.advance(SEND_GRACE)
     Sweeper(submissions.store, submissions.queue, SETTINGS, clock).sweep()
@@ -169,7 +169,7 @@ def test_the_same_key_with_another_body_is_refused(submissions: SubmissionServic
 
 
 @pytest.mark.parametrize(("tenant", "key"), [("acme", "other"), ("acme", None), ("globex", "key"), ("acm", "e\nkey")])
-def test_another_key_another_tenant_and_no_key_give_a_new_job(
+def test_another_key_another_tenant_or_no_key_gives_a_new_job(
     submissions: SubmissionService, tenant: str, key: str | None
 ) -> None:
     first = submissions.submit("acme", order(), "key")
@@ -177,7 +177,7 @@ def test_another_key_another_tenant_and_no_key_give_a_new_job(
     assert len(sent(submissions)) == 2
 
 
-def test_a_key_is_free_after_a_day(submissions: SubmissionService, clock: ManualClock) -> None:
+def test_a_key_can_be_used_again_after_a_day(submissions: SubmissionService, clock: ManualClock) -> None:
     first = submissions.submit("acme", order(), "key")
     clock.advance(timedelta(hours=24) - timedelta(seconds=1))
     assert submissions.submit("acme", order(), "key").job_id == first.job_id
@@ -185,7 +185,7 @@ def test_a_key_is_free_after_a_day(submissions: SubmissionService, clock: Manual
     assert submissions.submit("acme", order(), "key").job_id != first.job_id
 
 
-def test_a_key_whose_job_is_no_longer_kept_says_so(submissions: SubmissionService) -> None:
+def test_a_key_of_an_expired_job_is_reported(submissions: SubmissionService) -> None:
     class Forgetful:
         def __getattr__(self, name: str) -> Any:
             return (lambda _key: None) if name == "get" else getattr(submissions.store, name)
@@ -195,7 +195,7 @@ def test_a_key_whose_job_is_no_longer_kept_says_so(submissions: SubmissionServic
     assert (problem.status, "has expired" in problem.detail) == (410, True)
 
 
-# What is refused
+# Refused submissions
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_key_whose_job_is_no_longer_kept_says_so(submissions: SubmissionServic
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_cannot_be_done_is_refused_with_its_field(
+def test_an_impossible_submission_is_refused_and_the_problem_names_the_field(
     submissions: SubmissionService, fields: dict[str, Any], field: str, message: str
 ) -> None:
     problem = refusal(submissions, order(**fields))
@@ -246,7 +246,7 @@ def test_a_key_that_is_too_short_or_too_long_is_refused(submissions: SubmissionS
         ({"analysis": None}, "analysis"),
     ],
 )
-def test_a_body_of_another_shape_is_refused(fields: dict[str, Any], where: str) -> None:
+def test_a_body_with_another_structure_is_refused(fields: dict[str, Any], where: str) -> None:
     with pytest.raises(ValidationError) as refused:
         order(**fields)
     assert [error["loc"] for error in refused.value.errors()] == [(where,)]

@@ -1,4 +1,4 @@
-"""The sweeper: every overdue job gets its next step, once, and one bad row stops nothing."""
+"""The sweeper: every overdue job gets its next step once, and one bad row does not stop the sweep."""
 
 import threading
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def shop() -> Shop:
 
 
 def dead(**fields: Any) -> JobRecord:
-    """Return a job whose worker gave no sign of life for a lease."""
+    """Return a running job with an expired lease. Its worker is dead."""
     return a_processing_job(**({"lease_until": START, "due_at": START} | fields))
 
 
@@ -50,7 +50,7 @@ def kept(shop: Shop, job: JobRecord) -> JobKey:
     return job.key
 
 
-def test_where_nothing_is_due_nothing_happens(shop: Shop) -> None:
+def test_a_sweep_without_due_jobs_does_nothing(shop: Shop) -> None:
     kept(shop, a_job(due_at=START + MILLISECOND))
     kept(shop, a_job(due_at=None, status=Status.COMPLETED))
     before = dict(shop.store.jobs)
@@ -70,7 +70,7 @@ def test_a_lost_message_is_sent_again_into_its_lane(shop: Shop) -> None:
     assert after == replace(before, version=2, sends=2, due_at=START + send_grace(2), claimant=after.claimant)
 
 
-def test_what_is_sent_again_is_run(shop: Shop) -> None:
+def test_a_resent_job_is_run(shop: Shop) -> None:
     key = kept(shop, a_job(due_at=START))
     shop.sweeper.sweep()
     assert shop.deliver(shop.queue.sent[0][1]).status is Status.COMPLETED
@@ -80,17 +80,17 @@ def test_what_is_sent_again_is_run(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("sends", "minutes"), [(0, 2), (1, 2), (2, 4), (3, 8), (4, 16), (5, 32), (6, 64), (7, 128), (8, 128), (1_000, 128)]
 )
-def test_the_patience_with_a_message_doubles_with_every_sending(sends: int, minutes: int) -> None:
+def test_the_time_until_the_next_resend_doubles_with_every_send(sends: int, minutes: int) -> None:
     assert send_grace(sends) == minutes * MINUTE
 
 
-def test_a_backlog_of_hours_does_not_fill_with_copies(shop: Shop) -> None:
+def test_a_backlog_of_hours_gets_few_duplicates(shop: Shop) -> None:
     kept(shop, a_job(due_at=START + SEND_GRACE, deadline=START + timedelta(days=1)))
     for _ in range(6 * 60):
         shop.clock.advance(MINUTE)
         shop.sweeper.sweep()
     assert len(shop.queue.sent) == 7  # after 2, 6, 14, 30, 62, 126, 254 minutes
-    assert len(set(shop.queue.dedupes)) == 7  # or a FIFO queue would drop them
+    assert len(set(shop.queue.dedupes)) == 7  # otherwise a FIFO queue would drop them
 
 
 def test_a_message_that_cannot_be_sent_now_is_sent_later(shop: Shop) -> None:
@@ -111,7 +111,7 @@ def test_a_message_that_cannot_be_sent_now_is_sent_later(shop: Shop) -> None:
 # Dead workers
 
 
-def test_a_dead_workers_job_goes_to_the_next_attempt(shop: Shop) -> None:
+def test_the_job_of_a_dead_worker_gets_another_attempt(shop: Shop) -> None:
     key = kept(shop, dead(failure=THROTTLED))
     assert shop.sweeper.sweep() == {"requeue": 1}
     job = shop.job(key)
@@ -128,7 +128,7 @@ def test_a_dead_workers_job_goes_to_the_next_attempt(shop: Shop) -> None:
     assert [entry.transition for entry in after.history] == ["requeue", "claim", "complete"]
 
 
-def test_the_reason_does_not_grow_with_every_worker_that_dies(shop: Shop) -> None:
+def test_the_failure_message_does_not_grow_with_every_dead_worker(shop: Shop) -> None:
     cut = "was cut off (timeout, memory, or a crash)"
     known = f"attempt 1 of 3 {cut}; the previous error: slow down"
     keys = [
@@ -143,8 +143,8 @@ def test_the_reason_does_not_grow_with_every_worker_that_dies(shop: Shop) -> Non
     ]
 
 
-def test_a_worker_that_gives_signs_of_life_is_left_alone(shop: Shop) -> None:
-    # Its row is overdue in the index all the same: beats do not move what the index holds.
+def test_the_job_of_a_worker_with_heartbeats_is_not_touched(shop: Shop) -> None:
+    # The index still lists the row as due, because beats do not update the index.
     key = kept(shop, dead(lease_until=START + MILLISECOND))
     before = shop.job(key)
     assert shop.sweeper.sweep() == {"alive": 1}
@@ -153,7 +153,7 @@ def test_a_worker_that_gives_signs_of_life_is_left_alone(shop: Shop) -> None:
     assert shop.sweeper.sweep() == {"requeue": 1}
 
 
-def test_a_job_whose_last_worker_died_has_failed(shop: Shop) -> None:
+def test_a_job_fails_when_the_worker_of_its_last_attempt_dies(shop: Shop) -> None:
     key = kept(shop, dead(attempt=3, max_attempts=3))
     before = shop.job(key)
     assert shop.sweeper.sweep() == {"fail": 1}
@@ -175,7 +175,7 @@ def test_a_job_whose_last_worker_died_has_failed(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("max_attempts", [1, 2, 5])
-def test_a_job_that_kills_every_worker_ends(max_attempts: int) -> None:
+def test_a_job_that_kills_every_worker_fails_in_the_end(max_attempts: int) -> None:
     def killed(_job: Job[Book]) -> Value:
         raise SystemExit(1)
 
@@ -192,7 +192,7 @@ def test_a_job_that_kills_every_worker_ends(max_attempts: int) -> None:
     assert (shop.job(key).status, shop.job(key).attempt, shop.queue.sent) == (Status.FAILED, max_attempts, [])
 
 
-def test_a_worker_that_comes_back_from_the_dead_writes_nothing(shop: Shop) -> None:
+def test_a_worker_that_resumes_after_its_lease_expired_writes_nothing(shop: Shop) -> None:
     key = kept(shop, dead())
     stale = shop.job(key)
     shop.sweeper.sweep()
@@ -200,11 +200,11 @@ def test_a_worker_that_comes_back_from_the_dead_writes_nothing(shop: Shop) -> No
     assert shop.store.transition(key, COMPLETE, Changes(), now=START, read=stale) == ConditionFailed(after)
 
 
-# Deadlines, and rows that could wait for ever
+# Deadlines, and rows that could wait forever
 
 
 @pytest.mark.parametrize("failure", [None, THROTTLED])
-def test_a_job_that_waited_until_its_deadline_has_failed(shop: Shop, failure: JobFailure | None) -> None:
+def test_a_job_that_waits_until_its_deadline_fails(shop: Shop, failure: JobFailure | None) -> None:
     key = kept(shop, a_job(due_at=START, deadline=START, failure=failure))
     assert shop.sweeper.sweep() == {"fail": 1}
     job = shop.job(key)
@@ -214,35 +214,35 @@ def test_a_job_that_waited_until_its_deadline_has_failed(shop: Shop, failure: Jo
     assert (job.finished_at, job.due_at, shop.queue.sent) == (START, None, [])
 
 
-def test_nothing_is_called_failed_before_its_deadline(shop: Shop) -> None:
+def test_no_job_expires_before_its_deadline(shop: Shop) -> None:
     key = kept(shop, a_job(due_at=START, deadline=START + MILLISECOND))
     assert shop.sweeper.sweep() == {"resend": 1}
-    assert shop.job(key).due_at == START + MILLISECOND  # and is looked after at its deadline, not after the patience
+    assert shop.job(key).due_at == START + MILLISECOND  # it is due at its deadline, which comes before the next resend
     shop.clock.advance(MILLISECOND)
     assert shop.sweeper.sweep() == {"fail": 1}
 
 
-def test_a_dead_workers_job_past_its_deadline_is_not_begun_again(shop: Shop) -> None:
+def test_the_job_of_a_dead_worker_is_not_restarted_after_its_deadline(shop: Shop) -> None:
     key = kept(shop, dead(deadline=START))
     assert shop.sweeper.sweep() == {"fail": 1}
     assert [entry.transition for entry in shop.job(key).history] == ["expire"]
 
 
-def test_a_dead_workers_job_is_looked_after_at_its_deadline(shop: Shop) -> None:
+def test_the_job_of_a_dead_worker_is_due_at_its_deadline(shop: Shop) -> None:
     key = kept(shop, dead(deadline=START + MINUTE))
     shop.sweeper.sweep()
     assert shop.job(key).due_at == START + MINUTE
 
 
-def test_a_job_past_its_deadline_that_is_worked_on_may_finish(shop: Shop) -> None:
+def test_a_running_job_may_finish_after_its_deadline(shop: Shop) -> None:
     key = kept(shop, dead(deadline=START, lease_until=START + MINUTE))
     assert shop.sweeper.sweep() == {"alive": 1}
     assert isinstance(shop.store.transition(key, COMPLETE, Changes(), now=START, read=shop.job(key)), Applied)
 
 
 @pytest.mark.parametrize("failure", [None, THROTTLED])
-def test_a_job_that_waits_with_no_attempt_left_ends_at_once(shop: Shop, failure: JobFailure | None) -> None:
-    # No transition leads there; somebody edited the row. It must not wait for its deadline.
+def test_a_waiting_job_without_attempts_left_fails_at_once(shop: Shop, failure: JobFailure | None) -> None:
+    # No transition leads to this state, but an edited row may have it. The job must not wait for its deadline.
     key = kept(shop, a_job(due_at=START, attempt=3, max_attempts=2, failure=failure))
     assert shop.sweeper.sweep() == {"fail": 1}
     job = shop.job(key)
@@ -250,7 +250,7 @@ def test_a_job_that_waits_with_no_attempt_left_ends_at_once(shop: Shop, failure:
     assert (job.status, job.failure.code) == (Status.FAILED, "model_throttled" if failure else "worker_lost")
 
 
-def test_a_row_in_work_that_nobody_holds_is_taken_up(shop: Shop) -> None:
+def test_a_running_job_without_a_lease_is_requeued(shop: Shop) -> None:
     key = kept(shop, dead(lease_until=None))
     assert shop.sweeper.sweep() == {"requeue": 1}
     assert shop.job(key).status is Status.QUEUED
@@ -260,7 +260,7 @@ def test_a_row_in_work_that_nobody_holds_is_taken_up(shop: Shop) -> None:
 
 
 class Stale(MemoryJobStore):
-    """A store whose index is behind: it calls what was due at its making due for ever."""
+    """A store with a stale index: it always returns the keys that were due at its creation."""
 
     def __init__(self, *keys: JobKey) -> None:
         super().__init__()
@@ -280,7 +280,7 @@ class Stale(MemoryJobStore):
         None,
     ],
 )
-def test_what_the_index_calls_due_and_the_row_does_not_is_left_alone(shop: Shop, job: JobRecord | None) -> None:
+def test_a_job_that_is_due_only_in_the_index_is_not_touched(shop: Shop, job: JobRecord | None) -> None:
     key = job.key if job else JobKey("acme", "gone")
     shop.store = Stale(key)
     if job:
@@ -290,7 +290,7 @@ def test_what_the_index_calls_due_and_the_row_does_not_is_left_alone(shop: Shop,
 
 
 class Meeting(MemoryJobStore):
-    """A store in which two sweepers have both read a row before either writes it."""
+    """A store that lets two sweepers read a row before either of them writes it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -312,7 +312,7 @@ class Meeting(MemoryJobStore):
         (a_job(due_at=START, deadline=START), "fail", 0),
     ],
 )
-def test_of_two_sweepers_at_once_one_takes_the_step(job: JobRecord, step: str, messages: int) -> None:
+def test_of_two_concurrent_sweepers_only_one_applies_the_step(job: JobRecord, step: str, messages: int) -> None:
     shop = Shop([price], store=Meeting())
     kept(shop, job)
     found: list[dict[str, int]] = []
@@ -341,7 +341,7 @@ def test_one_bad_row_does_not_stop_the_sweep(shop: Shop) -> None:
     assert {key for _, key, _ in shop.queue.sent} == {job.key for job in jobs} - {bad}
 
 
-def test_a_row_of_dynamodb_that_cannot_be_read_does_not_stop_the_sweep(
+def test_an_unreadable_row_in_dynamodb_does_not_stop_the_sweep(
     dynamodb: Any, dynamo_store: DynamoJobStore, table: str, shop: Shop
 ) -> None:
     jobs = [a_job(due_at=START), a_job(due_at=START, tenant="globex"), dead(tenant="initech")]

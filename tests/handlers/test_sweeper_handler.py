@@ -1,4 +1,4 @@
-"""The sweeper's handler: what is overdue gets its next step, and the answer counts the steps."""
+"""The sweeper's handler: overdue jobs get their next step, and the answer counts the steps."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def stack() -> Iterator[Deployment]:
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the sweeper believe that an hour has passed."""
+    """Move the clock of the sweeper one hour ahead."""
     now = SystemClock().now() + timedelta(hours=1)
     monkeypatch.setattr(SystemClock, "now", lambda _: now)
 
@@ -35,7 +35,7 @@ def _submit() -> str:
     return str(call("POST", "/proposals/42/analyze-rfp", {"document": DOCUMENT}).json["job_id"])
 
 
-def test_a_sweep_with_nothing_to_do_says_so_and_counts_itself(
+def test_a_sweep_without_due_jobs_returns_no_steps_and_is_counted(
     stack: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _submit()
@@ -48,12 +48,12 @@ def test_a_sweep_with_nothing_to_do_says_so_and_counts_itself(
 
 
 def _counted(capsys: pytest.CaptureFixture[str], name: str) -> list[float]:
-    """Return what was counted under a name since this was asked for last."""
+    """Return the count of a metric since the last call."""
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     return [value for line in lines for value in line.get(name, [])]
 
 
-def test_a_job_whose_message_was_lost_is_counted_sent_again_and_done(
+def test_a_lost_message_is_counted_and_sent_again_and_the_job_ends(
     stack: Deployment, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with patch.object(SqsJobQueue, "send", side_effect=OSError("no route to SQS")):
@@ -63,7 +63,9 @@ def test_a_job_whose_message_was_lost_is_counted_sent_again_and_done(
     request.getfixturevalue("later")
     assert stack.sweep() == {"resend": 1}
     assert stack.work() == []
-    assert call("GET", f"/jobs/{job_id}").json["status"] == "failed", "its document is missing: it was worked on"
+    assert call("GET", f"/jobs/{job_id}").json["status"] == "failed", (
+        "the job ran: it failed because its document is missing"
+    )
 
 
 def test_one_bad_row_does_not_stop_the_sweep_and_is_counted(

@@ -1,4 +1,4 @@
-"""The order within a lane by tier: whose turn a message is, and that no job loses its own."""
+"""The order by tier within a lane: the job that a message runs, and that every job runs."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -30,7 +30,7 @@ class Chat(BaseModel):
 
 
 def in_tier(tier_rank: int, number: int, **fields: Any) -> JobRecord:
-    """Return a job of a tier that waits, the `number`-th of all."""
+    """Return a waiting job of a tier. `number` orders the jobs."""
     job_id = f"job{number:04}"
     waits = {
         "tier": ORDER[tier_rank],
@@ -63,12 +63,12 @@ def deliver(shop: Shop, job: JobRecord, *, delayed: bool = False) -> None:
 
 
 def ended(shop: Shop) -> list[str]:
-    """Return the jobs that were done, in their order."""
+    """Return the completed jobs in order of completion."""
     jobs = [job for job in shop.store.jobs.values() if job.status.ended]
     return [job.job_id for job in sorted(jobs, key=lambda job: job.finished_at or START)]
 
 
-def test_a_message_runs_the_best_job_of_its_lane_and_the_oldest_of_a_tier() -> None:
+def test_a_message_runs_the_oldest_job_of_the_best_tier_in_its_lane() -> None:
     jobs = [in_tier(2, 1), in_tier(1, 2), in_tier(0, 4), in_tier(0, 3), in_tier(0, 0, priority="high")]
     shop = shop_of(*jobs)
     for job in jobs[:4]:
@@ -76,7 +76,7 @@ def test_a_message_runs_the_best_job_of_its_lane_and_the_oldest_of_a_tier() -> N
     assert ended(shop) == ["job0003", "job0004", "job0002", "job0001"]
 
 
-def test_a_message_whose_own_job_is_taken_runs_the_next_one() -> None:
+def test_a_message_runs_the_next_job_if_its_own_has_run() -> None:
     free, gold = in_tier(2, 1), in_tier(0, 2)
     shop = shop_of(free, gold)
     deliver(shop, free)
@@ -84,14 +84,14 @@ def test_a_message_whose_own_job_is_taken_runs_the_next_one() -> None:
     assert ended(shop) == ["job0002", "job0001"]
 
 
-def test_each_message_runs_one_job() -> None:
+def test_each_message_runs_exactly_one_job() -> None:
     jobs = [in_tier(0, number) for number in range(3)]
     shop = shop_of(*jobs)
     deliver(shop, jobs[2])
     assert len(ended(shop)) == 1
 
 
-def test_a_job_without_a_tier_is_claimed_without_a_look_and_without_an_index_entry() -> None:
+def test_a_job_without_a_tier_is_claimed_without_a_query_and_without_an_index_entry() -> None:
     class Blind(MemoryJobStore):
         def claimable(self, priority: str, limit: int) -> list[JobKey]:
             raise AssertionError((priority, limit))
@@ -101,7 +101,7 @@ def test_a_job_without_a_tier_is_claimed_without_a_look_and_without_an_index_ent
     assert (job.status, job.lane_sort_key, job.tier_rank) == (Status.COMPLETED, None, None)
 
 
-def test_the_heartbeat_and_the_end_are_of_the_job_and_the_message_is_the_one_that_came() -> None:
+def test_the_heartbeat_renews_the_job_that_runs_and_extends_the_message_that_was_received() -> None:
     free, gold = in_tier(2, 1), in_tier(0, 2)
     shop = shop_of(free, gold)
     deliver(shop, free)
@@ -110,7 +110,7 @@ def test_the_heartbeat_and_the_end_are_of_the_job_and_the_message_is_the_one_tha
     assert shop.job(free.key) == free
 
 
-def test_a_claimed_job_is_in_no_order_and_a_heartbeat_leaves_it_so() -> None:
+def test_a_claimed_job_is_not_in_the_order_of_its_lane() -> None:
     job = in_tier(0, 1)
     shop = shop_of(job)
     landed, claimed = Claims(shop.store, shop.settings, shop.clock).try_claim(job.key, None)
@@ -123,7 +123,7 @@ def test_a_claimed_job_is_in_no_order_and_a_heartbeat_leaves_it_so() -> None:
     )
 
 
-def test_a_job_that_is_told_to_wait_leaves_the_order_until_its_message_comes() -> None:
+def test_a_deferred_job_leaves_the_order_until_its_message_arrives() -> None:
     waits = iter((Defer("model_throttled", "wait", after=MINUTE),))
 
     def stage(job: Job[Book]) -> Value:
@@ -135,16 +135,16 @@ def test_a_job_that_is_told_to_wait_leaves_the_order_until_its_message_comes() -
     shop = shop_of(gold, free, stage=stage)
     deliver(shop, gold)
     assert shop.job(gold.key).lane_sort_key is None
-    deliver(shop, free)  # nobody better can be claimed
+    deliver(shop, free)  # no better job can be claimed
     assert ended(shop) == ["job0002"]
     shop.clock.advance(MINUTE)
     shop.store.create(silver, None)
-    deliver(shop, silver)  # nobody knows yet that the gold one has waited long enough: its message says so
+    deliver(shop, silver)  # the gold job enters the order only when its delayed message arrives
     deliver(shop, gold, delayed=True)
     assert ended(shop) == ["job0002", "job0003", "job0001"]
 
 
-def test_a_message_that_was_held_back_puts_its_job_into_the_order_before_it_runs_a_better_one() -> None:
+def test_a_delayed_message_puts_its_job_into_the_order_before_it_runs_a_better_job() -> None:
     free = in_tier(2, 1, lane_sort_key=None, not_before=START)
     gold = in_tier(0, 2)
     shop = shop_of(free, gold)
@@ -153,14 +153,14 @@ def test_a_message_that_was_held_back_puts_its_job_into_the_order_before_it_runs
     assert shop.store.claimable("medium", 5) == [free.key]
 
 
-def test_a_message_that_comes_before_the_wait_is_over_does_not_shorten_it() -> None:
+def test_an_early_message_does_not_shorten_the_wait() -> None:
     free = in_tier(2, 1, lane_sort_key=None, not_before=START + MINUTE)
     shop = shop_of(free)
     deliver(shop, free, delayed=True)
     assert shop.job(free.key) == free
 
 
-def test_an_error_that_may_be_tried_again_at_once_leaves_the_job_in_the_order() -> None:
+def test_an_error_with_an_immediate_retry_keeps_the_job_in_the_order() -> None:
     def stage(_: Job[Book]) -> Value:
         raise Retry("model_error", "again", after=timedelta())
 
@@ -171,7 +171,7 @@ def test_an_error_that_may_be_tried_again_at_once_leaves_the_job_in_the_order() 
     assert shop.queue.ranks == [0]
 
 
-def test_the_message_of_a_crashed_worker_runs_the_best_job_and_the_crashed_one_is_the_sweepers() -> None:
+def test_the_sweeper_requeues_a_crashed_job_and_the_redelivered_message_runs_the_best_job() -> None:
     free, gold = in_tier(2, 1), in_tier(0, 2)
     shop = shop_of(free, gold)
     crashed = Claims(shop.store, shop.settings, shop.clock).claim_for_message(free.key, tier_pointer(free))
@@ -185,18 +185,18 @@ def test_the_message_of_a_crashed_worker_runs_the_best_job_and_the_crashed_one_i
     assert ended(shop) == ["job0002", "job0001"]
 
 
-def test_the_message_of_a_crashed_worker_finds_the_job_that_it_ran_where_nobody_else_waits() -> None:
+def test_the_redelivered_message_of_a_crashed_worker_runs_the_crashed_job_if_no_other_waits() -> None:
     free, gold = in_tier(2, 1), in_tier(0, 2)
     shop = shop_of(free, gold)
     claims = Claims(shop.store, shop.settings, shop.clock)
     claims.claim_for_message(free.key, tier_pointer(free))
-    deliver(shop, gold)  # runs the free one
+    deliver(shop, gold)  # runs the free job
     shop.clock.advance(shop.settings.lease)
-    deliver(shop, free)  # comes back: its own job is done, by the message of the one that crashed
+    deliver(shop, free)  # redelivered: its own job has run, so it runs the crashed job
     assert ended(shop) == ["job0001", "job0002"]
 
 
-def test_where_the_order_cannot_be_seen_a_message_runs_its_own_job(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_message_runs_its_own_job_if_the_order_cannot_be_read(caplog: pytest.LogCaptureFixture) -> None:
     class Blind(MemoryJobStore):
         def claimable(self, priority: str, limit: int) -> list[JobKey]:
             raise ConnectionError(f"{priority} {limit}")
@@ -210,9 +210,9 @@ def test_where_the_order_cannot_be_seen_a_message_runs_its_own_job(caplog: pytes
     assert "the order of the lane is unknown: the message runs its own job" in caplog.messages
 
 
-def test_a_worker_asks_for_a_few_jobs_and_takes_its_own_where_others_had_them_all() -> None:
+def test_a_worker_reads_a_few_candidates_and_runs_its_own_job_if_all_are_taken() -> None:
     class Late(MemoryJobStore):
-        """Shows what was there before the others came."""
+        """A store with the order from before the other jobs were claimed."""
 
         def claimable(self, priority: str, limit: int) -> list[JobKey]:
             assert (priority, limit) == ("medium", CANDIDATES)
@@ -228,7 +228,7 @@ def test_a_worker_asks_for_a_few_jobs_and_takes_its_own_where_others_had_them_al
 
 
 class Lagging(MemoryJobStore):
-    """Shows the order as it was `lag` writes ago, as an index does."""
+    """A store with a lagging index: it shows the order of `lag` writes ago."""
 
     def __init__(self, lag: int) -> None:
         super().__init__()
@@ -252,10 +252,8 @@ class Lagging(MemoryJobStore):
     lag=some.integers(0, 12),
     choose=some.randoms(use_true_random=False),
 )
-def test_every_job_runs_by_the_messages_alone_however_late_the_index_is(
-    ranks: Sequence[int], lag: int, choose: Any
-) -> None:
-    """As many messages as jobs, each delivered once and in any order, some before the last jobs are there."""
+def test_the_messages_run_every_job_however_far_the_index_lags(ranks: Sequence[int], lag: int, choose: Any) -> None:
+    """Each job has one message. Messages arrive once, in any order, and some before the last jobs exist."""
     store = Lagging(lag)
     jobs = [in_tier(tier_rank, number) for number, tier_rank in enumerate(ranks)]
     shop = Shop([done], store=store)
@@ -280,10 +278,10 @@ def test_a_fresh_index_gives_the_exact_order() -> None:
     assert [job.sort_key_in_lane for job in taken if job] == sorted(str(job.sort_key_in_lane) for job in jobs)
 
 
-# What an analysis says
+# Tiers in the declaration of an analysis
 
 
-def test_a_tier_is_a_field_of_the_request_or_what_a_function_makes_of_what_was_asked_for() -> None:
+def test_a_tier_comes_from_a_field_of_the_request_or_from_a_function() -> None:
     asked = TierRequest("acme", "users/1", None, None, Chat(plan="silver"))
     assert Tiers(order=ORDER, of="plan").find(asked) == "silver"
     assert Tiers(order=ORDER, of=lambda asked: "gold" if asked.tenant == "acme" else "free").find(asked) == "gold"
@@ -292,18 +290,18 @@ def test_a_tier_is_a_field_of_the_request_or_what_a_function_makes_of_what_was_a
 
 
 @pytest.mark.parametrize("order", [(), ("gold", "gold"), tuple(map(str, range(101)))])
-def test_an_order_of_no_or_too_many_or_equal_tiers_is_refused(order: tuple[str, ...]) -> None:
+def test_an_empty_too_long_or_repeated_order_of_tiers_is_refused(order: tuple[str, ...]) -> None:
     with pytest.raises(ConfigurationError, match="give 1 to 100 different names"):
         Tiers(order=order, of="plan")
 
 
 @pytest.mark.parametrize("tier", ["", " gold", "x" * 65])
-def test_a_tier_without_a_proper_name_is_refused(tier: str) -> None:
+def test_a_tier_with_an_invalid_name_is_refused(tier: str) -> None:
     with pytest.raises(ConfigurationError, match="1 to 64 characters"):
         Tiers(order=(tier,), of="plan")
 
 
-def test_a_tier_of_a_field_that_the_request_lacks_is_refused() -> None:
+def test_a_tier_from_an_unknown_field_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="Book has no field 'plan'"):
         Analysis("valuation", request=Book, result=Value, stages=[done], tiers=Tiers(order=ORDER, of="plan"))
 
@@ -321,10 +319,10 @@ def test_tiers_and_fifo_queues_are_refused_together() -> None:
         _check_tiers(Analyses([tiered, plain]), fifo)
 
 
-# What a message says
+# Tiers in a message
 
 
-def test_a_message_of_a_job_with_a_tier_says_its_turn() -> None:
+def test_the_message_of_a_job_with_a_tier_has_its_lane_and_rank() -> None:
     body = '{"job_id": "1", "tenant": "acme", "lane": "low", "rank": 1, "held_back": true}'
     assert Message.parse(body, QUEUE_ARN, "r") == Message(
         JobKey("acme", "1"), QUEUE_ARN, "r", TierPointer("low", 1, delayed=True)
@@ -342,6 +340,6 @@ def test_a_message_of_a_job_with_a_tier_says_its_turn() -> None:
         '"lane": "low", "rank": 1, "held_back": 0',
     ],
 )
-def test_a_turn_that_is_none_is_no_message_of_ours(wrong: str) -> None:
+def test_a_message_with_an_invalid_lane_or_rank_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match="not a job message"):
         Message.parse(f'{{"job_id": "1", "tenant": "acme", {wrong}}}', QUEUE_ARN, "r")

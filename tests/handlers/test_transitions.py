@@ -1,6 +1,6 @@
-"""What can happen to a job: both stores do what the table says, and the table says what keeps jobs safe.
+"""The transition table: both stores follow it, and it has the properties that keep jobs safe.
 
-The cases come from the table itself. What goes wrong without one of its conditions is shown by `tests/faults`.
+The cases come from the table itself. `tests/faults` shows the failures without each condition.
 """
 
 import random
@@ -30,7 +30,7 @@ GUARDED = [
     for guard in sorted(guards, key=lambda guard: guard.name)
 ]
 
-# How a row, or what the writer read of it, must be for exactly one guard not to hold; and on the edge of its holding.
+# Changes to a row, or to the version that the writer read, that just violate exactly one guard.
 type Change = Callable[[JobRecord], JobRecord]
 ROW_AGAINST: dict[Guard, Change] = {
     G.LEASE_EXPIRED: lambda row: replace(row, lease_until=START + MILLISECOND),
@@ -49,12 +49,12 @@ READ_AGAINST: dict[Guard, Change] = {
 
 
 def guards_of(transition: Transition) -> set[Guard]:
-    """Return the guards of all sources."""
+    """Return the guards of a transition over all source states."""
     return set[Guard]().union(*transition.sources.values())
 
 
 def favourable(name: str, status: Status) -> JobRecord:
-    """Return a row in `status` on which every guard of the transition holds, each by as little as it can."""
+    """Return a row in `status` that just satisfies every guard of the transition."""
     guards = guards_of(BY_NAME[name])
     return a_job(
         status=status,
@@ -72,30 +72,30 @@ def favourable(name: str, status: Status) -> JobRecord:
 def take(
     store: JobStore, transition: Transition, row: JobRecord, read: JobRecord | None = None
 ) -> Applied | ConditionFailed:
-    """Keep `row`, and try a transition at `START`, as somebody who read `read` (else: the row itself)."""
+    """Store `row`, and apply a transition at `START` for a writer that read `read` (default: `row`)."""
     store.create(row, None)
     return store.transition(row.key, transition, NOTHING, now=START, read=read or row)
 
 
-def test_no_two_transitions_have_one_name() -> None:
+def test_the_names_of_transitions_are_unique() -> None:
     assert len(BY_NAME) == len(transitions.ALL)
 
 
-def test_nothing_but_a_callers_retry_leads_on_from_a_state_that_is_an_end() -> None:
+def test_only_a_retry_by_the_caller_leaves_an_end_state() -> None:
     ended = {status for status in Status if status.ended}
     assert ended == {C, F, X}
     assert [t.name for t in transitions.ALL if ended & t.sources.keys()] == ["retry"]
     assert C not in transitions.RETRY.sources
 
 
-def test_a_job_that_is_to_be_cancelled_is_not_put_back() -> None:
-    # Else a caller was told that it is stopping, and it begins again.
+def test_a_job_with_a_requested_cancel_is_not_requeued() -> None:
+    # Otherwise a job could start again after its caller was told that it is stopping.
     back = [t for t in transitions.ALL if t.target in (Q, P) and P in t.sources and t.recorded]
     assert {t.name for t in back} == {"claim", "release", "defer", "continue", "requeue", "request_cancel"}
     assert all(G.NOT_CANCELLED in t.sources[P] for t in back)
 
 
-def test_whatever_takes_a_running_job_from_its_holder_waits_for_the_lease() -> None:
+def test_a_running_job_is_taken_from_its_holder_only_after_the_lease_expired() -> None:
     taking = [t for t in transitions.ALL if P in t.sources and G.TOKEN not in t.sources[P]]
     assert {t.name for t in taking if G.LEASE_EXPIRED not in t.sources[P]} == {"request_cancel"}
 
@@ -106,19 +106,19 @@ def test_only_the_holder_of_the_token_completes_a_job() -> None:
     assert all(G.TOKEN in guards for guards in completing[0].sources.values())
 
 
-def test_a_job_that_waits_is_claimed_or_ended_whatever_its_counters_say() -> None:
-    # Else it would wait for ever: attempts are left or spent, the deadline lies ahead or has passed.
+def test_a_waiting_job_can_be_claimed_or_ended_for_any_counters() -> None:
+    # Otherwise it could wait forever. Attempts are left or spent, and the deadline is ahead or has passed.
     assert transitions.CLAIM.sources[Q] == {G.ATTEMPTS_LEFT, G.IN_TIME, G.WAITED}
     assert transitions.ABANDON.sources[Q] == {G.ATTEMPTS_SPENT}
     assert transitions.EXPIRE.sources[Q] == {G.PAST_DEADLINE}
 
 
-def test_an_attempt_needs_one_that_is_left_and_time_until_the_deadline() -> None:
+def test_a_claim_needs_an_attempt_left_and_time_until_the_deadline() -> None:
     assert all({G.ATTEMPTS_LEFT, G.IN_TIME} <= guards for guards in transitions.CLAIM.sources.values())
     assert all(G.ATTEMPTS_LEFT in each.sources[P] for each in (transitions.RELEASE, transitions.REQUEUE))
 
 
-def test_nobody_but_its_holder_calls_a_job_failed_without_a_reason() -> None:
+def test_only_the_holder_fails_a_job_that_has_attempts_and_time_left() -> None:
     failing = [
         guards for t in transitions.ALL if t.target is F for guards in t.sources.values() if G.TOKEN not in guards
     ]
@@ -126,19 +126,19 @@ def test_nobody_but_its_holder_calls_a_job_failed_without_a_reason() -> None:
     assert all(guards & {G.ATTEMPTS_SPENT, G.PAST_DEADLINE} for guards in failing)
 
 
-def test_a_running_job_is_cancelled_only_where_a_caller_asked_for_it() -> None:
+def test_a_running_job_is_cancelled_only_if_a_caller_asked_for_it() -> None:
     cancelling = {t.name: t.sources[P] for t in transitions.ALL if t.target is X and P in t.sources}
     assert cancelling.keys() == {"stop", "cancel_lost"}
     assert all(G.CANCEL_ASKED in guards for guards in cancelling.values())
 
 
-def test_the_history_leaves_out_what_changes_no_state() -> None:
+def test_the_history_omits_transitions_that_change_no_state() -> None:
     assert [t.name for t in transitions.ALL if not t.recorded] == ["beat", "resend", "join"]
 
 
 @pytest.mark.parametrize("name", BY_NAME)
 @pytest.mark.parametrize("status", Status)
-def test_an_edge_is_taken_from_its_sources_and_from_nowhere_else(store: JobStore, name: str, status: Status) -> None:
+def test_a_transition_is_applied_only_from_its_source_states(store: JobStore, name: str, status: Status) -> None:
     transition = BY_NAME[name]
     row = favourable(name, status)
     outcome = take(store, transition, row)
@@ -156,15 +156,17 @@ def test_an_edge_is_taken_from_its_sources_and_from_nowhere_else(store: JobStore
 
 
 @pytest.mark.parametrize(("name", "source", "guard"), GUARDED)
-def test_each_guard_alone_refuses(store: JobStore, name: str, source: Status, guard: Guard) -> None:
+def test_each_violated_guard_alone_refuses_the_transition(
+    store: JobStore, name: str, source: Status, guard: Guard
+) -> None:
     row, read = _against(name, source, guard)
     assert take(store, BY_NAME[name], row, read) == ConditionFailed(row)
     assert store.get(row.key) == row
 
 
 @pytest.mark.parametrize(("name", "source", "guard"), GUARDED)
-def test_without_a_guard_what_it_refuses_would_land(name: str, source: Status, guard: Guard) -> None:
-    # So that the test above fails for every guard that goes missing, and not because of another one.
+def test_without_a_guard_the_refused_write_would_be_applied(name: str, source: Status, guard: Guard) -> None:
+    # This shows that the test above fails if any guard is missing, and that no other guard hides it.
     intact = BY_NAME[name]
     mutant = replace(intact, sources=intact.sources | {source: intact.sources[source] - {guard}})
     row, read = _against(name, source, guard)
@@ -172,24 +174,24 @@ def test_without_a_guard_what_it_refuses_would_land(name: str, source: Status, g
 
 
 @pytest.mark.parametrize("name", [each.name for each in transitions.ALL if guards_of(each) & {G.TOKEN, G.UNCHANGED}])
-def test_a_guard_that_compares_with_what_was_read_wants_to_be_told(store: JobStore, name: str) -> None:
+def test_a_guard_that_compares_with_the_read_row_requires_that_row(store: JobStore, name: str) -> None:
     row = favourable(name, next(iter(BY_NAME[name].sources)))
     store.create(row, None)
     with pytest.raises(ValueError, match=f"{name} needs the row that was read"):
         store.transition(row.key, BY_NAME[name], NOTHING, now=START)
 
 
-def test_a_transition_of_a_job_that_is_not_there_is_refused(store: JobStore) -> None:
+def test_a_transition_of_a_missing_job_is_refused(store: JobStore) -> None:
     job = a_job()
     assert store.transition(job.key, transitions.CLAIM, NOTHING, now=START) == ConditionFailed(None)
 
 
-def test_a_row_without_a_lease_counts_as_one_whose_lease_ran_out(store: JobStore) -> None:
+def test_a_row_without_a_lease_counts_as_expired(store: JobStore) -> None:
     row = replace(favourable("claim", P), lease_until=None)
     assert isinstance(take(store, transitions.CLAIM, row), Applied)
 
 
-def test_the_two_stores_agree_on_rows_of_any_kind(dynamo_store: DynamoJobStore) -> None:
+def test_both_stores_agree_on_random_rows(dynamo_store: DynamoJobStore) -> None:
     dice = random.Random(20_260_101)
     landed = 0
     for _ in range(300):
@@ -202,11 +204,11 @@ def test_the_two_stores_agree_on_rows_of_any_kind(dynamo_store: DynamoJobStore) 
             outcomes.append(store.transition(row.key, transition, changes, now=START, read=read))
         assert outcomes[0] == outcomes[1], (transition.name, row, read)
         landed += isinstance(outcomes[0], Applied)
-    assert 50 < landed < 240  # else the rows are not of any kind
+    assert 50 < landed < 240  # the random rows covered both outcomes
 
 
 def _against(name: str, source: Status, guard: Guard) -> tuple[JobRecord, JobRecord]:
-    """Return a row, and what was read of it, with which all guards of an edge hold but one."""
+    """Return a row, and the version that was read, that violate exactly one guard of a transition."""
     row = favourable(name, source)
     if guard in READ_AGAINST:
         return row, READ_AGAINST[guard](row)

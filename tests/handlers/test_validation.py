@@ -1,4 +1,4 @@
-"""Rules of extracted fields: what breaks one is told by field, value and rule, and nothing is thrown away."""
+"""Rules for extracted fields: a finding names field, value and rule, and no value is discarded."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -25,7 +25,7 @@ class Certificate(BaseModel):
 
 
 def broken(rule: Rule, value: Any, **siblings: Any) -> list[str]:
-    """Return the names of the rules that `value` breaks as the field of a model, beside other fields."""
+    """Return the names of the rules that `value` violates as a field of a model beside other fields."""
     others = dict.fromkeys(siblings, (Any, None))
     kind = create_model("Fields", **{**others, "field": (Annotated[Any, rule], None)})  # type: ignore[call-overload]
     found = findings(kind(field=value, **siblings), today=TODAY)
@@ -87,11 +87,13 @@ def broken(rule: Rule, value: Any, **siblings: Any) -> list[str]:
         (IsText(one_of=("Active", "Lapsed")), "expired", {}, ["one_of"]),
     ],
 )
-def test_a_rule_names_what_a_value_breaks(rule: Rule, value: Any, siblings: dict[str, Any], names: list[str]) -> None:
+def test_each_value_violates_the_expected_rules(
+    rule: Rule, value: Any, siblings: dict[str, Any], names: list[str]
+) -> None:
     assert broken(rule, value, **siblings) == names
 
 
-def test_findings_have_field_value_rule_and_a_sentence_in_the_order_of_the_fields() -> None:
+def test_findings_have_field_value_rule_and_message_in_field_order() -> None:
     wrong = Certificate(number="CE-1", status="revoked", issued_on="2026-05-01", expires_on="2025-05-01", credits=160)
     assert findings(wrong, today=TODAY) == [
         Finding(field="number", value="CE-1", rule="pattern", message="number CE-1 does not match CE-[0-9]{6}"),
@@ -124,7 +126,7 @@ class Schedule(BaseModel):
     remark: Annotated[str, IsText(longest=3)] | None = None
 
 
-def test_models_in_models_lists_and_mappings_are_walked_and_named_by_their_path() -> None:
+def test_fields_of_nested_models_lists_and_mappings_are_checked_and_named_by_path() -> None:
     schedule = Schedule(
         rows=[Row(code="A"), Row(code="B", quantity=0)],
         cover=Row(code="c"),
@@ -142,7 +144,7 @@ def test_models_in_models_lists_and_mappings_are_walked_and_named_by_their_path(
     ]
 
 
-def test_rules_do_not_change_what_the_model_accepts_or_asks_for() -> None:
+def test_rules_do_not_change_the_schema_or_the_accepted_values() -> None:
     class Plain(BaseModel):
         number: str | None = None
 
@@ -154,18 +156,18 @@ def test_rules_do_not_change_what_the_model_accepts_or_asks_for() -> None:
 
 
 @pytest.mark.parametrize("make", [lambda: IsNumber(minimum=2, maximum=1), lambda: IsText(pattern="(")])
-def test_a_rule_that_nothing_can_keep_is_refused_where_it_is_written(make: Any) -> None:
+def test_a_rule_that_no_value_can_satisfy_is_refused_at_its_declaration(make: Any) -> None:
     with pytest.raises(ConfigurationError):
         make()
 
 
-def test_a_text_rule_with_its_lengths_the_wrong_way_round_is_refused() -> None:
+def test_a_text_rule_with_shortest_above_longest_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="shortest is greater than longest"):
         IsText(shortest=2, longest=1)
 
 
 @pytest.mark.parametrize("rule", [IsDate(after="isued_on"), Required(when="isued_on")])
-def test_a_rule_that_looks_at_a_field_that_is_none_is_refused(rule: Rule) -> None:
+def test_a_rule_that_names_an_unknown_field_is_refused(rule: Rule) -> None:
     kind = create_model("Fields", expires_on=(Annotated[str | None, rule], None))
     with pytest.raises(ConfigurationError, match=r"Fields\.expires_on names the field 'isued_on'"):
         findings(kind(), today=TODAY)
@@ -181,20 +183,20 @@ def test_a_rule_that_looks_at_a_field_that_is_none_is_refused(rule: Rule) -> Non
     ],
     ids=["right and sure", "unsure", "wrong", "without confidence"],
 )
-def test_a_person_looks_at_what_is_wrong_or_unsure(
+def test_an_invalid_or_uncertain_value_needs_review(
     certificate: Certificate, confidence: dict[str, float], *, wanted: bool
 ) -> None:
     checked = review(certificate, today=TODAY, confidence=confidence)
     assert (checked.needs_review, checked.confidence) == (wanted, confidence)
 
 
-def test_findings_of_other_origin_come_first() -> None:
+def test_findings_from_other_sources_come_first() -> None:
     other = Finding(field="number", value={}, rule="sources_disagree", message="")
     checked = review(Certificate(), today=TODAY, also=[other])
     assert [each.rule for each in checked.findings] == ["sources_disagree", "required"]
 
 
-def test_two_readers_that_agree_make_a_value_surer_and_two_that_do_not_are_both_told() -> None:
+def test_agreement_raises_the_confidence_and_a_disagreement_reports_both_values() -> None:
     settled = agreed(
         {"holder": "Ada Example", "number": "CE-123456", "issued_on": "2026-03-14", "provider": None},
         {"holder": "ADA EXAMPLE.", "number": "CE-128456", "provider": "Northwind", "status": None},
@@ -217,7 +219,7 @@ def test_two_readers_that_agree_make_a_value_surer_and_two_that_do_not_are_both_
     assert finding.value == {"template": "CE-123456", "model": "CE-128456"}
 
 
-def test_a_page_that_was_read_badly_makes_every_value_less_sure() -> None:
+def test_a_low_ocr_confidence_lowers_the_confidence_of_every_value() -> None:
     both = {"number": "1", "holder": "Ada"}
     settled = agreed(both, both, reading=0.5)
     assert settled.confidence == {"number": 0.49, "holder": 0.49}
@@ -247,5 +249,5 @@ def test_a_page_that_was_read_badly_makes_every_value_less_sure() -> None:
         (None, None),
     ],
 )
-def test_dates_are_read_as_documents_write_them(written: Any, read: date | None) -> None:
+def test_common_date_formats_are_parsed(written: Any, read: date | None) -> None:
     assert as_date(written) == read

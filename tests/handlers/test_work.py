@@ -1,4 +1,4 @@
-"""A worker's turn: what becomes of a job, whatever its analysis does."""
+"""A worker handles one message: the outcome of a job for every behaviour of its analysis."""
 
 import json
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def asking(job: Job[Book]) -> Value:
 
 def raising(error: Exception) -> Callable[[Job[Book]], Value]:
     def stage(_job: Job[Book]) -> Value:
-        raise error.with_traceback(None)  # or it would grow from attempt to attempt
+        raise error.with_traceback(None)  # otherwise the traceback would grow with each attempt
 
     return stage
 
@@ -58,7 +58,7 @@ def never(_job: Job[Book]) -> Value:
 # The end
 
 
-def test_a_job_ends_with_its_result() -> None:
+def test_a_job_completes_with_its_result() -> None:
     shop = Shop([asking], ScriptedModel(says("gold", input_tokens=12, output_tokens=3)))
     key = shop.keep(failure=JobFailure("earlier", "m", retryable=True))
     before = shop.job(key)
@@ -91,7 +91,7 @@ def test_a_job_ends_with_its_result() -> None:
     assert [(q.prompt, q.model_id) for q in shop.model.questions] == [("What is 42 worth?", "some.model")]
 
 
-def test_a_job_ends_with_its_result_on_dynamodb_too(dynamo_store: DynamoJobStore) -> None:
+def test_a_job_completes_with_its_result_on_dynamodb(dynamo_store: DynamoJobStore) -> None:
     shop = Shop([asking], ScriptedModel(says("gold")))
     job = a_job(subject="books/42", client="web")
     dynamo_store.create(job, None)
@@ -103,7 +103,7 @@ def test_a_job_ends_with_its_result_on_dynamodb_too(dynamo_store: DynamoJobStore
 
 
 @pytest.mark.parametrize("output", [{"text": "x", "pounds": "2.5"}, Value(text="x", pounds=2.5)])
-def test_a_result_is_what_the_result_model_makes_of_the_last_output(output: Any) -> None:
+def test_the_result_is_the_last_output_validated_by_the_result_model(output: Any) -> None:
     shop = Shop([returning(output)])
     result = shop.deliver(shop.keep()).result
     assert result == Payload(text='{"text":"x","pounds":2.5}')
@@ -117,7 +117,7 @@ def test_a_large_result_goes_to_the_bucket() -> None:
     assert json.loads(shop.artifacts.objects[str(after.result.key)])["text"] == "x" * 40_000
 
 
-def test_an_input_in_the_bucket_is_fetched() -> None:
+def test_an_input_in_the_bucket_is_loaded() -> None:
     shop = Shop([asking], ScriptedModel(says("gold")))
     shop.artifacts.write("jobs/acme/1/0-input.json", b'{"isbn": "from the bucket"}', "application/json")
     assert shop.deliver(shop.keep(input=Payload(key="jobs/acme/1/0-input.json"))).status is Status.COMPLETED
@@ -135,7 +135,7 @@ def test_an_input_in_the_bucket_is_fetched() -> None:
         (returning(Value(text="x" * MAX_PAYLOAD_BYTES)), "result_too_large", "the limit is 5000000"),
     ],
 )
-def test_what_another_attempt_would_not_mend_ends_the_job_at_once(stage: Any, code: str, message: str) -> None:
+def test_an_error_that_a_retry_cannot_fix_fails_the_job_at_once(stage: Any, code: str, message: str) -> None:
     shop = Shop([stage])
     after = shop.deliver(shop.keep(max_attempts=3))
     assert after.failure is not None
@@ -153,14 +153,14 @@ def test_what_another_attempt_would_not_mend_ends_the_job_at_once(stage: Any, co
         ({"input": Payload(text='{"title": "no isbn"}')}, "input_invalid"),
     ],
 )
-def test_a_job_that_the_deployed_code_does_not_know_fails(fields: dict[str, Any], code: str) -> None:
+def test_a_job_of_an_analysis_that_is_not_deployed_fails(fields: dict[str, Any], code: str) -> None:
     shop = Shop([never])
     after = shop.deliver(shop.keep(**fields, usage=Usage(1, 2, 3)))
     assert after.failure is not None
     assert (after.status, after.failure.code, after.usage) == (Status.FAILED, code, Usage(1, 2, 3))
 
 
-def test_an_error_that_quotes_a_whole_document_does_not_break_the_row() -> None:
+def test_a_very_long_error_message_does_not_break_the_row() -> None:
     shop = Shop([raising(ValueError("x" * 1_000_000))])
     after = shop.deliver(shop.keep(max_attempts=1))
     assert after.failure is not None
@@ -174,7 +174,7 @@ def test_an_error_that_quotes_a_whole_document_does_not_break_the_row() -> None:
     ("error", "code"),
     [(Retry("model_timeout", "silence", after=30 * SECOND), "model_timeout"), (OSError("disk"), "unexpected_error")],
 )
-def test_what_another_attempt_may_mend_goes_back_to_the_queue(error: Exception, code: str) -> None:
+def test_an_error_that_a_retry_may_fix_returns_the_job_to_the_queue(error: Exception, code: str) -> None:
     shop = Shop([raising(error)])
     key = shop.keep(max_attempts=2)
     after = shop.deliver(key)
@@ -184,12 +184,12 @@ def test_what_another_attempt_may_mend_goes_back_to_the_queue(error: Exception, 
     ((priority, sent, delay),) = shop.queue.sent
     assert (priority, sent) == ("medium", key)
     assert shop.queue.dedupes == [f"{key.job_id}-{after.version}"]
-    assert after.due_at == START + delay + LEASE  # should the message be lost, the sweeper sends another
+    assert after.due_at == START + delay + LEASE  # if the message is lost, the sweeper sends another
     assert after.not_before == START + delay - SECOND
     assert delay == 30 * SECOND if isinstance(error, Retry) else timedelta() <= delay <= 4 * SECOND
 
 
-def test_the_last_attempts_error_ends_the_job() -> None:
+def test_an_error_in_the_last_attempt_fails_the_job() -> None:
     shop = Shop([raising(Retry("model_timeout", "silence"))])
     after = shop.deliver(shop.keep(attempt=2, max_attempts=3))
     assert (after.status, after.attempt) == (Status.FAILED, 3)
@@ -197,7 +197,7 @@ def test_the_last_attempts_error_ends_the_job() -> None:
     assert shop.queue.sent == []
 
 
-def test_a_job_that_always_fails_is_tried_as_often_as_it_may_and_ends() -> None:
+def test_a_job_that_always_fails_uses_all_attempts_and_ends() -> None:
     shop = Shop([raising(Retry("model_connection", "reset", after=SECOND))])
     key = shop.keep(max_attempts=4)
     shop.queue.send("medium", key, dedupe="submit")
@@ -227,7 +227,7 @@ def test_usage_is_summed_over_attempts() -> None:
 # Waiting
 
 
-def test_to_be_told_to_wait_spends_no_attempt() -> None:
+def test_a_deferral_spends_no_attempt() -> None:
     shop = Shop([raising(Defer("model_throttled", "slow down", after=MINUTE))])
     key = shop.keep(max_attempts=1)
     after = shop.deliver(key)
@@ -237,18 +237,18 @@ def test_to_be_told_to_wait_spends_no_attempt() -> None:
     assert (after.not_before, after.due_at) == (START + MINUTE - SECOND, START + MINUTE + LEASE)
 
 
-def test_a_wait_is_not_shortened_by_a_message_that_is_too_early() -> None:
+def test_an_early_message_does_not_shorten_the_wait() -> None:
     shop = Shop([raising(Defer("model_throttled", "slow down", after=MINUTE))])
     key = shop.keep()
     waiting = shop.deliver(key)
     shop.clock.advance(MINUTE - SECOND - MILLISECOND)
     assert shop.deliver(key) == waiting
-    shop.clock.advance(MILLISECOND)  # clocks differ: a second too early is not too early
+    shop.clock.advance(MILLISECOND)  # one second of clock difference is tolerated
     assert shop.deliver(key).fence == 2
 
 
-@pytest.mark.parametrize("longest_delay", [timedelta(), 15 * MINUTE])  # of a FIFO queue, of a standard one
-def test_a_wait_that_the_queue_cannot_hold_is_the_sweepers(longest_delay: timedelta) -> None:
+@pytest.mark.parametrize("longest_delay", [timedelta(), 15 * MINUTE])  # FIFO queue, standard queue
+def test_the_sweeper_ends_a_wait_longer_than_the_queues_maximum_delay(longest_delay: timedelta) -> None:
     wait = longest_delay + SECOND
     shop = Shop([raising(Defer("model_throttled", "slow down", after=wait))])
     shop.queue.longest_delay = longest_delay
@@ -273,7 +273,9 @@ def test_a_wait_that_the_queue_cannot_hold_is_the_sweepers(longest_delay: timede
     ],
 )
 @pytest.mark.parametrize("kind", [Retry, Defer])
-def test_a_wait_is_within_what_can_be(kind: type[Retry | Defer], after: timedelta, delay: timedelta | None) -> None:
+def test_a_wait_is_limited_to_possible_delays(
+    kind: type[Retry | Defer], after: timedelta, delay: timedelta | None
+) -> None:
     shop = Shop([raising(kind("code", "message", after=after))])
     key = shop.keep()
     job = shop.deliver(key)
@@ -282,18 +284,18 @@ def test_a_wait_is_within_what_can_be(kind: type[Retry | Defer], after: timedelt
 
 
 @pytest.mark.parametrize("kind", [Retry, Defer])
-def test_a_job_that_waits_is_looked_after_at_its_deadline_at_the_latest(kind: type[Retry | Defer]) -> None:
+def test_a_waiting_job_is_due_at_its_deadline_at_the_latest(kind: type[Retry | Defer]) -> None:
     shop = Shop([raising(kind("code", "message", after=10 * SECOND))])
     job = shop.deliver(shop.keep(deadline=START + 30 * SECOND))
-    assert job.due_at == START + 30 * SECOND  # and not a lease after the message
+    assert job.due_at == START + 30 * SECOND  # not one lease after the message
 
 
-def test_a_wait_that_is_over_is_forgotten() -> None:
+def test_a_wait_that_is_over_is_cleared_from_the_row() -> None:
     shop = Shop([raising(Fail("code", "message"))])
     assert shop.deliver(shop.keep(not_before=START)).not_before is None
 
 
-def test_a_job_that_is_told_to_wait_again_and_again_waits_longer_and_ends_at_its_deadline() -> None:
+def test_repeated_deferrals_wait_longer_each_time_until_the_deadline() -> None:
     shop = Shop([raising(Defer("model_throttled", "slow down"))])
     key = shop.keep(deadline=START + timedelta(hours=6))
     shop.queue.send("medium", key, dedupe="submit")
@@ -319,7 +321,7 @@ def test_a_job_that_is_told_to_wait_again_and_again_waits_longer_and_ends_at_its
 
 
 @pytest.mark.parametrize("status", [Status.COMPLETED, Status.FAILED, Status.CANCELLED])
-def test_a_message_about_a_job_that_has_ended_does_nothing(status: Status) -> None:
+def test_a_message_for_an_ended_job_does_nothing(status: Status) -> None:
     shop = Shop([never])
     key = shop.keep(status=status)
     before = shop.job(key)
@@ -336,14 +338,14 @@ def test_a_message_about_a_job_that_has_ended_does_nothing(status: Status) -> No
         {"not_before": START + MILLISECOND},
     ],
 )
-def test_a_message_about_a_job_that_must_not_be_taken_does_nothing(fields: dict[str, Any]) -> None:
+def test_a_message_for_a_job_that_cannot_be_claimed_does_nothing(fields: dict[str, Any]) -> None:
     shop = Shop([never])
     key = shop.keep(**fields)
     before = shop.job(key)
     assert shop.deliver(key) == before
 
 
-def test_a_message_that_is_delivered_again_while_the_job_is_worked_on_does_nothing() -> None:
+def test_a_message_redelivered_while_the_job_runs_does_nothing() -> None:
     seen: list[JobRecord] = []
 
     def deliver_again(job: Job[Book]) -> Value:
@@ -359,14 +361,14 @@ def test_a_message_that_is_delivered_again_while_the_job_is_worked_on_does_nothi
 
 
 @pytest.mark.parametrize("key", [JobKey("acme", "01unknown"), JobKey("evil", "01mine")])
-def test_a_message_about_an_unknown_job_goes_back(key: JobKey) -> None:
+def test_a_message_for_an_unknown_job_is_returned_to_the_queue(key: JobKey) -> None:
     shop = Shop([never])
     shop.keep(job_id="01mine")
     with pytest.raises(UnknownJob, match=key.job_id):
         shop.deliver(key)
 
 
-def test_a_message_is_read() -> None:
+def test_a_message_is_parsed() -> None:
     message = Message.parse('{"job_id": "01", "tenant": "acme", "more": 1}', QUEUE_ARN, "r")
     assert message == Message(JobKey("acme", "01"), QUEUE_ARN, "r")
 
@@ -374,7 +376,7 @@ def test_a_message_is_read() -> None:
 @pytest.mark.parametrize(
     "body", ["", "nonsense", "[]", "7", "null", "{}", '{"job_id": "01"}', '{"job_id": 1, "tenant": "a"}', '["job_id"]']
 )
-def test_what_is_no_message_of_ours_is_refused_and_quoted(body: str) -> None:
+def test_an_invalid_message_is_refused_and_quoted(body: str) -> None:
     with pytest.raises(ValueError, match="not a job message") as refusal:
         Message.parse(body, QUEUE_ARN, "r")
     assert repr(body) in str(refusal.value)

@@ -1,4 +1,4 @@
-"""Jobs in a FIFO lane: one that has to wait does so in its place, and the later ones of its subject behind it."""
+"""Jobs in a FIFO lane: a deferred job keeps its place, and later jobs of its subject wait behind it."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,11 +12,11 @@ from analysis_jobs.stores.memory import MemoryQueue
 from analysis_jobs.worker.batch import KeepMessage, handle_batch
 from tests.handlers.builders import MINUTE, SECOND, START, Book, Shop, Value, heartbeat_lives
 
-EARLY = SECOND  # by so much may two machines' clocks differ
+EARLY = SECOND  # the tolerated clock difference between two machines
 
 
 def shop_that(error: BaseException) -> Shop:
-    """Return a shop whose work has an error, once, in a FIFO lane."""
+    """Return a shop with a FIFO lane. Its work raises an error once."""
     errors = [error]
 
     def work(job: Job[Book]) -> Value:
@@ -36,20 +36,20 @@ def shop_that(error: BaseException) -> Shop:
     ],
     ids=["an error", "told to wait"],
 )
-def test_a_job_that_waits_keeps_its_message_hidden_until_then(error: Exception, attempts: int) -> None:
+def test_a_deferred_job_keeps_its_message_hidden_until_the_wait_ends(error: Exception, attempts: int) -> None:
     shop = shop_that(error)
     key = shop.keep(subject="documents/1")
     with pytest.raises(KeepMessage):
         shop.deliver(key)
     job = shop.job(key)
     assert (job.status, job.attempt, job.not_before) == (Status.QUEUED, attempts, START + MINUTE - EARLY)
-    assert shop.queue.sent == [], "a new message would be behind the later ones of its subject"
+    assert shop.queue.sent == [], "a new message would come after later ones of the subject"
     assert shop.queue.extended[-1] == ("receipt", MINUTE)
-    assert job.due_at == START + MINUTE + shop.settings.lease, "should the message be lost, the sweeper sends another"
+    assert job.due_at == START + MINUTE + shop.settings.lease, "if the message is lost, the sweeper sends another"
     assert not heartbeat_lives()
 
 
-def test_the_same_message_does_the_work_when_the_wait_is_over() -> None:
+def test_the_same_message_runs_the_job_after_the_wait() -> None:
     shop = shop_that(Defer("model_throttled", "later", after=MINUTE))
     key = shop.keep(subject="documents/1")
     with pytest.raises(KeepMessage):
@@ -58,7 +58,7 @@ def test_the_same_message_does_the_work_when_the_wait_is_over() -> None:
     assert shop.deliver(key).status is Status.COMPLETED
 
 
-def test_work_that_goes_on_in_another_invocation_goes_on_before_the_later_ones() -> None:
+def test_a_continued_job_runs_before_later_jobs_of_its_subject() -> None:
     shop = shop_that(OutOfTime("the invocation ends"))
     key = shop.keep(subject="documents/1")
     with pytest.raises(KeepMessage):
@@ -66,13 +66,13 @@ def test_work_that_goes_on_in_another_invocation_goes_on_before_the_later_ones()
     assert (shop.job(key).status, shop.queue.extended[-1]) == (Status.QUEUED, ("receipt", timedelta()))
 
 
-def test_a_job_that_has_failed_lets_the_next_one_pass() -> None:
+def test_a_failed_job_does_not_block_the_next_job() -> None:
     shop = shop_that(Fail("document_corrupt", "never"))
     key = shop.keep(subject="documents/1")
     assert shop.deliver(key).status is Status.FAILED
 
 
-def test_a_message_that_was_lost_meanwhile_is_sent_into_the_group_of_its_subject() -> None:
+def test_a_lost_message_is_resent_to_the_message_group_of_its_subject() -> None:
     shop = shop_that(Defer("model_throttled", "later", after=MINUTE))
     key = shop.keep(subject="documents/1")
     with pytest.raises(KeepMessage):
@@ -82,7 +82,7 @@ def test_a_message_that_was_lost_meanwhile_is_sent_into_the_group_of_its_subject
     assert shop.queue.subjects == ["documents/1"]
 
 
-def test_a_message_that_waits_comes_back_with_what_follows_it_and_is_no_failure(
+def test_a_waiting_message_and_the_following_ones_are_returned_without_an_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def handle(record: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A worker's right to its job: it gives signs of life while it works, and writes nothing once it has lost the lease."""
+"""The lease of a worker: heartbeats renew it, and a worker without the lease writes nothing."""
 
 import json
 from collections.abc import Iterator
@@ -37,10 +37,10 @@ def _no_thread_is_left() -> Iterator[None]:
     assert not heartbeat_lives()
 
 
-# Signs of life
+# Heartbeats
 
 
-def test_the_message_is_hidden_for_a_lease_and_a_little_from_the_claim_and_from_each_beat() -> None:
+def test_the_claim_and_each_beat_hide_the_message_a_little_longer_than_the_lease() -> None:
     seen: list[Any] = []
 
     def three_beats(_job: Job[Book]) -> Value:
@@ -55,7 +55,7 @@ def test_the_message_is_hidden_for_a_lease_and_a_little_from_the_claim_and_from_
     assert shop.queue.extended == [VISIBLE_AGAIN] * 4
 
 
-def test_a_beat_renews_the_lease_and_carries_progress_and_usage() -> None:
+def test_a_beat_renews_the_lease_and_writes_progress_and_usage() -> None:
     seen: list[JobRecord] = []
 
     def work(job: Job[Book]) -> Value:
@@ -75,10 +75,10 @@ def test_a_beat_renews_the_lease_and_carries_progress_and_usage() -> None:
     models = {"some.model": Usage(1, 7, 1)}
     assert beaten == replace(
         claimed, version=3, lease_until=START + EVERY + LEASE, progress=60, usage=Usage(2, 8, 2), models=models
-    )  # and `due_at`, a key of an index, stays as it is
+    )  # `due_at` is an index key and is not written
 
 
-def test_a_job_may_take_many_leases() -> None:
+def test_a_job_may_run_longer_than_many_leases() -> None:
     def long(job: Job[Book]) -> Value:
         for _ in range(40):
             shop.clock.step(EVERY)
@@ -92,13 +92,13 @@ def test_a_job_may_take_many_leases() -> None:
 
 
 class DeafQueue(MemoryQueue):
-    """A queue whose message is gone already: somebody who got it a second time has deleted it."""
+    """A queue without the message: a second receiver has already deleted it."""
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:
         raise ConnectionError(f"no message {receipt_handle} of {queue_arn} for {visibility}")
 
 
-def test_a_message_that_cannot_be_hidden_costs_a_healthy_worker_nothing() -> None:
+def test_a_worker_continues_if_its_message_cannot_be_hidden() -> None:
     def long(job: Job[Book]) -> Value:
         for _ in range(10):
             shop.clock.step(EVERY)
@@ -124,14 +124,14 @@ def third(job: Job[Book]) -> Value:
     return Value(text=job.output(second).text * 2)
 
 
-def test_stages_run_in_order_and_see_what_those_before_them_returned() -> None:
+def test_stages_run_in_order_and_see_earlier_outputs() -> None:
     shop = Shop([first, second, third])
     job = shop.deliver(shop.keep())
     assert job.result == Payload(text='{"text":"42!42!","pounds":0.0}')
     assert (job.stage, job.stages_completed) == (None, ("first", "second", "third"))
 
 
-def test_the_row_says_which_stage_is_at_work() -> None:
+def test_the_row_names_the_running_stage() -> None:
     seen: list[tuple[str | None, tuple[str, ...]]] = []
 
     def watching(stage: Any) -> Any:
@@ -149,7 +149,7 @@ def test_the_row_says_which_stage_is_at_work() -> None:
     assert seen == [("first", ()), ("second", ("first",)), ("third", ("first", "second"))]
 
 
-def test_an_attempt_of_newer_code_begins_again_and_says_so() -> None:
+def test_an_attempt_with_new_code_restarts_the_progress_and_records_the_code_version() -> None:
     seen: list[tuple[str | None, tuple[str, ...]]] = []
 
     def fails_once(job: Job[Book]) -> Value:
@@ -164,13 +164,13 @@ def test_an_attempt_of_newer_code_begins_again_and_says_so() -> None:
     shop = Shop([watched, fails_once])
     key = shop.keep()
     after = shop.deliver(key)
-    assert (after.stage, after.stages_completed) == ("fails_once", ("watched",))  # where it failed
+    assert (after.stage, after.stages_completed) == ("fails_once", ("watched",))  # the progress of the failed attempt
     shop.settings = some_settings(code_version="v8")
     assert shop.deliver(key).status is Status.COMPLETED
     assert seen == [("watched", ()), ("watched", ())]
 
 
-def test_a_stage_is_not_begun_without_the_lease() -> None:
+def test_a_stage_is_not_started_without_the_lease() -> None:
     def lose(_job: Job[Book]) -> dict[str, Any]:
         shop.another_worker_claims(key)
         return {}
@@ -202,7 +202,7 @@ def test_a_stage_is_not_begun_without_the_lease() -> None:
     ],
     ids=lambda end: str(end)[:12],
 )
-def test_nothing_of_a_stale_worker_lands_whatever_its_end(end: Value | Exception) -> None:
+def test_no_write_of_a_stale_worker_is_applied_whatever_its_outcome(end: Value | Exception) -> None:
     newer: list[JobRecord] = []
 
     def overtaken(_job: Job[Book]) -> Value:
@@ -216,10 +216,10 @@ def test_nothing_of_a_stale_worker_lands_whatever_its_end(end: Value | Exception
     assert shop.deliver(key) == newer[0]
     assert shop.queue.sent == []
     done = shop.store.transition(key, COMPLETE, Changes(), now=shop.clock.now(), read=newer[0])
-    assert isinstance(done, Applied)  # the newer one is not disturbed
+    assert isinstance(done, Applied)  # the newer worker is not disturbed
 
 
-def test_a_stale_workers_artifact_is_not_the_newer_ones() -> None:
+def test_the_artifact_of_a_stale_worker_does_not_replace_the_newer_one() -> None:
     def overtaken(job: Job[Book]) -> Value:
         if job.attempt == 1:
             shop.let_the_lease_run_out(key)
@@ -234,7 +234,7 @@ def test_a_stale_workers_artifact_is_not_the_newer_ones() -> None:
     assert len(shop.artifacts.objects) == 2
 
 
-def test_a_worker_whose_lease_is_lost_stops_and_writes_nothing() -> None:
+def test_a_worker_that_loses_its_lease_stops_and_writes_nothing() -> None:
     stopped: list[bool] = []
 
     def work(job: Job[Book]) -> Value:
@@ -249,11 +249,11 @@ def test_a_worker_whose_lease_is_lost_stops_and_writes_nothing() -> None:
     key = shop.keep()
     assert shop.deliver(key) == newer[0]
     assert stopped == [True]
-    assert shop.queue.extended == [VISIBLE_AGAIN]  # its message is not held any longer
+    assert shop.queue.extended == [VISIBLE_AGAIN]  # its message is not hidden again
     assert shop.queue.sent == []
 
 
-def test_a_model_call_is_broken_off_when_the_lease_is_lost() -> None:
+def test_a_model_call_is_cancelled_when_the_lease_is_lost() -> None:
     def answer(_question: Any) -> Any:
         shop.another_worker_claims(key)
         shop.clock.step(EVERY)
@@ -269,7 +269,7 @@ def test_a_model_call_is_broken_off_when_the_lease_is_lost() -> None:
 
 
 class CutOffStore(MemoryJobStore):
-    """A store that some transitions do not reach."""
+    """A store that is unreachable for some transitions."""
 
     def __init__(self, *unreachable: Transition) -> None:
         super().__init__()
@@ -283,7 +283,7 @@ class CutOffStore(MemoryJobStore):
         return super().transition(key, transition, changes, **more)
 
 
-def test_a_worker_that_is_cut_off_from_the_table_stops_when_its_lease_has_run_out() -> None:
+def test_a_worker_without_access_to_the_table_stops_when_its_lease_expires() -> None:
     def work(job: Job[Book]) -> Value:
         for _ in range(3):
             shop.clock.step(EVERY)
@@ -300,7 +300,7 @@ def test_a_worker_that_is_cut_off_from_the_table_stops_when_its_lease_has_run_ou
 
 
 @pytest.mark.parametrize("transition", [COMPLETE, RELEASE], ids=lambda transition: transition.name)
-def test_an_end_that_cannot_be_written_gives_the_message_back(transition: Transition) -> None:
+def test_an_end_that_cannot_be_written_returns_the_message(transition: Transition) -> None:
     def work(_job: Job[Book]) -> Value:
         if transition is RELEASE:
             raise Retry("model_timeout", "silence")
@@ -314,17 +314,17 @@ def test_an_end_that_cannot_be_written_gives_the_message_back(transition: Transi
     assert (shop.job(key).status, shop.queue.sent) == (Status.PROCESSING, [])
     store.unreachable = ()
     shop.clock.advance(LEASE)
-    assert shop.deliver(key).attempt == 2  # the message is back after the lease
+    assert shop.deliver(key).attempt == 2  # the message is visible again after the lease
 
 
 class ClosedQueue(MemoryQueue):
-    """A queue that takes nothing."""
+    """A queue that refuses every message."""
 
     def send(self, priority: str, job: JobKey, **options: Any) -> None:
         raise ConnectionError(f"{priority} does not take {job} ({options})")
 
 
-def test_a_job_whose_next_message_cannot_be_sent_is_due_and_its_old_message_comes_back() -> None:
+def test_a_job_is_due_and_its_old_message_returns_if_the_next_message_cannot_be_sent() -> None:
     def work(_job: Job[Book]) -> Value:
         raise Retry("model_timeout", "silence", after=SECOND)
 
@@ -335,7 +335,7 @@ def test_a_job_whose_next_message_cannot_be_sent_is_due_and_its_old_message_come
     assert (shop.job(key).status, shop.job(key).due_at) == (Status.QUEUED, START + SECOND + LEASE)
 
 
-def test_a_worker_that_is_killed_leaves_no_heartbeat_behind() -> None:
+def test_a_killed_worker_leaves_no_running_heartbeat() -> None:
     def killed(_job: Job[Book]) -> Value:
         raise SystemExit(1)
 

@@ -1,4 +1,4 @@
-"""A worker, a sweeper and a lossy network at one job: replies that are lost, and writes that come late."""
+"""A worker, a sweeper and a lossy network: lost replies, and late writes."""
 
 from datetime import timedelta
 from typing import Any
@@ -46,7 +46,7 @@ def gold(_job: Job[Book]) -> Value:
 
 
 class LossyStore(MemoryJobStore):
-    """A store whose reply to some transitions is lost; the client then sends them once more, as boto3 does."""
+    """A store that loses the reply to some transitions. The client then repeats them, as boto3 does."""
 
     def __init__(self, *lossy: Transition) -> None:
         super().__init__()
@@ -64,20 +64,20 @@ class LossyStore(MemoryJobStore):
         return super().transition(key, transition, changes, **more)
 
 
-def test_a_claim_whose_reply_was_lost_is_known_by_who_made_it() -> None:
+def test_a_worker_recognizes_its_own_claim_after_a_lost_reply() -> None:
     shop = Shop([gold], store=LossyStore(CLAIM))
     job = shop.deliver(shop.keep(max_attempts=1))
     assert (job.status, job.attempt, job.fence) == (Status.COMPLETED, 1, 1)
 
 
-def test_each_claim_is_somebody_elses() -> None:
+def test_each_claim_has_its_own_id() -> None:
     shop = Shop([gold])
     claimants = {shop.deliver(shop.keep()).claimant for _ in range(20)}
     assert len(claimants) == 20
     assert None not in claimants
 
 
-def test_a_claim_whose_reply_was_lost_for_longer_than_the_lease_is_ours_no_more() -> None:
+def test_a_claim_with_a_reply_lost_for_longer_than_the_lease_is_invalid() -> None:
     store = LossyStore(CLAIM)
     shop = Shop([gold], store=store)
     key = shop.keep()
@@ -85,7 +85,9 @@ def test_a_claim_whose_reply_was_lost_for_longer_than_the_lease_is_ours_no_more(
     def requeued() -> None:
         shop.clock.advance(LEASE)
         store.transition(key, REQUEUE, Changes({"lease_until": None}), now=shop.clock.now())
-        store.jobs[key] = a_job(**vars(store.jobs[key]) | {"attempt": 3})  # so that nobody may claim it
+        store.jobs[key] = a_job(
+            **vars(store.jobs[key]) | {"attempt": 3}
+        )  # no attempt is left, so no worker may claim it
 
     store.meanwhile.append(requeued)
     job = shop.deliver(key)
@@ -93,7 +95,7 @@ def test_a_claim_whose_reply_was_lost_for_longer_than_the_lease_is_ours_no_more(
 
 
 @pytest.mark.parametrize("transition", [RELEASE, DEFER], ids=lambda transition: transition.name)
-def test_a_job_that_was_put_back_though_the_reply_was_lost_is_sent(transition: Transition) -> None:
+def test_a_requeued_job_is_sent_even_if_the_reply_to_its_write_was_lost(transition: Transition) -> None:
     def wait(_job: Job[Book]) -> Value:
         raise (Retry if transition is RELEASE else Defer)("code", "message", after=10 * SECOND)
 
@@ -104,7 +106,7 @@ def test_a_job_that_was_put_back_though_the_reply_was_lost_is_sent(transition: T
     assert [entry.transition for entry in job.history] == ["claim", transition.name]
 
 
-def test_an_end_whose_reply_was_lost_is_an_end_and_no_stale_write() -> None:
+def test_an_end_with_a_lost_reply_is_not_taken_for_a_stale_write() -> None:
     shop = Shop([gold], store=LossyStore(COMPLETE))
     with logged() as lines:
         job = shop.deliver(shop.keep())
@@ -113,7 +115,7 @@ def test_an_end_whose_reply_was_lost_is_an_end_and_no_stale_write() -> None:
 
 
 @pytest.mark.parametrize("ended", [COMPLETE, FAIL, STOP], ids=lambda transition: transition.name)
-def test_no_beat_wakes_a_job_that_has_ended(ended: Transition) -> None:
+def test_a_late_beat_does_not_change_an_ended_job(ended: Transition) -> None:
     shop = Shop([gold])
     job = a_job(status=Status.PROCESSING, fence=1, attempt=1, lease_until=START + LEASE, cancel_asked_at=START)
     shop.store.create(job, None)
@@ -124,7 +126,7 @@ def test_no_beat_wakes_a_job_that_has_ended(ended: Transition) -> None:
     assert late == ConditionFailed(over)
 
 
-def test_a_beat_on_its_way_is_over_before_the_end_is_written() -> None:
+def test_a_running_beat_finishes_before_the_end_is_written() -> None:
     order: list[str] = []
 
     class Watched(MemoryJobStore):
@@ -139,7 +141,7 @@ def test_a_beat_on_its_way_is_over_before_the_end_is_written() -> None:
     def work(_job: Job[Book]) -> Value:
         for _ in range(3):
             shop.clock.step(EVERY)
-        shop.clock.advance(EVERY)  # and the fourth beat is on its way
+        shop.clock.advance(EVERY)  # the fourth beat is running
         return Value(text="x")
 
     shop = Shop([work], store=Watched())
@@ -148,7 +150,7 @@ def test_a_beat_on_its_way_is_over_before_the_end_is_written() -> None:
     assert "beat refused" not in order
 
 
-def test_an_invocation_that_is_over_claims_nothing() -> None:
+def test_an_invocation_without_time_left_claims_no_job() -> None:
     shop = Shop([gold])
     key = shop.keep()
     before = shop.job(key)
@@ -159,7 +161,7 @@ def test_an_invocation_that_is_over_claims_nothing() -> None:
     assert shop.deliver(key, time=MILLISECOND).status is Status.COMPLETED
 
 
-# The bound: after its last sign of life a job is worked on again, or has ended, within a lease and a sweep
+# The bound: within one lease and one sweep after its last sign of life, a job is running again or has ended
 
 
 def in_hand(shop: Shop) -> JobKey:
@@ -170,17 +172,17 @@ def in_hand(shop: Shop) -> JobKey:
 
 
 def step_by_step(shop: Shop, key: JobKey, *, within: timedelta) -> JobRecord:
-    """Sweep once a minute, delivering nothing that is lost, until the job moves; it must do so in time."""
+    """Sweep once a minute without deliveries until the job changes. Fail if that takes too long."""
     before, begun = shop.job(key), shop.clock.now()
     while shop.job(key) == before:
         shop.clock.advance(SWEEP)
         shop.sweeper.sweep()
-        assert shop.clock.now() - begun <= within, "nobody looked after it in time"
+        assert shop.clock.now() - begun <= within, "the sweeper did not handle the job in time"
     return shop.job(key)
 
 
 @pytest.mark.parametrize("beats", [0, 1, 40])
-def test_a_worker_that_dies_is_followed_within_a_lease_and_a_sweep(beats: int) -> None:
+def test_the_job_of_a_dead_worker_is_requeued_within_a_lease_and_a_sweep(beats: int) -> None:
     shop = Shop([gold])
     key = in_hand(shop)
     for _ in range(beats):
@@ -193,9 +195,7 @@ def test_a_worker_that_dies_is_followed_within_a_lease_and_a_sweep(beats: int) -
 
 @pytest.mark.parametrize("transition", [RELEASE, DEFER], ids=lambda transition: transition.name)
 @pytest.mark.parametrize("wait", [timedelta(), 10 * SECOND, 5 * MINUTE, 15 * MINUTE, 20 * MINUTE])
-def test_a_message_that_is_lost_is_sent_again_within_a_lease_and_a_sweep(
-    transition: Transition, wait: timedelta
-) -> None:
+def test_a_lost_message_is_sent_again_within_a_lease_and_a_sweep(transition: Transition, wait: timedelta) -> None:
     def put_back(_job: Job[Book]) -> Value:
         raise (Retry if transition is RELEASE else Defer)("code", "message", after=wait)
 
@@ -215,7 +215,7 @@ def test_a_cancelled_job_of_a_dead_worker_ends_within_a_lease_and_a_sweep() -> N
 
 
 @pytest.mark.parametrize("lost", ["requeue", "retry"])
-def test_a_message_of_the_sweeper_or_of_a_caller_that_is_lost_is_sent_again(lost: str) -> None:
+def test_a_lost_message_of_the_sweeper_or_of_a_retry_is_sent_again(lost: str) -> None:
     shop = Shop([gold])
     key = in_hand(shop)
     if lost == "requeue":
@@ -229,7 +229,7 @@ def test_a_message_of_the_sweeper_or_of_a_caller_that_is_lost_is_sent_again(lost
     assert len(shop.queue.sent) == 1
 
 
-def test_what_waits_for_nobody_is_never_looked_at() -> None:
+def test_an_ended_job_is_never_due() -> None:
     shop = Shop([gold])
     key = shop.keep()
     shop.store.transition(key, CANCEL, Changes({"due_at": None}), now=START)

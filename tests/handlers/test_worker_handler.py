@@ -1,4 +1,4 @@
-"""The worker's handler with the event records of SQS."""
+"""The worker's handler with SQS event records."""
 
 import json
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def stack() -> Iterator[Deployment]:
 
 
 def _submit() -> str:
-    """Submit a job whose document was never uploaded, and return its id."""
+    """Submit a job with a missing document, and return its id."""
     return str(call("POST", "/proposals/42/analyze-rfp", {"document": DOCUMENT}).json["job_id"])
 
 
@@ -52,7 +52,7 @@ def _status(job_id: str) -> Any:
     return call("GET", f"/jobs/{job_id}").json
 
 
-def test_a_message_is_handled_and_nothing_is_reported(stack: Deployment) -> None:
+def test_a_handled_message_reports_no_failure(stack: Deployment) -> None:
     job_id = _submit()
     assert stack.work() == []
     job = _status(job_id)
@@ -60,28 +60,28 @@ def test_a_message_is_handled_and_nothing_is_reported(stack: Deployment) -> None
     assert job["code_version"] == "v7"
 
 
-def test_a_job_that_fails_is_no_message_that_fails(stack: Deployment) -> None:
+def test_a_failed_job_is_not_a_failed_message(stack: Deployment) -> None:
     job_id = _submit()
     [record] = stack.messages()
     assert stack.work(record) == []
-    assert stack.work(record) == [], "a second delivery has nothing to do"
+    assert stack.work(record) == [], "a second delivery does nothing"
     assert _status(job_id)["attempt"] == 1
 
 
 @pytest.mark.parametrize("body", BAD_BODIES, ids=lambda body: ascii(body[:50]))
-def test_a_message_that_is_none_of_ours_is_reported_and_nothing_is_done(stack: Deployment, body: str) -> None:
+def test_an_invalid_message_is_reported_and_does_nothing(stack: Deployment, body: str) -> None:
     record = sqs_record(body, queue=QUEUE)
     before = json.dumps(record)
     with patch.object(SqsJobQueue, "extend") as extend, logged() as lines:
         assert stack.work(record) == [record["messageId"]]
     extend.assert_not_called()
-    assert json.dumps(record) == before, "it goes to the dead letters as it came"
+    assert json.dumps(record) == before, "the message goes to the dead-letter queue unchanged"
     [line] = lines
     assert (line["event"], line["message_id"]) == ("message.failed", record["messageId"])
     assert len(str(line["exc_info"][1])) < 500, "the log does not repeat a huge message"
 
 
-def test_only_the_messages_that_failed_come_back(stack: Deployment) -> None:
+def test_only_failed_messages_are_returned(stack: Deployment) -> None:
     first, second = _submit(), _submit()
     good = stack.messages()
     bad = [sqs_record(body, 100 + number, queue=QUEUE) for number, body in enumerate(("", "nonsense"))]
@@ -89,17 +89,17 @@ def test_only_the_messages_that_failed_come_back(stack: Deployment) -> None:
     assert [_status(job_id)["status"] for job_id in (first, second)] == ["failed", "failed"]
 
 
-def test_a_batch_of_which_everything_failed_is_reported_and_not_raised(stack: Deployment) -> None:
+def test_a_batch_of_failed_messages_is_reported_and_does_not_raise(stack: Deployment) -> None:
     records = [sqs_record("nonsense", number, queue=QUEUE) for number in range(3)]
     assert stack.work(*records) == [record["messageId"] for record in records]
 
 
 @pytest.mark.usefixtures("stack")
-def test_an_empty_batch_is_fine() -> None:
+def test_an_empty_batch_reports_no_failure() -> None:
     assert worker.handler({"Records": []}, Context()) == {"batchItemFailures": []}
 
 
-def test_a_record_that_lacks_its_parts_is_reported_and_the_others_are_handled(stack: Deployment) -> None:
+def test_an_incomplete_record_is_reported_and_the_others_are_handled(stack: Deployment) -> None:
     job_id = _submit()
     [good] = stack.messages()
     bad = {name: value for name, value in sqs_record("{}", 7, queue=QUEUE).items() if name != "receiptHandle"}
@@ -107,7 +107,7 @@ def test_a_record_that_lacks_its_parts_is_reported_and_the_others_are_handled(st
     assert _status(job_id)["status"] == "failed"
 
 
-def test_a_fault_of_a_store_brings_the_message_back(stack: Deployment) -> None:
+def test_an_error_of_the_store_returns_the_message(stack: Deployment) -> None:
     _submit()
     [record] = stack.messages()
     with patch.object(Claims, "claim_for_message", side_effect=OSError("no route to DynamoDB")):
@@ -115,7 +115,7 @@ def test_a_fault_of_a_store_brings_the_message_back(stack: Deployment) -> None:
     assert stack.work(record) == []
 
 
-def test_a_message_of_another_tenants_job_finds_none(stack: Deployment) -> None:
+def test_a_message_with_another_tenant_finds_no_job(stack: Deployment) -> None:
     job_id = _submit()
     [record] = stack.messages()
     forged = record | {"body": json.dumps({"job_id": job_id, "tenant": "other"})}
@@ -124,7 +124,7 @@ def test_a_message_of_another_tenants_job_finds_none(stack: Deployment) -> None:
     assert stack.work(record) == []
 
 
-def test_a_claimed_message_is_shown_again_after_the_lease_and_no_later(
+def test_a_claimed_message_is_visible_again_right_after_the_lease(
     stack: Deployment,
 ) -> None:
     _submit()
@@ -136,7 +136,7 @@ def test_a_claimed_message_is_shown_again_after_the_lease_and_no_later(
     assert 60 <= visibility.total_seconds() <= 65
 
 
-def test_each_end_is_counted_and_written(stack: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_end_is_counted_and_logged(stack: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
     _submit()
     capsys.readouterr()
     stack.work()
@@ -144,7 +144,7 @@ def test_each_end_is_counted_and_written(stack: Deployment, capsys: pytest.Captu
     assert [(line["service"], line["JobsFailed"]) for line in metrics] == [("tests", [1.0])]
 
 
-def test_in_a_fifo_queue_what_follows_a_failed_message_is_reported_and_untouched(stack: Deployment) -> None:
+def test_in_a_fifo_queue_messages_after_a_failed_one_are_reported_and_not_handled(stack: Deployment) -> None:
     body = {"analysis": "rfp-analysis", "input": {"document": DOCUMENT}, "priority": "ordered"}
     jobs = [call("POST", "/jobs", body).json["job_id"] for _ in range(3)]
     received = {json.loads(record["body"])["job_id"]: record for record in stack.messages("ordered")}
@@ -161,7 +161,7 @@ def test_in_a_fifo_queue_what_follows_a_failed_message_is_reported_and_untouched
     [(timedelta(minutes=15), timedelta(seconds=15)), (timedelta(seconds=20), timedelta(seconds=5))],
 )
 @pytest.mark.usefixtures("stack")
-def test_work_stops_a_little_before_the_invocation_does(time_left: timedelta, margin: timedelta) -> None:
+def test_work_stops_shortly_before_the_end_of_the_invocation(time_left: timedelta, margin: timedelta) -> None:
     stops: list[datetime | None] = []
     with patch.object(Worker, "handle", lambda _self, _message, stop_at: stops.append(stop_at)):
         begun = datetime.now(UTC)
@@ -171,7 +171,7 @@ def test_work_stops_a_little_before_the_invocation_does(time_left: timedelta, ma
     assert timedelta(seconds=-1) < stop_at - begun - (time_left - margin) < timedelta(seconds=1)
 
 
-def test_a_message_that_comes_too_late_goes_back_and_spends_no_attempt(stack: Deployment) -> None:
+def test_a_message_received_too_late_is_returned_and_spends_no_attempt(stack: Deployment) -> None:
     body = {"analysis": "rfp-analysis", "input": {"document": f"{new_id(START)}/x.pdf"}}
     job_id = call("POST", "/jobs", body).json["job_id"]
     [record] = stack.messages()

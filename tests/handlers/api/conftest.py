@@ -1,4 +1,4 @@
-"""The API over each kind of table."""
+"""Fixtures that run the API over each kind of job store."""
 
 from collections.abc import Iterator
 
@@ -19,6 +19,6 @@ def site(clock: ManualClock) -> Iterator[Site]:
 
 @pytest.fixture
 def both(store: JobStore, clock: ManualClock) -> Iterator[Site]:
-    """Return an API over each kind of table: the test runs with both."""
+    """Return an API over each kind of job store. The test runs once with each."""
     with opened(store, clock) as site:
         yield site

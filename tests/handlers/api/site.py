@@ -1,4 +1,4 @@
-"""The API over stores that a test can look into, with an analysis beside the example's."""
+"""The API over stores that a test can inspect, with a second analysis beside the example."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,14 +48,14 @@ VALUATION = Analysis(
     "book-valuation", request=Valuation, result=Price, stages=[value], estimated_time=timedelta(seconds=20)
 )
 BOOK = {"analysis": "book-valuation", "input": {"isbn": "42"}}
-# By the analyses, which are kept with it: an id is one's own only while one lives.
+# Keyed by the ids of the analyses. The value keeps the analyses alive, so that no id is reused.
 _DOCUMENTS: dict[tuple[int, ...], tuple[Analyses, Documented]] = {}
 UPLOAD = {"filename": "rfp.pdf", "content_type": "application/pdf", "size": 1000}
 
 
 @dataclass(frozen=True)
 class Site:
-    """The API with its stores."""
+    """The stores behind the API."""
 
     store: JobStore
     queue: MemoryQueue
@@ -63,7 +63,7 @@ class Site:
     clock: ManualClock
 
     def take(self, job_id: str, transition: Transition, **changes: Any) -> None:
-        """Take a job one edge on, as a worker would."""
+        """Apply one transition to a job, as a worker would."""
         key = JobKey("acme", job_id)
         outcome = self.store.transition(
             key, transition, Changes(changes), now=self.clock.now(), read=self.store.get(key)
@@ -71,13 +71,13 @@ class Site:
         assert isinstance(outcome, Applied)
 
     def claim(self, job_id: str) -> None:
-        """Let a worker have the job for a minute."""
+        """Claim the job with a lease of one minute."""
         self.take(job_id, CLAIM, lease_until=self.clock.now() + timedelta(minutes=1), code_version="v7")
 
 
 @contextmanager
 def opened(store: JobStore, clock: ManualClock, *more: Analysis[Any, Any]) -> Iterator[Site]:
-    """Let `api.handler` answer over these stores, for `more` too; every `call` is held against its document."""
+    """Patch `api.handler` to use these stores and serve `more` too. Check each answer against the OpenAPI document."""
     site = Site(store, MemoryQueue(), MemoryArtifactStore(), clock)
     settings = some_settings(queue_urls={"medium": "https://sqs/1/jobs", "high": "https://sqs/1/jobs-high"})
     analyses = Analyses([rfp_analysis, VALUATION, *more])
@@ -95,7 +95,7 @@ def opened(store: JobStore, clock: ManualClock, *more: Analysis[Any, Any]) -> It
 
 
 def document_of(built: Api) -> Documented:
-    """Return the document of an API, made once for the same analyses."""
+    """Return the OpenAPI document of an API. It is cached for each set of analyses."""
     analyses, settings = built.submissions.analyses, built.submissions.settings
     key = tuple(map(id, analyses.values()))
     if key not in _DOCUMENTS:
@@ -111,5 +111,5 @@ def submit(body: Any = BOOK, **options: Any) -> str:
 
 
 def upload() -> str:
-    """Ask for an upload and return the document that it will be."""
+    """Request an upload and return the name of its document."""
     return str(call("POST", "/uploads", UPLOAD).json["document"])

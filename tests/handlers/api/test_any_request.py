@@ -1,4 +1,4 @@
-"""Whatever is sent: the API answers with what was asked for or with a problem, and never with an error of ours."""
+"""Random requests: the API answers with a success or a problem, and never with an internal error."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from analysis_jobs.stores.memory import MemoryJobStore
 from tests.handlers.api.site import opened
 from tests.handlers.events import PROBLEM, call
 
-# The words that the API knows, and others: random texts alone would not get past the first check.
+# Words that the API knows, and others. Random text alone would not pass the first check.
 FIELDS = [
     "analysis",
     "input",
@@ -52,32 +52,32 @@ def _check(method: str, path: str, expected: int, **request: Any) -> None:
 
 @QUIET
 @given(body=VALUES | SUBMISSIONS, key=st.none() | st.text(max_size=10))
-def test_any_submission(body: Any, key: str | None) -> None:
+def test_any_submission_gets_a_valid_answer(body: Any, key: str | None) -> None:
     _check("POST", "/jobs", 202, raw=json.dumps(body), headers={} if key is None else {"Idempotency-Key": key})
 
 
 @QUIET
 @given(body=VALUES)
-def test_any_body_of_an_own_route_and_of_an_upload(body: Any) -> None:
+def test_any_body_of_an_own_route_or_an_upload_gets_a_valid_answer(body: Any) -> None:
     _check("POST", "/proposals/42/analyze-rfp", 202, raw=json.dumps(body))
     _check("POST", "/uploads", 201, raw=json.dumps(body))
 
 
 @QUIET
 @given(raw=st.text(max_size=50))
-def test_any_text_as_a_body(raw: str) -> None:
+def test_any_text_as_a_body_gets_a_valid_answer(raw: str) -> None:
     _check("POST", "/jobs", 202, raw=raw)
 
 
 @QUIET
 @given(query=st.dictionaries(WORDS, TEXTS, max_size=4))
-def test_any_query(query: dict[str, str]) -> None:
+def test_any_query_gets_a_valid_answer(query: dict[str, str]) -> None:
     _check("GET", "/jobs", 200, query=query)
 
 
 @QUIET
 @given(part=TEXTS, tenant=TEXTS)
-def test_any_path_and_any_tenant(part: str, tenant: str) -> None:
+def test_any_path_and_any_tenant_get_a_valid_answer(part: str, tenant: str) -> None:
     _check("GET", f"/jobs/{part}", 200, tenant=tenant)
     _check("GET", f"/proposals/{part}/analysis-status", 200, tenant=tenant)
     _check("GET", f"/{part}", 200, tenant=tenant)

@@ -1,4 +1,4 @@
-"""Giving a job up, and running it again."""
+"""Cancelling a job, and retrying it."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ UNKNOWN = "01kdvdna00246fsfg17tk8a8cy"
 FAILURE = JobFailure("model_timeout", "silence", retryable=True)
 
 
-def test_a_job_that_waits_is_cancelled(both: Site) -> None:
+def test_a_waiting_job_is_cancelled(both: Site) -> None:
     job_id = submit()
     answer = call("POST", f"/jobs/{job_id}/cancel")
     assert (answer.status, answer.headers["location"]) == (200, f"/jobs/{job_id}")
@@ -26,10 +26,10 @@ def test_a_job_that_waits_is_cancelled(both: Site) -> None:
         "transition": "cancel",
         "status": "cancelled",
     }
-    assert len(both.queue.sent) == 1, "what was submitted"
+    assert len(both.queue.sent) == 1, "only the submission sent a message"
 
 
-def test_a_job_that_is_worked_on_is_asked_to_stop(both: Site) -> None:
+def test_cancelling_a_running_job_asks_its_worker_to_stop(both: Site) -> None:
     job_id = submit()
     both.claim(job_id)
     answer = call("POST", f"/jobs/{job_id}/cancel")
@@ -60,7 +60,7 @@ def test_a_failed_job_runs_again(both: Site) -> None:
     assert (answer.status, answer.headers["location"]) == (202, f"/jobs/{job_id}")
     assert [answer.json[name] for name in ("status", "attempt", "error", "finished_at")] == ["queued", 0, None, None]
     assert call("POST", f"/jobs/{job_id}/retry").json == answer.json
-    assert len(both.queue.sent) == 2, "submitted, and once more"
+    assert len(both.queue.sent) == 2, "one message for the submission, one for the retry"
 
 
 def test_a_cancelled_job_runs_again(both: Site) -> None:
@@ -82,7 +82,7 @@ def test_a_completed_job_does_not_run_again(both: Site) -> None:
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_another_tenants_job_is_as_if_there_were_none(both: Site, action: str) -> None:
+def test_a_job_of_another_tenant_looks_like_an_unknown_job(both: Site, action: str) -> None:
     job_id = submit()
     both.claim(job_id)
     both.take(job_id, FAIL)
@@ -98,20 +98,20 @@ def test_another_tenants_job_is_as_if_there_were_none(both: Site, action: str) -
 @pytest.mark.parametrize("job_id", ["x", "job#1", "0" * 27, "%00", "\u0661" * 26])
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.usefixtures("site")
-def test_an_id_that_is_no_job_is_not_found(job_id: str, action: str) -> None:
+def test_an_unknown_id_is_not_found(job_id: str, action: str) -> None:
     assert not is_id(job_id)
     assert call("POST", f"/jobs/{job_id}/{action}").status == 404
 
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.usefixtures("site")
-def test_only_a_post_does_something(action: str) -> None:
+def test_only_a_post_cancels_or_retries(action: str) -> None:
     job_id = submit()
     assert call("GET", f"/jobs/{job_id}/{action}").status == 404
     assert call("GET", f"/jobs/{job_id}").json["status"] == "queued"
 
 
-def test_a_body_is_not_needed_and_not_read(site: Site) -> None:
+def test_a_body_is_optional_and_ignored(site: Site) -> None:
     job_id = submit()
     assert call("POST", f"/jobs/{job_id}/cancel", raw="{").status == 200
     assert site.queue.sent

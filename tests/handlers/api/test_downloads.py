@@ -1,4 +1,4 @@
-"""The files of a job: what its status shows of them, and where a download leads."""
+"""The files of a job: how its status lists them, and where a download redirects."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -40,7 +40,7 @@ def _done(site: Site, body: dict[str, object] | None = None) -> str:
     return job_id
 
 
-def test_the_status_shows_the_files_and_where_to_download_them(site: Site) -> None:
+def test_the_status_lists_the_files_with_their_download_urls(site: Site) -> None:
     job_id = _done(site)
     assert call("GET", f"/jobs/{job_id}").json["files"] == {
         "report.txt": {"size": 3, "content_type": "text/plain", "url": f"/jobs/{job_id}/files/report.txt"},
@@ -50,7 +50,9 @@ def test_the_status_shows_the_files_and_where_to_download_them(site: Site) -> No
 
 
 @pytest.mark.parametrize(("name", "within"), [("schedule.csv", "1/schedule.csv"), ("report.txt", "report.txt")])
-def test_a_download_leads_to_the_bucket_for_five_minutes(site: Site, name: str, within: str) -> None:
+def test_a_download_redirects_to_the_bucket_with_a_link_valid_for_five_minutes(
+    site: Site, name: str, within: str
+) -> None:
     job_id = _done(site)
     answer = call("GET", f"/jobs/{job_id}/files/{name}")
     assert (answer.status, answer.body) == (302, "")
@@ -60,7 +62,7 @@ def test_a_download_leads_to_the_bucket_for_five_minutes(site: Site, name: str, 
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_who_asks_for_json_gets_the_link_in_it(site: Site) -> None:
+def test_a_caller_that_accepts_json_gets_the_link_in_the_body(site: Site) -> None:
     job_id = _done(site)
     path = f"/jobs/{job_id}/files/report.txt"
     answer = call("GET", path, headers={"Accept": "application/json, text/plain"})
@@ -69,12 +71,12 @@ def test_who_asks_for_json_gets_the_link_in_it(site: Site) -> None:
 
 
 @pytest.mark.parametrize("name", ["nope.csv", "SCHEDULE.CSV", "..", "1"])
-def test_a_file_that_the_job_has_not_is_not_found(site: Site, name: str) -> None:
+def test_a_file_that_the_job_does_not_have_is_not_found(site: Site, name: str) -> None:
     answer = call("GET", f"/jobs/{_done(site)}/files/{name}")
     assert (answer.status, answer.fields) == (404, [])
 
 
-def test_a_file_of_another_tenant_is_not_found_as_one_of_no_job_is(site: Site) -> None:
+def test_a_file_of_another_tenant_looks_like_a_file_of_an_unknown_job(site: Site) -> None:
     job_id = _done(site)
     for path in (f"/jobs/{job_id}/files/report.txt", f"/download/{job_id}/sheet", f"/status/{job_id}"):
         theirs = call("GET", path, tenant="other")
@@ -86,12 +88,12 @@ def test_a_file_of_another_tenant_is_not_found_as_one_of_no_job_is(site: Site) -
 
 @pytest.mark.parametrize("job_id", ["nope", "..", "{job_id}"])
 @pytest.mark.usefixtures("site")
-def test_a_job_that_is_none_has_no_files(job_id: str) -> None:
+def test_an_unknown_job_has_no_files(job_id: str) -> None:
     assert call("GET", f"/jobs/{job_id}/files/report.txt").status == 404
     assert call("GET", f"/download/{job_id}/sheet").status == 404
 
 
-# An analysis' own routes
+# Routes that an analysis declares itself
 
 
 def test_an_own_route_takes_client_and_project_from_its_path(site: Site) -> None:
@@ -105,7 +107,7 @@ def test_an_own_route_takes_client_and_project_from_its_path(site: Site) -> None
 
 
 @pytest.mark.usefixtures("site")
-def test_a_client_of_the_path_that_is_too_long_is_refused_by_its_name() -> None:
+def test_a_too_long_client_in_the_path_is_refused_and_the_problem_names_the_field() -> None:
     answer = call("POST", f"/clients/{'c' * 129}/projects/tower/drawings", {"isbn": "42"})
     assert (answer.status, answer.fields) == (422, ["client"])
 
@@ -115,7 +117,7 @@ def test_an_own_status_route_shows_a_job_by_its_id(site: Site) -> None:
     assert call("GET", f"/status/{job_id}").json == call("GET", f"/jobs/{job_id}").json
 
 
-def test_an_own_download_route_knows_a_file_by_its_alias_and_by_its_name(site: Site) -> None:
+def test_an_own_download_route_finds_a_file_by_its_alias_or_its_name(site: Site) -> None:
     job_id = _done(site)
     expected = call("GET", f"/jobs/{job_id}/files/schedule.csv").headers["location"]
     for named in ("sheet", "schedule.csv"):
@@ -124,7 +126,7 @@ def test_an_own_download_route_knows_a_file_by_its_alias_and_by_its_name(site: S
     assert call("GET", f"/download/{job_id}/pdf").status == 404
 
 
-def test_own_routes_show_no_job_of_another_analysis(site: Site) -> None:
+def test_own_routes_do_not_show_jobs_of_another_analysis(site: Site) -> None:
     job_id = _done(site, {"analysis": "book-valuation", "input": {"isbn": "42"}})
     site.clock.advance(timedelta(seconds=1))
     assert call("GET", f"/jobs/{job_id}").status == 200

@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, of all routes and no others, and true of every answer."""
+"""The OpenAPI document is valid, lists exactly the served routes, and describes every answer."""
 
 import json
 import re
@@ -36,7 +36,7 @@ DRAWN = {"analysis": "drawing", "input": {"isbn": "42"}}
 
 
 class Odd:
-    """Of which there is no JSON schema."""
+    """A type without a JSON schema."""
 
 
 @pytest.fixture
@@ -65,14 +65,14 @@ def test_the_document_is_valid_openapi(documented: Documented) -> None:
     OpenAPIV31SpecValidator(documented.document).validate()
 
 
-def test_the_validator_sees_what_is_not_valid(documented: Documented) -> None:
+def test_the_validator_finds_an_invalid_document(documented: Documented) -> None:
     broken = json.loads(json.dumps(documented.document))
     del broken["paths"]["/jobs"]["get"]["responses"]["200"]["description"]
     assert list(OpenAPIV31SpecValidator(broken).iter_errors())
 
 
 @pytest.mark.usefixtures("site")
-def test_every_route_that_is_served_is_in_the_document_and_no_other(documented: Documented) -> None:
+def test_the_document_lists_exactly_the_served_routes(documented: Documented) -> None:
     resolver = api._api().app  # noqa: SLF001 - the tests put it there
     routes = [*resolver._static_routes, *resolver._dynamic_routes]  # noqa: SLF001 - it shows them nowhere else
     served = {f"{route.method} {re.sub('<([a-z_]+)>', r'{\1}', route.path)}" for route in routes}
@@ -81,7 +81,7 @@ def test_every_route_that_is_served_is_in_the_document_and_no_other(documented: 
     assert {"GET /openapi.json", "POST /proposals/{id}/analyze-rfp", "GET /download/{job_id}/{kind}"} <= served
 
 
-def test_every_call_asks_for_a_bearer_token(documented: Documented) -> None:
+def test_every_operation_requires_a_bearer_token(documented: Documented) -> None:
     assert documented.document["security"] == [{"bearer": []}]
     operations = [each for methods in documented.document["paths"].values() for each in methods.values()]
     assert all("security" not in operation and "401" in operation["responses"] for operation in operations)
@@ -89,7 +89,7 @@ def test_every_call_asks_for_a_bearer_token(documented: Documented) -> None:
     assert len(set(names)) == len(names)
 
 
-def test_the_document_is_the_same_for_every_tenant_and_made_once(site: Site) -> None:
+def test_the_document_is_the_same_for_every_tenant_and_is_built_once(site: Site) -> None:
     del site
     with patch.object(openapi, "document", wraps=openapi.document) as made:
         texts = {call("GET", "/openapi.json", tenant=tenant).body for tenant in ("acme", "other", "acme")}
@@ -146,7 +146,7 @@ def _visited(path: str = "/visits/a") -> str:
 
 _FILE = "/jobs/{job_id}/files/{name}"
 _AS_JSON = {"Accept": "application/json"}
-# Each status of each kind of call, as it comes about. Every answer is held against the document as it comes.
+# One call for each status of each operation. `call` checks every answer against the document.
 _WALK: list[Step] = [
     ("POST", "/jobs", 202, lambda _: call("POST", "/jobs", BOOK)),
     ("POST", "/jobs", 200, lambda _: _second("POST", "/jobs", {"analysis": "visits", "input": {"shop": "a"}} | MANUAL)),
@@ -190,17 +190,17 @@ _WALK: list[Step] = [
 
 
 @pytest.mark.parametrize("step", _WALK, ids=[f"{method} {path} {status}" for method, path, status, _ in _WALK])
-def test_an_answer_is_as_the_document_says(site: Site, documented: Documented, step: Step) -> None:
+def test_each_answer_has_its_documented_status(site: Site, documented: Documented, step: Step) -> None:
     method, path, status, walk = step
     assert walk(site).status == status
     said = documented.document["paths"][path][method.lower()]["responses"][str(status)]
     assert documented.found(said)["description"]
 
 
-def test_the_walk_sees_every_status_that_the_function_answers_itself(documented: Documented) -> None:
+def test_the_walk_covers_every_status_that_the_function_itself_returns(documented: Documented) -> None:
     seen = {(method, path, str(status)) for method, path, status, _ in _WALK}
     walked = {path for _, path, _, _ in _WALK}
-    # The gateway's, those of any call, and what the body of `POST /jobs` shows for all bodies.
+    # Not walked for each route: statuses of the gateway and of every call, and those that `POST /jobs` covers.
     elsewhere = {"401", "403", "429", "500", "503", "400", "410", "413"}
     said = {
         (method.upper(), path, status)
@@ -213,7 +213,7 @@ def test_the_walk_sees_every_status_that_the_function_answers_itself(documented:
     assert said - seen == {("GET", "/download/{job_id}/{kind}", "200"), ("GET", "/visits/{shop}", "422")}
 
 
-def test_what_is_not_in_the_document_is_noticed(site: Site, documented: Documented) -> None:
+def test_the_check_fails_for_an_undocumented_answer(site: Site, documented: Documented) -> None:
     answer = call("GET", f"/jobs/{finished(site)}")
     for broken in (
         replace(answer, status=206),
@@ -227,7 +227,7 @@ def test_what_is_not_in_the_document_is_noticed(site: Site, documented: Document
     documented.check("GET", f"/jobs/{UNKNOWN}", answer)
 
 
-def test_a_job_of_an_analysis_that_is_gone_is_in_the_document_too(site: Site, documented: Documented) -> None:
+def test_the_document_also_describes_a_job_of_a_removed_analysis(site: Site, documented: Documented) -> None:
     shown = call("GET", f"/jobs/{finished(site)}").json | {"result": ["anything"]}
     schema = documented.found(documented.document["paths"]["/jobs/{job_id}"]["get"]["responses"]["200"])["content"]
     assert documented.fits(schema["application/json"]["schema"], shown | {"analysis": "of-last-year"})
@@ -252,20 +252,20 @@ def test_a_job_of_an_analysis_that_is_gone_is_in_the_document_too(site: Site, do
         ({"analysis": "books", "input": {"shop": "a"}, "subject": ""}, 422),
     ],
 )
-def test_what_the_document_takes_is_what_the_api_takes(documented: Documented, body: Any, status: int) -> None:
+def test_the_document_and_the_api_accept_the_same_bodies(documented: Documented, body: Any, status: int) -> None:
     schema = documented.document["paths"]["/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert call("POST", "/jobs", body).status == status
     assert documented.fits(schema, body) == (status == 202)
 
 
 @pytest.mark.parametrize(("body", "status"), [(VISIT, 202), ({"shop": "a"}, 422), ({"trigger": "manual"}, 422)])
-def test_the_body_of_an_own_route_is_the_input_with_its_trigger(documented: Documented, body: Any, status: int) -> None:
+def test_the_body_of_an_own_route_is_the_input_and_the_trigger(documented: Documented, body: Any, status: int) -> None:
     schema = documented.document["paths"]["/visits"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert call("POST", "/visits", body).status == status
     assert documented.fits(schema, body) == (status == 202)
 
 
-def test_the_parameters_are_those_that_the_api_reads(documented: Documented) -> None:
+def test_the_document_lists_the_parameters_that_the_api_reads(documented: Documented) -> None:
     paths = documented.document["paths"]
 
     def named(path: str, method: str) -> set[tuple[str, str]]:
@@ -281,7 +281,7 @@ def test_the_parameters_are_those_that_the_api_reads(documented: Documented) -> 
 
 
 class Upload(BaseModel):
-    """An analysis' own model, of a name that the document has too."""
+    """A model of an analysis with a name that the document already uses."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
@@ -293,7 +293,7 @@ def look(_job: Job[Upload]) -> Upload:
     raise NotImplementedError
 
 
-def test_models_of_one_name_and_fields_that_no_schema_can_say_do_no_harm() -> None:
+def test_equal_model_names_and_fields_without_a_schema_leave_the_document_valid() -> None:
     strange = Analysis("strange", request=Upload, result=Upload, stages=[look], submit_route="POST /strange")
     document = openapi.document(Analyses([strange]), some_settings())
     OpenAPIV31SpecValidator(document).validate()

@@ -1,4 +1,4 @@
-"""What becomes of a submission under a policy, as HTTP says it: over each kind of table."""
+"""The HTTP answers to submissions under a policy, with each kind of job store."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -68,7 +68,7 @@ def finish(site: Site, job_id: str) -> None:
     site.take(job_id, COMPLETE, finished_at=site.clock.now(), due_at=None)
 
 
-def test_created_existing_skipped_and_limited_are_told_apart(both: Site) -> None:
+def test_created_existing_skipped_and_limited_have_different_answers(both: Site) -> None:
     created = visit()
     job_id = created.json["job_id"]
     assert (created.status, created.json["outcome"]) == (202, "created")
@@ -99,7 +99,7 @@ def test_created_existing_skipped_and_limited_are_told_apart(both: Site) -> None
     assert len(both.queue.sent) == 2
 
 
-def test_skipped_without_any_job_has_no_address(both: Site) -> None:
+def test_a_skipped_submission_without_an_earlier_job_has_no_status_url(both: Site) -> None:
     answer = visit("often", seen=2)
     assert (answer.status, answer.json["job_id"], answer.json["status_url"]) == (200, None, None)
     assert answer.json["reason"]["new_items"] == 2
@@ -119,7 +119,7 @@ def test_the_same_key_gives_the_same_outcome() -> None:
     assert call("POST", "/visits", body | {"seen": 9}, headers=headers).fields == ["Idempotency-Key"]
 
 
-def test_a_subject_of_the_path_has_one_active_job_too(both: Site) -> None:
+def test_a_subject_from_the_path_has_at_most_one_active_job(both: Site) -> None:
     first = call("POST", "/books/7/digest", {"shop": "a"})
     again = call("POST", "/books/7/digest", {"shop": "b"})
     assert (first.status, again.status, again.json["job_id"]) == (202, 200, first.json["job_id"])

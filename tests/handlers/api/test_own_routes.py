@@ -10,7 +10,7 @@ from tests.handlers.api.site import BOOK, Site, submit, upload
 from tests.handlers.events import call
 
 
-def test_the_same_key_and_body_is_the_same_job_and_one_message(both: Site) -> None:
+def test_the_same_key_and_body_give_the_same_job_and_one_message(both: Site) -> None:
     first = call("POST", "/jobs", BOOK, headers={"Idempotency-Key": "k1"})
     both.clock.advance(timedelta(hours=23))
     reordered = {"input": {"isbn": "42"}, "analysis": "book-valuation", "client": None}
@@ -28,12 +28,12 @@ def test_the_same_key_with_another_body_is_refused(both: Site) -> None:
 
 @pytest.mark.usefixtures("site")
 @pytest.mark.parametrize("key", ["", "k" * 256])
-def test_a_key_of_no_or_too_many_characters_is_refused(key: str) -> None:
+def test_an_empty_or_too_long_key_is_refused(key: str) -> None:
     answer = call("POST", "/jobs", BOOK, headers={"Idempotency-Key": key})
     assert (answer.status, answer.fields) == (422, ["Idempotency-Key"])
 
 
-def test_an_own_route_takes_the_key_too(site: Site) -> None:
+def test_an_own_route_accepts_the_key(site: Site) -> None:
     body, headers = {"document": upload()}, {"Idempotency-Key": "k1"}
     first = call("POST", "/proposals/42/analyze-rfp", body, headers=headers)
     assert call("POST", "/proposals/42/analyze-rfp", body, headers=headers).json == first.json
@@ -41,7 +41,7 @@ def test_an_own_route_takes_the_key_too(site: Site) -> None:
     assert len(site.queue.sent) == 1
 
 
-def test_an_own_route_submits_its_body_about_the_subject_in_its_path(both: Site) -> None:
+def test_an_own_route_submits_its_body_with_the_subject_from_its_path(both: Site) -> None:
     document = upload()
     answer = call("POST", "/proposals/42/analyze-rfp", {"document": document})
     assert answer.status == 202
@@ -66,12 +66,12 @@ def test_the_own_status_route_shows_the_subjects_newest_job(both: Site) -> None:
     assert call("GET", "/proposals/42/analysis-status", tenant="other").status == 404
 
 
-def test_a_subjects_next_job_is_never_taken_for_the_one_before(site: Site) -> None:
+def test_the_etag_of_a_subjects_earlier_job_does_not_match_the_next_job(site: Site) -> None:
     body = {"document": upload()}
     call("POST", "/proposals/42/analyze-rfp", body)
     tag = call("GET", "/proposals/42/analysis-status").headers["etag"]
     site.clock.advance(timedelta(seconds=1))
-    call("POST", "/proposals/42/analyze-rfp", body)  # it has the same version number
+    call("POST", "/proposals/42/analyze-rfp", body)  # the new job has the same version number
     assert call("GET", "/proposals/42/analysis-status", headers={"If-None-Match": tag}).status == 200
 
 
@@ -80,14 +80,14 @@ def test_a_subjects_next_job_is_never_taken_for_the_one_before(site: Site) -> No
     ("body", "field"),
     [({}, "document"), ({"document": "x"}, "document"), ([], "body"), ({"document": 1}, "document")],
 )
-def test_an_own_route_names_the_fields_as_its_callers_know_them(body: Any, field: str) -> None:
+def test_an_own_route_reports_fields_by_the_names_that_its_callers_use(body: Any, field: str) -> None:
     answer = call("POST", "/proposals/42/analyze-rfp", body)
     assert (answer.status, answer.fields) == (422, [field])
     assert answer.json["detail"].startswith(f"{field}: ")
 
 
 @pytest.mark.usefixtures("site")
-def test_an_own_route_cannot_be_led_to_another_subject_by_its_body() -> None:
+def test_the_body_of_an_own_route_cannot_change_the_subject() -> None:
     answer = call("POST", "/proposals/42/analyze-rfp", {"document": upload(), "subject": "proposals/43"})
     assert answer.status == 202
     assert call("GET", "/proposals/43/analysis-status").status == 404
@@ -95,7 +95,7 @@ def test_an_own_route_cannot_be_led_to_another_subject_by_its_body() -> None:
 
 @pytest.mark.usefixtures("site")
 @pytest.mark.parametrize("part", ["{id}", "{0.__class__}", "%7Bid%7D", "a#b", "4 2", "..", "42%2F43"])
-def test_a_strange_subject_in_the_path_is_kept_as_it_is_or_is_no_route(part: str) -> None:
+def test_an_unusual_subject_in_the_path_is_kept_unchanged_or_matches_no_route(part: str) -> None:
     submitted = call("POST", f"/proposals/{part}/analyze-rfp", {"document": upload()})
     if submitted.status == 404:
         assert part == "a#b"
@@ -104,6 +104,6 @@ def test_a_strange_subject_in_the_path_is_kept_as_it_is_or_is_no_route(part: str
 
 
 @pytest.mark.usefixtures("site")
-def test_a_subject_that_is_too_long_is_refused_by_its_name() -> None:
+def test_a_too_long_subject_is_refused_and_the_problem_names_the_field() -> None:
     answer = call("POST", f"/proposals/{'4' * 300}/analyze-rfp", {"document": upload()})
     assert (answer.status, answer.fields) == (422, ["subject"])

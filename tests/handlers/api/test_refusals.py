@@ -1,4 +1,4 @@
-"""Who may call, what is no route, and what an error of ours looks like from outside."""
+"""Authorization, unknown routes, and how the API reports an internal error."""
 
 from typing import Any
 from unittest.mock import patch
@@ -39,21 +39,21 @@ STRANGE = [
 
 @pytest.mark.usefixtures("site")
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_a_token_that_names_no_tenant_may_do_nothing(method: str, path: str) -> None:
+def test_a_token_without_a_tenant_is_forbidden_everywhere(method: str, path: str) -> None:
     answer = call(method, path, BOOK if method == "POST" else None, tenant=None)
     assert (answer.status, answer.fields) == (403, [])
-    assert "'tenant'" in answer.json["detail"], "which claim is missing"
+    assert "'tenant'" in answer.json["detail"], "the problem names the missing claim"
 
 
 @pytest.mark.usefixtures("site")
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_who_may_do_nothing_learns_nothing_about_the_request(method: str, path: str) -> None:
+def test_a_forbidden_caller_learns_nothing_about_the_request(method: str, path: str) -> None:
     answer = call(method, path, raw="{" if method == "POST" else None, tenant=None, query={"limit": "0", "wait": "0"})
     assert answer.status == 403
 
 
 @pytest.mark.parametrize("tenant", STRANGE, ids=repr)
-def test_a_tenant_that_would_blur_a_key_is_none(site: Site, tenant: str) -> None:
+def test_a_tenant_that_would_make_a_key_ambiguous_is_forbidden(site: Site, tenant: str) -> None:
     assert [call("POST", "/jobs", BOOK, tenant=tenant).status, call("GET", "/jobs", tenant=tenant).status] == [403, 403]
     assert call("POST", "/uploads", UPLOAD, tenant=tenant).status == 403
     assert site.queue.sent == []
@@ -61,7 +61,7 @@ def test_a_tenant_that_would_blur_a_key_is_none(site: Site, tenant: str) -> None
 
 @pytest.mark.usefixtures("site")
 @pytest.mark.parametrize("tenant", ["acme", "ACME", "0", "auth0:42", "ada@acme.org", "eu-west+1", "a" * 128])
-def test_a_tenant_of_the_usual_kinds_is_one(tenant: str) -> None:
+def test_tenants_of_the_usual_forms_are_accepted(tenant: str) -> None:
     job_id = submit(tenant=tenant)
     assert call("GET", f"/jobs/{job_id}", tenant=tenant).status == 200
     assert call("GET", f"/jobs/{job_id}", tenant=f"x{tenant[1:]}").status == 404
@@ -69,7 +69,7 @@ def test_a_tenant_of_the_usual_kinds_is_one(tenant: str) -> None:
 
 @pytest.mark.usefixtures("site")
 @pytest.mark.parametrize("claim", [None, 5, True, ["acme"], {"acme": 1}])
-def test_a_claim_that_is_no_text_names_no_tenant(claim: Any) -> None:
+def test_a_claim_that_is_not_a_string_is_forbidden(claim: Any) -> None:
     assert send(http_event("GET", "/jobs", claims={"tenant": claim})).status == 403
 
 
@@ -77,7 +77,7 @@ def test_a_claim_that_is_no_text_names_no_tenant(claim: Any) -> None:
 @pytest.mark.parametrize(
     "authorizer", [None, {}, {"iam": {"userId": "A"}}, {"lambda": {"tenant": "acme"}}, {"jwt": {}}]
 )
-def test_without_a_token_of_the_authorizer_nobody_is_anybody(authorizer: Any) -> None:
+def test_only_the_claims_of_the_jwt_authorizer_name_a_tenant(authorizer: Any) -> None:
     event = http_event(
         "GET", "/jobs", headers={"Authorization": "Bearer x", "tenant": "acme"}, query={"tenant": "acme"}
     )
@@ -107,14 +107,14 @@ def test_without_a_token_of_the_authorizer_nobody_is_anybody(authorizer: Any) ->
         ("POST", "/openapi.json"),
     ],
 )
-def test_what_is_no_route_is_not_found_as_a_problem(method: str, path: str) -> None:
+def test_an_unknown_route_answers_with_a_not_found_problem(method: str, path: str) -> None:
     answer = call(method, path)
     assert (answer.status, answer.fields) == (404, [])
     assert f"{method} {path}" in answer.json["detail"]
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/jobs"), ("POST", "/jobs"), ("GET", ROUTES[2][1])])
-def test_an_error_of_ours_is_logged_with_its_trace_and_told_without_it(
+def test_an_internal_error_is_logged_with_its_trace_and_answered_without_it(
     site: Site, monkeypatch: pytest.MonkeyPatch, method: str, path: str
 ) -> None:
     error = RuntimeError("password=hunter2 at arn:aws:dynamodb:eu-west-1:123456789012:table/jobs")
@@ -137,24 +137,26 @@ def _raising(error: Exception) -> Any:
 
 
 @pytest.mark.usefixtures("site")
-def test_the_request_after_an_error_is_answered() -> None:
+def test_the_next_request_after_an_error_is_answered() -> None:
     with patch.object(MemoryJobStore, "list_jobs", _raising(RuntimeError("once"))):
         assert call("GET", "/jobs").status == 500
     assert call("GET", "/jobs").status == 200
 
 
-def test_a_submission_counts_one_accepted_job(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_submission_counts_as_one_accepted_job(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     submit()
     assert '"JobsSubmitted":[1.0]' in capsys.readouterr().out
     call("POST", "/jobs", {})
     with patch.object(MemoryQueue, "send", _raising(OSError("no route"))):
         submit()
-    assert capsys.readouterr().out.count("JobsSubmitted") == 2, "once as its name, once as its value"
+    assert capsys.readouterr().out.count("JobsSubmitted") == 2, (
+        "the line has the metric once by its name and once by its value"
+    )
     assert len(site.queue.sent) == 1
 
 
 @pytest.mark.usefixtures("site")
-def test_every_answer_says_what_it_is() -> None:
+def test_every_answer_has_a_content_type() -> None:
     answers = [call("GET", "/jobs"), call("POST", "/jobs", BOOK), call("POST", "/uploads", UPLOAD)]
     assert {answer.headers["content-type"] for answer in answers} == {"application/json"}
     refused = [call("GET", "/"), call("POST", "/jobs", {}), call("GET", "/jobs", tenant=None)]

@@ -1,4 +1,4 @@
-"""Looking at jobs: one of them, at once or as soon as it moves, and lists of them."""
+"""Reading jobs: one job, a long poll for its next change, and lists of jobs."""
 
 import json
 from dataclasses import asdict
@@ -28,7 +28,7 @@ DENIED = (
 
 
 @pytest.mark.usefixtures("both")
-def test_a_waiting_job_says_so_and_when_to_look_again() -> None:
+def test_the_status_of_a_waiting_job_says_when_to_poll_again() -> None:
     job_id = submit(BOOK | {"subject": "books/42", "client": "web", "project": "p1"})
     answer = call("GET", f"/jobs/{job_id}")
     assert answer.status == 200
@@ -94,7 +94,7 @@ def test_a_large_result_is_read_from_the_bucket(site: Site) -> None:
     assert call("GET", f"/jobs/{job_id}").json["result"] == {"usd": 1}
 
 
-def test_a_failed_job_says_why_without_the_names_of_our_roles_and_accounts(site: Site) -> None:
+def test_a_failed_job_shows_the_reason_without_names_of_roles_and_accounts(site: Site) -> None:
     job_id = submit()
     site.claim(job_id)
     site.take(job_id, FAIL, failure=JobFailure("access_denied", DENIED, retryable=False))
@@ -102,10 +102,12 @@ def test_a_failed_job_says_why_without_the_names_of_our_roles_and_accounts(site:
     assert (error["code"], error["retryable"]) == ("access_denied", False)
     assert "arn:" not in error["message"]
     assert "123456789012" not in error["message"]
-    assert "bedrock:InvokeModelWithResponseStream" in error["message"], "what was refused is still said"
+    assert "bedrock:InvokeModelWithResponseStream" in error["message"], "the answer still names the refused action"
     stored = site.store.get(JobKey("acme", job_id))
     assert stored is not None
-    assert stored.failure == JobFailure("access_denied", DENIED, retryable=False), "the operator sees everything"
+    assert stored.failure == JobFailure("access_denied", DENIED, retryable=False), (
+        "the row keeps the full message for the operator"
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,12 +115,12 @@ def test_a_failed_job_says_why_without_the_names_of_our_roles_and_accounts(site:
     [UNKNOWN, "x", "JOB", "../jobs", "0" * 26, "job#1", "%00", "'", "{}", "a" * 5_000, "\u0661" * 26, "k" * 27],
 )
 @pytest.mark.usefixtures("site")
-def test_an_id_that_is_no_job_is_not_found(job_id: str) -> None:
+def test_an_unknown_id_is_not_found(job_id: str) -> None:
     answer = call("GET", f"/jobs/{job_id}")
     assert (answer.status, answer.fields) == (404, [])
 
 
-def test_a_job_of_another_tenant_is_not_found_and_the_answer_does_not_tell(both: Site) -> None:
+def test_a_job_of_another_tenant_looks_like_an_unknown_job(both: Site) -> None:
     theirs = submit(tenant="other")
     none = new_id(both.clock.now())
     answer, empty = call("GET", f"/jobs/{theirs}"), call("GET", f"/jobs/{none}")
@@ -128,13 +130,13 @@ def test_a_job_of_another_tenant_is_not_found_and_the_answer_does_not_tell(both:
 
 
 @pytest.mark.usefixtures("site")
-def test_an_id_of_no_jobs_shape_costs_no_read() -> None:
+def test_a_malformed_id_costs_no_read() -> None:
     with patch.object(MemoryJobStore, "get") as get:
         assert call("GET", "/jobs/subject").status == 404
     get.assert_not_called()
 
 
-# ETags and waiting
+# ETags and long polling
 
 
 @pytest.mark.parametrize("header", ["{}", "W/{}", '"other", {}', "{},W/{}"])
@@ -152,13 +154,13 @@ def test_an_unchanged_job_is_not_sent_again(site: Site, header: str) -> None:
 
 @pytest.mark.parametrize("unknown", ['"other"', "", "junk"])
 @pytest.mark.usefixtures("site")
-def test_a_tag_of_another_version_gets_the_job(unknown: str) -> None:
+def test_an_etag_of_another_version_gets_the_job(unknown: str) -> None:
     job_id = submit()
     assert call("GET", f"/jobs/{job_id}", headers={"If-None-Match": unknown}).status == 200
 
 
-class Happening(ManualClock):
-    """A clock on which something happens once it was slept on a number of times."""
+class ClockWithEvent(ManualClock):
+    """A clock that calls a function after a number of sleeps."""
 
     def __init__(self, sleeps: int, happens: Any) -> None:
         super().__init__(START)
@@ -173,12 +175,12 @@ class Happening(ManualClock):
 
 
 def _happening(site: Site, sleeps: int, happens: Any) -> Any:
-    """Replace the clock of the API by one on which something happens after `sleeps` looks."""
-    clock = Happening(sleeps, happens)
+    """Replace the clock of the API by one that calls `happens` after `sleeps` sleeps."""
+    clock = ClockWithEvent(sleeps, happens)
     return patch.multiple(site.clock, now=clock.now, sleep=clock.sleep)
 
 
-def test_waiting_ends_as_soon_as_the_job_has_ended(site: Site) -> None:
+def test_a_long_poll_ends_when_the_job_ends(site: Site) -> None:
     job_id = submit()
     site.claim(job_id)
     with _happening(site, 4, lambda: site.take(job_id, COMPLETE, result=Payload('{"usd": 1}'))):
@@ -187,7 +189,7 @@ def test_waiting_ends_as_soon_as_the_job_has_ended(site: Site) -> None:
     assert answer.json["status"] == "completed"
 
 
-def test_waiting_without_a_known_version_goes_on_through_mere_progress(site: Site) -> None:
+def test_a_long_poll_without_an_etag_ignores_progress(site: Site) -> None:
     job_id = submit()
     site.claim(job_id)
     with _happening(site, 2, lambda: site.take(job_id, BEAT, progress=50)):
@@ -196,7 +198,7 @@ def test_waiting_without_a_known_version_goes_on_through_mere_progress(site: Sit
     assert (answer.status, answer.json["progress"]) == (200, 50)
 
 
-def test_waiting_with_a_known_version_ends_with_the_next_one(site: Site) -> None:
+def test_a_long_poll_with_an_etag_ends_at_the_next_version(site: Site) -> None:
     job_id = submit()
     site.claim(job_id)
     tag = call("GET", f"/jobs/{job_id}").headers["etag"]
@@ -206,14 +208,14 @@ def test_waiting_with_a_known_version_ends_with_the_next_one(site: Site) -> None
     assert (answer.status, answer.json["progress"]) == (200, 50)
 
 
-def test_waiting_in_vain_ends_after_the_time_and_not_later(site: Site) -> None:
+def test_a_long_poll_without_a_change_ends_after_exactly_its_time(site: Site) -> None:
     job_id = submit()
     tag = call("GET", f"/jobs/{job_id}").headers["etag"]
     answer = call("GET", f"/jobs/{job_id}", query={"wait": "25"}, headers={"If-None-Match": tag})
     assert (answer.status, site.clock.now()) == (304, START + timedelta(seconds=25))
 
 
-def test_a_job_that_has_ended_is_not_waited_for(site: Site) -> None:
+def test_a_long_poll_for_an_ended_job_returns_at_once(site: Site) -> None:
     job_id = submit()
     site.claim(job_id)
     site.take(job_id, COMPLETE, result=Payload('{"usd": 1}'))
@@ -221,7 +223,7 @@ def test_a_job_that_has_ended_is_not_waited_for(site: Site) -> None:
     assert site.clock.now() == START
 
 
-def test_a_job_that_vanishes_while_waiting_is_shown_as_it_was(site: Site) -> None:
+def test_a_job_that_expires_during_a_long_poll_is_shown_as_last_read(site: Site) -> None:
     job_id = submit()
     assert isinstance(site.store, MemoryJobStore)
     with _happening(site, 1, site.store.jobs.clear):
@@ -230,7 +232,7 @@ def test_a_job_that_vanishes_while_waiting_is_shown_as_it_was(site: Site) -> Non
 
 @pytest.mark.parametrize("wait", ["0", "26", "-1", "1.5", "", "ten", " 5", "05", "1e1", "9" * 5_000, "\u0665", "5\n"])
 @pytest.mark.usefixtures("site")
-def test_a_wait_that_cannot_be_is_refused(wait: str) -> None:
+def test_an_invalid_wait_is_refused(wait: str) -> None:
     answer = call("GET", f"/jobs/{submit()}", query={"wait": wait})
     assert (answer.status, answer.fields) == (422, ["wait"])
 
@@ -253,7 +255,7 @@ def _some(site: Site, *bodies: dict[str, Any]) -> list[str]:
     return made[::-1]
 
 
-def test_a_list_is_the_tenants_own_jobs_newest_first_without_results(both: Site) -> None:
+def test_a_list_has_the_tenants_own_jobs_newest_first_without_results(both: Site) -> None:
     made = _some(both, {}, {"subject": "books/42"}, {})
     submit(tenant="other")
     assert _jobs() == made
@@ -268,7 +270,7 @@ def test_a_tenant_without_jobs_has_an_empty_list() -> None:
 
 
 @pytest.mark.parametrize("query", [{}, {"client": "web"}, {"from": "2025-01-01", "to": "2027-01-01"}])
-def test_pages_follow_each_other_without_a_gap_and_without_an_overlap(both: Site, query: dict[str, str]) -> None:
+def test_pages_have_neither_gaps_nor_overlaps(both: Site, query: dict[str, str]) -> None:
     made = _some(both, *[{"client": "web"}] * 7)
     seen, cursor = [], None
     for expected in (3, 3, 1):
@@ -277,11 +279,11 @@ def test_pages_follow_each_other_without_a_gap_and_without_an_overlap(both: Site
         assert len(answer["jobs"]) == expected
         cursor = answer["next_cursor"]
         both.clock.advance(SECOND)
-        submit(BOOK | {"client": "web"})  # what is new comes first, and does not move the pages after
+        submit(BOOK | {"client": "web"})  # a new job comes first and does not shift later pages
     assert (seen, cursor) == (made, None)
 
 
-def test_each_filter_finds_its_own(both: Site) -> None:
+def test_each_filter_finds_only_matching_jobs(both: Site) -> None:
     plain, web, book = _some(both, {"subject": "books/42"}, {"client": "web"}, {})
     assert _jobs({"subject": "books/42"}) == [book]
     assert _jobs({"client": "web"}) == [web]
@@ -301,14 +303,14 @@ def test_a_filter_does_not_reach_into_another_tenant() -> None:
     assert _jobs({"client": "web"}, tenant="acm") == []
 
 
-def test_a_range_of_dates_begins_with_its_first_moment_and_ends_before_its_last(both: Site) -> None:
+def test_a_date_range_includes_its_start_and_excludes_its_end(both: Site) -> None:
     third, second, first = _some(both, {}, {}, {})
     at = [rfc3339(START + number * SECOND) for number in range(3)]
     assert _jobs({"from": at[1]}) == [third, second]
     assert _jobs({"to": at[1]}) == [first]
     assert _jobs({"from": at[1], "to": at[2]}) == [second]
     assert _jobs({"from": at[1], "to": at[1]}) == []
-    assert _jobs({"from": "2026-01-01T01:00:01+01:00"}) == [third, second], "any zone"
+    assert _jobs({"from": "2026-01-01T01:00:01+01:00"}) == [third, second], "a date may have any time zone"
     assert _jobs({"from": "2026-01-01"}) == [third, second, first], "a day begins at midnight UTC"
     assert _jobs({"from": "0001-01-01", "to": "9999-12-31"}) == [third, second, first]
 
@@ -340,18 +342,18 @@ def test_a_range_of_dates_begins_with_its_first_moment_and_ends_before_its_last(
     ],
 )
 @pytest.mark.usefixtures("site")
-def test_a_bad_query_is_refused_by_its_field(query: dict[str, str], field: str) -> None:
+def test_an_invalid_query_is_refused_and_the_problem_names_the_field(query: dict[str, str], field: str) -> None:
     answer = call("GET", "/jobs", query=query)
     assert (answer.status, answer.fields) == (422, [field])
 
 
-def test_a_cursor_of_another_tenant_is_a_place_in_ones_own_list(both: Site) -> None:
+def test_a_cursor_of_another_tenant_shows_only_the_callers_own_jobs(both: Site) -> None:
     mine = _some(both, {}, {})
     theirs = submit(tenant="other")
     assert _jobs({"cursor": theirs}) == mine
 
 
-def test_the_views_are_json_that_needs_no_python(site: Site) -> None:
+def test_the_views_are_plain_json(site: Site) -> None:
     job_id = submit(BOOK | {"client": "caf\u00e9 \U0001f4da"})
     site.claim(job_id)
     assert json.loads(call("GET", f"/jobs/{job_id}").body)["client"] == "caf\u00e9 \U0001f4da"

@@ -1,4 +1,4 @@
-"""Uploads and submissions through the API's handler: what is accepted, and every field that is refused."""
+"""Uploads and submissions through the API handler: valid requests, and the refusal of each invalid field."""
 
 import json
 from datetime import timedelta
@@ -25,7 +25,7 @@ def test_an_upload_is_answered_with_a_form_and_the_documents_name(site: Site) ->
 
 
 @pytest.mark.usefixtures("site")
-def test_two_uploads_of_one_name_are_two_documents() -> None:
+def test_two_uploads_with_the_same_name_are_two_documents() -> None:
     assert upload() != upload()
 
 
@@ -34,7 +34,7 @@ def test_two_uploads_of_one_name_are_two_documents() -> None:
     ["../../other/secret.pdf", "a\r\nSet-Cookie: x=1", "r\u00e9sum\u00e9.pdf", "C:\\x\\rfp.pdf", "\u202efdp"],
 )
 @pytest.mark.usefixtures("site")
-def test_a_wicked_filename_stays_within_the_tenants_folder_and_can_be_submitted(filename: str) -> None:
+def test_a_malicious_filename_stays_in_the_tenants_folder_and_can_be_submitted(filename: str) -> None:
     answer = call("POST", "/uploads", UPLOAD | {"filename": filename})
     key = answer.json["upload"]["fields"]["key"]
     assert key.startswith("uploads/acme/")
@@ -60,12 +60,12 @@ def test_a_wicked_filename_stays_within_the_tenants_folder_and_can_be_submitted(
     ],
 )
 @pytest.mark.usefixtures("site")
-def test_a_bad_upload_is_refused_by_its_field(change: dict[str, Any], field: str) -> None:
+def test_an_invalid_upload_is_refused_and_the_problem_names_the_field(change: dict[str, Any], field: str) -> None:
     answer = call("POST", "/uploads", UPLOAD | change)
     assert (answer.status, answer.fields) == (422, [field])
 
 
-def test_a_job_is_accepted_with_its_address_and_when_to_look_again(both: Site) -> None:
+def test_the_answer_to_a_submission_has_the_status_url_and_retry_after(both: Site) -> None:
     answer = call("POST", "/jobs", BOOK | {"subject": "books/42", "client": "web", "project": "p1", "priority": "high"})
     assert answer.status == 202
     job_id = answer.json["job_id"]
@@ -86,13 +86,13 @@ def test_a_job_is_accepted_with_its_address_and_when_to_look_again(both: Site) -
     assert json.loads(job.input.text or "") == {"isbn": "42", "copies": 1, "notes": {}, "scan": None}
 
 
-def test_a_base64_body_is_the_same_body(site: Site) -> None:
+def test_a_base64_encoded_body_is_decoded(site: Site) -> None:
     event = http_event("POST", "/jobs", json.dumps(BOOK), claims={"tenant": "acme"}, base64_encoded=True)
     assert send(event).status == 202
     assert len(site.queue.sent) == 1
 
 
-def test_the_table_has_the_job_even_where_the_message_could_not_be_sent(site: Site) -> None:
+def test_the_job_is_stored_even_if_its_message_cannot_be_sent(site: Site) -> None:
     with patch.object(MemoryQueue, "send", side_effect=OSError("no route to SQS")), logged() as lines:
         job_id = submit()
     assert site.store.get(JobKey("acme", job_id)) is not None
@@ -126,7 +126,9 @@ def test_the_table_has_the_job_even_where_the_message_could_not_be_sent(site: Si
         (5, ["body"]),
     ],
 )
-def test_a_bad_submission_is_refused_by_every_field_that_is_wrong(body: Any, fields: list[str]) -> None:
+def test_an_invalid_submission_is_refused_and_the_problem_names_every_invalid_field(
+    body: Any, fields: list[str]
+) -> None:
     answer = call("POST", "/jobs", body)
     assert (answer.status, answer.fields) == (422, fields)
     assert all(field in answer.json["detail"] for field in fields)
@@ -151,7 +153,7 @@ def test_a_bad_submission_is_refused_by_every_field_that_is_wrong(body: Any, fie
 )
 @pytest.mark.parametrize("path", ["/jobs", "/uploads", "/proposals/42/analyze-rfp"])
 @pytest.mark.usefixtures("site")
-def test_a_body_that_is_no_json_is_a_bad_request(path: str, raw: str) -> None:
+def test_a_body_that_is_not_json_is_a_bad_request(path: str, raw: str) -> None:
     answer = call("POST", path, raw=raw)
     assert (answer.status, answer.fields) == (400, ["body"])
     assert "this is not JSON" in answer.json["detail"]
@@ -159,7 +161,7 @@ def test_a_body_that_is_no_json_is_a_bad_request(path: str, raw: str) -> None:
 
 @pytest.mark.usefixtures("site")
 @pytest.mark.parametrize("body", [None, "%%%", "/w=="], ids=["no body", "no base64", "no UTF-8"])
-def test_a_body_that_cannot_even_be_decoded_is_a_bad_request(body: str | None) -> None:
+def test_a_body_that_cannot_be_decoded_is_a_bad_request(body: str | None) -> None:
     event = http_event("POST", "/jobs", claims={"tenant": "acme"}, base64_encoded=body is not None)
     event |= {"body": body} if body is not None else {}
     answer = send(event)
@@ -167,18 +169,18 @@ def test_a_body_that_cannot_even_be_decoded_is_a_bad_request(body: str | None) -
 
 
 @pytest.mark.usefixtures("site")
-def test_a_body_that_is_too_large_is_refused_and_told_what_to_do() -> None:
+def test_a_too_large_body_is_refused_and_the_problem_names_the_fix() -> None:
     body = BOOK | {"input": {"isbn": "x" * MAX_PAYLOAD_BYTES}}
     answer = call("POST", "/jobs", body)
     assert (answer.status, answer.fields) == (413, ["body"])
     assert "POST /uploads" in answer.json["detail"]
-    # In characters it would fit: bytes count.
+    # The limit counts bytes. In characters this body would fit.
     wide = BOOK | {"input": {"isbn": "\u00e9" * (MAX_PAYLOAD_BYTES // 2)}}
     assert call("POST", "/jobs", raw=json.dumps(wide, ensure_ascii=False)).status == 413
 
 
 @pytest.mark.usefixtures("site")
-def test_a_refusal_does_not_give_a_huge_request_back() -> None:
+def test_a_refusal_does_not_repeat_a_huge_request() -> None:
     for body in (
         BOOK | {"analysis": "a" * 1_000_000},
         BOOK | {"priority": "p" * 1_000_000},
