@@ -31,7 +31,7 @@ local: .venv/.ready .venv-cloud/.ready ## Run the local stack until Ctrl-C, so t
 # More processes than processors, because some wait for a cloud; tests/conftest.py says what each of them gets.
 .PHONY: test
 test: lint .venv-cloud/.ready ## Run all checks and tests
-	$(PYTHON_BIN) -m pytest --numprocesses 6 --dist loadgroup --no-loadscope-reorder --durations 20 tests
+	$(PYTHON_BIN) -m pytest --numprocesses 6 --dist loadscope --no-loadscope-reorder --durations 20 tests
 
 .PHONY: faults
 faults: .venv/.ready .venv-cloud/.ready ## Run the long fault-injection tests; writes the figures in docs/reliability.md

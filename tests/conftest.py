@@ -1,21 +1,45 @@
 """Distribution of the tests over processes, and a local cloud for tests of two folders."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadScopeScheduling
+
     from cloud.local_cloud import LocalCloud
 
 # The library makes its logger once a process, with this name. Tests read the logger by that name.
 os.environ["POWERTOOLS_SERVICE_NAME"] = "tests"
 
-# All tests that use a cloud run in one process, so that its stacks are applied once. Each other file is a group.
-CLOUDS = ("four_stacks", "restarted_stack", "one_stack")
-# The order of the groups: first those that mostly wait for a cloud, then long files.
-EARLY = (*CLOUDS, "tests/faults/", "tests/runtime/", "tests/modules/", "tests/tools/", "")
+# Files that use one cloud run in one process, so that its stacks are applied once. Each other file runs on its own.
+TOGETHER = {
+    "four stacks": (
+        "tests/examples/test_book_valuation.py",
+        "tests/examples/test_credential_extraction.py",
+        "tests/examples/test_drawing_schedule.py",
+        "tests/examples/test_profile_interpretation.py",
+    ),
+    "restarted stack": (
+        "tests/examples/test_rfp_analysis.py",
+        "tests/system/test_local_cloud.py",
+        "tests/system/test_make_local.py",  # the last, because it stops the cloud
+    ),
+    "one stack": (
+        "tests/system/test_operations.py",
+        "tests/system/test_least_privilege.py",
+        "tests/system/test_redrive.py",
+        "tests/system/test_http.py",
+        "tests/system/test_events.py",
+        "tests/system/test_bad_documents.py",
+    ),
+}
+# The order of all files: first those that mostly wait for a cloud, then long ones.
+ORDER = (*chain(*TOGETHER.values()), "tests/faults/", "tests/runtime/", "tests/modules/", "tests/tools/", "")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,25 +49,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Set the group of each test for `--dist loadgroup`, and sort the groups as in `EARLY`."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=_rank)
+    """Sort the tests by the order of their files."""
+    items.sort(key=lambda item: next(rank for rank, begin in enumerate(ORDER) if item.nodeid.startswith(begin)))
 
 
-def _group(item: pytest.Item) -> str:
-    fixtures = _fixtures(item)
-    return next((cloud for cloud in CLOUDS if cloud in fixtures), item.nodeid.partition("::")[0])
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "LoadScopeScheduling":
+    """Hand out files, and those that are `TOGETHER` as one.
 
+    `--dist loadgroup` would do this without code, but xdist 3.8 ignores the groups under pytest 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - xdist is certainly there only here
 
-def _rank(item: pytest.Item) -> tuple[int, bool]:
-    group = _group(item)
-    rank = next(rank for rank, begin in enumerate(EARLY) if group.startswith(begin))
-    return rank, "stopped_stack" in _fixtures(item)  # tests that stop the cloud come last
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc] # has no types
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return next((group for group, files in TOGETHER.items() if file in files), file)
 
-
-def _fixtures(item: pytest.Item) -> Sequence[str]:
-    return getattr(item, "fixturenames", ())
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -47,11 +47,6 @@ def test_the_document_of_the_api_names_every_route_and_asks_for_a_token(stack: L
     assert caught.value.status == 401
 
 
-def test_a_subject_without_a_job_is_not_found(stack: LocalCloud) -> None:
-    status, problem = refused(stack, "GET", "/proposals/nobody/analysis-status")
-    assert (status, problem["title"]) == (404, "Not found")
-
-
 @pytest.mark.parametrize("token", [None, "nonsense", "eyJhbGciOiJub25lIn0.eyJ0ZW5hbnQiOiJhY21lIn0."])
 def test_a_missing_or_wrong_token_is_refused_by_the_gateway(stack: LocalCloud, token: str | None) -> None:
     client = stack.connection.client(token)
@@ -79,27 +74,11 @@ def test_another_tenants_job_and_document_do_not_exist(stack: LocalCloud) -> Non
     assert (stolen["status"], stolen["error"]["code"]) == ("failed", "document_not_found")
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "field"),
-    [
-        ({"analysis": "nope", "input": {}}, 422, "analysis"),
-        ({"analysis": "rfp-analysis"}, 422, "input"),
-        ({"analysis": "rfp-analysis", "input": {}}, 422, "input.document"),
-        ({"analysis": "rfp-analysis", "input": {"document": "../../etc/passwd"}}, 422, "input.document"),
-        ({"analysis": "rfp-analysis", "input": {"document": "x"}, "tenant": "globex"}, 422, "tenant"),
-    ],
-)
-def test_a_bad_submission_is_refused_with_the_field_that_is_wrong(
-    stack: LocalCloud, body: dict[str, Any], status: int, field: str
-) -> None:
-    answered, problem = refused(stack, "POST", "/jobs", json=body)
-    assert answered == status
-    assert field in [error["field"] for error in problem["errors"]]
-
-
-def test_a_body_that_is_no_json_is_refused_as_such(stack: LocalCloud) -> None:
-    status, problem = refused(stack, "POST", "/jobs", data="{", headers={"Content-Type": "application/json"})
-    assert (status, problem["errors"][0]["field"]) == (400, "body")
+def test_a_bad_submission_is_refused_with_the_field_that_is_wrong(stack: LocalCloud) -> None:
+    body = {"analysis": "rfp-analysis", "input": {"document": "x"}, "tenant": "globex"}
+    status, problem = refused(stack, "POST", "/jobs", json=body)
+    assert status == 422
+    assert [error["field"] for error in problem["errors"]] == ["tenant"]
 
 
 def test_the_same_idempotency_key_answers_the_same_job_and_refuses_another_request(stack: LocalCloud) -> None:
@@ -123,14 +102,6 @@ def test_a_long_poll_comes_back_when_the_job_ends_and_an_unchanged_job_is_not_se
     assert waited.json()["status"] == "completed"
     again = client.call("GET", f"/jobs/{job_id}", headers={"If-None-Match": waited.headers["ETag"]})
     assert (again.status, again.data) == (304, b"")
-
-
-def test_a_file_that_a_job_has_not_is_not_found(stack: LocalCloud) -> None:
-    client = stack.client()
-    job_id = client.submit("rfp-analysis", {"document": client.upload(DOCUMENT)})["job_id"]
-    assert client.ended(job_id)["files"] == {}
-    status, problem = refused(stack, "GET", f"/jobs/{job_id}/files/report.xlsx")
-    assert (status, problem["detail"]) == (404, f"job {job_id} has no file 'report.xlsx'")
 
 
 def test_jobs_are_listed_by_status_and_subject_newest_first(stack: LocalCloud) -> None:

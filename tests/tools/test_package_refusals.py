@@ -146,10 +146,6 @@ def test_more_than_lambda_unpacks_is_refused(build_project: BuildProject, monkey
         build_project()
 
 
-def test_the_limits_are_lambdas() -> None:
-    assert (refusals.DIRECT_UPLOAD_LIMIT, refusals.UNZIPPED_LIMIT) == (52_428_800, 262_144_000)
-
-
 def test_a_refused_build_leaves_nothing_behind(project: Sources, build_project: BuildProject) -> None:
     add(project, "stub.py")
     with pytest.raises(PackageError):
