@@ -263,9 +263,9 @@ def test_the_error_names_the_extra_that_the_package_lacks(monkeypatch: pytest.Mo
     bare = [entry for entry in sys.path if "site-packages" not in entry]
     monkeypatch.setattr(sys, "path", bare)
     for content, name, extra in ((word("x"), "a.docx", "word"), (workbook({"a": []}), "a.xlsx", "excel")):
-        with pytest.raises(MissingExtraError, match=f'put "{extra}" into `extras` in the package.toml'):
+        with pytest.raises(MissingExtraError, match=f'add "{extra}" to `extras` in the package.toml'):
             read(content, name)
-    with pytest.raises(MissingExtraError, match='put "ocr" into `extras`'):
+    with pytest.raises(MissingExtraError, match='add "ocr" to `extras`'):
         read(picture(written_on("x"), "PNG"), "a.png")
 
 
