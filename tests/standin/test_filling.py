@@ -102,6 +102,11 @@ def test_a_free_text_answer_names_the_stand_in_and_lists_the_labelled_lines() ->
     assert "- Contracting authority: Ministry of Transport and Public Works" in text
 
 
+def test_a_long_prompt_without_a_title_has_an_answer_of_many_pieces() -> None:
+    """Tests that cancel a stream in mid-answer rely on this."""
+    assert len(free_text("Say a lot. " * 50)) > 400
+
+
 class Device(BaseModel):
     tag: str
     device: str

@@ -26,6 +26,7 @@ _STOP_WORDS: Final = frozenset(
 _MOST_WORDS: Final = 9  # of a heading; of one without a mark fewer
 _MOST_WORDS_UNMARKED: Final = 6
 _MOST_WORDS_OF_TITLE: Final = 15
+_MOST_CHARS_OF_SUMMARY: Final = 500
 _FEWEST_COLUMNS: Final = 3
 _FEWEST_MESSAGES: Final = 3
 
@@ -86,14 +87,18 @@ class Document:
 
     @cached_property
     def summary(self) -> str:
-        """The title and the first two sentences; of a chat how its messages are written."""
+        """The title and the first sentences; of a chat how its messages are written."""
         if self.messages:
             words = sum(len(message.split()) for message in self.messages) / len(self.messages)
             asking = sum("?" in message for message in self.messages) / len(self.messages)
             return f"{len(self.messages)} messages of {words:.0f} words on average; {asking:.0%} of them ask something."
         prose = [each.text for each in self.passages if not (each.label or each.is_item or each.text == self.title)]
-        has_title = len(self.title.split()) <= _MOST_WORDS_OF_TITLE
-        return " ".join([*([f"{self.title.rstrip('.')}."] if has_title else []), *prose[:2]])
+        text = f"{self.title.rstrip('.')}." if len(self.title.split()) <= _MOST_WORDS_OF_TITLE else ""
+        for sentence in prose:
+            if text and len(text) + len(sentence) > _MOST_CHARS_OF_SUMMARY:
+                break
+            text = f"{text} {sentence}".strip()
+        return text
 
     def below(self, heading: str) -> list[str]:
         """Return the list items below a heading; without any the labelled lines, else the sentences."""
