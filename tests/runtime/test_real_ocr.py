@@ -57,7 +57,7 @@ def test_what_it_does_not_carry_is_named_and_so_is_the_file_to_put_it_into(unpac
     error = runtime.invoke(_event(word("x"), "letter.docx")).error
     assert error is not None
     assert error["errorType"] == "MissingExtraError"
-    assert 'put "word" into `extras` in the package.toml' in error["errorMessage"]
+    assert 'add "word" to `extras` in the package.toml' in error["errorMessage"]
 
 
 def test_without_its_language_the_engine_is_not_there(unpacked: Path, start: Start, tmp_path: Path) -> None:
