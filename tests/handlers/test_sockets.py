@@ -141,7 +141,7 @@ def test_a_call_that_starts_after_the_cancel_ends_at_once(model: Model, stand_in
 
 
 def test_calls_of_other_threads_continue(model: Model, stand_in: StandIn) -> None:
-    stand_in.set(chunk_s=0.1, chunk_chars=5)
+    stand_in.set(chunk_s=0.05, chunk_chars=20)
     ours, theirs = CancellationToken(), CancellationToken()
     replies: list[str] = []
     other = threading.Thread(target=lambda: replies.append(model.ask(QUESTION, lambda _: None, theirs).text))
