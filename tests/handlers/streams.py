@@ -97,7 +97,7 @@ class Recorded:
 
 
 @dataclass
-class Aside:
+class RecordedDeadLetters:
     """A dead-letter sink that keeps notes, or fails."""
 
     notes: list[Any] = field(default_factory=list)
@@ -110,12 +110,12 @@ class Aside:
         self.notes.append(json.loads(note))
 
 
-def a_publisher(bus: Recorded, notices: Recorded | None = None, aside: Aside | None = None) -> Publisher:
+def a_publisher(bus: Recorded, notices: Recorded | None = None, aside: RecordedDeadLetters | None = None) -> Publisher:
     return Publisher(
         read_change,
         bus=bus,
         notices=notices,
-        dead_letters=aside or Aside(),
+        dead_letters=aside or RecordedDeadLetters(),
         service="tests",
         clock=ManualClock(),
     )

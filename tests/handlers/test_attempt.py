@@ -210,7 +210,7 @@ def test_a_stage_that_just_fits_is_started() -> None:
     assert diary.done == ["one", "two"]
 
 
-def test_a_stage_without_needs_is_started_and_continued_in_another_invocation_afterwards() -> None:
+def test_a_stage_without_needs_that_runs_out_of_time_runs_again_in_another_invocation() -> None:
     shop, diary = long_job(6 * MINUTE, 6 * MINUTE)
     job = run(shop, time=TIME, max_attempts=1)
     assert (job.status, diary.done) == (Status.COMPLETED, ["one", "two", "two"])

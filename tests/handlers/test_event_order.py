@@ -11,8 +11,8 @@ from tests.handlers.builders import a_job
 from tests.handlers.events import logged
 from tests.handlers.streams import (
     STREAM_ARN,
-    Aside,
     Recorded,
+    RecordedDeadLetters,
     a_publisher,
     event_ids,
     life,
@@ -109,7 +109,7 @@ def test_any_interleaving_of_refusals_keeps_every_jobs_order() -> None:
 def test_an_unreadable_row_goes_to_the_dead_letters_and_blocks_no_other_row() -> None:
     bad, good = submitted(2)
     bad["dynamodb"]["NewImage"]["status"] = {"S": "exploded"}
-    bus, aside = Recorded(), Aside()
+    bus, aside = Recorded(), RecordedDeadLetters()
     assert a_publisher(bus, aside=aside).publish([bad, good]) == 2
     assert [event.event_id for event in bus.accepted] == event_ids([good])
     assert aside.notes == [
@@ -126,7 +126,7 @@ def test_a_record_that_cannot_go_to_the_dead_letters_is_returned_after_the_earli
     good, bad, later = submitted(3)
     bad["dynamodb"]["NewImage"].pop("lane")
     bus = Recorded()
-    publisher = a_publisher(bus, aside=Aside(broken=True))
+    publisher = a_publisher(bus, aside=RecordedDeadLetters(broken=True))
     assert publisher.publish([good, bad, later]) == 1
     assert [event.event_id for event in bus.accepted] == event_ids([good])
     assert publisher.publish([life()[2], bad, later]) == 0, "a beat is not progress"

@@ -70,7 +70,7 @@ _LACKS = dict.fromkeys(HANDLERS, ("ANALYSES", "TABLE_NAME", "BUCKET_NAME", "QUEU
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
-def test_a_ready_handler_has_no_unused_imports(handler: str) -> None:
+def test_a_ready_handler_has_imported_only_modules_that_it_uses(handler: str) -> None:
     imported = set(json.loads(_run(_READY.format(handler=handler), **ENVIRONMENT)))
     assert imported & (_NOBODY | _UNWANTED[handler]) == set()
     distributions = {name.partition(".")[0] for name in imported if not name.startswith("_")}

@@ -265,7 +265,7 @@ def test_a_job_without_model_calls_costs_nothing_and_has_no_cost_metric(capsys: 
     assert _metered(capsys) == []
 
 
-def test_a_failed_answer_is_counted() -> None:
+def test_a_failed_answer_adds_to_the_cost() -> None:
     def cut(question: Question) -> Reply:
         return replace(says(question.prompt), fault=Retry("model_answer_invalid", "half"))
 

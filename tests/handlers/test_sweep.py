@@ -259,7 +259,7 @@ def test_a_running_job_without_a_lease_is_requeued(shop: Shop) -> None:
 # More than one sweeper, and bad rows
 
 
-class Stale(MemoryJobStore):
+class StaleIndexStore(MemoryJobStore):
     """A store with a stale index: it always returns the keys that were due at its creation."""
 
     def __init__(self, *keys: JobKey) -> None:
@@ -282,14 +282,14 @@ class Stale(MemoryJobStore):
 )
 def test_a_job_that_is_due_only_in_the_index_is_not_touched(shop: Shop, job: JobRecord | None) -> None:
     key = job.key if job else JobKey("acme", "gone")
-    shop.store = Stale(key)
+    shop.store = StaleIndexStore(key)
     if job:
         shop.store.create(job, None)
     assert shop.sweeper.sweep() == {"overtaken": 1}
     assert (shop.store.get(key), shop.queue.sent) == (job, [])
 
 
-class Meeting(MemoryJobStore):
+class RacingSweepersStore(MemoryJobStore):
     """A store that lets two sweepers read a row before either of them writes it."""
 
     def __init__(self) -> None:
@@ -313,7 +313,7 @@ class Meeting(MemoryJobStore):
     ],
 )
 def test_of_two_concurrent_sweepers_only_one_applies_the_step(job: JobRecord, step: str, messages: int) -> None:
-    shop = Shop([price], store=Meeting())
+    shop = Shop([price], store=RacingSweepersStore())
     kept(shop, job)
     found: list[dict[str, int]] = []
     sweepers = [threading.Thread(target=lambda: found.append(dict(shop.sweeper.sweep()))) for _ in range(2)]

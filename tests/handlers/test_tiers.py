@@ -227,7 +227,7 @@ def test_a_worker_reads_a_few_candidates_and_runs_its_own_job_if_all_are_taken()
     assert shop.job(free.key).status is Status.COMPLETED
 
 
-class Lagging(MemoryJobStore):
+class LaggingStore(MemoryJobStore):
     """A store with a lagging index: it shows the order of `lag` writes ago."""
 
     def __init__(self, lag: int) -> None:
@@ -254,7 +254,7 @@ class Lagging(MemoryJobStore):
 )
 def test_the_messages_run_every_job_however_far_the_index_lags(ranks: Sequence[int], lag: int, choose: Any) -> None:
     """Each job has one message. Messages arrive once, in any order, and some before the last jobs exist."""
-    store = Lagging(lag)
+    store = LaggingStore(lag)
     jobs = [in_tier(tier_rank, number) for number, tier_rank in enumerate(ranks)]
     shop = Shop([done], store=store)
     coming, claims = list(jobs), Claims(store, shop.settings, shop.clock)

@@ -149,7 +149,7 @@ def test_the_row_names_the_running_stage() -> None:
     assert seen == [("first", ()), ("second", ("first",)), ("third", ("first", "second"))]
 
 
-def test_an_attempt_with_new_code_restarts_the_progress_and_records_the_code_version() -> None:
+def test_an_attempt_with_new_code_starts_over_and_the_row_shows_it() -> None:
     seen: list[tuple[str | None, tuple[str, ...]]] = []
 
     def fails_once(job: Job[Book]) -> Value:

@@ -70,7 +70,7 @@ def test_a_worker_recognizes_its_own_claim_after_a_lost_reply() -> None:
     assert (job.status, job.attempt, job.fence) == (Status.COMPLETED, 1, 1)
 
 
-def test_each_claim_has_its_own_id() -> None:
+def test_each_claim_has_its_own_claimant_id() -> None:
     shop = Shop([gold])
     claimants = {shop.deliver(shop.keep()).claimant for _ in range(20)}
     assert len(claimants) == 20
