@@ -5,8 +5,9 @@ from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
+from analysis_jobs.base.field_errors import FieldError
 from analysis_jobs.jobs import request_errors
-from analysis_jobs.jobs.request_errors import MAX_FIELD_ERRORS, FieldError, RequestError
+from analysis_jobs.jobs.request_errors import MAX_FIELD_ERRORS, RequestError
 
 _MAX_CHARACTERS = 500  # of each text, so that a response does not repeat a whole request
 

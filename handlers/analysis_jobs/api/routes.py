@@ -17,19 +17,14 @@ from analysis_jobs.api.problems import Problem, problem_from
 from analysis_jobs.api.requests import ListQuery, Upload
 from analysis_jobs.authoring.analysis import Analysis
 from analysis_jobs.authoring.files import file_key
+from analysis_jobs.base.field_errors import FieldError, field_errors
 from analysis_jobs.base.ids import is_id, new_id
 from analysis_jobs.base.observability import log
 from analysis_jobs.documents import safe_filename, upload_key
 from analysis_jobs.jobs.admission import Outcome
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
 from analysis_jobs.jobs.record import JobKey, JobRecord
-from analysis_jobs.jobs.request_errors import (
-    FieldError,
-    InvalidRequestError,
-    RequestError,
-    UnknownResourceError,
-    field_errors,
-)
+from analysis_jobs.jobs.request_errors import InvalidRequestError, RequestError, UnknownResourceError
 from analysis_jobs.jobs.subjects import template_fields
 from analysis_jobs.jobs.views import detail, etag, summary
 from analysis_jobs.submission.control import JobControl

@@ -10,6 +10,7 @@ from analysis_jobs.authoring.context import AttemptControl
 from analysis_jobs.authoring.spending import Spending
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import ConfigurationError, Retry
+from analysis_jobs.base.field_errors import describe, field_errors
 from analysis_jobs.llm.model import Model, Question, Reply, Tool
 from analysis_jobs.prompts import RenderedPrompt
 
@@ -118,5 +119,5 @@ def _repair_question(question: Question, reply: Reply, error: ValidationError) -
 
 
 def _summary(error: ValidationError) -> str:
-    summary = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}" for e in error.errors())
+    summary = describe(field_errors(error, whole="answer"))
     return summary if len(summary) <= _LONGEST_SUMMARY else f"{summary[:_LONGEST_SUMMARY]}…"

@@ -12,22 +12,13 @@ RequestError
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
 
-from pydantic import ValidationError
-
 from analysis_jobs.base.errors import AnalysisJobsError
+from analysis_jobs.base.field_errors import FieldError, describe
 
 MAX_FIELD_ERRORS = 20  # a response names at most this many
-
-
-@dataclass(frozen=True)
-class FieldError:
-    """An error in one field. `field` is its path in the request, for example `input.document`."""
-
-    field: str
-    message: str
 
 
 class RequestError(AnalysisJobsError):
@@ -38,7 +29,7 @@ class InvalidRequestError(RequestError):
     """Some fields are wrong. `errors` names each field and its fix."""
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
-        super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors[:MAX_FIELD_ERRORS]))
+        super().__init__(describe(errors[:MAX_FIELD_ERRORS]))
         self.errors = errors
 
     @classmethod
@@ -82,11 +73,3 @@ class RateLimitedError(RequestError):
 
 class TooBusyError(RequestError):
     """Too many concurrent submissions. The same request may succeed a second later."""
-
-
-def field_errors(error: ValidationError, prefix: str = "") -> list[FieldError]:
-    """Return pydantic's errors as field errors. Each path starts with `prefix`."""
-    return [
-        FieldError(".".join(map(str, ((prefix,) if prefix else ()) + found["loc"])) or "body", found["msg"])
-        for found in error.errors(include_url=False, include_context=False, include_input=False)
-    ]

@@ -4,7 +4,8 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
-from analysis_jobs.jobs.request_errors import FieldError, InvalidRequestError
+from analysis_jobs.base.field_errors import FieldError
+from analysis_jobs.jobs.request_errors import InvalidRequestError
 
 
 def template_fields(template: str) -> set[str]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from analysis_jobs.base.clock import Clock, SystemClock
 from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.field_errors import describe, field_errors
 from analysis_jobs.base.observability import log
 from analysis_jobs.base.usage import Usage
 
@@ -122,7 +123,7 @@ class Prices:
         try:
             return cls(TypeAdapter(dict[str, Price]).validate_python(dict(own)), clock)
         except ValidationError as error:
-            wrong = "; ".join(f"MODEL_PRICES.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            wrong = describe(field_errors(error, prefix="MODEL_PRICES"))
             raise ConfigurationError(f"environment: {wrong}") from error
 
     def cost_usd(self, model_id: str, usage: Usage) -> Decimal | None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.field_errors import describe, field_errors
 
 _PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 # Text in braces that the author may have meant as a placeholder.
@@ -116,8 +117,7 @@ def parse(values: Mapping[str, Any], origin: str) -> Prompt:
     try:
         return _adapter().validate_python(dict(values))
     except ValidationError as error:
-        errors = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigurationError(f"prompt {origin}: {errors}") from error
+        raise ConfigurationError(f"prompt {origin}: {describe(field_errors(error, whole=''))}") from error
 
 
 @cache

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from analysis_jobs.authoring.analysis import Analyses, Analysis
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.field_errors import field_errors
 from analysis_jobs.base.ids import new_id
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
@@ -24,7 +25,6 @@ from analysis_jobs.jobs.request_errors import (
     InvalidRequestError,
     JobExpiredError,
     NotAdmittedError,
-    field_errors,
 )
 from analysis_jobs.jobs.subjects import fill_template
 from analysis_jobs.jobs.tiers import TierRequest, Tiers

@@ -26,14 +26,6 @@ _CLOCK_TOLERANCE = timedelta(seconds=1)
 _COUNTERS = {"complete": "JobsCompleted", "fail": "JobsFailed", "stop": "JobsCancelled"}
 
 
-class WaitsInPlace(KeepMessage):
-    """On a FIFO queue a job waits before the later jobs of its subject: its message is hidden, not acknowledged."""
-
-    def __init__(self, delay: timedelta) -> None:
-        super().__init__(str(delay))
-        self.delay = delay
-
-
 @dataclass(frozen=True)
 class ClaimedJob:
     """Holds a job, renews its lease, and ends the attempt with one fenced write. `record` is the row as claimed."""
@@ -81,7 +73,7 @@ class ClaimedJob:
     def end(self, attempt: Ending) -> None:
         """Write how the attempt ended. Returning acknowledges the message.
 
-        Raises `WaitsInPlace` if the message must stay in its FIFO queue.
+        Raises `KeepMessage` if the job waits in its FIFO queue, before the later jobs of its subject.
         """
         match attempt.outcome:
             case Completed() as done:
@@ -140,7 +132,7 @@ class ClaimedJob:
         count("JobsRequeued")
         if in_place:
             self._show_message_after(delay)
-            raise WaitsInPlace(delay)
+            raise KeepMessage(str(delay))
         if sends_itself:
             # Send the new message before returning acknowledges the old one. After a crash in between, the job is due.
             dispatch.send(self.queue, written.job, delay=delay)

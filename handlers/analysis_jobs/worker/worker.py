@@ -42,7 +42,7 @@ class Worker:
     def handle(self, message: Message, stop_at: datetime | None = None) -> None:
         """Run the job of a message, until `stop_at` at the latest. Returning acknowledges the message.
 
-        Raises `NoTimeLeft`, `UnknownJob`, `WaitsInPlace` and the stores' errors. Then the message comes back. If that
+        Raises `NoTimeLeft`, `UnknownJob`, `KeepMessage` and the stores' errors. Then the message comes back. If that
         happens too often, it ends in the dead-letter queue.
         """
         if stop_at is not None and self.clock.now() >= stop_at:
