@@ -10,9 +10,10 @@ from botocore.exceptions import ClientError
 from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.base.settings import MAX_INLINE_BYTES
 from analysis_jobs.jobs.ports import Created, StoredOutcome
-from analysis_jobs.jobs.record import MAX_HISTORY, HistoryEntry, IdempotencyKey, JobFailure, Listing, Payload
+from analysis_jobs.jobs.record import MAX_HISTORY, HistoryEntry, IdempotencyKey, JobFailure, JobKey, Listing, Payload
 from analysis_jobs.jobs.transitions import CLAIM, Status
 from analysis_jobs.stores.dynamo import DynamoJobStore
+from analysis_jobs.stores.items import from_item, to_item
 from analysis_jobs.submission.service import Submission
 from tests.handlers.builders import MINUTE, NOTHING, START, a_job
 
@@ -207,3 +208,21 @@ def test_the_expiry_of_a_row_is_in_seconds(dynamodb: Any, dynamo_store: DynamoJo
     dynamo_store.create(a_job(expires_at=START), None)
     (item,) = dynamodb.scan(TableName=table)["Items"]
     assert item["expires_at"] == {"N": str(int(START.timestamp()))}
+
+
+def test_a_row_keeps_the_attribute_names_of_existing_tables() -> None:
+    """The row of a job with a tier, as versions before the fields were renamed wrote it."""
+    job = a_job(
+        priority="low", tier="gold", tier_rank=2, lane_sort_key="02#01", claimed_via=JobKey("acme", "01"), subject=None
+    )
+    stored = {
+        "lane": {"S": "low"},
+        "tier": {"S": "gold"},
+        "rank": {"N": "2"},
+        "waiting": {"S": "02#01"},
+        "turn_of": {"M": {"tenant": {"S": "acme"}, "job_id": {"S": "01"}}},
+    }
+    item = to_item(job)
+    assert {name: item[name] for name in stored} == stored
+    assert not {"priority", "tier_rank", "lane_sort_key", "claimed_via"} & item.keys()
+    assert from_item(item) == job

@@ -1,5 +1,6 @@
 """The order by tier within a lane: the job that a message runs, and that every job runs."""
 
+import json
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -324,9 +325,9 @@ def test_tiers_and_fifo_queues_are_refused_together() -> None:
 
 def test_the_message_of_a_job_with_a_tier_has_its_lane_and_rank() -> None:
     body = '{"job_id": "1", "tenant": "acme", "lane": "low", "rank": 1, "held_back": true}'
-    assert Message.parse(body, QUEUE_ARN, "r") == Message(
-        JobKey("acme", "1"), QUEUE_ARN, "r", TierPointer("low", 1, delayed=True)
-    )
+    pointer = TierPointer("low", 1, delayed=True)
+    assert Message.parse(body, QUEUE_ARN, "r") == Message(JobKey("acme", "1"), QUEUE_ARN, "r", pointer)
+    assert json.loads(body) == {"job_id": "1", "tenant": "acme", **pointer.body()}, "messages in a queue stay readable"
 
 
 @pytest.mark.parametrize(
