@@ -68,7 +68,7 @@ def worker(settings: Settings) -> Worker:
     """Return the worker, which runs jobs."""
     from analysis_jobs.authoring.context import Services  # noqa: PLC0415 - slow to import; only the worker needs them
     from analysis_jobs.base.secrets import AwsSecrets, Secrets  # noqa: PLC0415
-    from analysis_jobs.llm.bedrock import BedrockModel  # noqa: PLC0415
+    from analysis_jobs.llm.bedrock.model import BedrockModel  # noqa: PLC0415
     from analysis_jobs.llm.prices import Prices  # noqa: PLC0415
     from analysis_jobs.llm.router import ModelRouter  # noqa: PLC0415
     from analysis_jobs.prompts import DynamoPromptStore  # noqa: PLC0415

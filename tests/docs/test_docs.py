@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from analysis_jobs import Analysis
-from analysis_jobs.llm.bedrock import BedrockModel
+from analysis_jobs.llm.bedrock.model import BedrockModel
 from cloud.stand_in import StandIn
 from tests.docs.pages import PAGES, REPOSITORY, block, blocks, executed, text_of
 from tests.docs.running import run

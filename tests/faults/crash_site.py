@@ -27,7 +27,7 @@ from analysis_jobs.base.clock import to_ms
 from analysis_jobs.jobs.record import JobKey, JobRecord
 from analysis_jobs.jobs.request_errors import StateConflictError
 from analysis_jobs.jobs.tiers import Tiers
-from analysis_jobs.llm.bedrock import BedrockModel
+from analysis_jobs.llm.bedrock.model import BedrockModel
 from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore

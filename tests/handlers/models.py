@@ -9,7 +9,7 @@ from botocore.config import Config
 from analysis_jobs import wiring
 from analysis_jobs.base.clock import SystemClock
 from analysis_jobs.base.secrets import Secrets
-from analysis_jobs.llm.bedrock import BedrockModel
+from analysis_jobs.llm.bedrock.model import BedrockModel
 from analysis_jobs.llm.gemini.model import KEY_VARIABLE, GeminiModel
 from analysis_jobs.llm.model import Model
 

@@ -11,7 +11,7 @@ from analysis_jobs import Fail, Retry
 from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import JobError
 from analysis_jobs.base.usage import Usage
-from analysis_jobs.llm.bedrock import BedrockModel
+from analysis_jobs.llm.bedrock.model import BedrockModel
 from analysis_jobs.llm.model import Question, Reply, Tool
 from cloud.stand_in import StandIn
 from tests.handlers.models import bedrock

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from analysis_jobs import Fail, Job
 from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.usage import Usage
-from analysis_jobs.llm.bedrock import BedrockModel
+from analysis_jobs.llm.bedrock.model import BedrockModel
 from analysis_jobs.llm.model import Question, Tool
 from cloud.stand_in import StandIn
 from tests.handlers.builders import Shop, Value

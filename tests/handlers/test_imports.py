@@ -57,11 +57,21 @@ _OURS = {"analysis_jobs", "document_reader", "rfp_analysis", *HANDLERS}
 _NOBODY = {"analysis_jobs.cli", "aws_xray_sdk", "cloud", "google", "httpx2", "moto", "pypdfium2", "pytest", "tests"}
 _EXTRAS = {"PIL", "defusedxml", "docx", "openpyxl", "psycopg", "tesserocr", "xlsxwriter"}
 _UNWANTED = {
-    "api": {"analysis_jobs.llm.bedrock", "analysis_jobs.worker.worker", "analysis_jobs.worker.heartbeat"},
+    "api": {"analysis_jobs.llm.bedrock.model", "analysis_jobs.worker.worker", "analysis_jobs.worker.heartbeat"},
     "worker": {"analysis_jobs.api.routes", "aws_lambda_powertools.event_handler"},
-    "sweeper": {"analysis_jobs.api.routes", "analysis_jobs.llm.bedrock", "analysis_jobs.worker.worker", "rfp_analysis"}
+    "sweeper": {
+        "analysis_jobs.api.routes",
+        "analysis_jobs.llm.bedrock.model",
+        "analysis_jobs.worker.worker",
+        "rfp_analysis",
+    }
     | {"aws_lambda_powertools.event_handler"},
-    "events": {"analysis_jobs.api.routes", "analysis_jobs.llm.bedrock", "analysis_jobs.worker.worker", "rfp_analysis"}
+    "events": {
+        "analysis_jobs.api.routes",
+        "analysis_jobs.llm.bedrock.model",
+        "analysis_jobs.worker.worker",
+        "rfp_analysis",
+    }
     | {"aws_lambda_powertools.event_handler"},
 }
 _LACKS = dict.fromkeys(HANDLERS, ("ANALYSES", "TABLE_NAME", "BUCKET_NAME", "QUEUE_URLS")) | {

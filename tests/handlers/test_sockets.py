@@ -14,7 +14,7 @@ from botocore.config import Config
 from analysis_jobs import wiring
 from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import Retry
-from analysis_jobs.llm.bedrock import BedrockModel
+from analysis_jobs.llm.bedrock.model import BedrockModel
 from analysis_jobs.llm.gemini.model import GeminiModel
 from analysis_jobs.llm.model import Model, Question, Reply
 from analysis_jobs.llm.sockets import CancellableSocket

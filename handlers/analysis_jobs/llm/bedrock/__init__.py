@@ -1,0 +1,1 @@
+"""The port to models, implemented with Amazon Bedrock."""
