@@ -37,7 +37,7 @@ def a_gemini_key(keys: Keys | None = None) -> Secrets:
     return Secrets(lambda name: KEY_ARN if name == KEY_VARIABLE else "", read, SystemClock(), timedelta(minutes=5))
 
 
-def bedrock(url: str, silence_s: float = 5) -> BedrockModel:
+def bedrock(url: str, silence_s: float = 60) -> BedrockModel:
     """Return Bedrock's port with the worker's own client; only the address and the timeouts differ."""
     client = boto3.client(
         "bedrock-runtime",
@@ -50,7 +50,7 @@ def bedrock(url: str, silence_s: float = 5) -> BedrockModel:
     return BedrockModel(client)
 
 
-def gemini(url: str, silence_s: float = 5, keys: Keys | None = None) -> GeminiModel:
+def gemini(url: str, silence_s: float = 60, keys: Keys | None = None) -> GeminiModel:
     """Return Gemini's port."""
     return GeminiModel(a_gemini_key(keys), url, timedelta(seconds=silence_s))
 
@@ -65,7 +65,7 @@ class Vendor:
     busy: str
     finished: str
 
-    def port(self, url: str, silence_s: float = 5) -> Model:
+    def port(self, url: str, silence_s: float = 60) -> Model:
         """Return the vendor's port at a stand-in."""
         make = gemini if self.name == "gemini" else bedrock
         return make(url, silence_s)

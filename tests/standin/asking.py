@@ -23,13 +23,13 @@ def document(name: str) -> str:
 
 
 @contextlib.contextmanager
-def asking(url: str, read_timeout_s: float = 5) -> "Iterator[Ask]":
+def asking(url: str, read_timeout_s: float = 60) -> "Iterator[Ask]":
     """Give a client of the stand-in at this URL, and close its connections afterwards."""
     with contextlib.closing(client(url, read_timeout_s=read_timeout_s)) as bedrock:
         yield Ask(bedrock)
 
 
-def client(url: str, read_timeout_s: float = 5) -> "BedrockRuntimeClient":
+def client(url: str, read_timeout_s: float = 60) -> "BedrockRuntimeClient":
     """Return a client that sends each request once."""
     return boto3.client(
         "bedrock-runtime",

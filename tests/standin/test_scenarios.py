@@ -118,7 +118,7 @@ def test_the_log_names_model_document_job_and_outcome(stand_in: StandIn, ask: As
 
 def test_a_caller_that_hangs_up_is_noticed_while_the_model_is_silent(stand_in: StandIn) -> None:
     stand_in.set(stall_s=600)
-    connection = http.client.HTTPConnection(urlsplit(stand_in.url).netloc, timeout=5)
+    connection = http.client.HTTPConnection(urlsplit(stand_in.url).netloc, timeout=60)
     connection.request("POST", f"/model/{HAIKU}/converse-stream", json.dumps({"messages": [user("Hello.")]}))
     response = connection.getresponse()
     response.read1(10)

@@ -58,7 +58,7 @@ def refusal(url: str, body: object, model: str = SONNET, operation: str = "conve
     credential = "AWS4-HMAC-SHA256 Credential=AKIA/20270101/eu-west-1/bedrock/aws4_request"
     request = Request(f"{url}/model/{model}/{operation}", content, {"Authorization": credential})
     with pytest.raises(HTTPError) as caught:
-        urlopen(request, timeout=5)
+        urlopen(request, timeout=60)
     with caught.value as answer:
         return answer.code, answer.headers["x-amzn-ErrorType"].partition(":")[0], json.load(answer)["message"]
 

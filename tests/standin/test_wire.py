@@ -133,7 +133,7 @@ def test_a_bad_checksum_is_noticed(stand_in: StandIn, ask: Ask) -> None:
 
 
 def test_a_kept_connection_serves_several_calls(stand_in: StandIn) -> None:
-    connection = http.client.HTTPConnection(urlsplit(stand_in.url).netloc, timeout=5)
+    connection = http.client.HTTPConnection(urlsplit(stand_in.url).netloc, timeout=60)
     answers: list[Any] = []
     for _ in range(3):
         connection.request("POST", f"/model/{HAIKU}/converse", json.dumps({"messages": [user("Hello.")]}))

@@ -165,7 +165,7 @@ def test_messages_that_are_not_ours_end_in_the_dead_letter_queue_untouched(run: 
     with hidden_for_a_second(run.stack, run.queue):
         for body in MISTAKES:
             sqs.send_message(QueueUrl=run.queue, MessageBody=body)
-        until(lambda: depth(run.stack, run.dead_letters) == len(MISTAKES), timeout_s=60)
+        until(lambda: depth(run.stack, run.dead_letters) == len(MISTAKES))
     alarms = [
         alarm_on(run.stack, "dead-letters-medium", depth(run.stack, run.dead_letters)),
         alarm_on(run.stack, "worker-errors", 0),
