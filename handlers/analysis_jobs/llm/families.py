@@ -12,10 +12,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from analysis_jobs.base.settings import ServiceTier
 from analysis_jobs.llm.model_ids import family_name
 
 type Effort = Literal["minimal", "low", "medium", "high", "xhigh", "max"]
-type Tier = Literal["priority", "default", "flex", "reserved"]
+type Tier = ServiceTier
 type CacheTtl = Literal["5m", "1h"]
 type EffortField = Literal[
     "outputConfig.effort",
