@@ -1,8 +1,7 @@
 """The port to models, implemented with Bedrock's `ConverseStream`.
 
-It streams every answer, for three reasons: NAT gateways drop a connection after 350 s of silence, callers see progress,
-and a cancel can end the call between two pieces. The client sends exactly one request, because the job engine decides
-about retries.
+It streams every answer, for two reasons: callers see progress, and a cancel can end the call between two pieces. The
+client sends exactly one request, because the job engine decides about retries.
 """
 
 from __future__ import annotations
