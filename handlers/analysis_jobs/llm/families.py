@@ -48,6 +48,7 @@ class Family(BaseModel):
         thinking_field: Where the thinking budget goes in the request.
         tiers: The service tiers that it takes. None: not known, so all are sent.
         longest_silence_s: How long its answer may be silent without being lost, in seconds.
+        large_documents: Media types of documents that may be larger than Bedrock's 4.5 MB.
         cache_min_tokens: The smallest prefix that the prompt cache takes, in tokens. None: it takes no cache points.
         cache_ttls: How long a cache entry may live, the default first. Empty: it takes no cache points.
     """
@@ -66,6 +67,7 @@ class Family(BaseModel):
     thinking_field: ThinkingField | None = None
     tiers: tuple[Tier, ...] | None = None
     longest_silence_s: float = Field(default=120, gt=0)
+    large_documents: tuple[str, ...] = ()
     cache_min_tokens: int | None = Field(default=None, gt=0)
     cache_ttls: tuple[CacheTtl, ...] = ()
 
