@@ -117,6 +117,8 @@ def test_the_first_use_of_a_schema_may_take_minutes_to_compile(model: BedrockMod
         (replace(QUESTION, model_id=COMPILER, thinking_tokens=2_000), False, MINUTES),
         (replace(QUESTION, model_id="eu.anthropic.claude-sonnet-4-6", effort="max"), False, MINUTES),
         (replace(QUESTION, model_id="new.model-v1:0"), False, timedelta(minutes=5)),
+        (replace(QUESTION, model_id="amazon.nova-pro-v1:0", tier="flex"), False, timedelta(minutes=15)),
+        (replace(QUESTION, model_id="amazon.nova-pro-v1:0", tier="priority"), False, timedelta(minutes=2)),
     ],
 )
 def test_the_limit_is_minutes_for_thinking_and_for_compiling(

@@ -20,7 +20,7 @@ from analysis_jobs.base.errors import JobError, Retry
 from analysis_jobs.base.observability import log
 from analysis_jobs.llm.bedrock.answer import read_answer
 from analysis_jobs.llm.bedrock.request import request_arguments
-from analysis_jobs.llm.bedrock.ways import Feature, Lessons, Way, choose_way
+from analysis_jobs.llm.bedrock.ways import Feature, Kind, Lessons, Way, choose_way
 from analysis_jobs.llm.errors import model_error
 from analysis_jobs.llm.families import EffortField, Family, family_of
 from analysis_jobs.llm.model import Question, Reply
@@ -60,6 +60,9 @@ class BedrockModel:
                     continue
                 if way.compiles:
                     self._silence.has_compiled(question)
+                if way.kind is Kind.NATIVE and not family.is_known and reply.data is None and reply.fault is None:
+                    # The repair turn then asks in the next way.
+                    self._lessons.ignores_schema(question)
                 return reply
 
     def _request(self, question: Question, way: Way, family: Family, on_chunk: Callable[[str], None]) -> Reply:
