@@ -11,7 +11,9 @@ from analysis_jobs.authoring.spending import Spending
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import ConfigurationError, Retry
 from analysis_jobs.base.field_errors import describe, field_errors
+from analysis_jobs.llm.families import Tier
 from analysis_jobs.llm.model import Model, Question, Reply, Tool
+from analysis_jobs.llm.options import AskOptions, with_options
 from analysis_jobs.prompts import RenderedPrompt
 
 DEFAULT_MAX_TOKENS = 4_096
@@ -26,7 +28,7 @@ class Asker:
     """Asks models for one job.
 
     `model_id` is the default model. `track_answer` is called before each request. It returns a function that takes the
-    share of the answer that has arrived, 0 to 1.
+    share of the answer that has arrived, 0 to 1. `lane_tier` is the service tier of the job's lane.
     """
 
     model: Model
@@ -35,6 +37,7 @@ class Asker:
     spending: Spending
     control: AttemptControl
     track_answer: Callable[[], Callable[[float], None]]
+    lane_tier: Tier | None = None
 
     def ask(
         self,
@@ -43,12 +46,12 @@ class Asker:
         answer: type[BaseModel] | None,
         attachments: Sequence[Attachment],
         max_tokens: int,
-        model_id: str | None,
+        options: AskOptions,
     ) -> BaseModel | str:
         """See `Job.ask`."""
         rendered = RenderedPrompt(prompt, None, "inline") if isinstance(prompt, str) else prompt
         question = Question(
-            model_id=self._choose_model(model_id),
+            model_id=self._choose_model(options.model_id),
             prompt=rendered.user,
             system=rendered.system,
             max_tokens=max_tokens,
@@ -56,6 +59,7 @@ class Asker:
             metadata={"job_id": self.job_id},
             attachments=tuple(attachments),
         )
+        question = with_options(question, options, self.lane_tier)
         reply = self._ask(question)
         if answer is None:
             return reply.text
@@ -94,7 +98,9 @@ class Asker:
             # If the attempt must stop, we broke the call off: raise `Stopped` and drop the error.
             self.control.check()
             raise
-        self.spending.add(question.model_id, reply.usage)  # AWS and Google charge for a faulty answer too
+        self.spending.add(
+            question.model_id, reply.usage, question.tier
+        )  # AWS and Google charge for a faulty answer too
         if reply.fault:
             raise reply.fault
         return reply

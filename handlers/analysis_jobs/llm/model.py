@@ -13,6 +13,7 @@ from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import JobError
 from analysis_jobs.base.usage import Usage
+from analysis_jobs.llm.families import Effort, Tier
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class Question:
         tool: The shape of the answer. None: the answer is text.
         metadata: Labels for the vendor's request log, if it has one. Bedrock gets the job's ID.
         attachments: Pictures and documents. They go before the prompt.
+        effort: How much the model thinks, in the words of `families.Effort`. None: the model's default.
+        tier: The service tier, in the words of `families.Tier`. None: the vendor's default.
+        thinking_tokens: The most tokens of thought before the answer, beside `max_tokens`. None: the model's default.
     """
 
     model_id: str
@@ -49,6 +53,14 @@ class Question:
     tool: Tool | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
+    effort: Effort | None = None
+    tier: Tier | None = None
+    thinking_tokens: int | None = None
+
+    @property
+    def most_output_tokens(self) -> int:
+        """The most tokens that the model may write: the answer, and the thoughts that have a limit."""
+        return self.max_tokens + (self.thinking_tokens or 0)
 
 
 @dataclass(frozen=True)

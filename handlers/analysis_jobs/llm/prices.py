@@ -1,17 +1,16 @@
 """What model calls cost: the vendors' list prices by date (`prices.toml`), and the price of one call in dollars.
 
 `model_prices` of the module replaces a list price, or adds one that is missing. The vendor's bill remains the truth:
-discounts, batch and service tiers are not in the list.
+discounts and batches are not in the list.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -20,6 +19,7 @@ from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.field_errors import describe, field_errors
 from analysis_jobs.base.observability import log
 from analysis_jobs.base.usage import Usage
+from analysis_jobs.llm.model_ids import GEOGRAPHY, family_name
 
 _TABLE = Path(__file__).with_name("prices.toml")
 _MILLION = 1_000_000
@@ -30,7 +30,8 @@ class Price(BaseModel):
     """USD per million tokens. The cache's prices default to the price of the input.
 
     `over` is the price of a whole call that reads more than `long_prompt` tokens. `regional` is the factor for every
-    model ID and profile except the `global.` profile.
+    model ID and profile except the `global.` profile. `tiers` are the factors of the service tiers other than the
+    default one. A tier without a factor has no known price.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +43,7 @@ class Price(BaseModel):
     long_prompt: int | None = None
     over: "Price | None" = None
     regional: Decimal = Decimal(1)
+    tiers: dict[str, Annotated[Decimal, Field(ge=0)]] = Field(default_factory=dict)
 
     def of(self, usage: Usage) -> Decimal:
         """Return what one call costs."""
@@ -101,11 +103,6 @@ def price_on(day: date, entries: Sequence[ListPrice]) -> Price | None:
     return begun[-1].price
 
 
-# A model ID without its ARN is an optional geography, the family, and an optional release: eu. amazon.nova-pro -v1:0
-_GEOGRAPHY = re.compile(r"(global|us-gov|us|eu|apac|jp|au|ca)\.(?=[a-z0-9]+\.)")
-_RELEASE = re.compile(r"(-\d{8}|-v\d+|-\d{3}|-latest|-preview[a-z0-9-]*)*(:[a-z0-9:]+)?$")
-
-
 class Prices:
     """The prices of a stack: its own first, then the list price of the day that `clock` shows."""
 
@@ -126,25 +123,29 @@ class Prices:
             wrong = describe(field_errors(error, prefix="MODEL_PRICES"))
             raise ConfigurationError(f"environment: {wrong}") from error
 
-    def cost_usd(self, model_id: str, usage: Usage) -> Decimal | None:
-        """Return what a call made now costs, rounded to a millionth of a dollar.
+    def cost_usd(self, model_id: str, usage: Usage, tier: str | None = None) -> Decimal | None:
+        """Return what a call made now costs, rounded to a millionth of a dollar. `tier` is its service tier.
 
-        Returns None for a model without a known price, and logs that once for each model.
+        Returns None for a model, or a tier of it, without a known price, and logs that once for each.
         """
         price, factor = self._find(model_id)
-        if price is None:
-            if model_id not in self._unknown:
-                self._unknown.add(model_id)
-                log("model.no_price", f"no price is known of {model_id}: set model_prices", model_id=model_id)
+        of_tier = Decimal(1) if price is None or tier in (None, "default") else price.tiers.get(tier)
+        if price is None or of_tier is None:
+            self._log_unknown(model_id if price is None else f"the tier {tier} of {model_id}", model_id)
             return None
-        return (price.of(usage) * factor).quantize(_MICRODOLLAR, ROUND_HALF_UP)
+        return (price.of(usage) * factor * of_tier).quantize(_MICRODOLLAR, ROUND_HALF_UP)
+
+    def _log_unknown(self, what: str, model_id: str) -> None:
+        if what not in self._unknown:
+            self._unknown.add(what)
+            log("model.no_price", f"no price is known of {what}: set model_prices", model_id=model_id)
 
     def _find(self, model_id: str) -> tuple[Price | None, Decimal]:
         """Return the price of a model, and the factor for its geography, which a stack's own price already includes."""
         name = model_id.rsplit("/", 1)[-1]
-        geography = _GEOGRAPHY.match(name)
+        geography = GEOGRAPHY.match(name)
         bare = name[geography.end() :] if geography else name
-        family = _RELEASE.sub("", bare)
+        family = family_name(model_id)
         for known in (model_id, name, bare, family):
             if known in self._own:
                 return self._own[known], Decimal(1)

@@ -15,10 +15,14 @@ from typing import Any, Final
 import botocore.session
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from cloud.stand_in.answers import Conversation
+from cloud.stand_in.answers import Conversation, Wanted
+from cloud.stand_in.families import check as check_family
+from cloud.stand_in.families import family_of, native_schema
 from cloud.stand_in.models import Model
 from cloud.stand_in.refusals import RefusedError, invalid, require
 
+# A model does what the system prompt says: JSON that fits this schema.
+_SCHEMA_IN_WORDS: Final = re.compile(r"JSON schema:\s*(\{.*\})\s*$", re.DOTALL | re.IGNORECASE)
 _DOCUMENT_NAME: Final = re.compile(r"(?!.*\s\s)[A-Za-z0-9\s()\[\]-]+")
 # How many there may be in a message, and of how many bytes.
 # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html
@@ -43,8 +47,8 @@ def conversation_of(raw: bytes, model: Model) -> Conversation:
     messages, config = body.get("messages") or [], body.get("toolConfig") or {}
     _check_turns(messages)
     tools, choice = _tools(config), config.get("toolChoice") or {}
-    if model.refuses_forced_tool:
-        require(not {"any", "tool"} & choice.keys(), model.refuses_forced_tool)
+    family = family_of(model.name)
+    check_family(family, body)
     _check_tool_blocks(messages, tools)
     inference, limit = body.get("inferenceConfig") or {}, model.max_output_tokens
     require(
@@ -53,14 +57,39 @@ def conversation_of(raw: bytes, model: Model) -> Conversation:
         f"Try again with a maximum tokens value that is lower than {limit}.",
     )
     return Conversation(
-        messages=_with_attachments(messages),
+        messages=_with_attachments(messages, family.large),
         system=body.get("system") or (),
         tools=tools,
         tool_choice=choice,
         max_tokens=inference.get("maxTokens"),
         stop_sequences=inference.get("stopSequences") or (),
         metadata=body.get("requestMetadata") or {},
+        wanted=_wanted(body),
+        thinks=family.thinks == "always",
+        compiled=_compiled(body, tools),
+        tier=(body.get("serviceTier") or {}).get("type", ""),
     )
+
+
+def _wanted(body: Mapping[str, Any]) -> Wanted | None:
+    """Return the JSON that the text of the answer must be: by a native schema, or by a schema in the system prompt."""
+    if (native := native_schema(body)) is not None:
+        definition = body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]
+        return Wanted(str(definition.get("name") or ""), json.loads(native))
+    said = "\n".join(str(block.get("text", "")) for block in body.get("system") or ())
+    in_words = _SCHEMA_IN_WORDS.search(said)
+    try:
+        schema = json.loads(in_words[1]) if in_words else None
+    except ValueError:
+        return None
+    return Wanted(str(schema.get("title") or ""), schema) if isinstance(schema, dict) else None
+
+
+def _compiled(body: Mapping[str, Any], tools: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the schemas that Bedrock compiles for the request, as text; empty without one."""
+    strict = [tool["inputSchema"]["json"] for tool in tools.values() if tool.get("strict")]
+    schemas = [native_schema(body), *strict]
+    return json.dumps(schemas, sort_keys=True) if any(schemas) else ""
 
 
 @functools.cache
@@ -160,10 +189,15 @@ def _check_tool_blocks(messages: Sequence[Mapping[str, Any]], tools: Mapping[str
         )
 
 
-def _with_attachments(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the messages with the decoded bytes of their pictures and documents."""
+def _with_attachments(messages: Iterable[Mapping[str, Any]], large: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the messages with the decoded bytes of their pictures and documents.
+
+    Documents of the formats in `large` may have any size.
+    """
     names: set[str] = set()
-    found = [{**message, "content": [_decoded(block, names) for block in message["content"]]} for message in messages]
+    found = [
+        {**message, "content": [_decoded(block, names, large) for block in message["content"]]} for message in messages
+    ]
     for message in found:
         blocks = message["content"]
         for kind, (most, _, _) in _MOST.items():
@@ -178,7 +212,7 @@ def _with_attachments(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, A
     return found
 
 
-def _decoded(block: Mapping[str, Any], names: set[str]) -> Mapping[str, Any]:
+def _decoded(block: Mapping[str, Any], names: set[str], large: Sequence[str]) -> Mapping[str, Any]:
     kind = next((each for each in _MOST if each in block), None)
     if kind is None:
         return block
@@ -196,5 +230,6 @@ def _decoded(block: Mapping[str, Any], names: set[str]) -> Mapping[str, Any]:
     except (KeyError, TypeError, binascii.Error) as error:
         raise invalid(f"The {kind} has no bytes: the stand-in reads no S3 locations.") from error
     _, most_bytes, most_mb = _MOST[kind]
-    require(len(content) <= most_bytes, f"The {kind} exceeds the maximum size of {most_mb}.")
+    any_size = kind == "document" and given.get("format") in large
+    require(any_size or len(content) <= most_bytes, f"The {kind} exceeds the maximum size of {most_mb}.")
     return {kind: {**given, "source": {"bytes": content}}}

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from cloud.stand_in.answers import Conversation
+from cloud.stand_in.gemini_families import check as check_family
 from cloud.stand_in.refusals import RefusedError
 
 # Gemini's structured answers have no tool: inside, the schema is the input of a forced tool of this name.
@@ -18,8 +19,8 @@ _FORMATS: Final = {
 }
 
 
-def conversation_of(body: bytes) -> Conversation:
-    """Return the conversation in a request's body.
+def conversation_of(body: bytes, model: str) -> Conversation:
+    """Return the conversation in the body of a request to a model.
 
     Raises:
         RefusedError: INVALID_ARGUMENT.
@@ -31,6 +32,7 @@ def conversation_of(body: bytes) -> Conversation:
         given = None
     if not isinstance(given, dict):
         raise invalid("Invalid JSON payload received.")
+    check_family(model, given)
     config = given.get("generationConfig") or {}
     messages = [_message(content) for content in given.get("contents") or ()]
     if not any(message["content"] for message in messages):
@@ -45,6 +47,7 @@ def conversation_of(body: bytes) -> Conversation:
         tool_choice={"tool": {"name": ANSWER}} if schema else {},
         max_tokens=config.get("maxOutputTokens"),
         stop_sequences=config.get("stopSequences") or (),
+        tier=given.get("serviceTier") or "",
     )
 
 
