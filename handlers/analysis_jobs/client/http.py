@@ -129,8 +129,14 @@ class Client:
         return accepted
 
     def job(self, job_id: str, *, wait_s: int = 0) -> Job:
-        """Return the job now, or with `wait_s` (1 to 25) when it has ended or the time is over."""
+        """Return the job now, or with `wait_s` (1 to 25) when it has ended or the time is over.
+
+        If the result was too large for the answer, it is read from `result_url`.
+        """
         status: Job = self.call("GET", _path(job_id), params={"wait": wait_s or None}).json()
+        if url := status.get("result_url"):
+            # The link is presigned, so S3 must not see the caller's token.
+            status["result"] = self._with_retries(lambda: self._send("GET", url)).json()
         return status
 
     def download(self, job_id: str, name: str) -> bytes:
