@@ -161,3 +161,14 @@ def test_a_result_that_the_answer_only_links_is_read_without_the_token(api: ApiS
     assert client.job(job_id)["result"] == {"large": [1]}
     [(_, headers, _)] = [each for each in api.bodies if each[0].startswith("/bucket/result.json")]
     assert "Authorization" not in headers
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [("Zürich €", '{"a":"Zürich €"}'.encode()), ("\ud83d", b'{"a": "\\ud83d"}')],
+    ids=["text", "half a pair"],
+)
+def test_a_body_is_sent_in_as_few_bytes_as_possible(api: ApiServer, client: Client, text: str, sent: bytes) -> None:
+    with pytest.raises(ApiError):
+        client.call("POST", "/nowhere", json={"a": text})
+    assert [body for path, _, body in api.bodies if path == "/nowhere"] == [sent]
