@@ -21,6 +21,8 @@ from cloud.emulator.quotas import environment_bytes, event_bytes, policy_charact
 from cloud.local_cloud import REPOSITORY
 from tests.system.watching import until
 
+pytestmark = pytest.mark.system
+
 # Sends each message that it receives to the queue again, and says how often it did so.
 FORWARDS = """
 import json, os, botocore.session

@@ -36,7 +36,7 @@ def answer_bytes(body: str) -> int:
 
 def fits(body: str, limit: int = MAX_BODY_BYTES) -> bool:
     """Return whether Lambda can return the body."""
-    # Escaped, a character of ASCII has at most six bytes and another one at most six.
+    # Escaped and in UTF-8, a character has at most six bytes.
     return len(body) * 6 + 2 <= limit or answer_bytes(body) <= limit
 
 
