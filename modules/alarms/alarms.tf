@@ -53,11 +53,11 @@ locals {
       missing = "notBreaching"
     }
     worker-duration = {
-      description = "An invocation came close to the worker's timeout of ${var.worker.timeout_s} s. The next one may time out: give the stage less to do, or split it."
+      description = "An invocation ran into the last ${var.thresholds.worker_time_left_s} s before the worker's timeout of ${var.worker.timeout_s} s, although a worker hands its jobs over before. The next one may time out: look in the worker's log for the stage that did not stop, and split it."
       metric      = ["AWS/Lambda", "Duration", "Maximum"]
       dimensions  = { FunctionName = var.worker.function_name }
-      # Milliseconds: seconds x 1000 x percent / 100.
-      when = { operator = "GreaterThanThreshold", threshold = var.worker.timeout_s * 10 * var.thresholds.worker_duration_percent, period_s = 300, periods = 1 }
+      # Milliseconds. A healthy worker hands its jobs over 15 s before the timeout (the library's `stop_margin_s`) and then ends.
+      when = { operator = "GreaterThanThreshold", threshold = (var.worker.timeout_s - min(var.thresholds.worker_time_left_s, var.worker.timeout_s / 2)) * 1000, period_s = 300, periods = 1 }
       # Missing data means that no invocation ended.
       missing = "notBreaching"
     }
@@ -121,7 +121,17 @@ locals {
         dimensions  = { FunctionName = events.function_name }
         # Milliseconds. The period is five minutes because Lambda waits between its attempts.
         when = { operator = "GreaterThanThreshold", threshold = var.thresholds.events_late_s * 1000, period_s = 300, periods = 1 }
-        # A waiting record is tried repeatedly, and each attempt reports its age. Missing data means that there are no records.
+        # A waiting record is tried repeatedly, and each attempt reports its age. Missing data means that there are no records,
+        # or that Lambda does not read the stream. The next alarm sees the second case.
+        missing = "notBreaching"
+      }
+      # Without an invocation there is no age: a disabled mapping, a missing right to the stream, a throttled function.
+      events-stuck = {
+        description = "Jobs make progress, and no event is published: the mapping of ${events.function_name} is disabled, may not read the stream, or the function is throttled. No event is lost within 22 hours. Look at the state of the mapping and at the function's throttles."
+        expression  = "IF(FILL(submitted, 0) + FILL(completed, 0) + FILL(failed, 0) > 0 AND FILL(published, 0) == 0, 1, 0)"
+        operands    = { completed = "JobsCompleted", failed = "JobsFailed", published = "EventsPublished", submitted = "JobsSubmitted" }
+        # Two of four periods: the event of a job that changes at the end of a period is published in the next one.
+        when    = { operator = "GreaterThanThreshold", threshold = 0, period_s = 900, periods = 4, breaching = 2 }
         missing = "notBreaching"
       }
       event-dead-letters = {
@@ -147,17 +157,46 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 
   alarm_name          = "${var.name}-${each.key}"
   alarm_description   = each.value.description
-  namespace           = each.value.metric[0]
-  metric_name         = each.value.metric[1]
-  statistic           = each.value.metric[2]
-  dimensions          = each.value.dimensions
+  namespace           = try(each.value.metric[0], null)
+  metric_name         = try(each.value.metric[1], null)
+  statistic           = try(each.value.metric[2], null)
+  dimensions          = try(each.value.dimensions, null)
   comparison_operator = each.value.when.operator
   threshold           = each.value.when.threshold
-  period              = each.value.when.period_s
+  period              = try(each.value.expression, null) == null ? each.value.when.period_s : null
   evaluation_periods  = each.value.when.periods
+  datapoints_to_alarm = try(each.value.when.breaching, null)
   treat_missing_data  = each.value.missing
   # The end of an alarm is sent too.
   alarm_actions = [aws_sns_topic.alarms.arn]
   ok_actions    = [aws_sns_topic.alarms.arn]
   tags          = var.tags
+
+  # An alarm on an expression over metrics that the functions write.
+  dynamic "metric_query" {
+    for_each = try([each.value.expression], [])
+
+    content {
+      id          = "alarm"
+      expression  = metric_query.value
+      label       = each.key
+      return_data = true
+    }
+  }
+
+  dynamic "metric_query" {
+    for_each = try(each.value.operands, {})
+
+    content {
+      id = metric_query.key
+
+      metric {
+        dimensions  = { service = var.service.name }
+        metric_name = metric_query.value
+        namespace   = var.service.namespace
+        period      = each.value.when.period_s
+        stat        = "Sum"
+      }
+    }
+  }
 }

@@ -87,22 +87,22 @@ variable "thresholds" {
     `jobs_failed`: jobs that ended as failed. `jobs_not_sent`: accepted jobs whose message could not be sent.
     `oldest_message_age_s`: age of the oldest unfinished message, twice the worker's timeout by default; a message stays
     in its queue while its job runs. `sweep_errors`: rows that a sweep could not handle. `sweeper_silent_min`: minutes
-    without a sweep. `worker_duration_percent`: longest invocation in percent of the timeout. `worker_errors`:
-    invocations that crashed or timed out. `worker_throttles`: invocations that Lambda throttled.
+    without a sweep. `worker_errors`: invocations that crashed or timed out. `worker_throttles`: invocations that Lambda
+    throttled. `worker_time_left_s`: the alarm fires if less than this was left of the timeout when an invocation ended.
   EOT
   type = object({
-    api_5xx                 = optional(number, 5)
-    dead_letter_age_s       = optional(number, 3600)
-    dead_letter_depth       = optional(number, 5)
-    events_late_s           = optional(number, 900)
-    jobs_failed             = optional(number, 10)
-    jobs_not_sent           = optional(number, 5)
-    oldest_message_age_s    = optional(number)
-    sweep_errors            = optional(number, 3)
-    sweeper_silent_min      = optional(number, 5)
-    worker_duration_percent = optional(number, 90)
-    worker_errors           = optional(number, 0)
-    worker_throttles        = optional(number, 0)
+    api_5xx              = optional(number, 5)
+    dead_letter_age_s    = optional(number, 3600)
+    dead_letter_depth    = optional(number, 5)
+    events_late_s        = optional(number, 900)
+    jobs_failed          = optional(number, 10)
+    jobs_not_sent        = optional(number, 5)
+    oldest_message_age_s = optional(number)
+    sweep_errors         = optional(number, 3)
+    sweeper_silent_min   = optional(number, 5)
+    worker_errors        = optional(number, 0)
+    worker_throttles     = optional(number, 0)
+    worker_time_left_s   = optional(number, 5)
   })
   nullable = false
   default  = {}
@@ -124,8 +124,9 @@ variable "thresholds" {
   }
 
   validation {
-    condition     = var.thresholds.worker_duration_percent > 0 && var.thresholds.worker_duration_percent < 100
-    error_message = "thresholds.worker_duration_percent must be above 0 and below 100: at 100 the invocation has timed out already."
+    # The `stop_margin_s` of the library: a worker hands its jobs over that long before its timeout, and then needs seconds.
+    condition     = var.thresholds.worker_time_left_s > 0 && var.thresholds.worker_time_left_s <= 10
+    error_message = "thresholds.worker_time_left_s must be above 0 and at most 10. A worker hands its jobs over 15 s before its timeout, so with more the alarm would fire for healthy hand-overs."
   }
 
   validation {

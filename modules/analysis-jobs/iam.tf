@@ -1,15 +1,21 @@
 # The rights of the functions: least-privilege statements, one for each need. A test removes each one and sees a failure.
 locals {
+  # The `SOURCE` of the library's events.
+  event_source = "analysis-jobs"
+
   table_arn   = module.job_table.arn
   uploads_arn = "${module.artifact_bucket.arn}/uploads/*"
   files_arn   = "${module.artifact_bucket.arn}/jobs/*"
 
-  queue_send = { actions = ["sqs:SendMessage"], resources = local.queue_arns }
+  # The ARN of a bucket has no account. If the bucket were deleted, another account could create one with its name.
+  own_bucket = [{ test = "StringEquals", variable = "aws:ResourceAccount", values = [data.aws_caller_identity.current.account_id] }]
+
+  queue_send = { actions = ["sqs:SendMessage"], conditions = [], resources = local.queue_arns }
 
   # The rights to submit a job, for the API and for another stack's backend.
   submit_statements = {
-    inputs_write = { actions = ["s3:PutObject"], resources = [local.files_arn] }
-    jobs_write   = { actions = ["dynamodb:PutItem"], resources = [local.table_arn] }
+    inputs_write = { actions = ["s3:PutObject"], conditions = local.own_bucket, resources = [local.files_arn] }
+    jobs_write   = { actions = ["dynamodb:PutItem"], conditions = [], resources = [local.table_arn] }
     queue_send   = local.queue_send
   }
 
@@ -20,15 +26,15 @@ locals {
       actions   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
       resources = [local.table_arn, "${local.table_arn}/index/by-*"]
     }
-    results_read = { actions = ["s3:GetObject"], resources = [local.files_arn] }
+    results_read = { actions = ["s3:GetObject"], conditions = local.own_bucket, resources = [local.files_arn] }
     # A presigned upload uses the rights of the role that signed it.
-    uploads_write = { actions = ["s3:PutObject"], resources = [local.uploads_arn] }
+    uploads_write = { actions = ["s3:PutObject"], conditions = local.own_bucket, resources = [local.uploads_arn] }
   })
 
   worker_statements = merge(
     {
-      artifacts      = { actions = ["s3:GetObject", "s3:PutObject"], resources = [local.files_arn] }
-      documents_read = { actions = ["s3:GetObject"], resources = [local.uploads_arn] }
+      artifacts      = { actions = ["s3:GetObject", "s3:PutObject"], conditions = local.own_bucket, resources = [local.files_arn] }
+      documents_read = { actions = ["s3:GetObject"], conditions = local.own_bucket, resources = [local.uploads_arn] }
       jobs_write     = { actions = ["dynamodb:UpdateItem"], resources = [local.table_arn] }
       prompts_read   = { actions = ["dynamodb:GetItem"], resources = [aws_dynamodb_table.prompts.arn] }
       queue_consume = {
@@ -46,7 +52,16 @@ locals {
       secrets_read = { actions = ["secretsmanager:GetSecretValue", "ssm:GetParameter"], resources = values(var.worker.secrets) }
     },
     length(var.worker.secret_key_arns) == 0 ? {} : {
-      secrets_decrypt = { actions = ["kms:Decrypt"], resources = var.worker.secret_key_arns }
+      secrets_decrypt = {
+        actions = ["kms:Decrypt"]
+        # Only for the two services that hold the secrets. The worker's code cannot decrypt anything else with the keys.
+        conditions = [{
+          test     = "StringEquals"
+          variable = "kms:ViaService"
+          values   = [for service in ["secretsmanager", "ssm"] : "${service}.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}"]
+        }]
+        resources = var.worker.secret_key_arns
+      }
     },
     # Textract supports no resource but "*".
     var.documents.ocr != "textract" ? {} : {
@@ -65,7 +80,11 @@ locals {
     {
       # Lambda reports discarded events with the function's role.
       dead_letters_send = { actions = ["sqs:SendMessage"], resources = aws_sqs_queue.event_dead_letter[*].arn }
-      events_put        = { actions = ["events:PutEvents"], resources = [local.event_bus_arn] }
+      events_put = {
+        actions    = ["events:PutEvents"]
+        conditions = [{ test = "StringEquals", variable = "events:source", values = [local.event_source] }]
+        resources  = [local.event_bus_arn]
+      }
       stream_read = {
         actions   = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"]
         resources = [module.job_table.stream_arn]
@@ -85,16 +104,33 @@ module "model_access" {
 }
 
 locals {
+  # IAM's quota for all inline policies of a role together, without blanks.
+  max_inline_policy_characters = 10240
+  # The rest of the worker's policies. Its ARNs are unknown before the first apply, so this is its size with the longest
+  # names. A test plans that stack and measures it.
+  own_policy_characters = 4000
+
+  worker_policy_characters = local.own_policy_characters + length(jsonencode([
+    one(module.model_access[*].statements), values(var.worker.secrets), var.worker.secret_key_arns,
+  ]))
+}
+
+locals {
   submit_policy_json = jsonencode({
     Version = "2012-10-17"
     # The library reads the job of a known idempotency key, and what an admission policy needs to know of the subject.
     Statement = [for name, statement in merge(local.submit_statements, {
-      jobs_read = { actions = ["dynamodb:BatchGetItem", "dynamodb:GetItem"], resources = [local.table_arn] }
-      }) : {
-      Sid      = replace(title(replace(name, "_", " ")), " ", "")
-      Effect   = "Allow"
-      Action   = statement.actions
-      Resource = statement.resources
-    }]
+      jobs_read = { actions = ["dynamodb:BatchGetItem", "dynamodb:GetItem"], conditions = [], resources = [local.table_arn] }
+      }) : merge(
+      {
+        Sid      = replace(title(replace(name, "_", " ")), " ", "")
+        Effect   = "Allow"
+        Action   = statement.actions
+        Resource = statement.resources
+      },
+      length(statement.conditions) == 0 ? {} : {
+        Condition = { for condition in statement.conditions : condition.test => { (condition.variable) = condition.values } }
+      },
+    )]
   })
 }

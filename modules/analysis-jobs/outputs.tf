@@ -98,6 +98,12 @@ output "queue_urls" {
 output "role_names" {
   description = "Names of the functions' roles by `api`, `worker`, `sweeper`, and `events` if events are enabled. Attach a policy to the worker's role if an analysis needs more rights."
   value       = local.role_names
+
+  # In the plan, where IAM would refuse the policy only in the middle of an apply. Model IDs and secrets are the part that grows.
+  precondition {
+    condition     = local.worker_policy_characters <= local.max_inline_policy_characters
+    error_message = "The worker's inline policies would have up to ${local.worker_policy_characters} characters; IAM allows ${local.max_inline_policy_characters} for a role. Name fewer models in bedrock_model_ids, or combine them with wildcards (\"anthropic.claude-*\"), or put secrets together into one."
+  }
 }
 
 output "submit_policy_json" {

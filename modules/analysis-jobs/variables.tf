@@ -14,18 +14,18 @@ variable "alarms" {
     enabled = optional(bool, true)
     email   = optional(list(string), [])
     thresholds = optional(object({
-      api_5xx                 = optional(number)
-      dead_letter_age_s       = optional(number)
-      dead_letter_depth       = optional(number)
-      events_late_s           = optional(number)
-      jobs_failed             = optional(number)
-      jobs_not_sent           = optional(number)
-      oldest_message_age_s    = optional(number)
-      sweep_errors            = optional(number)
-      sweeper_silent_min      = optional(number)
-      worker_duration_percent = optional(number)
-      worker_errors           = optional(number)
-      worker_throttles        = optional(number)
+      api_5xx              = optional(number)
+      dead_letter_age_s    = optional(number)
+      dead_letter_depth    = optional(number)
+      events_late_s        = optional(number)
+      jobs_failed          = optional(number)
+      jobs_not_sent        = optional(number)
+      oldest_message_age_s = optional(number)
+      sweep_errors         = optional(number)
+      sweeper_silent_min   = optional(number)
+      worker_errors        = optional(number)
+      worker_throttles     = optional(number)
+      worker_time_left_s   = optional(number)
     }), {})
   })
   nullable = false
@@ -241,10 +241,15 @@ variable "lease" {
 }
 
 variable "marketplace" {
-  description = "Whether the worker may subscribe to third-party models on AWS Marketplace at its first call. Not needed if the account has subscribed already."
-  type        = bool
+  description = "Subscriptions on AWS Marketplace that the worker may make at its first call of a third-party model, by the product IDs of the models. Not needed if the account has subscribed already. The Bedrock user guide lists the IDs under \"Use product ID condition keys to control access\"."
+  type        = object({ product_ids = optional(list(string), []) })
   nullable    = false
-  default     = false
+  default     = {}
+
+  validation {
+    condition     = alltrue([for id in var.marketplace.product_ids : can(regex("^(prod(view)?-[a-z0-9]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$", id))])
+    error_message = "Each of marketplace.product_ids must be a product ID of AWS Marketplace, for example \"prod-mxcfnwvpd6kb4\". IDs of models and wildcards are refused."
+  }
 }
 
 variable "model_id" {

@@ -12,7 +12,10 @@ module "worker" {
   environment          = merge(local.environment, var.worker.environment, var.worker.secrets)
   statements           = local.worker_statements
   log_retention_days   = var.retention.logs_days
-  tags                 = var.tags
+  # The worker sends itself a message for each wait of a job and for each continuation. Attempts, the fencing token and the
+  # job's deadline bound these chains. See docs/decisions/0017-loop-detection.md.
+  recursive_loop = "Allow"
+  tags           = var.tags
 }
 
 resource "aws_lambda_event_source_mapping" "lane" {

@@ -85,8 +85,8 @@ variable "routes" {
   nullable    = false
 
   validation {
-    condition     = length(var.routes) > 0
-    error_message = "routes must have at least one route."
+    condition     = length(var.routes) >= 1 && length(var.routes) <= 300
+    error_message = "routes must have 1 to 300 routes, the quota of API Gateway for an HTTP API."
   }
 
   validation {

@@ -45,6 +45,12 @@ resource "aws_lambda_function" "this" {
 
   lifecycle {
     precondition {
+      # Lambda measures the variables as JSON, in bytes. In base64 three bytes are four characters.
+      condition     = length(base64encode(jsonencode(var.environment))) * 3 / 4 <= 4096
+      error_message = "The environment of ${var.name} has about ${ceil(length(base64encode(jsonencode(var.environment))) * 3 / 4)} bytes; Lambda allows 4096: shorten or remove variables. Large values belong into a secret or a parameter that the code reads."
+    }
+
+    precondition {
       condition     = try(filebase64sha256(var.package.path), "") == var.package.sha256_base64
       error_message = "${var.package.path} is missing or does not have the SHA-256 of package.sha256_base64: build the package again and take both values from its manifest."
     }
@@ -57,6 +63,15 @@ resource "aws_lambda_alias" "live" {
   description      = "The version in service."
   function_name    = aws_lambda_function.this.function_name
   function_version = aws_lambda_function.this.version
+}
+
+# Lambda counts how often a function was invoked in one chain of messages, and stops the chain after about 16 invocations.
+# A function that sends messages to its own queue on purpose needs `Allow`. The absence of this resource is `Terminate`.
+resource "aws_lambda_function_recursion_config" "this" {
+  count = var.recursive_loop == "Allow" ? 1 : 0
+
+  function_name  = aws_lambda_function.this.function_name
+  recursive_loop = var.recursive_loop
 }
 
 check "deployed_code" {

@@ -38,7 +38,8 @@ locals {
   })
 }
 
-# Roles are global in an account. The Region in the name allows the same stack in two Regions.
+# Roles are global in an account. The Region in the name allows the same stack in two Regions. The trust needs no
+# aws:SourceAccount: a role can be passed to a function of its own account only.
 resource "aws_iam_role" "this" {
   name        = "${var.name}-${data.aws_region.current.id}"
   description = "Role of the Lambda function ${var.name}."
@@ -54,26 +55,16 @@ resource "aws_iam_role" "this" {
   })
 }
 
-# The rights that every function needs to run.
-resource "aws_iam_role_policy" "runtime" {
-  name = "runtime"
-  role = aws_iam_role.this.name
-  policy = jsonencode({
+locals {
+  runtime_policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat(
       [local.own_logs],
       [for statement in [local.network_interfaces, local.network_interfaces_by_lambda_only] : statement if var.vpc != null],
     )
   })
-}
 
-# The rights of this function's own code.
-resource "aws_iam_role_policy" "statements" {
-  count = length(var.statements) > 0 ? 1 : 0
-
-  name = "statements"
-  role = aws_iam_role.this.name
-  policy = jsonencode({
+  statements_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [for name, statement in var.statements : merge(
       {
@@ -92,4 +83,27 @@ resource "aws_iam_role_policy" "statements" {
       },
     )]
   })
+}
+
+# The rights that every function needs to run.
+resource "aws_iam_role_policy" "runtime" {
+  name   = "runtime"
+  role   = aws_iam_role.this.name
+  policy = local.runtime_policy
+}
+
+# The rights of this function's own code.
+resource "aws_iam_role_policy" "statements" {
+  count = length(var.statements) > 0 ? 1 : 0
+
+  name   = "statements"
+  role   = aws_iam_role.this.name
+  policy = local.statements_policy
+
+  lifecycle {
+    precondition {
+      condition     = length(local.runtime_policy) + length(local.statements_policy) <= 10240
+      error_message = "The inline policies of ${var.name}'s role have ${length(local.runtime_policy) + length(local.statements_policy)} characters; IAM allows 10240 for a role: use fewer statements or resources, or wildcards."
+    }
+  }
 }

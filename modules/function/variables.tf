@@ -112,6 +112,18 @@ variable "package" {
   }
 }
 
+variable "recursive_loop" {
+  description = "What Lambda does with a chain of invocations that returns to this function through SQS, SNS, S3 or Lambda: \"Terminate\" stops it after about 16 invocations, \"Allow\" does not. Allow it only for a function that bounds its own chains."
+  type        = string
+  default     = "Terminate"
+  nullable    = false
+
+  validation {
+    condition     = contains(["Allow", "Terminate"], var.recursive_loop)
+    error_message = "recursive_loop must be \"Allow\" or \"Terminate\"."
+  }
+}
+
 variable "reserved_concurrency" {
   description = "Reserved concurrency: the maximum of concurrent executions, taken from the account's limit. 0 stops the function, null reserves nothing."
   type        = number

@@ -28,12 +28,20 @@ locals {
     resources  = concat(local.foundation_models, local.inference_profiles, var.application_inference_profile_arns)
   }
 
-  # These actions of AWS Marketplace support no resource but "*".
-  subscribe = {
-    actions    = ["aws-marketplace:Subscribe", "aws-marketplace:ViewSubscriptions"]
-    conditions = []
-    resources  = ["*"]
+  # The actions of AWS Marketplace support no resource but "*". Without the condition the role could buy any product.
+  subscriptions = {
+    models_subscribe = {
+      actions    = ["aws-marketplace:Subscribe"]
+      conditions = [{ test = "ForAnyValue:StringEquals", variable = "aws-marketplace:ProductId", values = var.marketplace.product_ids }]
+      resources  = ["*"]
+    }
+    # Supports no condition key.
+    subscriptions_view = {
+      actions    = ["aws-marketplace:ViewSubscriptions"]
+      conditions = []
+      resources  = ["*"]
+    }
   }
 
-  statements = merge({ models_invoke = local.invoke }, var.marketplace ? { models_subscribe = local.subscribe } : {})
+  statements = merge({ models_invoke = local.invoke }, { for name, statement in local.subscriptions : name => statement if length(var.marketplace.product_ids) > 0 })
 }

@@ -13,10 +13,15 @@ variable "application_inference_profile_arns" {
 }
 
 variable "marketplace" {
-  description = "Whether to allow the subscription on AWS Marketplace that the first use of some vendors' models needs."
-  type        = bool
-  default     = false
+  description = "Subscriptions on AWS Marketplace that the role may make, by the product IDs of the models: the first use of some vendors' models in an account makes one. The Bedrock user guide lists the IDs under \"Use product ID condition keys to control access\"."
+  type        = object({ product_ids = optional(list(string), []) })
+  default     = {}
   nullable    = false
+
+  validation {
+    condition     = alltrue([for id in var.marketplace.product_ids : can(regex("^(prod(view)?-[a-z0-9]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$", id))])
+    error_message = "Each of marketplace.product_ids must be a product ID of AWS Marketplace, for example \"prod-mxcfnwvpd6kb4\". IDs of models and wildcards are refused."
+  }
 }
 
 variable "model_ids" {

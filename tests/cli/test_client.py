@@ -1,5 +1,6 @@
 """The client raises the API's errors, retries only safe calls, and sends the token only to the API."""
 
+from collections import deque
 from datetime import timedelta
 from pathlib import Path
 
@@ -152,3 +153,22 @@ def test_a_bundle_that_is_not_there_is_an_error_and_not_the_systems_trust(api: A
     client = Client(api.url.replace("http:", "https:"), None, ca_bundle=tmp_path / "missing.pem")
     with pytest.raises(UnreachableError, match="No such file"):
         client.call("GET", "/jobs")
+
+
+def test_a_result_that_the_answer_only_links_is_read_without_the_token(api: ApiServer, client: Client) -> None:
+    job_id = api.add("completed", result=None, result_url=f"{api.url}/bucket/result.json?X-Amz-Signature=s")
+    api.troubles["GET", "/bucket/result.json"] = deque([(200, {}, b'{"large": [1]}')])
+    assert client.job(job_id)["result"] == {"large": [1]}
+    [(_, headers, _)] = [each for each in api.bodies if each[0].startswith("/bucket/result.json")]
+    assert "Authorization" not in headers
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [("Zürich €", '{"a":"Zürich €"}'.encode()), ("\ud83d", b'{"a": "\\ud83d"}')],
+    ids=["text", "half a pair"],
+)
+def test_a_body_is_sent_in_as_few_bytes_as_possible(api: ApiServer, client: Client, text: str, sent: bytes) -> None:
+    with pytest.raises(ApiError):
+        client.call("POST", "/nowhere", json={"a": text})
+    assert [body for path, _, body in api.bodies if path == "/nowhere"] == [sent]

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import api
+from cloud.emulator.payloads import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, json_bytes
 
 PROBLEM = "application/problem+json"
 REQUEST_ID = "JKJaXmPLvHcESHA="
@@ -124,7 +125,9 @@ def call(
 
 def send(event: dict[str, Any]) -> Answer:
     """Pass an event to `api.handler` as Lambda's runtime does: the event and the answer are JSON."""
+    assert json_bytes(event) <= MAX_REQUEST_BYTES, "Lambda refuses such a request"
     wire = json.dumps(api.handler(json.loads(json.dumps(event)), Context()), ensure_ascii=False).encode()
+    assert len(wire) <= MAX_ANSWER_BYTES, "Lambda refuses such an answer"
     answer = json.loads(wire)
     headers = {name.lower(): value for name, value in answer.get("headers", {}).items()}
     return Answer(answer["statusCode"], headers, answer.get("body") or "")

@@ -392,3 +392,15 @@ TestAnyChanges = AnyChanges.TestCase
 TestAnyChanges.settings = settings(
     max_examples=15, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+@pytest.mark.parametrize("categories", [1, MAX_CATEGORIES])
+def test_a_prompt_that_dynamodb_cannot_store_is_refused_with_the_limit(library: PromptLibrary, categories: int) -> None:
+    limit = min(400_000, 4_000_000 // (1 + categories))
+    names = tuple(f"c{number}" for number in range(categories))
+    known = len("{rfp_text}: " + "".join(names))
+    prompt = replace(PROMPT, categories=names, user_prompt_template="{rfp_text}: " + "\u00e4" * ((limit - known) // 2))
+    library.put(replace(prompt, version=0), activate=True)
+    larger = replace(prompt, version=0, user_prompt_template=prompt.user_prompt_template + "\u00e4\u00e4")
+    with pytest.raises(PromptError, match=rf"bytes in UTF-8; at most {limit} are allowed"):
+        library.put(larger, activate=True)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from analysis_jobs.base.settings import Settings
 from tests.modules.harness import Terraform
 from tests.modules.iam import allows, denies
 
@@ -21,6 +22,15 @@ OWN_ALARM = {
 def policy(terraform: Terraform, address: str) -> str:
     text: str = terraform.test(TESTS)[RUN].planned[address]["policy"]
     return text
+
+
+def test_a_healthy_hand_over_rings_no_alarm_and_a_late_end_does(terraform: Terraform) -> None:
+    planned = terraform.test(TESTS)[RUN].planned['aws_cloudwatch_metric_alarm.this["worker-duration"]']
+    timeout_s = 600  # of the test file
+    handed_over_s = timeout_s - Settings.model_fields["stop_margin_s"].default
+    seconds_to_write_it = 5  # the release of ten jobs takes less than one
+    assert (handed_over_s + seconds_to_write_it) * 1000 < planned["threshold"] < timeout_s * 1000
+    assert planned["comparison_operator"] == "GreaterThanThreshold"
 
 
 def principals(text: str) -> dict[str, object]:

@@ -148,7 +148,7 @@ def test_nothing_but_invoking_is_allowed(action: str, terraform: Terraform) -> N
         (ACTIONS[1], profile("eu.amazon.nova-lite-v1:01", "eu-west-1"), False),
         (ACTIONS[0], f"arn:aws:bedrock:eu-west-1:{ACCOUNT}:application-inference-profile/0a1b2c3d4e5f", True),
         (ACTIONS[0], f"arn:aws:bedrock:eu-west-1:{ACCOUNT}:application-inference-profile/0a1b2c3d4e5e", False),
-        ("aws-marketplace:Subscribe", "*", True),
+        ("aws-marketplace:Subscribe", "*", False),
         ("aws-marketplace:ViewSubscriptions", "*", True),
         ("aws-marketplace:Unsubscribe", "*", False),
     ],
@@ -160,9 +160,15 @@ def test_several_models_application_profiles_and_the_marketplace_go_together(
     assert allows(text, action, resource) is allowed
 
 
+@pytest.mark.parametrize(("product", "allowed"), [("prod-mxcfnwvpd6kb4", True), ("prod-4dlfvry4v5hbi", False)])
+def test_only_the_named_products_can_be_bought(product: str, *, allowed: bool, terraform: Terraform) -> None:
+    text = terraform.test(FILE)["everything_set"].outputs["policy_json"]
+    assert allows(text, "aws-marketplace:Subscribe", "*", {"aws-marketplace:ProductId": product}) is allowed
+
+
 def test_the_statements_are_the_policys(terraform: Terraform) -> None:
     outputs = terraform.test(FILE)["everything_set"].outputs
     documented = [(each["Action"], each["Resource"]) for each in json.loads(outputs["policy_json"])["Statement"]]
     statements = outputs["statements"]
-    assert list(statements) == ["models_invoke", "models_subscribe"]
+    assert list(statements) == ["models_invoke", "models_subscribe", "subscriptions_view"]
     assert documented == [(each["actions"], each["resources"]) for each in statements.values()]

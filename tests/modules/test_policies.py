@@ -1,11 +1,13 @@
 """What the policies of the modules allow and deny, evaluated as IAM does."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
-from tests.modules.harness import Terraform
+from analysis_jobs.events.publisher import SOURCE
+from tests.modules.harness import REPOSITORY, Terraform
 from tests.modules.iam import allows, denies
 
 SQS = "arn:aws:sqs:eu-west-1:111122223333"
@@ -114,3 +116,8 @@ def test_a_role_has_exactly_the_statements_handed_in(rights: dict[str, str]) -> 
 def statements(text: str) -> dict[str, dict[str, Any]]:
     """Return the statements of a policy, without their Sid, by the Sid."""
     return {statement.pop("Sid"): statement for statement in json.loads(text)["Statement"]}
+
+
+def test_the_events_role_names_the_source_that_the_library_publishes() -> None:
+    policies = (REPOSITORY / "modules" / "analysis-jobs" / "iam.tf").read_text(encoding="utf-8")
+    assert re.findall(r'^  event_source = "(.*)"$', policies, re.MULTILINE) == [SOURCE]

@@ -113,8 +113,16 @@ def test_each_alarm_watches_a_resource_of_this_stack(stack: Plan) -> None:
     alarms = {values["alarm_name"]: values for values in stack.of_type("aws_cloudwatch_metric_alarm").values()}
     watched = {name: set(alarm["dimensions"].values()) for name, alarm in alarms.items() if alarm.get("dimensions")}
     assert set().union(*watched.values()) <= names | {"acme-proposals"}  # the last is the service of our own metrics
-    # The API's ID is not known before it exists.
-    assert alarms.keys() - watched.keys() == {"acme-proposals-api-5xx"}
+    # The API's ID is not known before it exists. `events-stuck` watches an expression.
+    assert alarms.keys() - watched.keys() == {"acme-proposals-api-5xx", "acme-proposals-events-stuck"}
+
+
+def test_lambda_stops_the_loops_of_every_function_but_the_worker(stack: Plan) -> None:
+    """The worker sends itself a message for each wait of a job: docs/decisions/0017-loop-detection.md."""
+    configured = stack.of_type("aws_lambda_function_recursion_config")
+    assert {values["function_name"]: values["recursive_loop"] for values in configured.values()} == {
+        "acme-proposals-worker": "Allow"
+    }
 
 
 def test_the_standard_routes_all_ask_for_a_token(stack: Plan) -> None:

@@ -22,11 +22,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
+from cloud.emulator.payloads import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES
+
 API = "/2018-06-01/runtime/"
 FUNCTION_ARN = "arn:aws:lambda:eu-west-1:123456789012:function:under-test:live"
 # Lambda gives up after 10 s on a function that has not asked for work; a busy machine is given longer.
 INIT_LIMIT_S = 60.0
 MEMORY_LOOK_S = 0.005
+TOO_LARGE = "Function.ResponseSizeTooLarge"
 # The client and its dependencies. A function sees nothing else of the test's environment.
 CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
 
@@ -106,7 +109,12 @@ class LambdaRuntime:
         return Path(self._log.name).read_text(encoding="utf-8", errors="replace")
 
     def invoke(self, event: object) -> Answer:
-        """Send an event to the function and return its answer. Errors of the runtime are answers too."""
+        """Send an event to the function and return its answer. Errors of the runtime are answers too.
+
+        Raises ValueError for an event of more than 6 MB, which Lambda refuses before any function sees it.
+        """
+        if (size := len(json.dumps(event, ensure_ascii=False).encode())) > MAX_REQUEST_BYTES:
+            raise ValueError(f"RequestTooLargeException: {size} bytes")
         if self._process is None or self._process.poll() is not None:
             self._start()
         if self._init_error:
@@ -123,6 +131,8 @@ class LambdaRuntime:
             invocation.fail("Sandbox.Timedout", message)
             answer = invocation.wait(0)
         assert answer is not None
+        if answer.error and answer.error["errorType"] == TOO_LARGE and self._process:
+            self._process.wait()  # the client ends itself
         return answer
 
     def _start(self) -> None:
@@ -261,8 +271,12 @@ class _RequestHandler(BaseHTTPRequestHandler):
         self._answer(200, invocation.event, headers)
 
     def do_POST(self) -> None:
-        body = json.loads(self._body() or b"null")
+        given = self._body()
         path = self.path.removeprefix(API)
+        if path.endswith("/response") and len(given) > MAX_ANSWER_BYTES:
+            self._refuse(path.split("/")[1])
+            return
+        body = json.loads(given or b"null")
         if path == "init/error":
             self.server.runtime.fail_init(body)
             self._answer(202, b'{"status":"OK"}')
@@ -271,6 +285,12 @@ class _RequestHandler(BaseHTTPRequestHandler):
         answer = Answer(value=body) if outcome == "response" else Answer(error=body)
         known = self.server.runtime.finish(request_id, answer)
         self._answer(202 if known else 400, b"{}")
+
+    def _refuse(self, request_id: str) -> None:
+        """Refuse an answer as Lambda does: the function is told 413, and the caller gets an error."""
+        message = f"Response payload size exceeded maximum allowed payload size ({MAX_ANSWER_BYTES} bytes)."
+        self.server.runtime.finish(request_id, Answer(error={"errorType": TOO_LARGE, "errorMessage": message}))
+        self._answer(413, json.dumps({"errorType": TOO_LARGE, "errorMessage": message}).encode())
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":

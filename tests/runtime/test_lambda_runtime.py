@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from cloud.emulator.payloads import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES
 from tests.runtime.conftest import StartSource
 
 ECHO = "def handler(event, context):\n    return {'event': event, 'request': context.aws_request_id}\n"
@@ -107,6 +110,26 @@ def test_a_function_that_ends_its_process_is_an_exit_error(start_source: StartSo
     assert error is not None
     assert error["errorType"] == "Runtime.ExitError"
     assert error["errorMessage"].endswith("Runtime exited with error: exit status 3")
+
+
+def test_an_answer_over_6_mb_is_an_error_and_ends_the_process(start_source: StartSource) -> None:
+    runtime = start_source("def handler(event, context):\n    return '\"' * event\n")
+    # Each quote is two bytes in JSON, and the text is within quotes of its own.
+    largest = (MAX_ANSWER_BYTES - 2) // 2
+    assert len(runtime.invoke(largest).value) == largest
+    error = runtime.invoke(largest + 1).error
+    assert error is not None
+    assert error["errorType"] == "Function.ResponseSizeTooLarge"
+    assert "6291556 bytes" in error["errorMessage"]
+    assert runtime.invoke(1).value == '"'
+    assert runtime.starts == 2
+
+
+def test_an_event_over_6_mb_does_not_reach_the_function(start_source: StartSource) -> None:
+    runtime = start_source(ECHO)
+    with pytest.raises(ValueError, match="RequestTooLargeException"):
+        runtime.invoke("x" * MAX_REQUEST_BYTES)
+    assert runtime.starts == 0
 
 
 def test_what_a_function_prints_is_its_log(start_source: StartSource) -> None:

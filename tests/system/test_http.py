@@ -1,5 +1,6 @@
 """The deployed API as its callers use it: the gateway, the authorizer, and the function with its own role."""
 
+import json
 from typing import Any
 
 import pytest
@@ -136,3 +137,28 @@ def test_an_upload_takes_the_announced_size_and_type_and_nothing_else(stack: Loc
     assert post(b"x" * 11) in (400, 403)
     assert post(b"x" * 10, key="uploads/globex/elsewhere.pdf") in (400, 403)
     assert post(b"x" * 10) in (200, 204)
+
+
+def test_a_result_that_lambda_cannot_return_is_linked_and_the_client_follows(stack: LocalCloud) -> None:
+    client, outputs = stack.client(), stack.outputs
+    job_id = client.ended(client.submit("rfp-analysis", {"document": client.upload(DOCUMENT)})["job_id"])["job_id"]
+    result = {"summary": "long", "parts": ["ab"] * 980_000}
+    key = f"jobs/acme/{job_id}/1-result.json"
+    stored = json.dumps(result, separators=(",", ":")).encode()
+    stack.boto3("s3").put_object(Bucket=outputs["bucket_name"], Key=key, Body=stored, ContentType="application/json")
+    stack.boto3("dynamodb").update_item(
+        TableName=outputs["table_name"],
+        Key={"tenant": {"S": "acme"}, "item": {"S": f"job#{job_id}"}},
+        UpdateExpression="SET #result = :result",
+        ExpressionAttributeNames={"#result": "result"},
+        ExpressionAttributeValues={":result": {"M": {"key": {"S": key}}}},
+    )
+    answer = client.call("GET", f"/jobs/{job_id}").json()
+    assert (answer["status"], answer["result"]) == ("completed", None)
+    assert client.job(job_id)["result"] == result
+
+
+def test_a_request_over_6_mb_is_refused_before_the_function(stack: LocalCloud) -> None:
+    # 3.9 MB, which are 7.8 MB in the event, where each quote has a backslash.
+    body = {"analysis": "rfp-analysis", "input": {"document": [""] * 1_300_000}}
+    assert refused(stack, "POST", "/jobs", json=body) == (413, {"message": "Request Entity Too Large"})

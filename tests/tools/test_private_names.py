@@ -76,16 +76,42 @@ PRIVATE = {
 }
 # MiniStack runs in an environment of its own, so another Python looks for these.
 OF_MINISTACK = {
+    "eventbridge._put_events": "envs/local/cloud/emulator/quotas.py",
+    "eventbridge.error_response_json": "envs/local/cloud/emulator/quotas.py",
+    "iam._IAM_HANDLERS": "envs/local/cloud/emulator/quotas.py",
+    "iam._error": "envs/local/cloud/emulator/quotas.py",
+    "iam._p": "envs/local/cloud/emulator/quotas.py",
+    "iam._put_role_policy": "envs/local/cloud/emulator/quotas.py",
+    "iam._roles": "envs/local/cloud/emulator/quotas.py",
     "iam_actions.extract_resource_arn": "envs/local/cloud/serve.py",
+    "iam_actions.request_tag_context": "envs/local/cloud/emulator/conditions.py",
     "lambda_runtime.Worker._drain_stderr_bounded": "envs/local/cloud/serve.py",
+    "lambda_svc._create_function": "envs/local/cloud/emulator/quotas.py",
+    "lambda_svc._execute_function": "envs/local/cloud/emulator/payloads.py",
+    "lambda_svc._functions": "envs/local/cloud/emulator/chains.py",
+    "lambda_svc._invoke_depth": "envs/local/cloud/emulator/chains.py",
+    "lambda_svc._recursive_loop_drop": "envs/local/cloud/emulator/chains.py",
+    "lambda_svc._run_sqs_batch": "envs/local/cloud/emulator/chains.py",
+    "lambda_svc._update_config": "envs/local/cloud/emulator/quotas.py",
+    "lambda_svc.error_response_json": "envs/local/cloud/emulator/quotas.py",
+    "sqs._Err": "envs/local/cloud/emulator/quotas.py",
+    "sqs._HANDLERS": "envs/local/cloud/emulator/quotas.py",
+    "sqs._act_send_message": "envs/local/cloud/emulator/quotas.py",
+    "sqs._delete_messages_for_esm": "envs/local/cloud/emulator/chains.py",
+    "sqs._dlq_sweep": "envs/local/cloud/emulator/chains.py",
+    "sqs._get_q": "envs/local/cloud/emulator/chains.py",
+    "sqs._queues_lock": "envs/local/cloud/emulator/chains.py",
     "worker._proc": "envs/local/cloud/serve.py",
     "worker._stderr_queue": "envs/local/cloud/serve.py",
 }
 _IN_MINISTACK = """
 import json, operator, sys
 from ministack.core import iam_actions, lambda_runtime
+from ministack.services import eventbridge, iam, lambda_svc, sqs
 
-roots = {"iam_actions": iam_actions, "lambda_runtime": lambda_runtime, "worker": lambda_runtime.Worker("f", {}, b"")}
+modules = (eventbridge, iam, iam_actions, lambda_runtime, lambda_svc, sqs)
+roots = {module.__name__.rpartition(".")[2]: module for module in modules}
+roots["worker"] = lambda_runtime.Worker("f", {}, b"")
 
 def is_there(path):
     root, _, attributes = path.partition(".")

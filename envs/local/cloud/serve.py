@@ -15,12 +15,20 @@ import sys
 import termios
 import time
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from hypercorn.asyncio import serve  # type: ignore[import-not-found]
 from hypercorn.config import Config  # type: ignore[import-not-found]
 from ministack.app import app  # type: ignore[import-not-found]
 from ministack.core import iam_actions, lambda_runtime  # type: ignore[import-not-found]
+from ministack.services import eventbridge, iam, lambda_svc, sqs  # type: ignore[import-not-found]
+
+# This file is run by its path in an isolated Python.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from cloud import emulator
 
 KEEP_ALIVE_S = 75.0
 # How long a stop waits for the TLS close_notify of idle clients; most never send it. asyncio's default is 30 s.
@@ -43,7 +51,10 @@ async def main(bind: str, certificate: str, key: str) -> None:
     logging.getLogger("asyncio").addFilter(lambda record: not _is_close_timeout(record))
     lambda_runtime.Worker._drain_stderr_bounded = whole_log  # noqa: SLF001 - there is no setting for this
     iam_actions.extract_resource_arn = _with_parameters_by_arn(iam_actions.extract_resource_arn)
-    await serve(app, config)
+    services = SimpleNamespace(
+        eventbridge=eventbridge, iam=iam, iam_actions=iam_actions, lambda_svc=lambda_svc, sqs=sqs
+    )
+    await serve(emulator.install(app, services), config)
     # Everything is saved. Python would wait for threads, which wait for functions that still run.
     os._exit(0)
 

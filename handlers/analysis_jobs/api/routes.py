@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
+from analysis_jobs.api.answers import fits, job_body, json_text, page_body
 from analysis_jobs.api.problems import Problem, problem_from
 from analysis_jobs.api.requests import ListQuery, Upload
 from analysis_jobs.authoring.analysis import Analysis
@@ -22,11 +23,12 @@ from analysis_jobs.base.ids import is_id, new_id
 from analysis_jobs.base.observability import log
 from analysis_jobs.documents import safe_filename, upload_key
 from analysis_jobs.jobs.admission import Outcome
+from analysis_jobs.jobs.key_limits import check_subject
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
 from analysis_jobs.jobs.record import JobKey, JobRecord
 from analysis_jobs.jobs.request_errors import InvalidRequestError, RequestError, UnknownResourceError
 from analysis_jobs.jobs.subjects import template_fields
-from analysis_jobs.jobs.views import detail, etag, summary
+from analysis_jobs.jobs.views import etag, summary
 from analysis_jobs.submission.control import JobControl
 from analysis_jobs.submission.service import Submission, SubmissionService
 
@@ -152,8 +154,9 @@ class Api:
         def status(**parameters: str) -> Response[str]:
             if "job_id" in parameters:
                 return self._job_response(self._wait_for_change(self._load_job(parameters["job_id"], analysis)))
-            subject = _subject(analysis, parameters)
-            job = self.submissions.store.latest(self._tenant(), analysis.name, subject or "")
+            tenant, subject = self._tenant(), _subject(analysis, parameters)
+            check_subject(analysis.name, subject or "")
+            job = self.submissions.store.latest(tenant, analysis.name, subject or "")
             if job is None:
                 raise UnknownResourceError(f"the subject {subject} has no job of {analysis.name}")
             return self._job_response(self._wait_for_change(job))
@@ -175,7 +178,7 @@ class Api:
         tenant = self._tenant()
         query = _validated(ListQuery, self.app.current_event.query_string_parameters or {}, prefix="")
         page = self.submissions.store.list_jobs(query.listing(tenant))
-        return _json_response(200, {"jobs": [summary(job) for job in page.jobs], "next_cursor": page.next_before_id})
+        return Response(200, "application/json", page_body(page))
 
     def upload(self) -> Response[str]:
         """Handle `POST /uploads`: return a form that uploads one file of this type and size."""
@@ -206,7 +209,10 @@ class Api:
     def _document(self) -> str:
         from analysis_jobs.api.openapi import document  # noqa: PLC0415 - slow to import, and rarely requested
 
-        return json.dumps(document(self.submissions.analyses, self.submissions.settings), ensure_ascii=False)
+        text = json_text(document(self.submissions.analyses, self.submissions.settings))
+        if not fits(text):
+            raise Problem(500, "Document too large", "the OpenAPI document of these analyses is larger than an answer")
+        return text
 
     def problem(self, problem: Problem) -> Response[str]:
         """Return the response with the problem details."""
@@ -263,7 +269,8 @@ class Api:
             headers["Retry-After"] = "3"
         if self._caller_has(job):
             return Response(304, body="", headers=headers)
-        return _json_response(200, detail(job, self.submissions.artifacts), headers)
+        body = job_body(job, self.submissions.artifacts, self.submissions.clock.now())
+        return Response(200, "application/json", body, headers=headers)
 
     def _wait_for_change(self, job: JobRecord) -> JobRecord:
         """Poll until the job has ended, differs from the caller's version, or the time of `wait` is over."""
@@ -343,4 +350,4 @@ def _json_response(
     headers: dict[str, str] | None = None,
     content_type: _JsonType = "application/json",
 ) -> Response[str]:
-    return Response(status, content_type, json.dumps(body, ensure_ascii=False), headers=dict(headers or {}))
+    return Response(status, content_type, json_text(body), headers=dict(headers or {}))

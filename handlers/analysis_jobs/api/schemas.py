@@ -80,6 +80,12 @@ class Job(JobSummary):
     models: dict[str, Usage] = Field(description="The usage by model.")
     prompts: dict[str, str] = Field(description="The prompt of each stage, with its version.")
     result: Any
+    result_url: str | None = Field(
+        description="Where to get a result that is too large for this answer, without a token. `result` is null then."
+    )
+    result_url_expires_at: datetime | None = Field(
+        description="When `result_url` stops working. Get the job again for a new one, without `If-None-Match`."
+    )
     files: dict[str, JobFile]
     history: list[JobTransition]
 

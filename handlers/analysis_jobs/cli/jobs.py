@@ -12,6 +12,8 @@ from analysis_jobs.cli.screen import Bar, Screen, table
 from analysis_jobs.client.http import CallError, Client, Job
 
 _PAGE = 100
+# The files have lines of their own. The client has read the result from its URL.
+_NOT_DESCRIBED = {"files", "result_url", "result_url_expires_at"}
 _LISTED = ("job_id", "analysis", "status", "progress", "created_at", "subject", "error")
 
 
@@ -113,7 +115,7 @@ def _follow(client: Client, screen: Screen, job_id: str, timeout_s: float) -> in
 
 
 def _described(job: Job) -> list[str]:
-    shown = {name: value for name, value in job.items() if name != "files"}
+    shown = {name: value for name, value in job.items() if name not in _NOT_DESCRIBED}
     rows = [(name, value) for name, value in _leaves(shown) if name != "history"]
     rows += [("file", f"{name}  {file['size']} bytes") for name, file in (job.get("files") or {}).items()]
     width = max(len(name) for name, _ in rows)

@@ -103,7 +103,7 @@ class Client:
         query = urlencode({name: value for name, value in (params or {}).items() if value is not None})
         given = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         if json is not None:
-            data, given = json_.dumps(json).encode(), given | {"Content-Type": "application/json"}
+            data, given = _encoded(json), given | {"Content-Type": "application/json"}
         url = f"{self.url}{path}?{query}" if query else f"{self.url}{path}"
         return self._with_retries(lambda: self._send(method, url, body=data, headers=given | dict(headers or {})))
 
@@ -129,8 +129,14 @@ class Client:
         return accepted
 
     def job(self, job_id: str, *, wait_s: int = 0) -> Job:
-        """Return the job now, or with `wait_s` (1 to 25) when it has ended or the time is over."""
+        """Return the job now, or with `wait_s` (1 to 25) when it has ended or the time is over.
+
+        If the result was too large for the answer, it is read from `result_url`.
+        """
         status: Job = self.call("GET", _path(job_id), params={"wait": wait_s or None}).json()
+        if url := status.get("result_url"):
+            # The link is presigned, so S3 must not see the caller's token.
+            status["result"] = self._with_retries(lambda: self._send("GET", url)).json()
         return status
 
     def download(self, job_id: str, name: str) -> bytes:
@@ -213,6 +219,14 @@ class Client:
         if response.status >= 300 and response.status != _NOT_MODIFIED:  # noqa: PLR2004 - 3xx and above
             raise ApiError(where, response)
         return response
+
+
+def _encoded(value: object) -> bytes:
+    """Return a body as JSON in UTF-8: Lambda counts its bytes, and an escaped letter has up to twelve of them."""
+    try:
+        return json_.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # a lone surrogate, which the API refuses with the name of the field
+        return json_.dumps(value).encode()
 
 
 def _path(job_id: str) -> str:

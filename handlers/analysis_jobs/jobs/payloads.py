@@ -12,7 +12,8 @@ from analysis_jobs.base.settings import MAX_INLINE_BYTES
 from analysis_jobs.jobs.ports import ArtifactStore, TooLarge
 from analysis_jobs.jobs.record import JobRecord, Payload
 
-# Lambda limits a response to 6 MB, so a larger result could not be returned.
+# Of the JSON as it is stored, in UTF-8. Lambda returns up to 6 MB, in which quotes count twice: the API links a result
+# that does not fit (`api/answers.py`).
 MAX_PAYLOAD_BYTES = 5_000_000
 # S3 limits a key to 1,024 bytes. Two names of this length, a tenant of 128 and a file name of 128 fit into it.
 _MAX_NAME_LENGTH = 200

@@ -50,6 +50,8 @@ def detail(job: JobRecord, artifacts: ArtifactStore) -> dict[str, Any]:
         "models": _models(job),
         "prompts": dict(job.prompts),
         "result": result,
+        "result_url": None,
+        "result_url_expires_at": None,
         "files": _files(job),
         "history": _history(job),
     }

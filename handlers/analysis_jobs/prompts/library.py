@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 _TRIES = 8
+# DynamoDB limits an item to 400 KB (409,600 bytes) and a transaction to 4 MB. The active version of each category is a
+# copy of the prompt. Names, times and keys need less than 10 KB.
+_MAX_ITEM_BYTES = 400_000
+_MAX_TRANSACTION_BYTES = 4_000_000
 _HEAD = "head"
 _IF_NEW: dict[str, Any] = {
     "ConditionExpression": "attribute_not_exists(#item)",
@@ -117,8 +121,9 @@ class PromptLibrary:
         whether it is new.
 
         Raises `PromptError` if the version exists with other content. A version never changes, because jobs refer to
-        the versions that they used.
+        the versions that they used. Also raised for a prompt that is too large for DynamoDB.
         """
+        _check_size(prompt, copies=1 + (len(prompt.categories) if activate else 0))
         for _ in range(_TRIES):
             head = self.find(prompt.name) or Head(prompt.name)
             version, is_new = self._assign_version(prompt, head)
@@ -305,3 +310,12 @@ def _parse_head(item: Mapping[str, Any]) -> Head:
 
 def _contention(name: str) -> PromptError:
     return PromptError(f"{name}: other changes came first {_TRIES} times; try again")
+
+
+def _check_size(prompt: Prompt, copies: int) -> None:
+    """Raise `PromptError` if DynamoDB cannot store the prompt, or not this many copies in one transaction."""
+    texts = (prompt.system_prompt, prompt.user_prompt_template, prompt.output_format, *prompt.categories)
+    size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    limit = min(_MAX_ITEM_BYTES, _MAX_TRANSACTION_BYTES // copies)
+    if size > limit:
+        raise PromptError(f"{prompt.name}: the texts have {size} bytes in UTF-8; at most {limit} are allowed here")

@@ -17,6 +17,7 @@ from analysis_jobs.jobs.admission import (
     RatePointer,
     SubjectPointer,
 )
+from analysis_jobs.jobs.key_limits import rate_sort_key, subject_sort_key
 from analysis_jobs.jobs.ports import StoredOutcome
 from analysis_jobs.jobs.record import IdempotencyKey, JobRecord
 from analysis_jobs.stores.items import Item
@@ -26,13 +27,16 @@ type Put = dict[str, Any]
 
 def subject_key(tenant: str, analysis: str, subject: str) -> Item:
     """Return the key of a subject's pointer."""
-    return {"tenant": {"S": tenant}, "item": {"S": f"subject#{analysis}#{subject}"}}
+    return {"tenant": {"S": tenant}, "item": {"S": subject_sort_key(analysis, subject)}}
 
 
 def rate_key(admission_key: AdmissionKey) -> Item | None:
     """Return the key of a rate's pointer, None for a policy without a rate."""
     return (
-        {"tenant": {"S": admission_key.tenant}, "item": {"S": f"rate#{admission_key.analysis}#{admission_key.rate}"}}
+        {
+            "tenant": {"S": admission_key.tenant},
+            "item": {"S": rate_sort_key(admission_key.analysis, admission_key.rate)},
+        }
         if admission_key.rate
         else None
     )

@@ -17,6 +17,7 @@ from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs.admission import Admission, AdmissionKey, Outcome, Trigger
 from analysis_jobs.jobs.dispatch import send_grace, send_or_leave
+from analysis_jobs.jobs.key_limits import check_rate, check_subject
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES, store_json
 from analysis_jobs.jobs.ports import ArtifactStore, JobQueue, JobStore, StoredOutcome, TooLarge
 from analysis_jobs.jobs.record import IdempotencyKey, JobKey, JobRecord, Payload, pointer_until
@@ -26,7 +27,7 @@ from analysis_jobs.jobs.request_errors import (
     JobExpiredError,
     NotAdmittedError,
 )
-from analysis_jobs.jobs.subjects import fill_template
+from analysis_jobs.jobs.subjects import fill_template, template_fields
 from analysis_jobs.jobs.tiers import TierRequest, Tiers
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.submission.admission_service import AdmissionRequest, AdmissionService, SubmissionResult
@@ -97,6 +98,7 @@ class SubmissionService:
         request, given = _input(analysis, submission)
         job = self._new_job(tenant, submission, analysis, trigger)
         job = replace(job, subject=_subject(analysis, submission, given))
+        check_subject(job.analysis, job.subject or "")
         job = _with_tier(job, analysis.tiers, request) if analysis.tiers else job
         idempotency = self._idempotency(tenant, submission, idempotency_key)
 
@@ -248,9 +250,11 @@ def _admission_key(job: JobRecord, policy: Admission, given: dict[str, Any]) -> 
     subject = job.subject or ""
     if policy.at_most is None:
         return AdmissionKey(job.tenant, job.analysis, subject)
-    return AdmissionKey(
-        job.tenant, job.analysis, subject, fill_template(policy.at_most.of, given) if policy.at_most.of else subject
-    )
+    if policy.at_most.of is None:
+        return AdmissionKey(job.tenant, job.analysis, subject, subject)
+    rate = fill_template(policy.at_most.of, given)
+    check_rate(job.analysis, rate, [f"input.{name}" for name in sorted(template_fields(policy.at_most.of))])
+    return AdmissionKey(job.tenant, job.analysis, subject, rate)
 
 
 def _digested_body(submission: Submission) -> dict[str, Any]:

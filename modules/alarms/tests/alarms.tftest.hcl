@@ -44,7 +44,7 @@ run "every_alarm_with_its_default" {
   }
 
   assert {
-    condition = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => "${alarm.namespace} ${alarm.metric_name} ${join(",", [for name, value in alarm.dimensions : "${name}=${value}"])}" } == {
+    condition = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => alarm.metric_name == null ? "expression" : "${alarm.namespace} ${alarm.metric_name} ${join(",", [for name, value in alarm.dimensions : "${name}=${value}"])}" } == {
       api-5xx              = "AWS/ApiGateway 5xx ApiId=a1b2c3"
       dead-letter-age-high = "AWS/SQS ApproximateAgeOfOldestMessage QueueName=orders-jobs-high-dlq"
       dead-letter-age-low  = "AWS/SQS ApproximateAgeOfOldestMessage QueueName=orders-jobs-low-dlq"
@@ -52,6 +52,7 @@ run "every_alarm_with_its_default" {
       dead-letters-low     = "AWS/SQS ApproximateNumberOfMessagesVisible QueueName=orders-jobs-low-dlq"
       event-dead-letters   = "AWS/SQS ApproximateNumberOfMessagesVisible QueueName=orders-events-dlq"
       events-late          = "AWS/Lambda IteratorAge FunctionName=orders-events"
+      events-stuck         = "expression"
       jobs-failed          = "AnalysisJobs JobsFailed service=orders"
       jobs-not-sent        = "AnalysisJobs JobsNotSent service=orders"
       oldest-message-high  = "AWS/SQS ApproximateAgeOfOldestMessage QueueName=orders-jobs-high"
@@ -66,12 +67,12 @@ run "every_alarm_with_its_default" {
   }
 
   assert {
-    condition     = output.alarm_names["worker-errors"] == "orders-worker-errors" && length(output.alarm_names) == 16
+    condition     = output.alarm_names["worker-errors"] == "orders-worker-errors" && length(output.alarm_names) == 17
     error_message = "Every alarm must have the stack's name as prefix, and be in the outputs."
   }
 
   assert {
-    condition = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => "${alarm.statistic} ${alarm.comparison_operator} ${alarm.threshold} ${alarm.period}s x${alarm.evaluation_periods} ${alarm.treat_missing_data}" } == {
+    condition = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => "${coalesce(alarm.statistic, "expression")} ${alarm.comparison_operator} ${alarm.threshold} ${coalesce(alarm.period, 900)}s x${alarm.evaluation_periods} ${alarm.treat_missing_data}" } == {
       api-5xx              = "Sum GreaterThanThreshold 5 300s x1 notBreaching"
       dead-letter-age-high = "Maximum GreaterThanThreshold 3600 60s x1 ignore"
       dead-letter-age-low  = "Maximum GreaterThanThreshold 3600 60s x1 ignore"
@@ -79,17 +80,34 @@ run "every_alarm_with_its_default" {
       dead-letters-low     = "Maximum GreaterThanThreshold 5 60s x1 ignore"
       event-dead-letters   = "Maximum GreaterThanThreshold 0 60s x1 ignore"
       events-late          = "Maximum GreaterThanThreshold 900000 300s x1 notBreaching"
+      events-stuck         = "expression GreaterThanThreshold 0 900s x4 notBreaching"
       jobs-failed          = "Sum GreaterThanThreshold 10 300s x1 notBreaching"
       jobs-not-sent        = "Sum GreaterThanThreshold 5 300s x1 notBreaching"
       oldest-message-high  = "Maximum GreaterThanThreshold 1200 60s x3 notBreaching"
       oldest-message-low   = "Maximum GreaterThanThreshold 1200 60s x3 notBreaching"
       sweep-errors         = "Sum GreaterThanThreshold 3 300s x1 notBreaching"
       sweeper-silent       = "Sum LessThanThreshold 1 60s x5 breaching"
-      worker-duration      = "Maximum GreaterThanThreshold 540000 300s x1 notBreaching"
+      worker-duration      = "Maximum GreaterThanThreshold 595000 300s x1 notBreaching"
       worker-errors        = "Sum GreaterThanThreshold 0 300s x1 notBreaching"
       worker-throttles     = "Sum GreaterThanThreshold 0 300s x1 notBreaching"
     }
     error_message = "An alarm has another threshold than documented."
+  }
+
+  assert {
+    condition = { for query in aws_cloudwatch_metric_alarm.this["events-stuck"].metric_query : query.id => try("${query.metric[0].namespace} ${query.metric[0].metric_name} ${query.metric[0].stat} ${query.metric[0].period} ${query.metric[0].dimensions.service}", query.expression) } == {
+      alarm     = "IF(FILL(submitted, 0) + FILL(completed, 0) + FILL(failed, 0) > 0 AND FILL(published, 0) == 0, 1, 0)"
+      completed = "AnalysisJobs JobsCompleted Sum 900 orders"
+      failed    = "AnalysisJobs JobsFailed Sum 900 orders"
+      published = "AnalysisJobs EventsPublished Sum 900 orders"
+      submitted = "AnalysisJobs JobsSubmitted Sum 900 orders"
+    }
+    error_message = "A stream that nobody reads has no age: the alarm must compare the changes of jobs with the published events."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["events-stuck"].datapoints_to_alarm == 2
+    error_message = "A job that changes at the end of a period must not raise the alarm: its event is published in the next one."
   }
 
   assert {
@@ -110,7 +128,7 @@ run "every_alarm_with_its_default" {
   }
 
   assert {
-    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets[0].properties.alarms) == 16
+    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets[0].properties.alarms) == 17
     error_message = "The dashboard must show all alarms."
   }
 
@@ -150,11 +168,11 @@ run "a_stack_without_events_has_no_alarm_of_them" {
 run "thresholds_are_settings" {
   command = plan
   variables {
-    thresholds = { dead_letter_depth = 0, events_late_s = 120, jobs_failed = 1, jobs_not_sent = 2, sweep_errors = 0, oldest_message_age_s = 3000, worker_duration_percent = 50, sweeper_silent_min = 10 }
+    thresholds = { dead_letter_depth = 0, events_late_s = 120, jobs_failed = 1, jobs_not_sent = 2, sweep_errors = 0, oldest_message_age_s = 3000, worker_time_left_s = 10, sweeper_silent_min = 10 }
   }
 
   assert {
-    condition     = [for key in ["dead-letters-low", "events-late", "jobs-failed", "jobs-not-sent", "oldest-message-low", "sweep-errors", "worker-duration"] : aws_cloudwatch_metric_alarm.this[key].threshold] == [0, 120000, 1, 2, 3000, 0, 300000]
+    condition     = [for key in ["dead-letters-low", "events-late", "jobs-failed", "jobs-not-sent", "oldest-message-low", "sweep-errors", "worker-duration"] : aws_cloudwatch_metric_alarm.this[key].threshold] == [0, 120000, 1, 2, 3000, 0, 590000]
     error_message = "The alarms must have the thresholds that were set."
   }
   assert {

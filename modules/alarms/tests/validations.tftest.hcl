@@ -82,10 +82,10 @@ run "refuses_to_call_a_sweeper_silent_after_one_minute" {
   expect_failures = [var.thresholds]
 }
 
-run "refuses_a_duration_alarm_at_the_timeout_itself" {
+run "refuses_a_duration_alarm_that_a_healthy_hand_over_raises" {
   command = plan
   variables {
-    thresholds = { worker_duration_percent = 100 }
+    thresholds = { worker_time_left_s = 15 }
   }
   expect_failures = [var.thresholds]
 }

@@ -433,3 +433,11 @@ run "admits_every_limit" {
     api       = { timeout_s = 30, memory_mb = 128, authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] } }
   }
 }
+
+run "refuses_a_model_as_a_product_of_the_marketplace" {
+  command = plan
+  variables {
+    marketplace = { product_ids = ["anthropic.claude-sonnet-4-5-20250929-v1:0"] }
+  }
+  expect_failures = [var.marketplace]
+}

@@ -7,7 +7,7 @@ mock_provider "aws" {
   }
 
   mock_data "aws_partition" {
-    defaults = { partition = "aws" }
+    defaults = { dns_suffix = "amazonaws.com", partition = "aws" }
   }
 
   mock_data "aws_region" {
@@ -361,6 +361,24 @@ run "everything_set" {
     error_message = "Only the worker may decrypt its secrets, and only with their keys."
   }
   assert {
+    condition     = [for condition in local.worker_statements.secrets_decrypt.conditions : "${condition.variable} ${join(",", condition.values)}"] == ["kms:ViaService secretsmanager.eu-west-1.amazonaws.com,ssm.eu-west-1.amazonaws.com"]
+    error_message = "The worker must decrypt through the services that hold secrets only."
+  }
+  assert {
+    condition     = [for condition in local.event_statements.events_put.conditions : "${condition.test} ${condition.variable} ${join(",", condition.values)}"] == ["StringEquals events:source analysis-jobs"]
+    error_message = "Events of another source must be refused."
+  }
+  assert {
+    condition = alltrue([for statement in values(merge(local.api_statements, local.worker_statements)) :
+      [for condition in statement.conditions : "${condition.variable} ${one(condition.values)}"] == ["aws:ResourceAccount 111122223333"] if anytrue([for action in statement.actions : startswith(action, "s3:")])
+    ])
+    error_message = "The functions must use the bucket of this account only: its ARN has no account."
+  }
+  assert {
+    condition     = jsonencode(jsondecode(local.submit_policy_json).Statement[0].Condition) == jsonencode({ StringEquals = { "aws:ResourceAccount" = ["111122223333"] } })
+    error_message = "Another stack's backend must use the bucket of this account only."
+  }
+  assert {
     condition     = jsondecode(local.environment.MODEL_PRICES)["some.model"].output == 2.5 && jsondecode(local.environment.MODEL_PRICES)["some.model"].tiers == { priority = 1.75 }
     error_message = "The functions must get the given prices."
   }
@@ -424,4 +442,14 @@ run "optional_parts_left_out" {
     condition     = !contains(keys(local.worker_statements), "secrets_decrypt")
     error_message = "Without secret_key_arns the worker must not get kms:Decrypt."
   }
+}
+
+run "a_worker_with_too_large_policies_is_refused_in_the_plan" {
+  command = plan
+
+  variables {
+    worker = { secrets = { for number in range(120) : "SECRET_${number}" => "arn:aws:ssm:eu-west-1:111122223333:parameter/a-key/${number}" } }
+  }
+
+  expect_failures = [output.role_names]
 }

@@ -67,6 +67,14 @@ run "refuses_an_api_without_routes" {
   expect_failures = [var.routes]
 }
 
+run "refuses_more_routes_than_an_api_may_have" {
+  command = plan
+  variables {
+    routes = [for number in range(301) : "GET /route-${number}"]
+  }
+  expect_failures = [var.routes]
+}
+
 run "refuses_a_route_without_a_method" {
   command = plan
   variables {

@@ -82,6 +82,11 @@ run "a_function_with_its_defaults" {
   }
 
   assert {
+    condition     = length(aws_lambda_function_recursion_config.this) == 0
+    error_message = "Lambda stops a loop of the function, its default."
+  }
+
+  assert {
     condition     = output.role_name == "rfp-worker-eu-west-1"
     error_message = "Roles are global: the Region is part of the name."
   }
@@ -112,6 +117,7 @@ run "everything_set" {
       s3            = { bucket = "acme-packages", key = "proposals/empty.zip", object_version = "v1" }
       sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
     }
+    recursive_loop       = "Allow"
     reserved_concurrency = 5
     statements = {
       due_read = {
@@ -152,6 +158,16 @@ run "everything_set" {
   }
 
   assert {
+    condition     = length(local.runtime_policy) <= 1200
+    error_message = "analysis-jobs counts 1200 characters for the rights that every function needs."
+  }
+
+  assert {
+    condition     = [for config in aws_lambda_function_recursion_config.this : "${config.function_name} ${config.recursive_loop}"] == ["rfp-worker Allow"]
+    error_message = "Lambda must not stop the function's chains of messages."
+  }
+
+  assert {
     condition     = output.role_name == "rfp-worker-cn-north-1"
     error_message = "Each Region has a role of its own."
   }
@@ -183,6 +199,40 @@ run "sees_code_that_is_not_the_package" {
   }
 
   expect_failures = [check.deployed_code]
+}
+
+run "refuses_an_environment_over_4_kb" {
+  command = plan
+
+  variables {
+    # 4,100 bytes in 2,050 characters.
+    environment = { LONG = join("", [for number in range(205) : "äääääääääö"]) }
+  }
+
+  expect_failures = [aws_lambda_function.this]
+}
+
+run "accepts_an_environment_just_below_4_kb" {
+  command = plan
+
+  variables {
+    environment = { LONG = join("", [for number in range(407) : "aaaaaaaaaa"]) }
+  }
+
+  assert {
+    condition     = length(aws_lambda_function.this.environment[0].variables.LONG) == 4070
+    error_message = "Lambda accepts it."
+  }
+}
+
+run "refuses_inline_policies_over_10240_characters" {
+  command = plan
+
+  variables {
+    statements = { many = { actions = ["s3:GetObject"], resources = [for number in range(220) : "arn:aws:s3:::a-bucket/a-folder-with-a-name/${number}"] } }
+  }
+
+  expect_failures = [aws_iam_role_policy.statements]
 }
 
 run "refuses_a_package_that_is_missing" {

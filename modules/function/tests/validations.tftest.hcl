@@ -55,6 +55,14 @@ run "refuses_a_log_level_in_python" {
   expect_failures = [var.log_level]
 }
 
+run "refuses_a_recursive_loop_that_lambda_does_not_have" {
+  command = plan
+  variables {
+    recursive_loop = "Deny"
+  }
+  expect_failures = [var.recursive_loop]
+}
+
 run "refuses_a_retention_that_cloudwatch_does_not_have" {
   command = plan
   variables {

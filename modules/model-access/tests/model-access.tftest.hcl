@@ -55,17 +55,22 @@ run "everything_set" {
 
   variables {
     application_inference_profile_arns = ["arn:aws:bedrock:eu-west-1:111122223333:application-inference-profile/0a1b2c3d4e5f"]
-    marketplace                        = true
+    marketplace                        = { product_ids = ["prod-mxcfnwvpd6kb4", "c468b48a-84df-43a4-8c46-8870630108a7"] }
     model_ids                          = ["amazon.nova-lite-v1:0", "anthropic.claude-sonnet-4-5-*"]
   }
 
   assert {
-    condition     = keys(output.statements) == ["models_invoke", "models_subscribe"]
+    condition     = keys(output.statements) == ["models_invoke", "models_subscribe", "subscriptions_view"]
     error_message = "Subscriptions to models must be allowed."
   }
 
   assert {
-    condition     = output.statements.models_subscribe.actions == ["aws-marketplace:Subscribe", "aws-marketplace:ViewSubscriptions"]
+    condition     = [for statement in output.statements : join(",", statement.actions)] == ["bedrock:InvokeModel,bedrock:InvokeModelWithResponseStream", "aws-marketplace:Subscribe", "aws-marketplace:ViewSubscriptions"]
     error_message = "The role may subscribe to a model, but not unsubscribe."
+  }
+
+  assert {
+    condition     = [for condition in output.statements.models_subscribe.conditions : "${condition.test} ${condition.variable} ${join(",", condition.values)}"] == ["ForAnyValue:StringEquals aws-marketplace:ProductId prod-mxcfnwvpd6kb4,c468b48a-84df-43a4-8c46-8870630108a7"]
+    error_message = "The role may buy the products named, and no others."
   }
 }

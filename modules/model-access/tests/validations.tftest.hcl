@@ -121,3 +121,11 @@ run "accepts_an_application_profile_of_another_partition" {
     application_inference_profile_arns = ["arn:aws-us-gov:bedrock:us-gov-west-1:111122223333:application-inference-profile/0a1b2c3d4e5f"]
   }
 }
+
+run "refuses_a_model_as_a_product_of_the_marketplace" {
+  command = plan
+  variables {
+    marketplace = { product_ids = ["anthropic.claude-sonnet-4-5-20250929-v1:0"] }
+  }
+  expect_failures = [var.marketplace]
+}

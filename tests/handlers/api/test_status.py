@@ -58,6 +58,8 @@ def test_the_status_of_a_waiting_job_says_when_to_poll_again() -> None:
         "wait_seconds": None,
         "processing_seconds": None,
         "result": None,
+        "result_url": None,
+        "result_url_expires_at": None,
         "files": {},
         "history": [{"at": "2026-01-01T00:00:00.000Z", "transition": "submit", "status": "queued"}],
     }
