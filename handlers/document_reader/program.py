@@ -39,8 +39,8 @@ def main(argument: str) -> None:
     except Exception as error:  # noqa: BLE001 - libraries raise all kinds of errors for a corrupt file
         if isinstance(error, MemoryError) or _is_near_memory_limit():
             os._exit(OUT_OF_MEMORY_STATUS)  # exit at once: any other action may also run out of memory
-        debug(repr(error))
-        emit(error={"code": "document_corrupt", "message": f"cannot be read: {type(error).__name__}: {error}"[:500]})
+        # Without the message of the error, which may quote the document.
+        emit(error={"code": "document_corrupt", "message": f"cannot be read: {type(error).__name__}"})
     emit(done=True)
 
 
