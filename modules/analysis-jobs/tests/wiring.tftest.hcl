@@ -250,6 +250,7 @@ run "a_stack_with_its_defaults" {
       CODE_VERSION                 = var.package.sha256_base64
       DOCUMENT_MEMORY_MB           = "512"
       HEARTBEAT_S                  = "15"
+      JOBS_PER_INVOCATION          = "1"
       JOB_RETENTION_DAYS           = "30"
       LEASE_S                      = "60"
       MODEL_ID                     = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
