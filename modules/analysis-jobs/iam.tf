@@ -11,6 +11,8 @@ locals {
     inputs_write = { actions = ["s3:PutObject"], resources = [local.files_arn] }
     jobs_write   = { actions = ["dynamodb:PutItem"], resources = [local.table_arn] }
     queue_send   = local.queue_send
+    # A submission records the versions of its documents.
+    uploads_read = { actions = ["s3:GetObject"], resources = [local.uploads_arn] }
   }
 
   api_statements = merge(local.submit_statements, {
@@ -28,7 +30,7 @@ locals {
   worker_statements = merge(
     {
       artifacts      = { actions = ["s3:GetObject", "s3:PutObject"], resources = [local.files_arn] }
-      documents_read = { actions = ["s3:GetObject"], resources = [local.uploads_arn] }
+      documents_read = { actions = ["s3:GetObject", "s3:GetObjectVersion"], resources = [local.uploads_arn] }
       jobs_write     = { actions = ["dynamodb:UpdateItem"], resources = [local.table_arn] }
       prompts_read   = { actions = ["dynamodb:GetItem"], resources = [aws_dynamodb_table.prompts.arn] }
       queue_consume = {

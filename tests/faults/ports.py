@@ -267,9 +267,9 @@ class ObservedArtifacts(MemoryArtifactStore):
         super().__init__()
         self._network, self._ledger = network, ledger
 
-    def read(self, key: str, max_bytes: int) -> bytes:
+    def read(self, key: str, max_bytes: int, version: str | datetime | None = None) -> bytes:
         """See `ArtifactStore.read`."""
-        return self._network.perform("fetch", lambda: MemoryArtifactStore.read(self, key, max_bytes))
+        return self._network.perform("fetch", lambda: MemoryArtifactStore.read(self, key, max_bytes, version))
 
     def write(self, key: str, body: bytes, content_type: str) -> None:
         """See `ArtifactStore.write`."""

@@ -25,7 +25,7 @@ from analysis_jobs.jobs.admission import Outcome
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
 from analysis_jobs.jobs.record import JobKey, JobRecord
 from analysis_jobs.jobs.request_errors import InvalidRequestError, RequestError, UnknownResourceError
-from analysis_jobs.jobs.subjects import template_fields
+from analysis_jobs.jobs.subjects import is_possible_subject, normal_subject, template_fields
 from analysis_jobs.jobs.views import detail, etag, summary
 from analysis_jobs.submission.control import JobControl
 from analysis_jobs.submission.service import Submission, SubmissionService
@@ -152,8 +152,10 @@ class Api:
         def status(**parameters: str) -> Response[str]:
             if "job_id" in parameters:
                 return self._job_response(self._wait_for_change(self._load_job(parameters["job_id"], analysis)))
-            subject = _subject(analysis, parameters)
-            job = self.submissions.store.latest(self._tenant(), analysis.name, subject or "")
+            tenant, subject = self._tenant(), _subject(analysis, parameters) or ""
+            # A subject that no job can have is not looked up: its key could exceed DynamoDB's limits.
+            possible = is_possible_subject(subject)
+            job = self.submissions.store.latest(tenant, analysis.name, subject) if possible else None
             if job is None:
                 raise UnknownResourceError(f"the subject {subject} has no job of {analysis.name}")
             return self._job_response(self._wait_for_change(job))
@@ -326,7 +328,7 @@ def _retry_after(estimate: timedelta) -> str:
 def _subject(analysis: Analysis[Any, Any], parameters: dict[str, str]) -> str | None:
     if analysis.subject is None or template_fields(analysis.subject) - parameters.keys():
         return None
-    return analysis.subject.format(**parameters)
+    return normal_subject(analysis.subject.format(**parameters))
 
 
 def _resolver_path(route: str) -> str:

@@ -190,8 +190,16 @@ class PresignedPost:
 class ArtifactStore(Protocol):
     """The bucket of inputs, checkpoints and results."""
 
-    def read(self, key: str, max_bytes: int) -> bytes:
-        """Return the bytes of an artifact. Raises `NotFound`, and `TooLarge` without reading more than `max_bytes`."""
+    def read(self, key: str, max_bytes: int, version: str | datetime | None = None) -> bytes:
+        """Return the bytes of an artifact: of its newest version, or of the version that `current_version` returned.
+
+        With a time as the version: of the newest version, if it was not written after that time.
+
+        Raises `NotFound`, and `TooLarge` without reading more than `max_bytes`.
+        """
+
+    def current_version(self, key: str) -> str | None:
+        """Return a text that identifies the artifact's present bytes, None if there is no artifact."""
 
     def write(self, key: str, body: bytes, content_type: str) -> None:
         """Write an artifact. Replaces an earlier one with the same key."""
