@@ -16,6 +16,6 @@ def _api() -> Api:
 @observability.contained
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return the response to an HTTP API event (payload format 2.0)."""
-    response = _api().app.resolve(event, context)
+    response = _api().resolve(event, context)
     observability.flush()
     return response

@@ -52,7 +52,12 @@ class Api:
     def build(cls, submissions: SubmissionService, tenant_claim: str) -> Self:
         """Return the API with the standard routes and the routes of the analyses."""
         control = JobControl(
-            submissions.store, submissions.queue, submissions.analyses, submissions.settings, submissions.clock
+            submissions.store,
+            submissions.queue,
+            submissions.artifacts,
+            submissions.analyses,
+            submissions.settings,
+            submissions.clock,
         )
         api = cls(submissions, control, tenant_claim, APIGatewayHttpResolver())
         api.app.post("/jobs")(api.submit)
@@ -75,6 +80,13 @@ class Api:
         api.app.not_found(api.no_route)
         api.app.exception_handler(Exception)(api.unexpected)
         return api
+
+    def resolve(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """Return the response to an HTTP API event (payload format 2.0).
+
+        First the path is put into Unicode's normal form C, like every subject: the resolver matches no lone accents.
+        """
+        return self.app.resolve({**event, "rawPath": normal_subject(event["rawPath"])}, context)
 
     def submit(self) -> Response[str]:
         """Handle `POST /jobs`."""
@@ -345,4 +357,6 @@ def _json_response(
     headers: dict[str, str] | None = None,
     content_type: _JsonType = "application/json",
 ) -> Response[str]:
-    return Response(status, content_type, json.dumps(body, ensure_ascii=False), headers=dict(headers or {}))
+    # A path may contain half of a surrogate pair, which UTF-8 cannot encode.
+    text = json.dumps(body, ensure_ascii=False).encode(errors="replace").decode()
+    return Response(status, content_type, text, headers=dict(headers or {}))

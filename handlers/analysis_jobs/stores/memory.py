@@ -6,7 +6,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 
-from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite, RatePointer, SubjectPointer
+from analysis_jobs.jobs.admission import (
+    AdmissionKey,
+    AdmissionState,
+    AdmissionWrite,
+    RatePointer,
+    RetryCount,
+    SubjectPointer,
+)
 from analysis_jobs.jobs.ports import (
     Applied,
     ConditionFailed,
@@ -80,7 +87,7 @@ class MemoryJobStore:
         with self._lock:
             pointer = self._subjects.get((admission_key.tenant, admission_key.analysis, admission_key.subject))
             latest = self.jobs.get(JobKey(admission_key.tenant, pointer.job_id)) if pointer else None
-            rate = self._rates.get((admission_key.tenant, admission_key.analysis, admission_key.rate))
+            rate = self._rates.get(_rate(admission_key))
             return AdmissionState(pointer, latest, rate), self._outcome_of(admission_key.tenant, idempotency, now)
 
     def admit(
@@ -89,7 +96,7 @@ class MemoryJobStore:
         """See `JobStore.admit`."""
         admission_key, expected = admission_write.admission_key, admission_write.expected
         subject = (admission_key.tenant, admission_key.analysis, admission_key.subject)
-        rate = (admission_key.tenant, admission_key.analysis, admission_key.rate)
+        rate = _rate(admission_key)
         with self._lock:
             if job.key in self.jobs:
                 return Created(job)  # an earlier try of this request succeeded
@@ -114,7 +121,7 @@ class MemoryJobStore:
                 self._store_key(tenant, idempotency, outcome)
             return used
 
-    def retry(
+    def retry(  # noqa: PLR0913 - the parts of one transaction
         self,
         job: JobRecord,
         changes: Changes,
@@ -122,16 +129,22 @@ class MemoryJobStore:
         now: datetime,
         pointer_until: datetime,  # noqa: ARG002 - nothing expires here
         newest_only: bool,
-    ) -> Applied | ConditionFailed | Superseded:
+        counted: RetryCount | None = None,
+    ) -> Applied | ConditionFailed | Superseded | WriteConflict:
         """See `JobStore.retry`."""
         subject = (job.tenant, job.analysis, str(job.subject))
         with self._lock:
             pointer = self._subjects.get(subject) or SubjectPointer(job.job_id)
             if newest_only and pointer.job_id != job.job_id:
                 return Superseded(pointer.job_id)
+            if counted and self._rates.get(_rate(counted.admission_key)) != counted.expected:
+                current = self.jobs.get(job.key)
+                return WriteConflict() if current == job else ConditionFailed(current)
             outcome = self._apply(job.key, RETRY, changes, now, job)
             if isinstance(outcome, Applied):
                 self._subjects[subject] = replace(pointer, version=pointer.version + 1)
+                if counted:
+                    self._rates[_rate(counted.admission_key)] = counted.rate
             return outcome
 
     def _outcome_of(self, tenant: str, idempotency: IdempotencyKey | None, now: datetime) -> StoredOutcome | None:
@@ -222,6 +235,10 @@ def _matches(job: JobRecord, listing: Listing) -> bool:
         and (listing.last_id is None or job.job_id <= listing.last_id)
         and (listing.before_id is None or job.job_id < listing.before_id)
     )
+
+
+def _rate(admission_key: AdmissionKey) -> tuple[str, str, str | None]:
+    return (admission_key.tenant, admission_key.analysis, admission_key.rate)
 
 
 class MemoryArtifactStore:
