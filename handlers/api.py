@@ -13,8 +13,9 @@ def _api() -> Api:
     return wiring.api(settings.from_environment())
 
 
+@observability.contained
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return the response to an HTTP API event (payload format 2.0)."""
-    response = _api().app.resolve(event, context)
+    response = _api().resolve(event, context)
     observability.flush()
     return response

@@ -5,6 +5,7 @@ from typing import Any
 
 from analysis_jobs import wiring
 from analysis_jobs.base import observability, settings
+from analysis_jobs.base.errors import InvocationFailedError
 from analysis_jobs.events.publisher import Publisher
 
 
@@ -13,11 +14,12 @@ def _events() -> Publisher:
     return wiring.publisher(settings.events_from_environment())
 
 
+@observability.contained
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Publish the events of a batch. The response names the first record to retry (`ReportBatchItemFailures`).
 
-    Raises RuntimeError if no event was published, so that the function's error metric shows the outage. Lambda retries
-    the batch either way.
+    Raises `InvocationFailedError` if no event was published, so that the function's error metric shows the outage.
+    Lambda retries the batch either way.
     """
     records = event["Records"]
     done = _events().publish(records)
@@ -25,5 +27,5 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     if done == len(records):
         return {"batchItemFailures": []}
     if done == 0:
-        raise RuntimeError(f"none of {len(records)} stream records was published; see the log")
+        raise InvocationFailedError(f"none of {len(records)} stream records was published; see the log")
     return {"batchItemFailures": [{"itemIdentifier": records[done]["dynamodb"]["SequenceNumber"]}]}

@@ -13,6 +13,7 @@ def _sweeper() -> Sweeper:
     return wiring.sweeper(settings.from_environment())
 
 
+@observability.contained
 def handler(_event: Any, _context: Any) -> dict[str, int]:
     """Sweep once. Return how many jobs got each step, by the name of the step."""
     steps = _sweeper().sweep()

@@ -16,6 +16,7 @@ def _worker() -> Worker:
     return wiring.worker(settings.from_environment())
 
 
+@observability.contained
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handle an SQS event. The response names the messages to redeliver (`ReportBatchItemFailures`)."""
     worker = _worker()

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from analysis_jobs import Analysis, Job
+from analysis_jobs import Analysis, Job, fill_prompt
 
 
 class Ticket(BaseModel):
@@ -23,7 +23,8 @@ class Triage(BaseModel):
 
 def triage(job: Job[Ticket]) -> Triage:
     """Ask the model for the team and the urgency."""
-    return job.ask(f"Assign this support ticket.\n<ticket>\n{job.request.text}\n</ticket>", answer=Triage)
+    prompt = fill_prompt("Assign this support ticket.\n<ticket>\n{text}\n</ticket>", text=job.request.text)
+    return job.ask(prompt, answer=Triage)
 
 
 ticket_triage = Analysis("ticket-triage", request=Ticket, result=Triage, stages=[triage])

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from analysis_jobs import Analysis, Document, Job
+from analysis_jobs import Analysis, Document, Job, fill_prompt
 
 
 class Letter(BaseModel):
@@ -22,7 +22,8 @@ class Summary(BaseModel):
 def summarise(job: Job[Letter]) -> Summary:
     """Read the letter and ask the model for the summary."""
     text = job.text(job.request.letter)
-    return job.ask(f"Summarise this letter for the person who answers it.\n<letter>\n{text}\n</letter>", answer=Summary)
+    template = "Summarise this letter for the person who answers it.\n<letter>\n{text}\n</letter>"
+    return job.ask(fill_prompt(template, text=text), answer=Summary)
 
 
 letter_summary = Analysis("letter-summary", request=Letter, result=Summary, stages=[summarise])

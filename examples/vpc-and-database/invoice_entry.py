@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from analysis_jobs import Analysis, Document, Job
+from analysis_jobs import Analysis, Document, Job, fill_prompt
 
 type Amount = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)]
 
@@ -28,7 +28,8 @@ class Invoice(BaseModel):
 def read(job: Job[InvoiceFile]) -> Invoice:
     """Ask the model for the figures."""
     text = job.text(job.request.invoice)
-    return job.ask(f"Extract the figures of this invoice.\n<invoice>\n{text}\n</invoice>", answer=Invoice)
+    prompt = fill_prompt("Extract the figures of this invoice.\n<invoice>\n{text}\n</invoice>", text=text)
+    return job.ask(prompt, answer=Invoice)
 
 
 def enter(job: Job[InvoiceFile]) -> Invoice:

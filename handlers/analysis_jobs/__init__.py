@@ -8,7 +8,7 @@ from analysis_jobs.base.usage import Usage
 from analysis_jobs.documents import Document, Page, Reading
 from analysis_jobs.jobs.admission import Admission, NewItems, Rate, Trigger
 from analysis_jobs.jobs.tiers import TierRequest, Tiers
-from analysis_jobs.prompts import Prompt, RenderedPrompt
+from analysis_jobs.prompts import Prompt, RenderedPrompt, fill_prompt
 
 __all__ = [
     "Admission",
@@ -29,5 +29,6 @@ __all__ = [
     "Tiers",
     "Trigger",
     "Usage",
+    "fill_prompt",
     "stage",
 ]

@@ -12,6 +12,7 @@ from analysis_jobs.base.clock import SystemClock
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.settings import EventSettings, Settings, variable
 from analysis_jobs.documents.reader import DocumentReader, ReaderLimits
+from analysis_jobs.documents.turns import Turns
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
@@ -91,12 +92,13 @@ def worker(settings: Settings) -> Worker:
 
 def document_reader(settings: Settings) -> DocumentReader:
     """Return the document reader, with the limits and the OCR engine of the settings."""
-    limits = ReaderLimits(settings.max_pages, settings.max_pixels, settings.document_memory_mb)
+    limits = ReaderLimits(settings.max_pages, settings.max_pixels, settings.reader_memory_mb)
+    turns = Turns(settings.document_memory_mb // settings.reader_memory_mb)
     if settings.ocr_engine == "textract":
         from analysis_jobs.documents.textract import Textract  # noqa: PLC0415 - only needed with this engine
 
-        return DocumentReader(limits, Textract(_client("textract", _OCR_CONFIG)))
-    return DocumentReader(limits, None if settings.ocr_engine == "none" else settings.ocr_engine)
+        return DocumentReader(limits, turns, Textract(_client("textract", _OCR_CONFIG)))
+    return DocumentReader(limits, turns, None if settings.ocr_engine == "none" else settings.ocr_engine)
 
 
 def sweeper(settings: Settings) -> Sweeper:

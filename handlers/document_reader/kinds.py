@@ -109,7 +109,7 @@ def _of_archive(content: bytes) -> Kind | str:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             parts = set(archive.namelist())
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
-        raise UnreadableError("document_corrupt", f"cannot be unpacked: {error}") from error
+        raise UnreadableError("document_corrupt", f"cannot be unpacked: {type(error).__name__}") from error
     if len(parts) > MAX_PARTS:
         raise UnreadableError("document_too_complex", f"has {len(parts)} parts; at most {MAX_PARTS} are allowed")
     for part, kind in (("word/document.xml", DOCX), ("xl/workbook.xml", XLSX)):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from document_reader.kinds import DOCX, PDF, TEXT, XLSX, Kind, detect_kind
+from document_reader.sandbox import confine
 from document_reader.task import OUT_OF_MEMORY_STATUS, NotPackagedError, Task, UnreadableError, cleaned, debug
 
 # Limits in CPU seconds of this process, so that a busy machine does not use them up.
@@ -21,6 +22,8 @@ _TOTAL_CPU_S = 1_000  # for all, in case the parent process has died
 def main(argument: str) -> None:
     """Do the task (JSON) with the file on standard input."""
     task = Task.of(json.loads(argument))
+    if open_because := confine():
+        emit(open=open_because)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_CPU, _TOTAL_CPU_S)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -39,8 +42,8 @@ def main(argument: str) -> None:
     except Exception as error:  # noqa: BLE001 - libraries raise all kinds of errors for a corrupt file
         if isinstance(error, MemoryError) or _is_near_memory_limit():
             os._exit(OUT_OF_MEMORY_STATUS)  # exit at once: any other action may also run out of memory
-        debug(repr(error))
-        emit(error={"code": "document_corrupt", "message": f"cannot be read: {type(error).__name__}: {error}"[:500]})
+        # Without the message of the error, which may quote the document.
+        emit(error={"code": "document_corrupt", "message": f"cannot be read: {type(error).__name__}"})
     emit(done=True)
 
 

@@ -3,6 +3,7 @@
 {"kind", "media_type", "pages"}                the kind of the file, and its number of pages (null: unknown yet)
 {"page", "text", "source", "confidence"}       the text of a page
 {"page", "picture", "media_type"}              a picture of a page, in base64: drawn, or for another OCR engine
+{"open"}                                       the first line if the process could not be confined: the reason
 {"working"}                                    progress: a long step for this page begins
 {"error": {"code", "message"}}                 the file cannot be read; the message continues after the file's name
 {"missing": {"extra", "module"}}               the package lacks this extra, which can read the file

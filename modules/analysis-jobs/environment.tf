@@ -17,6 +17,7 @@ locals {
     CODE_VERSION                 = coalesce(var.package.version, var.package.sha256_base64)
     DOCUMENT_MEMORY_MB           = floor(var.worker.memory_mb / 2)
     HEARTBEAT_S                  = var.lease.heartbeat_s
+    JOBS_PER_INVOCATION          = var.worker.jobs_per_invocation
     JOB_RETENTION_DAYS           = var.retention.jobs_days
     LEASE_S                      = var.lease.lease_s
     POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace

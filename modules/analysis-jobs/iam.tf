@@ -17,6 +17,8 @@ locals {
     inputs_write = { actions = ["s3:PutObject"], conditions = local.own_bucket, resources = [local.files_arn] }
     jobs_write   = { actions = ["dynamodb:PutItem"], conditions = [], resources = [local.table_arn] }
     queue_send   = local.queue_send
+    # A submission records the versions of its documents.
+    uploads_read = { actions = ["s3:GetObject"], conditions = local.own_bucket, resources = [local.uploads_arn] }
   }
 
   api_statements = merge(local.submit_statements, {
@@ -34,7 +36,7 @@ locals {
   worker_statements = merge(
     {
       artifacts      = { actions = ["s3:GetObject", "s3:PutObject"], conditions = local.own_bucket, resources = [local.files_arn] }
-      documents_read = { actions = ["s3:GetObject"], conditions = local.own_bucket, resources = [local.uploads_arn] }
+      documents_read = { actions = ["s3:GetObject", "s3:GetObjectVersion"], conditions = local.own_bucket, resources = [local.uploads_arn] }
       jobs_write     = { actions = ["dynamodb:UpdateItem"], resources = [local.table_arn] }
       prompts_read   = { actions = ["dynamodb:GetItem"], resources = [aws_dynamodb_table.prompts.arn] }
       queue_consume = {

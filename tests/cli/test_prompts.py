@@ -185,6 +185,17 @@ def test_what_is_probably_not_meant_is_said_and_not_refused(prompts: Run, file: 
     )
 
 
+def test_a_placeholder_that_the_active_version_does_not_have_gets_a_warning(
+    prompts: Run, file: Callable[..., Path]
+) -> None:
+    prompts("put", file("One."), "--activate")
+    status, out, err = prompts("put", file("Two. <client>{client}</client>"), "--dry-run", "--json")
+    assert status == 0
+    [doubt] = json.loads(out)["doubts"]
+    assert doubt.startswith("the active version v1 does not have {client}")
+    assert f"step-1.toml: {doubt}\n" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [

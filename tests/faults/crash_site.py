@@ -313,7 +313,7 @@ class Run:
             submission = Submission(analysis=self.scenario.analysis, input=given, subject="books/42" if key else None)
             parts = (self._store, self._lane, self._artifacts, self._analyses, self.settings, self.clock)
             return lambda: SubmissionService(*parts).submit("acme", submission, key)
-        control = JobControl(self._store, self._lane, self._analyses, self.settings, self.clock)
+        control = JobControl(self._store, self._lane, self._artifacts, self._analyses, self.settings, self.clock)
         key_of_job = self._find()
         assert key_of_job is not None
         return lambda: getattr(control, act)(key_of_job)

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from analysis_jobs.jobs.record import MAX_HISTORY, JobRecord
-from tests.faults.ledger import ALONE, Ledger, Life, Write, stands_in_order
+from tests.faults.ledger import ALONE, RATED, Ledger, Life, Write, stands_in_order
 
 LEASE = timedelta(seconds=60)
-SINGLE_UNIT_ANALYSES = ("brief", ALONE)
+SINGLE_UNIT_ANALYSES = ("brief", ALONE, RATED)
 NEVER_CHANGED = ("tenant", "job_id", "analysis", "input", "priority", "subject", "client", "project", "created_at")
 # The allowed changes of status, by the kind of process that writes.
 EDGES = {

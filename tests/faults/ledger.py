@@ -97,6 +97,7 @@ type Rules = Callable[[Write, Ledger], Iterable[tuple[str, str]]]
 
 # The analysis that allows one active job for each subject.
 ALONE = "alone"
+RATED = "rated"
 
 
 class Ledger:

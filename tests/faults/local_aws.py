@@ -173,7 +173,14 @@ class LocalAws:
     def control(self) -> JobControl:
         """Cancels and retries jobs, without injected faults."""
         analyses = load_analyses(self.settings.analyses)
-        return JobControl(self.store, self._queue, analyses, self.settings, SystemClock())
+        return JobControl(
+            self.store,
+            self._queue,
+            S3ArtifactStore(self.client("s3"), self.settings.bucket_name),
+            analyses,
+            self.settings,
+            SystemClock(),
+        )
 
     @cached_property
     def _faulty_submissions(self) -> SubmissionService:

@@ -13,7 +13,7 @@ from typing import Any
 from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import Defer, Fail, Retry
 from analysis_jobs.base.usage import Usage
-from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite
+from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite, RetryCount
 from analysis_jobs.jobs.ports import (
     Applied,
     ConditionFailed,
@@ -124,13 +124,22 @@ class ObservedStore:
         return self.network.perform("create", lambda: self.inner.record_outcome(tenant, idempotency, answered, now))
 
     def retry(
-        self, job: JobRecord, changes: Changes, *, now: datetime, pointer_until: datetime, newest_only: bool
-    ) -> Applied | ConditionFailed | Superseded:
+        self,
+        job: JobRecord,
+        changes: Changes,
+        *,
+        now: datetime,
+        pointer_until: datetime,
+        newest_only: bool,
+        counted: RetryCount | None = None,
+    ) -> Applied | ConditionFailed | Superseded | WriteConflict:
         """See `JobStore.retry`."""
         asked = self.ledger.request("retry", self.network.process, now, keeps=False)
 
-        def request() -> Applied | ConditionFailed | Superseded:
-            outcome = self.inner.retry(job, changes, now=now, pointer_until=pointer_until, newest_only=newest_only)
+        def request() -> Applied | ConditionFailed | Superseded | WriteConflict:
+            outcome = self.inner.retry(
+                job, changes, now=now, pointer_until=pointer_until, newest_only=newest_only, counted=counted
+            )
             if isinstance(outcome, Applied):
                 self.ledger.wrote(asked, outcome.job)
             return outcome
@@ -267,9 +276,9 @@ class ObservedArtifacts(MemoryArtifactStore):
         super().__init__()
         self._network, self._ledger = network, ledger
 
-    def read(self, key: str, max_bytes: int) -> bytes:
+    def read(self, key: str, max_bytes: int, version: str | datetime | None = None) -> bytes:
         """See `ArtifactStore.read`."""
-        return self._network.perform("fetch", lambda: MemoryArtifactStore.read(self, key, max_bytes))
+        return self._network.perform("fetch", lambda: MemoryArtifactStore.read(self, key, max_bytes, version))
 
     def write(self, key: str, body: bytes, content_type: str) -> None:
         """See `ArtifactStore.write`."""

@@ -25,38 +25,38 @@ class SubjectWalk(Walk):
 
 def two_at_once(world: World) -> None:
     """Two submissions read the same state. One of them writes first."""
-    late = _about_to(world, world.submit(ALONE), "create")
-    _finish(world, world.submit(ALONE))
-    _finish(world, late)
+    late = about_to(world, world.submit(ALONE), "create")
+    finish(world, world.submit(ALONE))
+    finish(world, late)
 
 
 def a_retry_while_one_decides(world: World) -> None:
     """A submission reads that the subject's job has ended. Before it writes, a retry restarts that job."""
     key = _cancelled(world)
-    late = _about_to(world, world.submit(ALONE), "create")
-    _finish(world, world.retry(key))
-    _finish(world, late)
+    late = about_to(world, world.submit(ALONE), "create")
+    finish(world, world.retry(key))
+    finish(world, late)
 
 
 def a_submission_while_one_retries(world: World) -> None:
     """A retry reads that its job has ended. Before it writes, a newer job is admitted."""
     key = _cancelled(world)
-    late = _about_to(world, world.retry(key), "retry")
-    _finish(world, world.submit(ALONE))
-    _finish(world, late)
+    late = about_to(world, world.retry(key), "retry")
+    finish(world, world.submit(ALONE))
+    finish(world, late)
 
 
 def a_retry_of_an_older_job(world: World) -> None:
     """A caller retries an older job while a newer one is active."""
     key = _cancelled(world)
-    _finish(world, world.submit(ALONE))
-    _finish(world, world.retry(key))
+    finish(world, world.submit(ALONE))
+    finish(world, world.retry(key))
 
 
 def one_after_the_other(world: World) -> None:
     """A second submission arrives while the job of the first one is active."""
-    _finish(world, world.submit(ALONE))
-    _finish(world, world.submit(ALONE))
+    finish(world, world.submit(ALONE))
+    finish(world, world.submit(ALONE))
 
 
 RACES: tuple[Scene, ...] = (
@@ -69,18 +69,19 @@ RACES: tuple[Scene, ...] = (
 
 
 def _cancelled(world: World) -> JobKey:
-    _finish(world, world.submit(ALONE))
+    finish(world, world.submit(ALONE))
     key = next(iter(world.ledger.lives))
-    _finish(world, world.cancel(key))
+    finish(world, world.cancel(key))
     return key
 
 
-def _about_to(world: World, process: Process, at: str) -> Process:
+def about_to(world: World, process: Process, at: str) -> Process:
+    """Run a process until it is about to make a request."""
     world.run_until(process, at)
     return process
 
 
-def _finish(world: World, process: Process) -> None:
+def finish(world: World, process: Process) -> None:
     """Run one process alone to its end, and move the clock when it waits."""
     while not process.over:
         actor = next(actor for actor in process.actors if not actor.over)

@@ -12,13 +12,13 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from analysis_jobs import Admission, Analysis, Job
+from analysis_jobs import Admission, Analysis, Job, Rate
 from analysis_jobs.authoring.analysis import Analyses
 from analysis_jobs.authoring.context import Services
 from analysis_jobs.base import ids
 from analysis_jobs.jobs.ports import JobStore
 from analysis_jobs.jobs.record import JobKey
-from analysis_jobs.jobs.request_errors import StateConflictError
+from analysis_jobs.jobs.request_errors import RateLimitedError, StateConflictError
 from analysis_jobs.jobs.tiers import TierRequest, Tiers
 from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.submission.control import JobControl
@@ -28,7 +28,7 @@ from analysis_jobs.worker import heartbeat
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
 from tests.faults.invariants import LEASE, Invariants, call_bound
-from tests.faults.ledger import ALONE, Ledger
+from tests.faults.ledger import ALONE, RATED, Ledger
 from tests.faults.ports import (
     Fault,
     Network,
@@ -58,6 +58,9 @@ def second(job: Job[Book]) -> Value:
     return Value(text=" ".join([job.output(first)["said"], *job.each([0, 1], item, needs=20 * SECOND)]))
 
 
+RATE = Rate(3, timedelta(days=1))
+
+
 def only(job: Job[Book]) -> Value:
     return Value(text=job.ask("only"))
 
@@ -68,13 +71,14 @@ def tier_of(asked: TierRequest) -> str:
 
 
 def analyses(deadline: timedelta, tiers: Tiers | None = None) -> Analyses:
-    """Return three analyses: two stages with checkpoints; one attempt; one active job for each subject."""
+    """Return four analyses: two stages with checkpoints; one attempt; one active job for each subject; a rate."""
     parts: Any = {"request": Book, "result": Value, "deadline": deadline, "tiers": tiers}
     return Analyses(
         [
             Analysis("valuation", stages=[first, second], **parts),
             Analysis("brief", stages=[only], max_attempts=1, **parts),
             Analysis(ALONE, stages=[only], admission=Admission(), **parts),
+            Analysis(RATED, stages=[only], admission=Admission(one_active=False, at_most=RATE), **parts),
         ]
     )
 
@@ -152,7 +156,7 @@ class World:
         """Start an API process that submits a job. With a used idempotency key, it repeats the earlier submission."""
         self._submissions += 1
         given = {"isbn": f"{tier} {key or self._submissions} {'x' * 80}"}
-        subject = "books/1" if key or analysis == ALONE else None
+        subject = "books/1" if key or analysis in {ALONE, RATED} else None
         submission = Submission(analysis=analysis, input=given, subject=subject)
         submissions = SubmissionService(self.store, self.queue, self.artifacts, self.analyses, SETTINGS, self.clock)
         return self._start_process("api", lambda: submissions.submit_with_outcome("acme", submission, key))
@@ -166,8 +170,8 @@ class World:
         return self._start_process("api", lambda: self._control(JobControl.retry, key))
 
     def _control(self, what: Callable[[JobControl, JobKey], object], key: JobKey) -> None:
-        with suppress(StateConflictError):  # any other error is a defect
-            what(JobControl(self.store, self.queue, self.analyses, SETTINGS, self.clock), key)
+        with suppress(StateConflictError, RateLimitedError):  # any other error is a defect
+            what(JobControl(self.store, self.queue, self.artifacts, self.analyses, SETTINGS, self.clock), key)
 
     def _work(self, message: SentMessage, receipt: str, stop_after: timedelta | None) -> Process:
         stop_at = self.clock.now() + stop_after if stop_after else None

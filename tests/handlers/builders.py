@@ -179,11 +179,13 @@ class Shop:
     store: MemoryJobStore = field(default_factory=MemoryJobStore)
     queue: MemoryQueue = field(default_factory=MemoryQueue)
     artifacts: MemoryArtifactStore = field(default_factory=MemoryArtifactStore)
+    request: type[BaseModel] = Book
+    result: type[BaseModel] = Value
 
     @property
     def worker(self) -> Worker:
         """A new worker at each access."""
-        analysis = Analysis("valuation", request=Book, result=Value, stages=self.stages)
+        analysis = Analysis("valuation", request=self.request, result=self.result, stages=self.stages)
         return Worker(
             self.store,
             self.queue,

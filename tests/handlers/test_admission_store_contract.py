@@ -15,7 +15,9 @@ from analysis_jobs.jobs.admission import (
     LastAnalysis,
     Outcome,
     Rate,
+    RetryCount,
     admission_write,
+    count_retry,
 )
 from analysis_jobs.jobs.ports import (
     Applied,
@@ -69,7 +71,7 @@ def cancelled(store: JobStore, job: JobRecord) -> JobRecord:
     return outcome.job
 
 
-def run_again(store: JobStore, job: JobRecord, *, newest_only: bool = True) -> Applied | ConditionFailed | Superseded:
+def run_again(store: JobStore, job: JobRecord, *, newest_only: bool = True) -> object:
     return store.retry(job, Changes(AGAIN), now=START, pointer_until=UNTIL, newest_only=newest_only)
 
 
@@ -175,6 +177,40 @@ def test_a_job_that_changed_after_the_read_is_not_retried(store: JobStore) -> No
     now_it_is = cancelled(store, job)
     assert run_again(store, job) == ConditionFailed(now_it_is)
     assert isinstance(run_again(store, now_it_is), Applied)
+
+
+def counting(store: JobStore, admission_key: AdmissionKey = GATE) -> RetryCount:
+    assert POLICY.at_most
+    return count_retry(POLICY.at_most, admission_key, known(store, admission_key).rate, START)
+
+
+def test_a_retry_is_counted_in_the_same_write(store: JobStore) -> None:
+    job = cancelled(store, admitted(store))
+    counted = counting(store)
+    again: dict[str, Any] = {"now": START, "pointer_until": UNTIL, "newest_only": True, "counted": counted}
+    assert isinstance(store.retry(job, Changes(AGAIN), **again), Applied)
+    rate = known(store).rate
+    assert rate == counted.rate
+    assert rate.admitted == (START, START)
+
+
+def test_a_retry_is_refused_if_another_job_was_counted_since_the_read(store: JobStore) -> None:
+    job = cancelled(store, admitted(store))
+    counted = counting(store)
+    admitted(store, subject="books/1")
+    again: dict[str, Any] = {"now": START, "pointer_until": UNTIL, "newest_only": False, "counted": counted}
+    assert store.retry(job, Changes(AGAIN), **again) == WriteConflict()
+    assert store.get(job.key) == job
+    assert isinstance(store.retry(job, Changes(AGAIN), **(again | {"counted": counting(store)})), Applied)
+
+
+def test_a_retry_of_a_changed_job_is_not_counted(store: JobStore) -> None:
+    job = admitted(store)
+    cancelled(store, job)
+    before = known(store).rate
+    again: dict[str, Any] = {"now": START, "pointer_until": UNTIL, "newest_only": True, "counted": counting(store)}
+    assert isinstance(store.retry(job, Changes(AGAIN), **again), ConditionFailed)
+    assert known(store).rate == before
 
 
 def test_a_retry_restores_an_expired_pointer(store: JobStore) -> None:

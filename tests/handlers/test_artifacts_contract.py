@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -36,11 +36,20 @@ def s3_artifacts(s3: Any) -> S3ArtifactStore:
     return S3ArtifactStore(s3, bucket)
 
 
-@pytest.fixture(params=["memory", "s3"])
+@pytest.fixture
+def versioned_artifacts(s3: Any) -> S3ArtifactStore:
+    """Return the store over a bucket with versions, as the module makes it."""
+    bucket = f"artifacts-{next(_numbers)}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    return S3ArtifactStore(s3, bucket)
+
+
+@pytest.fixture(params=["memory", "s3", "versioned"])
 def artifacts(request: pytest.FixtureRequest) -> ArtifactStore:
     if request.param == "memory":
         return MemoryArtifactStore()
-    found: ArtifactStore = request.getfixturevalue("s3_artifacts")
+    found: ArtifactStore = request.getfixturevalue(f"{request.param}_artifacts")
     return found
 
 
@@ -54,6 +63,40 @@ def test_a_second_write_replaces_the_first(artifacts: ArtifactStore) -> None:
     artifacts.write("k", b"first", "text/plain")
     artifacts.write("k", b"second", "text/plain")
     assert artifacts.read("k", 100) == b"second"
+
+
+def test_a_version_keeps_its_bytes_when_the_artifact_is_replaced(artifacts: ArtifactStore) -> None:
+    artifacts.write("k", b"first", "text/plain")
+    first = artifacts.current_version("k")
+    assert first
+    assert artifacts.read("k", 100, first) == b"first"
+    artifacts.write("k", b"second", "text/plain")
+    assert artifacts.current_version("k") != first
+    assert artifacts.read("k", 100) == b"second"
+    if isinstance(artifacts, S3ArtifactStore) and first.startswith('"'):  # the bucket does not keep old versions
+        with pytest.raises(NotFound):
+            artifacts.read("k", 100, first)
+    else:
+        assert artifacts.read("k", 100, first) == b"first"
+
+
+def test_a_missing_artifact_has_no_version(artifacts: ArtifactStore) -> None:
+    assert artifacts.current_version("uploads/acme/1/a.pdf") is None
+
+
+def test_an_artifact_is_read_only_if_it_is_old_enough(artifacts: ArtifactStore) -> None:
+    artifacts.write("k", b"x", "text/plain")
+    assert artifacts.read("k", 100, datetime.now(UTC) + timedelta(minutes=1)) == b"x"
+    assert artifacts.current_version("late") is None
+    artifacts.write("late", b"x", "text/plain")
+    with pytest.raises(NotFound):
+        artifacts.read("late", 100, datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def test_a_version_that_does_not_exist_is_not_found(artifacts: ArtifactStore) -> None:
+    artifacts.write("k", b"x", "text/plain")
+    with pytest.raises(NotFound):
+        artifacts.read("k", 100, '"0123"')
 
 
 def test_write_once_keeps_the_first_content(artifacts: ArtifactStore) -> None:

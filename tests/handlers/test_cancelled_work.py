@@ -18,7 +18,7 @@ def stage(job: Job[Book]) -> Value:
 
 def control_of(shop: Shop) -> JobControl:
     worker = shop.worker
-    return JobControl(shop.store, shop.queue, worker.analyses, shop.settings, shop.clock)
+    return JobControl(shop.store, shop.queue, shop.artifacts, worker.analyses, shop.settings, shop.clock)
 
 
 def test_a_worker_sees_a_cancel_at_the_next_beat_and_the_job_is_cancelled() -> None:

@@ -28,7 +28,7 @@ from analysis_jobs.jobs.transitions import (
     Status,
     Transition,
 )
-from analysis_jobs.stores.memory import MemoryQueue
+from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryQueue
 from analysis_jobs.submission.control import JobControl
 from analysis_jobs.sweeper.sweeper import Sweeper
 from tests.handlers.builders import (
@@ -92,7 +92,7 @@ class Desk:
 
     @property
     def control(self) -> JobControl:
-        return JobControl(self.store, self.queue, ANALYSES, some_settings(), self.clock)
+        return JobControl(self.store, self.queue, MemoryArtifactStore(), ANALYSES, some_settings(), self.clock)
 
     @property
     def sweeper(self) -> Sweeper:

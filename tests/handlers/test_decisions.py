@@ -1,5 +1,6 @@
 """The decision for each error, as a table, and the delay before a retry."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from botocore.exceptions import (
 )
 from pydantic import BaseModel, ValidationError
 
+from analysis_jobs.base.error_facts import describe_error
 from analysis_jobs.base.errors import ConfigurationError, Defer, Fail, JobError, Retry
 from analysis_jobs.jobs.ports import NotFound
 from analysis_jobs.jobs.record import JobFailure
@@ -180,8 +182,22 @@ def test_every_action_is_in_the_table() -> None:
     assert {action for _, action, _, _ in TABLE} == set(Action)
 
 
-def test_an_unexpected_error_is_reported_with_its_type() -> None:
-    assert decide(KeyError("title")).message == "KeyError: 'title'"
+def test_an_unexpected_error_is_reported_with_its_type_and_its_place() -> None:
+    try:
+        {}["title"]
+    except KeyError as error:
+        message = decide(error).message
+    assert re.fullmatch(r"KeyError at handlers/test_decisions\.py:\d+ in test_an_unexpected_\w+", message)
+
+
+def test_a_refusal_of_aws_names_the_operation_the_code_and_the_missing_permission() -> None:
+    said = (
+        "User: arn:aws:sts::123456789012:assumed-role/worker/x is not authorized to perform: s3:GetObject on resource: "
+        '"arn:aws:s3:::artifacts/jobs/acme/a-client/1/0-input.json" because no identity-based policy allows it'
+    )
+    error = ClientError({"Error": {"Code": "AccessDenied", "Message": said}}, "GetObject")
+    assert decide(error).message == "AWS refuses GetObject: AccessDenied (s3:GetObject is not allowed)"
+    assert describe_error(error).endswith("(AccessDenied, GetObject, s3:GetObject on arn:aws:s3:::artifacts)")
 
 
 @pytest.mark.parametrize(("action", "retryable"), [(Action.FAIL, False), (Action.RETRY, True), (Action.DEFER, True)])

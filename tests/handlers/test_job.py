@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -101,8 +102,8 @@ def test_a_document_of_another_tenant_is_not_found() -> None:
 @pytest.mark.parametrize("path", ["../other/{}", "../../uploads/other/{}", "/uploads/other/{}", "{}/../x.pdf"])
 def test_a_path_outside_the_tenants_folder_is_refused_before_any_read(path: str) -> None:
     class Unread(MemoryArtifactStore):
-        def read(self, key: str, max_bytes: int) -> bytes:
-            raise AssertionError(f"{key} was read, up to {max_bytes}")
+        def read(self, key: str, max_bytes: int, version: str | datetime | None = None) -> bytes:
+            raise AssertionError(f"{key} was read, up to {max_bytes}, in version {version}")
 
     with pytest.raises(Fail, match="document_not_found"):
         _job(artifacts=Unread()).text(path.format(DOCUMENT))

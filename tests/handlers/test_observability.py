@@ -19,7 +19,10 @@ def answer_a_call():
 
 answer_a_call()
 try:
-    raise ValueError("a fault")
+    try:
+        {}["a fault"]
+    except KeyError as cause:
+        raise ValueError("a fault") from cause
 except ValueError as error:
     log("job.error", "it \\u00e4chzt", error=error, job_id="j1")
 count("JobsCompleted")
@@ -62,12 +65,13 @@ def test_the_location_of_a_line_is_the_code_that_logged_it(lines: list[Any]) -> 
     assert lines[0]["location"].startswith("answer_a_call:")
 
 
-def test_an_error_is_a_warning_with_its_trace_on_the_same_line(lines: list[Any]) -> None:
+def test_an_error_is_a_warning_with_its_class_its_places_and_its_causes(lines: list[Any]) -> None:
     line = lines[1]
     assert (line["level"], line["event"], line["message"]) == ("WARNING", "job.error", "it \u00e4chzt")
     assert line["exception_name"] == "ValueError"
-    assert "a fault" in line["exception"]
-    assert "Traceback" in line["exception"]
+    assert line["exception"] == "ValueError at <string>:12 in <module>"
+    assert line["causes"] == ["KeyError at <string>:10 in <module>"]
+    assert line["stack"] == ["<string>:12 in <module>"]
 
 
 def test_counters_are_one_line_of_embedded_metrics(lines: list[Any]) -> None:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from pydantic import BaseModel
@@ -16,7 +17,7 @@ from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.jobs.admission import AdmissionWrite, Outcome
 from analysis_jobs.jobs.ports import Applied, Created, JobStore, WriteConflict
-from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobRecord
+from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobRecord, Payload
 from analysis_jobs.jobs.request_errors import (
     IdempotencyKeyReusedError,
     NotAdmittedError,
@@ -342,7 +343,12 @@ def test_the_input_is_stored_only_for_admitted_jobs(submissions: SubmissionServi
 @pytest.fixture
 def control(submissions: SubmissionService) -> JobControl:
     return JobControl(
-        submissions.store, submissions.queue, submissions.analyses, submissions.settings, submissions.clock
+        submissions.store,
+        submissions.queue,
+        submissions.artifacts,
+        submissions.analyses,
+        submissions.settings,
+        submissions.clock,
     )
 
 
@@ -357,6 +363,7 @@ def test_an_older_job_cannot_be_retried_while_a_newer_job_is_active(
     take(submissions, newer, CANCEL, finished_at=clock.now(), due_at=None)
     with pytest.raises(StateConflictError, match="has a newer job"):
         control.retry(older.key)
+    clock.advance(HOUR)
     assert control.retry(newer.key).status == Status.QUEUED
     assert ask(submissions, "view").job == submissions.store.get(newer.key)
 
@@ -367,3 +374,40 @@ def test_a_retried_job_becomes_the_active_job(submissions: SubmissionService, co
     assert ask(submissions).outcome == Outcome.EXISTING
     assert control.retry(job.key) == submissions.store.get(job.key)
     assert sent(submissions) == ["high", "high"]
+
+
+def test_a_retry_counts_towards_the_rate(
+    submissions: SubmissionService, control: JobControl, clock: ManualClock
+) -> None:
+    job = end(submissions, ask(submissions), FAIL)
+    clock.advance(MINUTE)
+    again = control.retry(job.key)
+    assert again.status == Status.QUEUED
+    take(submissions, again, CANCEL, finished_at=clock.now(), due_at=None)
+    with pytest.raises(RateLimitedError) as refused:
+        control.retry(job.key)
+    problem = problem_from(refused.value)
+    assert (problem.status, problem.members["outcome"], problem.headers["Retry-After"]) == (429, "limited", "3540")
+    with pytest.raises(RateLimitedError):
+        ask(submissions, context="another subject of the same user")
+    clock.advance(HOUR - MINUTE)
+    assert control.retry(job.key).status == Status.QUEUED
+
+
+def test_a_retry_of_an_active_job_is_not_counted(submissions: SubmissionService, control: JobControl) -> None:
+    job = the_job(ask(submissions))
+    assert control.retry(job.key) == control.retry(job.key) == job
+    assert ask(submissions, context="other").outcome == Outcome.CREATED
+
+
+def test_a_job_whose_input_does_not_fill_the_rate_of_newer_code_is_not_retried(
+    submissions: SubmissionService, control: JobControl
+) -> None:
+    job = end(submissions, ask(submissions), FAIL)
+    newer = replace(ANALYSES["profile"], admission=Admission(at_most=Rate(2, per=HOUR, of="teams/{context}")))
+    older_input = replace(job, input=Payload('{"user_id": "ada"}'))
+    with (
+        patch.object(type(control.store), "get", lambda *_: older_input),
+        pytest.raises(StateConflictError, match=r"does not fill 'teams/\{context\}'"),
+    ):
+        replace(control, analyses=Analyses([newer])).retry(job.key)

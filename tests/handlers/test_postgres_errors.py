@@ -47,14 +47,31 @@ STATEMENTS = [
 @pytest.mark.parametrize(("sqlstate", "kind", "code"), STATEMENTS)
 def test_a_failed_statement_has_the_decision_of_its_sqlstate(sqlstate: str, kind: type[JobError], code: str) -> None:
     found = statement_error(sqlstate, "the server's words", "DatabaseError")
-    assert (type(found), found.code, found.message) == (kind, code, f"PostgreSQL {sqlstate}: the server's words")
+    words = "a function or a trigger of the database raised this error" if sqlstate[0] == "P" else "the server's words"
+    assert (type(found), found.code, found.message) == (kind, code, f"PostgreSQL {sqlstate}: {words}")
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "message", "shown"),
+    [
+        ("22P02", 'invalid input syntax for type integer: "a secret"', "invalid input syntax for type integer…"),
+        ("22P02", "ung\u00fcltige Eingabe f\u00fcr \u201ea secret\u201c", "ung\u00fcltige Eingabe f\u00fcr …"),
+        ("22003", 'value "a secret" is out of range for type integer', "value …"),
+        ("42601", 'syntax error at or near "a secret"', "syntax error at or near …"),
+        ("23505", 'duplicate key value violates "books_key"', 'duplicate key value violates "books_key"'),
+        ("P0001", "a secret", "a function or a trigger of the database raised this error"),
+        ("AB123", "a secret", "a function or a trigger of the database raised this error"),
+    ],
+)
+def test_the_message_quotes_no_value_of_the_statement(sqlstate: str, message: str, shown: str) -> None:
+    assert statement_error(sqlstate, message, "DataError").message == f"PostgreSQL {sqlstate}: {shown}"
 
 
 @pytest.mark.parametrize(
     ("name", "kind", "code", "message"),
     [
         ("OperationalError", Retry, "database_connection", "the connection to the database was lost"),
-        ("DataError", Fail, "database_value_refused", HOST),
+        ("DataError", Fail, "database_value_refused", "connection failed…"),
         ("ProgrammingError", Fail, "database_query_invalid", HOST),
         ("InterfaceError", Fail, "database_query_invalid", HOST),
     ],

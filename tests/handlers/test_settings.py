@@ -78,6 +78,7 @@ def test_every_variable_is_read() -> None:
         "MAX_PAGES": "11",
         "MAX_PIXELS": "12",
         "DOCUMENT_MEMORY_MB": "128",
+        "JOBS_PER_INVOCATION": "10",
         "OCR_ENGINE": "textract",
         "STOP_MARGIN_S": "7.5",
         "SECRET_MAX_AGE_S": "60",
@@ -121,3 +122,16 @@ def test_settings_are_immutable() -> None:
     settings = from_environment(LEAST)
     with pytest.raises(ValidationError, match="frozen"):
         settings.table_name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("all_readers_mb", "jobs", "one_reader_mb", "at_once"),
+    [(512, 1, 512, 1), (512, 2, 256, 2), (512, 10, 256, 2), (5_120, 10, 512, 10), (128, 10, 128, 1), (64, 1, 64, 1)],
+)
+def test_the_readers_of_an_invocation_share_the_memory_for_documents(
+    all_readers_mb: int, jobs: int, one_reader_mb: int, at_once: int
+) -> None:
+    environment = LEAST | {"DOCUMENT_MEMORY_MB": str(all_readers_mb), "JOBS_PER_INVOCATION": str(jobs)}
+    settings = from_environment(environment)
+    assert settings.reader_memory_mb == one_reader_mb
+    assert settings.document_memory_mb // settings.reader_memory_mb == at_once

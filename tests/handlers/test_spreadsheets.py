@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import zipfile
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -206,6 +207,47 @@ def test_more_rows_than_fit_are_refused() -> None:
 
 
 # CSV
+
+
+@pytest.mark.parametrize("separator", [",", ";", "|", "\t"])
+@pytest.mark.parametrize("formula", [*FORMULAS, "\uff1d1+1", "\uff0b1", "\uff0dA1", "\uff20SUM(A1)"])
+@pytest.mark.parametrize(
+    "before", ["x;", "x,", "x|", "x\t", "x; ", "x\n", 'x";"', "\u200b", "\ufeff ", "\u00a0", "a;b;;"]
+)
+def test_no_separator_of_any_program_starts_a_formula(before: str, formula: str, separator: str) -> None:
+    """Excel takes the list separator of the user's country. Quotation marks within a field have no meaning then."""
+    rows = [Pair(first=f"{before}{formula}", second=f"{before}{formula}"), Pair(first=formula, second="x")]
+    content = csv_file(rows).decode("utf-8-sig")
+    for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
+        for fields in csv.reader(io.StringIO(content, newline=""), delimiter=separator, quoting=quoting):
+            for field in fields:
+                bare = field.strip(' "\u200b\ufeff\u00a0\t\r\n')
+                assert not bare.startswith(("=", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"))
+                assert not bare.startswith(("+", "-")) or re.match(r'.\d+("|$)', bare), "a number is not a formula"
+
+
+class Pair(BaseModel):
+    first: str
+    second: str
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("52.5,-0.13", "52.5,-0.13"),
+        ("-a; -b", "'-a; '-b"),
+        ("2026-03-09", "2026-03-09"),
+        ("a - b", "a - b"),
+        ("'=1", "'=1"),
+        (-5, "-5"),
+        (-0.5, "-0.5"),
+        (Decimal("-1234567890.123456789"), "-1234567890.123456789"),
+        (-(10**20), "-100000000000000000000"),
+    ],
+)
+def test_a_text_changes_only_where_a_formula_would_begin(given: Any, written: str) -> None:
+    [_, [found]] = csv.reader(io.StringIO(csv_file([Text(text=given)]).decode("utf-8-sig")))
+    assert found == written
 
 
 def test_csv_has_the_format_that_excel_reads() -> None:

@@ -138,6 +138,17 @@ def _in_order(run: Run) -> str:
     return run.log_of("worker", since)  # it falls back to the job of the message
 
 
+def _unpinned(run: Run) -> str:
+    """Submit a document: without the right, the job does not record its version."""
+    outputs = run.stack.connection.outputs
+    job_id = run.submitted()
+    row = run.stack.boto3("dynamodb").get_item(
+        TableName=outputs["table_name"], Key={"tenant": {"S": "acme"}, "item": {"S": f"job#{job_id}"}}
+    )["Item"]
+    assert json.loads(row["documents"]["M"]["text"]["S"]) == {run.document: None}
+    return "AccessDenied: the submission did not find the document"
+
+
 NEEDS: dict[tuple[str, str], Callable[[Run], str]] = {
     ("api", "InputsWrite"): _long_input,
     ("api", "JobsRead"): lambda run: run.refused("GET", f"/jobs/{run.completed_job}"),
@@ -146,6 +157,7 @@ NEEDS: dict[tuple[str, str], Callable[[Run], str]] = {
     ),
     ("api", "QueueSend"): _sent,
     ("api", "ResultsRead"): lambda run: run.refused("GET", f"/jobs/{run.completed_job}"),
+    ("api", "UploadsRead"): _unpinned,
     ("api", "UploadsWrite"): _uploaded,
     ("events", "DeadLettersSend"): _set_aside,
     ("events", "EventsPut"): _published,

@@ -24,7 +24,8 @@ RESULT_URL_LIFE = timedelta(minutes=15)
 
 def json_text(value: Any) -> str:
     """Return the JSON of a body, without blanks."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="replace").decode()  # a path may contain half of a surrogate pair
 
 
 def answer_bytes(body: str) -> int:

@@ -217,7 +217,7 @@ def _standard_operations(schemas: _Schemas) -> Iterator[_Operation]:
         },
         (409,),
     )
-    retried = {202: _response("The job is queued or running.", summary, "Location")}
+    retried = {202: _response("The job is queued or running.", summary, "Location"), 429: _limited(schemas)}
     yield _Operation("POST /jobs/{job_id}/retry", "retry", "Run a failed or cancelled job again.", retried, (409,))
     yield _Operation(
         "POST /uploads",
@@ -261,15 +261,19 @@ def _operations_of(analysis: Analysis[Any, Any], schemas: _Schemas) -> Iterator[
 
 
 def _submitted(schemas: _Schemas) -> dict[int, Mapping[str, Any]]:
-    limited = {_PROBLEM: {"schema": schemas.response_ref(models.LimitReached)}}
     return {
         200: _response("No new job is needed.", schemas.response_ref(models.JobNotNeeded), "Location", "RetryAfter"),
         202: _response("The job is accepted.", schemas.response_ref(models.JobAccepted), "Location", "RetryAfter"),
-        429: {
-            "description": "The rate of the analysis is reached; or, without `Retry-After`, that of the API stage.",
-            "headers": {"Retry-After": _ref("headers", "RetryAfter")},
-            "content": limited | _content(schemas.response_ref(models.GatewayError)),
-        },
+        429: _limited(schemas),
+    }
+
+
+def _limited(schemas: _Schemas) -> Mapping[str, Any]:
+    limited = {_PROBLEM: {"schema": schemas.response_ref(models.LimitReached)}}
+    return {
+        "description": "The rate of the analysis is reached; or, without `Retry-After`, that of the API stage.",
+        "headers": {"Retry-After": _ref("headers", "RetryAfter")},
+        "content": limited | _content(schemas.response_ref(models.GatewayError)),
     }
 
 

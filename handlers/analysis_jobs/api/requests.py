@@ -5,11 +5,12 @@ They are not in `schemas.py`, because only the OpenAPI document needs that modul
 
 from datetime import UTC, datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from analysis_jobs.base.ids import first_id_at, is_id
 from analysis_jobs.jobs.record import Listing
 from analysis_jobs.jobs.request_errors import InvalidRequestError
+from analysis_jobs.jobs.subjects import normal_subject
 from analysis_jobs.jobs.transitions import Status
 
 
@@ -36,6 +37,11 @@ class ListQuery(BaseModel):
     to: datetime | None = None
     limit: int = Field(default=50, ge=1, le=100)
     cursor: str | None = None
+
+    @field_validator("subject", mode="before")
+    @classmethod
+    def _normalise_subject(cls, given: object) -> object:
+        return normal_subject(given) if isinstance(given, str) else given
 
     def listing(self, tenant: str) -> Listing:
         """Return the listing for the store. Raises `InvalidRequestError` if the parameters contradict each other."""

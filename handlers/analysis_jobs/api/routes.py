@@ -23,11 +23,10 @@ from analysis_jobs.base.ids import is_id, new_id
 from analysis_jobs.base.observability import log
 from analysis_jobs.documents import safe_filename, upload_key
 from analysis_jobs.jobs.admission import Outcome
-from analysis_jobs.jobs.key_limits import check_subject
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
 from analysis_jobs.jobs.record import JobKey, JobRecord
 from analysis_jobs.jobs.request_errors import InvalidRequestError, RequestError, UnknownResourceError
-from analysis_jobs.jobs.subjects import template_fields
+from analysis_jobs.jobs.subjects import is_possible_subject, normal_subject, template_fields
 from analysis_jobs.jobs.views import etag, summary
 from analysis_jobs.submission.control import JobControl
 from analysis_jobs.submission.service import Submission, SubmissionService
@@ -54,7 +53,12 @@ class Api:
     def build(cls, submissions: SubmissionService, tenant_claim: str) -> Self:
         """Return the API with the standard routes and the routes of the analyses."""
         control = JobControl(
-            submissions.store, submissions.queue, submissions.analyses, submissions.settings, submissions.clock
+            submissions.store,
+            submissions.queue,
+            submissions.artifacts,
+            submissions.analyses,
+            submissions.settings,
+            submissions.clock,
         )
         api = cls(submissions, control, tenant_claim, APIGatewayHttpResolver())
         api.app.post("/jobs")(api.submit)
@@ -77,6 +81,13 @@ class Api:
         api.app.not_found(api.no_route)
         api.app.exception_handler(Exception)(api.unexpected)
         return api
+
+    def resolve(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """Return the response to an HTTP API event (payload format 2.0).
+
+        First the path is put into Unicode's normal form C, like every subject: the resolver matches no lone accents.
+        """
+        return self.app.resolve({**event, "rawPath": normal_subject(event["rawPath"])}, context)
 
     def submit(self) -> Response[str]:
         """Handle `POST /jobs`."""
@@ -154,9 +165,10 @@ class Api:
         def status(**parameters: str) -> Response[str]:
             if "job_id" in parameters:
                 return self._job_response(self._wait_for_change(self._load_job(parameters["job_id"], analysis)))
-            tenant, subject = self._tenant(), _subject(analysis, parameters)
-            check_subject(analysis.name, subject or "")
-            job = self.submissions.store.latest(tenant, analysis.name, subject or "")
+            tenant, subject = self._tenant(), _subject(analysis, parameters) or ""
+            # A subject that no job can have is not looked up: its key could exceed DynamoDB's limits.
+            possible = is_possible_subject(subject)
+            job = self.submissions.store.latest(tenant, analysis.name, subject) if possible else None
             if job is None:
                 raise UnknownResourceError(f"the subject {subject} has no job of {analysis.name}")
             return self._job_response(self._wait_for_change(job))
@@ -333,7 +345,7 @@ def _retry_after(estimate: timedelta) -> str:
 def _subject(analysis: Analysis[Any, Any], parameters: dict[str, str]) -> str | None:
     if analysis.subject is None or template_fields(analysis.subject) - parameters.keys():
         return None
-    return analysis.subject.format(**parameters)
+    return normal_subject(analysis.subject.format(**parameters))
 
 
 def _resolver_path(route: str) -> str:

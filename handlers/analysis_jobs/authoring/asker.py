@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from analysis_jobs.authoring.context import AttemptControl
 from analysis_jobs.authoring.spending import Spending
 from analysis_jobs.base.attachment import Attachment
+from analysis_jobs.base.error_facts import reason
 from analysis_jobs.base.errors import ConfigurationError, Retry
 from analysis_jobs.base.field_errors import describe, field_errors
 from analysis_jobs.llm.families import Tier
@@ -72,7 +73,7 @@ class Asker:
         except ValidationError as error:
             raise Retry(
                 "model_answer_invalid",
-                f"the model's answer does not fit its schema: {_summary(error)}",
+                f"the model's answer does not fit its schema: {reason(error, answer)[:_LONGEST_SUMMARY]}",
             ) from error
 
     def _choose_model(self, model_id: str | None) -> str:

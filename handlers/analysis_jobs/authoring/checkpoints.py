@@ -22,6 +22,7 @@ from typing import Any, Final, get_type_hints
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
+from analysis_jobs.base.error_facts import reason
 from analysis_jobs.base.errors import Fail
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES, job_folder
 from analysis_jobs.jobs.ports import ArtifactStore, NotFound
@@ -189,7 +190,7 @@ def _json_bytes(name: str, value: Any) -> bytes:
         body = to_json(value, round_trip=True, by_alias=False, inf_nan_mode="constants")
         json.loads(body, parse_constant=_refuse)
     except ValueError as error:
-        raise Fail("checkpoint_invalid", f"checkpoint {name} is not JSON: {error}") from error
+        raise Fail("checkpoint_invalid", f"checkpoint {name} is not JSON: {reason(error)}") from error
     if len(body) > MAX_PAYLOAD_BYTES:
         raise Fail("checkpoint_too_large", f"checkpoint {name}: {len(body)} bytes; the limit is {MAX_PAYLOAD_BYTES}")
     return body

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from analysis_jobs.authoring.pinned import PinnedVersions
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import Fail
 from analysis_jobs.documents import Reading, is_document, upload_key
@@ -19,6 +20,7 @@ class JobDocuments:
 
     tenant: str
     artifacts: ArtifactStore
+    pinned: PinnedVersions
     reader: DocumentReader
     max_bytes: int
     check: Callable[[], None]
@@ -46,11 +48,13 @@ class JobDocuments:
                 "document_not_found", f"{document!r} is not a document: give the name that POST /uploads returned"
             )
         try:
-            return self.artifacts.read(upload_key(self.tenant, document), self.max_bytes)
+            version = self.pinned.version_of(document)
+            return self.artifacts.read(upload_key(self.tenant, document), self.max_bytes, version)
         except NotFound as error:
             raise Fail(
                 "document_not_found",
-                f"{document} was not uploaded, or this function has no permission to read it ({error})",
+                f"{document} was not uploaded before the job was submitted, or this function has no permission to read "
+                f"it ({error})",
             ) from error
         except TooLarge as error:
             message = f"{_filename(document)} has {error.size} bytes; the limit is {self.max_bytes}"

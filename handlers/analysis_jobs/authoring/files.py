@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from analysis_jobs.base.error_facts import reason
 from analysis_jobs.base.errors import ConfigurationError, Fail
 from analysis_jobs.documents import safe_filename
 from analysis_jobs.jobs.payloads import job_folder
@@ -100,4 +101,4 @@ def json_file(name: str, value: Any) -> bytes:
         text = json.dumps(to_jsonable_python(value), ensure_ascii=False, allow_nan=False, indent=2)
         return f"{text}\n".encode()
     except ValueError as error:
-        raise Fail("file_invalid", f"{name} is not JSON: {error}") from error
+        raise Fail("file_invalid", f"{name} is not JSON: {reason(error)}") from error

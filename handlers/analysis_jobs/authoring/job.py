@@ -12,6 +12,7 @@ from analysis_jobs.authoring.checkpoints import MISSING
 from analysis_jobs.authoring.context import AttemptContext
 from analysis_jobs.authoring.documents import JobDocuments
 from analysis_jobs.authoring.files import json_file
+from analysis_jobs.authoring.pinned import PinnedVersions
 from analysis_jobs.authoring.series import Series
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import ConfigurationError, Finished
@@ -55,6 +56,7 @@ class Job[Request: BaseModel]:
         self._documents = JobDocuments(
             record.tenant,
             services.artifacts,
+            PinnedVersions(services.artifacts, record.documents, record.created_at),
             services.documents,
             services.settings.max_document_bytes,
             context.check,

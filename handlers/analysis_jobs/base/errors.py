@@ -2,6 +2,7 @@
 
 AnalysisJobsError
 |-- ConfigurationError      the deployment is wrong; a caller cannot fix it
+|-- InvocationFailedError   an invocation failed; the message has no text of the original error
 `-- JobError                ends or delays one job; its code and message are shown to the caller
     |-- Fail                the job fails without a retry: the same input would fail again
     |-- Retry               the job runs again and spends an attempt
@@ -24,6 +25,10 @@ class AnalysisJobsError(Exception):
 
 class ConfigurationError(AnalysisJobsError):
     """The deployed settings cannot work. The message names the setting and the fix."""
+
+
+class InvocationFailedError(AnalysisJobsError, RuntimeError):
+    """An invocation of a function failed. Lambda logs the message, so it has no text of a job or a document."""
 
 
 class JobError(AnalysisJobsError):

@@ -1,6 +1,14 @@
-"""Logs and metrics. Logs are JSON lines with an `event` field. Metrics use CloudWatch's embedded metric format."""
+"""Logs and metrics. Logs are JSON lines with an `event` field. Metrics use CloudWatch's embedded metric format.
 
-from collections.abc import Mapping
+No line contains the message of an exception, because it may quote a document. See `error_facts`.
+"""
+
+import functools
+import logging
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
 from threading import Lock
@@ -8,6 +16,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from analysis_jobs.base.error_facts import describe_error, error_fields
+from analysis_jobs.base.errors import ConfigurationError, InvocationFailedError
+from analysis_jobs.base.settings import variable
 
 _NAMESPACE = "AnalysisJobs"
 _METRICS_LOCK = Lock()  # the jobs of one invocation run in threads
@@ -27,13 +39,57 @@ def _metrics() -> Metrics:
 def log(event: str, message: str, *, error: BaseException | None = None, **fields: Any) -> None:
     """Write one JSON line. Programs read `event`, people read `message`. Fields that are None are left out.
 
-    With `error` the line is a warning and contains the stack trace.
+    With `error` the line is a warning. It names the class and the place of the error, of its causes and of the frames
+    of its stack, but not their messages.
     """
-    extra = {"event": event, **{name: value for name, value in fields.items() if value is not None}}
-    if error is None:
-        _logger().info(message, extra=extra, stacklevel=_STACK_LEVEL)
-    else:
-        _logger().warning(message, extra=extra, exc_info=error, stacklevel=_STACK_LEVEL)
+    about = error_fields(error) if error else {}
+    extra = {"event": event, **{name: value for name, value in (fields | about).items() if value is not None}}
+    write = _logger().warning if error else _logger().info
+    write(message, extra=extra, stacklevel=_STACK_LEVEL)
+
+
+def contained[Event, Answer](handler: Callable[[Event, Any], Answer]) -> Callable[[Event, Any], Answer]:
+    """Decorate the handler of a function: what Python and Lambda print about an error has no message either.
+
+    Lambda logs the message of an exception that a handler raises. So the handler raises `InvocationFailedError`, with
+    the class and the place of the exception. A `ConfigurationError` stays as it is: it comes from the deployment.
+    """
+
+    @functools.wraps(handler)
+    def handle(event: Event, context: Any) -> Answer:
+        _redirect_output()
+        try:
+            return handler(event, context)
+        except (ConfigurationError, InvocationFailedError):
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - every error
+            log("invocation.failed", "the invocation failed", error=error)
+            failure = InvocationFailedError(describe_error(error))
+        raise failure
+
+    return handle
+
+
+@cache
+def _redirect_output() -> None:
+    """Log warnings and errors that Python would print with their message: of `warnings`, threads and finalizers.
+
+    Only on Lambda: elsewhere, the program that imports this library decides.
+    """
+    if not variable("AWS_LAMBDA_FUNCTION_NAME"):
+        return
+
+    def warn(message: object, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:  # noqa: ARG001
+        # For example, pydantic's warning about serialization quotes the value.
+        log("python.warning", "Python gave a warning", category=category.__name__, place=f"{filename}:{lineno}")
+
+    def report(unhandled: Any) -> None:
+        log("python.unhandled", "an error in a thread or a finalizer was not handled", error=unhandled.exc_value)
+
+    logging.raiseExceptions = False  # a line that cannot be written is not worth the traceback of the job's error
+    warnings.showwarning = warn  # type: ignore[assignment]  # it ignores the last two parameters
+    threading.excepthook = report
+    sys.unraisablehook = report
 
 
 def count(metric: str, amount: int = 1) -> None:

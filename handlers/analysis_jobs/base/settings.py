@@ -18,6 +18,8 @@ type _NonEmpty = Annotated[str, Field(min_length=1)]
 MAX_INLINE_BYTES = 4_096
 # SQS limits the visibility timeout to 12 hours (43,200 s). A message is hidden for a lease and a margin.
 _MAX_LEASE_S = 43_000
+# A process that reads an ordinary document, with OCR, needs about this much.
+_MIN_READER_MB = 256
 
 
 class Settings(BaseModel):
@@ -42,6 +44,7 @@ class Settings(BaseModel):
     max_pages: int = Field(default=2_000, ge=1)
     max_pixels: int = Field(default=50_000_000, ge=1)
     document_memory_mb: int = Field(default=512, ge=64)
+    jobs_per_invocation: int = Field(default=1, ge=1)
     ocr_engine: Literal["tesseract", "textract", "none"] = "tesseract"
     secret_max_age_s: float = Field(default=300, ge=0)
     database_ca_bundle: str = ""
@@ -70,6 +73,16 @@ class Settings(BaseModel):
         if self.heartbeat_s * 2 > self.lease_s:
             raise ValueError(f"HEARTBEAT_S is {self.heartbeat_s:g}: give at most half of LEASE_S ({self.lease_s:g})")
         return self
+
+    @property
+    def reader_memory_mb(self) -> int:
+        """The memory limit of one process that reads a document.
+
+        The jobs of an invocation share `document_memory_mb`. Each process gets an equal share, but not less than
+        `_MIN_READER_MB`: then fewer documents are read at a time.
+        """
+        share = self.document_memory_mb // self.jobs_per_invocation
+        return min(self.document_memory_mb, max(share, _MIN_READER_MB))
 
     @property
     def lease(self) -> timedelta:

@@ -3,7 +3,7 @@
 import argparse
 import difflib
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
@@ -66,10 +66,11 @@ def _history(library: PromptLibrary, screen: Screen, options: argparse.Namespace
 
 def _put(library: PromptLibrary, screen: Screen, options: argparse.Namespace) -> None:
     given = Prompt.load(options.file)
-    for doubt in given.warnings():
-        screen.note(f"{options.file.name}: {doubt}")
     head = library.find(given.name) or Head(given.name)
     before = _in_use(library, head, given.categories)
+    doubts = [*given.warnings(), *_doubts_about_change(library, head, given)]
+    for doubt in doubts:
+        screen.note(f"{options.file.name}: {doubt}")
     if options.dry_run:
         prompt, is_new = library.preview_put(given)
     else:
@@ -77,7 +78,8 @@ def _put(library: PromptLibrary, screen: Screen, options: argparse.Namespace) ->
     stored = f"{prompt.name} v{prompt.version} {_put_result(is_new=is_new, dry_run=options.dry_run)}"
     active = f"active for {', '.join(prompt.categories)}" if options.activate else "not activated"
     names = ", ".join(prompt.placeholders) or "none"
-    _print_version(screen, options, (prompt, is_new), before, f"{stored}; {active}; placeholders: {names}")
+    summary = f"{stored}; {active}; placeholders: {names}"
+    _print_version(screen, options, _Outcome(prompt, is_new, before, summary, doubts))
 
 
 def _activate(library: PromptLibrary, screen: Screen, options: argparse.Namespace) -> None:
@@ -86,7 +88,7 @@ def _activate(library: PromptLibrary, screen: Screen, options: argparse.Namespac
     change = None if options.dry_run else library.activate(options.name, options.version)
     verb = "would be" if options.dry_run else "is" if change else "was already"
     summary = f"{prompt.name} v{prompt.version} {verb} active for {', '.join(prompt.categories)}"
-    _print_version(screen, options, (prompt, bool(change)), before, summary)
+    _print_version(screen, options, _Outcome(prompt, bool(change), before, summary, prompt.warnings()))
 
 
 def _rollback(library: PromptLibrary, screen: Screen, options: argparse.Namespace) -> None:
@@ -117,24 +119,36 @@ def _in_use(library: PromptLibrary, head: Head, categories: Iterable[str]) -> Pr
     return library.version(head.name, version) if version else None
 
 
-def _print_version(
-    screen: Screen,
-    options: argparse.Namespace,
-    result: tuple[Prompt, bool],
-    before: Prompt | None,
-    summary: str,
-) -> None:
-    prompt, changed = result
-    diff = _diff(before, prompt) if options.dry_run else []
+def _doubts_about_change(library: PromptLibrary, head: Head, given: Prompt) -> list[str]:
+    """Return warnings about a new version, compared with each version that it would replace."""
+    versions = {head.active[category] for category in given.categories if category in head.active}
+    found = [given.warnings_about_change(library.version(head.name, version)) for version in sorted(versions)]
+    return list(dict.fromkeys(doubt for doubts in found for doubt in doubts))
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """The outcome of a command for one version. `before` is the version to compare with."""
+
+    prompt: Prompt
+    changed: bool
+    before: Prompt | None
+    summary: str
+    doubts: list[str]
+
+
+def _print_version(screen: Screen, options: argparse.Namespace, outcome: _Outcome) -> None:
+    prompt = outcome.prompt
+    diff = _diff(outcome.before, prompt) if options.dry_run else []
     answer = {
         "name": prompt.name,
         "version": prompt.version,
-        "changed": changed and not options.dry_run,
+        "changed": outcome.changed and not options.dry_run,
         "dry_run": options.dry_run,
         "placeholders": list(prompt.placeholders),
-        "doubts": prompt.warnings(),
+        "doubts": outcome.doubts,
     }
-    screen.answer(answer | ({"diff": diff} if options.dry_run else {}), [*diff, summary])
+    screen.answer(answer | ({"diff": diff} if options.dry_run else {}), [*diff, outcome.summary])
 
 
 def _print_change(screen: Screen, options: argparse.Namespace, change: Change | None) -> None:

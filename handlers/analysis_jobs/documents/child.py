@@ -1,8 +1,11 @@
 """Runs `document_reader` in a child process, so that a malicious file can crash the child but not the worker.
 
 A few kilobytes of PDF can request gigabytes of memory. PDFium, Tesseract and the XML libraries offer no memory limit,
-but a process can have one. The child starts in about 10 ms and has no credentials in its environment. It is killed if
-the job is cancelled, the lease is lost, or reading takes too long.
+but a process can have one. The child starts in about 10 ms. It is killed if the job is cancelled, the lease is lost, or
+reading takes too long.
+
+A malicious file may also take over the child. The child has no credentials in its environment, and cannot read those of
+this process: `hide_memory` closes `/proc/<pid>/environ`. It has no network (see `document_reader.sandbox`).
 """
 
 import json
@@ -13,11 +16,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import cache
 from typing import IO, Any
 
 from analysis_jobs.base.errors import Fail
 from analysis_jobs.base.extras import MissingExtraError
+from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import variable
+from document_reader.sandbox import hide_memory
 from document_reader.task import OUT_OF_MEMORY_STATUS, Task
 
 _PROGRAM = """
@@ -40,6 +46,7 @@ def run(task: Task, content: bytes, check: Callable[[], None]) -> Iterator[dict[
     for an unreadable file, `Fail` with `document_too_complex` if the child was killed at a limit, and
     `MissingExtraError`.
     """
+    hide_memory()
     with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stderr:
         stdin.write(content)
         stdin.seek(0)
@@ -55,11 +62,21 @@ def run(task: Task, content: bytes, check: Callable[[], None]) -> Iterator[dict[
                 for line in _lines(child.stdout, task.name, check):
                     if "done" in line:
                         return
+                    if "open" in line:
+                        _report_open(line["open"])
+                        continue
                     yield _raise_if_error(line, task.name)
                 child.wait()
             finally:
                 child.kill()
         raise _error_of_exit(child.returncode, stderr, task)
+
+
+@cache
+def _report_open(why: str) -> None:
+    """Tell the operator that this system cannot confine the child. A document is read all the same."""
+    count("ReaderNotConfined")
+    log("document.not_confined", "the process that reads documents has access to the network", why=why)
 
 
 def _environment() -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import ConfigurationError, Fail
 from analysis_jobs.documents import Page, Reading, child
+from analysis_jobs.documents.turns import Turns
 from document_reader.task import Limits, Task
 
 type Check = Callable[[], None]
@@ -36,9 +37,14 @@ class ReaderLimits:
 
 @dataclass(frozen=True)
 class DocumentReader:
-    """Reads documents. `ocr` reads pages that are pictures; with None they have no text."""
+    """Reads documents. `ocr` reads pages that are pictures; with None they have no text.
+
+    `turns` limits how many documents are read at a time. So all reading processes together fit into the memory of the
+    function, also if an invocation runs many jobs.
+    """
 
     limits: ReaderLimits = field(default_factory=ReaderLimits)
+    turns: Turns = field(default_factory=Turns)
     ocr: Literal["tesseract"] | OcrEngine | None = "tesseract"
 
     def read(self, content: bytes, name: str, check: Check) -> Reading:
@@ -87,8 +93,9 @@ class DocumentReader:
 
     def _run(self, content: bytes, check: Check, **task: Any) -> Iterator[dict[str, Any]]:
         limits = Limits(self.limits.pages, self.limits.pixels, MAX_CHARACTERS, self.limits.memory_mb * _MEGABYTE)
-        lines = child.run(Task(limits=limits, **task), content, check)
-        return (line for line in lines if "working" not in line)
+        with self.turns.taken(check):
+            lines = child.run(Task(limits=limits, **task), content, check)
+            yield from (line for line in lines if "working" not in line)
 
 
 def require_text(reading: Reading, name: str) -> str:

@@ -38,9 +38,9 @@ class Textract:
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code in _BAD_PICTURE:
-                raise Fail("ocr_refused", f"Textract refuses the picture of a page: {error}") from error
+                raise Fail("ocr_refused", f"Textract refuses the picture of a page: {code}") from error
             if code == "LimitExceededException":  # too many concurrent requests
-                raise Defer("ocr_throttled", str(error)) from error
+                raise Defer("ocr_throttled", f"Textract is busy: {code}") from error
             raise
         lines = [block.get("Text", "") for block in blocks if block.get("BlockType") == "LINE"]
         words = [block.get("Confidence", 0.0) for block in blocks if block.get("BlockType") == "WORD"]

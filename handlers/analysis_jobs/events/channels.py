@@ -36,8 +36,13 @@ class EventBridgeBus:
         refused = []
         for event, entry in zip(events, response["Entries"], strict=True):
             if code := entry.get("ErrorCode"):
-                message = f"{code}: {entry.get('ErrorMessage')}"
-                log("event.refused", message, event_id=event.event_id, job_id=event.job_id, code=code)
+                log(
+                    "event.refused",
+                    "EventBridge refused an event",
+                    event_id=event.event_id,
+                    job_id=event.job_id,
+                    code=code,
+                )
                 refused.append(event)
         return refused
 

@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from analysis_jobs.base.clock import Clock, rfc3339
+from analysis_jobs.base.error_facts import describe_error
 from analysis_jobs.base.observability import count, log
+from analysis_jobs.jobs.error_codes import safe_code
 from analysis_jobs.jobs.ports import RowChange
-from analysis_jobs.jobs.record import JobRecord
+from analysis_jobs.jobs.record import JobFailure, JobRecord
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.jobs.views import summary
 
@@ -125,7 +127,7 @@ class Publisher:
         """
         change = record.get("dynamodb", {})
         note = {
-            "problem": f"{type(error).__name__}: {error}",
+            "problem": describe_error(error),
             "stream_arn": record.get("eventSourceARN"),
             "sequence_number": change.get("SequenceNumber"),
             "keys": change.get("Keys"),
@@ -192,10 +194,15 @@ def _event(job: JobRecord, transition: str, at: datetime, service: str) -> JobEv
         "at": rfc3339(at),
         **{name: fields[name] for name in _JOB_FIELDS},
         # During an attempt the row keeps the error of the previous one. An event has an error only if the job failed.
-        "error": fields["error"] if job.status is Status.FAILED else None,
+        "error": _error(job.failure) if job.failure and job.status is Status.FAILED else None,
     }
     body = json.dumps(detail, ensure_ascii=False)
     return JobEvent(detail["id"], job.job_id, job.analysis, job.status, at, body)
+
+
+def _error(failure: JobFailure) -> dict[str, Any]:
+    """Return the error of a failed job without its message, which an analysis may have written from a document."""
+    return {"code": safe_code(failure.code), "retryable": failure.retryable}
 
 
 def _split_into_calls(found: Sequence[tuple[int, JobEvent]]) -> Iterator[list[tuple[int, JobEvent]]]:

@@ -35,7 +35,7 @@ class Rate:
 
     The rate counts the jobs of each subject. With `of`, a template of the request's fields, it counts the jobs of each
     value of the template instead: `of="users/{user_id}"` counts all subjects of a user together. Failed and cancelled
-    jobs count too. A retry of a job does not count.
+    jobs count too, and so does each retry of a job.
 
     Raises `ConfigurationError` if `count` is not from 1 to 1,000 or `per` is not positive.
     """
@@ -173,6 +173,19 @@ class AdmissionWrite:
 
 
 @dataclass(frozen=True)
+class RetryCount:
+    """A retry that the rate counts. `rate` is written on condition that the stored pointer still equals `expected`.
+
+    The pointer may expire after `until`.
+    """
+
+    admission_key: AdmissionKey
+    expected: RatePointer | None
+    rate: RatePointer
+    until: datetime
+
+
+@dataclass(frozen=True)
 class AdmissionDecision:
     """The result of `decide`. `job_id` is the job to return instead of a new one. `reason` is for the caller.
 
@@ -206,6 +219,18 @@ def decide(
         if len(recent) >= admission.at_most.count:
             return _limit(admission.at_most, recent)
     return AdmissionDecision(Outcome.CREATED)
+
+
+def decide_retry(rate: Rate, pointer: RatePointer | None, now: datetime) -> AdmissionDecision:
+    """Return whether the rate allows a retry now. The other rules of a policy are for submissions."""
+    recent = _recent_admissions(pointer, rate, now)
+    return _limit(rate, recent) if len(recent) >= rate.count else AdmissionDecision(Outcome.CREATED)
+
+
+def count_retry(rate: Rate, admission_key: AdmissionKey, pointer: RatePointer | None, now: datetime) -> RetryCount:
+    """Return the pointer to write with a retry."""
+    counted = RatePointer((*_recent_admissions(pointer, rate, now), now), (pointer.version if pointer else 0) + 1)
+    return RetryCount(admission_key, pointer, counted, now + rate.per)
 
 
 def admission_write(

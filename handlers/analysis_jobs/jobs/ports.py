@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite, Outcome
+from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite, Outcome, RetryCount
 from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Listing
 from analysis_jobs.jobs.transitions import Guard, Transition
 
@@ -110,7 +110,7 @@ class JobStore(Protocol):
     ) -> StoredOutcome | None:
         """Store the outcome of a submission that created no job. If the key was used before, return that outcome."""
 
-    def retry(
+    def retry(  # noqa: PLR0913 - the parts of one transaction
         self,
         job: JobRecord,
         changes: Changes,
@@ -118,12 +118,14 @@ class JobStore(Protocol):
         now: datetime,
         pointer_until: datetime,
         newest_only: bool,
-    ) -> Applied | ConditionFailed | Superseded:
+        counted: RetryCount | None = None,
+    ) -> Applied | ConditionFailed | Superseded | WriteConflict:
         """Apply `RETRY` to `job`, which has a subject, and extend the life of the subject's pointer.
 
         Both are one transaction, on condition that the row is unchanged since it was read. The pointer's version
         changes, so that concurrent admissions must read it again. With `newest_only` the job must also be the newest of
-        its subject.
+        its subject. With `counted` the transaction also writes the rate's pointer. Returns `WriteConflict` if another
+        job was counted since that pointer was read.
         """
 
     def get(self, key: JobKey) -> JobRecord | None:
@@ -190,8 +192,16 @@ class PresignedPost:
 class ArtifactStore(Protocol):
     """The bucket of inputs, checkpoints and results."""
 
-    def read(self, key: str, max_bytes: int) -> bytes:
-        """Return the bytes of an artifact. Raises `NotFound`, and `TooLarge` without reading more than `max_bytes`."""
+    def read(self, key: str, max_bytes: int, version: str | datetime | None = None) -> bytes:
+        """Return the bytes of an artifact: of its newest version, or of the version that `current_version` returned.
+
+        With a time as the version: of the newest version, if it was not written after that time.
+
+        Raises `NotFound`, and `TooLarge` without reading more than `max_bytes`.
+        """
+
+    def current_version(self, key: str) -> str | None:
+        """Return a text that identifies the artifact's present bytes, None if there is no artifact."""
 
     def write(self, key: str, body: bytes, content_type: str) -> None:
         """Write an artifact. Replaces an earlier one with the same key."""

@@ -73,6 +73,9 @@ class JobRecord:
     `due_at` is when the sweeper must look at the job (None: never again). `not_before` is the end of a wait.
     `claimant` is a random mark of the claim or sweep that took the job last.
 
+    `documents` is a JSON object: the version of each document of the input, null for one that the submission did not
+    find. It is None for a job without documents.
+
     Maps: `checkpoints` from a name to where the value is stored, `timeouts` from a stage to how often it timed out,
     `prompts` from a stage to the prompts it used, `models` from a model ID to its part of `usage`. `cost_usd` is None
     if a price is not known.
@@ -122,6 +125,7 @@ class JobRecord:
     prompts: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, StoredFile] = field(default_factory=dict)
     history: tuple[HistoryEntry, ...] = ()
+    documents: Payload | None = None
 
     @property
     def key(self) -> JobKey:

@@ -1,11 +1,16 @@
 """Templates of subjects, for example `users/{user_id}/{context}`. Request fields or path parameters fill them."""
 
 import string
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from analysis_jobs.base.field_errors import FieldError
 from analysis_jobs.jobs.request_errors import InvalidRequestError
+
+# DynamoDB limits a sort key to 1,024 bytes. It contains the subject, with up to four bytes a character, and the name of
+# the analysis, with up to 63 bytes.
+MAX_SUBJECT_LENGTH = 230
 
 
 def template_fields(template: str) -> set[str]:
@@ -33,4 +38,17 @@ def fill_template(template: str, given: Mapping[str, Any]) -> str:
             errors.append(FieldError(f"input.{name}", message))
     if errors:
         raise InvalidRequestError(errors)
-    return template.format(**given)
+    return normal_subject(template.format(**given))
+
+
+def normal_subject(subject: str) -> str:
+    """Return a subject in Unicode's normal form C. Two spellings of the same text then name the same subject.
+
+    https://www.unicode.org/reports/tr15/
+    """
+    return unicodedata.normalize("NFC", subject)
+
+
+def is_possible_subject(subject: str) -> bool:
+    """Tell whether a job can have this subject: by its length, and without surrogates, which UTF-8 cannot encode."""
+    return 1 <= len(subject) <= MAX_SUBJECT_LENGTH and not any("\ud800" <= each <= "\udfff" for each in subject)

@@ -1,8 +1,8 @@
 """Turns PostgreSQL's errors into `Fail`, `Retry` or `Defer`. The functions are pure, and tested as tables.
 
 `Defer` is for temporary states, and for errors that an operator must fix. `Fail` is for errors that the statement or
-its values cause. `Retry` is for errors that may not come again. The message is the server's primary message. Its
-details are left out, because they quote rows.
+its values cause. `Retry` is for errors that may not come again. The message is the server's primary message, up to the
+first value in it. Its details are left out, because they quote rows.
 """
 
 import re
@@ -48,6 +48,12 @@ _CLIENT_ERRORS: dict[str, tuple[type[JobError], str]] = {
 }
 _OTHER_CLIENT_ERROR = (Fail, "database_query_invalid")
 
+# The server's messages of these classes and states quote values after a colon or in quotation marks.
+_QUOTE_VALUES = ("22", "42601")
+# The server writes the messages of these classes. Functions and triggers write those of other states and of `P0`.
+_SERVER_CLASSES = _CLASSES.keys() - {"P0"} | {"20", "21", "24", "28", "34", "40", "55", "57", "58", "F0", "XX"}
+_VALUE = re.compile('[:"\u00ab\u201e\u201c\u300c].*', re.DOTALL)
+
 # libpq does not report the SQLSTATE of a refused connection, so we match the server's message. It is in the server's
 # language. If that is not English, a refusal counts as an outage. Both are deferred.
 # https://github.com/psycopg/psycopg/issues/1188
@@ -67,11 +73,18 @@ def statement_error(sqlstate: str | None, message: str, name: str) -> JobError:
     """Return the error for a job after a failed statement or commit. `name` is the name of psycopg's class."""
     if sqlstate is not None:
         error_type, code = _STATES.get(sqlstate, _CLASSES.get(sqlstate[:2], _OTHER))
-        return error_type(code, f"PostgreSQL {sqlstate}: {message}")
+        return error_type(code, f"PostgreSQL {sqlstate}: {_without_values(sqlstate, message)}")
     error_type, code = _CLIENT_ERRORS.get(name, _OTHER_CLIENT_ERROR)
     if code == "database_connection":  # libpq's own message contains host names
         message = "the connection to the database was lost"
-    return error_type(code, message)
+    return error_type(code, _VALUE.sub("…", message) if code == "database_value_refused" else message)
+
+
+def _without_values(sqlstate: str, message: str) -> str:
+    """Return the server's message without the values of the statement, which may come from a document."""
+    if sqlstate[:2] not in _SERVER_CLASSES:
+        return "a function or a trigger of the database raised this error"
+    return _VALUE.sub("…", message) if sqlstate.startswith(_QUOTE_VALUES) else message
 
 
 def connection_error(message: str, secret: str) -> JobError:

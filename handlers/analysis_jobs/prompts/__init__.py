@@ -1,7 +1,7 @@
 """Prompts as data: versions in a DynamoDB table, read by key, with templates that document text cannot break."""
 
 from analysis_jobs.prompts.store import DynamoPromptStore, MemoryPromptStore, PromptStore, prompt_key
-from analysis_jobs.prompts.template import MAX_CATEGORIES, Prompt, RenderedPrompt
+from analysis_jobs.prompts.template import MAX_CATEGORIES, Prompt, RenderedPrompt, fill_prompt
 
 __all__ = [
     "MAX_CATEGORIES",
@@ -10,5 +10,6 @@ __all__ = [
     "Prompt",
     "PromptStore",
     "RenderedPrompt",
+    "fill_prompt",
     "prompt_key",
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.field_errors import describe, field_errors
+from analysis_jobs.prompts.tags import forged_tags
 
 _PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 # Text in braces that the author may have meant as a placeholder.
@@ -92,21 +94,55 @@ class Prompt:
             if not any(_is_between(template, name, tag) for tag in tags)
         ]
 
+    def warnings_about_change(self, active: Prompt) -> list[str]:
+        """Return warnings about placeholders that this version and the active version do not have in common.
+
+        The code fills the placeholders of the active version.
+        """
+        new = [name for name in self.placeholders if name not in active.placeholders]
+        gone = [name for name in active.placeholders if name not in self.placeholders]
+        return [
+            f"the active version v{active.version} does not have {{{name}}}: if the code does not fill it, the model "
+            f"sees the text {{{name}}}"
+            for name in new
+        ] + [
+            f"the active version v{active.version} has {{{name}}}, and this one has not: jobs fail if the code fills it"
+            for name in gone
+        ]
+
     def render(self, values: Mapping[str, str]) -> RenderedPrompt:
         """Fill `values` into the template in one pass. Braces inside a value are plain text.
 
-        A value cannot close a tag of the template: `</document>` in it becomes `< /document>`.
+        A value cannot open or close a tag of the template: `</document>` in it becomes `[/document>`. That includes
+        texts that only look like the tag, see `forged_tags`.
 
         Raises `ConfigurationError` if the template does not use one of the values. The prompt would silently lack it.
         """
         unused = values.keys() - set(self.placeholders)
         if unused:
-            names = ", ".join(f"{{{name}}}" for name in sorted(unused))
-            raise ConfigurationError(f"the template of prompt {self.name} v{self.version} lacks {names}")
+            raise ConfigurationError(f"the template of prompt {self.name} v{self.version} lacks {_in_braces(unused)}")
         user = _fill(self.user_prompt_template, values)
         if self.output_format:
             user = f"{user}\n\n{self.output_format}"
         return RenderedPrompt(user, self.system_prompt or None, f"{self.name}@v{self.version}")
+
+
+def fill_prompt(template: str, /, **values: str) -> str:
+    r"""Return a prompt that is written in the code, with `values` filled in.
+
+        fill_prompt("Summarise this letter:\n<letter>\n{text}\n</letter>", text=job.text(job.request.letter))
+
+    Use it instead of an f-string: as in `Job.prompt`, no text of a value can form one of the template's tags. Raises
+    `ConfigurationError` if the template has no placeholder for one of the values.
+    """
+    unused = values.keys() - set(_PLACEHOLDER.findall(template))
+    if unused:
+        raise ConfigurationError(f"the template of the prompt lacks {_in_braces(unused)}")
+    return _fill(template, values)
+
+
+def _in_braces(names: Iterable[str]) -> str:
+    return ", ".join(f"{{{name}}}" for name in sorted(names))
 
 
 def parse(values: Mapping[str, Any], origin: str) -> Prompt:
@@ -130,7 +166,7 @@ def _is_between(template: str, name: str, tag: str) -> bool:
 
 
 def _fill(template: str, values: Mapping[str, str]) -> str:
-    """Return the template with the values filled in. No text of a value closes one of the template's tags."""
+    """Return the template with the values filled in. No text of a value forms one of the template's tags."""
     pieces: list[str] = []
     template_spans: list[tuple[int, int]] = []  # the parts of the result that come from the template
     length = at = 0
@@ -148,25 +184,19 @@ def _fill(template: str, values: Mapping[str, str]) -> str:
             at = match.end()
     template_spans.append((length, length + len(template) - at))
     add(template[at:])
-    return _break_closing_tags("".join(pieces), set(_CLOSING_TAG.findall(template)), template_spans)
+    return _break_forged_tags("".join(pieces), set(_CLOSING_TAG.findall(template)), template_spans)
 
 
-def _break_closing_tags(text: str, tags: set[str], template_spans: list[tuple[int, int]]) -> str:
-    """Insert a space into every closing tag that is not wholly from the template. Two adjacent values may form one."""
-    if not tags:
-        return text
-    closing = re.compile(rf"<(/\s*(?:{'|'.join(map(re.escape, sorted(tags)))})\b)", re.IGNORECASE)
-    spans = iter(template_spans)
-    span = next(spans)
+def _break_forged_tags(text: str, tags: set[str], template_spans: list[tuple[int, int]]) -> str:
+    """Turn the angle bracket of each tag that is not wholly from the template into a square one.
 
-    def break_tag(match: re.Match[str]) -> str:
-        nonlocal span
-        while span[1] <= match.start():
-            following = next(spans, None)
-            if following is None:
-                break
-            span = following
-        from_template = span[0] <= match.start() and match.end() <= span[1]
-        return match[0] if from_template else f"< {match[1]}"
-
-    return closing.sub(break_tag, text)
+    Two adjacent values may form a tag together.
+    """
+    broken: list[str] = []
+    at = 0
+    for start, bracket_end, name_end in forged_tags(text, tags):
+        index = bisect_right(template_spans, start, key=lambda span: span[0]) - 1
+        if start >= at and name_end > template_spans[index][1]:
+            broken += (text[at:start], "[")
+            at = bracket_end
+    return "".join((*broken, text[at:]))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from analysis_jobs.base.clock import Clock, to_ms
-from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite
+from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite, RetryCount
 from analysis_jobs.jobs.ports import (
     Applied,
     ConditionFailed,
@@ -35,6 +35,7 @@ from analysis_jobs.stores.items import (
 )
 from analysis_jobs.stores.pointers import (
     Put,
+    counted_put,
     idempotency_item_key,
     idempotency_put,
     rate_key,
@@ -132,7 +133,7 @@ class DynamoJobStore:
             return self._stored_outcome(tenant, idempotency)
         return None
 
-    def retry(
+    def retry(  # noqa: PLR0913 - the parts of one transaction
         self,
         job: JobRecord,
         changes: Changes,
@@ -140,14 +141,20 @@ class DynamoJobStore:
         now: datetime,
         pointer_until: datetime,
         newest_only: bool,
-    ) -> Applied | ConditionFailed | Superseded:
+        counted: RetryCount | None = None,
+    ) -> Applied | ConditionFailed | Superseded | WriteConflict:
         """See `JobStore.retry`. One transaction, and one read of the result."""
         row = Update(job.key, RETRY, changes, now, job).arguments() | {"Key": job_item_key(job.key)}
         pointer = subject_pointer_update(job, pointer_until, newest_only=newest_only)
-        failed = self._transact([{"Update": {"TableName": self._table, **update}} for update in (row, pointer)])
-        if _CHECK_FAILED in failed[1:]:
+        writes: list[Any] = [{"Update": {"TableName": self._table, **update}} for update in (row, pointer)]
+        if counted and (rate := counted_put(counted)):
+            writes.append({"Put": self._put(rate)})
+        failed = self._transact(writes)
+        if _CHECK_FAILED in failed[1:2]:
             newest = read_subject_pointer(self._get(pointer["Key"]))
             return Superseded(newest.job_id if newest else "")
+        if _CHECK_FAILED in failed[2:] and failed[0] != _CHECK_FAILED:
+            return WriteConflict()
         current = self.get(job.key)
         return Applied(current) if not failed and current else ConditionFailed(current)
 

@@ -146,7 +146,7 @@ _ENCODERS: dict[str, Callable[[Any], Any]] = {
 _DECODERS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(_TIMES, lambda value: from_ms(int(value))),
     **dict.fromkeys(_NUMBERS, int),
-    **dict.fromkeys(("input", "result"), lambda value: Payload(**value)),
+    **dict.fromkeys(("documents", "input", "result"), lambda value: Payload(**value)),
     "expires_at": lambda value: from_ms(int(value) * 1000),
     "failure": lambda value: JobFailure(**value),
     "files": _files,

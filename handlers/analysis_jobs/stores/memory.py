@@ -1,11 +1,19 @@
 """The stores in memory, for tests. They pass the same contract tests as the stores on AWS."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 
-from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite, RatePointer, SubjectPointer
+from analysis_jobs.jobs.admission import (
+    AdmissionKey,
+    AdmissionState,
+    AdmissionWrite,
+    RatePointer,
+    RetryCount,
+    SubjectPointer,
+)
 from analysis_jobs.jobs.ports import (
     Applied,
     ConditionFailed,
@@ -79,7 +87,7 @@ class MemoryJobStore:
         with self._lock:
             pointer = self._subjects.get((admission_key.tenant, admission_key.analysis, admission_key.subject))
             latest = self.jobs.get(JobKey(admission_key.tenant, pointer.job_id)) if pointer else None
-            rate = self._rates.get((admission_key.tenant, admission_key.analysis, admission_key.rate))
+            rate = self._rates.get(_rate(admission_key))
             return AdmissionState(pointer, latest, rate), self._outcome_of(admission_key.tenant, idempotency, now)
 
     def admit(
@@ -88,7 +96,7 @@ class MemoryJobStore:
         """See `JobStore.admit`."""
         admission_key, expected = admission_write.admission_key, admission_write.expected
         subject = (admission_key.tenant, admission_key.analysis, admission_key.subject)
-        rate = (admission_key.tenant, admission_key.analysis, admission_key.rate)
+        rate = _rate(admission_key)
         with self._lock:
             if job.key in self.jobs:
                 return Created(job)  # an earlier try of this request succeeded
@@ -113,7 +121,7 @@ class MemoryJobStore:
                 self._store_key(tenant, idempotency, outcome)
             return used
 
-    def retry(
+    def retry(  # noqa: PLR0913 - the parts of one transaction
         self,
         job: JobRecord,
         changes: Changes,
@@ -121,16 +129,22 @@ class MemoryJobStore:
         now: datetime,
         pointer_until: datetime,  # noqa: ARG002 - nothing expires here
         newest_only: bool,
-    ) -> Applied | ConditionFailed | Superseded:
+        counted: RetryCount | None = None,
+    ) -> Applied | ConditionFailed | Superseded | WriteConflict:
         """See `JobStore.retry`."""
         subject = (job.tenant, job.analysis, str(job.subject))
         with self._lock:
             pointer = self._subjects.get(subject) or SubjectPointer(job.job_id)
             if newest_only and pointer.job_id != job.job_id:
                 return Superseded(pointer.job_id)
+            if counted and self._rates.get(_rate(counted.admission_key)) != counted.expected:
+                current = self.jobs.get(job.key)
+                return WriteConflict() if current == job else ConditionFailed(current)
             outcome = self._apply(job.key, RETRY, changes, now, job)
             if isinstance(outcome, Applied):
                 self._subjects[subject] = replace(pointer, version=pointer.version + 1)
+                if counted:
+                    self._rates[_rate(counted.admission_key)] = counted.rate
             return outcome
 
     def _outcome_of(self, tenant: str, idempotency: IdempotencyKey | None, now: datetime) -> StoredOutcome | None:
@@ -223,19 +237,41 @@ def _matches(job: JobRecord, listing: Listing) -> bool:
     )
 
 
+def _rate(admission_key: AdmissionKey) -> tuple[str, str, str | None]:
+    return (admission_key.tenant, admission_key.analysis, admission_key.rate)
+
+
 class MemoryArtifactStore:
     """The artifact store as a dictionary."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self._versions: dict[tuple[str, str], bytes] = {}  # by key and version: those that somebody asked for
+        self._missed: set[str] = set()  # keys of which somebody asked for the version too early
 
-    def read(self, key: str, max_bytes: int) -> bytes:
-        """See `ArtifactStore.read`."""
-        if key not in self.objects:
+    def read(self, key: str, max_bytes: int, version: str | datetime | None = None) -> bytes:
+        """See `ArtifactStore.read`. There are no times here: after `current_version` found nothing, a write is late."""
+        match version:
+            case str():
+                found = self._versions.get((key, version))
+            case datetime():
+                found = None if key in self._missed else self.objects.get(key)
+            case _:
+                found = self.objects.get(key)
+        if found is None:
             raise NotFound(key)
-        if len(self.objects[key]) > max_bytes:
-            raise TooLarge(len(self.objects[key]))
-        return self.objects[key]
+        if len(found) > max_bytes:
+            raise TooLarge(len(found))
+        return found
+
+    def current_version(self, key: str) -> str | None:
+        """See `ArtifactStore.current_version`."""
+        if key not in self.objects:
+            self._missed.add(key)
+            return None
+        version = hashlib.sha256(self.objects[key]).hexdigest()
+        self._versions[key, version] = self.objects[key]
+        return version
 
     def write(self, key: str, body: bytes, content_type: str) -> None:  # noqa: ARG002 - the port's signature
         """See `ArtifactStore.write`."""

@@ -15,6 +15,7 @@ from analysis_jobs.jobs.admission import (
     LastAnalysis,
     Outcome,
     RatePointer,
+    RetryCount,
     SubjectPointer,
 )
 from analysis_jobs.jobs.key_limits import rate_sort_key, subject_sort_key
@@ -75,15 +76,23 @@ def subject_pointer_put(admission_write: AdmissionWrite) -> Put:
 
 def rate_pointer_put(admission_write: AdmissionWrite) -> Put | None:
     """Return the put that counts an admitted job, if the rate's pointer is unchanged. None without a rate."""
-    key, rate, until = rate_key(admission_write.admission_key), admission_write.rate, admission_write.rate_until
-    if key is None or rate is None or until is None:
+    rate, until = admission_write.rate, admission_write.rate_until
+    if rate is None or until is None:
+        return None
+    return counted_put(RetryCount(admission_write.admission_key, admission_write.expected.rate, rate, until))
+
+
+def counted_put(counted: RetryCount) -> Put | None:
+    """Return the put of a rate's pointer, if the stored one is unchanged. None for a policy without a rate."""
+    key = rate_key(counted.admission_key)
+    if key is None:
         return None
     item = key | {
-        "admitted": {"L": [_number(to_ms(at)) for at in rate.admitted]},
-        "version": _number(rate.version),
-        "expires_at": _seconds(until),
+        "admitted": {"L": [_number(to_ms(at)) for at in counted.rate.admitted]},
+        "version": _number(counted.rate.version),
+        "expires_at": _seconds(counted.until),
     }
-    return {"Item": item} | _unchanged_since(admission_write.expected.rate, None)
+    return {"Item": item} | _unchanged_since(counted.expected, None)
 
 
 def idempotency_put(tenant: str, idempotency: IdempotencyKey, outcome: StoredOutcome, now: datetime) -> Put:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _ALREADY_THERE = {"ConditionalRequestConflict", "PreconditionFailed", "412"}
 # S3 returns 403 for a missing object, because the functions have no s3:ListBucket permission.
 _MISSING = {"NoSuchKey", "AccessDenied", "404", "403"}
+# The bytes of this version do not exist, or not any more.
+_MISSING_VERSION = {"NoSuchVersion", "PreconditionFailed", "412"}
+_NO_VERSION = "null"  # what S3 calls the version of an object that was written without versioning
 
 
 class S3ArtifactStore:
@@ -25,18 +28,33 @@ class S3ArtifactStore:
         self._client = client
         self._bucket = bucket
 
-    def read(self, key: str, max_bytes: int) -> bytes:
+    def read(self, key: str, max_bytes: int, version: str | datetime | None = None) -> bytes:
         """See `ArtifactStore.read`. One request. A body that is too large is not downloaded."""
         try:
-            response = self._client.get_object(Bucket=self._bucket, Key=key)
+            response = self._client.get_object(Bucket=self._bucket, Key=key, **_of_version(version))
         except ClientError as error:
-            if error.response["Error"]["Code"] in _MISSING:
+            if error.response["Error"]["Code"] in _MISSING | _MISSING_VERSION:
                 raise NotFound(f"{error.response['Error']['Code']} for {key}") from error
             raise
         with response["Body"] as body:
             if response["ContentLength"] > max_bytes:
                 raise TooLarge(response["ContentLength"])
             return body.read()
+
+    def current_version(self, key: str) -> str | None:
+        """See `ArtifactStore.current_version`. One request.
+
+        It is the version's id. In a bucket without versions it is the entity tag, in its quotation marks: the bytes can
+        change then, but a read of the old ones fails.
+        """
+        try:
+            found = self._client.head_object(Bucket=self._bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _MISSING:
+                return None
+            raise
+        version = found.get("VersionId", _NO_VERSION)
+        return found["ETag"] if version == _NO_VERSION else version
 
     def write(self, key: str, body: bytes, content_type: str) -> None:
         """See `ArtifactStore.write`."""
@@ -78,3 +96,12 @@ class S3ArtifactStore:
             },
             ExpiresIn=int(expires.total_seconds()),
         )
+
+
+def _of_version(version: str | datetime | None) -> dict[str, Any]:
+    match version:
+        case None:
+            return {}
+        case datetime():
+            return {"IfUnmodifiedSince": version}
+    return {"IfMatch": version} if version.startswith('"') else {"VersionId": version}

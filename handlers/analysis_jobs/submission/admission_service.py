@@ -7,7 +7,7 @@ import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from analysis_jobs.base.clock import Clock
@@ -102,7 +102,7 @@ class AdmissionService:
                 tenant=submission.admission_key.tenant,
                 analysis=submission.admission_key.analysis,
             )
-            raise self._rate_limited(decision, submission)
+            raise rate_limited(decision, submission.job.created_at)
         if submission.idempotency:
             digest, reason = submission.idempotency.body_digest, json.dumps(dict(decision.reason))
             outcome = StoredOutcome(decision.job_id, digest, decision.outcome, reason)
@@ -114,10 +114,12 @@ class AdmissionService:
             existing = self.store.get(JobKey(submission.admission_key.tenant, decision.job_id))
         return SubmissionResult(decision.outcome, existing if decision.job_id else None, decision.reason)
 
-    def _rate_limited(self, decision: AdmissionDecision, submission: AdmissionRequest) -> RateLimitedError:
-        assert decision.retry_at  # noqa: S101 - the caller checks it
-        seconds = -((submission.job.created_at - decision.retry_at) // timedelta(seconds=1))
-        return RateLimitedError(decision.reason["message"], max(1, seconds), decision.reason)
+
+def rate_limited(decision: AdmissionDecision, now: datetime) -> RateLimitedError:
+    """Return the error for a decision with a `retry_at`."""
+    assert decision.retry_at  # noqa: S101 - the caller checks it
+    seconds = -((now - decision.retry_at) // timedelta(seconds=1))
+    return RateLimitedError(decision.reason["message"], max(1, seconds), decision.reason)
 
 
 def _earlier_try_succeeded(job: JobRecord, admission_state: AdmissionState, used: StoredOutcome | None) -> bool:

@@ -7,11 +7,23 @@ from analysis_jobs.authoring.analysis import Analyses
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
+from analysis_jobs.jobs.admission import Admission, AdmissionKey, Rate, RetryCount, count_retry, decide_retry
 from analysis_jobs.jobs.dispatch import send_grace, send_or_leave
-from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore, Superseded
+from analysis_jobs.jobs.payloads import load_json
+from analysis_jobs.jobs.ports import (
+    Applied,
+    ArtifactStore,
+    ConditionFailed,
+    JobQueue,
+    JobStore,
+    Superseded,
+    WriteConflict,
+)
 from analysis_jobs.jobs.record import Changes, JobKey, JobRecord, ending, pointer_until
-from analysis_jobs.jobs.request_errors import StateConflictError, UnknownResourceError
+from analysis_jobs.jobs.request_errors import InvalidRequestError, StateConflictError, UnknownResourceError
+from analysis_jobs.jobs.subjects import fill_template
 from analysis_jobs.jobs.transitions import CANCEL, REQUEST_CANCEL, RETRY, Status, Transition
+from analysis_jobs.submission.admission_service import rate_limited
 
 # A worker may change the job between the read and the write. Then the new state decides.
 _TRIES = 5
@@ -23,6 +35,7 @@ class JobControl:
 
     store: JobStore
     queue: JobQueue
+    artifacts: ArtifactStore
     analyses: Analyses
     settings: Settings
     clock: Clock
@@ -51,7 +64,8 @@ class JobControl:
     def retry(self, key: JobKey) -> JobRecord:
         """Run a failed or cancelled job again with all attempts and a new deadline. Finished stages are kept.
 
-        Raises `UnknownResourceError`. Raises `StateConflictError` if the job has completed, if its analysis is not
+        It counts towards the rate of the analysis. Raises `UnknownResourceError`, and `RateLimitedError` if the rate is
+        reached. Raises `StateConflictError` if the job has completed, if its analysis is not
         deployed any more, or if the analysis allows one active job per subject and the subject has a newer job.
         """
         job = self._load_job(key)
@@ -74,18 +88,46 @@ class JobControl:
         changes, policy = self._retry_changes(job), self.analyses[job.analysis].admission
         if job.subject is None:
             return self._apply(job.key, RETRY, changes, job)
+        counted = self._count(job, policy, policy.at_most) if policy and policy.at_most else None
         outcome = self.store.retry(
             job,
             Changes(changes),
             now=self.clock.now(),
             pointer_until=pointer_until(changes["deadline"], self.settings.job_retention),
             newest_only=policy is not None and policy.one_active,
+            counted=counted,
         )
+        if isinstance(outcome, WriteConflict):
+            return False, self._load_job(job.key)
         if isinstance(outcome, Superseded):
-            raise StateConflictError(
-                f"{job.subject} has a newer job, {outcome.newest_job_id}: retry that job, or submit a new one"
-            )
+            raise _superseded(job, outcome.newest_job_id)
         return self._record_outcome(job.key, RETRY, outcome)
+
+    def _count(self, job: JobRecord, policy: Admission, rate: Rate) -> RetryCount:
+        """Count a retry under the rate of its analysis. Raises `RateLimitedError` if the rate is reached.
+
+        Raises `StateConflictError` first if the subject's newest job prevents the retry.
+        """
+        subject, now = str(job.subject), self.clock.now()
+        counted_under = subject
+        if rate.of:
+            try:
+                counted_under = fill_template(rate.of, load_json(self.artifacts, job.input))
+            except (KeyError, InvalidRequestError) as error:
+                message = f"this job's input does not fill {rate.of!r}, by which jobs are counted now: submit a new job"
+                raise StateConflictError(message) from error
+        admission_key = AdmissionKey(job.tenant, job.analysis, subject, counted_under)
+        state, _ = self.store.read_admission_state(admission_key, None, now)
+        if policy.one_active and state.subject and state.subject.job_id != job.job_id:
+            raise _superseded(job, state.subject.job_id)
+        decision = decide_retry(rate, state.rate, now)
+        if decision.retry_at is not None:
+            count("SubmissionsLimited")
+            log(
+                "retry.limited", decision.reason["message"], job_id=job.job_id, tenant=job.tenant, analysis=job.analysis
+            )
+            raise rate_limited(decision, now)
+        return count_retry(rate, admission_key, state.rate, now)
 
     def _load_job(self, key: JobKey) -> JobRecord:
         job = self.store.get(key)
@@ -137,3 +179,7 @@ class JobControl:
                 ("cancel_asked_at", "expires_at", "failure", "finished_at", "lease_until", "not_before"), None
             ),
         }
+
+
+def _superseded(job: JobRecord, newest_job_id: str) -> StateConflictError:
+    return StateConflictError(f"{job.subject} has a newer job, {newest_job_id}: retry that job, or submit a new one")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from analysis_jobs.authoring.analysis import Analyses, Analysis
 from analysis_jobs.base.clock import Clock
@@ -27,16 +27,14 @@ from analysis_jobs.jobs.request_errors import (
     JobExpiredError,
     NotAdmittedError,
 )
-from analysis_jobs.jobs.subjects import fill_template, template_fields
+from analysis_jobs.jobs.subjects import MAX_SUBJECT_LENGTH, fill_template, normal_subject, template_fields
 from analysis_jobs.jobs.tiers import TierRequest, Tiers
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.submission.admission_service import AdmissionRequest, AdmissionService, SubmissionResult
+from analysis_jobs.submission.pins import pin_documents
 
 _IDEMPOTENCY_KEY_LIFE = timedelta(hours=24)
 _MAX_IDEMPOTENCY_KEY_LENGTH = 255
-# DynamoDB limits a sort key to 1,024 bytes. It contains the subject, with up to four bytes a character, and the name of
-# the analysis, with up to 63 bytes.
-_MAX_SUBJECT_LENGTH = 230
 
 
 class Submission(BaseModel):
@@ -46,11 +44,16 @@ class Submission(BaseModel):
 
     analysis: str
     input: dict[str, Any]
-    subject: str | None = Field(default=None, min_length=1, max_length=_MAX_SUBJECT_LENGTH)
+    subject: str | None = Field(default=None, min_length=1, max_length=MAX_SUBJECT_LENGTH)
     priority: str | None = None
     trigger: str | None = None
     client: str | None = Field(default=None, min_length=1, max_length=128)
     project: str | None = Field(default=None, min_length=1, max_length=128)
+
+    @field_validator("subject", mode="before")
+    @classmethod
+    def _normalise_subject(cls, given: object) -> object:
+        return normal_subject(given) if isinstance(given, str) else given
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,8 @@ class SubmissionService:
         idempotency = self._idempotency(tenant, submission, idempotency_key)
 
         def with_input(job: JobRecord) -> JobRecord:
-            return replace(job, input=self._store_input(job, given))
+            documents = pin_documents(self.artifacts, job, given)
+            return replace(job, input=self._store_input(job, given), documents=documents)
 
         outcome: SubmissionResult | StoredOutcome
         if analysis.admission is None:
@@ -238,10 +242,10 @@ def _subject(analysis: Analysis[Any, Any], submission: Submission, given: dict[s
     subject = fill_template(analysis.subject, given)
     if submission.subject not in (None, subject):
         raise InvalidRequestError.of_field("subject", f"the input gives the subject {subject!r}: leave this field out")
-    if len(subject) > _MAX_SUBJECT_LENGTH:
+    if len(subject) > MAX_SUBJECT_LENGTH:
         raise InvalidRequestError.of_field(
             "subject",
-            f"the input gives a subject of {len(subject)} characters; at most {_MAX_SUBJECT_LENGTH} are allowed",
+            f"the input gives a subject of {len(subject)} characters; at most {MAX_SUBJECT_LENGTH} are allowed",
         )
     return subject
 

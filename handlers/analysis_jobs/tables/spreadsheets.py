@@ -4,8 +4,6 @@ Each field is a column. Its heading is the field's `title` (`Field(title="Device
 always give the same bytes. Texts may come from untrusted documents, so no text becomes a formula.
 """
 
-import csv
-import io
 import json
 import math
 import re
@@ -32,7 +30,17 @@ _FIRST_DAY = date(1900, 3, 1)  # Excel's calendar has a 29 February 1900, so its
 # Characters that XML 1.0 does not allow, and unpaired surrogates.
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 # https://owasp.org/www-community/attacks/CSV_Injection. Some versions of Excel also evaluate the full-width forms.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_FORMULA = "=+\\-@\uff1d\uff0b\uff0d\uff20"
+# In many countries Excel separates the fields of a CSV file at semicolons, and a user may choose any other separator.
+# It then also ends a row at each line end, because it does not see our quotation marks.
+_SEPARATOR = ",;|\t\n"
+_IGNORED = '\\s\ufeff\u00ad\u200b-\u200f\u2060"'  # what a spreadsheet may drop before it looks for a formula
+_FORMULA_START = re.compile(f"(^|[{_SEPARATOR}])([{_IGNORED}]*)(?=[{_FORMULA}])")
+_NUMBER = re.compile(rf"[+-]?\d[\d.]*\s*(?=[{_SEPARATOR}]|$)")
+_NEEDS_QUOTES = re.compile(f'[{_SEPARATOR}"]')
+
+# A number of more digits than a cell holds is a text. It is no formula.
+_LONG_NUMBER = re.compile(r"-(?=[\d.]{16})\d+(\.\d+)?")
 
 
 def excel_file(
@@ -54,14 +62,14 @@ def excel_file(
 
 
 def csv_file(rows: Sequence[BaseModel], columns: type[BaseModel] | None = None) -> bytes:
-    """Return comma-separated values in UTF-8, with a byte order mark for Excel. Raises as `excel_file` does."""
+    """Return comma-separated values in UTF-8, with a byte order mark for Excel. Raises as `excel_file` does.
+
+    No text becomes a formula, whatever separator the reading program uses. Numbers stay numbers.
+    """
     found = table(rows, columns)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    if found.titles:
-        writer.writerow([_csv_text(title) for title in found.titles])
-    writer.writerows([_csv_cell(cell) for cell in row] for row in found.rows)
-    return text.getvalue().encode("utf-8-sig")
+    lines = [[_csv_text(title) for title in found.titles]] if found.titles else []
+    lines += [[_csv_cell(cell) for cell in row] for row in found.rows]
+    return "".join(f"{','.join(map(_quoted, line))}\r\n" for line in lines).encode("utf-8-sig")
 
 
 def table(rows: Sequence[BaseModel], columns: type[BaseModel] | None = None) -> Table:
@@ -155,11 +163,26 @@ def _csv_cell(value: Cell) -> str:
         case bool():
             return str(value).upper()
         case str():
-            return _csv_text(value)
+            return value if _LONG_NUMBER.fullmatch(value) else _csv_text(value)
         case datetime():
             return value.isoformat(" ", timespec="seconds")
     return str(value)
 
 
 def _csv_text(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """Return a text in which no separator starts a formula: an apostrophe goes before each character that would.
+
+    A number after a separator stays as it is, for example in coordinates.
+    """
+
+    def neutralise(match: re.Match[str]) -> str:
+        is_number = match[1] and _NUMBER.match(text, match.end())
+        return match[0] if is_number else f"{match[0]}'"
+
+    neutral = _FORMULA_START.sub(neutralise, text)
+    return f"'{neutral}" if neutral.startswith("\t") else neutral
+
+
+def _quoted(field: str) -> str:
+    """Return a field with quotation marks if any program could split it without them."""
+    return '"' + field.replace('"', '""') + '"' if _NEEDS_QUOTES.search(field) else field

@@ -12,6 +12,7 @@ from analysis_jobs.authoring.checkpoints import MISSING, Checkpoints, restore_ou
 from analysis_jobs.authoring.context import AttemptContext, AttemptControl, Services
 from analysis_jobs.authoring.job import Job
 from analysis_jobs.authoring.report import AttemptReport
+from analysis_jobs.base.error_facts import reason
 from analysis_jobs.base.errors import Fail, Finished, OutOfTime
 from analysis_jobs.base.observability import log
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES, load_json, store_json
@@ -81,7 +82,9 @@ class Attempt:
             request = analysis.request.model_validate(job_input)
         except ValidationError as error:
             # The input was valid when the job was submitted, so the code has changed since.
-            raise Fail("input_invalid", f"the deployed code refuses the job's input: {error}") from error
+            raise Fail(
+                "input_invalid", f"the deployed code refuses the job's input: {reason(error, analysis.request)}"
+            ) from error
         checkpoints = Checkpoints(record, services.artifacts, job_input, self._write_checkpoint)
         context = AttemptContext(
             record,
@@ -146,7 +149,7 @@ class Attempt:
             body = result.model_dump(mode="json")
             return store_json(artifacts, record, "result", body, self._services.settings.inline_bytes)
         except ValueError as error:  # pydantic or the JSON encoder refuses it
-            raise Fail("result_invalid", f"the result is invalid: {error}") from error
+            raise Fail("result_invalid", f"the result is invalid: {reason(error, analysis.result)}") from error
         except TooLarge as error:
             message = f"the result has {error.size} bytes; the limit is {MAX_PAYLOAD_BYTES}"
             raise Fail("result_too_large", message) from error

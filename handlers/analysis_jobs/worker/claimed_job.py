@@ -10,6 +10,7 @@ from analysis_jobs.base.errors import CancelAsked, Stopped
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs import dispatch
+from analysis_jobs.jobs.error_codes import safe_code
 from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore
 from analysis_jobs.jobs.record import Changes, JobFailure, JobRecord, ending
 from analysis_jobs.jobs.timing import record_processing_time
@@ -156,7 +157,7 @@ class ClaimedJob:
         log(
             f"job.{transition.name}" if applied else "job.stale_write",
             f"the job is {transition.target}" if applied else f"{transition.name} was refused: the row changed",
-            code=failure.code if failure else None,
+            code=safe_code(failure.code) if failure else None,
             **(written.job or self.record).log_fields,
         )
         return written

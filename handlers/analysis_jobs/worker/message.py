@@ -24,8 +24,8 @@ class Message:
             pointer = json.loads(body)
             key, tier_pointer = (pointer["tenant"], pointer["job_id"]), TierPointer.parse(pointer)
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"not a job message ({error!r}): {body[:200]!r}") from error
+            raise ValueError("not a job message: give JSON with tenant and job_id") from error
         match key:
             case str(tenant), str(job_id):
                 return cls(JobKey(tenant, job_id), queue_arn, receipt_handle, tier_pointer)
-        raise ValueError(f"not a job message (tenant and job_id must be strings): {body[:200]!r}")
+        raise ValueError("not a job message: tenant and job_id must be strings")

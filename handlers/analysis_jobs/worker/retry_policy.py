@@ -9,6 +9,7 @@ from http import HTTPStatus
 from botocore.exceptions import ClientError, DataNotFoundError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as NoConnection
 
+from analysis_jobs.base.error_facts import aws_refusal, describe_error
 from analysis_jobs.base.errors import ConfigurationError, Defer, Fail, JobError, Retry
 from analysis_jobs.jobs.record import JobFailure
 
@@ -62,8 +63,11 @@ class Decision:
         return JobFailure(self.code, self.message, self.action is not Action.FAIL)
 
 
-def decide(error: Exception) -> Decision:
-    """Return the decision about `error`. An unknown error is tried again, because its cause may be temporary."""
+def decide(error: BaseException) -> Decision:
+    """Return the decision about `error`. An unknown error is tried again, because its cause may be temporary.
+
+    The message of an unknown error may quote a document, so the decision has only the error's class and place.
+    """
     match error:
         case Fail():
             return Decision(Action.FAIL, error.code, error.message)
@@ -83,7 +87,7 @@ def decide(error: Exception) -> Decision:
         case NoConnection() | HTTPClientError() | IncompleteReadError():
             # A network error or timeout of boto3. Its text contains our endpoints, which callers must not see.
             return Decision(Action.RETRY, "aws_connection", f"the connection to AWS failed: {type(error).__name__}")
-    return Decision(Action.RETRY, "unexpected_error", f"{type(error).__name__}: {error}")
+    return Decision(Action.RETRY, "unexpected_error", describe_error(error))
 
 
 def out_of_time(stage: str, why: str) -> Decision:
@@ -100,13 +104,13 @@ def final_timeout(decision: Decision, stage: str) -> Decision:
 def _decide_aws(error: ClientError) -> Decision:
     code = error.response["Error"]["Code"]
     if code in _DENIED:
-        return Decision(Action.FAIL, "access_denied", str(error))
+        return Decision(Action.FAIL, "access_denied", aws_refusal(error))
     if code in _MISCONFIGURED:
-        return Decision(Action.FAIL, "configuration", str(error))
+        return Decision(Action.FAIL, "configuration", aws_refusal(error))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:  # a 503 without a body has no error code
-        return Decision(Action.DEFER, "aws_busy", str(error))
-    return Decision(Action.RETRY, "unexpected_error", f"ClientError: {error}")
+        return Decision(Action.DEFER, "aws_busy", aws_refusal(error))
+    return Decision(Action.RETRY, "unexpected_error", describe_error(error))
 
 
 def backoff(claims: int, draw: float | None = None) -> timedelta:

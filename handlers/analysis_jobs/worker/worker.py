@@ -9,6 +9,7 @@ from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.errors import CancelAsked, OutOfTime, Stopped
 from analysis_jobs.base.observability import log
 from analysis_jobs.base.settings import Settings
+from analysis_jobs.jobs.error_codes import safe_code
 from analysis_jobs.jobs.ports import JobQueue, JobStore
 from analysis_jobs.jobs.timing import record_wait_time
 from analysis_jobs.worker.attempt import Attempt
@@ -70,9 +71,9 @@ class Worker:
             return TimeIsUp(str(why))
         except Stopped:
             return LeaseLost()
-        except Exception as error:  # noqa: BLE001 - every error of a job ends in a decision about it
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - every error of a job ends in a decision about it
             decision = decide(error)
-            log("job.error", decision.message, error=error, code=decision.code, **record.log_fields)
+            log("job.error", "the attempt failed", error=error, code=safe_code(decision.code), **record.log_fields)
             return decision
         finally:
             attempt.report.spending.measure()

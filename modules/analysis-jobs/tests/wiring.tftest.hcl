@@ -199,6 +199,7 @@ run "a_stack_with_its_defaults" {
       jobs_write    = "dynamodb:PutItem dynamodb:UpdateItem on arn:jobs"
       queue_send    = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
       results_read  = "s3:GetObject on arn:bucket/jobs/*"
+      uploads_read  = "s3:GetObject on arn:bucket/uploads/*"
       uploads_write = "s3:PutObject on arn:bucket/uploads/*"
     }
     error_message = "The API's role has changed."
@@ -206,7 +207,7 @@ run "a_stack_with_its_defaults" {
   assert {
     condition = { for key, statement in local.worker_statements : key => join(" ", concat(sort(statement.actions), ["on"], statement.resources)) } == {
       artifacts      = "s3:GetObject s3:PutObject on arn:bucket/jobs/*"
-      documents_read = "s3:GetObject on arn:bucket/uploads/*"
+      documents_read = "s3:GetObject s3:GetObjectVersion on arn:bucket/uploads/*"
       jobs_write     = "dynamodb:UpdateItem on arn:jobs"
       models_invoke  = "bedrock:InvokeModel on arn:model"
       order_read     = "dynamodb:Query on arn:jobs/index/waiting"
@@ -238,6 +239,7 @@ run "a_stack_with_its_defaults" {
       JobsRead    = "dynamodb:BatchGetItem dynamodb:GetItem on arn:jobs"
       JobsWrite   = "dynamodb:PutItem on arn:jobs"
       QueueSend   = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
+      UploadsRead = "s3:GetObject on arn:bucket/uploads/*"
     }
     error_message = "The policy for other backends has changed."
   }
@@ -250,6 +252,7 @@ run "a_stack_with_its_defaults" {
       CODE_VERSION                 = var.package.sha256_base64
       DOCUMENT_MEMORY_MB           = "512"
       HEARTBEAT_S                  = "15"
+      JOBS_PER_INVOCATION          = "1"
       JOB_RETENTION_DAYS           = "30"
       LEASE_S                      = "60"
       MODEL_ID                     = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"

@@ -115,3 +115,31 @@ def test_an_unusual_subject_in_the_path_is_kept_unchanged_or_matches_no_route(pa
 def test_a_too_long_subject_is_refused_and_the_problem_names_the_field() -> None:
     answer = call("POST", f"/proposals/{'4' * 300}/analyze-rfp", {"document": upload()})
     assert (answer.status, answer.fields) == (422, ["subject"])
+
+
+NFC, NFD = "Am\u00e9lie", "Ame\u0301lie"
+
+
+@pytest.mark.parametrize(("submitted", "asked"), [(NFC, NFD), (NFD, NFC), (NFD, NFD)])
+def test_two_spellings_of_a_subject_are_one_subject(both: Site, submitted: str, asked: str) -> None:
+    document = upload()
+    job_id = call("POST", f"/proposals/{submitted}/analyze-rfp", {"document": document}).json["job_id"]
+    shown = call("GET", f"/proposals/{asked}/analysis-status").json
+    assert (shown["job_id"], shown["subject"]) == (job_id, f"proposals/{NFC}")
+    listed = call("GET", "/jobs", query={"subject": f"proposals/{asked}"}).json["jobs"]
+    assert [job["job_id"] for job in listed] == [job_id]
+    body = {"analysis": "rfp-analysis", "input": {"document": document}, "subject": f"proposals/{asked}"}
+    both.clock.advance(timedelta(seconds=1))
+    newest = submit(body)
+    assert call("GET", f"/proposals/{submitted}/analysis-status").json["job_id"] == newest
+
+
+@pytest.mark.parametrize("part", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_a_subject_that_no_job_can_have_is_not_looked_up(
+    site: Site, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    def latest(*_: object) -> None:
+        raise AssertionError("DynamoDB refuses such a key")
+
+    monkeypatch.setattr(type(site.store), "latest", latest)
+    assert call("GET", f"/proposals/{part}/analysis-status").status == 404
