@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import ConfigurationError, Fail
 from analysis_jobs.documents import Page, Reading, child
+from document_reader import merging
 from document_reader.task import Limits, Task
 
 type Check = Callable[[], None]
@@ -83,7 +84,10 @@ class DocumentReader:
         if "picture" not in line:
             return Page(line["page"], line["text"], line["source"], line.get("confidence"))
         text, confidence = self.ocr.recognise(base64.b64decode(line["picture"]))  # type: ignore[union-attr]
-        return Page(line["page"], text, "ocr", confidence)
+        if "layer" not in line:
+            return Page(line["page"], text, "ocr", confidence)
+        settled = merging.settled(merging.Layer.of(line["layer"]), text, confidence)
+        return Page(line["page"], settled.text, settled.source, settled.confidence)
 
     def _run(self, content: bytes, check: Check, **task: Any) -> Iterator[dict[str, Any]]:
         limits = Limits(self.limits.pages, self.limits.pixels, MAX_CHARACTERS, self.limits.memory_mb * _MEGABYTE)
