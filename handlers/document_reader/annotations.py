@@ -63,7 +63,9 @@ def notes_on(document: Any, page: Any, view: View) -> list[Note]:
         area = raw.FS_RECTF()
         raw.FPDFAnnot_GetRect(annotation, area)
         if kind == raw.FPDF_ANNOT_WIDGET:
-            text = _value(document.formenv, annotation) if document.formenv else ""
+            if not document.formenv or _is_password(document.formenv, annotation):
+                continue
+            text = _value(document.formenv, annotation)
         else:
             text = _string(lambda *room, of=annotation: raw.FPDFAnnot_GetStringValue(of, b"Contents", *room))
         appearance = _string(lambda *room, of=annotation: raw.FPDFAnnot_GetAP(of, 0, *room))
@@ -75,19 +77,25 @@ def notes_on(document: Any, page: Any, view: View) -> list[Note]:
 def add_appearances(notes: list[Note], before: TextLayer, after: TextLayer) -> None:
     """Add to the notes the text of their appearances: what `after` (drawn into the page) has more than `before`."""
     known = Counter(_key(each) for line in before.lines for each in line.characters)
+    candidates = [note for note in notes if note.has_appearance and note.drawn]
+    found: dict[int, list[Line]] = {}
     for line in after.lines:
-        added = []
+        pieces: dict[int, Line] = {}
         for each in line.characters:
             if known[_key(each)] > 0:
                 known[_key(each)] -= 1
-            else:
-                added.append(each)
-        if not (text := text_of([Line(added)])):
-            continue
-        middle = Line(added).box.middle
-        note = next((note for note in notes if note.has_appearance and note.box.contains(*middle)), None)
-        if note and note.drawn and not _says(note.text, text):
+            elif (at := _at(each.box.middle, candidates)) is not None:
+                pieces.setdefault(at, Line()).characters.append(each)
+        for at, piece in pieces.items():
+            found.setdefault(at, []).append(piece)
+    for at, lines in found.items():
+        note, text = candidates[at], text_of(lines)
+        if not _says(note.text, text):
             note.text = f"{note.text}\n{text}".strip()
+
+
+def _at(point: tuple[float, float], notes: list[Note]) -> int | None:
+    return next((number for number, note in enumerate(notes) if note.box.contains(*point)), None)
 
 
 def place(notes: list[Note], layer: TextLayer) -> list[Line]:
@@ -163,13 +171,17 @@ def _closing(annotation: Any) -> Iterator[Any]:
             raw.FPDFPage_CloseAnnot(annotation)
 
 
+def _is_password(form: Any, annotation: Any) -> bool:
+    kind = raw.FPDFAnnot_GetFormFieldType(form, annotation)
+    flags = raw.FPDFAnnot_GetFormFieldFlags(form, annotation)
+    return bool(kind == raw.FPDF_FORMFIELD_TEXTFIELD and flags & _PASSWORD_FLAG)
+
+
 def _value(form: Any, annotation: Any) -> str:
     """Return what a field shows: its text, the labels of the chosen options, or whether a box is checked."""
     kind = raw.FPDFAnnot_GetFormFieldType(form, annotation)
     if kind in _BOXES:
         return "[x]" if raw.FPDFAnnot_IsChecked(form, annotation) else "[ ]"
-    if kind == raw.FPDF_FORMFIELD_TEXTFIELD and raw.FPDFAnnot_GetFormFieldFlags(form, annotation) & _PASSWORD_FLAG:
-        return ""
     if kind in _CHOICES:
         count = min(raw.FPDFAnnot_GetOptionCount(form, annotation), _MAX_ANNOTATIONS)
         chosen = [number for number in range(count) if raw.FPDFAnnot_IsOptionSelected(form, annotation, number)]

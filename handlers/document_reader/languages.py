@@ -25,4 +25,7 @@ def language_folder(module: Path, codes: Sequence[str] = DEFAULT) -> Path:
             return folder
         if len(absent) < len(codes):
             missing = absent[0]
-    raise NotPackagedError("ocr" if missing in DEFAULT else f"ocr-{missing}", f"{missing}.traineddata")
+    raise NotPackagedError(
+        "ocr" if missing in DEFAULT else f"ocr-{missing}",
+        "tessdata" if missing in DEFAULT else f"tessdata for {missing}",
+    )

@@ -16,6 +16,7 @@ type _NonEmpty = Annotated[str, Field(min_length=1)]
 MAX_INLINE_BYTES = 4_096
 # SQS limits the visibility timeout to 12 hours (43,200 s). A message is hidden for a lease and a margin.
 _MAX_LEASE_S = 43_000
+_LANGUAGE = "[a-z]{3}(_[a-z]+)*"
 
 
 class Settings(BaseModel):
@@ -41,6 +42,8 @@ class Settings(BaseModel):
     max_pixels: int = Field(default=50_000_000, ge=1)
     document_memory_mb: int = Field(default=512, ge=64)
     ocr_engine: Literal["tesseract", "textract", "none"] = "tesseract"
+    # Tesseract's codes, separated by commas: https://tesseract-ocr.github.io/tessdoc/Data-Files-in-different-versions
+    ocr_languages: str = Field(default="eng", pattern=rf"^{_LANGUAGE}(,{_LANGUAGE})*$")
     secret_max_age_s: float = Field(default=300, ge=0)
     database_ca_bundle: str = ""
     gemini_base_url: str = ""

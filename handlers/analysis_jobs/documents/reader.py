@@ -37,10 +37,14 @@ class ReaderLimits:
 
 @dataclass(frozen=True)
 class DocumentReader:
-    """Reads documents. `ocr` reads pages that are pictures; with None they have no text."""
+    """Reads documents. `ocr` reads pages that are pictures; with None they have no text.
+
+    `languages` are those that Tesseract reads, by its codes. Another engine decides itself.
+    """
 
     limits: ReaderLimits = field(default_factory=ReaderLimits)
     ocr: Literal["tesseract"] | OcrEngine | None = "tesseract"
+    languages: tuple[str, ...] = ("eng",)
 
     def read(self, content: bytes, name: str, check: Check) -> Reading:
         """Return the text of every page, by OCR if a page is a picture of text.
@@ -50,7 +54,7 @@ class DocumentReader:
         """
         engine = self.ocr or "none"
         ocr = engine if isinstance(engine, str) else "other"
-        lines = self._run(content, check, what="read", name=name, ocr=ocr)
+        lines = self._run(content, check, what="read", name=name, ocr=ocr, languages=self.languages)
         kind = next(lines)["kind"]
         # Lazily: only one page's picture is in memory at a time.
         return Reading(kind, tuple(self._page(line) for line in lines))
