@@ -18,10 +18,12 @@ _HIDDEN = raw.FPDF_ANNOT_FLAG_HIDDEN | raw.FPDF_ANNOT_FLAG_NOVIEW
 # ISO 32000-1, table 228: what is typed into such a field is not shown.
 _PASSWORD_FLAG = 1 << 13
 _MAX_ANNOTATIONS = 10_000
-# Links have no text of their own; a popup repeats its parent; the others show media.
-_SILENT = {
-    raw.FPDF_ANNOT_LINK, raw.FPDF_ANNOT_POPUP, raw.FPDF_ANNOT_SOUND, raw.FPDF_ANNOT_MOVIE, raw.FPDF_ANNOT_SCREEN,
-    raw.FPDF_ANNOT_PRINTERMARK, raw.FPDF_ANNOT_TRAPNET, raw.FPDF_ANNOT_THREED, raw.FPDF_ANNOT_RICHMEDIA,
+# A link has no text of its own, and a popup repeats its parent.
+_SILENT = {raw.FPDF_ANNOT_LINK, raw.FPDF_ANNOT_POPUP}
+# These show media. Their contents describe them, and only their appearance is on the page.
+_MEDIA = {
+    raw.FPDF_ANNOT_SOUND, raw.FPDF_ANNOT_MOVIE, raw.FPDF_ANNOT_SCREEN, raw.FPDF_ANNOT_PRINTERMARK,
+    raw.FPDF_ANNOT_TRAPNET, raw.FPDF_ANNOT_THREED, raw.FPDF_ANNOT_RICHMEDIA,
 }  # fmt: skip
 # The text of these is at their place on the page. The text of the others is in a comment beside the page.
 _IN_PLACE = {
@@ -66,11 +68,13 @@ def notes_on(document: Any, page: Any, view: View) -> list[Note]:
             if not document.formenv or _is_password(document.formenv, annotation):
                 continue
             text = _value(document.formenv, annotation)
+        elif kind in _MEDIA:
+            text = ""
         else:
             text = _string(lambda *room, of=annotation: raw.FPDFAnnot_GetStringValue(of, b"Contents", *room))
         appearance = _string(lambda *room, of=annotation: raw.FPDFAnnot_GetAP(of, 0, *room))
         box = view.box(area.left, area.bottom, area.right, area.top)
-        notes.append(Note(_tidy(text), box, kind in _IN_PLACE, bool(appearance)))
+        notes.append(Note(_tidy(text), box, kind in _IN_PLACE | _MEDIA, bool(appearance)))
     return notes
 
 

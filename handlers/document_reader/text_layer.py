@@ -7,6 +7,7 @@ from typing import Any
 
 from pypdfium2 import raw
 
+from document_reader import slanted
 from document_reader.geometry import Box, View
 from document_reader.task import Budget
 
@@ -16,8 +17,10 @@ _PRIVATE_USE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010fffd]")
 # What a font without a usable character table gives. U+FFFD stands for an unknown character.
 _BAD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffd-\uffff]")
 _BULLET = "\N{BULLET}"
-# Han, kana, bopomofo and Hangul, which are also written from top to bottom.
-_EAST_ASIAN = re.compile("[\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffee\U00020000-\U0003ffff]")
+# Han, kana and Hangul syllables, which are also written from top to bottom.
+_EAST_ASIAN = re.compile(
+    "[\u2e80-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffee\U00020000-\U0003ffff]"
+)
 # Text in these modes of drawing is not visible: an OCR program put it over a scan. ISO 32000-1, table 106.
 _INVISIBLE = {3, 7}
 _SAMPLES = 40
@@ -114,20 +117,21 @@ def _characters(layer: Any, view: View) -> list[Character]:
     """Return the characters in the order of the file, with newlines for line ends."""
     left, right, bottom, top = c_double(), c_double(), c_double(), c_double()
     characters: list[Character] = []
-    width, height = view.size
-    for number in range(layer.count_chars()):
+    count, (width, height) = layer.count_chars(), view.size
+    for number in range(count):
         text = _character(raw.FPDFText_GetUnicode(layer, number))
         made = raw.FPDFText_IsGenerated(layer, number) == 1
         if made and text in "\r\n":
             if text == "\n" and characters:
-                characters.append(Character("\n", characters[-1].box, made=True))
+                between = "\n" if number < 2 or number + 1 == count else slanted.between(layer, number - 2, number + 1)  # noqa: PLR2004
+                characters += [Character(between, characters[-1].box, made=True)] * bool(between)
             continue
         if text in "\r\n\t\u2028\u2029":
             text = " "
         raw.FPDFText_GetCharBox(layer, number, left, right, bottom, top)
         box = view.box(left.value, bottom.value, right.value, top.value)
         x, y = box.middle
-        if not made and not (-1 <= x <= width + 1 and -1 <= y <= height + 1):
+        if not made and min(width, height) > 1 and not (-1 <= x <= width + 1 and -1 <= y <= height + 1):
             continue
         hyphen = text == _JOINED and raw.FPDFText_IsHyphen(layer, number) == 1
         failed = not made and raw.FPDFText_HasUnicodeMapError(layer, number) == 1
@@ -216,7 +220,7 @@ def _columns(lines: list[Line]) -> list[Line]:
 
 def _is_next_in_column(box: Box, last: Box) -> bool:
     size = max(box.right - box.left, box.bottom - box.top)
-    return abs(box.middle[0] - last.middle[0]) < size / 2 and last.top < box.top < last.bottom + size
+    return abs(box.middle[0] - last.middle[0]) < size / 2 and last.top < box.top < last.bottom + size / 2
 
 
 def _is_vertical(line: Line) -> bool:
