@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-extras=(excel gemini ocr postgres word)
+extras=(excel gemini ocr ocr-deu ocr-jpn postgres word)
 everything=$(mktemp)
 trap 'rm -f "$everything"' EXIT
 

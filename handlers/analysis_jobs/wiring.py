@@ -98,7 +98,9 @@ def document_reader(settings: Settings) -> DocumentReader:
         from analysis_jobs.documents.textract import Textract  # noqa: PLC0415 - only needed with this engine
 
         return DocumentReader(limits, turns, Textract(_client("textract", _OCR_CONFIG)))
-    return DocumentReader(limits, turns, None if settings.ocr_engine == "none" else settings.ocr_engine)
+    if settings.ocr_engine == "none":
+        return DocumentReader(limits, turns, None)
+    return DocumentReader(limits, turns, settings.ocr_engine, languages=tuple(settings.ocr_languages.split(",")))
 
 
 def sweeper(settings: Settings) -> Sweeper:

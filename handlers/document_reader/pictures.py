@@ -10,6 +10,8 @@ from document_reader.raster import Raster, emit_picture
 from document_reader.task import Emit, Limits, Task, UnreadableError, extra, require_pages
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
+# The least difference of two grey levels (of 255) that is visible as writing.
+_MIN_CONTRAST = 32
 
 
 def look(content: bytes, limits: Limits) -> int:
@@ -23,7 +25,7 @@ def read(content: bytes, task: Task, emit: Emit) -> None:
         if not task.wants(number):
             continue
         if task.ocr == "none":
-            emit(page=number, text="", source="text")
+            emit(page=number, text="", source="text", confidence=0.0)
         else:
             recognition.read_picture(partial(_grey, frame), number, task, emit)
 
@@ -33,7 +35,7 @@ def draw(content: bytes, task: Task, emit: Emit) -> None:
     for number, frame in enumerate(_frames(content, task.limits), 1):
         if task.wants(number):
             emit(working=number)
-            upright = _upright(frame).convert("RGB")
+            upright = _opaque(_upright(frame)).convert("RGB")
             emit_picture(number, Raster(upright.width, upright.height, 3, upright.width * 3, upright.tobytes()), emit)
 
 
@@ -68,21 +70,31 @@ def _upright(picture: Any) -> Any:
     return ImageOps.exif_transpose(picture)
 
 
-def _grey(picture: Any) -> Raster:
-    """Return the picture for OCR: grey, upright, with transparent pixels white."""
+def _opaque(picture: Any) -> Any:
+    """Return the picture on white paper. Light writing on a transparent ground gets black paper: it would disappear."""
+    if not picture.has_transparency_data:
+        return picture
     with extra("ocr"):
         from PIL import Image  # noqa: PLC0415 - needed only for pictures
 
+    coloured = picture.convert("RGBA")
+    for colour in ("white", "black"):
+        paper = Image.new("RGBA", coloured.size, colour)
+        paper.alpha_composite(coloured)
+        levels: Any = paper.convert("L").getextrema()
+        if levels[1] - levels[0] >= _MIN_CONTRAST:
+            return paper
+    return paper
+
+
+def _grey(picture: Any) -> Raster:
+    """Return the picture for OCR: grey, upright, on white paper."""
     if picture.format == "JPEG":
         picture.draft("L", None)  # decode to grey directly: this needs a third of the memory
-    if picture.has_transparency_data:
-        coloured = picture.convert("RGBA")
-        paper = Image.new("RGBA", coloured.size, "white")
-        paper.alpha_composite(coloured)
-        grey = _upright(paper).convert("L")
-    elif picture.mode in {"I", "I;16", "I;16B", "F"}:
+    upright = _upright(picture)
+    if upright.mode in {"I", "I;16", "I;16B", "F"}:
         # Scale 16-bit pixels: Pillow's conversion would clip them at 255.
-        grey = _upright(picture).convert("I").point(lambda value: value / 257).convert("L")
+        grey = upright.convert("I").point(lambda value: value / 257).convert("L")
     else:
-        grey = _upright(picture).convert("L")
+        grey = _opaque(upright).convert("L")
     return Raster(grey.width, grey.height, 1, grey.width, grey.tobytes())

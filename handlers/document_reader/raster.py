@@ -4,7 +4,9 @@ import base64
 import io
 import struct
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
 
 from document_reader.task import Emit
 
@@ -13,6 +15,9 @@ from document_reader.task import Emit
 MAX_BYTES = 3_750_000
 MAX_PIXELS_A_SIDE = 8_000
 _QUALITY = 85
+# Ink is this share of the pixels that differ by so many grey levels (of 255) from their surroundings. The pixels are
+# those of a picture with at most about this many pixels on its longest side.
+_MIN_INK, _INK_LEVELS, _INK_SIDE = 0.0004, 48, 1_200
 
 
 @dataclass(frozen=True)
@@ -26,10 +31,35 @@ class Raster:
     pixels: bytes
 
 
-def emit_picture(number: int, raster: Raster, emit: Emit) -> None:
-    """Emit a picture as PNG, or as JPEG if the PNG is too large for the models."""
+def emit_picture(number: int, raster: Raster, emit: Emit, **more: Any) -> None:
+    """Emit a picture as PNG, or as JPEG if the PNG is too large for the models. `more` is added to the answer."""
     content, media_type = encoded(raster)
-    emit(page=number, picture=base64.b64encode(content).decode(), media_type=media_type)
+    emit(page=number, picture=base64.b64encode(content).decode(), media_type=media_type, **more)
+
+
+def blanked(raster: Raster, boxes: Iterable[tuple[float, float, float, float]]) -> Raster:
+    """Return the grey raster with white boxes. A box is left, top, right and bottom in pixels."""
+    pixels = bytearray(raster.pixels)
+    for left, top, right, bottom in boxes:
+        start, end = max(0, int(left)), min(raster.width, int(right) + 1)
+        if start < end:
+            white = b"\xff" * (end - start)
+            for row in range(max(0, int(top)), min(raster.height, int(bottom) + 1)):
+                at = row * raster.stride + start
+                pixels[at : at + len(white)] = white
+    return replace(raster, pixels=bytes(pixels))
+
+
+def has_ink(raster: Raster) -> bool:
+    """Tell whether a grey raster has strokes as thin as letters, dark or light. Without Pillow: always True."""
+    try:
+        from PIL import Image, ImageChops, ImageFilter  # noqa: PLC0415 - needed only for pictures
+    except ImportError:  # the package lacks the extra `ocr`
+        return True
+    picture = Image.frombuffer("L", (raster.width, raster.height), raster.pixels, "raw", "L", raster.stride, 1)
+    picture = picture.reduce(max(1, max(picture.size) // _INK_SIDE))
+    differences = ImageChops.difference(picture, picture.filter(ImageFilter.BoxBlur(6))).histogram()
+    return sum(differences[_INK_LEVELS:]) > _MIN_INK * picture.width * picture.height
 
 
 def encoded(raster: Raster) -> tuple[bytes, str]:

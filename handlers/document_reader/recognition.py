@@ -6,8 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from document_reader import languages, upright
+from document_reader.geometry import Box
 from document_reader.raster import Raster, emit_picture
-from document_reader.task import Emit, NotPackagedError, Task, extra
+from document_reader.task import Emit, Task, extra
 
 # The best resolution for Tesseract. The letters of a printed page are then about 30 pixels high.
 DPI = 300
@@ -21,17 +23,31 @@ _SHARPENING = 75
 # A picture is noisy if this share of its pixels differs from the surroundings by so many grey levels (of 255).
 _NOISY_SHARE = 0.005
 _NOISE_LEVELS = 100
-_LANGUAGE = "eng"
-# A virtual environment's folder is so many levels above `lib/python3.13/site-packages/tesserocr/__init__.py`.
-_LEVELS_TO_ENVIRONMENT = 5
+# Text that is upside down gets a lower confidence than this. So the page is turned and read again.
+_SURE = 0.7
+_HALF_TURN = 180
+
+
+@dataclass(frozen=True)
+class RecognisedLine:
+    """A line of text, its box as parts of the picture's width and height (0 to 1), and the confidence in it, 0 to 1."""
+
+    text: str
+    box: Box
+    confidence: float
 
 
 @dataclass(frozen=True)
 class Recognised:
-    """The text in a picture, and the engine's confidence in it, 0 to 1."""
+    """The text in a picture, the engine's confidence in it (0 to 1), and its lines.
+
+    The boxes of the lines are those in the picture as it was read: upright. `turned` tells whether it had to be turned.
+    """
 
     text: str
     confidence: float
+    lines: tuple[RecognisedLine, ...] = ()
+    turned: bool = False
 
 
 def read_picture(picture: "Callable[[], Raster]", number: int, task: Task, emit: Emit) -> None:
@@ -41,21 +57,59 @@ def read_picture(picture: "Callable[[], Raster]", number: int, task: Task, emit:
     if task.ocr == "other":
         emit_picture(number, raster, emit)
         return
-    found = recognise(raster)
+    found = recognise(raster, task.languages, lambda: emit(working=number))
     emit(page=number, text=found.text, source="ocr", confidence=found.confidence)
 
 
-def recognise(raster: "Raster") -> Recognised:
-    """Return the text in a grey picture. Not thread-safe: the engine holds one picture."""
-    picture = _prepared(raster)
-    engine = _engine()
+def recognise(
+    raster: "Raster", codes: tuple[str, ...] = languages.DEFAULT, progress: Callable[[], None] = lambda: None
+) -> Recognised:
+    """Return the text in a grey picture, even if it is askew, on its side or upside down.
+
+    `codes` are Tesseract's codes of the languages. `progress` is called before each further attempt. Not thread-safe:
+    the engine holds one picture.
+    """
+    engine = _engine(codes)
+    picture, on_its_side = upright.levelled(_prepared(raster))
+    best = _read(engine, picture, turned=on_its_side)
+    # Without any text, nothing would be found upside down either.
+    if best.confidence >= _SURE or not best.text:
+        return best
+    progress()
+    other = _read(engine, picture.rotate(_HALF_TURN), turned=True)
+    return max(best, other, key=_quality)
+
+
+def _quality(found: Recognised) -> float:
+    """Return a measure to compare readings of one picture: garbage is short or has a low confidence."""
+    return sum(len(line.text) * max(0.0, line.confidence - 0.3) for line in found.lines)
+
+
+def _read(engine: Any, picture: Any, *, turned: bool) -> Recognised:
     engine.SetImage(picture)
     engine.SetSourceResolution(DPI)
     text = engine.GetUTF8Text().strip()
     # Without text, the engine's confidence is meaningless.
     confidence = engine.MeanTextConf() / 100 if text else 0.0
+    lines = tuple(_lines(engine, picture.size)) if text else ()
     engine.Clear()
-    return Recognised(text, max(0.0, min(1.0, confidence)))
+    return Recognised(text, max(0.0, min(1.0, confidence)), lines, turned)
+
+
+def _lines(engine: Any, size: tuple[int, int]) -> list[RecognisedLine]:
+    import tesserocr  # noqa: PLC0415 - the engine exists, so the module does
+
+    level = tesserocr.RIL.TEXTLINE
+    width, height = size
+    lines = []
+    for found in tesserocr.iterate_level(engine.GetIterator(), level):
+        text = (found.GetUTF8Text(level) or "").strip()
+        place = found.BoundingBox(level)
+        if text and place:
+            left, top, right, bottom = place
+            box = Box(left / width, top / height, right / width, bottom / height)
+            lines.append(RecognisedLine(text, box, max(0.0, found.Confidence(level) / 100)))
+    return lines
 
 
 def _prepared(raster: "Raster") -> Any:
@@ -94,19 +148,8 @@ def _noise(picture: Any) -> float:
 
 
 @cache
-def _engine() -> Any:
+def _engine(codes: tuple[str, ...]) -> Any:
     with extra("ocr"):
         import tesserocr  # noqa: PLC0415 - needed only for OCR
-    return tesserocr.PyTessBaseAPI(path=str(language_folder(Path(tesserocr.__file__))), lang=_LANGUAGE)
-
-
-def language_folder(module: Path) -> Path:
-    """Return the folder of the language data that its wheel installed.
-
-    It is beside the packages in Lambda (`/var/task/share/tessdata`), and above them in a virtual environment.
-    """
-    folders = (above / "share" / "tessdata" for above in module.parents[:_LEVELS_TO_ENVIRONMENT])
-    found = next((folder for folder in folders if (folder / f"{_LANGUAGE}.traineddata").is_file()), None)
-    if found is None:
-        raise NotPackagedError("ocr", "tessdata")
-    return found
+    folder = languages.language_folder(Path(tesserocr.__file__), codes)
+    return tesserocr.PyTessBaseAPI(path=str(folder), lang="+".join(codes))

@@ -3,6 +3,7 @@
 {"kind", "media_type", "pages"}                the kind of the file, and its number of pages (null: unknown yet)
 {"page", "text", "source", "confidence"}       the text of a page
 {"page", "picture", "media_type"}              a picture of a page, in base64: drawn, or for another OCR engine
+{"page", "picture", "media_type", "layer"}     the same, with the text of the page that the engine need not read
 {"open"}                                       the first line if the process could not be confined: the reason
 {"working"}                                    progress: a long step for this page begins
 {"error": {"code", "message"}}                 the file cannot be read; the message continues after the file's name
@@ -71,7 +72,8 @@ class Task:
 
     `what` is `look` (detect the kind), `read` (emit the text of the pages) or `draw` (emit pictures at `dpi`).
     `pages` selects pages, counted from 1; None selects all. `ocr` is the engine for pages that are pictures:
-    `tesseract`, `other` (emit the picture for an engine outside of this program) or `none`.
+    `tesseract`, `other` (emit the picture for an engine outside of this program) or `none`. `languages` are Tesseract's
+    codes of the languages that OCR reads.
     """
 
     what: str
@@ -80,12 +82,20 @@ class Task:
     ocr: str = "none"
     pages: tuple[int, ...] | None = None
     dpi: int = 150
+    languages: tuple[str, ...] = ("eng",)
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> "Task":
         """Return the task from the result of `dataclasses.asdict`."""
         pages = given["pages"]
-        return cls(**given | {"limits": Limits(**given["limits"]), "pages": None if pages is None else tuple(pages)})
+        return cls(
+            **given
+            | {
+                "limits": Limits(**given["limits"]),
+                "pages": None if pages is None else tuple(pages),
+                "languages": tuple(given["languages"]),
+            }
+        )
 
     def wants(self, page: int) -> bool:
         """Tell whether a page is selected. Pages count from 1."""

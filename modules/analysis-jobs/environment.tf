@@ -5,6 +5,7 @@ locals {
     MAX_PAGES          = var.documents.max_pages
     MAX_PIXELS         = var.documents.max_pixels
     OCR_ENGINE         = var.documents.ocr
+    OCR_LANGUAGES      = var.documents.ocr_languages == null ? null : join(",", var.documents.ocr_languages)
   }
 
   # The service tier of each lane that has one.

@@ -3,8 +3,9 @@ locals {
   own_variables = [
     "ANALYSES", "BUCKET_NAME", "CODE_VERSION", "DOCUMENT_MEMORY_MB", "EVENT_BUS_NAME", "EVENT_DEAD_LETTER_QUEUE_URL",
     "HEARTBEAT_S", "JOBS_PER_INVOCATION", "JOB_RETENTION_DAYS", "LEASE_S", "MAX_DOCUMENT_BYTES", "MAX_PAGES",
-    "MAX_PIXELS", "MODEL_ID", "MODEL_PRICES", "NOTICE_TOPIC_ARN", "OCR_ENGINE", "POWERTOOLS_METRICS_NAMESPACE",
-    "POWERTOOLS_SERVICE_NAME", "PROMPT_TABLE_NAME", "QUEUE_URLS", "SERVICE_TIERS", "TABLE_NAME", "TENANT_CLAIM",
+    "MAX_PIXELS", "MODEL_ID", "MODEL_PRICES", "NOTICE_TOPIC_ARN", "OCR_ENGINE", "OCR_LANGUAGES",
+    "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME", "PROMPT_TABLE_NAME", "QUEUE_URLS", "SERVICE_TIERS",
+    "TABLE_NAME", "TENANT_CLAIM",
   ]
 }
 
@@ -122,12 +123,13 @@ variable "deletion_protection" {
 }
 
 variable "documents" {
-  description = "Limits of documents; larger ones are refused: `max_bytes` (default 50 million, for uploads too), `max_pages` (2,000), and `max_pixels` of a picture (50 million). `ocr` reads scanned pages: \"tesseract\" (the default, needs the extra ocr in the package), \"textract\" (Amazon Textract) or \"none\"."
+  description = "Limits of documents; larger ones are refused: `max_bytes` (default 50 million, for uploads too), `max_pages` (2,000), and `max_pixels` of a picture (50 million). `ocr` reads scanned pages: \"tesseract\" (the default, needs the extra ocr in the package), \"textract\" (Amazon Textract) or \"none\". `ocr_languages` are the languages that tesseract reads, by its codes (default `[\"eng\"]`); each other one needs its data in the package, for example from the extra ocr-deu."
   type = object({
-    max_bytes  = optional(number)
-    max_pages  = optional(number)
-    max_pixels = optional(number)
-    ocr        = optional(string)
+    max_bytes     = optional(number)
+    max_pages     = optional(number)
+    max_pixels    = optional(number)
+    ocr           = optional(string)
+    ocr_languages = optional(list(string))
   })
   nullable = false
   default  = {}
@@ -140,6 +142,16 @@ variable "documents" {
   validation {
     condition     = var.documents.ocr == null ? true : contains(["tesseract", "textract", "none"], var.documents.ocr)
     error_message = "documents.ocr must be \"tesseract\", \"textract\" or \"none\"."
+  }
+
+  validation {
+    condition     = var.documents.ocr_languages == null ? true : length(var.documents.ocr_languages) > 0 && length(distinct(var.documents.ocr_languages)) == length(var.documents.ocr_languages) && alltrue([for code in var.documents.ocr_languages : can(regex("^[a-z]{3}(_[a-z]+)*$", code))])
+    error_message = "documents.ocr_languages must be at least one of Tesseract's codes of languages, each once, such as \"eng\", \"deu\" or \"chi_sim\"."
+  }
+
+  validation {
+    condition     = var.documents.ocr_languages == null || try(coalesce(var.documents.ocr, "tesseract"), "") == "tesseract"
+    error_message = "documents.ocr_languages is for documents.ocr = \"tesseract\": Amazon Textract detects the language itself."
   }
 }
 

@@ -115,7 +115,7 @@ def test_only_pages_without_a_text_layer_are_read_by_ocr() -> None:
         (1, "typed", "text"),
         (2, "scanned words", "ocr"),
     ]
-    assert reading.pages[0].confidence is None
+    assert [page.confidence for page in reading.pages] == [1.0, pytest.approx(0.9, abs=0.1)]
 
 
 def test_a_scan_with_only_a_page_number_as_text_is_still_read_by_ocr() -> None:
@@ -132,8 +132,8 @@ def test_a_scan_with_only_a_page_number_as_text_is_still_read_by_ocr() -> None:
 
 def test_without_an_ocr_engine_images_are_not_read() -> None:
     reader = DocumentReader(ocr=None)
-    assert read(scanned_pdf(written_on("scanned")), "scan.pdf", reader).pages == (Page(1, "", "text"),)
-    assert read(picture(written_on("scanned"), "PNG"), "scan.png", reader).pages == (Page(1, "", "text"),)
+    assert read(scanned_pdf(written_on("scanned")), "scan.pdf", reader).pages == (Page(1, "", "text", 0.0),)
+    assert read(picture(written_on("scanned"), "PNG"), "scan.png", reader).pages == (Page(1, "", "text", 0.0),)
 
 
 def test_another_ocr_engine_gets_only_the_images() -> None:

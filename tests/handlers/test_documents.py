@@ -52,8 +52,20 @@ def test_a_page_without_text_between_others_stays_an_empty_page() -> None:
     assert pdf_text(pdf(["one"], [], ["three"]), "rfp.pdf") == "one\f\fthree"
 
 
-def test_a_hyphen_at_the_end_of_a_line_and_the_newline_are_kept() -> None:
-    assert pdf_text(pdf(["proposals are eval-", "uated"]), "rfp.pdf") == "proposals are eval-\nuated"
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        (["proposals are eval-", "uated"], "proposals are evaluated"),
+        (["inter-", "natio-", "nal law"], "international law"),
+        (["the COVID-", "19 rules of Baden-", "Baden"], "the COVID-19 rules of Baden-Baden"),
+        (["price-fixing is not price-", "fixing"], "price-fixing is not price-fixing"),
+        (["one -", "two"], "one -\ntwo"),
+        (["pages 3-", "-4"], "pages 3-\n-4"),
+    ],
+)
+def test_a_hyphen_at_the_end_of_a_line_joins_the_halves_of_a_word(lines: list[str], text: str) -> None:
+    """The hyphen stays if it belongs to the word."""
+    assert pdf_text(pdf(lines), "rfp.pdf") == text
 
 
 def test_non_ascii_letters_are_kept() -> None:

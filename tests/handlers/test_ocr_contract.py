@@ -112,7 +112,9 @@ def test_the_settings_choose_the_engine_and_the_limits(
     chosen: str, engine: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    settings = some_settings(ocr_engine=chosen, max_pages=3, max_pixels=4, document_memory_mb=65)
+    limits = {"max_pages": 3, "max_pixels": 4, "document_memory_mb": 65}
+    settings = some_settings(ocr_engine=chosen, ocr_languages="eng,deu", **limits)
     reader = wiring.document_reader(settings)
     assert isinstance(reader.ocr, engine)
     assert (reader.limits.pages, reader.limits.pixels, reader.limits.memory_mb) == (3, 4, 65)
+    assert chosen != "tesseract" or reader.languages == ("eng", "deu")

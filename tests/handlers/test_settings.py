@@ -49,6 +49,9 @@ REFUSED = [
     ({"MAX_PIXELS": "0"}, "MAX_PIXELS: Input should be greater than or equal to 1"),
     ({"DOCUMENT_MEMORY_MB": "63"}, "DOCUMENT_MEMORY_MB: Input should be greater than or equal to 64"),
     ({"OCR_ENGINE": "abbyy"}, "OCR_ENGINE: Input should be 'tesseract', 'textract' or 'none'"),
+    ({"OCR_LANGUAGES": "German"}, "OCR_LANGUAGES: String should match pattern"),
+    ({"OCR_LANGUAGES": "eng,"}, "OCR_LANGUAGES: String should match pattern"),
+    ({"OCR_LANGUAGES": "../eng"}, "OCR_LANGUAGES: String should match pattern"),
 ]
 
 
@@ -80,6 +83,7 @@ def test_every_variable_is_read() -> None:
         "DOCUMENT_MEMORY_MB": "128",
         "JOBS_PER_INVOCATION": "10",
         "OCR_ENGINE": "textract",
+        "OCR_LANGUAGES": "eng,chi_sim",
         "STOP_MARGIN_S": "7.5",
         "SECRET_MAX_AGE_S": "60",
         "DATABASE_CA_BUNDLE": "rds.pem",

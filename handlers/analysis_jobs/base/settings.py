@@ -20,6 +20,7 @@ MAX_INLINE_BYTES = 4_096
 _MAX_LEASE_S = 43_000
 # A process that reads an ordinary document, with OCR, needs about this much.
 _MIN_READER_MB = 256
+_LANGUAGE = "[a-z]{3}(_[a-z]+)*"
 
 
 class Settings(BaseModel):
@@ -46,6 +47,8 @@ class Settings(BaseModel):
     document_memory_mb: int = Field(default=512, ge=64)
     jobs_per_invocation: int = Field(default=1, ge=1)
     ocr_engine: Literal["tesseract", "textract", "none"] = "tesseract"
+    # Tesseract's codes, separated by commas: https://tesseract-ocr.github.io/tessdoc/Data-Files-in-different-versions
+    ocr_languages: str = Field(default="eng", pattern=rf"^{_LANGUAGE}(,{_LANGUAGE})*$")
     secret_max_age_s: float = Field(default=300, ge=0)
     database_ca_bundle: str = ""
     gemini_base_url: str = ""

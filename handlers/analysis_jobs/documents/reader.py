@@ -9,6 +9,7 @@ from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import ConfigurationError, Fail
 from analysis_jobs.documents import Page, Reading, child
 from analysis_jobs.documents.turns import Turns
+from document_reader import merging
 from document_reader.task import Limits, Task
 
 type Check = Callable[[], None]
@@ -41,11 +42,13 @@ class DocumentReader:
 
     `turns` limits how many documents are read at a time. So all reading processes together fit into the memory of the
     function, also if an invocation runs many jobs.
+    `languages` are those that Tesseract reads, by its codes. Another engine decides itself.
     """
 
     limits: ReaderLimits = field(default_factory=ReaderLimits)
     turns: Turns = field(default_factory=Turns)
     ocr: Literal["tesseract"] | OcrEngine | None = "tesseract"
+    languages: tuple[str, ...] = ("eng",)
 
     def read(self, content: bytes, name: str, check: Check) -> Reading:
         """Return the text of every page, by OCR if a page is a picture of text.
@@ -55,7 +58,7 @@ class DocumentReader:
         """
         engine = self.ocr or "none"
         ocr = engine if isinstance(engine, str) else "other"
-        lines = self._run(content, check, what="read", name=name, ocr=ocr)
+        lines = self._run(content, check, what="read", name=name, ocr=ocr, languages=self.languages)
         kind = next(lines)["kind"]
         # Lazily: only one page's picture is in memory at a time.
         return Reading(kind, tuple(self._page(line) for line in lines))
@@ -89,7 +92,10 @@ class DocumentReader:
         if "picture" not in line:
             return Page(line["page"], line["text"], line["source"], line.get("confidence"))
         text, confidence = self.ocr.recognise(base64.b64decode(line["picture"]))  # type: ignore[union-attr]
-        return Page(line["page"], text, "ocr", confidence)
+        if "layer" not in line:
+            return Page(line["page"], text, "ocr", confidence)
+        settled = merging.settled(merging.Layer.of(line["layer"]), text, confidence)
+        return Page(line["page"], settled.text, settled.source, settled.confidence)
 
     def _run(self, content: bytes, check: Check, **task: Any) -> Iterator[dict[str, Any]]:
         limits = Limits(self.limits.pages, self.limits.pixels, MAX_CHARACTERS, self.limits.memory_mb * _MEGABYTE)

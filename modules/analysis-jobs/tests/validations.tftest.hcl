@@ -384,6 +384,38 @@ run "refuses_an_engine_that_reads_no_pictures_here" {
   expect_failures = [var.documents]
 }
 
+run "refuses_a_language_by_its_name" {
+  command = plan
+  variables {
+    documents = { ocr_languages = ["eng", "German"] }
+  }
+  expect_failures = [var.documents]
+}
+
+run "refuses_ocr_without_a_language" {
+  command = plan
+  variables {
+    documents = { ocr_languages = [] }
+  }
+  expect_failures = [var.documents]
+}
+
+run "refuses_a_language_twice" {
+  command = plan
+  variables {
+    documents = { ocr_languages = ["deu", "deu"] }
+  }
+  expect_failures = [var.documents]
+}
+
+run "refuses_languages_for_textract" {
+  command = plan
+  variables {
+    documents = { ocr = "textract", ocr_languages = ["deu"] }
+  }
+  expect_failures = [var.documents]
+}
+
 run "refuses_gemini_without_its_key" {
   command = plan
   variables {

@@ -315,6 +315,19 @@ run "a_stack_with_its_defaults" {
   }
 }
 
+run "languages_of_ocr" {
+  command = plan
+
+  variables {
+    documents = { ocr_languages = ["eng", "deu"] }
+  }
+
+  assert {
+    condition     = local.environment.OCR_LANGUAGES == "eng,deu" && !contains(keys(local.environment), "OCR_ENGINE")
+    error_message = "The functions must get the languages, and the library's default engine."
+  }
+}
+
 run "everything_set" {
   command = plan
 

@@ -1,0 +1,80 @@
+"""Finds what is drawn on a PDF page: which part pictures cover, and how many lines and curves there are."""
+
+from collections.abc import Iterator
+from ctypes import c_float
+from dataclasses import dataclass
+from typing import Any
+
+from pypdfium2 import raw
+
+from document_reader.geometry import Box, View
+
+# A page of more objects is not searched further. Forms inside of forms are searched this deep.
+_MAX_OBJECTS = 20_000
+_MAX_DEPTH = 4
+
+type _Matrix = tuple[float, float, float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Boxes of the pictures, the number of paths, and whether there is anything but text."""
+
+    pictures: tuple[Box, ...]
+    paths: int
+    anything: bool
+
+
+def drawn_on(page: Any, view: View) -> Drawn:
+    """Return what is drawn on a page besides text."""
+    pictures, paths, others = [], 0, 0
+    for number, (kind, item, matrix) in enumerate(_objects(page)):
+        if number >= _MAX_OBJECTS:
+            break
+        if kind == raw.FPDF_PAGEOBJ_IMAGE:
+            pictures.append(_box(item, matrix, view))
+        elif kind == raw.FPDF_PAGEOBJ_PATH:
+            paths += 1
+        elif kind in {raw.FPDF_PAGEOBJ_SHADING, raw.FPDF_PAGEOBJ_FORM}:
+            others += 1
+    return Drawn(tuple(pictures), paths, bool(pictures or paths or others))
+
+
+def _objects(page: Any) -> Iterator[tuple[int, Any, _Matrix]]:
+    """Yield the kind and the handle of each object, and the matrix from its coordinates to those of the page."""
+    identity: _Matrix = (1, 0, 0, 1, 0, 0)
+    open_ = [(raw.FPDFPage_GetObject(page, n), identity, 1) for n in reversed(range(raw.FPDFPage_CountObjects(page)))]
+    while open_:
+        item, matrix, depth = open_.pop()
+        kind = raw.FPDFPageObj_GetType(item)
+        yield kind, item, matrix
+        if kind == raw.FPDF_PAGEOBJ_FORM and depth < _MAX_DEPTH:
+            count = min(raw.FPDFFormObj_CountObjects(item), _MAX_OBJECTS)
+            inner = _product(_matrix_of(item), matrix)
+            open_ += [(raw.FPDFFormObj_GetObject(item, n), inner, depth + 1) for n in reversed(range(count))]
+
+
+def _matrix_of(item: Any) -> _Matrix:
+    found = raw.FS_MATRIX()
+    if not raw.FPDFPageObj_GetMatrix(item, found):
+        return (1, 0, 0, 1, 0, 0)
+    return (found.a, found.b, found.c, found.d, found.e, found.f)
+
+
+def _product(first: _Matrix, second: _Matrix) -> _Matrix:
+    """Return the matrix that applies `first`, then `second`."""
+    a, b, c, d, e, f = first
+    g, h, i, j, k, m = second
+    return (a * g + b * i, a * h + b * j, c * g + d * i, c * h + d * j, e * g + f * i + k, e * h + f * j + m)
+
+
+def _box(item: Any, matrix: _Matrix, view: View) -> Box:
+    left, bottom, right, top = c_float(), c_float(), c_float(), c_float()
+    if not raw.FPDFPageObj_GetBounds(item, left, bottom, right, top):
+        return Box(0, 0, 0, 0)
+    a, b, c, d, e, f = matrix
+    corners = [
+        (a * x + c * y + e, b * x + d * y + f) for x in (left.value, right.value) for y in (bottom.value, top.value)
+    ]
+    across, up = [x for x, _ in corners], [y for _, y in corners]
+    return view.box(min(across), min(up), max(across), max(up))

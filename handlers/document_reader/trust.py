@@ -1,0 +1,56 @@
+"""Tells whether text can be what a page shows, and compares two readings of it. Pure functions."""
+
+import re
+import unicodedata
+from collections import Counter
+
+# In the languages of Europe 35 to 50 % of the letters are vowels. A font with a shifted character table gives others.
+_VOWELS = frozenset("aeiouyæœø")
+_MIN_VOWELS, _MAX_VOWELS = 0.24, 0.62
+# Fewer Latin letters than this have no typical share of vowels.
+_MIN_LETTERS = 40
+# Frequent short words of many languages in Latin script: a text of this many words has at least one of them.
+_MIN_WORDS = 60
+_FREQUENT = frozenset(
+    word
+    for words in (
+        "an and are as at be by for from in is it not of on or that the this to was with you",  # English
+        "das dem den der des die ein eine ist mit nicht und von zu für auf im",  # German
+        "au aux ce de des du en est et il la le les ne pas pour que qui sur un une",  # French
+        "al con da del della di el gli los las lo non para per por se si su una",  # Italian, Spanish
+        "ao com do dos em na no os um uma het een van op te voor zijn met",  # Portuguese, Dutch
+        "av att det ett för med och på som till är af for og til er den",  # Swedish, Danish, Norwegian
+        "ja on ei se että oli na do nie się to jest je že se",  # Finnish, Polish, Czech, Slovak, Croatian
+        "az és hogy nem egy din cu pe ve bir bu için dan yang ini dengan",  # Hungarian, Romanian, Turkish, Malay
+    )
+    for word in words.split()
+)
+_WORD = re.compile(r"\w+")
+
+
+def is_implausible(text: str) -> bool:
+    """Tell whether text in Latin script has letters, but no words of a language.
+
+    Tables of codes look like this too. So this is a reason to look at the page, not to reject the text.
+    """
+    letters = [letter for letter in unicodedata.normalize("NFD", text.lower()) if _is_latin(letter)]
+    if len(letters) >= _MIN_LETTERS:
+        vowels = sum(letter in _VOWELS for letter in letters) / len(letters)
+        if not _MIN_VOWELS <= vowels <= _MAX_VOWELS:
+            return True
+    words = [word for word in re.findall(r"[^\W\d_]+", text.lower()) if all(map(_is_latin, word))]
+    return len(words) >= _MIN_WORDS and _FREQUENT.isdisjoint(words)
+
+
+def agreement(text: str, other: str) -> float:
+    """Return the share of words of `text` that `other` has too, 0 to 1. 1.0 for a text without words."""
+    words = _words(text)
+    return (words & _words(other)).total() / words.total() if words else 1.0
+
+
+def _words(text: str) -> Counter[str]:
+    return Counter(_WORD.findall(unicodedata.normalize("NFKC", text).lower()))
+
+
+def _is_latin(letter: str) -> bool:
+    return "a" <= letter <= "z" or letter in "æœøıßþðłđ" or "\u00c0" <= letter <= "\u024f"
