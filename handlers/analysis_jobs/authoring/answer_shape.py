@@ -40,11 +40,13 @@ class AnswerShape[Answer: BaseModel]:
         )
         return cls(answer, tool, wrapped)
 
+    def unwrap(self, data: Any) -> Any:
+        """Return a model's answer, given as JSON, without the object that the schema put around it."""
+        return data[_WRAPPED] if self.wrapped and isinstance(data, dict) and data.keys() == {_WRAPPED} else data
+
     def read(self, data: Any) -> Answer:
         """Return a model's answer, given as JSON, as an instance. Raises `ValidationError`."""
-        if self.wrapped and isinstance(data, dict) and data.keys() == {_WRAPPED}:
-            data = data[_WRAPPED]
-        return accept(self.answer, data)
+        return accept(self.answer, self.unwrap(data))
 
 
 def _with_plain_root(schema: dict[str, Any]) -> dict[str, Any]:
