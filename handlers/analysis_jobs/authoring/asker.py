@@ -1,11 +1,11 @@
 """Asks a model a job's question, checks the answer against a schema, and lets the model repair it once."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ValidationError
 
+from analysis_jobs.authoring.answer_shape import AnswerShape
 from analysis_jobs.authoring.context import AttemptControl
 from analysis_jobs.authoring.spending import Spending
 from analysis_jobs.base.attachment import Attachment
@@ -13,7 +13,7 @@ from analysis_jobs.base.error_facts import reason
 from analysis_jobs.base.errors import ConfigurationError, Retry
 from analysis_jobs.base.field_errors import describe, field_errors
 from analysis_jobs.llm.families import Tier
-from analysis_jobs.llm.model import Model, Question, Reply, Tool
+from analysis_jobs.llm.model import Model, Question, Reply
 from analysis_jobs.llm.options import AskOptions, with_options
 from analysis_jobs.prompts import RenderedPrompt
 
@@ -21,7 +21,6 @@ DEFAULT_MAX_TOKENS = 4_096
 # The length of a typical answer. It turns the characters that have arrived into progress.
 _EXPECTED_CHARACTERS = 3_000
 _LONGEST_SUMMARY = 1_000
-_LONGEST_TOOL_NAME = 64
 
 
 @dataclass(frozen=True)
@@ -51,25 +50,26 @@ class Asker:
     ) -> BaseModel | str:
         """See `Job.ask`."""
         rendered = RenderedPrompt(prompt, None, "inline") if isinstance(prompt, str) else prompt
+        shape = AnswerShape.of(answer) if answer else None
         question = Question(
             model_id=self._choose_model(options.model_id),
             prompt=rendered.user,
             system=rendered.system,
             max_tokens=max_tokens,
-            tool=_tool(answer) if answer else None,
+            tool=shape.tool if shape else None,
             metadata={"job_id": self.job_id},
             attachments=tuple(attachments),
         )
         question = with_options(question, options, self.lane_tier)
         reply = self._ask(question)
-        if answer is None:
+        if shape is None:
             return reply.text
         try:
-            return answer.model_validate(reply.data)
+            return shape.read(reply.data)
         except ValidationError as error:
             repaired = self._ask(_repair_question(question, reply, error))
         try:
-            return answer.model_validate(repaired.data)
+            return shape.read(repaired.data)
         except ValidationError as error:
             raise Retry(
                 "model_answer_invalid",
@@ -105,16 +105,6 @@ class Asker:
         if reply.fault:
             raise reply.fault
         return reply
-
-
-def _tool(answer: type[BaseModel]) -> Tool:
-    description = (answer.__doc__ or "").strip().splitlines()
-    return Tool(
-        # Bedrock accepts these characters only. A generic model is named like `Page[int]`.
-        re.sub(r"[^A-Za-z0-9_-]", "_", answer.__name__)[:_LONGEST_TOOL_NAME],
-        description[0] if description else "The answer.",
-        answer.model_json_schema(),
-    )
 
 
 def _repair_question(question: Question, reply: Reply, error: ValidationError) -> Question:

@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+from pydantic_core import to_json
+
 from analysis_jobs.authoring.analysis import Analyses
 from analysis_jobs.base.clock import Clock
+from analysis_jobs.base.model_json import restore
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs.admission import Admission, AdmissionKey, Rate, RetryCount, count_retry, decide_retry
@@ -21,9 +25,9 @@ from analysis_jobs.jobs.ports import (
 )
 from analysis_jobs.jobs.record import Changes, JobKey, JobRecord, ending, pointer_until
 from analysis_jobs.jobs.request_errors import InvalidRequestError, StateConflictError, UnknownResourceError
-from analysis_jobs.jobs.subjects import fill_template
 from analysis_jobs.jobs.transitions import CANCEL, REQUEST_CANCEL, RETRY, Status, Transition
 from analysis_jobs.submission.admission_service import rate_limited
+from analysis_jobs.submission.request_fields import fill_from_request
 
 # A worker may change the job between the read and the write. Then the new state decides.
 _TRIES = 5
@@ -112,8 +116,9 @@ class JobControl:
         counted_under = subject
         if rate.of:
             try:
-                counted_under = fill_template(rate.of, load_json(self.artifacts, job.input))
-            except (KeyError, InvalidRequestError) as error:
+                stored = to_json(load_json(self.artifacts, job.input))
+                counted_under = fill_from_request(rate.of, restore(self.analyses[job.analysis].request, stored))
+            except (AttributeError, ValidationError, InvalidRequestError) as error:
                 message = f"this job's input does not fill {rate.of!r}, by which jobs are counted now: submit a new job"
                 raise StateConflictError(message) from error
         admission_key = AdmissionKey(job.tenant, job.analysis, subject, counted_under)
