@@ -1,7 +1,10 @@
-"""Checks the parts of an Office file (a zip archive) before a library parses them."""
+"""Checks the parts of an Office file (a zip archive) before they are parsed."""
 
 import io
 import zipfile
+import zlib
+from contextlib import suppress
+from typing import IO
 
 from document_reader.task import UnreadableError
 
@@ -11,6 +14,7 @@ _DECLARATIONS = tuple(
 )
 _CHUNK_BYTES = 1 << 16
 _OVERLAP_BYTES = 32
+_XML_ENDINGS = (".xml", ".rels", ".vml")
 # A parsed XML tree takes about ten times the bytes of its text. The process's memory limit catches larger trees.
 MAX_UNPACKED_BYTES = 200_000_000
 
@@ -31,14 +35,27 @@ def require_safe_archive(content: bytes) -> None:
             if left < 0:
                 message = f"unpacks to more than {MAX_UNPACKED_BYTES} bytes"
                 raise UnreadableError("document_too_complex", message)
-            if part.filename.lower().endswith((".xml", ".rels", ".vml")):
-                _require_no_entities(archive, part)
+            if part.filename.lower().endswith(_XML_ENDINGS):
+                # A damaged part has no entities. Whether the text needs it is decided later.
+                with suppress(zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError):
+                    _require_no_entities(archive, part)
+
+
+def opened(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> IO[bytes]:
+    """Open an XML part.
+
+    Raises `UnreadableError` (`document_too_complex`) if it declares XML entities. The name of a part may hide from
+    `require_safe_archive` that it is XML.
+    """
+    if not part.filename.lower().endswith(_XML_ENDINGS):
+        _require_no_entities(archive, part)
+    return archive.open(part)
 
 
 def _require_no_entities(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
-    with archive.open(part) as opened:
+    with archive.open(part) as stream:
         tail = b""
-        while chunk := opened.read(_CHUNK_BYTES):
+        while chunk := stream.read(_CHUNK_BYTES):
             window = tail + chunk
             if any(mark in window for mark in _DECLARATIONS):
                 message = f"declares XML entities in {part.filename}; Office programs never do"

@@ -5,6 +5,7 @@ import re
 import zipfile
 from dataclasses import dataclass
 
+from document_reader.opc import Package
 from document_reader.task import UnreadableError
 
 
@@ -29,8 +30,8 @@ WEBP = Kind("image", "image/webp")
 # and harmless, because the content decides how the picture is read.
 EXTENSIONS = {
     "pdf": "pdf",
-    "docx": "docx",
-    "xlsx": "xlsx",
+    **dict.fromkeys(("docx", "docm", "dotx", "dotm"), "docx"),
+    **dict.fromkeys(("xlsx", "xlsm", "xltx", "xltm"), "xlsx"),
     **dict.fromkeys(("txt", "md", "csv", "tsv", "json", "xml", "html", "htm", "log"), "text"),
     **dict.fromkeys(("png", "jpg", "jpeg", "tif", "tiff", "webp"), "image"),
 }
@@ -59,6 +60,13 @@ _UNSUPPORTED = {
 }
 # Control characters that no text contains: all except tab, line ends, vertical tab, form feed and escape.
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+# The program that opens an Office file -> its kind, or a description of an unsupported one.
+_OF_PROGRAM: dict[str, Kind | str] = {
+    "word": DOCX,
+    "excel": XLSX,
+    "excel binary": "a binary workbook (XLSB)",
+    "powerpoint": "a presentation (PPTX)",
+}
 _SUPPORTED = "upload a PDF, DOCX, XLSX, text, PNG, JPEG, TIFF or WebP file"
 MAX_PARTS = 10_000
 
@@ -108,14 +116,12 @@ def _of_archive(content: bytes) -> Kind | str:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             parts = set(archive.namelist())
+            program = Package(archive).program() if len(parts) <= MAX_PARTS else None
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
         raise UnreadableError("document_corrupt", f"cannot be unpacked: {type(error).__name__}") from error
     if len(parts) > MAX_PARTS:
         raise UnreadableError("document_too_complex", f"has {len(parts)} parts; at most {MAX_PARTS} are allowed")
-    for part, kind in (("word/document.xml", DOCX), ("xl/workbook.xml", XLSX)):
-        if part in parts:
-            return kind
-    return "a presentation (PPTX)" if "ppt/presentation.xml" in parts else "a ZIP archive"
+    return _OF_PROGRAM.get(program or "", "a ZIP archive")
 
 
 def _described(kind: Kind) -> str:

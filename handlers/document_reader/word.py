@@ -1,81 +1,107 @@
-"""Reads Word documents (DOCX)."""
+"""Reads Word documents (DOCX, DOCM, DOTX, DOTM)."""
 
-import io
 from collections.abc import Iterator
-from typing import Any
+from xml.etree.ElementTree import Element
 
 from document_reader.archives import require_safe_archive
-from document_reader.task import Budget, Emit, Task, extra
-
-_MAIN = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_ALTERNATIVE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
-# The limit for tables nested in tables. Real documents nest two or three.
-_MAX_DEPTH = 20
+from document_reader.office_names import R, W, switch
+from document_reader.opc import Package, Tree
+from document_reader.task import Budget, Emit, Task, UnreadableError
+from document_reader.word_notes import Notes, by_id
+from document_reader.word_numbers import Numbering
+from document_reader.word_styles import Styles
+from document_reader.word_text import Shared, Story
 
 
 def read(content: bytes, task: Task, emit: Emit) -> None:
     """Emit the text as one page, because a DOCX file does not store its page layout.
 
-    Paragraphs and tables come in their order, with one line per table row and tabs between the cells. Each header comes
-    once, before the text, and each footer once, after it. The text of a text box follows its paragraph.
+    First come the headers, then the body, the footnotes, the endnotes and the footers, each once. In the body,
+    paragraphs and tables come in their order, with one line per table row and tabs between the cells. Text boxes and
+    comments follow their paragraph.
     """
-    with extra("word"):
-        import docx  # noqa: PLC0415 - needed only for DOCX
     require_safe_archive(content)
-    document = docx.Document(io.BytesIO(content))
-    budget = Budget(task.limits)
-    lines: list[str] = []
-
-    def add(found: Iterator[str]) -> None:
-        for line in found:
-            budget.spend(len(line) + 1)
-            lines.append(line)
-
-    for edge in _edges(document, "header"):
-        add(_blocks(edge))
-    add(_blocks(document))
-    for edge in _edges(document, "footer"):
-        add(_blocks(edge))
+    package = Package.of(content)
+    main = package.main()
+    if main is None:
+        raise UnreadableError("document_corrupt", "has no main part")
+    try:
+        lines = _Document(package, main, Budget(task.limits)).lines()
+    except RecursionError as error:
+        raise UnreadableError("document_too_complex", "has too many elements within each other") from error
     emit(page=1, text="\n".join(lines).strip("\n"), source="text")
 
 
-def _edges(document: Any, which: str) -> Iterator[Any]:
-    """Yield the headers or footers, each once: most sections inherit them from the previous section."""
-    for section in document.sections:
-        kinds = [which]
-        if section.different_first_page_header_footer:
-            kinds.insert(0, f"first_page_{which}")
-        for kind in kinds:
-            edge = getattr(section, kind)
-            if not edge.is_linked_to_previous:
-                yield edge
+class _Document:
+    def __init__(self, package: Package, main: str, budget: Budget) -> None:
+        self._package = package
+        self._main = main
+        self._tree = package.tree(main)
+        self._settings = self._optional("settings")
+        self._sections = list(_sections(self._tree.root))
+        properties = [*([self._settings.root] if self._settings else []), *self._sections]
+        styles = Styles(self._optional("styles"))
+        comments = package.related(main, "comments")
+        self._shared = Shared(
+            package=package,
+            styles=styles,
+            numbering=Numbering(self._optional("numbering"), styles),
+            footnotes=Notes.of(package, main, "footnote", properties),
+            endnotes=Notes.of(package, main, "endnote", properties),
+            comments=by_id(package.optional_tree(comments), "comment"),
+            comments_part=comments,
+            budget=budget,
+        )
+
+    def lines(self) -> list[str]:
+        headers = self._edges("header")
+        body = Story(self._shared, self._main, self._tree).lines(self._tree.root)
+        notes = [*self._notes(self._shared.footnotes), *self._notes(self._shared.endnotes)]
+        return [*headers, *body, *notes, *self._edges("footer")]
+
+    def _edges(self, which: str) -> list[str]:
+        """Return the headers or footers that Word shows, each once.
+
+        A section without its own has that of the section before. The first page has one of its own only in a section
+        that says so, and even pages only in a document that says so.
+        """
+        even = bool(self._settings and switch(self._settings.root, "evenAndOddHeaders"))
+        links = self._package.relationships(self._main)
+        current: dict[str, str] = {}
+        parts: dict[str, None] = {}
+        for section in self._sections:
+            for reference in section.findall(f"{W}{which}Reference"):
+                kind = reference.get(f"{W}type", "default")
+                if link := links.get(reference.get(f"{R}id", "")):
+                    current[kind if kind in {"first", "even"} else "default"] = link.target
+            shown = [*(["first"] if switch(section, "titlePg") else []), "default", *(["even"] if even else [])]
+            parts |= dict.fromkeys(current[kind] for kind in shown if kind in current)
+        lines: list[str] = []
+        for part in parts:
+            tree = self._package.optional_tree(part)
+            if tree:
+                lines += Story(self._shared, part, tree).lines(tree.root)
+        return lines
+
+    def _notes(self, notes: Notes) -> list[str]:
+        lines: list[str] = []
+        for mark, note in notes.texts():
+            if notes.part and notes.tree:
+                first, *rest = Story(self._shared, notes.part, Tree(note, notes.tree.prefixes)).lines(note) or [""]
+                lines += [f"{mark} {first.strip()}".strip(), *rest]
+        return lines
+
+    def _optional(self, kind: str) -> Tree | None:
+        return self._package.optional_tree(self._package.related(self._main, kind))
 
 
-def _blocks(container: Any, depth: int = 0) -> Iterator[str]:
-    for block in container.iter_inner_content():
-        if hasattr(block, "rows"):
-            if depth < _MAX_DEPTH:
-                yield from _rows(block, depth)
-        else:
-            yield block.text
-            yield from _boxes(block)
-
-
-def _rows(table: Any, depth: int) -> Iterator[str]:
-    for row in table.rows:
-        cells: list[str] = []
-        last = None
-        for cell in row.cells:
-            if cell._tc is not last:  # noqa: SLF001 - a cell that spans columns is repeated for each
-                cells.append(" ".join(text.strip() for text in _blocks(cell, depth + 1) if text.strip()))
-            last = cell._tc  # noqa: SLF001 - as above
-        yield "\t".join(cells)
-
-
-def _boxes(paragraph: Any) -> Iterator[str]:
-    """Yield the text of text boxes. A file contains each box twice; the second is a fallback for old programs."""
-    for box in paragraph._p.iter(f"{_MAIN}txbxContent"):  # noqa: SLF001 - python-docx has no API for text boxes
-        if any(above.tag == _ALTERNATIVE for above in box.iterancestors()):
-            continue
-        for inner in box.iter(f"{_MAIN}p"):
-            yield "".join(piece.text or "" for piece in inner.iter(f"{_MAIN}t"))
+def _sections(root: Element) -> Iterator[Element]:
+    """Yield the properties of the sections, in their order. Those before a tracked change do not count."""
+    for properties in root.iter(f"{W}pPr"):
+        section = properties.find(f"{W}sectPr")
+        if section is not None:
+            yield section
+    for body in root.iter(f"{W}body"):
+        last = body.find(f"{W}sectPr")
+        if last is not None:
+            yield last

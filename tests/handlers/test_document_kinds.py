@@ -15,8 +15,10 @@ from analysis_jobs.base.errors import CancelAsked, ConfigurationError
 from analysis_jobs.base.extras import MissingExtraError
 from analysis_jobs.documents import Page, Reading, child
 from analysis_jobs.documents.reader import DocumentReader, OcrEngine, ReaderLimits
+from document_reader.kinds import detect_kind
 from document_reader.task import Limits, Task
 from tests.handlers.office import picture, repacked, scanned_pdf, word, workbook, written_on
+from tests.handlers.office_xml import package
 from tests.handlers.pdfs import REPOSITORY, pdf
 
 COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
@@ -262,11 +264,40 @@ def test_the_error_names_the_extra_that_the_package_lacks(monkeypatch: pytest.Mo
     """The child process has the import path of the function, and nothing else."""
     bare = [entry for entry in sys.path if "site-packages" not in entry]
     monkeypatch.setattr(sys, "path", bare)
-    for content, name, extra in ((word("x"), "a.docx", "word"), (workbook({"a": []}), "a.xlsx", "excel")):
-        with pytest.raises(MissingExtraError, match=f'add "{extra}" to `extras` in the package.toml'):
-            read(content, name)
-    with pytest.raises(MissingExtraError, match='add "ocr" to `extras`'):
+    with pytest.raises(MissingExtraError, match=r'add "ocr" to `extras` in the package\.toml'):
         read(picture(written_on("x"), "PNG"), "a.png")
+
+
+def test_office_files_are_read_without_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if "site-packages" not in entry])
+    assert read(word("x"), "a.docx").text == "x"
+    assert read(workbook({"a": [[1]]}), "a.xlsx").text == "a\n1"
+
+
+@pytest.mark.parametrize(
+    ("main", "content_type", "name", "kind"),
+    [
+        ("word/document2.xml", "application/vnd.ms-word.document.macroEnabled.main+xml", "a.docm", "docx"),
+        ("a.xml", "application/vnd.openxmlformats-officedocument.wordprocessingml.template.main+xml", "a.dotx", "docx"),
+        ("word\\document.xml", "application/xml", "a.docx", "docx"),
+        ("xl/book.xml", "application/vnd.ms-excel.sheet.macroEnabled.main+xml", "a.xlsm", "xlsx"),
+        ("b.xml", "application/vnd.openxmlformats-officedocument.spreadsheetml.template.main+xml", "a.xltx", "xlsx"),
+    ],
+)
+def test_the_kind_of_an_office_file_is_that_of_its_main_part(
+    main: str, content_type: str, name: str, kind: str
+) -> None:
+    content = package({main: "<x/>"}, main, content_type)
+    assert DocumentReader().attach(content, name, nothing_stops).media_type.startswith("application/vnd.openxml")
+    assert detect_kind(content, name).name == kind
+
+
+def test_office_files_that_are_not_read_are_named() -> None:
+    binary = package(
+        {"xl/workbook.bin": b"x"}, "xl/workbook.bin", "application/vnd.ms-excel.sheet.binary.macroEnabled.main"
+    )
+    assert "is a binary workbook (XLSB)" in refused(binary, "a.xlsb").message
+    assert "is a ZIP archive" in refused(package({"a.xml": "<x/>"}, "a.xml", "application/xml"), "a.zip").message
 
 
 def test_the_child_process_does_not_inherit_the_functions_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from package import sources
 from packager import HOST, build
-from tests.handlers.office import picture, scanned_pdf, word, written_on
+from tests.handlers.office import picture, scanned_pdf, word, workbook, written_on
 from tests.runtime.conftest import Start
 from tests.runtime.lambda_runtime import Function
 
@@ -52,12 +52,12 @@ def test_the_package_reads_a_photo_and_a_scan(unpacked: Path, start: Start) -> N
         assert 0.7 < read["confidence"] <= 1
 
 
-def test_what_it_does_not_carry_is_named_and_so_is_the_file_to_put_it_into(unpacked: Path, start: Start) -> None:
+def test_the_package_reads_office_files_without_an_extra(unpacked: Path, start: Start) -> None:
     runtime = start(Function(unpacked, "reading.handler", timeout_s=60, memory_mb=1024))
-    error = runtime.invoke(_event(word("x"), "letter.docx")).error
-    assert error is not None
-    assert error["errorType"] == "MissingExtraError"
-    assert 'add "word" to `extras` in the package.toml' in error["errorMessage"]
+    for content, name in ((word("x"), "letter.docx"), (workbook({"x": []}), "list.xlsx")):
+        answer = runtime.invoke(_event(content, name))
+        assert answer.error is None, answer.error
+        assert [page["text"] for page in answer.value["pages"]] == ["x"]
 
 
 def test_without_its_language_the_engine_is_not_there(unpacked: Path, start: Start, tmp_path: Path) -> None:

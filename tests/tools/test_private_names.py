@@ -18,7 +18,6 @@ from operator import attrgetter
 from typing import Any
 
 import boto3
-import docx
 import httpx2
 import pytest
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
@@ -35,13 +34,11 @@ PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="ut
 # What the paths below begin with.
 ROOTS: dict[str, Callable[[], Any]] = {
     "awsrequest": lambda: awsrequest,
-    "cell": lambda: docx.Document().add_table(1, 1).cell(0, 0),
     "client": lambda: boto3.client(
         "sts", region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test"
     ),
     "moto_core": lambda: moto_core,
     "moto_sqs": lambda: moto_sqs,
-    "paragraph": lambda: docx.Document().add_paragraph(),
     "resolver": APIGatewayHttpResolver,
     "types": lambda: types,
 }
@@ -68,10 +65,6 @@ PRIVATE = {
         "moto_sqs.sqs_backends": "tests/faults/crash_site.py",
         "moto_sqs.unix_time": "tests/faults/crash_site.py",
         "moto_sqs.unix_time_millis": "tests/faults/crash_site.py",
-    },
-    "python-docx": {
-        "cell._tc": "handlers/document_reader/word.py",
-        "paragraph._p": "handlers/document_reader/word.py",
     },
 }
 # MiniStack runs in an environment of its own, so another Python looks for these.
@@ -195,10 +188,10 @@ def test_httpx2_tells_its_trace_of_the_socket_when_it_is_connected() -> None:
 def test_a_name_that_has_moved_is_told_with_the_file_that_needs_it() -> None:
     paths = ("client._endpoint", "client._gone", "client._gone.further")
     assert [_is_there(path) for path in paths] == [True, False, False]
-    [told] = _moved("python-docx", "9.0", {"cell._tc": "word.py"}, ["cell._tc"])
+    [told] = _moved("moto", "9.0", {"moto_sqs.unix_time": "crash_site.py"}, ["moto_sqs.unix_time"])
     assert told == (
-        "python-docx 9.0 has no cell._tc, which word.py needs: change that file, or keep the upper bound "
-        "of python-docx in pyproject.toml below this version"
+        "moto 9.0 has no moto_sqs.unix_time, which crash_site.py needs: change that file, or keep the upper bound "
+        "of moto in pyproject.toml below this version"
     )
 
 
