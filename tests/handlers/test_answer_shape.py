@@ -85,6 +85,8 @@ def test_an_answer_under_other_names_is_invalid() -> None:
         AnswerShape.of(Camel).read({"first_day": "2026-11-22"})
     with pytest.raises(ValidationError):
         AnswerShape.of(Nodes).read(None)
+    with pytest.raises(ValidationError, match="unicode"):
+        AnswerShape.of(Node).read({"name": "\ud800"})
 
 
 def test_a_stage_gets_the_answer_as_an_instance() -> None:

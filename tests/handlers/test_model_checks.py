@@ -178,6 +178,12 @@ class DroppingOptional(BaseModel):
     token: str = Field(default="", exclude=True)
 
 
+class DroppingSerialized(Dropping):
+    @field_serializer("token")
+    def upper(self, token: str) -> str:
+        return token.upper()
+
+
 class Twice(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -189,8 +195,10 @@ class Twice(BaseModel):
 
 
 def test_a_required_excluded_field_is_refused_in_the_output_of_a_stage() -> None:
-    with pytest.raises(ConfigurationError, match=r"output of first, Dropping\.token is required but excluded"):
-        declare(stages=[giving(Dropping | None), work])
+    for model in (Dropping, DroppingSerialized):
+        named = rf"output of first, {model.__name__}\.token is required but excluded"
+        with pytest.raises(ConfigurationError, match=named):
+            declare(stages=[giving(model | None), work])
     declare(stages=[work, giving(Dropping)])  # the last stage has no checkpoint
 
 

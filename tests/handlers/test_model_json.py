@@ -24,7 +24,7 @@ from analysis_jobs.base.model_json import (
     NotKeptError,
     accept,
     convert,
-    has_no_number,
+    has_nan,
     has_secret,
     keep,
     keep_input,
@@ -165,6 +165,32 @@ def test_the_parts_that_serializers_do_not_lose_are_kept() -> None:
     assert restore(Noted, keep(Noted, Noted(text="a"))) == Noted(text="a")
 
 
+class Facts(BaseModel):
+    by_name: dict[str, Any] = {}
+    more: Any = None
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        (dict, {1: date(2026, 11, 22)}, {"1": "2026-11-22"}),
+        (list, [ASK], [{"document_id": "x", "note": "keep me"}]),
+        (Facts, Facts(by_name={"day": date(2026, 11, 22)}), Facts(by_name={"day": "2026-11-22"})),
+        (Facts, Facts(more={1: (2, 3)}), Facts(more={"1": [2, 3]})),
+        (Facts, Facts(more=ASK), Facts(more={"document_id": "x", "note": "keep me"})),
+        (Facts, Facts(more=[{1}]), Facts(more=[[1]])),
+    ],
+)
+def test_a_value_of_no_declared_type_is_restored_as_its_json(kind: Any, value: Any, expected: Any) -> None:
+    assert restore(kind, keep(kind, value)) == expected
+
+
+@pytest.mark.parametrize("more", [SecretStr("hunter2"), [SecretStr("hunter2")], {"a": math.nan}])
+def test_a_value_of_no_declared_type_that_json_lacks_is_not_kept(more: Any) -> None:
+    with pytest.raises(NotKeptError):
+        keep(Facts, Facts(more=more))
+
+
 def test_what_was_assigned_without_validation_counts_as_its_json() -> None:
     lines = Lines.model_construct(numbers=(1, 2), shape="round")  # type: ignore[arg-type]
     assert restore(Lines, keep(Lines, lines)) == Lines(numbers=[1, 2])
@@ -273,7 +299,7 @@ def test_what_earlier_versions_stored_under_field_names_is_restored() -> None:
 def test_secrets_and_numbers_that_json_lacks_are_found_within_a_value() -> None:
     for fit in ([1, None, "***"], {"a": Rounded(price=1.5)}, ASK):
         assert not has_secret(fit)
-        assert not has_no_number(fit)
+        assert not has_nan(fit)
     assert has_secret([{"key": SecretStr("a")}])
-    assert has_no_number({"a": Rounded(price=math.nan)})
-    assert has_no_number((math.inf,))
+    assert has_nan({"a": Rounded(price=math.nan)})
+    assert has_nan((math.inf,))

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.model_checks import unnamed_fields
@@ -46,7 +46,14 @@ class AnswerShape[Answer: BaseModel]:
 
     def read(self, data: Any) -> Answer:
         """Return a model's answer, given as JSON, as an instance. Raises `ValidationError`."""
-        return accept(self.answer, self.unwrap(data))
+        try:
+            return accept(self.answer, self.unwrap(data))
+        except ValidationError:
+            raise
+        except ValueError as error:  # half of a surrogate pair
+            raise ValidationError.from_exception_data(
+                self.answer.__name__, [{"type": "string_unicode", "loc": (), "input": None}]
+            ) from error
 
 
 def _with_plain_root(schema: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pydantic_core import from_json, to_json
 
 from analysis_jobs.base.error_facts import reason
 from analysis_jobs.base.errors import Fail
-from analysis_jobs.base.model_json import NotKeptError, has_no_number, has_secret, keep, restore
+from analysis_jobs.base.model_json import NotKeptError, has_nan, has_secret, keep, restore
 from analysis_jobs.base.observability import log
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
 
@@ -93,7 +93,7 @@ def json_bytes(name: str, value: Any) -> bytes:
     """
     body = _plain_json(name, value)
     # pydantic writes secrets, NaN and infinity within models so. Most values contain neither text: a cheap look first.
-    if (b'"**********"' in body and has_secret(value)) or (b"null" in body and has_no_number(value)):
+    if (b'"**********"' in body and has_secret(value)) or (b"null" in body and has_nan(value)):
         raise Fail("checkpoint_invalid", f"checkpoint {name} is not JSON: it contains a secret, NaN or infinity")
     return _fitting(name, body)
 

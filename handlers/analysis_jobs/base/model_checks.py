@@ -4,7 +4,7 @@ It looks at annotations only. What a serializer or a validator does is seen when
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from types import UnionType
 from typing import (
     Annotated,
@@ -51,8 +51,9 @@ def hidden_fields(kind: Any, *, excluded_too: bool = False) -> Iterator[LostFiel
     `excluded_too`: also secrets that `exclude` keeps out of JSON.
     """
     for found in _fields(kind):
-        excluded = found.info is not None and found.info.exclude
-        if isinstance(found.type, type) and issubclass(found.type, _SECRETS) and (excluded_too or not excluded):
+        if found.serialized or (found.info and found.info.exclude and not excluded_too):
+            continue
+        if isinstance(found.type, type) and issubclass(found.type, _SECRETS):
             yield LostField(
                 found.path,
                 f"is a {found.type.__name__}, which becomes asterisks in JSON: keep secrets out of jobs (a stage "
@@ -63,7 +64,7 @@ def hidden_fields(kind: Any, *, excluded_too: bool = False) -> Iterator[LostFiel
 def dropped_fields(kind: Any) -> Iterator[LostField]:
     """Yield the required fields within a type that `exclude` keeps out of JSON."""
     for found in _fields(kind):
-        if found.info is not None and found.info.exclude and found.info.is_required():
+        if not found.within_serialized and found.info and found.info.exclude and found.info.is_required():
             yield LostField(
                 found.path,
                 "is required but excluded from JSON, so it cannot be read back: give it a default, or remove `exclude`",
@@ -73,7 +74,7 @@ def dropped_fields(kind: Any) -> Iterator[LostField]:
 def unnamed_fields(kind: Any) -> Iterator[LostField]:
     """Yield the fields within a type that have only a path as alias. A JSON schema cannot show the path."""
     for found in _fields(kind):
-        if found.info is not None and _has_only_paths(found.info) and not _validates_by_name(found.owner):
+        if found.info and _has_only_paths(found.info) and not _validates_by_name(found.owner):
             yield LostField(
                 found.path,
                 "has no alias but an AliasPath, which a JSON schema cannot show: give AliasChoices with a name too, or "
@@ -151,12 +152,17 @@ def _validates_by_name(owner: Any) -> bool:
 
 @dataclass(frozen=True)
 class _Found:
-    """A field of `owner`, with its type without metadata. A type outside of a class has no name."""
+    """A field of `owner`, with its type without metadata. A type outside of a class has no name.
+
+    `within_serialized`: something around the field has a serializer of its own. `serialized`: or the field itself has.
+    """
 
     owner: Any
     name: str
     type: Any
     info: FieldInfo | None
+    within_serialized: bool
+    serialized: bool
 
     @property
     def path(self) -> str:
@@ -165,11 +171,12 @@ class _Found:
 
 
 def _fields(kind: Any) -> Iterator[_Found]:
-    """Yield all fields within a type, also those of models within models. A field with a serializer is left out."""
-    yield from _within(kind, kind, "", None, set())
+    """Yield all fields within a type, also those of models within models."""
+    yield from _within(kind, _Found(kind, "", kind, None, within_serialized=False, serialized=False), set())
 
 
-def _within(annotation: Any, owner: Any, name: str, info: FieldInfo | None, seen: set[Any]) -> Iterator[_Found]:
+def _within(annotation: Any, field: _Found, seen: set[Any]) -> Iterator[_Found]:
+    """Yield `field` with its type, which is `annotation`, and all fields within that type."""
     if isinstance(annotation, TypeAliasType):
         if annotation in seen:
             return
@@ -177,35 +184,34 @@ def _within(annotation: Any, owner: Any, name: str, info: FieldInfo | None, seen
         annotation = annotation.__value__
     if isinstance(annotation, NewType):
         annotation = annotation.__supertype__
-    metadata: list[Any] = list(info.metadata) if info else []
+    metadata: list[Any] = list(field.info.metadata) if field.info else []
     if get_origin(annotation) is Annotated:
         metadata += annotation.__metadata__
         annotation = get_args(annotation)[0]
-    if any(isinstance(each, PlainSerializer | WrapSerializer) for each in metadata):
-        return
-    yield _Found(owner, name, get_origin(annotation) or annotation, info)
+    serialized = field.serialized or any(isinstance(each, PlainSerializer | WrapSerializer) for each in metadata)
+    field = replace(field, type=get_origin(annotation) or annotation, serialized=serialized)
+    yield field
     if get_origin(annotation) is not Literal:
         for argument in get_args(annotation):
-            yield from _within(argument, owner, name, info, seen)
-    yield from _of_class(annotation, seen)
+            yield from _within(argument, field, seen)
+    yield from _of_class(annotation, seen, serialized=serialized)
 
 
-def _of_class(kind: Any, seen: set[Any]) -> Iterator[_Found]:
+def _of_class(kind: Any, seen: set[Any], *, serialized: bool) -> Iterator[_Found]:
     if not isinstance(kind, type) or kind in seen:
         return
     seen.add(kind)
     if issubclass(kind, BaseModel):
         decorators = kind.__pydantic_decorators__
-        if decorators.model_serializers or kind.model_config.get("json_encoders"):
-            return
-        serialized = {name for each in decorators.field_serializers.values() for name in each.info.fields}
+        around = serialized or bool(decorators.model_serializers) or bool(kind.model_config.get("json_encoders"))
+        named = {name for each in decorators.field_serializers.values() for name in each.info.fields}
         for name, info in kind.model_fields.items():
-            if name not in serialized and "*" not in serialized:
-                yield from _within(info.annotation, kind, name, info, seen)
+            own = around or name in named or "*" in named
+            yield from _within(info.annotation, _Found(kind, name, None, info, around, own), seen)
     elif is_dataclass(kind) or is_typeddict(kind) or hasattr(kind, "_fields"):
         try:
             hints = get_type_hints(kind, include_extras=True)
         except Exception:  # noqa: BLE001 - it names what exists for type checkers only: nothing can be said
             return
         for name, annotation in hints.items():
-            yield from _within(annotation, kind, name, None, seen)
+            yield from _within(annotation, _Found(kind, name, None, None, serialized, serialized), seen)

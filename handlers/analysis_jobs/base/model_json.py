@@ -24,13 +24,11 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json, to_json, to_jsonable_python
 
 from analysis_jobs.base.field_errors import describe, field_errors
 from analysis_jobs.base.model_checks import names_of
 
-_ABSENT = object()
-_LIST_LIKE = (list, tuple, AbstractSet)
 _SECRETS = (SecretStr, SecretBytes, Secret)
 
 
@@ -119,7 +117,7 @@ def has_secret(value: Any) -> bool:
     return any(isinstance(part, _SECRETS) for part in _parts(value))
 
 
-def has_no_number(value: Any) -> bool:
+def has_nan(value: Any) -> bool:
     """Tell whether a part of a value is NaN or infinity, which pydantic writes as null within models."""
     return any(isinstance(part, float) and not math.isfinite(part) for part in _parts(value))
 
@@ -188,8 +186,6 @@ def _difference(restored: Any, value: Any, path: str = "", *, in_model: bool = F
     in_model = in_model or isinstance(restored, BaseModel)
     for name, one, other in pairs:
         inner = f"{path}.{name}" if path and name else path or name
-        if one is _ABSENT or other is _ABSENT:
-            return inner
         found = _difference(one, other, inner, in_model=in_model)
         if found is not None:
             return found
@@ -197,22 +193,21 @@ def _difference(restored: Any, value: Any, path: str = "", *, in_model: bool = F
 
 
 def _pairs(restored: Any, value: Any) -> list[tuple[str, Any, Any]] | None:
-    """Return the parts of both values that belong together, with their names. None if they have no parts."""
+    """Return the parts of both values that belong together, with their names. None if they have no such parts."""
     match restored, value:
         case RootModel(), RootModel():
             return [("", restored.root, value.root)]
         case BaseModel(), BaseModel():
-            ours, theirs = _fields_of(restored), _fields_of(value)
+            theirs = _fields_of(value)
             # An instance of a subclass is restored as the declared class.
-            return [(name, each, theirs.get(name, _ABSENT)) for name, each in ours.items()]
-        case Mapping(), Mapping():
-            keys = dict.fromkeys((*restored, *value))
-            return [(str(key), restored.get(key, _ABSENT), value.get(key, _ABSENT)) for key in keys]
+            return [(name, each, theirs.get(name)) for name, each in _fields_of(restored).items()]
+        case Mapping(), Mapping() if restored.keys() == value.keys():
+            return [(str(key), each, value[key]) for key, each in restored.items()]
         case ((list() | tuple()), (list() | tuple())) if len(restored) == len(value):
             return [(str(place), *pair) for place, pair in enumerate(zip(restored, value, strict=True))]
-    if is_dataclass(restored) and is_dataclass(value):
+    if is_dataclass(restored) and type(restored) is type(value):
         names = [field.name for field in fields(restored) if field.compare]
-        return [(name, getattr(restored, name, _ABSENT), getattr(value, name, _ABSENT)) for name in names]
+        return [(name, getattr(restored, name, None), getattr(value, name, None)) for name in names]
     return None
 
 
@@ -225,17 +220,26 @@ def _same_leaf(restored: Any, value: Any, *, in_model: bool) -> bool:
         return True
     if isinstance(restored, Enum) or isinstance(value, Enum):
         return _equal(getattr(restored, "value", restored), getattr(value, "value", value))
-    if isinstance(restored, _LIST_LIKE) and isinstance(value, _LIST_LIKE):
-        return len(restored) == len(value) and not isinstance(value, AbstractSet)
     if isinstance(restored, BaseModel) and isinstance(value, Mapping):
         return True
     if type(restored) is not type(value):
-        return not in_model
+        return not in_model or _is_json_of(restored, value)
     # A type that does not define equality: look at what is in it.
     without_equality = "__eq__" not in {name for base in type(value).__mro__[:-1] for name in vars(base)}
-    return without_equality and (
-        _difference(getattr(restored, "__dict__", {}), getattr(value, "__dict__", {}), in_model=in_model) is None
+    return _is_json_of(restored, value) or (
+        without_equality
+        and _difference(getattr(restored, "__dict__", {}), getattr(value, "__dict__", {}), in_model=in_model) is None
     )
+
+
+def _is_json_of(restored: Any, value: Any) -> bool:
+    """Tell whether a value of an undetermined type (`Any`, or `dict` without types) is restored as its plain JSON."""
+    if isinstance(value, str) or has_secret(value):
+        return False
+    try:
+        return bool(restored == to_jsonable_python(value, round_trip=True, by_alias=False))
+    except Exception:  # noqa: BLE001 - a serializer may raise anything
+        return False
 
 
 def _equal(one: Any, other: Any) -> bool:
