@@ -10,8 +10,8 @@ from document_reader.raster import Raster, emit_picture
 from document_reader.task import Emit, Limits, Task, UnreadableError, extra, require_pages
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
-# The least difference of two grey levels (of 255) that is visible as writing.
-_MIN_CONTRAST = 32
+# Half of the grey levels. A picture with a smaller share of dark pixels than the second number has no dark writing.
+_HALF, _MIN_DARK = 128, 0.01
 
 
 def look(content: bytes, limits: Limits) -> int:
@@ -78,13 +78,16 @@ def _opaque(picture: Any) -> Any:
         from PIL import Image  # noqa: PLC0415 - needed only for pictures
 
     coloured = picture.convert("RGBA")
-    for colour in ("white", "black"):
-        paper = Image.new("RGBA", coloured.size, colour)
-        paper.alpha_composite(coloured)
-        levels: Any = paper.convert("L").getextrema()
-        if levels[1] - levels[0] >= _MIN_CONTRAST:
-            return paper
+    paper = Image.new("RGBA", coloured.size, "black" if _is_light(coloured) else "white")
+    paper.alpha_composite(coloured)
     return paper
+
+
+def _is_light(coloured: Any) -> bool:
+    """Tell whether nearly everything opaque in a picture is light."""
+    opaque = coloured.getchannel("A").point(lambda level: 255 if level > _HALF else 0)
+    levels = coloured.convert("L").histogram(opaque)
+    return bool(sum(levels[:_HALF]) < _MIN_DARK * sum(levels))
 
 
 def _grey(picture: Any) -> Raster:

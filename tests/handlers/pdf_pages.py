@@ -83,15 +83,11 @@ def _typed(lines: Sequence[str]) -> bytes:
 def sideways(lines: Sequence[str], rotation: int) -> bytes:
     """Return a page that is stored turned, and turned back by its /Rotate."""
     matrix = {90: b"0 1 -1 0", 180: b"-1 0 0 -1", 270: b"0 -1 1 0"}[rotation]
-    places = {
-        90: lambda number: (80 + 20 * number, 60),
-        180: lambda number: (540, 80 + 20 * number),
-        270: lambda number: (520 - 20 * number, 740),
-    }[rotation]
-    content = b"".join(
-        b"BT /F1 12 Tf %s %d %d Tm (%s) Tj ET\n" % (matrix, *places(number), line.encode())
-        for number, line in enumerate(lines)
-    )
+    content = b""
+    for number, line in enumerate(lines):
+        down = 80 + 20 * number
+        x, y = {90: (down, 60), 180: (540, down), 270: (600 - down, 740)}[rotation]
+        content += b"BT /F1 12 Tf %s %d %d Tm (%s) Tj ET\n" % (matrix, x, y, line.encode())
     return page(content, b"/Rotate %d" % rotation)
 
 
