@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-extras=(excel gemini ocr postgres word)
+extras=(excel gemini heic ocr postgres rtf slides word)
 everything=$(mktemp)
 trap 'rm -f "$everything"' EXIT
 

@@ -149,12 +149,17 @@ def _string(item: Element) -> str:
 def _slide_texts(archive: zipfile.ZipFile) -> list[str]:
     return [
         "\n".join(
-            "".join(piece.text or "" for piece in paragraph.iter() if _local(piece) == "t")
+            "".join(_piece(element) for element in paragraph.iter())
             for paragraph in root.iter()
             if _local(paragraph) == "p"
         )
         for root in _parts(archive, r"ppt/(slides|notesSlides)/[^/]+\.xml")
     ]
+
+
+def _piece(element: Element) -> str:
+    name = _local(element)
+    return (element.text or "") if name == "t" else "\n" if name in {"br", "tab"} else ""
 
 
 def _odf_text(root: Element) -> str:

@@ -69,8 +69,8 @@ class Task:
     """What to do with the file.
 
     `what` is `look` (detect the kind), `read` (emit the text of the pages) or `draw` (emit pictures at `dpi`).
-    `pages` selects pages, counted from 1; None selects all. `ocr` is the engine for pages that are pictures:
-    `tesseract`, `other` (emit the picture for an engine outside of this program) or `none`.
+    `pages` selects pages, counted from 1; None selects all. `skip` are pages that are not wanted. `ocr` is the engine
+    for pages that are pictures: `tesseract`, `other` (emit the picture for an engine outside of this program), `none`.
     """
 
     what: str
@@ -79,16 +79,17 @@ class Task:
     ocr: str = "none"
     pages: tuple[int, ...] | None = None
     dpi: int = 150
+    skip: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> "Task":
         """Return the task from the result of `dataclasses.asdict`."""
-        pages = given["pages"]
-        return cls(**given | {"limits": Limits(**given["limits"]), "pages": None if pages is None else tuple(pages)})
+        pages = None if given["pages"] is None else tuple(given["pages"])
+        return cls(**given | {"limits": Limits(**given["limits"]), "pages": pages, "skip": tuple(given["skip"])})
 
     def wants(self, page: int) -> bool:
         """Tell whether a page is selected. Pages count from 1."""
-        return self.pages is None or page in self.pages
+        return (self.pages is None or page in self.pages) and page not in self.skip
 
 
 class Budget:

@@ -81,7 +81,7 @@ class DocumentReader:
 
     def _page(self, line: dict[str, Any]) -> Page:
         if "picture" not in line:
-            return Page(line["page"], line["text"], line["source"], line.get("confidence"))
+            return Page(line["page"], line["text"], line["source"], line.get("confidence", 1.0))
         text, confidence = self.ocr.recognise(base64.b64decode(line["picture"]))  # type: ignore[union-attr]
         return Page(line["page"], text, "ocr", confidence)
 
