@@ -1,7 +1,7 @@
 """Reads uploaded documents, within limits."""
 
 import base64
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -41,18 +41,33 @@ class DocumentReader:
     limits: ReaderLimits = field(default_factory=ReaderLimits)
     ocr: Literal["tesseract"] | OcrEngine | None = "tesseract"
 
-    def read(self, content: bytes, name: str, check: Check) -> Reading:
+    def read(
+        self,
+        content: bytes,
+        name: str,
+        check: Check,
+        *,
+        done: Iterable[Page] = (),
+        on_page: Callable[[Page], None] = lambda _: None,
+    ) -> Reading:
         """Return the text of every page, by OCR if a page is a picture of text.
 
-        `check` is called several times a second, and may raise. Raises `Fail` with a code that begins with `document_`,
-        and `MissingExtraError` if the package lacks the library for this kind of file.
+        `check` is called several times a second, and may raise. `done` are pages of this content that were read before:
+        they are not read again. `on_page` gets each other page as soon as it is read, and may raise. Raises `Fail` with
+        a code that begins with `document_`, and `MissingExtraError` if the package lacks the library for this kind of
+        file.
         """
         engine = self.ocr or "none"
         ocr = engine if isinstance(engine, str) else "other"
-        lines = self._run(content, check, what="read", name=name, ocr=ocr)
+        pages = {page.number: page for page in done}
+        lines = self._run(content, check, what="read", name=name, ocr=ocr, skip=tuple(sorted(pages)))
         kind = next(lines)["kind"]
-        # Lazily: only one page's picture is in memory at a time.
-        return Reading(kind, tuple(self._page(line) for line in lines))
+        for line in lines:  # only one page's picture is in memory at a time
+            page = self._page(line)
+            pages[page.number] = page
+            on_page(page)
+            check()  # an engine outside of the child may take seconds for each of many pages that have arrived
+        return Reading(kind, tuple(pages[number] for number in sorted(pages)))
 
     def draw(
         self, content: bytes, name: str, check: Check, *, pages: Sequence[int] | None, dpi: int
