@@ -42,6 +42,9 @@ def _as_tiff(content: bytes, limits: Limits) -> bytes:
     _require_size(content, limits)
     with extra("heic"):
         import pi_heif  # noqa: PLC0415 - as above
+    picture = pi_heif.open_heif(content, convert_hdr_to_8bit=True).to_pillow().convert("RGB")
+    picture.info.clear()  # the orientation in the EXIF data would turn it once more
+    picture.getexif().clear()
     written = io.BytesIO()
-    pi_heif.open_heif(content, convert_hdr_to_8bit=True).to_pillow().convert("RGB").save(written, "TIFF")
+    picture.save(written, "TIFF")
     return written.getvalue()

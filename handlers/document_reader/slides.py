@@ -67,8 +67,8 @@ def _lines(slide: Any) -> Iterator[str]:
 
 
 def _of_part(part: Any) -> Iterator[str]:
-    from lxml import etree  # noqa: PLC0415 - python-pptx needs it
-
+    with extra("slides"):
+        from lxml import etree  # noqa: PLC0415 - python-pptx needs it too
     # `require_safe_archive` has refused entities.
     root = etree.fromstring(part.blob, etree.XMLParser(resolve_entities=False, no_network=True))
     yield from _blocks(root)
