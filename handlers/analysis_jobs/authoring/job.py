@@ -60,6 +60,7 @@ class Job[Request: BaseModel]:
             services.documents,
             services.settings.max_document_bytes,
             context.check,
+            context,
         )
         self.request = request
 
@@ -256,9 +257,10 @@ class Job[Request: BaseModel]:
         return self._documents.text(document)
 
     def read(self, document: str) -> Reading:
-        """Return the pages of an uploaded document: PDF, DOCX, XLSX, plain text or a picture.
+        """Return the pages of an uploaded document. The guide lists the kinds of files that are read.
 
-        Pages that are pictures of text are read by OCR. Such a page has a `confidence` of 0 to 1.
+        Pages that are pictures of text are read by OCR. Every page has a `confidence` of 0 to 1. Each page that OCR has
+        read is a checkpoint: if the invocation ends before the last page, the job continues after it in another one.
 
             for page in job.read(job.request.document).pages:
                 print(page.number, page.text)

@@ -69,7 +69,9 @@ def run(task: Task, content: bytes, check: Callable[[], None]) -> Iterator[dict[
                 child.wait()
             finally:
                 child.kill()
-        raise _error_of_exit(child.returncode, stderr, task)
+        # The cause tells a file that was refused from one that ended the child.
+        ended = subprocess.CalledProcessError(child.returncode, "document_reader")
+        raise _error_of_exit(child.returncode, stderr, task) from ended
 
 
 @cache
@@ -99,7 +101,8 @@ def _lines(stdout: IO[bytes], name: str, check: Callable[[], None]) -> Iterator[
             if not selector.select(_POLL_S):
                 silent_s += _POLL_S
                 if silent_s > _MAX_SILENCE_S:
-                    raise Fail("document_too_complex", f"{name} takes too long to read")
+                    silence = subprocess.TimeoutExpired("document_reader", _MAX_SILENCE_S)
+                    raise Fail("document_too_complex", f"{name} takes too long to read") from silence
                 continue
             chunk = stdout.read1(_CHUNK_BYTES)  # type: ignore[attr-defined]  # Popen's pipe is a BufferedReader
             if not chunk:
