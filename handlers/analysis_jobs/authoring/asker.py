@@ -7,17 +7,16 @@ from dataclasses import dataclass, replace
 from pydantic import BaseModel, ValidationError
 
 from analysis_jobs.authoring.context import AttemptControl
+from analysis_jobs.authoring.fitting import cause, fit
 from analysis_jobs.authoring.spending import Spending
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import ConfigurationError, Retry
-from analysis_jobs.base.field_errors import describe, field_errors
 from analysis_jobs.llm.model import Model, Question, Reply, Tool
 from analysis_jobs.prompts import RenderedPrompt
 
 DEFAULT_MAX_TOKENS = 4_096
 # The length of a typical answer. It turns the characters that have arrived into progress.
 _EXPECTED_CHARACTERS = 3_000
-_LONGEST_SUMMARY = 1_000
 _LONGEST_TOOL_NAME = 64
 
 
@@ -60,15 +59,15 @@ class Asker:
         if answer is None:
             return reply.text
         try:
-            return answer.model_validate(reply.data)
+            return fit(answer, reply)
         except ValidationError as error:
             repaired = self._ask(_repair_question(question, reply, error))
         try:
-            return answer.model_validate(repaired.data)
+            return fit(answer, repaired)
         except ValidationError as error:
             raise Retry(
-                "model_answer_invalid",
-                f"the model's answer does not fit its schema: {_summary(error)}",
+                "model_answer_invalid" if repaired.text.strip() or repaired.data is not None else "model_answer_empty",
+                f"the model's answer does not fit its schema: {cause(repaired, error)}",
             ) from error
 
     def _choose_model(self, model_id: str | None) -> str:
@@ -111,13 +110,10 @@ def _tool(answer: type[BaseModel]) -> Tool:
 
 
 def _repair_question(question: Question, reply: Reply, error: ValidationError) -> Question:
+    """Return the question with the answer and its faults after it. The question itself stays, for the prompt cache."""
+    said = f"Your answer to this was:\n{reply.text}" if reply.text.strip() else "Your answer to this was empty."
     prompt = (
-        f"{question.prompt}\n\nYour answer to this was:\n{reply.text}\n\n"
-        f"It does not fit the schema: {_summary(error)}\nAnswer again, and mend exactly that."
+        f"{question.prompt}\n\n{said}\n\n"
+        f"It does not fit the schema: {cause(reply, error)}\nAnswer again, and mend exactly that."
     )
     return replace(question, prompt=prompt)
-
-
-def _summary(error: ValidationError) -> str:
-    summary = describe(field_errors(error, whole="answer"))
-    return summary if len(summary) <= _LONGEST_SUMMARY else f"{summary[:_LONGEST_SUMMARY]}…"

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pydantic_core import from_json
-
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import JobError
@@ -62,6 +60,9 @@ class Reply:
         stop_reason: Why the model ended the answer, in the vendor's word.
         usage: The tokens of the call. Set it for every answer, because the vendor charges for faulty answers too.
         fault: Why the answer is unusable, for example cut off at `max_tokens` or filtered. None: it is usable.
+        others: More objects that may be the answer, if `data` does not fit the schema. The first that fits counts.
+        problem: What is wrong with a structured answer as a whole, for example that the tool was called twice. A repair
+            turn tells the model.
     """
 
     text: str
@@ -69,15 +70,8 @@ class Reply:
     stop_reason: str
     usage: Usage
     fault: JobError | None = None
-
-
-def json_object(text: str) -> dict[str, Any] | None:
-    """Return the JSON object in `text`; None if it is not one."""
-    try:
-        data = from_json(text, allow_inf_nan=False)
-    except ValueError:
-        return None
-    return data if isinstance(data, dict) else None
+    others: tuple[dict[str, Any], ...] = ()
+    problem: str = ""
 
 
 class Model(Protocol):
