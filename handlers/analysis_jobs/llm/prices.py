@@ -4,7 +4,6 @@
 discounts, batch and service tiers are not in the list.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +19,7 @@ from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.field_errors import describe, field_errors
 from analysis_jobs.base.observability import log
 from analysis_jobs.base.usage import Usage
+from analysis_jobs.llm.model_ids import GEOGRAPHY, family_name
 
 _TABLE = Path(__file__).with_name("prices.toml")
 _MILLION = 1_000_000
@@ -101,11 +101,6 @@ def price_on(day: date, entries: Sequence[ListPrice]) -> Price | None:
     return begun[-1].price
 
 
-# A model ID without its ARN is an optional geography, the family, and an optional release: eu. amazon.nova-pro -v1:0
-_GEOGRAPHY = re.compile(r"(global|us-gov|us|eu|apac|jp|au|ca)\.(?=[a-z0-9]+\.)")
-_RELEASE = re.compile(r"(-\d{8}|-v\d+|-\d{3}|-latest|-preview[a-z0-9-]*)*(:[a-z0-9:]+)?$")
-
-
 class Prices:
     """The prices of a stack: its own first, then the list price of the day that `clock` shows."""
 
@@ -142,9 +137,9 @@ class Prices:
     def _find(self, model_id: str) -> tuple[Price | None, Decimal]:
         """Return the price of a model, and the factor for its geography, which a stack's own price already includes."""
         name = model_id.rsplit("/", 1)[-1]
-        geography = _GEOGRAPHY.match(name)
+        geography = GEOGRAPHY.match(name)
         bare = name[geography.end() :] if geography else name
-        family = _RELEASE.sub("", bare)
+        family = family_name(model_id)
         for known in (model_id, name, bare, family):
             if known in self._own:
                 return self._own[known], Decimal(1)
