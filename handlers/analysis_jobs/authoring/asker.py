@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from threading import Event
 
 from pydantic import BaseModel, ValidationError
 
+from analysis_jobs.authoring.caching import Arranged, CachePlan
 from analysis_jobs.authoring.context import AttemptControl
 from analysis_jobs.authoring.fitting import cause, fit
 from analysis_jobs.authoring.spending import Spending
@@ -13,19 +15,21 @@ from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import ConfigurationError, Retry
 from analysis_jobs.llm.model import Model, Question, Reply, Tool
 from analysis_jobs.prompts import RenderedPrompt
+from analysis_jobs.prompts.documents import split_document
 
 DEFAULT_MAX_TOKENS = 4_096
 # The length of a typical answer. It turns the characters that have arrived into progress.
 _EXPECTED_CHARACTERS = 3_000
 _LONGEST_TOOL_NAME = 64
+_LOOK_AGAIN_S = 0.5  # how often a question that waits for the cache looks whether the attempt must stop
 
 
 @dataclass(frozen=True)
 class Asker:
     """Asks models for one job.
 
-    `model_id` is the default model. `track_answer` is called before each request. It returns a function that takes the
-    share of the answer that has arrived, 0 to 1.
+    `model_id` is the default model. `cache_plan` decides which questions use the prompt cache. `track_answer` is called
+    before each request. It returns a function that takes the share of the answer that has arrived, 0 to 1.
     """
 
     model: Model
@@ -33,9 +37,10 @@ class Asker:
     job_id: str
     spending: Spending
     control: AttemptControl
+    cache_plan: CachePlan
     track_answer: Callable[[], Callable[[float], None]]
 
-    def ask(
+    def ask(  # noqa: PLR0913 - the parameters of `Job.ask`
         self,
         prompt: RenderedPrompt | str,
         *,
@@ -43,6 +48,7 @@ class Asker:
         attachments: Sequence[Attachment],
         max_tokens: int,
         model_id: str | None,
+        cache: bool | None = None,
     ) -> BaseModel | str:
         """See `Job.ask`."""
         rendered = RenderedPrompt(prompt, None, "inline") if isinstance(prompt, str) else prompt
@@ -55,7 +61,10 @@ class Asker:
             metadata={"job_id": self.job_id},
             attachments=tuple(attachments),
         )
-        reply = self._ask(question)
+        document, rest = split_document(prompt) if isinstance(prompt, str) else (rendered.document, rendered.rest)
+        arranged = self.cache_plan.arrange(question, document, rest, wanted=cache)
+        question = arranged.question
+        reply = self._ask_in_turn(arranged)
         if answer is None:
             return reply.text
         try:
@@ -76,12 +85,25 @@ class Asker:
             raise ConfigurationError("no model: set model_id on the module, on the analysis, or in job.ask(model_id=…)")
         return chosen
 
-    def _ask(self, question: Question) -> Reply:
+    def _ask_in_turn(self, arranged: Arranged) -> Reply:
+        """Ask. A question whose document is just being written to the cache waits until the cache has it."""
+        while arranged.waits_for and not arranged.waits_for.wait(_LOOK_AGAIN_S):
+            self.control.check()
+        try:
+            return self._ask(arranged.question, arranged.announces)
+        finally:
+            if arranged.announces:
+                arranged.announces.set()
+
+    def _ask(self, question: Question, begins: Event | None = None) -> Reply:
+        """Ask, and set the event when the answer begins."""
         report_share = self.track_answer()
         arrived = 0
 
         def on_chunk(piece: str) -> None:
             nonlocal arrived
+            if begins:
+                begins.set()
             self.control.check()
             arrived += len(piece)
             report_share(arrived / _EXPECTED_CHARACTERS)

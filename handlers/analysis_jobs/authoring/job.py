@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 from pydantic import BaseModel
 
 from analysis_jobs.authoring.asker import DEFAULT_MAX_TOKENS, Asker
+from analysis_jobs.authoring.caching import CachePlan
 from analysis_jobs.authoring.checkpoints import MISSING
 from analysis_jobs.authoring.context import AttemptContext
 from analysis_jobs.authoring.documents import JobDocuments
@@ -47,6 +48,7 @@ class Job[Request: BaseModel]:
             record.job_id,
             context.report.spending,
             context.control,
+            CachePlan(context.stage, context.asking_places, is_resumed=record.attempt > 1),
             self._track_answer,
         )
         self._documents = JobDocuments(
@@ -315,6 +317,7 @@ class Job[Request: BaseModel]:
         attachments: Sequence[Attachment] = ...,
         max_tokens: int = ...,
         model_id: str | None = None,
+        cache: bool | None = None,
     ) -> str: ...
 
     @overload
@@ -326,9 +329,10 @@ class Job[Request: BaseModel]:
         attachments: Sequence[Attachment] = ...,
         max_tokens: int = ...,
         model_id: str | None = None,
+        cache: bool | None = None,
     ) -> Answer: ...
 
-    def ask(
+    def ask(  # noqa: PLR0913 - all but the prompt are optional
         self,
         prompt: RenderedPrompt | str,
         *,
@@ -336,6 +340,7 @@ class Job[Request: BaseModel]:
         attachments: Sequence[Attachment] = (),
         max_tokens: int = DEFAULT_MAX_TOKENS,
         model_id: str | None = None,
+        cache: bool | None = None,
     ) -> BaseModel | str:
         """Ask a model, and return its answer: text, or an instance of `answer`.
 
@@ -350,6 +355,8 @@ class Job[Request: BaseModel]:
             max_tokens: The longest answer, in tokens. Some models count their thoughts too.
             model_id: Default: the analysis's model, then the stack's. IDs with `gemini-` go to Gemini, all others to
                 Bedrock.
+            cache: Whether to use the vendor's prompt cache for the document in the prompt. None: if the document is
+                sent again, or may be. See the guide on models.
 
         Raises:
             Fail: The request would fail again, for example `model_answer_too_long` or `attachment_too_large`.
@@ -357,7 +364,9 @@ class Job[Request: BaseModel]:
             Defer: The model asks us to wait, for example `model_throttled`.
             ConfigurationError: No model is set.
         """
-        return self._asker.ask(prompt, answer=answer, attachments=attachments, max_tokens=max_tokens, model_id=model_id)
+        return self._asker.ask(
+            prompt, answer=answer, attachments=attachments, max_tokens=max_tokens, model_id=model_id, cache=cache
+        )
 
     def _track_answer(self) -> Callable[[float], None]:
         """Return a function that moves the progress by the share (0 to 1) of the answer that has arrived."""

@@ -37,7 +37,11 @@ class Question:
         system: The system prompt; None if there is none.
         tool: The shape of the answer. None: the answer is text.
         metadata: Labels for the vendor's request log, if it has one. Bedrock gets the job's ID.
-        attachments: Pictures and documents. They go before the prompt.
+        attachments: Pictures and documents. They go before the document and the prompt.
+        document: A long text that other questions of the job have too. It goes before the prompt, as its own block.
+        cache: The vendor shall cache the attachments and the document, and everything before them.
+        is_shared: Questions with another system prompt or another schema have the same document. So the system prompt
+            and the schema go after it: what is before it must be the same in all of them.
     """
 
     model_id: str
@@ -47,6 +51,9 @@ class Question:
     tool: Tool | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
+    document: str = ""
+    cache: bool = False
+    is_shared: bool = False
 
 
 @dataclass(frozen=True)

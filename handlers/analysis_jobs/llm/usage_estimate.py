@@ -2,7 +2,9 @@
 
 import json
 import math
+from collections.abc import Sequence
 
+from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.usage import Usage
 from analysis_jobs.llm.model import Question
 
@@ -20,14 +22,16 @@ def estimated_tokens(text: str) -> int:
 
 def estimated_input_tokens(question: Question) -> int:
     """Return roughly how many tokens a question has, with its attachments and its schema."""
-    texts = [question.prompt, question.system or "", json.dumps(question.tool.schema) if question.tool else ""]
-    pictures = sum(each.media_type.startswith("image/") for each in question.attachments)
-    documents = [each for each in question.attachments if not each.media_type.startswith("image/")]
-    return (
-        sum(map(estimated_tokens, texts))
-        + pictures * _TOKENS_PER_PICTURE
-        + sum(len(each.content) // _BYTES_PER_TOKEN for each in documents)
-    )
+    schema = json.dumps(question.tool.schema) if question.tool else ""
+    texts = [question.document, question.prompt, question.system or "", schema]
+    return sum(map(estimated_tokens, texts)) + estimated_attachment_tokens(question.attachments)
+
+
+def estimated_attachment_tokens(attachments: Sequence[Attachment]) -> int:
+    """Return roughly how many tokens attachments have."""
+    documents = [each for each in attachments if not each.media_type.startswith("image/")]
+    pictures = len(attachments) - len(documents)
+    return pictures * _TOKENS_PER_PICTURE + sum(len(each.content) // _BYTES_PER_TOKEN for each in documents)
 
 
 def estimated_usage(question: Question, answer: str) -> Usage:

@@ -11,6 +11,7 @@ from analysis_jobs.authoring.analysis import Analyses, Analysis, stage_options
 from analysis_jobs.authoring.checkpoints import MISSING, Checkpoints, restore_output
 from analysis_jobs.authoring.context import AttemptContext, AttemptControl, Services
 from analysis_jobs.authoring.job import Job
+from analysis_jobs.authoring.lookahead import asking_places
 from analysis_jobs.authoring.report import AttemptReport
 from analysis_jobs.base.errors import Fail, Finished, OutOfTime
 from analysis_jobs.base.observability import log
@@ -91,6 +92,7 @@ class Attempt:
             self.report,
             self.claimed.hold,
             analysis.model_id or services.settings.model_id,
+            asking_places=asking_places(analysis.stages),
         )
         self._checkpoints = checkpoints
         return context, Job(context, request)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-from cloud.stand_in.attached import Attached, attached
+from cloud.stand_in.attached import CHARS_PER_TOKEN, Attached, attached
 from cloud.stand_in.filling import fill, free_text
+from cloud.stand_in.prompt_cache import Block
 from cloud.stand_in.scenarios import Scenario
 
-CHARS_PER_TOKEN: Final = 4
 _FENCED = re.compile(r"<(?P<tag>[a-z_]+)\b[^<>]*>(?P<inside>.*?)</(?P=tag)\s*>", re.DOTALL | re.IGNORECASE)
 _DOCUMENT_TAGS: Final = frozenset({"document", "source", "text", "rfp_text"})
 _NONSENSE: Final = {"stand_in_nonsense": [None, {"this": "fits no schema"}]}
@@ -53,6 +53,7 @@ class Conversation:
     max_tokens: int | None = None
     stop_sequences: Sequence[str] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    blocks: Sequence[Block] = ()
 
     @cached_property
     def prompt(self) -> str:

@@ -17,6 +17,7 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from cloud.stand_in.answers import Conversation
 from cloud.stand_in.models import Model
+from cloud.stand_in.prompt_cache import blocks_of
 from cloud.stand_in.refusals import RefusedError, invalid, require
 
 _DOCUMENT_NAME: Final = re.compile(r"(?!.*\s\s)[A-Za-z0-9\s()\[\]-]+")
@@ -52,14 +53,16 @@ def conversation_of(raw: bytes, model: Model) -> Conversation:
         f"The maximum tokens you requested exceeds the model limit of {limit}. "
         f"Try again with a maximum tokens value that is lower than {limit}.",
     )
+    decoded = _with_attachments(messages)
     return Conversation(
-        messages=_with_attachments(messages),
+        messages=decoded,
         system=body.get("system") or (),
         tools=tools,
         tool_choice=choice,
         max_tokens=inference.get("maxTokens"),
         stop_sequences=inference.get("stopSequences") or (),
         metadata=body.get("requestMetadata") or {},
+        blocks=blocks_of(body, [block for message in decoded for block in message["content"]]),
     )
 
 

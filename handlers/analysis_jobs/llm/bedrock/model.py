@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.eventstream import EventStreamError, ParserError
 from botocore.exceptions import ClientError, HTTPClientError
@@ -21,6 +21,7 @@ from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import JobError, Retry
 from analysis_jobs.base.observability import log
 from analysis_jobs.llm.bedrock.answer import read_answer
+from analysis_jobs.llm.bedrock.cache_points import refuses_cache_point, without_cache_point
 from analysis_jobs.llm.bedrock.request import request_arguments
 from analysis_jobs.llm.errors import model_error
 from analysis_jobs.llm.model import Question, Reply
@@ -44,6 +45,7 @@ class BedrockModel:
         make_cancellable(client)
         self._client = client
         self._models_refusing_force: set[str] = set()
+        self._models_without_cache: set[str] = set()
 
     def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:
         """See `Model.ask`. It sends one request.
@@ -67,8 +69,21 @@ class BedrockModel:
         return model_id not in self._models_refusing_force and not _NEVER_FORCED.search(model_id)
 
     def _request(self, question: Question, on_chunk: Callable[[str], None], *, forced: bool) -> Reply:
-        response = self._client.converse_stream(**request_arguments(question, forced=forced))
+        response = self._send(question, request_arguments(question, forced=forced))
         return read_answer(response["stream"], question, on_chunk)
+
+    def _send(self, question: Question, arguments: dict[str, Any]) -> Any:
+        """Send a request. A model that refuses its cache point gets it again without, now and from now on."""
+        if question.model_id in self._models_without_cache:
+            return self._client.converse_stream(**without_cache_point(arguments))
+        try:
+            return self._client.converse_stream(**arguments)
+        except ClientError as error:
+            if not (question.cache and refuses_cache_point(error)):
+                raise
+        self._models_without_cache.add(question.model_id)
+        log("model.not_cached", "the model refuses a cache point", model_id=question.model_id)
+        return self._client.converse_stream(**without_cache_point(arguments))
 
 
 def _refuses_force(error: ClientError) -> bool:

@@ -6,6 +6,7 @@ from itertools import chain, count
 from typing import Any
 
 from analysis_jobs.llm.attachments import AttachmentKind, accept_attachments
+from analysis_jobs.llm.bedrock.cache_points import with_cache_point
 from analysis_jobs.llm.model import Question
 
 # Limits: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html. It does not define a
@@ -61,7 +62,7 @@ def request_arguments(question: Question, *, forced: bool) -> dict[str, Any]:
         else:  # the default choice is `auto`; some models refuse the field even with that value
             instruction = {"text": _USE_THE_TOOL.format(name=question.tool.name)}
             arguments["system"] = [*arguments.get("system", ()), instruction]
-    return arguments
+    return with_cache_point(arguments, question)
 
 
 def _content(question: Question) -> list[dict[str, Any]]:

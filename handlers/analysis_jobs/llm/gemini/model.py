@@ -133,12 +133,13 @@ def _trace_sockets(cancellable: CancellableSocket) -> Callable[[str, Mapping[str
 
 
 def _contents(question: Question) -> list[Any]:
-    """Return the attachments and then the prompt."""
+    """Return the attachments, the document and then the prompt."""
     accepted = accept_attachments(question.attachments, (_PICTURES, _DOCUMENTS), "Gemini")
     if sum(len(each.attachment.content) for each in accepted) > _MAX_BYTES:
         raise Fail("attachment_too_large", f"Gemini accepts at most {_MAX_BYTES} bytes of attachments per question")
     parts = [types.Part.from_bytes(data=each.attachment.content, mime_type=each.format) for each in accepted]
-    return [types.Content(role="user", parts=[*parts, types.Part.from_text(text=question.prompt)])]
+    texts = [types.Part.from_text(text=text) for text in (question.document, question.prompt) if text]
+    return [types.Content(role="user", parts=[*parts, *texts])]
 
 
 def _config(question: Question) -> Any:
