@@ -80,13 +80,13 @@ class Ask:
 
 def text_of(answer: Mapping[str, Any]) -> str:
     """Return the text of an answer of Converse."""
-    return str(answer["output"]["message"]["content"][0]["text"])
+    return next(str(block["text"]) for block in answer["output"]["message"]["content"] if "text" in block)
 
 
 def streamed(events: list[dict[str, Any]]) -> str:
     """Return the text of a stream, or the tool's input as JSON."""
     deltas = [event["contentBlockDelta"]["delta"] for event in events if "contentBlockDelta" in event]
-    return "".join(delta["toolUse"]["input"] if "toolUse" in delta else delta["text"] for delta in deltas)
+    return "".join(delta["toolUse"]["input"] if "toolUse" in delta else delta.get("text", "") for delta in deltas)
 
 
 def input_of(events: list[dict[str, Any]]) -> Any:

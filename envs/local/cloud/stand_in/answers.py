@@ -43,6 +43,14 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """The JSON that a text answer must be, and the name of its schema."""
+
+    name: str
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Conversation:
     """A valid request, in Converse's terms for both vendors."""
 
@@ -54,6 +62,10 @@ class Conversation:
     stop_sequences: Sequence[str] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     blocks: Sequence[Block] = ()
+    wanted: Wanted | None = None
+    thinks: bool = False
+    compiled: str = ""
+    tier: str = ""
 
     @cached_property
     def prompt(self) -> str:
@@ -106,15 +118,20 @@ class Conversation:
 
     @property
     def schema(self) -> Mapping[str, Any]:
-        """The schema of the tool to use; empty without one."""
+        """The schema of the tool to use, or of the text; empty without one."""
         tool = self.tools.get(self.tool_to_use)
-        return tool["inputSchema"]["json"] if tool else {}
+        return tool["inputSchema"]["json"] if tool else self.wanted.schema if self.wanted else {}
+
+    @property
+    def shapes(self) -> list[str]:
+        """The names of the structured answer: of the tool, or of the schema."""
+        return [self.tool_to_use, self.wanted.name if self.wanted else "", str(self.schema.get("title", ""))]
 
 
 def answer(conversation: Conversation, most_tokens: int, scenario: Scenario) -> Answer:
     """Return the scenario's answer, else one from the document; cut where it has more than `most_tokens`."""
     tool, given = conversation.tool_to_use, scenario.answer
-    if isinstance(given, str) or (given is None and not tool):
+    if isinstance(given, str) or (given is None and not conversation.schema):
         text = given if isinstance(given, str) else free_text(conversation.source)
         return _as_text("[stand-in model] blah" if scenario.nonsense else text, most_tokens, conversation)
     data = given if given is not None else fill(conversation.schema, conversation.source)

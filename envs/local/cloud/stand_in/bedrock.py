@@ -19,6 +19,7 @@ ACTIONS: Final = {
     "converse": "bedrock:InvokeModel",
     "converse-stream": "bedrock:InvokeModelWithResponseStream",
 }
+_SIGNATURE: Final = "c3RhbmQtaW4="
 # The field in which Bedrock returns a model's own data.
 _STAND_IN: Final = {"additionalModelResponseFields": {"stand_in": True}}
 
@@ -76,18 +77,21 @@ class Bedrock(Endpoint):
     def whole(self, reply: Reply) -> dict[str, Any]:
         found = reply.answer
         tool_use = {"toolUseId": _tool_use_id(), "name": found.tool, "input": found.tool_input}
-        content = [{"toolUse": tool_use} if found.tool else {"text": found.text}]
+        content: list[dict[str, Any]] = [{"toolUse": tool_use} if found.tool else {"text": found.text}]
+        if reply.thinks:
+            content.insert(0, {"reasoningContent": {"reasoningText": {"text": "", "signature": _SIGNATURE}}})
         return {"output": {"message": {"role": "assistant", "content": content}}, **_stop(reply), **_accounts(reply)}
 
     @override
     def events(self, reply: Reply) -> list[bytes]:
-        tool = reply.answer.tool
+        tool, first = reply.answer.tool, 1 if reply.thinks else 0
         deltas: list[dict[str, Any]] = [
             {"toolUse": {"input": piece}} if tool else {"text": piece} for piece in reply.pieces
         ]
-        blocks = [_block(index, tool, deltas) for index in range(reply.scenario.calls if tool else 1)]
+        blocks = [_block(first + number, tool, deltas) for number in range(reply.scenario.calls if tool else 1)]
         return [
             eventstream.event("messageStart", {"role": "assistant"}),
+            *(_thoughts() if reply.thinks else ()),
             *(event for block in blocks for event in block),
             eventstream.event("messageStop", _stop(reply)),
             eventstream.event("metadata", _accounts(reply)),
@@ -144,6 +148,16 @@ def _accounts(reply: Reply) -> dict[str, Any]:
     if reply.scenario.no_usage:
         return {"metrics": {"latencyMs": 1}}
     return {"usage": usage, "metrics": {"latencyMs": round((time.time() - reply.call.started_at) * 1000)}}
+
+
+def _thoughts() -> list[bytes]:
+    """Return the block of a model that does not show its thoughts: a signature, and no text."""
+    delta = {"reasoningContent": {"signature": _SIGNATURE}}
+    at = {"contentBlockIndex": 0}
+    return [
+        eventstream.event("contentBlockDelta", {**at, "delta": delta}),
+        eventstream.event("contentBlockStop", at),
+    ]
 
 
 def _tool_use_id() -> str:

@@ -15,11 +15,15 @@ from typing import Any, Final
 import botocore.session
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from cloud.stand_in.answers import Conversation
+from cloud.stand_in.answers import Conversation, Wanted
+from cloud.stand_in.families import check as check_family
+from cloud.stand_in.families import family_of, native_schema
 from cloud.stand_in.models import Model
 from cloud.stand_in.prompt_cache import blocks_of
 from cloud.stand_in.refusals import RefusedError, invalid, require
 
+# A model does what a block of text says: JSON that fits this schema.
+_SCHEMA_IN_WORDS: Final = re.compile(r"JSON schema:\s*(\{.*\})\s*$", re.DOTALL | re.IGNORECASE)
 _DOCUMENT_NAME: Final = re.compile(r"(?!.*\s\s)[A-Za-z0-9\s()\[\]-]+")
 # How many there may be in a message, and of how many bytes.
 # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html
@@ -44,8 +48,8 @@ def conversation_of(raw: bytes, model: Model) -> Conversation:
     messages, config = body.get("messages") or [], body.get("toolConfig") or {}
     _check_turns(messages)
     tools, choice = _tools(config), config.get("toolChoice") or {}
-    if model.refuses_forced_tool:
-        require(not {"any", "tool"} & choice.keys(), model.refuses_forced_tool)
+    family = family_of(model.name)
+    check_family(family, body)
     _check_tool_blocks(messages, tools)
     inference, limit = body.get("inferenceConfig") or {}, model.max_output_tokens
     require(
@@ -63,7 +67,32 @@ def conversation_of(raw: bytes, model: Model) -> Conversation:
         stop_sequences=inference.get("stopSequences") or (),
         metadata=body.get("requestMetadata") or {},
         blocks=blocks_of(body, [block for message in decoded for block in message["content"]]),
+        wanted=_wanted(body),
+        thinks=family.thinks == "always",
+        compiled=_compiled(body, tools),
+        tier=(body.get("serviceTier") or {}).get("type", ""),
     )
+
+
+def _wanted(body: Mapping[str, Any]) -> Wanted | None:
+    """Return the JSON that the text of the answer must be: by a native schema, or by a schema in words."""
+    if (native := native_schema(body)) is not None:
+        definition = body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]
+        return Wanted(str(definition.get("name") or ""), json.loads(native))
+    said = [*(body.get("system") or ()), *(block for message in body["messages"] for block in message["content"])]
+    in_words = next(filter(None, (_SCHEMA_IN_WORDS.search(str(block.get("text", ""))) for block in said)), None)
+    try:
+        schema = json.loads(in_words[1]) if in_words else None
+    except ValueError:
+        return None
+    return Wanted(str(schema.get("title") or ""), schema) if isinstance(schema, dict) else None
+
+
+def _compiled(body: Mapping[str, Any], tools: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the schemas that Bedrock compiles for the request, as text; empty without one."""
+    strict = [tool["inputSchema"]["json"] for tool in tools.values() if tool.get("strict")]
+    schemas = [native_schema(body), *strict]
+    return json.dumps(schemas, sort_keys=True) if any(schemas) else ""
 
 
 @functools.cache

@@ -21,6 +21,7 @@ class Reply:
     answer: Answer
     call: Call
     scenario: Scenario
+    thinks: bool = False
 
     @property
     def text(self) -> str:
@@ -105,14 +106,18 @@ class Endpoint(ABC):
 
     def _answer(self, wire: Wire, call: Call) -> str:
         model, conversation = self.read(wire, call)
-        shapes = [conversation.tool_to_use, str(conversation.schema.get("title", ""))]
-        scenario, quota = self._control.take(Asked(conversation.prompt, call.model, shapes))
+        scenario, quota = self._control.take(Asked(conversation.prompt, call.model, conversation.shapes))
         call.prompt_sha256 = digest(conversation.prompt)
         call.document_sha256 = digest(conversation.source)
         call.metadata = conversation.metadata
         call.input_tokens = conversation.input_tokens
         call.max_tokens = conversation.max_tokens
         self.check_length(conversation, scenario.context_tokens or model.context_tokens)
+        call.tier = conversation.tier
+        schemas = conversation.compiled and digest(f"{model.name} {conversation.compiled}")
+        if schemas and self._control.is_first_use(schemas):
+            call.compiled = True
+            wire.wait(scenario.compile_s)
         wire.wait(scenario.first_token_s)
         if scenario.error:
             raise self.error(scenario.error, scenario)
@@ -124,7 +129,7 @@ class Endpoint(ABC):
             found = answer(conversation, conversation.max_tokens or model.max_output_tokens, scenario)
             call.output_tokens = found.output_tokens
             send = self._send_stream if call.operation == self.streams else self._send_whole
-            return send(wire, Reply(found, call, scenario))
+            return send(wire, Reply(found, call, scenario, conversation.thinks))
         finally:
             quota.settle(reservation, model, call.input_tokens - call.cache_read_tokens, call.output_tokens)
 

@@ -34,27 +34,12 @@ _END_OF_LIFE = re.compile(r"anthropic\.claude-(v1|v2|instant)")
 _PROFILE_ONLY = re.compile(
     r"anthropic\.claude-(?!3-(haiku|sonnet|opus|5)-)|meta\.llama(3-[2-9]|[4-9])|amazon\.nova-(premier|2)"
 )
-# Models that always think, and vendors without forced tools, answer a forced tool with an error.
-# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolChoice.html
-_FORCED_TOOL: Final = (
-    (
-        r"anthropic\.claude-(opus-5-5|sonnet-5-5|fable-5-1)\b",
-        "The model returned the following errors: Thinking may not be enabled when tool_choice forces tool use.",
-    ),
-    (
-        r"(deepseek|meta|qwen)\.",
-        (
-            "This model doesn't support the toolConfig.toolChoice.tool field. "
-            "Remove toolConfig.toolChoice.tool and try again."
-        ),
-    ),
-    (r"", ""),
-)
 _BURNDOWN: Final = ((r"anthropic\.claude-(?!3-(haiku|sonnet|opus|5)-)", 5), (r"", 1))
 _MAX_OUTPUT_TOKENS = (
     (r"anthropic\.claude-3-(haiku|sonnet|opus)", 4_096),
     (r"anthropic\.claude-3-5", 8_192),
     (r"anthropic\.claude-opus-4-(1-)?20", 32_000),
+    (r"anthropic\.claude-(opus-(4-[678]|5)|sonnet-(4-6|5)|haiku-5|fable-5|mythos)", 128_000),
     (r"anthropic\.", 64_000),
     (r"amazon\.nova", 10_000),
     (r"gemini-", 65_536),
@@ -89,11 +74,6 @@ class Model:
     def context_tokens(self) -> int:
         """The most tokens that the model can read."""
         return _first(_CONTEXT_TOKENS, self.name)
-
-    @cached_property
-    def refuses_forced_tool(self) -> str:
-        """The model's error for a forced tool; empty where it takes one."""
-        return _first(_FORCED_TOOL, self.name)
 
     @cached_property
     def burndown(self) -> int:

@@ -41,6 +41,7 @@ class Scenario(BaseModel):
         times: only the next so many matching calls; None for all.
         answer: the answer: a text, or the JSON of a structured answer. None: filled in from the document.
         first_token_s: silence before the first byte of the answer.
+        compile_s: silence while a native schema or that of a strict tool is compiled, at its first use.
         chunk_s: pause before every further piece of a streamed answer; `converse` waits as long in total.
         chunk_chars: size of those pieces.
         tokens_per_minute: quota of each model; a call beyond it is throttled.
@@ -76,6 +77,7 @@ class Scenario(BaseModel):
     times: int | None = None
     answer: str | dict[str, Any] | None = None
     first_token_s: _Seconds = 0.0
+    compile_s: _Seconds = 0.0
     chunk_s: _Seconds = 0.0
     chunk_chars: int = Field(default=64, gt=0)
     tokens_per_minute: int | None = None
@@ -124,7 +126,7 @@ class Scenario(BaseModel):
 class Call:
     """One logged call. `outcome` is `running`, `ok`, the name of an error, or how the answer was broken off.
 
-    `input_tokens` are all tokens of the input, with those that the prompt cache reads and writes.
+    `input_tokens` are all tokens of the input, with those that the prompt cache reads and writes. `compiled` is true for the first use of a schema.
     """
 
     model: str
@@ -138,6 +140,8 @@ class Call:
     cache_write_tokens: int = 0
     output_tokens: int = 0
     max_tokens: int | None = None
+    tier: str = ""
+    compiled: bool = False
     outcome: str = "running"
     started_at: float = field(default_factory=time.time)
     duration_ms: int = 0
@@ -169,6 +173,14 @@ class Control:
         self.implicit_cache.clear()
         with self._lock:
             self._active, self._scripted = [], self._armed(self._script)
+            self._compiled: set[str] = set()
+
+    def is_first_use(self, schema: str) -> bool:
+        """Tell whether a schema is new, and remember it until the next reset."""
+        with self._lock:
+            is_new = schema not in self._compiled
+            self._compiled.add(schema)
+        return is_new
 
     def read(self) -> list[dict[str, Any]]:
         """Return the active scenarios with the turns they have left."""
