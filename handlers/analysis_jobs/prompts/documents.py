@@ -48,4 +48,5 @@ def document_element(document: str) -> str:
 
 
 def _note(tag: str) -> str:
-    return f"(The {tag} is the document at the start of this message.)"
+    what = "The document is" if tag.lower() == "document" else f"The {tag} is the document"
+    return f"({what} at the start of this message.)"

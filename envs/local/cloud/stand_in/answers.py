@@ -97,7 +97,8 @@ class Conversation:
     def input_tokens(self) -> int:
         """How many tokens are read: one per four characters, tools and their results included."""
         blocks = (block for message in self.messages for block in message["content"])
-        others = [*(block for block in blocks if "text" not in block and not attached(block)), *self.tools.values()]
+        others = [block for block in blocks if not block.keys() & {"text", "cachePoint"} and not attached(block)]
+        others += self.tools.values()
         read = tokens(self.prompt + (json.dumps(others, default=str) if others else ""))
         return read + sum(each.tokens for each in self.attachments)
 

@@ -126,7 +126,8 @@ class Scenario(BaseModel):
 class Call:
     """One logged call. `outcome` is `running`, `ok`, the name of an error, or how the answer was broken off.
 
-    `input_tokens` are all tokens of the input, with those that the prompt cache reads and writes. `compiled` is true for the first use of a schema.
+    `input_tokens` are all tokens of the input, with those that the prompt cache reads and writes. `compiled` is true
+    for the first use of a schema.
     """
 
     model: str
