@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import boto3
-from botocore.config import Config
 
 from analysis_jobs import wiring
 from analysis_jobs.base.clock import SystemClock
@@ -12,6 +11,7 @@ from analysis_jobs.base.secrets import Secrets
 from analysis_jobs.llm.bedrock.model import BedrockModel
 from analysis_jobs.llm.gemini.model import KEY_VARIABLE, GeminiModel
 from analysis_jobs.llm.model import Model
+from analysis_jobs.llm.silence import Silence
 
 KEY_ARN = "arn:aws:ssm:eu-west-1:123456789012:parameter/gemini/key"
 BEDROCK_ID = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -45,14 +45,14 @@ def bedrock(url: str, silence_s: float = 5) -> BedrockModel:
         endpoint_url=url,
         aws_access_key_id="test",
         aws_secret_access_key="test",
-        config=wiring.MODEL_CONFIG.merge(Config(read_timeout=silence_s)),
+        config=wiring.MODEL_CONFIG,
     )
-    return BedrockModel(client)
+    return BedrockModel(client, Silence(fixed=timedelta(seconds=silence_s)))
 
 
 def gemini(url: str, silence_s: float = 5, keys: Keys | None = None) -> GeminiModel:
     """Return Gemini's port."""
-    return GeminiModel(a_gemini_key(keys), url, timedelta(seconds=silence_s))
+    return GeminiModel(a_gemini_key(keys), url, Silence(fixed=timedelta(seconds=silence_s)))
 
 
 @dataclass(frozen=True)

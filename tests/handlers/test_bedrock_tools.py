@@ -19,7 +19,9 @@ from tests.handlers.builders import Shop, Value
 from tests.handlers.events import logged
 from tests.handlers.models import BEDROCK_ID, bedrock
 
-LLAMA = "eu.meta.llama4-scout-17b-instruct-v1:0"
+LLAMA = "eu.meta.llama4-scout-17b-instruct-v1:0"  # never forced, according to the table
+UNKNOWN = "writer.palmyra-x5-v1:0"  # not in the table; it refuses a native schema and a forced tool
+HAIKU = "anthropic.claude-3-haiku-20240307-v1:0"  # forced, according to the table
 THINKER = "eu.anthropic.claude-sonnet-5-5"
 SCHEMA = {
     "type": "object",
@@ -69,23 +71,28 @@ def test_a_model_that_refuses_a_forced_tool_is_asked_again_without_force(
     model: BedrockModel, stand_in: StandIn
 ) -> None:
     with logged() as lines:
-        reply = model.ask(QUESTION, _nothing, CancellationToken())
+        reply = model.ask(replace(QUESTION, model_id=UNKNOWN), _nothing, CancellationToken())
     assert (reply.data, reply.stop_reason, reply.fault) == (ANSWER, "tool_use", None)
-    assert outcomes(stand_in) == ["ValidationException", "ok"]
+    assert outcomes(stand_in) == ["ValidationException", "ValidationException", "ok"]
     paid = stand_in.calls(outcome="ok")[0]
     assert reply.usage == Usage(1, paid["input_tokens"], paid["output_tokens"]), "a refused request costs nothing"
-    assert [line["model_id"] for line in lines if line["event"] == "model.tool_not_forced"] == [LLAMA]
+    refused = [line for line in lines if line["event"] == "model.refused"]
+    assert [(line["model_id"], line["feature"]) for line in refused] == [
+        (UNKNOWN, "native schema"),
+        (UNKNOWN, "forced tool"),
+    ]
 
 
 def test_a_refusal_is_remembered_for_its_model_only(model: BedrockModel, stand_in: StandIn) -> None:
-    for model_id in (LLAMA, LLAMA, BEDROCK_ID, LLAMA):
+    for model_id in (UNKNOWN, UNKNOWN, BEDROCK_ID, UNKNOWN):
         assert model.ask(replace(QUESTION, model_id=model_id), _nothing, CancellationToken()).data == ANSWER
-    assert outcomes(stand_in) == ["ValidationException", "ok", "ok", "ok", "ok"]
+    assert outcomes(stand_in) == ["ValidationException", "ValidationException", "ok", "ok", "ok", "ok"]
 
 
 def test_a_model_known_to_refuse_is_never_forced(model: BedrockModel, stand_in: StandIn) -> None:
-    assert model.ask(replace(QUESTION, model_id=THINKER), _nothing, CancellationToken()).data == ANSWER
-    assert outcomes(stand_in) == ["ok"]
+    for model_id in (THINKER, LLAMA):
+        assert model.ask(replace(QUESTION, model_id=model_id), _nothing, CancellationToken()).data == ANSWER
+    assert outcomes(stand_in) == ["ok", "ok"]
 
 
 def test_an_answer_as_text_is_parsed_if_it_is_json(model: BedrockModel, stand_in: StandIn) -> None:
@@ -108,7 +115,7 @@ def test_a_model_that_refuses_both_requests_is_asked_only_twice(model: BedrockMo
     stand_in.set(error="ValidationException", message=NO_FORCE)
     for _ in range(2):
         with pytest.raises(Fail, match="model_refused_request"):
-            model.ask(replace(QUESTION, model_id=BEDROCK_ID), _nothing, CancellationToken())
+            model.ask(replace(QUESTION, model_id=HAIKU), _nothing, CancellationToken())
     assert len(stand_in.calls()) == 3, "the second question already skips the forced tool"
 
 
@@ -125,7 +132,7 @@ def test_a_job_repairs_a_text_answer_in_its_repair_turn(model: BedrockModel, sta
     shop = Shop([read], model)  # type: ignore[arg-type]
     job = shop.deliver(shop.keep())
     assert (job.failure, job.attempt) == (None, 1)
-    assert outcomes(stand_in) == ["ValidationException", "ok", "ok"]
+    assert outcomes(stand_in) == ["ok", "ok"]
     assert job.usage.calls == 2, "the answer and its repair"
 
 
@@ -164,7 +171,8 @@ def _refusal(message: str, kind: type[ClientError] = ClientError, code: str = "V
     ids=["no field", "thinking", "forced", "within the stream"],
 )
 def test_each_known_refusal_causes_one_more_request(refusal: Any) -> None:
-    request, ask = _asked(refusal, {"stream": _Stream(TEXT, STOP, USAGE)})
+    answer = {"stream": _Stream(TEXT, STOP, USAGE)}
+    request, ask = _asked(refusal, answer, question=replace(QUESTION, model_id=HAIKU))
     assert ask().data == {"a": 1}
     first, second = (call.kwargs for call in request.call_args_list)
     assert first["toolConfig"]["toolChoice"] == {"tool": {"name": "Call"}}
@@ -178,7 +186,7 @@ def test_each_known_refusal_causes_one_more_request(refusal: Any) -> None:
 
 def test_the_system_prompt_comes_before_the_tool_instruction() -> None:
     stream = {"stream": _Stream(TEXT, STOP, USAGE)}
-    request, ask = _asked(stream, question=replace(QUESTION, model_id=THINKER, system="Be brief."))
+    request, ask = _asked(stream, question=replace(QUESTION, system="Be brief."))
     ask()
     said = [block["text"] for block in request.call_args.kwargs["system"]]
     assert (len(said), said[0]) == (2, "Be brief.")

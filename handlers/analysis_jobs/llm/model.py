@@ -11,6 +11,7 @@ from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import JobError
 from analysis_jobs.base.usage import Usage
+from analysis_jobs.llm.families import Effort, Tier
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,9 @@ class Question:
         cache: The vendor shall cache the attachments and the document, and everything before them.
         is_shared: Questions with another system prompt or another schema have the same document. So the system prompt
             and the schema go after it: what is before it must be the same in all of them.
+        effort: How much the model thinks, in the words of `families.Effort`. None: the model's default.
+        tier: The service tier, in the words of `families.Tier`. None: the vendor's default.
+        thinking_tokens: The most tokens of thought before the answer, beside `max_tokens`. None: the model's default.
     """
 
     model_id: str
@@ -54,6 +58,14 @@ class Question:
     document: str = ""
     cache: bool = False
     is_shared: bool = False
+    effort: Effort | None = None
+    tier: Tier | None = None
+    thinking_tokens: int | None = None
+
+    @property
+    def most_output_tokens(self) -> int:
+        """The most tokens that the model may write: the answer, and the thoughts that have a limit."""
+        return self.max_tokens + (self.thinking_tokens or 0)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Gives access to the socket of a running HTTP request, so that another thread can shut it down.
+"""Gives access to the socket of a running HTTP request: another thread can shut it down, and it may be silent longer.
 
 botocore has no interface for this, and closing a response waits for its reader. So subclasses of botocore's connection
 classes make the connections of one client. They pass their socket to the `CancellableSocket` of the requesting thread.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from datetime import timedelta
 from typing import Any
 
 from botocore.awsrequest import (
@@ -18,21 +19,27 @@ from botocore.awsrequest import (
     AWSHTTPSConnectionPool,
 )
 
+_PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 30, "TCP_KEEPCNT": 4}
+
 
 class CancellableSocket:
     """The socket of the calling thread's current request, until the thread makes another `CancellableSocket`.
 
     It has a socket after the request was sent. Connecting and sending take at most the client's connect timeout.
+
+    `longest_silence` replaces the client's read timeout for the thread's next requests. Set it before the request.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._is_shut_down = False
+        self.longest_silence: timedelta | None = None
         _current.cancellable = self
 
     def attach(self, connected: socket.socket) -> None:
         """Set the socket of the request. If `shut_down` was called before, shut the socket down now."""
+        _keep_alive(connected)
         with self._lock:
             self._socket = connected
             if self._is_shut_down:
@@ -63,6 +70,20 @@ def make_cancellable(client: Any) -> None:
     client._endpoint.http_session._pool_classes_by_scheme.update(http=_Pool, https=_TlsPool)  # noqa: SLF001 - botocore has no interface for this
 
 
+def _keep_alive(connected: socket.socket) -> None:
+    """Send a probe each time the connection has been silent for a minute.
+
+    NAT gateways and VPC endpoints drop a connection after 350 s of silence. The kernel's own first probe comes after
+    two hours. Four probes without an answer end the connection, so that a lost one is noticed within three minutes:
+    https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html#nat-gateway-troubleshooting-timeout
+    """
+    with contextlib.suppress(OSError):  # no TCP socket, or closed already
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _PROBES.items():
+            if hasattr(socket, option):  # they exist on Linux
+                connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
 class _Current(threading.local):
     cancellable: CancellableSocket | None = None
 
@@ -74,6 +95,7 @@ class _CancellableConnection:
     """Passes its socket on after it has sent a request, before it waits for the answer."""
 
     sock: socket.socket
+    timeout: float | None
     _cancellable: CancellableSocket | None = None
 
     def request(self, *arguments: Any, **options: Any) -> Any:
@@ -85,6 +107,12 @@ class _CancellableConnection:
         if self._cancellable is not None:
             self._cancellable.attach(self.sock)
         return sent
+
+    def getresponse(self, *arguments: Any, **options: Any) -> Any:
+        if self._cancellable is not None and self._cancellable.longest_silence is not None:
+            # urllib3 sets this timeout on the socket now. It holds until the end of the response.
+            self.timeout = self._cancellable.longest_silence.total_seconds()
+        return super().getresponse(*arguments, **options)  # type: ignore[misc]
 
 
 class _Connection(_CancellableConnection, AWSHTTPConnection):  # type: ignore[misc]

@@ -7,7 +7,6 @@ about retries.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -23,53 +22,52 @@ from analysis_jobs.base.observability import log
 from analysis_jobs.llm.bedrock.answer import read_answer
 from analysis_jobs.llm.bedrock.cache_points import refuses_cache_point, without_cache_point
 from analysis_jobs.llm.bedrock.request import request_arguments
+from analysis_jobs.llm.bedrock.ways import Feature, Lessons, Way, choose_way
 from analysis_jobs.llm.errors import model_error
+from analysis_jobs.llm.families import EffortField, Family, family_of
 from analysis_jobs.llm.model import Question, Reply
+from analysis_jobs.llm.silence import Silence
 from analysis_jobs.llm.sockets import CancellableSocket, make_cancellable
 
 if TYPE_CHECKING:
     from types_boto3_bedrock_runtime import BedrockRuntimeClient
 
-# These models refuse a forced tool, according to their vendor's pages. Other such models are found by their error.
-# https://platform.claude.com/docs/en/models/opus-5-5/overview, …/sonnet-5-5/overview
-_NEVER_FORCED = re.compile(r"anthropic\.claude-(opus-5-5|sonnet-5-5|fable-5-1)\b")
-# Matches "This model doesn't support the toolConfig.toolChoice.tool field. …" and "… not be enabled when tool_choice
-# forces …".
-_FORCE_REFUSED = re.compile(r"tool_?choice|forced? tool", re.IGNORECASE)
-
 
 class BedrockModel:
     """Asks models through a `bedrock-runtime` client. The client must be configured without retries."""
 
-    def __init__(self, client: BedrockRuntimeClient) -> None:
+    def __init__(self, client: BedrockRuntimeClient, silence: Silence | None = None) -> None:
         make_cancellable(client)
         self._client = client
-        self._models_refusing_force: set[str] = set()
+        self._silence = silence or Silence()
+        self._lessons = Lessons()
         self._models_without_cache: set[str] = set()
 
     def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:
         """See `Model.ask`. It sends one request.
 
-        A structured answer is a call of a forced tool. Some models refuse a forced tool. Then it sends a second request
-        that only tells the model to use the tool; the refused request costs nothing. It remembers the model, so this
-        happens once per model. If such a model answers in plain text, the text is parsed as JSON.
+        A model may refuse the way in which we ask for a structured answer. Then it sends a second request in the next
+        way. The refused request costs nothing. It remembers the refusal, so this happens once for each model.
         """
-        forced = question.tool is not None and self._can_force_tool(question.model_id)
-        with cancellation.on_cancel(CancellableSocket().shut_down), _translated_errors():
-            try:
-                return self._request(question, on_chunk, forced=forced)
-            except ClientError as error:
-                if not (forced and _refuses_force(error)):
-                    raise
-            self._models_refusing_force.add(question.model_id)
-            log("model.tool_not_forced", "the model refuses a forced tool", model_id=question.model_id)
-            return self._request(question, on_chunk, forced=False)
+        family = family_of(question.model_id)
+        cancellable = CancellableSocket()
+        with cancellation.on_cancel(cancellable.shut_down), _translated_errors():
+            while True:
+                way = choose_way(question, family, self._lessons)
+                cancellable.longest_silence = self._silence.limit(question, family, compiles=way.compiles)
+                try:
+                    reply = self._request(question, way, family, on_chunk)
+                except ClientError as error:
+                    if not self._learn(question, way, family, error):
+                        raise
+                    continue
+                if way.compiles:
+                    self._silence.has_compiled(question)
+                return reply
 
-    def _can_force_tool(self, model_id: str) -> bool:
-        return model_id not in self._models_refusing_force and not _NEVER_FORCED.search(model_id)
-
-    def _request(self, question: Question, on_chunk: Callable[[str], None], *, forced: bool) -> Reply:
-        response = self._send(question, request_arguments(question, forced=forced))
+    def _request(self, question: Question, way: Way, family: Family, on_chunk: Callable[[str], None]) -> Reply:
+        arguments = request_arguments(question, way, self._effort_field(question, family))
+        response = self._send(question, arguments)
         return read_answer(response["stream"], question, on_chunk)
 
     def _send(self, question: Question, arguments: dict[str, Any]) -> Any:
@@ -85,11 +83,26 @@ class BedrockModel:
         log("model.not_cached", "the model refuses a cache point", model_id=question.model_id)
         return self._client.converse_stream(**without_cache_point(arguments))
 
+    def _effort_field(self, question: Question, family: Family) -> EffortField | None:
+        field = family.effort_field or (None if family.is_known else "outputConfig.effort")
+        refused = field == "outputConfig.effort" and self._lessons.has_refused(question, Feature.EFFORT)
+        return "output_config.effort" if refused else field
 
-def _refuses_force(error: ClientError) -> bool:
-    """Tell whether Bedrock refused a request because its tool was forced. The error may come within the stream too."""
-    details = error.response["Error"]
-    return details["Code"].lower() == "validationexception" and bool(_FORCE_REFUSED.search(details.get("Message", "")))
+    def _learn(self, question: Question, way: Way, family: Family, error: ClientError) -> bool:
+        """Remember what the model refused. Returns False if another request makes no sense.
+
+        The error may come within the stream too: `EventStreamError` is a `ClientError`.
+        """
+        details = error.response["Error"]
+        if details["Code"].lower() != "validationexception":
+            return False
+        message = details.get("Message", "")
+        refused = self._lessons.learn(question, way, message, self._effort_field(question, family))
+        if refused is None:
+            return False
+        # Without the vendor's message, which may quote the question.
+        log("model.refused", f"the model refuses: {refused.value}", model_id=question.model_id, feature=refused.value)
+        return True
 
 
 @contextmanager

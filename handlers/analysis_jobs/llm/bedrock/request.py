@@ -1,5 +1,6 @@
 """Builds the arguments of Bedrock's `ConverseStream` from a question."""
 
+import json
 import re
 from collections.abc import Collection
 from itertools import chain, count
@@ -7,6 +8,8 @@ from typing import Any
 
 from analysis_jobs.llm.attachments import AttachmentKind, accept_attachments
 from analysis_jobs.llm.bedrock.cache_points import with_cache_point
+from analysis_jobs.llm.bedrock.ways import Kind, Way
+from analysis_jobs.llm.families import EffortField
 from analysis_jobs.llm.model import Question
 
 # Limits: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html. It does not define a
@@ -37,32 +40,90 @@ _LONGEST_NAME = 190  # Bedrock accepts 200; the rest is for a number
 _USE_THE_TOOL = (
     "Give your answer by calling the tool {name} exactly once, with the whole answer as its input. Write no other text."
 )
+_FIT_THE_SCHEMA = (
+    "Give your answer as one JSON object and write nothing else, no explanation and no code fence. {what} "
+    "The object must fit this JSON schema:\n{schema}"
+)
 
 
-def request_arguments(question: Question, *, forced: bool) -> dict[str, Any]:
-    """Return the keyword arguments of `converse_stream`. `forced`: the model must answer by calling the tool."""
+def request_arguments(question: Question, way: Way, effort_field: EffortField | None = None) -> dict[str, Any]:
+    """Return the keyword arguments of `converse_stream`. `effort_field` is where the question's effort goes."""
     arguments: dict[str, Any] = {
         "modelId": question.model_id,
         "messages": [{"role": "user", "content": _content(question)}],
-        "inferenceConfig": {"maxTokens": question.max_tokens},
+        "inferenceConfig": {"maxTokens": question.most_output_tokens},
     }
-    if question.system:
-        arguments["system"] = [{"text": question.system}]
+    if system := _system(question, way):
+        arguments["system"] = system
     if question.metadata:
         arguments["requestMetadata"] = question.metadata
-    if question.tool:
-        specification = {
+    if question.tier:
+        arguments["serviceTier"] = {"type": question.tier}
+    if tools := _tool_config(question, way):
+        arguments["toolConfig"] = tools
+    if output := _output_config(question, way, effort_field):
+        arguments["outputConfig"] = output
+    if fields := _model_fields(question, effort_field):
+        arguments["additionalModelRequestFields"] = fields
+    return with_cache_point(arguments, question)
+
+
+def _system(question: Question, way: Way) -> list[dict[str, Any]]:
+    """Return the system prompt, and after it what the way must say in words."""
+    blocks = [{"text": question.system}] if question.system else []
+    if question.tool and way.kind is Kind.TOOL and not way.forced:
+        # The default choice is `auto`. Some models refuse the field even with that value.
+        blocks.append({"text": _USE_THE_TOOL.format(name=question.tool.name)})
+    if question.tool and way.kind is Kind.WORDS:
+        blocks.append({"text": _FIT_THE_SCHEMA.format(what=question.tool.description, schema=_compact(way.schema))})
+    return blocks
+
+
+def _tool_config(question: Question, way: Way) -> dict[str, Any]:
+    if question.tool is None or way.kind is not Kind.TOOL:
+        return {}
+    specification: dict[str, Any] = {
+        "name": question.tool.name,
+        "description": question.tool.description,
+        "inputSchema": {"json": way.schema},
+    }
+    if way.strict:
+        specification["strict"] = True
+    config: dict[str, Any] = {"tools": [{"toolSpec": specification}]}
+    return config | {"toolChoice": {"tool": {"name": question.tool.name}}} if way.forced else config
+
+
+def _output_config(question: Question, way: Way, effort_field: EffortField | None) -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    if question.tool and way.kind is Kind.NATIVE:
+        definition = {
+            "schema": _compact(way.schema),
             "name": question.tool.name,
             "description": question.tool.description,
-            "inputSchema": {"json": question.tool.schema},
         }
-        arguments["toolConfig"] = {"tools": [{"toolSpec": specification}]}
-        if forced:
-            arguments["toolConfig"]["toolChoice"] = {"tool": {"name": question.tool.name}}
-        else:  # the default choice is `auto`; some models refuse the field even with that value
-            instruction = {"text": _USE_THE_TOOL.format(name=question.tool.name)}
-            arguments["system"] = [*arguments.get("system", ()), instruction]
-    return with_cache_point(arguments, question)
+        config["textFormat"] = {"type": "json_schema", "structure": {"jsonSchema": definition}}
+    if question.effort and effort_field == "outputConfig.effort":
+        config["effort"] = question.effort
+    return config
+
+
+def _model_fields(question: Question, effort_field: EffortField | None) -> dict[str, Any]:
+    """Return the fields that go to the model as they are: effort and thinking, which each vendor spells differently."""
+    fields: dict[str, Any] = {}
+    match effort_field if question.effort else None:
+        case "output_config.effort":
+            fields["output_config"] = {"effort": question.effort}
+        case "reasoning_effort":
+            fields["reasoning_effort"] = question.effort
+        case "reasoningConfig.maxReasoningEffort":
+            fields["reasoningConfig"] = {"type": "enabled", "maxReasoningEffort": question.effort}
+    if question.thinking_tokens is not None:
+        fields["thinking"] = {"type": "enabled", "budget_tokens": question.thinking_tokens}
+    return fields
+
+
+def _compact(schema: dict[str, Any] | None) -> str:
+    return json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
 
 
 def _content(question: Question) -> list[dict[str, Any]]:

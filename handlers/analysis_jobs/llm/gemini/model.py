@@ -17,10 +17,13 @@ from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import ConfigurationError, Fail, Retry
 from analysis_jobs.base.extras import extra
 from analysis_jobs.llm.attachments import AttachmentKind, accept_attachments
+from analysis_jobs.llm.families import family_of
 from analysis_jobs.llm.gemini.answer import read_answer
 from analysis_jobs.llm.gemini.errors import KeyRefused, api_error
 from analysis_jobs.llm.gemini.schema import response_schema
+from analysis_jobs.llm.gemini.thinking import service_tier, thinking_config
 from analysis_jobs.llm.model import Question, Reply
+from analysis_jobs.llm.silence import Silence
 from analysis_jobs.llm.sockets import CancellableSocket
 
 with extra("gemini"):
@@ -33,8 +36,6 @@ if TYPE_CHECKING:
 
 KEY_VARIABLE = "GEMINI_API_KEY"  # holds the ARN of the key; see the module's `worker.secrets`
 
-# A thinking model sends nothing until it has thought. NAT gateways drop a connection after 350 s of silence.
-LONGEST_SILENCE = timedelta(seconds=300)
 _CONNECT_S = 5.0
 _SEND_S = 60.0
 
@@ -60,13 +61,13 @@ class GeminiModel:
     """Asks Gemini.
 
     The environment variable GEMINI_API_KEY holds the ARN of the API key. If Gemini refuses the key, the key is read
-    again, because it may have been rotated. `silence` is the longest time without a byte of the answer.
+    again, because it may have been rotated.
     """
 
-    def __init__(self, secrets: Secrets, base_url: str = "", silence: timedelta = LONGEST_SILENCE) -> None:
+    def __init__(self, secrets: Secrets, base_url: str = "", silence: Silence | None = None) -> None:
         self._secrets = secrets
         self._base_url = base_url or None
-        self._silence_s = silence.total_seconds()
+        self._silence = silence or Silence()
 
     def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:
         """See `Model.ask`. It sends one request, and a second one if the key was refused and has been rotated."""
@@ -88,13 +89,13 @@ class GeminiModel:
         with (
             cancellation.on_cancel(cancellable.shut_down),
             _translated_errors(),
-            self._client(key, cancellable) as client,
+            self._client(key, cancellable, self._silence.limit(question, family_of(question.model_id))) as client,
         ):
             stream = client.models.generate_content_stream(model=question.model_id, contents=contents, config=config)
             return read_answer(stream, question, on_chunk, broken=(httpx2.TransportError, OSError))
 
     @contextmanager
-    def _client(self, key: str, cancellable: CancellableSocket) -> Iterator[Any]:
+    def _client(self, key: str, cancellable: CancellableSocket, silence: timedelta) -> Iterator[Any]:
         """Open a client for one question. When it closes, its connection closes, even if the answer is incomplete."""
 
         def prepare(request: httpx2.Request) -> None:
@@ -103,7 +104,7 @@ class GeminiModel:
             request.extensions["timeout"] = {
                 "connect": _CONNECT_S,
                 "pool": _CONNECT_S,
-                "read": self._silence_s,
+                "read": silence.total_seconds(),
                 "write": _SEND_S,
             }
 
@@ -150,7 +151,9 @@ def _config(question: Question) -> Any:
             "response_json_schema": response_schema(question.tool.schema, question.tool.description),
         }
     return types.GenerateContentConfig(
-        max_output_tokens=question.max_tokens,
+        max_output_tokens=question.most_output_tokens,
+        thinking_config=thinking_config(question),
+        service_tier=service_tier(question),
         system_instruction=question.system or None,
         automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         automatic_continuation=False,  # it would send further requests, beyond max_tokens
