@@ -193,8 +193,8 @@ def test_most_of_the_repeated_input_is_read_from_the_cache(server: StandIn) -> N
 
 def test_a_repair_turn_reads_the_document_where_the_first_question_wrote_it(server: StandIn) -> None:
     server.reset()
-    server.set(*({"nonsense": True, "tool": name, "times": 1} for name in ("Classification", "Certificate", "Brief")))
+    server.set(*({"nonsense": True, "tool": name, "times": 1} for name in ("Classification", "Brief")))
     twice, once = (measure(server, RUNS[name]) for name in ("credential-extraction", "rfp-analysis"))
-    assert twice.calls == 4
+    assert twice.calls == 3
     assert twice.read == twice.repeated > 7_000, "both stages ask, so the first question is worth a write"
     assert (once.calls, once.read) == (2, 0), "a job that asks once does not pay for a cache in advance"
