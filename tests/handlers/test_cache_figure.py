@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+import book_models
 import book_valuation as book
 import credential_extraction as credential
 import drawing_schedule as drawing
@@ -78,7 +79,7 @@ class Run:
     uploads: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
 
 
-def small_print(count: int = 300) -> list[str]:
+def small_print(count: int = 100) -> list[str]:
     return [f"Clause {number}: the parties keep to what clause {number} says." for number in range(count)]
 
 
@@ -89,11 +90,11 @@ def long_text(path: str) -> bytes:
 
 def _certificate() -> bytes:
     lines = ["Certificate of Continuing Education", "Holder: Ada Example", "Course: Infection Control", "Credits: 7.5"]
-    return "\n".join([*lines, *small_print()]).encode()
+    return "\n".join([*lines, *small_print(300)]).encode()
 
 
 def _drawing() -> bytes:
-    return pdf(*([f"CAM-{page}{row:02} camera in room {row}" for row in range(40)] for page in range(3)))
+    return pdf([f"CAM-{row:02} camera in room {row}" for row in range(12)])
 
 
 def _messages() -> list[dict[str, str]]:
@@ -103,7 +104,7 @@ def _messages() -> list[dict[str, str]]:
 
 RUNS = {
     "book-valuation": Run(
-        book.Book,
+        book_models.Book,
         book.book_valuation.stages[:2],
         json.loads((EXAMPLES / "book-valuation/documents/river-voyages.json").read_text(encoding="utf-8")),
         {"document": ("entry.txt", "\n".join(small_print()).encode())},
@@ -129,7 +130,7 @@ RUNS = {
     "rfp-analysis": Run(
         rfp.Rfp,
         rfp.rfp_analysis.stages,
-        uploads={"document": ("rfp.txt", long_text("rfp-analysis/documents/riverside-digital-heritage.txt"))},
+        uploads={"document": ("rfp.txt", long_text("rfp-analysis/documents/coastal-road-resilience.txt"))},
     ),
 }
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -177,6 +178,37 @@ def test_a_job_that_asks_once_pays_for_no_cache_and_sends_the_prompt_as_written(
     ]
     assert body["system"] == [{"text": "You extract fields."}]
     assert job.usage.cache_write_tokens == 0
+
+
+def test_a_job_that_asks_once_caches_its_prompt_with_the_repair_turn_for_the_next_attempt(stand_in: StandIn) -> None:
+    stand_in.set(nonsense=True, times=2)
+    model = Recorded(stand_in.url)
+    assert done(a_shop(model, extract)).attempt == 2
+    first, repair, again = model.bodies
+    assert [has_point(body) for body in model.bodies] == [False, True, True]
+    assert before_the_point(repair) == before_the_point(again)
+    assert repair["messages"][0]["content"][0] == first["messages"][0]["content"][0], "the repair turn only appends"
+    assert "toolConfig" in repair or "outputConfig" in repair
+    assert [call["cache_read_tokens"] >= TOKENS for call in stand_in.calls()] == [False, False, True]
+
+
+def test_an_attempt_long_after_the_last_one_expects_nothing_in_the_cache(stand_in: StandIn) -> None:
+    stand_in.set(error="ThrottlingException", times=1)
+    model = Recorded(stand_in.url)
+    shop = a_shop(model, extract)
+    key = shop.keep()
+    shop.deliver(key)
+    shop.clock.advance(timedelta(minutes=6))
+    assert shop.deliver(key).failure is None
+    assert [has_point(body) for body in model.bodies] == [False, False]
+
+
+def test_a_stage_that_was_throttled_reads_what_the_stage_before_it_wrote(stand_in: StandIn) -> None:
+    stand_in.set(error="ThrottlingException", tool="Fields", times=1)
+    model = Recorded(stand_in.url)
+    done(a_shop(model, classify, extract))
+    assert len({before_the_point(body) for body in model.bodies}) == 1
+    assert [call["cache_read_tokens"] >= TOKENS for call in stand_in.calls()] == [False, False, True]
 
 
 def test_several_questions_about_one_text_in_a_stage_share_it(stand_in: StandIn) -> None:

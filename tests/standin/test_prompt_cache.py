@@ -133,8 +133,8 @@ def test_tools_choice_schema_and_system_prompt_are_part_of_the_prefix(changes: d
 
 
 def test_the_usage_counts_reads_and_writes_apart_from_the_input(stand_in: StandIn, ask: Ask) -> None:
-    body = {"messages": [{"role": "user", "content": [{"text": DOCUMENT}, POINT, {"text": "Which?"}]}]}
-    usages = [ask.whole(**body)["usage"] for _ in range(2)]
+    messages = [{"role": "user", "content": [{"text": DOCUMENT}, POINT, {"text": "Which?"}]}]
+    usages = [ask.whole(messages=messages)["usage"] for _ in range(2)]
     assert [usage["cacheWriteInputTokens"] for usage in usages] == [TOKENS, 0]
     assert [usage["cacheReadInputTokens"] for usage in usages] == [0, TOKENS]
     assert all(usage["inputTokens"] < 10 for usage in usages)

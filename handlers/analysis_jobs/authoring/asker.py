@@ -70,7 +70,8 @@ class Asker:
         try:
             return fit(answer, reply)
         except ValidationError as error:
-            repaired = self._ask(_repair_question(question, reply, error))
+            repeated = question if cache is False else self.cache_plan.repeated(question)
+            repaired = self._ask(_repair_question(repeated, reply, error))
         try:
             return fit(answer, repaired)
         except ValidationError as error:

@@ -1,15 +1,20 @@
 """Decides which questions of a job use the vendor's prompt cache. Decision 18 explains the rule."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from hashlib import sha256
 
 from analysis_jobs.authoring.context import StageState
+from analysis_jobs.jobs.record import HistoryEntry
+from analysis_jobs.jobs.transitions import CLAIM
 from analysis_jobs.llm.families import family_of
 from analysis_jobs.llm.model import Question, Tool
 from analysis_jobs.llm.usage_estimate import estimated_attachment_tokens, estimated_tokens
 from analysis_jobs.prompts.documents import document_element
+
+_LIFETIME = timedelta(minutes=5)  # of an entry in the cache, since its last use
 
 
 @dataclass(frozen=True)
@@ -40,8 +45,8 @@ class _Sighting:
 class CachePlan:
     """Arranges the questions of one attempt. Threads may share it.
 
-    `asking_places` counts for each stage, in order, the places in its code that ask. `is_resumed` says that an earlier
-    attempt may have sent the same documents.
+    `asking_places` counts for each stage, in order, the places in its code that ask. `is_resumed` says that the cache
+    may still have what an earlier attempt sent.
     """
 
     def __init__(self, stage: StageState, asking_places: Mapping[str, int], *, is_resumed: bool) -> None:
@@ -56,15 +61,13 @@ class CachePlan:
 
         `document` is the long text in the prompt, `rest` the prompt without it. `wanted` overrides the rule.
         """
-        smallest = family_of(question.model_id).cache_min_tokens
-        tokens = estimated_tokens(document) + estimated_attachment_tokens(question.attachments)
-        if smallest is None or tokens < smallest or wanted is False:
+        if wanted is False or not _fills_cache(question, document):
             return Arranged(question)
         with self._lock:
             sighting = self._see(question, document)
             writes = self._update(sighting, question, wanted=bool(wanted))
             if not sighting.is_cached:
-                return Arranged(question)
+                return Arranged(self.repeated(question) if self._is_resumed else question)
             arranged = replace(
                 question,
                 document=document_element(document) if document else "",
@@ -74,6 +77,16 @@ class CachePlan:
             )
             ready = sighting.is_ready
         return Arranged(arranged, announces=ready) if writes else Arranged(arranged, waits_for=ready)
+
+    @staticmethod
+    def repeated(question: Question) -> Question:
+        """Return a question that was sent before, so that its prompt is cached and what is appended to it is not.
+
+        A document that is cached already stays as it is.
+        """
+        if question.cache or not _fills_cache(question, question.prompt):
+            return question
+        return replace(question, cache_until=question.cache_until or len(question.prompt))
 
     def _update(self, sighting: _Sighting, question: Question, *, wanted: bool) -> bool:
         """Decide whether and how the document is cached. Return whether this question is the first to write it."""
@@ -100,6 +113,19 @@ class CachePlan:
         in_stage = self._places.get(self._stage.name, 0)
         earlier = sum(self._places[name] for name in names[:here])
         return self._stage.in_series or in_stage > 1 or later > 0 or (self._is_resumed and earlier > 0)
+
+
+def _fills_cache(question: Question, text: str) -> bool:
+    """Tell whether the model caches a text, with the question's attachments before it."""
+    smallest = family_of(question.model_id).cache_min_tokens
+    tokens = estimated_tokens(text) + estimated_attachment_tokens(question.attachments)
+    return smallest is not None and tokens >= smallest
+
+
+def was_just_claimed(history: Sequence[HistoryEntry]) -> bool:
+    """Tell whether an earlier claim of the job is so recent that the cache may still have what was sent under it."""
+    claims = [entry.at for entry in history if entry.transition == CLAIM.name]
+    return any(claims[-1] - at < _LIFETIME for at in claims[:-1])
 
 
 def _digest(question: Question, document: str) -> bytes:

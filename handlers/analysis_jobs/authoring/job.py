@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 from pydantic import BaseModel
 
 from analysis_jobs.authoring.asker import DEFAULT_MAX_TOKENS, Asker
-from analysis_jobs.authoring.caching import CachePlan
+from analysis_jobs.authoring.caching import CachePlan, was_just_claimed
 from analysis_jobs.authoring.checkpoints import MISSING
 from analysis_jobs.authoring.context import AttemptContext
 from analysis_jobs.authoring.documents import JobDocuments
@@ -48,7 +48,7 @@ class Job[Request: BaseModel]:
             record.job_id,
             context.report.spending,
             context.control,
-            CachePlan(context.stage, context.asking_places, is_resumed=record.attempt > 1),
+            CachePlan(context.stage, context.asking_places, is_resumed=was_just_claimed(record.history)),
             self._track_answer,
         )
         self._documents = JobDocuments(

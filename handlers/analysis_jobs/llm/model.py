@@ -41,6 +41,7 @@ class Question:
         attachments: Pictures and documents. They go before the document and the prompt.
         document: A long text that other questions of the job have too. It goes before the prompt, as its own block.
         cache: The vendor shall cache the attachments and the document, and everything before them.
+        cache_until: The vendor shall cache so many characters of the prompt, and everything before them. 0: none.
         is_shared: Questions with another system prompt or another schema have the same document. So the system prompt
             and the schema go after it: what is before it must be the same in all of them.
         effort: How much the model thinks, in the words of `families.Effort`. None: the model's default.
@@ -57,6 +58,7 @@ class Question:
     attachments: tuple[Attachment, ...] = ()
     document: str = ""
     cache: bool = False
+    cache_until: int = 0
     is_shared: bool = False
     effort: Effort | None = None
     tier: Tier | None = None

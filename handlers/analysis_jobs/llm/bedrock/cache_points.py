@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from analysis_jobs.llm.model import Question
 
+_CACHE_POINT = {"cachePoint": {"type": "default"}}
 # "You invoked an unsupported model or your request did not allow prompt caching." and "… extraneous key [cachePoint] is
 # not permitted, please reformat your input and try again."
 _CACHE_REFUSED = re.compile(r"prompt caching|cache_?point|cache_control", re.IGNORECASE)
@@ -29,19 +30,27 @@ def with_cache_point(arguments: dict[str, Any], question: Question) -> dict[str,
     The last block of the only message is the prompt. If the document is shared, the system prompt goes between both,
     with the schema in words.
     """
-    if not question.document and not question.cache:
+    if not (question.document or question.cache or question.cache_until):
         return arguments
     [message] = arguments["messages"]
     *attachments, prompt = message["content"]
     document = [{"text": question.document}] if question.document else []
-    mark = [{"cachePoint": {"type": "default"}}] if question.cache else []
+    mark = [_CACHE_POINT] if question.cache else []
     task: list[dict[str, Any]] = []
     changed = dict(arguments)
     if question.is_shared:
         task = changed.pop("system", [])
         changed["system"] = [{"text": _SHARED_SYSTEM}]
-    content = [*attachments, *document, *mark, *task, prompt]
+    content = [*attachments, *document, *mark, *task, *_prompt(prompt, question.cache_until)]
     return changed | {"messages": [{**message, "content": content}]}
+
+
+def _prompt(prompt: dict[str, Any], cache_until: int) -> list[dict[str, Any]]:
+    """Return the prompt, with a cache point after its first characters."""
+    if not cache_until:
+        return [prompt]
+    rest = prompt["text"][cache_until:]
+    return [{"text": prompt["text"][:cache_until]}, _CACHE_POINT, *([{"text": rest}] if rest.strip() else [])]
 
 
 def without_cache_point(arguments: dict[str, Any]) -> dict[str, Any]:

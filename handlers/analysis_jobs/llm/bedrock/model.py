@@ -77,7 +77,7 @@ class BedrockModel:
         try:
             return self._client.converse_stream(**arguments)
         except ClientError as error:
-            if not (question.cache and refuses_cache_point(error)):
+            if not ((question.cache or question.cache_until) and refuses_cache_point(error)):
                 raise
         self._models_without_cache.add(question.model_id)
         log("model.not_cached", "the model refuses a cache point", model_id=question.model_id)
