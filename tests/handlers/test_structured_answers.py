@@ -32,6 +32,10 @@ class Node(BaseModel):
     children: list["Node"] = []
 
 
+class Lines(RootModel[list[str]]):
+    pass
+
+
 class Prices(RootModel[dict[str, dict[str, int]]]):
     pass
 
@@ -99,6 +103,12 @@ def test_the_wrapper_of_a_recursive_model_is_removed() -> None:
 
 def test_a_list_is_the_value_of_the_only_property_if_that_is_a_list() -> None:
     assert from_calls(['["a", "b"]'], "", tool(Notes)).candidates == ({"notes": ["a", "b"]},)
+
+
+@pytest.mark.parametrize("written", ['["a", "b"]', '["a"]', '{"Lines": ["a"]}', '"[\\"a\\"]"'])
+def test_a_list_is_the_answer_if_the_schema_is_that_of_a_list(written: str) -> None:
+    found = from_text(written, tool(Lines))
+    assert Lines.model_validate(found.candidates[0]).root[0] == "a"
 
 
 @pytest.mark.parametrize(

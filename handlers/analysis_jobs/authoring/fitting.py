@@ -46,7 +46,7 @@ def cause(reply: Reply, error: ValidationError) -> str:
     return text if len(text) <= _MAX_CAUSE else f"{text[:_MAX_CAUSE]}…"
 
 
-def _fit_object[Answer: BaseModel](answer: type[Answer], data: dict[str, Any] | None) -> Answer:
+def _fit_object[Answer: BaseModel](answer: type[Answer], data: Any) -> Answer:
     """Validate an object. Where a field has its list or object as JSON text, the text is parsed."""
     try:
         return answer.model_validate(data)

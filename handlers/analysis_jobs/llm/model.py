@@ -76,8 +76,8 @@ class Reply:
 
     Args:
         text: The answer as text. For a question with a tool, it is the JSON that the model wrote.
-        data: The answer as JSON object. None without a tool, or if the model did not write a JSON object. The caller
-            validates it against the schema.
+        data: The answer as JSON object, or as list if the schema is that of a list. None without a tool, or if the
+            model did not write one. The caller validates it against the schema.
         stop_reason: Why the model ended the answer, in the vendor's word.
         usage: The tokens of the call. Set it for every answer, because the vendor charges for faulty answers too.
         fault: Why the answer is unusable, for example cut off at `max_tokens` or filtered. None: it is usable.
@@ -87,11 +87,11 @@ class Reply:
     """
 
     text: str
-    data: dict[str, Any] | None
+    data: Any
     stop_reason: str
     usage: Usage
     fault: JobError | None = None
-    others: tuple[dict[str, Any], ...] = ()
+    others: tuple[Any, ...] = ()
     problem: str = ""
 
 

@@ -30,12 +30,12 @@ _CALL_FIELDS = _CALL_INPUTS | frozenset(["type", "id", "name", "tool", "toolname
 
 @dataclass(frozen=True)
 class Structured:
-    """The objects that may be the answer, the best one first.
+    """The objects that may be the answer, the best one first. They are lists if the schema is that of a list.
 
     `problem` says what is wrong with the answer as a whole. It is empty for one well-formed object.
     """
 
-    candidates: tuple[dict[str, Any], ...]
+    candidates: tuple[Any, ...]
     problem: str = ""
 
 
@@ -45,7 +45,7 @@ def from_calls(inputs: Sequence[str], text: str, tool: Tool) -> Structured:
     `inputs` are the inputs of the calls, as JSON text. An empty one is an empty object, because Bedrock streams an
     empty object without any piece. `text` is the text beside the calls; it counts only if no call has a value.
     """
-    found: list[dict[str, Any]] = []
+    found: list[Any] = []
     problems = [f"{tool.name} was called {len(inputs)} times, not once"] if len(inputs) > 1 else []
     for written in inputs:
         objects, problem = _read(written, tool) if written.strip() else ([{}], f"{tool.name} was called without input")
@@ -67,7 +67,7 @@ def from_text(text: str, tool: Tool) -> Structured:
     return Structured((), _read(text, tool)[1] if is_json else "the answer is text without a JSON object")
 
 
-def _in_text(text: str, tool: Tool) -> Iterator[dict[str, Any]]:
+def _in_text(text: str, tool: Tool) -> Iterator[Any]:
     whole, _ = _read(text, tool)
     yield from whole
     if not whole:
@@ -76,7 +76,7 @@ def _in_text(text: str, tool: Tool) -> Iterator[dict[str, Any]]:
                 yield from _read(block[1], tool)[0]
 
 
-def _read(written: str, tool: Tool) -> tuple[list[dict[str, Any]], str]:
+def _read(written: str, tool: Tool) -> tuple[list[Any], str]:
     """Return the objects in a JSON text without their wrappers, and what is wrong with the text."""
     try:
         value = from_json(written, allow_inf_nan=False)
@@ -85,7 +85,7 @@ def _read(written: str, tool: Tool) -> tuple[list[dict[str, Any]], str]:
     return _objects(value, tool, _MAX_WRAPPERS)
 
 
-def _objects(value: Any, tool: Tool, wrappers_left: int) -> tuple[list[dict[str, Any]], str]:
+def _objects(value: Any, tool: Tool, wrappers_left: int) -> tuple[list[Any], str]:
     if wrappers_left < 0:
         return [], "the answer is wrapped too many times"
     match value:
@@ -101,19 +101,22 @@ def _objects(value: Any, tool: Tool, wrappers_left: int) -> tuple[list[dict[str,
     return [], f"the answer is {'null' if value is None else f'the value {value}'}, not a JSON object"
 
 
-def _objects_of_list(value: list[Any], tool: Tool, wrappers_left: int) -> tuple[list[dict[str, Any]], str]:
+def _objects_of_list(value: list[Any], tool: Tool, wrappers_left: int) -> tuple[list[Any], str]:
     """Return the objects for a list: the schema's only property if that is a list, and the only value of the list."""
+    schema = _resolved(tool.schema)
+    if schema.get("type") == "array":
+        return [value], ""
     problem = f"the answer is a list of {len(value)} values, not one object"
-    properties = _resolved(tool.schema).get("properties", {})
-    as_property: list[dict[str, Any]] = [
-        {name: value} for name, schema in properties.items() if schema.get("type") == "array" and len(properties) == 1
+    properties = schema.get("properties", {})
+    as_property: list[Any] = [
+        {name: value} for name, each in properties.items() if each.get("type") == "array" and len(properties) == 1
     ]
     inside, _ = _objects(value[0], tool, wrappers_left - 1) if len(value) == 1 else ([], "")
     found = as_property + inside
     return found, "" if found else problem
 
 
-def _objects_of_dict(value: dict[str, Any], tool: Tool, wrappers_left: int) -> tuple[list[dict[str, Any]], str]:
+def _objects_of_dict(value: dict[str, Any], tool: Tool, wrappers_left: int) -> tuple[list[Any], str]:
     """Return the object, and the object that it may wrap. The schema knows none of a wrapper's names."""
     if not value or value.keys() & _property_names(tool.schema):
         return [value], ""
@@ -162,5 +165,5 @@ def _folded(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _distinct(found: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+def _distinct(found: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(each for number, each in enumerate(found) if each not in found[:number])
