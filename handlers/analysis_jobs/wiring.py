@@ -30,8 +30,8 @@ _STORE_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "sta
 _S3_CONFIG = _STORE_CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
 # Textract needs a few seconds for a page.
 _OCR_CONFIG = _STORE_CONFIG.merge(Config(read_timeout=60))
-# No retries in the client: each request is billed, and the job engine decides about retries. The read timeout limits
-# the silence within a stream. This includes the wait for the first token.
+# No retries in the client: each request is billed, and the job engine decides about retries. `BedrockModel` sets the
+# read timeout of each request: it limits the silence of the stream, which includes the wait for the first token.
 MODEL_CONFIG = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 1})
 
 

@@ -7,6 +7,9 @@ locals {
     OCR_ENGINE         = var.documents.ocr
   }
 
+  # The service tier of each lane that has one.
+  service_tiers = { for name, lane in var.lanes : name => lane.tier if lane.tier != null }
+
   # The settings of the functions. The library reads these variables and no others.
   environment = merge(var.environment, {
     ANALYSES                     = join(",", var.analyses)
@@ -23,6 +26,7 @@ locals {
     TABLE_NAME                   = module.job_table.name
     }, var.model_id == null ? {} : { MODEL_ID = var.model_id },
     { for name, value in local.document_limits : name => value if value != null },
+    length(local.service_tiers) == 0 ? {} : { SERVICE_TIERS = jsonencode(local.service_tiers) },
     length(var.model_prices) == 0 ? {} : { MODEL_PRICES = jsonencode(var.model_prices) },
   )
 

@@ -4,7 +4,7 @@ locals {
     "ANALYSES", "BUCKET_NAME", "CODE_VERSION", "DOCUMENT_MEMORY_MB", "EVENT_BUS_NAME", "EVENT_DEAD_LETTER_QUEUE_URL",
     "HEARTBEAT_S", "JOB_RETENTION_DAYS", "LEASE_S", "MAX_DOCUMENT_BYTES", "MAX_PAGES", "MAX_PIXELS", "MODEL_ID",
     "MODEL_PRICES", "NOTICE_TOPIC_ARN", "OCR_ENGINE", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME",
-    "PROMPT_TABLE_NAME", "QUEUE_URLS", "TABLE_NAME", "TENANT_CLAIM",
+    "PROMPT_TABLE_NAME", "QUEUE_URLS", "SERVICE_TIERS", "TABLE_NAME", "TENANT_CLAIM",
   ]
 }
 
@@ -181,10 +181,13 @@ variable "events" {
 }
 
 variable "lanes" {
-  description = "Lanes by priority: `high`, `medium` and `low`, each with its own queue. `maximum_concurrency` limits the concurrent workers of a lane, 2 to 1000; without it only the function's limit counts. Adding or removing a lane does not change the queues of the others."
-  type        = map(object({ maximum_concurrency = optional(number) }))
-  nullable    = false
-  default     = { medium = {} }
+  description = "Lanes by priority: `high`, `medium` and `low`, each with its own queue. `maximum_concurrency` limits the concurrent workers of a lane, 2 to 1000; without it only the function's limit counts. `tier` is the service tier of its model calls: `priority`, `default`, `flex` or `reserved`; models without that tier are called without it. Adding or removing a lane does not change the queues of the others."
+  type = map(object({
+    maximum_concurrency = optional(number)
+    tier                = optional(string)
+  }))
+  nullable = false
+  default  = { medium = {} }
 
   validation {
     condition     = length(var.lanes) > 0
@@ -201,6 +204,11 @@ variable "lanes" {
       for lane in var.lanes : lane.maximum_concurrency == null ? true : lane.maximum_concurrency >= 2 && lane.maximum_concurrency <= 1000 && floor(lane.maximum_concurrency) == lane.maximum_concurrency
     ])
     error_message = "maximum_concurrency of lanes must be a whole number from 2 to 1000, the range of Lambda. Leave it out for no limit. To run one job of a subject at a time, use queue.fifo."
+  }
+
+  validation {
+    condition     = alltrue([for lane in var.lanes : lane.tier == null ? true : contains(["priority", "default", "flex", "reserved"], lane.tier)])
+    error_message = "tier of lanes must be priority, default, flex or reserved: these are the service tiers of models."
   }
 }
 
@@ -254,12 +262,13 @@ variable "model_id" {
 }
 
 variable "model_prices" {
-  description = "Prices for the `cost_usd` of jobs, in USD per million tokens, by model ID or family such as \"gemini-2.5-flash\". They replace the list prices of the library. `cache_read` and `cache_write` default to `input`."
+  description = "Prices for the `cost_usd` of jobs, in USD per million tokens, by model ID or family such as \"gemini-2.5-flash\". They replace the list prices of the library. `cache_read` and `cache_write` default to `input`. `tiers` has a factor for each service tier, for example `{ flex = 0.5 }`."
   type = map(object({
     input       = number
     output      = number
     cache_read  = optional(number)
     cache_write = optional(number)
+    tiers       = optional(map(number), {})
   }))
   nullable = false
   default  = {}
@@ -267,6 +276,11 @@ variable "model_prices" {
   validation {
     condition     = alltrue(flatten([for price in values(var.model_prices) : [for part in [price.input, price.output, price.cache_read, price.cache_write] : part == null ? true : part >= 0]]))
     error_message = "model_prices must be 0 or more, in USD per million tokens."
+  }
+
+  validation {
+    condition     = alltrue([for price in values(var.model_prices) : alltrue([for tier, factor in price.tiers : contains(["priority", "flex", "reserved"], tier) && factor >= 0])])
+    error_message = "tiers of model_prices must be factors of 0 or more for priority, flex or reserved. The default tier has the factor 1."
   }
 }
 

@@ -65,6 +65,18 @@ def test_two_models_answer_one_stage() -> None:
     assert "A note of a museum." in second.prompt
 
 
+def test_each_question_has_the_options_that_the_page_gives_it() -> None:
+    shown = executed("docs/write/models.md")
+    model = ScriptedModel(says("The second offer."), says("They are right."), answers({"summary": "The second."}))
+    ran = run(analysis_of(shown["weigh"], Nothing, shown["Gist"]), model)
+    assert ran.result == {"summary": "The second."}
+    assert [(each.effort, each.thinking_tokens, each.tier) for each in model.questions] == [
+        ("high", None, None),
+        (None, 2_000, None),
+        (None, None, "flex"),
+    ]
+
+
 def test_pages_of_text_are_not_unsure() -> None:
     shown = executed("docs/write/documents.md")
     ran = run(analysis_of(shown["look"], shown["Request"], shown["Pages"]), ScriptedModel(), document=("a.txt", LETTER))

@@ -1,4 +1,4 @@
-"""The subset of JSON Schema that Bedrock compiles: what is converted, what moves into descriptions, what has no form."""
+"""The subset of JSON Schema that Bedrock compiles: what stays, what moves into descriptions, what has no form."""
 
 from datetime import date
 from decimal import Decimal

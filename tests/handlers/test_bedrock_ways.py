@@ -40,7 +40,6 @@ ANSWER = {"title": "Harbour Lights Festival", "deadline": "2027-03-15"}
 QUESTION = Question(
     OPUS_5_5, f"Summarise.\n<document>\n{DOCUMENT}\n</document>", 2_000, tool=Tool("Call", "A call.", SCHEMA)
 )
-TEXT = {"contentBlockDelta": {"delta": {"text": '{"a": 1}'}}}
 STOP = {"messageStop": {"stopReason": "end_turn"}}
 USAGE = {"metadata": {"usage": {"inputTokens": 7, "outputTokens": 3}}}
 MODEL_SAYS = "The model returned the following errors: "
@@ -83,8 +82,9 @@ def outcomes(stand_in: StandIn) -> list[str]:
 class Client:
     """A client that answers in order, and keeps what it was sent."""
 
-    def __init__(self, *answers: str | None) -> None:
+    def __init__(self, *answers: str | None, text: str = '{"a": 1}') -> None:
         self.sent: list[dict[str, Any]] = []
+        self._text = {"contentBlockDelta": {"delta": {"text": text}}}
         self._answers = list(answers)
         self.port = MagicMock()
         self.port.converse_stream.side_effect = self._answer
@@ -95,7 +95,7 @@ class Client:
         if refusal:
             raise ClientError({"Error": {"Code": "ValidationException", "Message": refusal}}, "ConverseStream")
         stream = MagicMock()
-        stream.__iter__.return_value = iter([TEXT, STOP, USAGE])
+        stream.__iter__.return_value = iter([self._text, STOP, USAGE])
         return {"stream": stream}
 
     def ask(self, question: Question) -> Reply:
@@ -205,6 +205,14 @@ def test_an_unknown_model_is_tried_in_every_way_until_one_is_taken(model: Bedroc
     assert client.ways == ["native", "forced tool", "offered tool", "words", "words"]
     assert ask(model, replace(QUESTION, model_id=PALMYRA)).data == ANSWER
     assert outcomes(stand_in)[-1] == "ok"
+
+
+@pytest.mark.parametrize(("model_id", "second"), [("new.model-v1:0", "forced tool"), (OPUS_5_5, "native")])
+def test_an_unknown_model_that_ignores_the_schema_is_asked_in_the_next_way(model_id: str, second: str) -> None:
+    client = Client(text="I think it is a call for proposals.")
+    for _ in range(2):
+        assert client.ask(replace(QUESTION, model_id=model_id)).data is None
+    assert client.ways == ["native", second]
 
 
 @pytest.mark.parametrize(

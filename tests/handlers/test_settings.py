@@ -84,6 +84,7 @@ def test_every_variable_is_read() -> None:
         "DATABASE_CA_BUNDLE": "rds.pem",
         "GEMINI_BASE_URL": "https://gemini",
         "MODEL_PRICES": "{}",
+        "SERVICE_TIERS": "{}",
     }
     settings = from_environment(LEAST | given)
     assert set(type(settings).model_fields) == {name.lower() for name in LEAST | given}

@@ -179,6 +179,27 @@ def test_a_late_shutdown_does_not_close_the_next_call_on_the_connection(model: M
     assert model.ask(QUESTION, lambda _: cuts[0](), CancellationToken()).fault is None
 
 
+def test_the_kernel_probes_a_silent_connection_before_a_nat_gateway_drops_it(model: Model, stand_in: StandIn) -> None:
+    sockets: list[CancellableSocket] = []
+
+    class Keeping(CancellationToken):
+        def on_cancel(self, shut_down: Any) -> Any:
+            sockets.append(shut_down.__self__)
+            return super().on_cancel(shut_down)
+
+    probes: list[tuple[int, int]] = []
+
+    def look(_piece: str) -> None:
+        connected = sockets[0]._socket  # noqa: SLF001 - a socket has no other way to its options
+        assert connected is not None
+        alive = connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        probes.append((alive, connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)))
+
+    stand_in.set(chunk_s=0.01)
+    model.ask(QUESTION, look, Keeping())
+    assert set(probes) == {(1, 60)}, "the first probe comes after a minute, not after two hours"
+
+
 def test_the_calls_in_all_threads_of_an_attempt_are_cancelled(model: Model, stand_in: StandIn) -> None:
     stand_in.set(first_token_s=LONG_S)
     cancellation, codes = CancellationToken(), list[str]()

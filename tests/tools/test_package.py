@@ -90,7 +90,7 @@ def test_the_zip_holds_the_handlers_the_library_the_analyses_and_their_data(
 def test_the_real_package_holds_the_librarys_data_files() -> None:
     real = package.sources("rfp-analysis")
     data = [path for suffix in ("sql", "toml") for path in real.handlers.rglob(f"*.{suffix}")]
-    assert "prices.toml" in {path.name for path in data}
+    assert {"families.toml", "prices.toml"} <= {path.name for path in data}
     assert set(data) <= set(real.files().values())
 
 

@@ -13,7 +13,9 @@ from analysis_jobs.authoring.fitting import cause, fit
 from analysis_jobs.authoring.spending import Spending
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import ConfigurationError, Retry
+from analysis_jobs.llm.families import Tier
 from analysis_jobs.llm.model import Model, Question, Reply, Tool
+from analysis_jobs.llm.options import AskOptions, with_options
 from analysis_jobs.prompts import RenderedPrompt
 from analysis_jobs.prompts.documents import split_document
 
@@ -29,7 +31,8 @@ class Asker:
     """Asks models for one job.
 
     `model_id` is the default model. `cache_plan` decides which questions use the prompt cache. `track_answer` is called
-    before each request. It returns a function that takes the share of the answer that has arrived, 0 to 1.
+    before each request. It returns a function that takes the share of the answer that has arrived, 0 to 1. `lane_tier`
+    is the service tier of the job's lane.
     """
 
     model: Model
@@ -39,21 +42,21 @@ class Asker:
     control: AttemptControl
     cache_plan: CachePlan
     track_answer: Callable[[], Callable[[float], None]]
+    lane_tier: Tier | None = None
 
-    def ask(  # noqa: PLR0913 - the parameters of `Job.ask`
+    def ask(
         self,
         prompt: RenderedPrompt | str,
         *,
         answer: type[BaseModel] | None,
         attachments: Sequence[Attachment],
         max_tokens: int,
-        model_id: str | None,
-        cache: bool | None = None,
+        options: AskOptions,
     ) -> BaseModel | str:
         """See `Job.ask`."""
         rendered = RenderedPrompt(prompt, None, "inline") if isinstance(prompt, str) else prompt
         question = Question(
-            model_id=self._choose_model(model_id),
+            model_id=self._choose_model(options.model_id),
             prompt=rendered.user,
             system=rendered.system,
             max_tokens=max_tokens,
@@ -61,8 +64,9 @@ class Asker:
             metadata={"job_id": self.job_id},
             attachments=tuple(attachments),
         )
+        question = with_options(question, options, self.lane_tier)
         document, rest = split_document(prompt) if isinstance(prompt, str) else (rendered.document, rendered.rest)
-        arranged = self.cache_plan.arrange(question, document, rest, wanted=cache)
+        arranged = self.cache_plan.arrange(question, document, rest, wanted=options.cache)
         question = arranged.question
         reply = self._ask_in_turn(arranged)
         if answer is None:
@@ -70,7 +74,7 @@ class Asker:
         try:
             return fit(answer, reply)
         except ValidationError as error:
-            repeated = question if cache is False else self.cache_plan.repeated(question)
+            repeated = question if options.cache is False else self.cache_plan.repeated(question)
             repaired = self._ask(_repair_question(repeated, reply, error))
         try:
             return fit(answer, repaired)
@@ -116,7 +120,9 @@ class Asker:
             # If the attempt must stop, we broke the call off: raise `Stopped` and drop the error.
             self.control.check()
             raise
-        self.spending.add(question.model_id, reply.usage)  # AWS and Google charge for a faulty answer too
+        self.spending.add(
+            question.model_id, reply.usage, question.tier
+        )  # AWS and Google charge for a faulty answer too
         if reply.fault:
             raise reply.fault
         return reply

@@ -18,6 +18,8 @@ from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import ConfigurationError, Finished
 from analysis_jobs.base.usage import Usage
 from analysis_jobs.documents import Reading
+from analysis_jobs.llm.families import Effort, Tier
+from analysis_jobs.llm.options import AskOptions
 from analysis_jobs.prompts import Prompt, RenderedPrompt
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class Job[Request: BaseModel]:
             context.control,
             CachePlan(context.stage, context.asking_places, is_resumed=was_just_claimed(record.history)),
             self._track_answer,
+            services.settings.service_tiers.get(record.priority),
         )
         self._documents = JobDocuments(
             record.tenant,
@@ -317,6 +320,9 @@ class Job[Request: BaseModel]:
         attachments: Sequence[Attachment] = ...,
         max_tokens: int = ...,
         model_id: str | None = None,
+        effort: Effort | None = None,
+        tier: Tier | None = None,
+        thinking_tokens: int | None = None,
         cache: bool | None = None,
     ) -> str: ...
 
@@ -329,10 +335,13 @@ class Job[Request: BaseModel]:
         attachments: Sequence[Attachment] = ...,
         max_tokens: int = ...,
         model_id: str | None = None,
+        effort: Effort | None = None,
+        tier: Tier | None = None,
+        thinking_tokens: int | None = None,
         cache: bool | None = None,
     ) -> Answer: ...
 
-    def ask(  # noqa: PLR0913 - all but the prompt are optional
+    def ask(  # noqa: PLR0913 - each is a choice of the author, by its name
         self,
         prompt: RenderedPrompt | str,
         *,
@@ -340,6 +349,9 @@ class Job[Request: BaseModel]:
         attachments: Sequence[Attachment] = (),
         max_tokens: int = DEFAULT_MAX_TOKENS,
         model_id: str | None = None,
+        effort: Effort | None = None,
+        tier: Tier | None = None,
+        thinking_tokens: int | None = None,
         cache: bool | None = None,
     ) -> BaseModel | str:
         """Ask a model, and return its answer: text, or an instance of `answer`.
@@ -355,6 +367,10 @@ class Job[Request: BaseModel]:
             max_tokens: The longest answer, in tokens. Some models count their thoughts too.
             model_id: Default: the analysis's model, then the stack's. IDs with `gemini-` go to Gemini, all others to
                 Bedrock.
+            effort: How much the model thinks: `minimal`, `low`, `medium`, `high`, `xhigh` or `max`, if it takes that.
+            tier: The service tier: `priority`, `default`, `flex` or `reserved`, if the model has it. Default: the tier
+                of the job's lane, if the model has that.
+            thinking_tokens: The model may think with so many tokens, beside `max_tokens`. For models with a budget.
             cache: Whether to use the vendor's prompt cache for the document in the prompt. None: if the document is
                 sent again, or may be. See the guide on models.
 
@@ -362,10 +378,14 @@ class Job[Request: BaseModel]:
             Fail: The request would fail again, for example `model_answer_too_long` or `attachment_too_large`.
             Retry: Another attempt may succeed, for example `model_answer_invalid` or `model_timeout`.
             Defer: The model asks us to wait, for example `model_throttled`.
-            ConfigurationError: No model is set.
+            ConfigurationError: No model is set, or it does not take `effort`, `tier` or `thinking_tokens`.
         """
         return self._asker.ask(
-            prompt, answer=answer, attachments=attachments, max_tokens=max_tokens, model_id=model_id, cache=cache
+            prompt,
+            answer=answer,
+            attachments=attachments,
+            max_tokens=max_tokens,
+            options=AskOptions(model_id, effort, tier, thinking_tokens, cache),
         )
 
     def _track_answer(self) -> Callable[[float], None]:

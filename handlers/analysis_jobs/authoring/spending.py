@@ -24,9 +24,9 @@ class Spending:
         self._attempt = Usage()
         self._attempt_cost_usd: Decimal | None = Decimal()
 
-    def add(self, model_id: str, usage: Usage) -> None:
-        """Count one call. If the price of its model is unknown, the cost of the job is unknown from now on."""
-        cost = self._prices.cost_usd(model_id, usage)
+    def add(self, model_id: str, usage: Usage, tier: str | None = None) -> None:
+        """Count one call. If the price of its model and tier is unknown, so is the cost of the job from now on."""
+        cost = self._prices.cost_usd(model_id, usage, tier)
         with self._counting:
             self.usage += usage
             self.models = {**self.models, model_id: self.models.get(model_id, Usage()) + usage}

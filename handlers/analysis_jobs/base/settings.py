@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from analysis_jobs.base.errors import ConfigurationError
 
+# The service tiers of model calls. `llm/families.py` says which models have which.
+type ServiceTier = Literal["priority", "default", "flex", "reserved"]
 type _NonEmpty = Annotated[str, Field(min_length=1)]
 
 # A larger input or result is stored in the bucket: DynamoDB bills every heartbeat by the size of the row.
@@ -45,6 +47,7 @@ class Settings(BaseModel):
     database_ca_bundle: str = ""
     gemini_base_url: str = ""
     model_prices: dict[_NonEmpty, dict[str, Any]] = Field(default_factory=dict)
+    service_tiers: dict[_NonEmpty, ServiceTier] = Field(default_factory=dict)
 
     @field_validator("queue_urls", mode="before")
     @classmethod
@@ -55,6 +58,11 @@ class Settings(BaseModel):
     @classmethod
     def _parse_model_prices(cls, value: object) -> object:
         return _parse_json(value, '{"gemini-2.5-flash": {"input": 0.3, "output": 2.5}}')
+
+    @field_validator("service_tiers", mode="before")
+    @classmethod
+    def _parse_service_tiers(cls, value: object) -> object:
+        return _parse_json(value, '{"low": "flex"}')
 
     @model_validator(mode="after")
     def _check_heartbeat(self) -> Self:

@@ -13,7 +13,7 @@ class AttachmentKind:
     """A kind of attachment that a vendor accepts, for example pictures.
 
     `label` names the kind in messages. `formats` maps each media type to the vendor's name of the format. A question
-    may have `max_count` attachments of this kind, each of at most `max_bytes`.
+    may have `max_count` attachments of this kind, each of at most `max_bytes`. Kinds with one label count together.
     """
 
     label: str
@@ -41,7 +41,7 @@ def accept_attachments(
     """
     accepted = [_accept(attachment, kinds, vendor) for attachment in attachments]
     for label, count in Counter(each.kind.label for each in accepted).items():
-        [kind] = [kind for kind in kinds if kind.label == label]
+        kind = next(kind for kind in kinds if kind.label == label)
         if count > kind.max_count:
             raise Fail(
                 "attachments_too_many", f"{vendor} accepts at most {kind.max_count} {label} per question, not {count}"

@@ -12,10 +12,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from analysis_jobs.base.settings import ServiceTier
 from analysis_jobs.llm.model_ids import family_name
 
 type Effort = Literal["minimal", "low", "medium", "high", "xhigh", "max"]
-type Tier = Literal["priority", "default", "flex", "reserved"]
+type Tier = ServiceTier
 type CacheTtl = Literal["5m", "1h"]
 type EffortField = Literal[
     "outputConfig.effort",
@@ -47,6 +48,7 @@ class Family(BaseModel):
         thinking_field: Where the thinking budget goes in the request.
         tiers: The service tiers that it takes. None: not known, so all are sent.
         longest_silence_s: How long its answer may be silent without being lost, in seconds.
+        large_documents: Media types of documents that may be larger than Bedrock's 4.5 MB.
         cache_min_tokens: The smallest prefix that the prompt cache takes, in tokens. None: it takes no cache points.
         cache_ttls: How long a cache entry may live, the default first. Empty: it takes no cache points.
     """
@@ -65,6 +67,7 @@ class Family(BaseModel):
     thinking_field: ThinkingField | None = None
     tiers: tuple[Tier, ...] | None = None
     longest_silence_s: float = Field(default=120, gt=0)
+    large_documents: tuple[str, ...] = ()
     cache_min_tokens: int | None = Field(default=None, gt=0)
     cache_ttls: tuple[CacheTtl, ...] = ()
 

@@ -1,13 +1,40 @@
-"""Checks effort, service tier and thinking budget of a question against the model's family, before it is asked."""
+"""Effort, service tier and thinking budget of a question. They are checked against the model's family beforehand."""
 
+from dataclasses import dataclass, replace
 from typing import NoReturn, get_args
 
 from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.settings import ServiceTier
 from analysis_jobs.llm.families import Effort, Family, Tier, family_of
 from analysis_jobs.llm.model import Question
 
 EFFORTS: tuple[Effort, ...] = get_args(Effort.__value__)
-TIERS: tuple[Tier, ...] = get_args(Tier.__value__)
+TIERS: tuple[Tier, ...] = get_args(ServiceTier.__value__)
+
+
+@dataclass(frozen=True)
+class AskOptions:
+    """Who is asked, the options that not every model takes, and whether to use the prompt cache. See `Job.ask`."""
+
+    model_id: str | None = None
+    effort: Effort | None = None
+    tier: Tier | None = None
+    thinking_tokens: int | None = None
+    cache: bool | None = None
+
+
+def with_options(question: Question, options: AskOptions, lane_tier: Tier | None = None) -> Question:
+    """Return the question with the options.
+
+    `lane_tier` is the service tier of the job's lane. It counts if the options have no tier and the model takes it.
+    Raises `ConfigurationError` for an option that the model does not take.
+    """
+    tier = options.tier
+    if tier is None and lane_tier is not None and takes_tier(family_of(question.model_id), lane_tier):
+        tier = lane_tier
+    complete = replace(question, effort=options.effort, tier=tier, thinking_tokens=options.thinking_tokens)
+    check_options(complete)
+    return complete
 
 
 def check_options(question: Question) -> None:

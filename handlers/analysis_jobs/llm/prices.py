@@ -1,7 +1,7 @@
 """What model calls cost: the vendors' list prices by date (`prices.toml`), and the price of one call in dollars.
 
 `model_prices` of the module replaces a list price, or adds one that is missing. The vendor's bill remains the truth:
-discounts, batch and service tiers are not in the list.
+discounts and batches are not in the list.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -30,7 +30,8 @@ class Price(BaseModel):
     """USD per million tokens. The cache's prices default to the price of the input.
 
     `over` is the price of a whole call that reads more than `long_prompt` tokens. `regional` is the factor for every
-    model ID and profile except the `global.` profile.
+    model ID and profile except the `global.` profile. `tiers` are the factors of the service tiers other than the
+    default one. A tier without a factor has no known price.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +43,7 @@ class Price(BaseModel):
     long_prompt: int | None = None
     over: "Price | None" = None
     regional: Decimal = Decimal(1)
+    tiers: dict[str, Annotated[Decimal, Field(ge=0)]] = Field(default_factory=dict)
 
     def of(self, usage: Usage) -> Decimal:
         """Return what one call costs."""
@@ -121,18 +123,22 @@ class Prices:
             wrong = describe(field_errors(error, prefix="MODEL_PRICES"))
             raise ConfigurationError(f"environment: {wrong}") from error
 
-    def cost_usd(self, model_id: str, usage: Usage) -> Decimal | None:
-        """Return what a call made now costs, rounded to a millionth of a dollar.
+    def cost_usd(self, model_id: str, usage: Usage, tier: str | None = None) -> Decimal | None:
+        """Return what a call made now costs, rounded to a millionth of a dollar. `tier` is its service tier.
 
-        Returns None for a model without a known price, and logs that once for each model.
+        Returns None for a model, or a tier of it, without a known price, and logs that once for each.
         """
         price, factor = self._find(model_id)
-        if price is None:
-            if model_id not in self._unknown:
-                self._unknown.add(model_id)
-                log("model.no_price", f"no price is known of {model_id}: set model_prices", model_id=model_id)
+        of_tier = Decimal(1) if price is None or tier in (None, "default") else price.tiers.get(tier)
+        if price is None or of_tier is None:
+            self._log_unknown(model_id if price is None else f"the tier {tier} of {model_id}", model_id)
             return None
-        return (price.of(usage) * factor).quantize(_MICRODOLLAR, ROUND_HALF_UP)
+        return (price.of(usage) * factor * of_tier).quantize(_MICRODOLLAR, ROUND_HALF_UP)
+
+    def _log_unknown(self, what: str, model_id: str) -> None:
+        if what not in self._unknown:
+            self._unknown.add(what)
+            log("model.no_price", f"no price is known of {what}: set model_prices", model_id=model_id)
 
     def _find(self, model_id: str) -> tuple[Price | None, Decimal]:
         """Return the price of a model, and the factor for its geography, which a stack's own price already includes."""

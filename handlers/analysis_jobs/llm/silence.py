@@ -12,6 +12,8 @@ from analysis_jobs.llm.model import Question
 _COMPILING = timedelta(minutes=10)
 # A question with a thinking budget or an effort may think longer than the family usually does.
 _THINKING = timedelta(minutes=10)
+# The flex tier may let a question wait: 1 to 15 minutes according to https://ai.google.dev/gemini-api/docs/optimization
+_FLEX = timedelta(minutes=15)
 _MAX_COMPILED = 1_000
 
 
@@ -31,6 +33,8 @@ class Silence:
         limit = family.longest_silence
         if question.thinking_tokens is not None or question.effort is not None:
             limit = max(limit, _THINKING)
+        if question.tier == "flex":
+            limit = max(limit, _FLEX)
         with self._lock:
             is_first_use = compiles and _key(question) not in self._compiled
         return self._scale * (max(limit, _COMPILING) if is_first_use else limit)

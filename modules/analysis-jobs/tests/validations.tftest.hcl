@@ -336,6 +336,22 @@ run "refuses_an_alias_of_a_key_of_secrets" {
   expect_failures = [var.worker]
 }
 
+run "refuses_an_unknown_service_tier_of_a_lane" {
+  command = plan
+  variables {
+    lanes = { low = { tier = "cheap" } }
+  }
+  expect_failures = [var.lanes]
+}
+
+run "refuses_a_price_factor_of_an_unknown_tier" {
+  command = plan
+  variables {
+    model_prices = { "amazon.nova-pro" = { input = 0.8, output = 3.2, tiers = { standard = 1 } } }
+  }
+  expect_failures = [var.model_prices]
+}
+
 run "refuses_a_negative_price" {
   command = plan
   variables {

@@ -318,7 +318,8 @@ run "everything_set" {
   variables {
     documents    = { max_bytes = 1000, max_pages = 10, max_pixels = 2000, ocr = "textract" }
     events       = { bus_name = "orders", sns = true }
-    model_prices = { "some.model" = { input = 0.3, output = 2.5 } }
+    lanes        = { high = { tier = "priority" }, medium = {} }
+    model_prices = { "some.model" = { input = 0.3, output = 2.5, tiers = { priority = 1.75 } } }
     package      = { path = "tests/package.txt", sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=", architecture = "x86_64", version = "1.2.3" }
     queue        = { fifo = true }
     worker = {
@@ -360,8 +361,12 @@ run "everything_set" {
     error_message = "Only the worker may decrypt its secrets, and only with their keys."
   }
   assert {
-    condition     = jsondecode(local.environment.MODEL_PRICES)["some.model"].output == 2.5
+    condition     = jsondecode(local.environment.MODEL_PRICES)["some.model"].output == 2.5 && jsondecode(local.environment.MODEL_PRICES)["some.model"].tiers == { priority = 1.75 }
     error_message = "The functions must get the given prices."
+  }
+  assert {
+    condition     = jsondecode(local.environment.SERVICE_TIERS) == { high = "priority" }
+    error_message = "The functions must get the service tiers of the lanes that have one."
   }
   assert {
     condition     = [for name in ["MAX_DOCUMENT_BYTES", "MAX_PAGES", "MAX_PIXELS", "OCR_ENGINE"] : tostring(local.environment[name])] == ["1000", "10", "2000", "textract"]

@@ -57,7 +57,7 @@ def conversation_of(raw: bytes, model: Model) -> Conversation:
         f"The maximum tokens you requested exceeds the model limit of {limit}. "
         f"Try again with a maximum tokens value that is lower than {limit}.",
     )
-    decoded = _with_attachments(messages)
+    decoded = _with_attachments(messages, family.large)
     return Conversation(
         messages=decoded,
         system=body.get("system") or (),
@@ -192,10 +192,15 @@ def _check_tool_blocks(messages: Sequence[Mapping[str, Any]], tools: Mapping[str
         )
 
 
-def _with_attachments(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the messages with the decoded bytes of their pictures and documents."""
+def _with_attachments(messages: Iterable[Mapping[str, Any]], large: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the messages with the decoded bytes of their pictures and documents.
+
+    Documents of the formats in `large` may have any size.
+    """
     names: set[str] = set()
-    found = [{**message, "content": [_decoded(block, names) for block in message["content"]]} for message in messages]
+    found = [
+        {**message, "content": [_decoded(block, names, large) for block in message["content"]]} for message in messages
+    ]
     for message in found:
         blocks = message["content"]
         for kind, (most, _, _) in _MOST.items():
@@ -210,7 +215,7 @@ def _with_attachments(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, A
     return found
 
 
-def _decoded(block: Mapping[str, Any], names: set[str]) -> Mapping[str, Any]:
+def _decoded(block: Mapping[str, Any], names: set[str], large: Sequence[str]) -> Mapping[str, Any]:
     kind = next((each for each in _MOST if each in block), None)
     if kind is None:
         return block
@@ -228,5 +233,6 @@ def _decoded(block: Mapping[str, Any], names: set[str]) -> Mapping[str, Any]:
     except (KeyError, TypeError, binascii.Error) as error:
         raise invalid(f"The {kind} has no bytes: the stand-in reads no S3 locations.") from error
     _, most_bytes, most_mb = _MOST[kind]
-    require(len(content) <= most_bytes, f"The {kind} exceeds the maximum size of {most_mb}.")
+    any_size = kind == "document" and given.get("format") in large
+    require(any_size or len(content) <= most_bytes, f"The {kind} exceeds the maximum size of {most_mb}.")
     return {kind: {**given, "source": {"bytes": content}}}

@@ -7,7 +7,7 @@ https://platform.claude.com/docs/en/models/opus-5-5/whats-new-opus-5-5, the mode
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from cloud.stand_in.refusals import require
@@ -33,6 +33,7 @@ class Family:
         efforts: the efforts that it takes.
         effort_in: `outputConfig`, or the field of `additionalModelRequestFields`.
         tiers: the service tiers.
+        large: the formats of documents that may be larger than 4.5 MB.
 
     """
 
@@ -45,6 +46,7 @@ class Family:
     efforts: tuple[str, ...] = ()
     effort_in: str = "outputConfig"
     tiers: tuple[str, ...] = ("default",)
+    large: tuple[str, ...] = ()
 
 
 _NO_FIELD: Final = (
@@ -104,11 +106,19 @@ _FAMILIES: Final = (
     (r"(google\.gemma-3-(12|27)|mistral\.(magistral|ministral|mistral-large-3))", Family(native=True, strict=True)),
     (r"", Family()),
 )
+# https://docs.aws.amazon.com/bedrock/latest/userguide/inference-api-restrictions.html
+_LARGE_DOCUMENTS: Final = (
+    (r"anthropic\.claude-3", ()),
+    (r"anthropic\.", ("pdf",)),
+    (r"amazon\.nova", ("pdf", "docx")),
+    (r"", ()),
+)
 
 
 def family_of(model: str) -> Family:
     """Return what a foundation model takes; an application inference profile has the defaults."""
-    return next(family for pattern, family in _FAMILIES if re.match(pattern, model))
+    found = next(family for pattern, family in _FAMILIES if re.match(pattern, model))
+    return replace(found, large=next(large for pattern, large in _LARGE_DOCUMENTS if re.match(pattern, model)))
 
 
 def check(family: Family, body: Mapping[str, Any]) -> None:

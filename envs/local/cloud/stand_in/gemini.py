@@ -37,7 +37,7 @@ class Gemini(Endpoint):
         self._check_key(wire.headers.get("x-goog-api-key"))
         if not _MODEL.fullmatch(call.model):
             raise RefusedError("NOT_FOUND", f"models/{call.model} is not found for API version v1beta.")
-        model, conversation = Model(call.model, ""), conversation_of(raw)
+        model, conversation = Model(call.model, ""), conversation_of(raw, call.model)
         wanted, most = conversation.max_tokens, model.max_output_tokens
         if wanted is not None and not 0 < wanted <= most:
             raise invalid(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from cloud.stand_in.answers import Conversation
+from cloud.stand_in.gemini_families import check as check_family
 from cloud.stand_in.prompt_cache import blocks_of
 from cloud.stand_in.refusals import RefusedError
 
@@ -19,8 +20,8 @@ _FORMATS: Final = {
 }
 
 
-def conversation_of(body: bytes) -> Conversation:
-    """Return the conversation in a request's body.
+def conversation_of(body: bytes, model: str) -> Conversation:
+    """Return the conversation in the body of a request to a model.
 
     Raises:
         RefusedError: INVALID_ARGUMENT.
@@ -32,6 +33,7 @@ def conversation_of(body: bytes) -> Conversation:
         given = None
     if not isinstance(given, dict):
         raise invalid("Invalid JSON payload received.")
+    check_family(model, given)
     config = given.get("generationConfig") or {}
     messages = [_message(content) for content in given.get("contents") or ()]
     if not any(message["content"] for message in messages):
@@ -49,6 +51,7 @@ def conversation_of(body: bytes) -> Conversation:
         max_tokens=config.get("maxOutputTokens"),
         stop_sequences=config.get("stopSequences") or (),
         blocks=blocks_of({"system": system}, contents),
+        tier=given.get("serviceTier") or "",
     )
 
 

@@ -1,8 +1,7 @@
 """The port to models, implemented with Bedrock's `ConverseStream`.
 
-It streams every answer, for three reasons: NAT gateways drop a connection after 350 s of silence, callers see progress,
-and a cancel can end the call between two pieces. The client sends exactly one request, because the job engine decides
-about retries.
+It streams every answer, for two reasons: callers see progress, and a cancel can end the call between two pieces. The
+client sends exactly one request, because the job engine decides about retries.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from analysis_jobs.base.observability import log
 from analysis_jobs.llm.bedrock.answer import read_answer
 from analysis_jobs.llm.bedrock.cache_points import refuses_cache_point, without_cache_point
 from analysis_jobs.llm.bedrock.request import request_arguments
-from analysis_jobs.llm.bedrock.ways import Feature, Lessons, Way, choose_way
+from analysis_jobs.llm.bedrock.ways import Feature, Kind, Lessons, Way, choose_way
 from analysis_jobs.llm.errors import model_error
 from analysis_jobs.llm.families import EffortField, Family, family_of
 from analysis_jobs.llm.model import Question, Reply
@@ -63,6 +62,9 @@ class BedrockModel:
                     continue
                 if way.compiles:
                     self._silence.has_compiled(question)
+                if way.kind is Kind.NATIVE and not family.is_known and reply.data is None and reply.fault is None:
+                    # The repair turn then asks in the next way.
+                    self._lessons.ignores_schema(question)
                 return reply
 
     def _request(self, question: Question, way: Way, family: Family, on_chunk: Callable[[str], None]) -> Reply:

@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from itertools import chain, count
 from typing import Any
 
 from analysis_jobs.llm.attachments import AttachmentKind, accept_attachments
 from analysis_jobs.llm.bedrock.cache_points import with_cache_point
 from analysis_jobs.llm.bedrock.ways import Kind, Way
-from analysis_jobs.llm.families import EffortField
+from analysis_jobs.llm.families import EffortField, family_of
 from analysis_jobs.llm.model import Question
 
 # Limits: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html. It does not define a
@@ -36,6 +37,9 @@ _DOCUMENTS = AttachmentKind(
     max_count=5,
     max_bytes=4_500_000,
 )
+# Some families take larger documents of some formats. Then the size of the request counts, in base64: 20 MB.
+# https://docs.aws.amazon.com/bedrock/latest/userguide/inference-api-restrictions.html
+_MAX_LARGE_BYTES = 15_000_000
 _LONGEST_NAME = 190  # Bedrock accepts 200; the rest is for a number
 _USE_THE_TOOL = (
     "Give your answer by calling the tool {name} exactly once, with the whole answer as its input. Write no other text."
@@ -130,7 +134,7 @@ def _content(question: Question) -> list[dict[str, Any]]:
     """Return the attachments and then the prompt, because a prompt should follow the picture that it is about."""
     blocks: list[dict[str, Any]] = []
     names: set[str] = set()
-    for each in accept_attachments(question.attachments, (_PICTURES, _DOCUMENTS), "Bedrock"):
+    for each in accept_attachments(question.attachments, _kinds(question.model_id), "Bedrock"):
         source = {"bytes": each.attachment.content}
         if each.kind is _PICTURES:
             blocks.append({"image": {"format": each.format, "source": source}})
@@ -139,6 +143,13 @@ def _content(question: Question) -> list[dict[str, Any]]:
             names.add(name)
             blocks.append({"document": {"format": each.format, "name": name, "source": source}})
     return [*blocks, {"text": question.prompt}]
+
+
+def _kinds(model_id: str) -> list[AttachmentKind]:
+    """Return what a model accepts, the narrowest kind first."""
+    large = family_of(model_id).large_documents
+    formats = {media_type: _DOCUMENTS.formats[media_type] for media_type in large}
+    return [_PICTURES, replace(_DOCUMENTS, formats=formats, max_bytes=_MAX_LARGE_BYTES), _DOCUMENTS]
 
 
 def _document_name(name: str, taken: Collection[str]) -> str:

@@ -110,10 +110,16 @@ class Lessons:
             return None
         compiled = feature in {Feature.NATIVE, Feature.STRICT}
         is_about_schema = _ABOUT_THE_SCHEMA.search(message) and not _ABOUT_THE_MODEL.search(message)
-        digest = schema_digest(question) if compiled and is_about_schema else ""
-        with self._lock:
-            self._refused.add((question.model_id, feature, digest))
+        self._add(question.model_id, feature, schema_digest(question) if compiled and is_about_schema else "")
         return feature
+
+    def ignores_schema(self, question: Question) -> None:
+        """Remember that the model took a native schema and answered without JSON."""
+        self._add(question.model_id, Feature.NATIVE, "")
+
+    def _add(self, model_id: str, feature: Feature, digest: str) -> None:
+        with self._lock:
+            self._refused.add((model_id, feature, digest))
 
 
 def choose_way(question: Question, family: Family, lessons: Lessons) -> Way:
