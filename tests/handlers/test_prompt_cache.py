@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from analysis_jobs import Attachment, Job, Prompt, Retry
 from analysis_jobs.authoring.lookahead import asking_places
 from analysis_jobs.llm.bedrock.model import BedrockModel
-from analysis_jobs.prompts.documents import document_element, split_document
+from analysis_jobs.prompts.documents import split_document
+from analysis_jobs.prompts.template import document_element
 from cloud.stand_in import StandIn
 from tests.handlers.attempts import run
 from tests.handlers.builders import ScriptedModel, Shop, Value, says, some_settings

@@ -13,6 +13,7 @@ from analysis_jobs.authoring.fitting import cause, fit
 from analysis_jobs.authoring.spending import Spending
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import ConfigurationError, Retry
+from analysis_jobs.base.field_errors import describe, field_errors
 from analysis_jobs.llm.families import Tier
 from analysis_jobs.llm.model import Model, Question, Reply, Tool
 from analysis_jobs.llm.options import AskOptions, with_options
@@ -72,16 +73,16 @@ class Asker:
         if answer is None:
             return reply.text
         try:
-            return fit(answer, reply)
+            return fit(answer.model_validate, reply)
         except ValidationError as error:
             repeated = question if options.cache is False else self.cache_plan.repeated(question)
             repaired = self._ask(_repair_question(repeated, reply, error))
         try:
-            return fit(answer, repaired)
+            return fit(answer.model_validate, repaired)
         except ValidationError as error:
             raise Retry(
                 "model_answer_invalid" if repaired.text.strip() or repaired.data is not None else "model_answer_empty",
-                f"the model's answer does not fit its schema: {cause(repaired, error)}",
+                f"the model's answer does not fit its schema: {cause(repaired, _fields(error))}",
             ) from error
 
     def _choose_model(self, model_id: str | None) -> str:
@@ -143,6 +144,10 @@ def _repair_question(question: Question, reply: Reply, error: ValidationError) -
     said = f"Your answer to this was:\n{reply.text}" if reply.text.strip() else "Your answer to this was empty."
     prompt = (
         f"{question.prompt}\n\n{said}\n\n"
-        f"It does not fit the schema: {cause(reply, error)}\nAnswer again, and mend exactly that."
+        f"It does not fit the schema: {cause(reply, _fields(error))}\nAnswer again, and mend exactly that."
     )
     return replace(question, prompt=prompt)
+
+
+def _fields(error: ValidationError) -> str:
+    return describe(field_errors(error, whole="answer"))

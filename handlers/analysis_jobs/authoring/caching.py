@@ -12,7 +12,7 @@ from analysis_jobs.jobs.transitions import CLAIM
 from analysis_jobs.llm.families import family_of
 from analysis_jobs.llm.model import Question, Tool
 from analysis_jobs.llm.usage_estimate import estimated_attachment_tokens, estimated_tokens
-from analysis_jobs.prompts.documents import document_element
+from analysis_jobs.prompts.template import document_element
 
 _LIFETIME = timedelta(minutes=5)  # of an entry in the cache, since its last use
 

@@ -1,13 +1,13 @@
 """Fits a model's structured answer to its pydantic model, and says why it does not fit."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import from_json
 
-from analysis_jobs.base.field_errors import describe, field_errors
 from analysis_jobs.llm.model import Reply
 
 _MAX_CAUSE = 1_000  # characters
@@ -23,15 +23,15 @@ _EXPECTS_JSON = {
 }
 
 
-def fit[Answer: BaseModel](answer: type[Answer], reply: Reply) -> Answer:
-    """Return the first object of the reply that fits.
+def fit[Answer](read: Callable[[Any], Answer], reply: Reply) -> Answer:
+    """Return the first object of the reply that `read` accepts.
 
-    Raises `ValidationError` of the first object if none fits.
+    Raises `ValidationError` of the first object if `read` accepts none.
     """
     refusal: ValidationError | None = None
     for candidate in (reply.data, *reply.others):
         try:
-            return _fit_object(answer, candidate)
+            return _fit_object(read, candidate)
         except ValidationError as error:
             refusal = refusal or error
     if refusal is None:
@@ -39,23 +39,23 @@ def fit[Answer: BaseModel](answer: type[Answer], reply: Reply) -> Answer:
     raise refusal
 
 
-def cause(reply: Reply, error: ValidationError) -> str:
-    """Return why the reply does not fit: what is wrong with the answer as a whole, then its fields."""
-    fields = describe(field_errors(error, whole="answer")) if reply.data is not None or not reply.problem else ""
-    text = "; ".join(filter(None, (reply.problem, fields)))
+def cause(reply: Reply, fields: str) -> str:
+    """Return why the reply does not fit: what is wrong with the answer as a whole, then with its `fields`."""
+    has_object = reply.data is not None or not reply.problem
+    text = "; ".join(filter(None, (reply.problem, fields if has_object else "")))
     return text if len(text) <= _MAX_CAUSE else f"{text[:_MAX_CAUSE]}…"
 
 
-def _fit_object[Answer: BaseModel](answer: type[Answer], data: Any) -> Answer:
-    """Validate an object. Where a field has its list or object as JSON text, the text is parsed."""
+def _fit_object[Answer](read: Callable[[Any], Answer], data: Any) -> Answer:
+    """Read an object. Where a field has its list or object as JSON text, the text is parsed."""
     try:
-        return answer.model_validate(data)
+        return read(data)
     except ValidationError as error:
         parsed = _with_parsed_fields(data, error)
         if parsed == data:
             raise
         with suppress(ValidationError):
-            return answer.model_validate(parsed)
+            return read(parsed)
         raise
 
 

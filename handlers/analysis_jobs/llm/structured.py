@@ -98,7 +98,8 @@ def _objects(value: Any, tool: Tool, wrappers_left: int) -> tuple[list[Any], str
             return _objects_of_list(value, tool, wrappers_left)
         case dict():
             return _objects_of_dict(value, tool, wrappers_left)
-    return [], f"the answer is {'null' if value is None else f'the value {value}'}, not a JSON object"
+    kind = {type(None): "null", bool: "a truth value"}.get(type(value), "a number")
+    return [], f"the answer is {kind}, not a JSON object"
 
 
 def _objects_of_list(value: list[Any], tool: Tool, wrappers_left: int) -> tuple[list[Any], str]:

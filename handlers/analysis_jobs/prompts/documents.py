@@ -10,7 +10,6 @@ import re
 SHORTEST_DOCUMENT = 2_000
 _OPENING = re.compile(r"<([A-Za-z_][\w-]*)>")
 _MAX_ELEMENTS = 50  # elements of a prompt that are looked at
-_CLOSING = re.compile(r"<(/\s*document\b)", re.IGNORECASE)
 
 
 def without_document(template: str, name: str) -> str:
@@ -40,11 +39,6 @@ def split_document(prompt: str) -> tuple[str, str]:
     after = end + len(opening[1]) + len("</>")
     document = prompt[opening.end() : end].strip("\n")
     return document, f"{prompt[: opening.start()]}{_note(opening[1])}{prompt[after:]}"
-
-
-def document_element(document: str) -> str:
-    """Return a document between tags. No text of it closes the tag."""
-    return f"<document>\n{_CLOSING.sub(r'< \1', document)}\n</document>"
 
 
 def _note(tag: str) -> str:

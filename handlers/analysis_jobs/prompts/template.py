@@ -123,6 +123,11 @@ class Prompt:
         return f"{user}\n\n{self.output_format}" if self.output_format else user
 
 
+def document_element(document: str) -> str:
+    """Return a document between tags, for a request that sends it first. No text of it closes the tag."""
+    return _fill("<document>\n{document}\n</document>", {"document": document})
+
+
 def parse(values: Mapping[str, Any], origin: str) -> Prompt:
     """Return the prompt that `values` describe. Other keys are ignored.
 
