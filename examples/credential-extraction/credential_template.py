@@ -42,9 +42,11 @@ def _text_after(label: str, text: str) -> str | None:
 
 
 def _normalised(rules: list[Any], value: object) -> object:
-    if any(isinstance(rule, IsDate) for rule in rules):
-        day = as_date(value)
-        return day.isoformat() if day else value
+    for rule in rules:
+        if isinstance(rule, IsDate):
+            # A date that can be two dates stays as it is printed: its rule makes it a finding.
+            day = as_date(value, rule.order)
+            return day.isoformat() if day else value
     if any(isinstance(rule, IsNumber) for rule in rules) and isinstance(value, str):
         number = _NUMBER.search(value.replace(",", ""))
         return float(number.group()) if number else value

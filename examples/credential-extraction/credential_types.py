@@ -100,6 +100,8 @@ class Licence(BaseModel):
 class Registration(BaseModel):
     """An entry in a professional register."""
 
+    # The registers write the day of a date first.
+
     holder: Annotated[
         str | None, Required(), IsText(longest=120), HOLDER, Field(description="The registrant's name.")
     ] = None
@@ -107,14 +109,14 @@ class Registration(BaseModel):
     issued_on: Annotated[
         str | None,
         Required(),
-        IsDate(not_in_future=True, within_years=60),
+        IsDate(not_in_future=True, within_years=60, order="day_first"),
         ISSUED,
         Field(description="The date registered on, as YYYY-MM-DD."),
     ] = None
     expires_on: Annotated[
         str | None,
         Required(),
-        IsDate(after="issued_on", within_years=15),
+        IsDate(after="issued_on", within_years=15, order="day_first"),
         EXPIRES,
         Field(description="The date it is valid until, as YYYY-MM-DD."),
     ] = None

@@ -11,7 +11,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from analysis_jobs import Fail
-from analysis_jobs.authoring.checkpoints import MAX_NAMES, MISSING, Checkpoints, restore_output
+from analysis_jobs.authoring.checkpoints import MAX_NAMES, Checkpoints
+from analysis_jobs.authoring.outputs import MISSING, restore_output
 from analysis_jobs.base.errors import Stopped
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
 from analysis_jobs.jobs.record import JobRecord

@@ -9,7 +9,7 @@ from pydantic import BaseModel, create_model
 
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.extraction.agreement import BOTH, DISAGREEMENT, MODEL_ALONE, TEMPLATE_ALONE, agreed
-from analysis_jobs.extraction.dates import as_date
+from analysis_jobs.extraction.dates import DateOrder, as_date, possible_dates
 from analysis_jobs.extraction.validation import Finding, IsDate, IsNumber, IsText, Required, Rule, findings, review
 
 TODAY = date(2026, 11, 22)
@@ -51,6 +51,25 @@ def broken(rule: Rule, value: Any, **siblings: Any) -> list[str]:
         (IsDate(), "2026-02-30", {}, ["date"]),
         (IsDate(), "soon", {}, ["date"]),
         (IsDate(), None, {}, []),
+        (IsDate(), "03/04/2026", {}, ["ambiguous_date"]),
+        (IsDate(), "3-4-2026", {}, ["ambiguous_date"]),
+        (IsDate(), "03.04.2026", {}, ["ambiguous_date"]),
+        (IsDate(), "3.4.26", {}, ["ambiguous_date"]),
+        (IsDate(), "13.04.26", {}, ["ambiguous_date"]),
+        (IsDate(), "13/04/2026", {}, []),
+        (IsDate(), "04/13/2026", {}, []),
+        (IsDate(), "04/04/2026", {}, []),
+        (IsDate(), "2026-04-03", {}, []),
+        (IsDate(), "3 April 2026", {}, []),
+        (IsDate(), date(2026, 4, 3), {}, []),
+        (IsDate(), "13/13/2026", {}, ["date"]),
+        (IsDate(order="day_first"), "03/04/2026", {}, []),
+        (IsDate(order="year_first"), "03/04/2026", {}, ["ambiguous_date"]),
+        (IsDate(not_in_future=True), "03/12/2026", {}, ["ambiguous_date"]),
+        (IsDate(not_in_future=True, order="month_first"), "03/12/2026", {}, []),
+        (IsDate(not_in_future=True, order="day_first"), "03/12/2026", {}, ["not_in_future"]),
+        (IsDate(after="issued"), "2026-03-15", {"issued": "03/04/2026"}, []),
+        (IsDate(after="issued", order="day_first"), "2026-03-15", {"issued": "03/04/2026"}, ["after"]),
         (IsDate(not_in_future=True), "2026-11-22", {}, []),
         (IsDate(not_in_future=True), "2026-11-23", {}, ["not_in_future"]),
         (IsDate(after="issued"), "2026-03-15", {"issued": "2026-03-14"}, []),
@@ -226,6 +245,30 @@ def test_a_low_ocr_confidence_lowers_the_confidence_of_every_value() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "order", "read"),
+    [
+        ("3/4/2026", "day_first", date(2026, 4, 3)),
+        ("3/4/2026", "month_first", date(2026, 3, 4)),
+        ("3/14/2026", "day_first", date(2026, 3, 14)),  # there is no 14th month
+        ("3.4.26", "day_first", date(2026, 4, 3)),
+        ("3.4.68", "month_first", date(2068, 3, 4)),
+        ("3.4.69", "month_first", date(1969, 3, 4)),
+        ("26-04-03", "year_first", date(2026, 4, 3)),
+        ("2026-04-03", "month_first", date(2026, 4, 3)),
+        ("30/2/2026", "day_first", None),
+    ],
+)
+def test_a_declared_order_decides_which_number_is_the_month(written: str, order: DateOrder, read: date | None) -> None:
+    assert as_date(written, order) == read
+
+
+def test_the_finding_of_an_ambiguous_date_names_the_dates() -> None:
+    [finding] = findings(Certificate(number="CE-123456", issued_on="03/04/2026"), today=TODAY)
+    assert finding.message == "issued_on 03/04/2026 can be 2026-03-04 or 2026-04-03"
+    assert possible_dates("02/03/04") == (date(2002, 3, 4), date(2004, 2, 3), date(2004, 3, 2))
+
+
+@pytest.mark.parametrize(
     ("written", "read"),
     [
         ("2026-03-14", date(2026, 3, 14)),
@@ -237,7 +280,10 @@ def test_a_low_ocr_confidence_lowers_the_confidence_of_every_value() -> None:
         ("14-Mar-2026", date(2026, 3, 14)),
         ("Sept. 1st 2026", date(2026, 9, 1)),
         ("14.03.2026", date(2026, 3, 14)),
-        ("3/4/2026", date(2026, 4, 3)),
+        ("3/4/2026", None),
+        ("4/4/2026", date(2026, 4, 4)),
+        ("31/12/99", date(1999, 12, 31)),
+        ("14.3.26", None),
         ("3/14/2026", date(2026, 3, 14)),
         (datetime(2026, 3, 14, 23, tzinfo=UTC), date(2026, 3, 14)),
         ("2026-14-03", None),

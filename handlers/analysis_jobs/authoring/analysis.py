@@ -10,9 +10,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakKeyDictionary
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
+from analysis_jobs.authoring.outputs import return_type
 from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.model_checks import accepted_names, dropped_fields, hidden_fields, takes_object, unnamed_fields
 from analysis_jobs.documents import safe_filename
 from analysis_jobs.jobs.admission import Admission, Trigger
 from analysis_jobs.jobs.subjects import template_fields
@@ -72,8 +74,10 @@ class Analysis[Request: BaseModel, Result: BaseModel]:
 
     Args:
         name: Lower case letters, digits and hyphens, up to 63 characters. It begins with a letter.
-        request: The pydantic model of the input. It validates the input at submission and before every attempt.
-        result: The pydantic model of the result. It validates the output of the last stage.
+        request: The pydantic model of the input. It validates the input at submission and before every attempt. Both
+            times it gives the same values.
+        result: The pydantic model of the result. It validates the output of the last stage. Callers get it as JSON
+            under its aliases.
         stages: Functions with different names, in order. Each takes the job and returns its output: JSON, a pydantic
             model or a dataclass, up to 5 MB. Every output is a checkpoint. `job.output(stage)` returns it in later
             stages.
@@ -127,6 +131,7 @@ class Analysis[Request: BaseModel, Result: BaseModel]:
         names = [getattr(stage, "__name__", repr(stage)) for stage in self.stages]
         if not all(map(str.isidentifier, names)) or len(set(names)) < len(names):
             self._refuse(f"its stages are {', '.join(names)}; give functions with different names")
+        self._check_models()
         if self.tiers:
             self.tiers.check(self.request)
         if self.max_attempts < 1:
@@ -134,6 +139,21 @@ class Analysis[Request: BaseModel, Result: BaseModel]:
         if self.deadline <= timedelta():
             self._refuse(f"deadline is {self.deadline}; give a time longer than zero")
         self._check_routes()
+
+    def _check_models(self) -> None:
+        """Refuse models that JSON cannot carry. What serializers do is seen when a value is kept."""
+        if not takes_object(self.request):
+            self._refuse(f"its request {self.request.__name__} does not take a JSON object; give a model with fields")
+        found = {
+            "request": (*hidden_fields(self.request, excluded_too=True), *unnamed_fields(self.request)),
+            "result": tuple(hidden_fields(self.result)),
+        }
+        for stage in self.stages[:-1]:  # the last one has no checkpoint
+            kind = return_type(stage)
+            found[f"output of {stage.__name__}"] = (*hidden_fields(kind), *dropped_fields(kind))
+        for role, fields in found.items():
+            for lost in fields:
+                self._refuse(f"in its {role}, {lost.field} {lost.reason}")
 
     def _check_routes(self) -> None:
         self._check_admission()
@@ -159,7 +179,9 @@ class Analysis[Request: BaseModel, Result: BaseModel]:
             self._refuse(f"its rate counts {rate.of!r}, but the request has no field {', '.join(sorted(unknown))}")
         if self.submit_route and self.subject is None:
             self._refuse("admission with submit_route needs a subject; give one like 'books/{id}'")
-        if self.triggers and "trigger" in self.request.model_fields:
+        if self.triggers and issubclass(self.request, RootModel):
+            self._refuse("triggers need a request with fields, not a RootModel: `trigger` is beside them")
+        if self.triggers and "trigger" in accepted_names(self.request):
             self._refuse(
                 "its request has a field `trigger`, and that name is reserved for its triggers; rename the field"
             )

@@ -1,12 +1,12 @@
 """Asks a model a job's question, checks the answer against a schema, and lets the model repair it once."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Event
 
 from pydantic import BaseModel, ValidationError
 
+from analysis_jobs.authoring.answer_shape import AnswerShape
 from analysis_jobs.authoring.caching import Arranged, CachePlan
 from analysis_jobs.authoring.context import AttemptControl
 from analysis_jobs.authoring.fitting import cause, fit
@@ -15,7 +15,7 @@ from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import ConfigurationError, Retry
 from analysis_jobs.base.field_errors import describe, field_errors
 from analysis_jobs.llm.families import Tier
-from analysis_jobs.llm.model import Model, Question, Reply, Tool
+from analysis_jobs.llm.model import Model, Question, Reply
 from analysis_jobs.llm.options import AskOptions, with_options
 from analysis_jobs.prompts import RenderedPrompt
 from analysis_jobs.prompts.documents import split_document
@@ -23,7 +23,6 @@ from analysis_jobs.prompts.documents import split_document
 DEFAULT_MAX_TOKENS = 4_096
 # The length of a typical answer. It turns the characters that have arrived into progress.
 _EXPECTED_CHARACTERS = 3_000
-_LONGEST_TOOL_NAME = 64
 _LOOK_AGAIN_S = 0.5  # how often a question that waits for the cache looks whether the attempt must stop
 
 
@@ -56,12 +55,13 @@ class Asker:
     ) -> BaseModel | str:
         """See `Job.ask`."""
         rendered = RenderedPrompt(prompt, None, "inline") if isinstance(prompt, str) else prompt
+        shape = AnswerShape.of(answer) if answer else None
         question = Question(
             model_id=self._choose_model(options.model_id),
             prompt=rendered.user,
             system=rendered.system,
             max_tokens=max_tokens,
-            tool=_tool(answer) if answer else None,
+            tool=shape.tool if shape else None,
             metadata={"job_id": self.job_id},
             attachments=tuple(attachments),
         )
@@ -70,15 +70,15 @@ class Asker:
         arranged = self.cache_plan.arrange(question, document, rest, wanted=options.cache)
         question = arranged.question
         reply = self._ask_in_turn(arranged)
-        if answer is None:
+        if shape is None:
             return reply.text
         try:
-            return fit(answer.model_validate, reply)
+            return fit(shape.read, reply)
         except ValidationError as error:
             repeated = question if options.cache is False else self.cache_plan.repeated(question)
             repaired = self._ask(_repair_question(repeated, reply, error))
         try:
-            return fit(answer.model_validate, repaired)
+            return fit(shape.read, repaired)
         except ValidationError as error:
             raise Retry(
                 "model_answer_invalid" if repaired.text.strip() or repaired.data is not None else "model_answer_empty",
@@ -127,16 +127,6 @@ class Asker:
         if reply.fault:
             raise reply.fault
         return reply
-
-
-def _tool(answer: type[BaseModel]) -> Tool:
-    description = (answer.__doc__ or "").strip().splitlines()
-    return Tool(
-        # Bedrock accepts these characters only. A generic model is named like `Page[int]`.
-        re.sub(r"[^A-Za-z0-9_-]", "_", answer.__name__)[:_LONGEST_TOOL_NAME],
-        description[0] if description else "The answer.",
-        answer.model_json_schema(),
-    )
 
 
 def _repair_question(question: Question, reply: Reply, error: ValidationError) -> Question:

@@ -11,31 +11,19 @@ and all items of a series share one entry of the row. The entry lists the fencin
 """
 
 import hashlib
-import inspect
 import json
 from collections.abc import Callable, Mapping
 from itertools import groupby
 from threading import Lock
-from types import FunctionType
-from typing import Any, Final, get_type_hints
+from typing import Any
 
-from pydantic import PydanticUserError, TypeAdapter, ValidationError
-from pydantic_core import to_json
-
+from analysis_jobs.authoring.outputs import MISSING, NOT_KEPT, Output, json_bytes
 from analysis_jobs.base.errors import Fail
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES, job_folder
 from analysis_jobs.jobs.ports import ArtifactStore, NotFound
 from analysis_jobs.jobs.record import JobRecord
 
 MAX_NAMES = 100
-
-
-class _Missing:
-    """The type of `MISSING`."""
-
-
-MISSING: Final = _Missing()
-"""Stands for a checkpoint that does not exist. `None` is a valid value of a checkpoint."""
 
 
 class Checkpoints:
@@ -73,24 +61,25 @@ class Checkpoints:
         return value
 
     def save(self, name: str, value: Any, *, survives_deploys: bool = False, **changes: Any) -> None:
-        """Save a value, and write `changes` to the row in the same write. It takes two requests.
+        """Save a value or an `Output`, and write `changes` to the row in the same write. It takes two requests.
 
-        A stage's own checkpoint replaces the checkpoints that were saved within the stage.
+        A stage's own checkpoint replaces the checkpoints that were saved within the stage, unless the stage must run
+        again because its output is not kept.
 
         Raises `Fail` (`checkpoint_invalid`, `checkpoint_too_large`, `checkpoints_too_many`), and `Stopped` if the lease
         is lost.
         """
-        body = _json_bytes(name, value)
+        body = value.body if isinstance(value, Output) else json_bytes(name, value)
         content_digest = hashlib.sha256(body).hexdigest()[:16]
         digest = self._digest(name, survives_deploys=survives_deploys)
         with self._saving:
             self._saved += 1
             reference = f"{self._claimed.fence}.{self._saved}-{digest}-{content_digest}"
-            is_stage = "/" not in name
+            replaces = "/" not in name and not (isinstance(value, Output) and not value.kept)
             entries = {
                 known: entry
                 for known, entry in self._entries.items()
-                if not (is_stage and known.startswith(f"{name}/"))
+                if not (replaces and known.startswith(f"{name}/"))
             }
             if name not in entries and len(entries) >= MAX_NAMES:
                 raise Fail(
@@ -113,11 +102,12 @@ class Checkpoints:
         return MISSING if fence is None else self._read(f"{fence}-{digest}")
 
     def save_item(self, series: str, number: int, item: Any, value: Any, *, survives_deploys: bool = False) -> None:
-        """Save the output of an item of a series. Item and output are JSON. Raises as `save`."""
+        """Save the output of an item of a series: JSON or an `Output`. The item is JSON. Raises as `save`."""
+        body = value.body if isinstance(value, Output) else json_bytes(f"{series} of item {number}", value)
         series_digest = self._digest(series, survives_deploys=survives_deploys)
         fence = self._claimed.fence
         key = self._key(f"{fence}-{_item_digest(series_digest, number, item)}")
-        self._artifacts.write(key, _json_bytes(f"{series} of item {number}", value), "application/json")
+        self._artifacts.write(key, body, "application/json")
         with self._saving:
             fences = {**_parse_series(self._entries.get(series, ""), series_digest), number: fence}
             self._write_entries({**self._entries, series: _format_series(series_digest, fences)}, {})
@@ -141,9 +131,10 @@ class Checkpoints:
 
     def _read(self, reference: str) -> Any:
         try:
-            return json.loads(self._artifacts.read(self._key(reference), MAX_PAYLOAD_BYTES))
+            value = json.loads(self._artifacts.read(self._key(reference), MAX_PAYLOAD_BYTES))
         except NotFound:
             return MISSING  # the bucket's lifecycle rule deleted it: repeat the work
+        return MISSING if value == NOT_KEPT else value
 
     def _key(self, reference: str) -> str:
         return f"{job_folder(self._claimed)}/checkpoints/{reference}.json"
@@ -153,54 +144,8 @@ class Checkpoints:
         return _hash(f"{name}\n{version}\n{self._input}")
 
 
-def restore_output(function: Callable[..., Any], output: Any) -> Any:
-    """Return a function's output in the type of its return annotation, after a round trip through JSON.
-
-    Returns `MISSING` if the output does not fit the type.
-    """
-    try:
-        # By field names: a model may have different aliases for reading and for writing.
-        saved = to_json(output, round_trip=True, by_alias=False)
-        return TypeAdapter(_return_type(function)).validate_json(saved, by_alias=False, by_name=True)
-    except (ValidationError, PydanticUserError):  # newer code has another type, or pydantic does not support the type
-        return MISSING
-
-
-def _return_type(function: Callable[..., Any]) -> Any:
-    if isinstance(function, type):
-        return function
-    plain = inspect.unwrap(getattr(function, "__func__", function))  # the function of a method
-    if not isinstance(plain, FunctionType) or "return" not in plain.__annotations__:
-        return Any
-
-    def returns_only() -> None:
-        """Carry the return annotation alone. The others may name imports that exist for type checkers only."""
-
-    returns_only.__annotations__ = {"return": plain.__annotations__["return"]}
-    try:
-        return get_type_hints(returns_only, plain.__globals__)["return"]
-    except NameError:  # the type is local to another function
-        return Any
-
-
-def _json_bytes(name: str, value: Any) -> bytes:
-    try:
-        # Write models and dates so that they can be read back. Refuse NaN and infinity: JSON does not have them.
-        body = to_json(value, round_trip=True, by_alias=False, inf_nan_mode="constants")
-        json.loads(body, parse_constant=_refuse)
-    except ValueError as error:
-        raise Fail("checkpoint_invalid", f"checkpoint {name} is not JSON: {error}") from error
-    if len(body) > MAX_PAYLOAD_BYTES:
-        raise Fail("checkpoint_too_large", f"checkpoint {name}: {len(body)} bytes; the limit is {MAX_PAYLOAD_BYTES}")
-    return body
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"it contains {constant}")
-
-
 def _item_digest(series_digest: str, number: int, item: Any) -> str:
-    return _hash(f"{series_digest}\n{number}\n{_json_bytes(f'item {number}', item).decode()}")
+    return _hash(f"{series_digest}\n{number}\n{json_bytes(f'item {number}', item).decode()}")
 
 
 def _parse_series(entry: str, series_digest: str) -> dict[int, int]:

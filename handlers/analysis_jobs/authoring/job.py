@@ -9,10 +9,10 @@ from pydantic import BaseModel
 
 from analysis_jobs.authoring.asker import DEFAULT_MAX_TOKENS, Asker
 from analysis_jobs.authoring.caching import CachePlan, was_just_claimed
-from analysis_jobs.authoring.checkpoints import MISSING
 from analysis_jobs.authoring.context import AttemptContext
 from analysis_jobs.authoring.documents import JobDocuments
 from analysis_jobs.authoring.files import json_file
+from analysis_jobs.authoring.outputs import MISSING
 from analysis_jobs.authoring.series import Series
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import ConfigurationError, Finished

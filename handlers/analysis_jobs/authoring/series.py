@@ -5,9 +5,9 @@ from datetime import timedelta
 from threading import Lock
 from typing import Any
 
-from analysis_jobs.authoring.checkpoints import MISSING, restore_output
 from analysis_jobs.authoring.context import AttemptContext
 from analysis_jobs.authoring.fan_out import map_items
+from analysis_jobs.authoring.outputs import MISSING, output_of, restore_output
 from analysis_jobs.base.errors import ConfigurationError, OutOfTime
 
 
@@ -51,12 +51,10 @@ class Series[Item, Output]:
         context.check()
         if context.checkpoints.gained and context.control.time_left() < needs:
             raise OutOfTime(f"item {number} needs more time than the invocation has left")
-        output = self._function(item)
+        output = output_of(f"{self._name} of item {number}", self._function, self._function(item))
         survives = context.stage.survives_deploys
         context.checkpoints.save_item(self._name, number, item, output, survives_deploys=survives)
-        # The stage gets the same type now as a later attempt that restores the checkpoint.
-        restored = restore_output(self._function, output)
-        return output if restored is MISSING else restored
+        return output.value  # the same now as in a later attempt that restores the checkpoint
 
 
 def _series_name(context: AttemptContext, function: Callable[..., Any]) -> str:

@@ -1,8 +1,11 @@
-"""Parses dates in the notations of documents."""
+"""Parses dates in the notations of documents, without guessing which number is the month."""
 
 import re
+from collections.abc import Iterator
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
+
+type DateOrder = Literal["day_first", "month_first", "year_first"]
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = (
@@ -10,43 +13,65 @@ _MONTH = (
     r"|nov(?:ember)?|dec(?:ember)?)\.?"
 )
 _YEAR_FIRST = re.compile(r"(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})(?:[T ].*)?")
-_FORMS = tuple(
+_NAMED_MONTH = tuple(
     re.compile(form, re.IGNORECASE)
     for form in (
-        r"(?P<day>\d{1,2})[-/. ](?P<month>\d{1,2})[-/. ](?P<year>\d{4})",
         rf"(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s-]*(?:of\s+)?{_MONTH}[\s,-]*(?P<year>\d{{4}})",
         rf"{_MONTH}\s*(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>\d{{4}})",
     )
 )
-_MONTHS_A_YEAR = 12
+_NUMBERS = re.compile(r"(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4})|(\d{1,2})[-/.](\d{1,2})[-/.](\d{2})")
+# POSIX, for two digits: 69 to 99 are years of the 20th century. https://pubs.opengroup.org/onlinepubs/9799919799/
+_FIRST_YEAR_OF_1900 = 69
 
 
-def as_date(value: Any) -> date | None:
-    """Return a value as a date, or None. Reads `2026-03-14`, `14 March 2026`, `March 14th, 2026` and `14.03.2026`.
+def as_date(value: Any, order: DateOrder | None = None) -> date | None:
+    """Return a value as a date; None if it is not a date, or if it can be more than one date.
 
-    Numeric dates are read day first; month first only if the date is invalid otherwise. So `3/4/2026` is 3 April, and
-    `3/14/2026` is 14 March.
+    Reads `2026-03-14`, `14 March 2026`, `March 14th, 2026`, `14.03.2026` and `14/3/26`. `order` decides about a date
+    such as `3/4/2026`: `day_first` reads 3 April, `month_first` 4 March. Without it such a date is None.
     """
+    found = possible_dates(value, order)
+    return found[0] if len(found) == 1 else None
+
+
+def possible_dates(value: Any, order: DateOrder | None = None) -> tuple[date, ...]:
+    """Return all dates that a value can be, in the order of the calendar. See `as_date`."""
     if isinstance(value, datetime):
-        return value.date()
+        return (value.date(),)
     if isinstance(value, date):
-        return value
+        return (value,)
     if not isinstance(value, str):
-        return None
+        return ()
     text = " ".join(value.split()).rstrip(".")
     if match := _YEAR_FIRST.fullmatch(text):
-        return _date(int(match["year"]), int(match["month"]), int(match["day"]))
-    match = next(filter(None, (form.fullmatch(text) for form in _FORMS)), None)
-    if match is None:
-        return None
-    parts = match.groupdict()
-    name, day, year = parts.get("name"), int(parts["day"]), int(parts["year"])
-    month = _MONTHS.index(name[:3].lower()) + 1 if name else int(parts["month"])
-    return _date(year, day, month) if month > _MONTHS_A_YEAR and not name else _date(year, month, day)
+        return tuple(_valid(match["year"], match["month"], match["day"]))
+    for form in _NAMED_MONTH:
+        if match := form.fullmatch(text):
+            return tuple(_valid(match["year"], _MONTHS.index(match["name"][:3].lower()) + 1, match["day"]))
+    if match := _NUMBERS.fullmatch(text):
+        readings = _readings(*(number for number in match.groups() if number is not None))
+        return (readings[order],) if order in readings else tuple(sorted(set(readings.values())))
+    return ()
 
 
-def _date(year: int, month: int, day: int) -> date | None:
+def _readings(first: str, second: str, third: str) -> dict[DateOrder | None, date]:
+    """Return the valid dates of three numbers, by the order that gives them. The third may have four digits."""
+    parts: dict[DateOrder, tuple[str, str, str]] = {
+        "day_first": (third, second, first),
+        "month_first": (third, first, second),
+    }
+    if len(third) == 2:  # noqa: PLR2004 - digits of a year
+        parts["year_first"] = (first, second, third)
+    return {order: day for order, numbers in parts.items() for day in _valid(*numbers)}
+
+
+def _valid(year: str, month: str | int, day: str) -> Iterator[date]:
+    """Yield the date, if there is such a date."""
+    number = int(year)
+    if len(year) < 4:  # noqa: PLR2004 - digits of a year
+        number += 1900 if number >= _FIRST_YEAR_OF_1900 else 2000
     try:
-        return date(year, month, day)
+        yield date(number, int(month), int(day))
     except ValueError:
-        return None
+        return

@@ -25,7 +25,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, Field
 
 from analysis_jobs.base.errors import ConfigurationError
-from analysis_jobs.extraction.dates import as_date
+from analysis_jobs.extraction.dates import DateOrder, as_date, possible_dates
 
 _DAYS_A_YEAR = 365.25
 
@@ -99,15 +99,17 @@ class Required(Rule):
 
 @dataclass(frozen=True)
 class IsDate(Rule):
-    """The value must be a date, or text that `as_date` can read.
+    """The value must be a date, or text that `as_date` can read as one date.
 
-    `after` names a field with an earlier date. `within_years` limits the distance from the date of the review, in both
-    directions: a date further away was probably misread.
+    A text such as `03/04/2026` can be two dates. That is a finding, unless `order` says how the documents write dates:
+    `day_first`, `month_first` or `year_first`. `after` names a field with an earlier date. `within_years` limits the
+    distance from the date of the review, in both directions: a date further away was probably misread.
     """
 
     not_in_future: bool = False
     after: str | None = None
     within_years: float | None = None
+    order: DateOrder | None = None
 
     def looks_at(self) -> tuple[str, ...]:
         """See `Rule.looks_at`."""
@@ -115,13 +117,15 @@ class IsDate(Rule):
 
     def broken(self, value: Any, around: RuleContext) -> Iterator[Violation]:
         """See `Rule.broken`."""
-        day = as_date(value)
-        if day is None:
-            yield "date", "is not a date"
+        possible = possible_dates(value, self.order)
+        if len(possible) != 1:
+            choice = " or ".join(map(str, possible))
+            yield ("ambiguous_date", f"can be {choice}") if possible else ("date", "is not a date")
             return
+        [day] = possible
         if self.not_in_future and day > around.today:
             yield "not_in_future", f"is after {around.today}, the date of the review"
-        earlier = as_date(around.siblings[self.after]) if self.after else None
+        earlier = as_date(around.siblings[self.after], self.order) if self.after else None
         if earlier is not None and day <= earlier:
             yield "after", f"is not after {self.after}, {earlier}"
         if self.within_years is not None and abs((day - around.today).days) > self.within_years * _DAYS_A_YEAR:

@@ -7,12 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json, to_jsonable_python
 
 from analysis_jobs.authoring.analysis import Analyses, Analysis
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.field_errors import field_errors
 from analysis_jobs.base.ids import new_id
+from analysis_jobs.base.model_checks import outer_name
+from analysis_jobs.base.model_json import NotKeptError, accept, keep_input
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs.admission import Admission, AdmissionKey, Outcome, Trigger
@@ -26,7 +29,7 @@ from analysis_jobs.jobs.request_errors import (
     JobExpiredError,
     NotAdmittedError,
 )
-from analysis_jobs.jobs.subjects import fill_template
+from analysis_jobs.jobs.subjects import fill_template, template_fields
 from analysis_jobs.jobs.tiers import TierRequest, Tiers
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.submission.admission_service import AdmissionRequest, AdmissionService, SubmissionResult
@@ -96,7 +99,7 @@ class SubmissionService:
         trigger = _trigger(analysis, submission)
         request, given = _input(analysis, submission)
         job = self._new_job(tenant, submission, analysis, trigger)
-        job = replace(job, subject=_subject(analysis, submission, given))
+        job = replace(job, subject=_subject(analysis, submission, request))
         job = _with_tier(job, analysis.tiers, request) if analysis.tiers else job
         idempotency = self._idempotency(tenant, submission, idempotency_key)
 
@@ -107,7 +110,7 @@ class SubmissionService:
         if analysis.admission is None:
             outcome = self._create(with_input(job), idempotency)
         else:
-            admission_key = _admission_key(job, analysis.admission, given)
+            admission_key = _admission_key(job, analysis.admission, request)
             candidate = AdmissionRequest(admission_key, job, request, trigger, idempotency, with_input)
             outcome = AdmissionService(self.store, self.settings, self.clock).admit(analysis.admission, candidate)
         if isinstance(outcome, StoredOutcome):
@@ -217,23 +220,47 @@ def _trigger(analysis: Analysis[Any, Any], submission: Submission) -> Trigger | 
     return trigger
 
 
-def _input(analysis: Analysis[Any, Any], submission: Submission) -> tuple[Any, dict[str, Any]]:
-    """Return the validated input as an instance of the analysis' request model, and as JSON."""
+def _input(analysis: Analysis[Any, Any], submission: Submission) -> tuple[BaseModel, Any]:
+    """Return the validated input as an instance of the analysis' request model, and as the JSON to store.
+
+    The stored JSON restores the same instance.
+    """
     try:
-        request = analysis.request.model_validate(submission.input)
-        return request, request.model_dump(mode="json")
+        request = accept(analysis.request, submission.input)
+        return request, from_json(keep_input(analysis.request, request, submission.input))
     except ValidationError as error:
         raise InvalidRequestError(field_errors(error, prefix="input")) from error
+    except NotKeptError as error:
+        field = ".".join(filter(None, ("input", error.field)))
+        raise InvalidRequestError.of_field(field, f"this value cannot be kept for the job: {error.reason}") from error
+    except ValueError as error:
+        raise InvalidRequestError.of_field("input", f"this is not JSON: {error}") from error
 
 
-def _subject(analysis: Analysis[Any, Any], submission: Submission, given: dict[str, Any]) -> str | None:
+def _fill(template: str, request: BaseModel) -> str:
+    """Return a template of request fields, filled from a request. Errors name the fields as callers give them."""
+    names = template_fields(template)
+    written = request.model_dump(mode="json", by_alias=False, include=names)
+    # A dump lacks excluded fields, and that of a `RootModel` has no names.
+    given = {name: to_jsonable_python(getattr(request, name)) for name in names}
+    given |= {name: written[name] for name in names if isinstance(written, dict) and name in written}
+    try:
+        return fill_template(template, given)
+    except InvalidRequestError as error:
+        outer = {f"input.{name}": f"input.{outer_name(type(request), name)}" for name in names}
+        raise InvalidRequestError(
+            [replace(each, field=outer.get(each.field, each.field)) for each in error.errors]
+        ) from error
+
+
+def _subject(analysis: Analysis[Any, Any], submission: Submission, request: BaseModel) -> str | None:
     if analysis.subject is None or not analysis.subject_from_input:
         if analysis.admission and submission.subject is None:
             raise InvalidRequestError.of_field(
                 "subject", "the admission policy of this analysis needs a subject: give one"
             )
         return submission.subject
-    subject = fill_template(analysis.subject, given)
+    subject = _fill(analysis.subject, request)
     if submission.subject not in (None, subject):
         raise InvalidRequestError.of_field("subject", f"the input gives the subject {subject!r}: leave this field out")
     if len(subject) > _MAX_SUBJECT_LENGTH:
@@ -244,12 +271,12 @@ def _subject(analysis: Analysis[Any, Any], submission: Submission, given: dict[s
     return subject
 
 
-def _admission_key(job: JobRecord, policy: Admission, given: dict[str, Any]) -> AdmissionKey:
+def _admission_key(job: JobRecord, policy: Admission, request: BaseModel) -> AdmissionKey:
     subject = job.subject or ""
     if policy.at_most is None:
         return AdmissionKey(job.tenant, job.analysis, subject)
     return AdmissionKey(
-        job.tenant, job.analysis, subject, fill_template(policy.at_most.of, given) if policy.at_most.of else subject
+        job.tenant, job.analysis, subject, _fill(policy.at_most.of, request) if policy.at_most.of else subject
     )
 
 
@@ -265,7 +292,7 @@ def _with_tier(job: JobRecord, tiers: Tiers, request: BaseModel) -> JobRecord:
     tier = tiers.find(TierRequest(job.tenant, job.subject, job.client, job.project, request))
     if tier is None and isinstance(tiers.of, str):
         raise InvalidRequestError.of_field(
-            f"input.{tiers.of}", f"this is not a tier; give one of: {', '.join(tiers.order)}"
+            f"input.{outer_name(type(request), tiers.of)}", f"this is not a tier; give one of: {', '.join(tiers.order)}"
         )
     if tier is None:
         tier = tiers.order[-1]  # an error of the tier function, not of the caller

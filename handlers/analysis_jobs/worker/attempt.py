@@ -6,15 +6,18 @@ from itertools import zip_longest
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from analysis_jobs.authoring.analysis import Analyses, Analysis, stage_options
-from analysis_jobs.authoring.checkpoints import MISSING, Checkpoints, restore_output
+from analysis_jobs.authoring.checkpoints import Checkpoints
 from analysis_jobs.authoring.context import AttemptContext, AttemptControl, Services
 from analysis_jobs.authoring.job import Job
 from analysis_jobs.authoring.lookahead import asking_places
+from analysis_jobs.authoring.outputs import MISSING, output_of, restore_output
 from analysis_jobs.authoring.report import AttemptReport
 from analysis_jobs.base.errors import Fail, Finished, OutOfTime
-from analysis_jobs.base.observability import log
+from analysis_jobs.base.field_errors import describe, field_errors
+from analysis_jobs.base.model_json import convert, present, restore
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES, load_json, store_json
 from analysis_jobs.jobs.ports import TooLarge
 from analysis_jobs.jobs.record import Payload
@@ -79,10 +82,11 @@ class Attempt:
         record, services = self.claimed.record, self._services
         job_input = load_json(services.artifacts, record.input)
         try:
-            request = analysis.request.model_validate(job_input)
+            request = restore(analysis.request, to_json(job_input))
         except ValidationError as error:
             # The input was valid when the job was submitted, so the code has changed since.
-            raise Fail("input_invalid", f"the deployed code refuses the job's input: {error}") from error
+            reasons = describe(field_errors(error, whole="input"))
+            raise Fail("input_invalid", f"the deployed code refuses the job's input: {reasons}") from error
         checkpoints = Checkpoints(record, services.artifacts, job_input, self._write_checkpoint)
         context = AttemptContext(
             record,
@@ -126,16 +130,10 @@ class Attempt:
     def _save_stage(self, stage: Stage, output: Any, checkpoints: Checkpoints, done: StageNames, following: str) -> Any:
         """Save a stage's output as a checkpoint. Return it as a later attempt would restore it."""
         survives = stage_options(stage).survives_deploys
-        checkpoints.save(stage.__name__, output, survives_deploys=survives, stage=following, stages_completed=done)
+        made = output_of(stage.__name__, stage, output)
+        checkpoints.save(stage.__name__, made, survives_deploys=survives, stage=following, stages_completed=done)
         self._stages_on_row = (following, done)
-        restored = restore_output(stage, output)
-        if restored is MISSING:
-            log(
-                "checkpoint.unfit",
-                f"the output of {stage.__name__} does not fit its return annotation: it will run again",
-            )
-            return output
-        return restored
+        return made.value
 
     def _write_checkpoint(self, changes: Mapping[str, Any]) -> None:
         """Write a checkpoint to the row, with the files that were saved before it."""
@@ -144,10 +142,13 @@ class Attempt:
     def _store_result(self, analysis: Analysis[Any, Any], output: Any) -> Payload:
         artifacts, record = self._services.artifacts, self.claimed.record
         try:
-            result = output if isinstance(output, analysis.result) else analysis.result.model_validate(output)
-            body = result.model_dump(mode="json")
+            body = present(convert(analysis.result, output))
             return store_json(artifacts, record, "result", body, self._services.settings.inline_bytes)
-        except ValueError as error:  # pydantic or the JSON encoder refuses it
+        except ValidationError as error:
+            raise Fail(
+                "result_invalid", f"the result is invalid: {describe(field_errors(error, whole='result'))}"
+            ) from error
+        except ValueError as error:  # JSON cannot contain it
             raise Fail("result_invalid", f"the result is invalid: {error}") from error
         except TooLarge as error:
             message = f"the result has {error.size} bytes; the limit is {MAX_PAYLOAD_BYTES}"

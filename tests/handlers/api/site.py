@@ -61,6 +61,7 @@ class Site:
     queue: MemoryQueue
     artifacts: MemoryArtifactStore
     clock: ManualClock
+    documented: Documented
 
     def take(self, job_id: str, transition: Transition, **changes: Any) -> None:
         """Apply one transition to a job, as a worker would."""
@@ -78,12 +79,13 @@ class Site:
 @contextmanager
 def opened(store: JobStore, clock: ManualClock, *more: Analysis[Any, Any]) -> Iterator[Site]:
     """Patch `api.handler` to use these stores and serve `more` too. Check each answer against the OpenAPI document."""
-    site = Site(store, MemoryQueue(), MemoryArtifactStore(), clock)
+    queue, artifacts = MemoryQueue(), MemoryArtifactStore()
     settings = some_settings(queue_urls={"medium": "https://sqs/1/jobs", "high": "https://sqs/1/jobs-high"})
     analyses = Analyses([rfp_analysis, VALUATION, *more])
-    submissions = SubmissionService(store, site.queue, site.artifacts, analyses, settings, clock)
+    submissions = SubmissionService(store, queue, artifacts, analyses, settings, clock)
     built = Api.build(submissions, settings.tenant_claim)
     documented = document_of(built)
+    site = Site(store, queue, artifacts, clock, documented)
 
     def sent(event: dict[str, Any]) -> Answer:
         answer = send(event)

@@ -1,0 +1,263 @@
+"""The one way in which values of pydantic models become JSON, and JSON becomes values again.
+
+JSON that crosses the API (inputs, answers of models, results) has the names that the OpenAPI document shows: `accept`
+reads it, and `present` writes it. JSON that only this library reads (stored inputs, checkpoints) is written by `keep`
+and `keep_input`, and read by `restore`. They read back what they write, so that a value that JSON would change is
+noticed before anything depends on it.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+from pydantic import (
+    BaseModel,
+    PydanticUserError,
+    RootModel,
+    Secret,
+    SecretBytes,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import from_json, to_json
+
+from analysis_jobs.base.field_errors import describe, field_errors
+from analysis_jobs.base.model_checks import names_of
+
+_ABSENT = object()
+_LIST_LIKE = (list, tuple, AbstractSet)
+_SECRETS = (SecretStr, SecretBytes, Secret)
+
+
+class NotKeptError(ValueError):
+    """JSON cannot keep a value. `field` is the dotted path of the field that is lost; empty for the whole value.
+
+    The message contains no value, because values may be confidential.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}" if field else reason)
+        self.field = field
+        self.reason = reason
+
+
+def accept[Model: BaseModel](model: type[Model], given: Any) -> Model:
+    """Validate JSON from outside, under the names of the model's validation schema.
+
+    Strict models accept what JSON has: texts for dates, lists for sets. Raises `ValidationError`, and another
+    `ValueError` for a value that is not JSON.
+    """
+    return model.model_validate_json(to_json(given))
+
+
+def convert[Model: BaseModel](model: type[Model], value: Any) -> Model:
+    """Return what Python code made as an instance of the model: the instance itself, or a mapping converted.
+
+    The mapping may contain Python values such as dates and other models, or JSON, for example a checkpoint. It has the
+    names or the aliases of fields. Raises `ValidationError`.
+    """
+    if isinstance(value, model):
+        return value
+    try:
+        return model.model_validate(value, by_alias=True, by_name=True)
+    except ValidationError as error:
+        try:
+            return model.model_validate_json(to_json(value, by_alias=False), by_alias=True, by_name=True)
+        except ValueError:
+            raise error from None
+
+
+def present(value: BaseModel) -> Any:
+    """Return an instance as JSON for callers, under the names of the model's serialization schema.
+
+    Raises `ValueError` if JSON cannot contain it.
+    """
+    body = value.model_dump(mode="json", by_alias=True)
+    json.dumps(body, allow_nan=False)
+    return body
+
+
+def keep(kind: Any, value: Any) -> bytes:
+    """Return JSON from which `restore` makes the same value of the type `kind`.
+
+    Raises `NotKeptError` if there is none, and `PydanticUserError` if pydantic does not support the type.
+    """
+    return _first_that_keeps(kind, value, (_by_name(value), _by_alias(value)))
+
+
+def keep_input(model: type[BaseModel], request: BaseModel, given: Any) -> bytes:
+    """Return JSON from which `restore` makes the same `request`. `given` is the JSON from which `accept` made it.
+
+    The request's own JSON is preferred, because it contains the defaults: one may be a time, or random. If it loses
+    something, `given` is kept, with the defaults if possible. Raises `NotKeptError` if all forms lose something.
+    """
+    forms = (
+        _by_alias(request),
+        _by_name(request),
+        lambda: to_json(_with_defaults(request, given)),
+        lambda: to_json(given),
+    )
+    return _first_that_keeps(model, request, forms)
+
+
+def restore(kind: Any, kept: bytes) -> Any:
+    """Return the value of the type `kind` that was kept.
+
+    It reads field names too, because checkpoints and the inputs of earlier versions have them. Raises
+    `ValidationError` if the value does not fit the type, and `PydanticUserError` if pydantic does not support the type.
+    """
+    return TypeAdapter(kind).validate_json(kept, by_alias=True, by_name=True)
+
+
+def has_secret(value: Any) -> bool:
+    """Tell whether a part of a value is a secret, which pydantic writes as asterisks."""
+    return any(isinstance(part, _SECRETS) for part in _parts(value))
+
+
+def has_no_number(value: Any) -> bool:
+    """Tell whether a part of a value is NaN or infinity, which pydantic writes as null within models."""
+    return any(isinstance(part, float) and not math.isfinite(part) for part in _parts(value))
+
+
+def _by_name(value: Any) -> Callable[[], bytes]:
+    return lambda: to_json(value, round_trip=True, by_alias=False)
+
+
+def _by_alias(value: Any) -> Callable[[], bytes]:
+    return lambda: to_json(value, round_trip=True, by_alias=True)
+
+
+def _with_defaults(value: Any, given: Any) -> Any:
+    """Return `given` with the fields that it left out, as far as they are found."""
+    match value, given:
+        case BaseModel(), dict():
+            written = value.model_dump(mode="json", round_trip=True, by_alias=False, exclude=value.model_fields_set)
+            filled = given | (written if isinstance(written, dict) else {})
+            for name in value.model_fields_set & type(value).model_fields.keys():
+                for key in names_of(type(value), name):
+                    if key in given:
+                        filled[key] = _with_defaults(getattr(value, name), given[key])
+            return filled
+        case ((list() | tuple()), list()) if len(value) == len(given):
+            return [_with_defaults(*pair) for pair in zip(value, given, strict=True)]
+        case dict(), dict():
+            return {key: _with_defaults(value.get(key), each) for key, each in given.items()}
+    return given
+
+
+def _first_that_keeps(kind: Any, value: Any, forms: Sequence[Callable[[], bytes]]) -> bytes:
+    failures: list[NotKeptError] = []
+    for form in forms:
+        try:
+            return _checked(kind, value, form())
+        except NotKeptError as error:
+            failures.append(error)
+        except PydanticUserError:
+            raise
+        except Exception as error:  # noqa: BLE001 - serializers and validators of the model may raise anything
+            failures.append(NotKeptError("", f"JSON cannot hold it ({type(error).__name__})"))
+    raise failures[0]
+
+
+def _checked(kind: Any, value: Any, body: bytes) -> bytes:
+    """Return `body` if it restores `value`. Raises `NotKeptError`, and `ValueError` for NaN and infinity."""
+    from_json(body, allow_inf_nan=False)
+    try:
+        restored = restore(kind, body)
+    except ValidationError as error:
+        raise NotKeptError("", f"it does not fit its type when read back: {describe(field_errors(error))}") from error
+    lost = _difference(restored, value)
+    if lost is not None:
+        raise NotKeptError(lost, "it is another value when read back from JSON")
+    return body
+
+
+def _difference(restored: Any, value: Any, path: str = "", *, in_model: bool = False) -> str | None:
+    """Return the path of the first field that differs; None if none does.
+
+    Outside of models a difference in type is a conversion to the declared type, for example of a dictionary to a model.
+    """
+    pairs = _pairs(restored, value)
+    if pairs is None:
+        return None if _same_leaf(restored, value, in_model=in_model) else path
+    in_model = in_model or isinstance(restored, BaseModel)
+    for name, one, other in pairs:
+        inner = f"{path}.{name}" if path and name else path or name
+        if one is _ABSENT or other is _ABSENT:
+            return inner
+        found = _difference(one, other, inner, in_model=in_model)
+        if found is not None:
+            return found
+    return None
+
+
+def _pairs(restored: Any, value: Any) -> list[tuple[str, Any, Any]] | None:
+    """Return the parts of both values that belong together, with their names. None if they have no parts."""
+    match restored, value:
+        case RootModel(), RootModel():
+            return [("", restored.root, value.root)]
+        case BaseModel(), BaseModel():
+            ours, theirs = _fields_of(restored), _fields_of(value)
+            # An instance of a subclass is restored as the declared class.
+            return [(name, each, theirs.get(name, _ABSENT)) for name, each in ours.items()]
+        case Mapping(), Mapping():
+            keys = dict.fromkeys((*restored, *value))
+            return [(str(key), restored.get(key, _ABSENT), value.get(key, _ABSENT)) for key in keys]
+        case ((list() | tuple()), (list() | tuple())) if len(restored) == len(value):
+            return [(str(place), *pair) for place, pair in enumerate(zip(restored, value, strict=True))]
+    if is_dataclass(restored) and is_dataclass(value):
+        names = [field.name for field in fields(restored) if field.compare]
+        return [(name, getattr(restored, name, _ABSENT), getattr(value, name, _ABSENT)) for name in names]
+    return None
+
+
+def _fields_of(model: BaseModel) -> dict[str, Any]:
+    return {name: model.__dict__.get(name) for name in type(model).model_fields} | (model.model_extra or {})
+
+
+def _same_leaf(restored: Any, value: Any, *, in_model: bool) -> bool:
+    if restored is value or _equal(restored, value):
+        return True
+    if isinstance(restored, Enum) or isinstance(value, Enum):
+        return _equal(getattr(restored, "value", restored), getattr(value, "value", value))
+    if isinstance(restored, _LIST_LIKE) and isinstance(value, _LIST_LIKE):
+        return len(restored) == len(value) and not isinstance(value, AbstractSet)
+    if isinstance(restored, BaseModel) and isinstance(value, Mapping):
+        return True
+    if type(restored) is not type(value):
+        return not in_model
+    # A type that does not define equality: look at what is in it.
+    without_equality = "__eq__" not in {name for base in type(value).__mro__[:-1] for name in vars(base)}
+    return without_equality and (
+        _difference(getattr(restored, "__dict__", {}), getattr(value, "__dict__", {}), in_model=in_model) is None
+    )
+
+
+def _equal(one: Any, other: Any) -> bool:
+    try:
+        return bool(one == other) or bool(one != one and other != other)  # noqa: PLR0124 - both are NaN
+    except Exception:  # noqa: BLE001 - some types, such as arrays, do not compare to one truth value: we cannot tell
+        return True
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """Yield the parts of a value that are neither models, dataclasses nor collections."""
+    match value:
+        case BaseModel():
+            inner: Any = _fields_of(value).values()
+        case Mapping():
+            inner = value.values()
+        case list() | tuple() | AbstractSet():
+            inner = value
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            inner = [getattr(value, field.name, None) for field in fields(value)]
+        case _:
+            yield value
+            return
+    for part in inner:
+        yield from _parts(part)
