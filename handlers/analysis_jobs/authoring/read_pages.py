@@ -7,8 +7,9 @@ that are not here. Pages with their own text are not kept: reading them again ta
 import hashlib
 from collections.abc import Iterator
 
-from analysis_jobs.authoring.checkpoints import MISSING, Checkpoints
+from analysis_jobs.authoring.checkpoints import Checkpoints
 from analysis_jobs.authoring.context import AttemptContext
+from analysis_jobs.authoring.outputs import MISSING
 from analysis_jobs.documents import Page
 
 
