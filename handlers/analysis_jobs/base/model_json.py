@@ -26,9 +26,10 @@ from pydantic import (
 )
 from pydantic_core import from_json, to_json, to_jsonable_python
 
-from analysis_jobs.base.field_errors import describe, field_errors
+from analysis_jobs.base.error_facts import reason
 from analysis_jobs.base.model_checks import names_of
 
+_HIDDEN = "…"  # stands for a part of a path that comes from the value
 _SECRETS = (SecretStr, SecretBytes, Secret)
 
 
@@ -168,7 +169,8 @@ def _checked(kind: Any, value: Any, body: bytes) -> bytes:
     try:
         restored = restore(kind, body)
     except ValidationError as error:
-        raise NotKeptError("", f"it does not fit its type when read back: {describe(field_errors(error))}") from error
+        model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+        raise NotKeptError("", f"it does not fit its type when read back: {reason(error, model)}") from error
     lost = _difference(restored, value)
     if lost is not None:
         raise NotKeptError(lost, "it is another value when read back from JSON")
@@ -200,9 +202,10 @@ def _pairs(restored: Any, value: Any) -> list[tuple[str, Any, Any]] | None:
         case BaseModel(), BaseModel():
             theirs = _fields_of(value)
             # An instance of a subclass is restored as the declared class.
-            return [(name, each, theirs.get(name)) for name, each in _fields_of(restored).items()]
+            pairs = [(name, each, theirs.get(name)) for name, each in _fields_of(restored).items()]
+            return [*pairs, ("", restored.model_extra or {}, value.model_extra or {})]
         case Mapping(), Mapping() if restored.keys() == value.keys():
-            return [(str(key), each, value[key]) for key, each in restored.items()]
+            return [(_HIDDEN, each, value[key]) for key, each in restored.items()]  # a key is a part of the value
         case ((list() | tuple()), (list() | tuple())) if len(restored) == len(value):
             return [(str(place), *pair) for place, pair in enumerate(zip(restored, value, strict=True))]
     if is_dataclass(restored) and type(restored) is type(value):
@@ -212,7 +215,7 @@ def _pairs(restored: Any, value: Any) -> list[tuple[str, Any, Any]] | None:
 
 
 def _fields_of(model: BaseModel) -> dict[str, Any]:
-    return {name: model.__dict__.get(name) for name in type(model).model_fields} | (model.model_extra or {})
+    return {name: model.__dict__.get(name) for name in type(model).model_fields}
 
 
 def _same_leaf(restored: Any, value: Any, *, in_model: bool) -> bool:
@@ -253,7 +256,7 @@ def _parts(value: Any) -> Iterator[Any]:
     """Yield the parts of a value that are neither models, dataclasses nor collections."""
     match value:
         case BaseModel():
-            inner: Any = _fields_of(value).values()
+            inner: Any = [*_fields_of(value).values(), value.model_extra or {}]
         case Mapping():
             inner = value.values()
         case list() | tuple() | AbstractSet():
