@@ -79,6 +79,8 @@ def test_every_variable_is_read() -> None:
         "MAX_PIXELS": "12",
         "DOCUMENT_MEMORY_MB": "128",
         "JOBS_PER_INVOCATION": "10",
+        "MAX_WAITING": "4",
+        "MAX_WAITING_PER_TENANT": "2",
         "OCR_ENGINE": "textract",
         "STOP_MARGIN_S": "7.5",
         "SECRET_MAX_AGE_S": "60",

@@ -43,6 +43,8 @@ class Settings(BaseModel):
     max_pixels: int = Field(default=50_000_000, ge=1)
     document_memory_mb: int = Field(default=512, ge=64)
     jobs_per_invocation: int = Field(default=1, ge=1)
+    max_waiting: int = Field(default=25, ge=0)
+    max_waiting_per_tenant: int = Field(default=10, ge=0)
     ocr_engine: Literal["tesseract", "textract", "none"] = "tesseract"
     secret_max_age_s: float = Field(default=300, ge=0)
     database_ca_bundle: str = ""

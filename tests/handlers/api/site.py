@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
@@ -19,6 +19,7 @@ from analysis_jobs.jobs.ports import Applied, JobStore
 from analysis_jobs.jobs.record import Changes, JobKey
 from analysis_jobs.jobs.transitions import CLAIM, Transition
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryQueue
+from analysis_jobs.stores.waiting import MemoryWaitingSlots
 from analysis_jobs.submission.service import SubmissionService
 from rfp_analysis import rfp_analysis
 from tests.handlers import events
@@ -61,6 +62,7 @@ class Site:
     queue: MemoryQueue
     artifacts: MemoryArtifactStore
     clock: ManualClock
+    waiting: MemoryWaitingSlots = field(default_factory=MemoryWaitingSlots)
 
     def take(self, job_id: str, transition: Transition, **changes: Any) -> None:
         """Apply one transition to a job, as a worker would."""
@@ -82,7 +84,7 @@ def opened(store: JobStore, clock: ManualClock, *more: Analysis[Any, Any]) -> It
     settings = some_settings(queue_urls={"medium": "https://sqs/1/jobs", "high": "https://sqs/1/jobs-high"})
     analyses = Analyses([rfp_analysis, VALUATION, *more])
     submissions = SubmissionService(store, site.queue, site.artifacts, analyses, settings, clock)
-    built = Api.build(submissions, settings.tenant_claim)
+    built = Api.build(submissions, settings.tenant_claim, site.waiting)
     documented = document_of(built)
 
     def sent(event: dict[str, Any]) -> Answer:

@@ -126,6 +126,9 @@ def test_two_spellings_of_a_subject_are_one_subject(both: Site, submitted: str, 
     assert call("GET", f"/proposals/{submitted}/analysis-status").json["job_id"] == newest
 
 
+IMPOSSIBLE = {"long": "4" * 222, "bytes": "\u20ac" * 2_000, "longer than a key": "4" * 5_000, "half a pair": "\ud83d"}
+
+
 @pytest.mark.parametrize("part", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
 def test_a_subject_that_no_job_can_have_is_not_looked_up(
     site: Site, monkeypatch: pytest.MonkeyPatch, part: str
