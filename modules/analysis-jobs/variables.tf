@@ -103,7 +103,7 @@ variable "api" {
   validation {
     condition = alltrue([
       for limit in [var.api.max_waiting, var.api.max_waiting_per_tenant] : limit >= 0 && floor(limit) == limit
-    ]) && (var.api.reserved_concurrency == -1 || var.api.max_waiting < var.api.reserved_concurrency)
+    ]) && (var.api.reserved_concurrency < 1 || var.api.max_waiting < var.api.reserved_concurrency)
     error_message = "api.max_waiting and api.max_waiting_per_tenant must be whole numbers of at least 0, and max_waiting below reserved_concurrency: otherwise waiting requests could block all others."
   }
 

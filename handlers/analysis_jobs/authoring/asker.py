@@ -10,9 +10,10 @@ from analysis_jobs.authoring.context import AttemptControl
 from analysis_jobs.authoring.spending import Spending
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.error_facts import reason
-from analysis_jobs.base.errors import ConfigurationError, Retry
+from analysis_jobs.base.errors import ConfigurationError, JobError, Retry
 from analysis_jobs.base.field_errors import describe, field_errors
 from analysis_jobs.llm.model import Model, Question, Reply, Tool
+from analysis_jobs.llm.quotes import hide_quotes
 from analysis_jobs.prompts import RenderedPrompt
 
 DEFAULT_MAX_TOKENS = 4_096
@@ -91,9 +92,11 @@ class Asker:
         self.control.check()
         try:
             reply = self.model.ask(question, on_chunk, self.control.cancellation)
-        except Exception:
+        except Exception as error:
             # If the attempt must stop, we broke the call off: raise `Stopped` and drop the error.
             self.control.check()
+            if isinstance(error, JobError):
+                hide_quotes(error, question.prompt, question.system)
             raise
         self.spending.add(question.model_id, reply.usage)  # AWS and Google charge for a faulty answer too
         if reply.fault:
