@@ -13,11 +13,12 @@ from analysis_jobs.authoring.fitting import cause, fit
 from analysis_jobs.authoring.spending import Spending
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.error_facts import reason
-from analysis_jobs.base.errors import ConfigurationError, Retry
+from analysis_jobs.base.errors import ConfigurationError, JobError, Retry
 from analysis_jobs.base.field_errors import describe, field_errors
 from analysis_jobs.llm.families import Tier
 from analysis_jobs.llm.model import Model, Question, Reply
 from analysis_jobs.llm.options import AskOptions, with_options
+from analysis_jobs.llm.quotes import hide_quotes
 from analysis_jobs.prompts import RenderedPrompt
 from analysis_jobs.prompts.documents import split_document
 
@@ -118,13 +119,14 @@ class Asker:
         self.control.check()
         try:
             reply = self.model.ask(question, on_chunk, self.control.cancellation)
-        except Exception:
+        except Exception as error:
             # If the attempt must stop, we broke the call off: raise `Stopped` and drop the error.
             self.control.check()
+            if isinstance(error, JobError):
+                hide_quotes(error, question.prompt, question.system)
             raise
-        self.spending.add(
-            question.model_id, reply.usage, question.tier
-        )  # AWS and Google charge for a faulty answer too
+        # AWS and Google charge for a faulty answer too.
+        self.spending.add(question.model_id, reply.usage, question.tier)
         if reply.fault:
             raise reply.fault
         return reply
