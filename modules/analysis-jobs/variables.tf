@@ -55,7 +55,8 @@ variable "api" {
     claim that names the tenant. `routes` are routes of the analyses, as "METHOD /path", in addition to the standard
     ones. `cors` lists the web pages that may call the API and upload documents. `throttling` limits the requests per
     second (`rate`) and the concurrent ones (`burst`). `reserved_concurrency` limits the executions of the function, so
-    that its callers cannot use up the account's concurrency; -1 removes the limit, for an account with a small quota.
+    that its callers cannot use up the account's concurrency; -1 means no limit, because a new account may have a quota
+    of 10 and AWS refuses a reservation there.
     At most `max_waiting` requests with `?wait=` wait at a time, and `max_waiting_per_tenant` of one tenant. Others get
     their answer at once.
   EOT
@@ -76,7 +77,7 @@ variable "api" {
     max_waiting            = optional(number, 25)
     max_waiting_per_tenant = optional(number, 10)
     memory_mb              = optional(number, 512)
-    reserved_concurrency   = optional(number, 50)
+    reserved_concurrency   = optional(number, -1)
     routes                 = optional(list(string), [])
     throttling = optional(object({
       burst = optional(number)

@@ -52,7 +52,7 @@ run "refuses_an_api_that_may_not_run" {
 run "refuses_as_many_waiting_requests_as_executions" {
   command = plan
   variables {
-    api = { max_waiting = 50, authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] } }
+    api = { max_waiting = 50, reserved_concurrency = 50, authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] } }
   }
   expect_failures = [var.api]
 }
