@@ -18,7 +18,7 @@ BEATS = ("beat dynamodb:UpdateItem 1", "beat sqs:ChangeMessageVisibility 1")
 
 def test_no_write_lands_from_a_worker_that_was_paused_past_its_lease(tmp_path: Path) -> None:
     # Inputs and results are artifacts here: a stale worker could overwrite them.
-    with LocalAws(tmp_path, lease_s=2.0, heartbeat_s=0.5, visibility_s=4, INLINE_BYTES="0") as aws:
+    with LocalAws(tmp_path, lease_s=6.0, heartbeat_s=1.0, visibility_s=8, INLINE_BYTES="0") as aws:
         aws.stand_in.set(**PACE)
         steps = steps_of_a_job(aws)
         assert {name.split()[1] for name in steps} > {"dynamodb:UpdateItem", "s3:PutObject", "s3:GetObject"}
@@ -66,7 +66,7 @@ def pause_before_each(aws: LocalAws, steps: list[str]) -> list[int]:
     for number in range(1, len(steps) + 1):
         aws.submit(number)
     workers = [aws.fleet.spawn(pause_before=step, invocations=1, timeout_s=300.0) for step in steps]
-    until(lambda: all(said(aws, name, "paused") for name in workers), 120)
+    until(lambda: all(said(aws, name, "paused") for name in workers), 240)
     return workers
 
 
