@@ -5,6 +5,8 @@ SHELL := bash
 
 EXAMPLE ?= rfp-analysis
 DOCUMENT ?=
+DIR ?=
+KINDS ?=
 ENV ?=
 
 PYTHON_BIN := .venv/bin/python
@@ -67,6 +69,11 @@ plan deploy:
 .PHONY: bench
 bench: package ## Measure cold starts, requests per job and the package; writes docs/benchmarks.md
 	PYTHONPATH=handlers $(PYTHON_BIN) tools/bench.py --write docs/benchmarks.md
+
+.PHONY: corpus
+corpus: .venv/.ready ## Read a folder of documents and print the share of words found [DIR=folder] [KINDS=pdf,docx]
+	@test -n "$(DIR)" || { echo 'Name a folder of documents: make corpus DIR=…' >&2; exit 2; }
+	@PYTHONPATH=handlers $(PYTHON_BIN) tools/corpus.py "$(DIR)" $(if $(KINDS),--kinds "$(KINDS)")
 
 .PHONY: docs
 docs: .venv/.ready .venv-docs/.ready ## Build the documentation site into .local/site, without a network

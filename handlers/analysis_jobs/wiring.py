@@ -16,6 +16,7 @@ from analysis_jobs.documents.turns import Turns
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
+from analysis_jobs.stores.waiting import DynamoWaitingSlots
 from analysis_jobs.submission.service import SubmissionService
 from analysis_jobs.sweeper.sweeper import Sweeper
 
@@ -62,7 +63,10 @@ def api(settings: Settings) -> Api:
     """Return the HTTP API."""
     from analysis_jobs.api.routes import Api  # noqa: PLC0415 - slow to import; only the API needs it
 
-    return Api.build(submissions(settings), settings.tenant_claim)
+    waiting = DynamoWaitingSlots(
+        _client("dynamodb"), settings.table_name, settings.max_waiting_per_tenant, settings.max_waiting
+    )
+    return Api.build(submissions(settings), settings.tenant_claim, waiting)
 
 
 def worker(settings: Settings) -> Worker:

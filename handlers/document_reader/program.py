@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from document_reader.kinds import DOCX, PDF, TEXT, XLSX, Kind, detect_kind
+from document_reader.kinds import detect_kind
+from document_reader.readers import reader_of
 from document_reader.sandbox import confine
 from document_reader.task import OUT_OF_MEMORY_STATUS, NotPackagedError, Task, UnreadableError, cleaned, debug
 
@@ -58,36 +59,17 @@ def emit(**line: Any) -> None:
 
 def _run(content: bytes, task: Task) -> None:
     kind = detect_kind(content, task.name)
-    reader = _reader(kind)
-    pages = reader.look(content, task.limits) if hasattr(reader, "look") else None
+    reader = reader_of(kind)
+    pages = reader.look(content, task.limits) if reader.look else None
     emit(kind=kind.name, media_type=kind.media_type, pages=pages)
     if pages is not None and task.pages and max(task.pages) > pages:
         raise UnreadableError("document_page_missing", f"has no page {max(task.pages)}: it has {pages} pages")
     if task.what == "read":
         reader.read(content, task, emit)
     elif task.what == "draw":
-        if not hasattr(reader, "draw"):
+        if reader.draw is None:
             raise UnreadableError("document_unsupported", f"is {kind.name}, which has no pages to draw")
         reader.draw(content, task, emit)
-
-
-def _reader(kind: Kind) -> Any:
-    # Import a library only for the kind of file that needs it.
-    if kind == PDF:
-        from document_reader import pdf  # noqa: PLC0415
-
-        return pdf
-    if kind == DOCX:
-        from document_reader import word  # noqa: PLC0415
-
-        return word
-    if kind == XLSX:
-        from document_reader import sheets  # noqa: PLC0415
-
-        return sheets
-    from document_reader import pictures, plain  # noqa: PLC0415 - as above
-
-    return plain if kind == TEXT else pictures
 
 
 def _limit(which: int, wanted: int) -> None:

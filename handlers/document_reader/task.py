@@ -71,9 +71,9 @@ class Task:
     """What to do with the file.
 
     `what` is `look` (detect the kind), `read` (emit the text of the pages) or `draw` (emit pictures at `dpi`).
-    `pages` selects pages, counted from 1; None selects all. `ocr` is the engine for pages that are pictures:
-    `tesseract`, `other` (emit the picture for an engine outside of this program) or `none`. `languages` are Tesseract's
-    codes of the languages that OCR reads.
+    `pages` selects pages, counted from 1; None selects all. `skip` are pages that are not wanted. `ocr` is the engine
+    for pages that are pictures: `tesseract`, `other` (emit the picture for an engine outside of this program) or
+    `none`. `languages` are Tesseract's codes of the languages that OCR reads.
     """
 
     what: str
@@ -83,6 +83,7 @@ class Task:
     pages: tuple[int, ...] | None = None
     dpi: int = 150
     languages: tuple[str, ...] = ("eng",)
+    skip: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> "Task":
@@ -94,12 +95,13 @@ class Task:
                 "limits": Limits(**given["limits"]),
                 "pages": None if pages is None else tuple(pages),
                 "languages": tuple(given["languages"]),
+                "skip": tuple(given["skip"]),
             }
         )
 
     def wants(self, page: int) -> bool:
         """Tell whether a page is selected. Pages count from 1."""
-        return self.pages is None or page in self.pages
+        return (self.pages is None or page in self.pages) and page not in self.skip
 
 
 class Budget:

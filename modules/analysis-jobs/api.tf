@@ -8,16 +8,22 @@ locals {
 module "api_function" {
   source = "../function"
 
-  name               = "${var.name}-api"
-  handler            = "api.handler"
-  package            = var.package
-  architecture       = local.architecture
-  timeout_s          = var.api.timeout_s
-  memory_mb          = var.api.memory_mb
-  environment        = merge(local.environment, { TENANT_CLAIM = var.api.authorizer.tenant_claim })
-  statements         = local.api_statements
-  log_retention_days = var.retention.logs_days
-  tags               = var.tags
+  name                 = "${var.name}-api"
+  handler              = "api.handler"
+  package              = var.package
+  architecture         = local.architecture
+  timeout_s            = var.api.timeout_s
+  memory_mb            = var.api.memory_mb
+  reserved_concurrency = var.api.reserved_concurrency == -1 ? null : var.api.reserved_concurrency
+  statements           = local.api_statements
+  log_retention_days   = var.retention.logs_days
+  tags                 = var.tags
+
+  environment = merge(local.environment, {
+    MAX_WAITING            = var.api.max_waiting
+    MAX_WAITING_PER_TENANT = var.api.max_waiting_per_tenant
+    TENANT_CLAIM           = var.api.authorizer.tenant_claim
+  })
 }
 
 module "api" {

@@ -3,9 +3,9 @@ locals {
   own_variables = [
     "ANALYSES", "BUCKET_NAME", "CODE_VERSION", "DOCUMENT_MEMORY_MB", "EVENT_BUS_NAME", "EVENT_DEAD_LETTER_QUEUE_URL",
     "HEARTBEAT_S", "JOBS_PER_INVOCATION", "JOB_RETENTION_DAYS", "LEASE_S", "MAX_DOCUMENT_BYTES", "MAX_PAGES",
-    "MAX_PIXELS", "MODEL_ID", "MODEL_PRICES", "NOTICE_TOPIC_ARN", "OCR_ENGINE", "OCR_LANGUAGES",
-    "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME", "PROMPT_TABLE_NAME", "QUEUE_URLS", "SERVICE_TIERS",
-    "TABLE_NAME", "TENANT_CLAIM",
+    "MAX_PIXELS", "MAX_WAITING", "MAX_WAITING_PER_TENANT", "MODEL_ID", "MODEL_PRICES", "NOTICE_TOPIC_ARN",
+    "OCR_ENGINE", "OCR_LANGUAGES", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME", "PROMPT_TABLE_NAME",
+    "QUEUE_URLS", "SERVICE_TIERS", "TABLE_NAME", "TENANT_CLAIM",
   ]
 }
 
@@ -54,7 +54,11 @@ variable "api" {
     The HTTP API. `authorizer` is the issuer, audience and scopes of the tokens that it accepts; `tenant_claim` is the
     claim that names the tenant. `routes` are routes of the analyses, as "METHOD /path", in addition to the standard
     ones. `cors` lists the web pages that may call the API and upload documents. `throttling` limits the requests per
-    second (`rate`) and the concurrent ones (`burst`).
+    second (`rate`) and the concurrent ones (`burst`). `reserved_concurrency` limits the executions of the function, so
+    that its callers cannot use up the account's concurrency; -1 means no limit, because a new account may have a quota
+    of 10 and AWS refuses a reservation there.
+    At most `max_waiting` requests with `?wait=` wait at a time, and `max_waiting_per_tenant` of one tenant. Others get
+    their answer at once.
   EOT
   type = object({
     authorizer = object({
@@ -70,8 +74,11 @@ variable "api" {
       expose_headers = optional(list(string))
       max_age_s      = optional(number)
     }), {})
-    memory_mb = optional(number, 512)
-    routes    = optional(list(string), [])
+    max_waiting            = optional(number, 25)
+    max_waiting_per_tenant = optional(number, 10)
+    memory_mb              = optional(number, 512)
+    reserved_concurrency   = optional(number, -1)
+    routes                 = optional(list(string), [])
     throttling = optional(object({
       burst = optional(number)
       rate  = optional(number)
@@ -88,6 +95,18 @@ variable "api" {
   validation {
     condition     = var.api.memory_mb >= 128 && var.api.memory_mb <= 10240 && floor(var.api.memory_mb) == var.api.memory_mb
     error_message = "api.memory_mb must be a whole number from 128 to 10240, the range of Lambda."
+  }
+
+  validation {
+    condition     = var.api.reserved_concurrency >= -1 && var.api.reserved_concurrency != 0 && floor(var.api.reserved_concurrency) == var.api.reserved_concurrency
+    error_message = "api.reserved_concurrency must be a whole number of at least 1, or -1 for no limit: with 0 the API would refuse every request."
+  }
+
+  validation {
+    condition = alltrue([
+      for limit in [var.api.max_waiting, var.api.max_waiting_per_tenant] : limit >= 0 && floor(limit) == limit
+    ]) && (var.api.reserved_concurrency < 1 || var.api.max_waiting < var.api.reserved_concurrency)
+    error_message = "api.max_waiting and api.max_waiting_per_tenant must be whole numbers of at least 0, and max_waiting below reserved_concurrency: otherwise waiting requests could block all others."
   }
 
   validation {

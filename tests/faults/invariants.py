@@ -10,7 +10,18 @@ from tests.faults.ledger import ALONE, RATED, Ledger, Life, Write, stands_in_ord
 
 LEASE = timedelta(seconds=60)
 SINGLE_UNIT_ANALYSES = ("brief", ALONE, RATED)
-NEVER_CHANGED = ("tenant", "job_id", "analysis", "input", "priority", "subject", "client", "project", "created_at")
+NEVER_CHANGED = (
+    "tenant",
+    "job_id",
+    "analysis",
+    "input",
+    "documents",
+    "priority",
+    "subject",
+    "client",
+    "project",
+    "created_at",
+)
 # The allowed changes of status, by the kind of process that writes.
 EDGES = {
     "worker": {

@@ -18,6 +18,7 @@ from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.base.ids import new_id
 from analysis_jobs.base.settings import Settings
 from analysis_jobs.base.usage import Usage
+from analysis_jobs.documents.reader import DocumentReader
 from analysis_jobs.jobs.ports import Applied
 from analysis_jobs.jobs.record import Changes, JobKey, JobRecord, Payload
 from analysis_jobs.jobs.transitions import CLAIM, Status
@@ -181,6 +182,7 @@ class Shop:
     artifacts: MemoryArtifactStore = field(default_factory=MemoryArtifactStore)
     request: type[BaseModel] = Book
     result: type[BaseModel] = Value
+    documents: DocumentReader = field(default_factory=DocumentReader)
 
     @property
     def worker(self) -> Worker:
@@ -190,7 +192,14 @@ class Shop:
             self.store,
             self.queue,
             Analyses([analysis]),
-            Services(self.artifacts, MemoryPromptStore(), self.model, self.settings, prices=self.prices),
+            Services(
+                self.artifacts,
+                MemoryPromptStore(),
+                self.model,
+                self.settings,
+                prices=self.prices,
+                documents=self.documents,
+            ),
             self.clock,
         )
 

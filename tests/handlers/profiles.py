@@ -18,6 +18,7 @@ from analysis_jobs.jobs.record import JobKey, JobRecord
 from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
+from analysis_jobs.stores.waiting import MemoryWaitingSlots
 from analysis_jobs.submission.service import SubmissionService
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
@@ -86,7 +87,7 @@ class Service:
 def opened() -> Iterator[Service]:
     """Patch `api.handler` to use a service."""
     service = Service()
-    built = Api.build(service.submissions, SETTINGS.tenant_claim)
+    built = Api.build(service.submissions, SETTINGS.tenant_claim, MemoryWaitingSlots())
     with patch.object(api, "_api", lambda: built):
         yield service
 

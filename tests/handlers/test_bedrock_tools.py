@@ -106,7 +106,7 @@ def test_an_answer_as_text_is_parsed_if_it_is_json(model: BedrockModel, stand_in
 
 def test_an_error_unrelated_to_the_tool_causes_no_second_request(model: BedrockModel, stand_in: StandIn) -> None:
     stand_in.set(error="ValidationException", message="Input is too long for requested model.")
-    with pytest.raises(Fail, match="model_refused_request"):
+    with pytest.raises(Fail, match="model_context_exceeded"):
         model.ask(replace(QUESTION, model_id=BEDROCK_ID), _nothing, CancellationToken())
     assert outcomes(stand_in) == ["ValidationException"]
 

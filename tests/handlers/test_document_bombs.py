@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from document_reader import archives
+from tests.handlers.formats import mail, open_text, presentation
 from tests.handlers.office import (
     nested_forms,
     page_of,
@@ -44,6 +45,19 @@ def _big_picture() -> bytes:
     """Return a PDF with a picture of 10 gigapixels on its page."""
     entries = b"/Type/XObject/Subtype/Image/Width 100000/Height 100000/ColorSpace/DeviceGray/BitsPerComponent 8"
     return page_of(stream(b"q 600 0 0 800 0 0 cm /I Do Q"), b"<</XObject<</I 5 0 R>>>>", stream(b"\0" * 2**20, entries))
+
+
+def _mails_within(levels: int) -> bytes:
+    """Return a mail in a mail in a mail."""
+    content = b"MIME-Version: 1.0\n\nthe end"
+    for _ in range(levels):
+        content = b"MIME-Version: 1.0\nContent-Type: message/rfc822\n\n" + content
+    return content
+
+
+def _mail_of_parts(parts: int) -> bytes:
+    header = b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=x\n\n"
+    return header + b"--x\nContent-Type: text/plain\n\na\n" * parts + b"--x--\n"
 
 
 # How each document is made: some take seconds.
@@ -89,6 +103,36 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str, str]] = {
         "a.xlsx",
         "document_too_complex",
     ),
+    "a presentation that laughs": (
+        lambda: repacked(presentation("x"), {"ppt/slides/slide1.xml": _LAUGHS}),
+        "a.pptx",
+        "document_too_complex",
+    ),
+    "a presentation of many megabytes": (
+        lambda: repacked(presentation("x"), {"ppt/media/image1.bin": bytes(archives.MAX_UNPACKED_BYTES + 1)}),
+        "a.pptx",
+        "document_too_complex",
+    ),
+    "an OpenDocument text that laughs": (
+        lambda: repacked(open_text(""), {"content.xml": _LAUGHS}),
+        "a.odt",
+        "document_too_complex",
+    ),
+    "an OpenDocument text of many spaces": (
+        lambda: open_text('<text:p><text:s text:c="100000000"/></text:p>' * 60_000),
+        "a.odt",
+        "document_too_long",
+    ),
+    "an OpenDocument text of many characters": (
+        lambda: open_text(f"<text:p>{'a' * 1_000_000}</text:p>" * 6),
+        "a.odt",
+        "document_too_long",
+    ),
+    "groups within groups": (lambda: rb"{\rtf1" + b"{" * 2_000, "a.rtf", "document_too_complex"),
+    "a CSV file of many rows": (lambda: b"a,b,c,d\n" * 700_000, "a.csv", "document_too_long"),
+    "mails within mails": (lambda: _mails_within(40), "a.eml", "document_too_complex"),
+    "a mail of many parts": (lambda: _mail_of_parts(1_500), "a.eml", "document_too_complex"),
+    "a mail with bombs": (lambda: mail("x", {"a.pdf": stream_bomb(1_000)}).as_bytes(), "a.eml", "document_too_complex"),
     "a text of more characters than are read": (lambda: b"abcdefghi\n" * 600_000, "a.txt", "document_too_long"),
 }  # fmt: skip
 
@@ -129,6 +173,22 @@ def test_a_bomb_is_recognised_and_stays_within_its_memory(make: Callable[[], byt
 def test_only_the_existing_cells_of_a_workbook_with_a_huge_claimed_range_are_read() -> None:
     content = _sheet(b'<row r="1"><c r="A1"><v>42</v></c></row>', b"A1:XFD1048576")
     assert measured(content, "a.xlsx")[0] == "read"
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"<div>" * 200_000 + b"x", "a.html"),
+        (b"<table><tr><td>" * 20_000 + b"x", "a.html"),
+        (b"[" * 1_000_000, "a.json"),
+        (b"<a>" * 500_000, "a.xml"),
+        (b'<!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><a>&b;</a>', "a.xml"),
+        (open_text("<text:list>" * 20_000 + "<text:p>x</text:p>" + "</text:list>" * 20_000), "a.odt"),
+    ],
+    ids=["html", "tables", "json", "xml", "entities", "lists"],
+)
+def test_nesting_and_entities_do_no_harm_where_nothing_is_parsed_into_a_tree(content: bytes, name: str) -> None:
+    assert measured(content, name)[0] == "read"
 
 
 def test_an_ordinary_document_takes_a_fraction_of_the_memory() -> None:

@@ -62,24 +62,6 @@ def test_a_workbook_is_read_sheet_by_sheet_with_one_line_per_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "text"),
-    [
-        ("Café £5".encode(), "Café £5"),
-        ("Café £5".encode("utf-8-sig"), "Café £5"),
-        ("Café £5".encode("utf-16"), "Café £5"),
-        (b"\xfe\xff" + "Café".encode("utf-16-be"), "Café"),
-        ("“Café” £5".encode("cp1252"), "“Café” £5"),
-        (b"caf\xe9 \x81", "café \x81"),
-        (b"one\r\ntwo\rthree\x0cfour", "one\ntwo\nthree\ffour"),
-    ],
-    ids=["utf-8", "utf-8 with a mark", "utf-16", "utf-16 big-endian", "windows", "latin-1", "line ends and pages"],
-)
-def test_a_text_file_is_read_in_any_known_encoding(content: bytes, text: str) -> None:
-    reading = read(content, "note.txt")
-    assert (reading.kind, reading.text) == ("text", text)
-
-
-@pytest.mark.parametrize(
     ("image_format", "ending"), [("PNG", "png"), ("JPEG", "jpg"), ("TIFF", "tiff"), ("WEBP", "webp"), ("PNG", "jpg")]
 )
 def test_an_image_is_read_by_ocr_with_a_confidence(image_format: str, ending: str) -> None:
@@ -163,6 +145,7 @@ def test_another_ocr_engine_gets_only_the_images() -> None:
         (b"plain", "a.png", "document_type_mismatch", "is text, but its name says image"),
         (picture(written_on("x"), "PNG"), "a.txt", "document_type_mismatch", "is PNG, but its name says text"),
         (b"GIF89a\0\0", "a.gif", "document_unsupported", "is a GIF picture; upload a PDF"),
+        (b"GIF89a\0\0", "a.txt", "document_type_mismatch", "is a GIF picture, but its name says text"),
         (b"PK\x03\x04 and nothing more", "a.docx", "document_corrupt", "cannot be unpacked"),
         (word("x")[:-400], "a.docx", "document_corrupt", "cannot be unpacked"),
         (repacked(word("x"), {"word/document.xml": b"<w:document"}), "a.docx", "document_corrupt", "cannot be read"),
@@ -232,7 +215,9 @@ def test_a_missing_page_and_a_kind_without_pages_are_refused() -> None:
         (pdf(["x"]), "a.pdf", "application/pdf"),
         (picture(written_on("x"), "JPEG"), "a.png", "image/jpeg"),
         (word("x"), "a.docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
-        (b"x", "a.csv", "text/plain"),
+        (b"x", "a.md", "text/plain"),
+        (b"x", "a.csv", "text/csv"),
+        (b"x", "a.html", "text/html"),
     ],
 )
 def test_a_document_is_attached_with_its_detected_kind(content: bytes, name: str, media_type: str) -> None:

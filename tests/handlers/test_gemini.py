@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import pytest
+from google.genai import types
 from pydantic import BaseModel, Field
 
 from analysis_jobs import Defer, Fail, Retry
@@ -193,10 +194,14 @@ def test_an_unknown_model_fails_the_job(stand_in: StandIn) -> None:
     [
         ("MAX_TOKENS", Fail, "model_answer_too_long"),
         ("CONTINUATION", Fail, "model_answer_too_long"),
-        ("SAFETY", Fail, "model_answer_blocked"),
+        ("SAFETY", Fail, "model_refused"),
         ("RECITATION", Fail, "model_answer_blocked"),
-        ("PROHIBITED_CONTENT", Fail, "model_answer_blocked"),
+        ("PROHIBITED_CONTENT", Fail, "model_refused"),
         ("SPII", Fail, "model_answer_blocked"),
+        ("MODEL_ARMOR", Fail, "model_answer_blocked"),
+        ("IMAGE_RECITATION", Fail, "model_answer_blocked"),
+        ("NO_IMAGE", Retry, "model_answer_invalid"),
+        ("IMAGE_OTHER", Retry, "model_answer_invalid"),
         ("MALFORMED_RESPONSE", Retry, "model_answer_invalid"),
         ("OTHER", Retry, "model_answer_invalid"),
     ],
@@ -212,9 +217,19 @@ def test_an_answer_with_a_failing_finish_reason_is_an_error_with_usage(
 
 
 @pytest.mark.filterwarnings("ignore:.*is not a valid FinishReason:UserWarning")
-def test_an_unknown_finish_reason_is_accepted(stand_in: StandIn) -> None:
+def test_an_unknown_finish_reason_is_an_error(stand_in: StandIn) -> None:
     stand_in.set(finish_reason="PERFECT")
-    assert _ask(gemini(stand_in.url)).fault is None
+    fault = _ask(gemini(stand_in.url)).fault
+    assert (type(fault), fault.code) == (Retry, "model_stop_unknown")
+    assert "PERFECT" in fault.message
+
+
+def test_every_finish_reason_of_googles_client_is_known(stand_in: StandIn) -> None:
+    for reason in types.FinishReason:
+        stand_in.set(finish_reason=reason.value)
+        fault = _ask(gemini(stand_in.url)).fault
+        assert (fault is None) == (reason.value == "STOP")
+        assert fault is None or fault.code != "model_stop_unknown", reason.value
 
 
 def test_a_blocked_question_fails_the_job(stand_in: StandIn) -> None:

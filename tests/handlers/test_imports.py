@@ -55,7 +55,10 @@ _OF_EVERY_PACKAGE = {
 }
 _OURS = {"analysis_jobs", "document_reader", "rfp_analysis", *HANDLERS}
 _NOBODY = {"analysis_jobs.cli", "aws_xray_sdk", "cloud", "google", "httpx2", "moto", "pypdfium2", "pytest", "tests"}
-_EXTRAS = {"PIL", "defusedxml", "docx", "openpyxl", "psycopg", "tesserocr", "xlsxwriter"}
+_EXTRAS = {
+    *("PIL", "chardet", "chardetng_py", "defusedxml", "docx", "lxml", "openpyxl", "pi_heif", "pptx", "psycopg"),
+    *("striprtf", "tesserocr", "xlsxwriter"),
+}
 _UNWANTED = {
     "api": {"analysis_jobs.llm.bedrock.model", "analysis_jobs.worker.worker", "analysis_jobs.worker.heartbeat"},
     "worker": {"analysis_jobs.api.routes", "aws_lambda_powertools.event_handler"},

@@ -7,6 +7,7 @@ raised itself, but not the message of an unexpected error.
 
 import json
 import logging
+import re
 import sys
 import threading
 import warnings
@@ -28,6 +29,8 @@ from analysis_jobs.events.publisher import Publisher, event_from
 from analysis_jobs.jobs.ports import RowChange
 from analysis_jobs.jobs.record import JobRecord, Payload
 from analysis_jobs.jobs.views import summary
+from analysis_jobs.llm.errors import model_error
+from analysis_jobs.llm.quotes import without_quotes
 from analysis_jobs.worker.batch import handle_batch
 from analysis_jobs.worker.message import Message
 from tests.handlers.attempts import run
@@ -305,3 +308,26 @@ def test_what_python_prints_on_lambda_has_no_message(
         thread.start()
         thread.join()
     observability._redirect_output.cache_clear()  # noqa: SLF001
+
+
+@pytest.mark.parametrize(
+    "said",
+    [f"messages.0: {QUOTED}", f"Malformed input: {SECRET}", "text 'the patient has a rare disease' is not allowed"],
+)
+def test_a_model_service_that_quotes_the_prompt_is_not_quoted(said: str, capfd: pytest.CaptureFixture[str]) -> None:
+    def stage(job: Job[Book]) -> Value:
+        return Value(text=job.ask(f"Read this: {SECRET}. He says: the patient has a rare disease."))
+
+    shop = Shop([stage], ScriptedModel(model_error("ValidationException", said)))
+    with nothing_emitted(shop, capfd):
+        job = ended(shop)
+    assert job.failure
+    assert job.failure.code == "model_refused_request"
+    assert job.failure.message.startswith("ValidationException: ")
+    assert "…" in job.failure.message
+    assert not {SECRET, "patient"} & set(re.findall(r"[\w-]+", job.failure.message))
+
+
+def test_the_words_of_a_model_service_stay() -> None:
+    said = "ValidationException: Input is too long for requested model."
+    assert without_quotes(said, ["Summarise this long text for me: the model railway."]) == said

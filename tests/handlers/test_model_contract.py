@@ -98,6 +98,31 @@ def test_the_usage_equals_the_counts_of_the_model(model: Model, vendor: Vendor, 
     assert usage.input_tokens > usage.output_tokens > 5
 
 
+def test_an_answer_without_reported_usage_is_kept_with_an_estimate(
+    model: Model, vendor: Vendor, stand_in: StandIn
+) -> None:
+    stand_in.set(no_usage=True)
+    reply = model.ask(_structured(vendor), _nothing, CancellationToken())
+    assert (reply.data, reply.fault) == ({"title": "Harbour Lights Festival", "deadline": "2027-03-15"}, None)
+    [call] = stand_in.calls()
+    assert reply.usage.estimated_calls == 1
+    assert call["input_tokens"] * 0.5 < reply.usage.input_tokens < call["input_tokens"] * 2
+
+
+def test_an_empty_answer_is_an_error_with_usage(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
+    stand_in.set(answer="")
+    reply = model.ask(_free(vendor), _nothing, CancellationToken())
+    assert isinstance(reply.fault, Retry)
+    assert (reply.fault.code, reply.stop_reason) == ("model_answer_empty", vendor.finished)
+    assert reply.usage.input_tokens > 0
+
+
+def test_a_question_that_is_too_long_has_its_own_code(vendor: Vendor, stand_in: StandIn) -> None:
+    stand_in.set(context_tokens=5)
+    error = _refused(vendor.port(stand_in.url), _free(vendor))
+    assert (type(error), error.code) == (Fail, "model_context_exceeded")
+
+
 def test_a_system_prompt_reaches_the_model(model: Model, vendor: Vendor, stand_in: StandIn) -> None:
     model.ask(_free(vendor, system="Be brief. " * 20), _nothing, CancellationToken())
     model.ask(_free(vendor), _nothing, CancellationToken())

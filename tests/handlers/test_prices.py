@@ -296,5 +296,13 @@ def test_a_row_keeps_exact_amounts() -> None:
     assert summary(found)["cost_usd"] == 0.100001
 
 
+def test_a_row_keeps_the_number_of_estimated_calls() -> None:
+    usage = Usage(2, 6, 4, estimated_calls=1)
+    found = from_item(to_item(a_job(usage=usage, models={"eu.m:0": usage})))
+    assert (found.usage, found.models) == (usage, {"eu.m:0": usage})
+
+
 def test_usage_without_a_cache_is_written_in_a_form_that_older_code_reads() -> None:
-    assert set(to_item(a_job(usage=Usage(1, 2, 3)))["usage"]["M"]) == {"calls", "input_tokens", "output_tokens"}
+    item = to_item(a_job(usage=Usage(1, 2, 3), models={"m": Usage(1, 2, 3)}))
+    assert set(item["usage"]["M"]) == {"calls", "input_tokens", "output_tokens"}
+    assert item["models"] == {"M": {"m": {"S": "1 2 3 0 0"}}}

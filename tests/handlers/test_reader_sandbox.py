@@ -97,7 +97,7 @@ def test_code_in_the_child_reaches_neither_the_worker_nor_the_network(
 
 
 def test_the_attacks_succeed_without_the_confinement(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
-    monkeypatch.setattr(child, "hide_memory", lambda: None)
+    monkeypatch.setattr(child, "_hide_memory", lambda: None)
     answer = attack(monkeypatch, port, confined=False)
     succeed = {"tcp", "udp", "netlink", "pair", "kill", "kill the group", "limit"}
     assert {name for name in succeed if answer[name] is not None} == set()

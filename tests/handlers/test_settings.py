@@ -82,6 +82,8 @@ def test_every_variable_is_read() -> None:
         "MAX_PIXELS": "12",
         "DOCUMENT_MEMORY_MB": "128",
         "JOBS_PER_INVOCATION": "10",
+        "MAX_WAITING": "4",
+        "MAX_WAITING_PER_TENANT": "2",
         "OCR_ENGINE": "textract",
         "OCR_LANGUAGES": "eng,chi_sim",
         "STOP_MARGIN_S": "7.5",

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Literal, Self
 
@@ -20,10 +20,11 @@ from analysis_jobs.authoring.analysis import Analysis
 from analysis_jobs.authoring.files import file_key
 from analysis_jobs.base.field_errors import FieldError, field_errors
 from analysis_jobs.base.ids import is_id, new_id
-from analysis_jobs.base.observability import log
+from analysis_jobs.base.observability import count, log
 from analysis_jobs.documents import safe_filename, upload_key
 from analysis_jobs.jobs.admission import Outcome
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
+from analysis_jobs.jobs.ports import WaitingSlot, WaitingSlots
 from analysis_jobs.jobs.record import JobKey, JobRecord
 from analysis_jobs.jobs.request_errors import InvalidRequestError, RequestError, UnknownResourceError
 from analysis_jobs.jobs.subjects import is_possible_subject, normal_subject, template_fields
@@ -34,6 +35,7 @@ from analysis_jobs.submission.service import Submission, SubmissionService
 # An API Gateway HTTP API times out after 30 s. A long poll takes at most 25.
 _WAIT_PARAMETER = re.compile(r"[1-9]|1[0-9]|2[0-5]")
 _POLL_INTERVAL = timedelta(seconds=1)
+_SLOT_MARGIN = timedelta(seconds=5)  # for the last poll; then the slot of a dead function is free
 _UPLOAD_LIFE = timedelta(hours=1)
 _DOWNLOAD_LIFE = timedelta(minutes=5)
 # A tenant is part of keys with the separators `#` and `/`, so it must not contain them.
@@ -47,10 +49,11 @@ class Api:
     submissions: SubmissionService
     control: JobControl
     tenant_claim: str
+    waiting: WaitingSlots
     app: APIGatewayHttpResolver
 
     @classmethod
-    def build(cls, submissions: SubmissionService, tenant_claim: str) -> Self:
+    def build(cls, submissions: SubmissionService, tenant_claim: str, waiting: WaitingSlots) -> Self:
         """Return the API with the standard routes and the routes of the analyses."""
         control = JobControl(
             submissions.store,
@@ -60,7 +63,7 @@ class Api:
             submissions.settings,
             submissions.clock,
         )
-        api = cls(submissions, control, tenant_claim, APIGatewayHttpResolver())
+        api = cls(submissions, control, tenant_claim, waiting, APIGatewayHttpResolver())
         api.app.post("/jobs")(api.submit)
         api.app.get("/jobs")(api.list_jobs)
         api.app.get("/jobs/<job_id>")(api.status)
@@ -285,14 +288,42 @@ class Api:
         return Response(200, "application/json", body, headers=headers)
 
     def _wait_for_change(self, job: JobRecord) -> JobRecord:
-        """Poll until the job has ended, differs from the caller's version, or the time of `wait` is over."""
+        """Poll until the job has ended, differs from the caller's version, or the time of `wait` is over.
+
+        If too many requests wait, return the job at once.
+        """
+        until = self.submissions.clock.now() + _requested_wait(self.app.current_event.query_string_parameters or {})
+        if not self._must_wait(job, until) or (slot := self._waiting_slot(job.tenant, until)) is None:
+            return job
         clock = self.submissions.clock
-        until = clock.now() + _requested_wait(self.app.current_event.query_string_parameters or {})
-        until_ended = self.app.current_event.headers.get("if-none-match") is None
-        while not job.status.ended and (until_ended or self._caller_has(job)) and clock.now() < until:
-            clock.sleep(min(_POLL_INTERVAL, until - clock.now()))
-            job = self.submissions.store.get(job.key) or job
+        try:
+            while self._must_wait(job, until):
+                clock.sleep(min(_POLL_INTERVAL, until - clock.now()))
+                job = self.submissions.store.get(job.key) or job
+        finally:
+            self._free(slot)
         return job
+
+    def _must_wait(self, job: JobRecord, until: datetime) -> bool:
+        until_ended = self.app.current_event.headers.get("if-none-match") is None
+        unchanged = not job.status.ended and (until_ended or self._caller_has(job))
+        return unchanged and self.submissions.clock.now() < until
+
+    def _waiting_slot(self, tenant: str, until: datetime) -> WaitingSlot | None:
+        try:
+            slot = self.waiting.take(tenant, self.submissions.clock.now(), until + _SLOT_MARGIN)
+        except Exception as error:  # noqa: BLE001 - the caller asks again; not waiting is always right
+            log("wait.failed", "the request does not wait: its slot could not be taken", error=error, tenant=tenant)
+            return None
+        if slot is None:
+            count("WaitsRefused")
+        return slot
+
+    def _free(self, slot: WaitingSlot) -> None:
+        try:
+            self.waiting.free(slot)
+        except Exception as error:  # noqa: BLE001 - the slot expires
+            log("wait.not_freed", "a slot of a waiting request stays taken until it expires", error=error)
 
     def _caller_has(self, job: JobRecord) -> bool:
         """Return whether the caller has this version. `If-None-Match` is a list, and proxies may mark tags as weak."""

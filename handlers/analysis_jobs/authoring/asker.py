@@ -2,33 +2,39 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from threading import Event
 
 from pydantic import BaseModel, ValidationError
 
 from analysis_jobs.authoring.answer_shape import AnswerShape
+from analysis_jobs.authoring.caching import Arranged, CachePlan
 from analysis_jobs.authoring.context import AttemptControl
+from analysis_jobs.authoring.fitting import cause, fit
 from analysis_jobs.authoring.spending import Spending
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.error_facts import reason
-from analysis_jobs.base.errors import ConfigurationError, Retry
+from analysis_jobs.base.errors import ConfigurationError, JobError, Retry
 from analysis_jobs.base.field_errors import describe, field_errors
 from analysis_jobs.llm.families import Tier
 from analysis_jobs.llm.model import Model, Question, Reply
 from analysis_jobs.llm.options import AskOptions, with_options
+from analysis_jobs.llm.quotes import hide_quotes
 from analysis_jobs.prompts import RenderedPrompt
+from analysis_jobs.prompts.documents import split_document
 
 DEFAULT_MAX_TOKENS = 4_096
 # The length of a typical answer. It turns the characters that have arrived into progress.
 _EXPECTED_CHARACTERS = 3_000
-_LONGEST_SUMMARY = 1_000
+_LOOK_AGAIN_S = 0.5  # how often a question that waits for the cache looks whether the attempt must stop
 
 
 @dataclass(frozen=True)
 class Asker:
     """Asks models for one job.
 
-    `model_id` is the default model. `track_answer` is called before each request. It returns a function that takes the
-    share of the answer that has arrived, 0 to 1. `lane_tier` is the service tier of the job's lane.
+    `model_id` is the default model. `cache_plan` decides which questions use the prompt cache. `track_answer` is called
+    before each request. It returns a function that takes the share of the answer that has arrived, 0 to 1. `lane_tier`
+    is the service tier of the job's lane.
     """
 
     model: Model
@@ -36,6 +42,7 @@ class Asker:
     job_id: str
     spending: Spending
     control: AttemptControl
+    cache_plan: CachePlan
     track_answer: Callable[[], Callable[[float], None]]
     lane_tier: Tier | None = None
 
@@ -61,19 +68,23 @@ class Asker:
             attachments=tuple(attachments),
         )
         question = with_options(question, options, self.lane_tier)
-        reply = self._ask(question)
+        document, rest = split_document(prompt) if isinstance(prompt, str) else (rendered.document, rendered.rest)
+        arranged = self.cache_plan.arrange(question, document, rest, wanted=options.cache)
+        question = arranged.question
+        reply = self._ask_in_turn(arranged)
         if shape is None:
             return reply.text
         try:
-            return shape.read(reply.data)
+            return fit(shape.read, reply)
         except ValidationError as error:
-            repaired = self._ask(_repair_question(question, reply, error))
+            repeated = question if options.cache is False else self.cache_plan.repeated(question)
+            repaired = self._ask(_repair_question(repeated, reply, error))
         try:
-            return shape.read(repaired.data)
+            return fit(shape.read, repaired)
         except ValidationError as error:
             raise Retry(
-                "model_answer_invalid",
-                f"the model's answer does not fit its schema: {reason(error, answer)[:_LONGEST_SUMMARY]}",
+                "model_answer_invalid" if repaired.text.strip() or repaired.data is not None else "model_answer_empty",
+                f"the model's answer does not fit its schema: {cause(repaired, reason(error, answer))}",
             ) from error
 
     def _choose_model(self, model_id: str | None) -> str:
@@ -82,12 +93,25 @@ class Asker:
             raise ConfigurationError("no model: set model_id on the module, on the analysis, or in job.ask(model_id=…)")
         return chosen
 
-    def _ask(self, question: Question) -> Reply:
+    def _ask_in_turn(self, arranged: Arranged) -> Reply:
+        """Ask. A question whose document is just being written to the cache waits until the cache has it."""
+        while arranged.waits_for and not arranged.waits_for.wait(_LOOK_AGAIN_S):
+            self.control.check()
+        try:
+            return self._ask(arranged.question, arranged.announces)
+        finally:
+            if arranged.announces:
+                arranged.announces.set()
+
+    def _ask(self, question: Question, begins: Event | None = None) -> Reply:
+        """Ask, and set the event when the answer begins."""
         report_share = self.track_answer()
         arrived = 0
 
         def on_chunk(piece: str) -> None:
             nonlocal arrived
+            if begins:
+                begins.set()
             self.control.check()
             arrived += len(piece)
             report_share(arrived / _EXPECTED_CHARACTERS)
@@ -95,26 +119,28 @@ class Asker:
         self.control.check()
         try:
             reply = self.model.ask(question, on_chunk, self.control.cancellation)
-        except Exception:
+        except Exception as error:
             # If the attempt must stop, we broke the call off: raise `Stopped` and drop the error.
             self.control.check()
+            if isinstance(error, JobError):
+                hide_quotes(error, question.prompt, question.system)
             raise
-        self.spending.add(
-            question.model_id, reply.usage, question.tier
-        )  # AWS and Google charge for a faulty answer too
+        # AWS and Google charge for a faulty answer too.
+        self.spending.add(question.model_id, reply.usage, question.tier)
         if reply.fault:
             raise reply.fault
         return reply
 
 
 def _repair_question(question: Question, reply: Reply, error: ValidationError) -> Question:
+    """Return the question with the answer and its faults after it. The question itself stays, for the prompt cache."""
+    said = f"Your answer to this was:\n{reply.text}" if reply.text.strip() else "Your answer to this was empty."
     prompt = (
-        f"{question.prompt}\n\nYour answer to this was:\n{reply.text}\n\n"
-        f"It does not fit the schema: {_summary(error)}\nAnswer again, and mend exactly that."
+        f"{question.prompt}\n\n{said}\n\n"
+        f"It does not fit the schema: {cause(reply, _fields(error))}\nAnswer again, and mend exactly that."
     )
     return replace(question, prompt=prompt)
 
 
-def _summary(error: ValidationError) -> str:
-    summary = describe(field_errors(error, whole="answer"))
-    return summary if len(summary) <= _LONGEST_SUMMARY else f"{summary[:_LONGEST_SUMMARY]}…"
+def _fields(error: ValidationError) -> str:
+    return describe(field_errors(error, whole="answer"))

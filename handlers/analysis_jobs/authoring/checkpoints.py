@@ -113,6 +113,15 @@ class Checkpoints:
             self._write_entries({**self._entries, series: _format_series(series_digest, fences)}, {})
             self.gained += number not in _parse_series(self._claimed.checkpoints.get(series, ""), series_digest)
 
+    def item_numbers(self, series: str, *, survives_deploys: bool = False) -> list[int]:
+        """Return the numbers of the items of a series that have a checkpoint, in order."""
+        digest = self._digest(series, survives_deploys=survives_deploys)
+        return sorted(_parse_series(self._entries.get(series, ""), digest))
+
+    def has_room_for(self, series: str) -> bool:
+        """Tell whether the library may add the entry of this series. Half of the entries are for the analysis's own."""
+        return series in self._entries or len(self._entries) < MAX_NAMES // 2
+
     def _write_entries(self, entries: dict[str, str], changes: Mapping[str, Any]) -> None:
         self._write({"checkpoints": entries, **changes})
         self._entries = entries

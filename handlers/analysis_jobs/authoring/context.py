@@ -75,7 +75,8 @@ class StageState:
 class AttemptContext:
     """One attempt: the claimed row, the services, and how the attempt writes to its row and stops.
 
-    `write` puts changes on the row under the fencing token. It raises `Stopped` if the lease is lost.
+    `write` puts changes on the row under the fencing token. It raises `Stopped` if the lease is lost. `asking_places`
+    counts for each stage the places in its code that ask a model.
     """
 
     record: JobRecord
@@ -86,6 +87,7 @@ class AttemptContext:
     write: Callable[[Mapping[str, Any]], object]
     model_id: str
     stage: StageState = field(default_factory=StageState)
+    asking_places: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def cancellation(self) -> CancellationToken:

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from analysis_jobs.authoring.context import AttemptContext
 from analysis_jobs.authoring.pinned import PinnedVersions
+from analysis_jobs.authoring.read_pages import ReadPages
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import Fail
 from analysis_jobs.documents import Reading, is_document, upload_key
@@ -15,7 +17,7 @@ from analysis_jobs.jobs.ports import ArtifactStore, NotFound, TooLarge
 class JobDocuments:
     """Implements the document methods of `Job`. They raise `Fail` with a code that begins with `document_`.
 
-    `check` raises `Stopped` if the attempt must stop.
+    `check` raises `Stopped` if the attempt must stop. `context` has the checkpoints for the pages that OCR reads.
     """
 
     tenant: str
@@ -24,6 +26,7 @@ class JobDocuments:
     reader: DocumentReader
     max_bytes: int
     check: Callable[[], None]
+    context: AttemptContext
 
     def text(self, document: str) -> str:
         """See `Job.text`."""
@@ -31,7 +34,9 @@ class JobDocuments:
 
     def read(self, document: str) -> Reading:
         """See `Job.read`."""
-        return self.reader.read(self._content(document), _filename(document), self.check)
+        content = self._content(document)
+        kept = ReadPages(self.context, document, content)
+        return self.reader.read(content, _filename(document), self.check, done=kept.saved(), on_page=kept.save)
 
     def page_images(self, document: str, pages: Sequence[int] | None, dpi: int) -> list[Attachment]:
         """See `Job.page_images`."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 from pydantic import BaseModel
 
 from analysis_jobs.authoring.asker import DEFAULT_MAX_TOKENS, Asker
+from analysis_jobs.authoring.caching import CachePlan, was_just_claimed
 from analysis_jobs.authoring.context import AttemptContext
 from analysis_jobs.authoring.documents import JobDocuments
 from analysis_jobs.authoring.files import json_file
@@ -50,6 +51,7 @@ class Job[Request: BaseModel]:
             record.job_id,
             context.report.spending,
             context.control,
+            CachePlan(context.stage, context.asking_places, is_resumed=was_just_claimed(record.history)),
             self._track_answer,
             services.settings.service_tiers.get(record.priority),
         )
@@ -60,6 +62,7 @@ class Job[Request: BaseModel]:
             services.documents,
             services.settings.max_document_bytes,
             context.check,
+            context,
         )
         self.request = request
 
@@ -259,9 +262,10 @@ class Job[Request: BaseModel]:
         return self._documents.text(document)
 
     def read(self, document: str) -> Reading:
-        """Return the pages of an uploaded document: PDF, DOCX, XLSX, plain text or a picture.
+        """Return the pages of an uploaded document. The guide lists the kinds of files that are read.
 
-        Pages that are pictures of text are read by OCR. Such a page has a `confidence` of 0 to 1.
+        Pages that are pictures of text are read by OCR. Every page has a `confidence` of 0 to 1. Each page that OCR has
+        read is a checkpoint: if the invocation ends before the last page, the job continues after it in another one.
 
             for page in job.read(job.request.document).pages:
                 print(page.number, page.text)
@@ -326,6 +330,7 @@ class Job[Request: BaseModel]:
         effort: Effort | None = None,
         tier: Tier | None = None,
         thinking_tokens: int | None = None,
+        cache: bool | None = None,
     ) -> str: ...
 
     @overload
@@ -340,6 +345,7 @@ class Job[Request: BaseModel]:
         effort: Effort | None = None,
         tier: Tier | None = None,
         thinking_tokens: int | None = None,
+        cache: bool | None = None,
     ) -> Answer: ...
 
     def ask(  # noqa: PLR0913 - each is a choice of the author, by its name
@@ -353,6 +359,7 @@ class Job[Request: BaseModel]:
         effort: Effort | None = None,
         tier: Tier | None = None,
         thinking_tokens: int | None = None,
+        cache: bool | None = None,
     ) -> BaseModel | str:
         """Ask a model, and return its answer: text, or an instance of `answer`.
 
@@ -371,6 +378,8 @@ class Job[Request: BaseModel]:
             tier: The service tier: `priority`, `default`, `flex` or `reserved`, if the model has it. Default: the tier
                 of the job's lane, if the model has that.
             thinking_tokens: The model may think with so many tokens, beside `max_tokens`. For models with a budget.
+            cache: Whether to use the vendor's prompt cache for the document in the prompt. None: if the document is
+                sent again, or may be. See the guide on models.
 
         Raises:
             Fail: The request would fail again, for example `model_answer_too_long` or `attachment_too_large`.
@@ -383,7 +392,7 @@ class Job[Request: BaseModel]:
             answer=answer,
             attachments=attachments,
             max_tokens=max_tokens,
-            options=AskOptions(model_id, effort, tier, thinking_tokens),
+            options=AskOptions(model_id, effort, tier, thinking_tokens, cache),
         )
 
     def _track_answer(self) -> Callable[[float], None]:

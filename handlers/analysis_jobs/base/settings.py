@@ -46,6 +46,8 @@ class Settings(BaseModel):
     max_pixels: int = Field(default=50_000_000, ge=1)
     document_memory_mb: int = Field(default=512, ge=64)
     jobs_per_invocation: int = Field(default=1, ge=1)
+    max_waiting: int = Field(default=25, ge=0)
+    max_waiting_per_tenant: int = Field(default=10, ge=0)
     ocr_engine: Literal["tesseract", "textract", "none"] = "tesseract"
     # Tesseract's codes, separated by commas: https://tesseract-ocr.github.io/tessdoc/Data-Files-in-different-versions
     ocr_languages: str = Field(default="eng", pattern=rf"^{_LANGUAGE}(,{_LANGUAGE})*$")

@@ -20,22 +20,23 @@ Document = Annotated[str, StringConstraints(pattern=rf"^{_DOCUMENT}$")]
 
 @dataclass(frozen=True)
 class Page:
-    """The text of one page, or of one sheet of a workbook. `number` counts from 1.
+    """The text of one page: of a PDF's page, a sheet, a slide, or an e-mail and each of its attachments.
 
-    `source` is `text` for the file's own text, and `ocr` for text that OCR read, with a `confidence` of 0 to 1.
+    `number` counts from 1. `source` is `text` for the file's own text, and `ocr` for text that OCR read. `confidence`
+    is 0 to 1: 1 for text that the file states exactly, less for OCR, a detected encoding and damaged characters.
     """
 
     number: int
     text: str
     source: Literal["text", "ocr"]
-    confidence: float | None = None
+    confidence: float = 1.0
 
 
 @dataclass(frozen=True)
 class Reading:
     """The text read from a document. `kind` is the file's type, detected from its content."""
 
-    kind: Literal["pdf", "docx", "xlsx", "text", "image"]
+    kind: Literal["pdf", "docx", "xlsx", "pptx", "odt", "rtf", "html", "eml", "csv", "json", "xml", "text", "image"]
     pages: tuple[Page, ...]
 
     @property

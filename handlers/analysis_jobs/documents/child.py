@@ -23,7 +23,6 @@ from analysis_jobs.base.errors import Fail
 from analysis_jobs.base.extras import MissingExtraError
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import variable
-from document_reader.sandbox import hide_memory
 from document_reader.task import OUT_OF_MEMORY_STATUS, Task
 
 _PROGRAM = """
@@ -46,7 +45,7 @@ def run(task: Task, content: bytes, check: Callable[[], None]) -> Iterator[dict[
     for an unreadable file, `Fail` with `document_too_complex` if the child was killed at a limit, and
     `MissingExtraError`.
     """
-    hide_memory()
+    _hide_memory()
     with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stderr:
         stdin.write(content)
         stdin.seek(0)
@@ -69,7 +68,15 @@ def run(task: Task, content: bytes, check: Callable[[], None]) -> Iterator[dict[
                 child.wait()
             finally:
                 child.kill()
-        raise _error_of_exit(child.returncode, stderr, task)
+        # The cause tells a file that was refused from one that ended the child.
+        ended = subprocess.CalledProcessError(child.returncode, "document_reader")
+        raise _error_of_exit(child.returncode, stderr, task) from ended
+
+
+def _hide_memory() -> None:
+    from document_reader.sandbox import hide_memory  # noqa: PLC0415 - only a worker that reads documents needs ctypes
+
+    hide_memory()
 
 
 @cache
@@ -99,7 +106,8 @@ def _lines(stdout: IO[bytes], name: str, check: Callable[[], None]) -> Iterator[
             if not selector.select(_POLL_S):
                 silent_s += _POLL_S
                 if silent_s > _MAX_SILENCE_S:
-                    raise Fail("document_too_complex", f"{name} takes too long to read")
+                    silence = subprocess.TimeoutExpired("document_reader", _MAX_SILENCE_S)
+                    raise Fail("document_too_complex", f"{name} takes too long to read") from silence
                 continue
             chunk = stdout.read1(_CHUNK_BYTES)  # type: ignore[attr-defined]  # Popen's pipe is a BufferedReader
             if not chunk:

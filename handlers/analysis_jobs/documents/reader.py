@@ -1,7 +1,7 @@
 """Reads uploaded documents, within limits."""
 
 import base64
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -50,18 +50,34 @@ class DocumentReader:
     ocr: Literal["tesseract"] | OcrEngine | None = "tesseract"
     languages: tuple[str, ...] = ("eng",)
 
-    def read(self, content: bytes, name: str, check: Check) -> Reading:
+    def read(
+        self,
+        content: bytes,
+        name: str,
+        check: Check,
+        *,
+        done: Iterable[Page] = (),
+        on_page: Callable[[Page], None] = lambda _: None,
+    ) -> Reading:
         """Return the text of every page, by OCR if a page is a picture of text.
 
-        `check` is called several times a second, and may raise. Raises `Fail` with a code that begins with `document_`,
-        and `MissingExtraError` if the package lacks the library for this kind of file.
+        `check` is called several times a second, and may raise. `done` are pages of this content that were read before:
+        they are not read again. `on_page` gets each other page as soon as it is read, and may raise. Raises `Fail` with
+        a code that begins with `document_`, and `MissingExtraError` if the package lacks the library for this kind of
+        file.
         """
         engine = self.ocr or "none"
         ocr = engine if isinstance(engine, str) else "other"
-        lines = self._run(content, check, what="read", name=name, ocr=ocr, languages=self.languages)
+        pages = {page.number: page for page in done}
+        skip = tuple(sorted(pages))
+        lines = self._run(content, check, what="read", name=name, ocr=ocr, languages=self.languages, skip=skip)
         kind = next(lines)["kind"]
-        # Lazily: only one page's picture is in memory at a time.
-        return Reading(kind, tuple(self._page(line) for line in lines))
+        for line in lines:  # only one page's picture is in memory at a time
+            page = self._page(line)
+            pages[page.number] = page
+            on_page(page)
+            check()  # an engine outside of the child may take seconds for each of many pages that have arrived
+        return Reading(kind, tuple(pages[number] for number in sorted(pages)))
 
     def draw(
         self, content: bytes, name: str, check: Check, *, pages: Sequence[int] | None, dpi: int
@@ -90,7 +106,7 @@ class DocumentReader:
 
     def _page(self, line: dict[str, Any]) -> Page:
         if "picture" not in line:
-            return Page(line["page"], line["text"], line["source"], line.get("confidence"))
+            return Page(line["page"], line["text"], line["source"], line.get("confidence", 1.0))
         text, confidence = self.ocr.recognise(base64.b64decode(line["picture"]))  # type: ignore[union-attr]
         if "layer" not in line:
             return Page(line["page"], text, "ocr", confidence)

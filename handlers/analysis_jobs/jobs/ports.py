@@ -189,6 +189,29 @@ class PresignedPost:
     fields: dict[str, str]
 
 
+@dataclass(frozen=True)
+class WaitingSlot:
+    """The right of one request to wait until `until`. `tenant_number` and `stack_number` are the numbers it holds."""
+
+    tenant: str
+    tenant_number: int
+    stack_number: int
+    until: datetime
+
+
+class WaitingSlots(Protocol):
+    """Limits how many requests wait at a time: of each tenant, and of the whole stack.
+
+    A waiting request occupies an execution of the API function. A slot that is never freed expires.
+    """
+
+    def take(self, tenant: str, now: datetime, until: datetime) -> WaitingSlot | None:
+        """Take a slot until `until`. None if too many requests wait."""
+
+    def free(self, slot: WaitingSlot) -> None:
+        """Give a slot back. Does nothing if it has expired."""
+
+
 class ArtifactStore(Protocol):
     """The bucket of inputs, checkpoints and results."""
 

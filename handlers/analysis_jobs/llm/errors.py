@@ -35,16 +35,32 @@ _MODEL_ERRORS: dict[str, tuple[type[JobError], str]] = {
     "PERMISSION_DENIED": (Fail, "access_denied"),
     "UNAUTHENTICATED": (Fail, "access_denied"),
 }
+# The question is too long for the model, in the words of the vendors behind Bedrock and of Gemini.
+_CONTEXT_EXCEEDED = re.compile(
+    r"(input|prompt|context|request|conversation) (is|was) too (long|large) for"
+    r"|(input|prompt|conversation) is too long"
+    r"|input length and .{0,3}max_tokens.{0,3} exceed"
+    r"|too many total text bytes"
+    r"|too many input tokens|input tokens exceeded|number of input tokens exceeds"
+    r"|(input|prompt) (token count|tokens?)\b.{0,40}\bexceeds?\b"
+    r"|exceeds? (the )?(model'?s? )?(maximum|max) (number of tokens allowed|context|input (length|tokens))"
+    r"|maximum context (length|size|window)|context[ _](length|window)[ _]exceeded"
+    r"|exceeds? (the|this model'?s?|its) (available )?context (length|size|window|limit)"
+    r"|expected maxlength: \d+, actual: \d+",
+    re.IGNORECASE,
+)
 _LONGEST_RETRY_AFTER = timedelta(hours=1)
 
 
 def model_error(name: str, message: str, retry_after: str | None = None) -> JobError:
-    """Return the error for a job. An unknown name becomes `Retry`.
+    """Return the error for a job. An unknown name becomes `Retry`. A question that is too long is told by its message.
 
     `name` is the service's name of the error. `retry_after` is the value of the `Retry-After` header, in seconds.
     """
     normalised = name[:1].upper() + name[1:]
     error_type, code = _MODEL_ERRORS.get(normalised, (Retry, "model_error"))
+    if error_type is not Defer and _CONTEXT_EXCEEDED.search(message):
+        return Fail("model_context_exceeded", f"{normalised}: {message}")
     if error_type is Fail:
         return Fail(code, f"{normalised}: {message}")
     return (Defer if error_type is Defer else Retry)(code, f"{normalised}: {message}", _seconds(retry_after))

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pydantic_core import from_json
-
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import JobError
@@ -40,7 +38,12 @@ class Question:
         system: The system prompt; None if there is none.
         tool: The shape of the answer. None: the answer is text.
         metadata: Labels for the vendor's request log, if it has one. Bedrock gets the job's ID.
-        attachments: Pictures and documents. They go before the prompt.
+        attachments: Pictures and documents. They go before the document and the prompt.
+        document: A long text that other questions of the job have too. It goes before the prompt, as its own block.
+        cache: The vendor shall cache the attachments and the document, and everything before them.
+        cache_until: The vendor shall cache so many characters of the prompt, and everything before them. 0: none.
+        is_shared: Questions with another system prompt or another schema have the same document. So the system prompt
+            and the schema go after it: what is before it must be the same in all of them.
         effort: How much the model thinks, in the words of `families.Effort`. None: the model's default.
         tier: The service tier, in the words of `families.Tier`. None: the vendor's default.
         thinking_tokens: The most tokens of thought before the answer, beside `max_tokens`. None: the model's default.
@@ -53,6 +56,10 @@ class Question:
     tool: Tool | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
+    document: str = ""
+    cache: bool = False
+    cache_until: int = 0
+    is_shared: bool = False
     effort: Effort | None = None
     tier: Tier | None = None
     thinking_tokens: int | None = None
@@ -69,27 +76,23 @@ class Reply:
 
     Args:
         text: The answer as text. For a question with a tool, it is the JSON that the model wrote.
-        data: The answer as JSON object. None without a tool, or if the model did not write a JSON object. The caller
-            validates it against the schema.
+        data: The answer as JSON object, or as list if the schema is that of a list. None without a tool, or if the
+            model did not write one. The caller validates it against the schema.
         stop_reason: Why the model ended the answer, in the vendor's word.
         usage: The tokens of the call. Set it for every answer, because the vendor charges for faulty answers too.
         fault: Why the answer is unusable, for example cut off at `max_tokens` or filtered. None: it is usable.
+        others: More objects that may be the answer, if `data` does not fit the schema. The first that fits counts.
+        problem: What is wrong with a structured answer as a whole, for example that the tool was called twice. A repair
+            turn tells the model.
     """
 
     text: str
-    data: dict[str, Any] | None
+    data: Any
     stop_reason: str
     usage: Usage
     fault: JobError | None = None
-
-
-def json_object(text: str) -> dict[str, Any] | None:
-    """Return the JSON object in `text`; None if it is not one."""
-    try:
-        data = from_json(text, allow_inf_nan=False)
-    except ValueError:
-        return None
-    return data if isinstance(data, dict) else None
+    others: tuple[Any, ...] = ()
+    problem: str = ""
 
 
 class Model(Protocol):

@@ -14,12 +14,13 @@ TIERS: tuple[Tier, ...] = get_args(ServiceTier.__value__)
 
 @dataclass(frozen=True)
 class AskOptions:
-    """Who is asked, and the options that not every model takes. See `Job.ask`."""
+    """Who is asked, the options that not every model takes, and whether to use the prompt cache. See `Job.ask`."""
 
     model_id: str | None = None
     effort: Effort | None = None
     tier: Tier | None = None
     thinking_tokens: int | None = None
+    cache: bool | None = None
 
 
 def with_options(question: Question, options: AskOptions, lane_tier: Tier | None = None) -> Question:

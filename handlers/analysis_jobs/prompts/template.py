@@ -15,6 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.field_errors import describe, field_errors
+from analysis_jobs.prompts.documents import SHORTEST_DOCUMENT, without_document
 from analysis_jobs.prompts.tags import forged_tags
 
 _PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
@@ -29,11 +30,17 @@ _NAME_PART = r"^[^#/\s]([^#/]{0,61}[^#/\s])?$"
 
 @dataclass(frozen=True)
 class RenderedPrompt:
-    """A prompt with its values filled in. `source` names the prompt and its version; the job's row keeps it."""
+    """A prompt with its values filled in. `source` names the prompt and its version; the job's row keeps it.
+
+    `document` is the longest value, if it is long enough for a prompt cache. `rest` is the prompt with a note in its
+    place, for a request that sends the document first.
+    """
 
     user: str
     system: str | None
     source: str
+    document: str = ""
+    rest: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,10 +128,22 @@ class Prompt:
         unused = values.keys() - set(self.placeholders)
         if unused:
             raise ConfigurationError(f"the template of prompt {self.name} v{self.version} lacks {_in_braces(unused)}")
-        user = _fill(self.user_prompt_template, values)
-        if self.output_format:
-            user = f"{user}\n\n{self.output_format}"
-        return RenderedPrompt(user, self.system_prompt or None, f"{self.name}@v{self.version}")
+        user = self._filled(self.user_prompt_template, values)
+        source = f"{self.name}@v{self.version}"
+        longest = max(values, key=lambda name: len(values[name]), default="")
+        if len(values.get(longest, "")) < SHORTEST_DOCUMENT:
+            return RenderedPrompt(user, self.system_prompt or None, source)
+        rest = self._filled(without_document(self.user_prompt_template, longest), values)
+        return RenderedPrompt(user, self.system_prompt or None, source, values[longest], rest)
+
+    def _filled(self, template: str, values: Mapping[str, str]) -> str:
+        user = _fill(template, values)
+        return f"{user}\n\n{self.output_format}" if self.output_format else user
+
+
+def document_element(document: str) -> str:
+    """Return a document between tags, for a request that sends it first. No text of it closes the tag."""
+    return _fill("<document>\n{document}\n</document>", {"document": document})
 
 
 def fill_prompt(template: str, /, **values: str) -> str:

@@ -101,8 +101,15 @@ def _to_plain(name: str, value: Any) -> Any:
 
 
 def _usage_to_plain(usage: Usage) -> dict[str, int]:
-    """Return the counts without unused cache counts: earlier versions of the code cannot read those."""
-    return {part: amount for part, amount in asdict(usage).items() if amount or not part.startswith("cache_")}
+    """Return the counts without unused cache counts and estimates: earlier versions of the code cannot read those."""
+    optional = ("cache_", "estimated_")
+    return {part: amount for part, amount in asdict(usage).items() if amount or not part.startswith(optional)}
+
+
+def _usage_to_text(usage: Usage) -> str:
+    """Return the counts as one text, without a count of estimates that is 0: earlier versions cannot read it."""
+    counts = astuple(usage)
+    return " ".join(map(str, counts if usage.estimated_calls else counts[:-1]))
 
 
 def _entry_to_plain(entry: HistoryEntry) -> dict[str, Any]:
@@ -139,7 +146,7 @@ _ENCODERS: dict[str, Callable[[Any], Any]] = {
     # Short texts, because DynamoDB bills every write by the size of the row.
     "files": lambda files: {name: f"{each.fence} {each.size} {each.content_type}" for name, each in files.items()},
     "history": lambda entries: [_entry_to_plain(entry) for entry in entries],
-    "models": lambda models: {name: " ".join(map(str, astuple(usage))) for name, usage in models.items()},
+    "models": lambda models: {name: _usage_to_text(usage) for name, usage in models.items()},
     "stages_completed": list,
     "usage": _usage_to_plain,
 }

@@ -5,7 +5,6 @@ submission, for example after a person has looked at it.
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from analysis_jobs.documents import is_document, upload_key
@@ -35,6 +34,8 @@ def pin_documents(artifacts: ArtifactStore, job: JobRecord, given: Any) -> Paylo
     if len(keys) == 1:
         versions = [artifacts.current_version(keys[0])]
     else:
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import; most jobs have one document
+
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pin") as threads:
             versions = list(threads.map(artifacts.current_version, keys))
     return store_json(artifacts, job, "documents", dict(zip(names, versions, strict=True)), _MAX_INLINE_BYTES)

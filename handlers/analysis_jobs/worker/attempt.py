@@ -12,6 +12,7 @@ from analysis_jobs.authoring.analysis import Analyses, Analysis, stage_options
 from analysis_jobs.authoring.checkpoints import Checkpoints
 from analysis_jobs.authoring.context import AttemptContext, AttemptControl, Services
 from analysis_jobs.authoring.job import Job
+from analysis_jobs.authoring.lookahead import asking_places
 from analysis_jobs.authoring.outputs import MISSING, output_of, restore_output
 from analysis_jobs.authoring.report import AttemptReport
 from analysis_jobs.base.error_facts import reason
@@ -96,6 +97,7 @@ class Attempt:
             self.report,
             self.claimed.hold,
             analysis.model_id or services.settings.model_id,
+            asking_places=asking_places(analysis.stages),
         )
         self._checkpoints = checkpoints
         return context, Job(context, request)

@@ -41,6 +41,30 @@ run "refuses_api_memory_that_lambda_does_not_give" {
   expect_failures = [var.api]
 }
 
+run "refuses_an_api_that_may_not_run" {
+  command = plan
+  variables {
+    api = { reserved_concurrency = 0, authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] } }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_as_many_waiting_requests_as_executions" {
+  command = plan
+  variables {
+    api = { max_waiting = 50, reserved_concurrency = 50, authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] } }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_half_a_waiting_request" {
+  command = plan
+  variables {
+    api = { max_waiting_per_tenant = 0.5, authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] } }
+  }
+  expect_failures = [var.api]
+}
+
 run "refuses_an_empty_tenant_claim" {
   command = plan
   variables {

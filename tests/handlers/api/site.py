@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
@@ -19,6 +19,7 @@ from analysis_jobs.jobs.ports import Applied, JobStore
 from analysis_jobs.jobs.record import Changes, JobKey
 from analysis_jobs.jobs.transitions import CLAIM, Transition
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryQueue
+from analysis_jobs.stores.waiting import MemoryWaitingSlots
 from analysis_jobs.submission.service import SubmissionService
 from rfp_analysis import rfp_analysis
 from tests.handlers import events
@@ -62,6 +63,7 @@ class Site:
     artifacts: MemoryArtifactStore
     clock: ManualClock
     documented: Documented
+    waiting: MemoryWaitingSlots = field(default_factory=MemoryWaitingSlots)
 
     def take(self, job_id: str, transition: Transition, **changes: Any) -> None:
         """Apply one transition to a job, as a worker would."""
@@ -83,9 +85,10 @@ def opened(store: JobStore, clock: ManualClock, *more: Analysis[Any, Any]) -> It
     settings = some_settings(queue_urls={"medium": "https://sqs/1/jobs", "high": "https://sqs/1/jobs-high"})
     analyses = Analyses([rfp_analysis, VALUATION, *more])
     submissions = SubmissionService(store, queue, artifacts, analyses, settings, clock)
-    built = Api.build(submissions, settings.tenant_claim)
+    waiting = MemoryWaitingSlots()
+    built = Api.build(submissions, settings.tenant_claim, waiting)
     documented = document_of(built)
-    site = Site(store, queue, artifacts, clock, documented)
+    site = Site(store, queue, artifacts, clock, documented, waiting)
 
     def sent(event: dict[str, Any]) -> Answer:
         answer = send(event)

@@ -16,7 +16,7 @@ from analysis_jobs.jobs.record import JobFailure, JobKey, Payload
 from analysis_jobs.jobs.transitions import BEAT, COMPLETE, FAIL
 from analysis_jobs.stores.memory import MemoryJobStore
 from tests.handlers.api.site import BOOK, Site, submit
-from tests.handlers.builders import START
+from tests.handlers.builders import MINUTE, START
 from tests.handlers.events import call
 
 SECOND = timedelta(seconds=1)
@@ -215,6 +215,53 @@ def test_a_long_poll_without_a_change_ends_after_exactly_its_time(site: Site) ->
     tag = call("GET", f"/jobs/{job_id}").headers["etag"]
     answer = call("GET", f"/jobs/{job_id}", query={"wait": "25"}, headers={"If-None-Match": tag})
     assert (answer.status, site.clock.now()) == (304, START + timedelta(seconds=25))
+
+
+def test_a_long_poll_beyond_the_limit_of_waiting_requests_is_answered_at_once(site: Site) -> None:
+    job_id = submit()
+    busy = [site.waiting.take("acme", START, START + MINUTE) for _ in range(site.waiting.per_tenant)]
+    answer = call("GET", f"/jobs/{job_id}", query={"wait": "20"})
+    assert (answer.status, answer.headers["retry-after"], site.clock.now()) == (200, "3", START)
+    assert busy[0]
+    site.waiting.free(busy[0])
+    call("GET", f"/jobs/{job_id}", query={"wait": "20"})
+    assert site.clock.now() == START + timedelta(seconds=20)
+
+
+def test_a_long_poll_frees_its_slot_however_it_ends(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = submit()
+    call("GET", f"/jobs/{job_id}", query={"wait": "2"})
+    assert site.waiting.taken == []
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no table")
+
+    monkeypatch.setattr(type(site.clock), "sleep", fail)
+    assert call("GET", f"/jobs/{job_id}", query={"wait": "2"}).status == 500
+    assert site.waiting.taken == []
+
+
+def test_a_request_that_need_not_wait_takes_no_slot(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def take(*_: object) -> None:
+        raise AssertionError("it costs requests")
+
+    monkeypatch.setattr(type(site.waiting), "take", take)
+    job_id = submit()
+    assert call("GET", f"/jobs/{job_id}").status == 200
+    site.claim(job_id)
+    site.take(job_id, COMPLETE, result=Payload('{"usd": 1}'))
+    assert call("GET", f"/jobs/{job_id}", query={"wait": "20"}).status == 200
+
+
+@pytest.mark.parametrize("method", ["take", "free"])
+def test_a_failure_of_the_slots_does_not_fail_the_request(
+    site: Site, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("throttled")
+
+    monkeypatch.setattr(type(site.waiting), method, fail)
+    assert call("GET", f"/jobs/{submit()}", query={"wait": "2"}).status == 200
 
 
 def test_a_long_poll_for_an_ended_job_returns_at_once(site: Site) -> None:

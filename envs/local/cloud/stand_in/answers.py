@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-from cloud.stand_in.attached import Attached, attached
+from cloud.stand_in.attached import CHARS_PER_TOKEN, Attached, attached
 from cloud.stand_in.filling import fill, free_text
+from cloud.stand_in.prompt_cache import Block
 from cloud.stand_in.scenarios import Scenario
 
-CHARS_PER_TOKEN: Final = 4
 _FENCED = re.compile(r"<(?P<tag>[a-z_]+)\b[^<>]*>(?P<inside>.*?)</(?P=tag)\s*>", re.DOTALL | re.IGNORECASE)
 _DOCUMENT_TAGS: Final = frozenset({"document", "source", "text", "rfp_text"})
 _NONSENSE: Final = {"stand_in_nonsense": [None, {"this": "fits no schema"}]}
@@ -61,6 +61,7 @@ class Conversation:
     max_tokens: int | None = None
     stop_sequences: Sequence[str] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    blocks: Sequence[Block] = ()
     wanted: Wanted | None = None
     thinks: bool = False
     compiled: str = ""
@@ -96,7 +97,8 @@ class Conversation:
     def input_tokens(self) -> int:
         """How many tokens are read: one per four characters, tools and their results included."""
         blocks = (block for message in self.messages for block in message["content"])
-        others = [*(block for block in blocks if "text" not in block and not attached(block)), *self.tools.values()]
+        others = [block for block in blocks if not block.keys() & {"text", "cachePoint"} and not attached(block)]
+        others += self.tools.values()
         read = tokens(self.prompt + (json.dumps(others, default=str) if others else ""))
         return read + sum(each.tokens for each in self.attachments)
 

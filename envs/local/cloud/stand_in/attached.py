@@ -11,7 +11,7 @@ from analysis_jobs.documents.reader import DocumentReader
 # Vendors count by size and by page. Roughly: https://docs.claude.com/en/docs/build-with-claude/vision
 PICTURE_TOKENS: Final = 1_600
 _LEAST_DOCUMENT_TOKENS: Final = 250
-_CHARS_PER_TOKEN: Final = 4
+CHARS_PER_TOKEN: Final = 4
 _PICTURES: Final = frozenset({"gif", "heic", "heif", "jpeg", "png", "webp"})
 _READ_ELSEWHERE: Final = frozenset({"pdf", "docx", "xlsx", *_PICTURES})
 
@@ -38,7 +38,7 @@ class Attached:
     @property
     def tokens(self) -> int:
         """How many tokens it costs to read."""
-        return PICTURE_TOKENS if self.is_picture else max(_LEAST_DOCUMENT_TOKENS, len(self.text) // _CHARS_PER_TOKEN)
+        return PICTURE_TOKENS if self.is_picture else max(_LEAST_DOCUMENT_TOKENS, len(self.text) // CHARS_PER_TOKEN)
 
 
 def attached(block: Mapping[str, Any]) -> Attached | None:

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Final, override
 
 from cloud.stand_in import eventstream
@@ -58,6 +58,11 @@ class Bedrock(Endpoint):
         require(conversation.input_tokens <= most_tokens, "Input is too long for requested model.")
 
     @override
+    def use_cache(self, model: Model, conversation: Conversation, call: Call) -> None:
+        used = self._control.prompt_cache.use(model.name, conversation.blocks)
+        call.cache_read_tokens, call.cache_write_tokens = used.read, used.written
+
+    @override
     def error(self, name: str, scenario: Scenario) -> RefusedError:
         # What a stream calls modelStreamErrorException is a ModelErrorException outside of it.
         spelt = "ModelErrorException" if name == "modelStreamErrorException" else name[:1].upper() + name[1:]
@@ -79,17 +84,15 @@ class Bedrock(Endpoint):
 
     @override
     def events(self, reply: Reply) -> list[bytes]:
-        tool, at = reply.answer.tool, {"contentBlockIndex": 1 if reply.thinks else 0}
-        start = {"toolUse": {"toolUseId": _tool_use_id(), "name": tool}}
+        tool, first = reply.answer.tool, 1 if reply.thinks else 0
         deltas: list[dict[str, Any]] = [
             {"toolUse": {"input": piece}} if tool else {"text": piece} for piece in reply.pieces
         ]
+        blocks = [_block(first + number, tool, deltas) for number in range(reply.scenario.calls if tool else 1)]
         return [
             eventstream.event("messageStart", {"role": "assistant"}),
             *(_thoughts() if reply.thinks else ()),
-            *([eventstream.event("contentBlockStart", {**at, "start": start})] if tool else []),
-            *(eventstream.event("contentBlockDelta", {**at, "delta": delta}) for delta in deltas),
-            eventstream.event("contentBlockStop", at),
+            *(event for block in blocks for event in block),
             eventstream.event("messageStop", _stop(reply)),
             eventstream.event("metadata", _accounts(reply)),
         ]
@@ -110,6 +113,17 @@ class Bedrock(Endpoint):
         return [eventstream.with_bad_checksum(events[0]), *events[1:]]
 
 
+def _block(index: int, tool: str, deltas: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    """Return the events of one content block: a call of the tool, or text."""
+    at = {"contentBlockIndex": index}
+    start = {"toolUse": {"toolUseId": _tool_use_id(), "name": tool}}
+    return [
+        *([eventstream.event("contentBlockStart", {**at, "start": start})] if tool else []),
+        *(eventstream.event("contentBlockDelta", {**at, "delta": delta}) for delta in deltas),
+        eventstream.event("contentBlockStop", at),
+    ]
+
+
 def _bedrocks(name: str, given: str, names: Collection[str]) -> str:
     """Return the name of an error at Bedrock; an internal error where Bedrock has no such error."""
     found = name if name in names else AS_BEDROCK.get(given, "")
@@ -122,8 +136,17 @@ def _stop(reply: Reply) -> dict[str, Any]:
 
 def _accounts(reply: Reply) -> dict[str, Any]:
     """Return usage and metrics."""
-    read, written = reply.call.input_tokens, reply.call.output_tokens
-    usage = {"inputTokens": read, "outputTokens": written, "totalTokens": read + written}
+    call = reply.call
+    total, cached = call.input_tokens, call.cache_read_tokens + call.cache_write_tokens
+    usage = {
+        "inputTokens": max(0, total - cached),
+        "outputTokens": call.output_tokens,
+        "totalTokens": total + call.output_tokens,
+        "cacheReadInputTokens": call.cache_read_tokens,
+        "cacheWriteInputTokens": call.cache_write_tokens,
+    }
+    if reply.scenario.no_usage:
+        return {"metrics": {"latencyMs": 1}}
     return {"usage": usage, "metrics": {"latencyMs": round((time.time() - reply.call.started_at) * 1000)}}
 
 

@@ -19,9 +19,10 @@ from cloud.stand_in.answers import Conversation, Wanted
 from cloud.stand_in.families import check as check_family
 from cloud.stand_in.families import family_of, native_schema
 from cloud.stand_in.models import Model
+from cloud.stand_in.prompt_cache import blocks_of
 from cloud.stand_in.refusals import RefusedError, invalid, require
 
-# A model does what the system prompt says: JSON that fits this schema.
+# A model does what a block of text says: JSON that fits this schema.
 _SCHEMA_IN_WORDS: Final = re.compile(r"JSON schema:\s*(\{.*\})\s*$", re.DOTALL | re.IGNORECASE)
 _DOCUMENT_NAME: Final = re.compile(r"(?!.*\s\s)[A-Za-z0-9\s()\[\]-]+")
 # How many there may be in a message, and of how many bytes.
@@ -56,14 +57,16 @@ def conversation_of(raw: bytes, model: Model) -> Conversation:
         f"The maximum tokens you requested exceeds the model limit of {limit}. "
         f"Try again with a maximum tokens value that is lower than {limit}.",
     )
+    decoded = _with_attachments(messages, family.large)
     return Conversation(
-        messages=_with_attachments(messages, family.large),
+        messages=decoded,
         system=body.get("system") or (),
         tools=tools,
         tool_choice=choice,
         max_tokens=inference.get("maxTokens"),
         stop_sequences=inference.get("stopSequences") or (),
         metadata=body.get("requestMetadata") or {},
+        blocks=blocks_of(body, [block for message in decoded for block in message["content"]]),
         wanted=_wanted(body),
         thinks=family.thinks == "always",
         compiled=_compiled(body, tools),
@@ -72,12 +75,12 @@ def conversation_of(raw: bytes, model: Model) -> Conversation:
 
 
 def _wanted(body: Mapping[str, Any]) -> Wanted | None:
-    """Return the JSON that the text of the answer must be: by a native schema, or by a schema in the system prompt."""
+    """Return the JSON that the text of the answer must be: by a native schema, or by a schema in words."""
     if (native := native_schema(body)) is not None:
         definition = body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]
         return Wanted(str(definition.get("name") or ""), json.loads(native))
-    said = "\n".join(str(block.get("text", "")) for block in body.get("system") or ())
-    in_words = _SCHEMA_IN_WORDS.search(said)
+    said = [*(body.get("system") or ()), *(block for message in body["messages"] for block in message["content"])]
+    in_words = next(filter(None, (_SCHEMA_IN_WORDS.search(str(block.get("text", ""))) for block in said)), None)
     try:
         schema = json.loads(in_words[1]) if in_words else None
     except ValueError:

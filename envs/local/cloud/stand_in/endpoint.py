@@ -56,6 +56,10 @@ class Endpoint(ABC):
         """Raise RefusedError for an input that the model cannot take."""
 
     @abstractmethod
+    def use_cache(self, model: Model, conversation: Conversation, call: Call) -> None:
+        """Set the tokens that the call reads from the prompt cache and writes to it. Raises RefusedError."""
+
+    @abstractmethod
     def error(self, name: str, scenario: Scenario) -> RefusedError:
         """Return the error that a scenario names by either vendor's name."""
 
@@ -117,6 +121,7 @@ class Endpoint(ABC):
         wire.wait(scenario.first_token_s)
         if scenario.error:
             raise self.error(scenario.error, scenario)
+        self.use_cache(model, conversation, call)
         reservation = quota.reserve(model, call.input_tokens, conversation.max_tokens)
         if not reservation:
             raise self.error("ThrottlingException", scenario)
@@ -126,7 +131,7 @@ class Endpoint(ABC):
             send = self._send_stream if call.operation == self.streams else self._send_whole
             return send(wire, Reply(found, call, scenario, conversation.thinks))
         finally:
-            quota.settle(reservation, model, call.input_tokens, call.output_tokens)
+            quota.settle(reservation, model, call.input_tokens - call.cache_read_tokens, call.output_tokens)
 
     def _send_stream(self, wire: Wire, reply: Reply) -> str:
         scenario, events = reply.scenario, self.events(reply)

@@ -55,6 +55,10 @@ class Gemini(Endpoint):
             )
 
     @override
+    def use_cache(self, model: Model, conversation: Conversation, call: Call) -> None:
+        call.cache_read_tokens = self._control.implicit_cache.use(model.name, conversation.blocks)
+
+    @override
     def error(self, name: str, scenario: Scenario) -> RefusedError:
         found = name if name in GEMINI_STATUS else AS_GEMINI.get(name[:1].upper() + name[1:], "INTERNAL")
         details = _quota_details(scenario) if found == "RESOURCE_EXHAUSTED" else []
@@ -116,6 +120,8 @@ def _chunk(reply: Reply, text: str = "", *, last: bool = False) -> dict[str, Any
     written = reply.call.output_tokens if last else 0
     candidate: dict[str, Any] = {"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}
     usage = {"promptTokenCount": read, "totalTokenCount": read + written + thought}
+    if reply.call.cache_read_tokens:
+        usage["cachedContentTokenCount"] = reply.call.cache_read_tokens
     if last:
         ended = "MAX_TOKENS" if reply.answer.stop_reason == "max_tokens" else "STOP"
         candidate["finishReason"] = reply.scenario.finish_reason or ended
@@ -124,7 +130,7 @@ def _chunk(reply: Reply, text: str = "", *, last: bool = False) -> dict[str, Any
         usage["thoughtsTokenCount"] = thought
     return {
         "candidates": [candidate],
-        "usageMetadata": usage,
+        **({} if reply.scenario.no_usage else {"usageMetadata": usage}),
         "modelVersion": f"{reply.call.model} (stand-in)",
         "responseId": uuid.uuid4().hex[:22],
     }

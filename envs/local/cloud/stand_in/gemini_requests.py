@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from cloud.stand_in.answers import Conversation
 from cloud.stand_in.gemini_families import check as check_family
+from cloud.stand_in.prompt_cache import blocks_of
 from cloud.stand_in.refusals import RefusedError
 
 # Gemini's structured answers have no tool: inside, the schema is the input of a forced tool of this name.
@@ -40,13 +41,16 @@ def conversation_of(body: bytes, model: str) -> Conversation:
     schema = config.get("responseJsonSchema") or _json_schema(config.get("responseSchema"))
     if schema and config.get("responseMimeType") != "application/json":
         raise invalid("Function calling with a response mime type: 'text/plain' is unsupported")
+    system = _message(given.get("systemInstruction") or {})["content"]
+    contents = [block for message in messages for block in message["content"]]
     return Conversation(
         messages=messages,
-        system=_message(given.get("systemInstruction") or {})["content"],
+        system=system,
         tools={ANSWER: {"inputSchema": {"json": schema}}} if schema else {},
         tool_choice={"tool": {"name": ANSWER}} if schema else {},
         max_tokens=config.get("maxOutputTokens"),
         stop_sequences=config.get("stopSequences") or (),
+        blocks=blocks_of({"system": system}, contents),
         tier=given.get("serviceTier") or "",
     )
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cloud.stand_in.models import Model
+from cloud.stand_in.prompt_cache import ImplicitCache, PromptCache
 from cloud.stand_in.refusals import BEDROCK_STATUS, GEMINI_STATUS, IN_STREAM
 
 _LOGGED_CALLS: Final = 20_000
@@ -57,6 +58,8 @@ class Scenario(BaseModel):
         nonsense: answer something that does not fit the schema.
         tool_as_text: where the tool is not forced, write its input as text instead of using it.
         after_events: how many events of the stream precede a fault in mid-answer.
+        calls: how many times the answer calls the tool; further calls have the same input.
+        no_usage: leave out the usage of the answer.
         finish_reason: end the answer for this reason, such as Gemini's `SAFETY` or Bedrock's `content_filtered`.
         block_reason: Gemini refuses the question for this reason, such as `PROHIBITED_CONTENT`.
         retry_delay_s: the delay that Gemini names in a RESOURCE_EXHAUSTED.
@@ -89,6 +92,8 @@ class Scenario(BaseModel):
     nonsense: bool = False
     tool_as_text: bool = False
     after_events: int = Field(default=3, ge=0)
+    calls: int = Field(default=1, gt=0)
+    no_usage: bool = False
     finish_reason: str = ""
     block_reason: str = ""
     retry_delay_s: float | None = None
@@ -121,7 +126,8 @@ class Scenario(BaseModel):
 class Call:
     """One logged call. `outcome` is `running`, `ok`, the name of an error, or how the answer was broken off.
 
-    `compiled` is true for the first use of a schema.
+    `input_tokens` are all tokens of the input, with those that the prompt cache reads and writes. `compiled` is true
+    for the first use of a schema.
     """
 
     model: str
@@ -131,6 +137,8 @@ class Call:
     document_sha256: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
     output_tokens: int = 0
     max_tokens: int | None = None
     tier: str = ""
@@ -151,6 +159,8 @@ class Control:
         self._clock = clock
         self._lock = threading.Lock()
         self._calls: deque[Call] = deque(maxlen=_LOGGED_CALLS)
+        self.prompt_cache = PromptCache(clock)
+        self.implicit_cache = ImplicitCache()
         self.reset()
 
     def set(self, scenarios: Sequence[Scenario]) -> None:
@@ -160,6 +170,8 @@ class Control:
 
     def reset(self) -> None:
         """Deactivate all scenarios, and give those of the script all their turns back."""
+        self.prompt_cache.clear()
+        self.implicit_cache.clear()
         with self._lock:
             self._active, self._scripted = [], self._armed(self._script)
             self._compiled: set[str] = set()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.eventstream import EventStreamError, ParserError
 from botocore.exceptions import ClientError, HTTPClientError
@@ -19,6 +19,7 @@ from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import JobError, Retry
 from analysis_jobs.base.observability import log
 from analysis_jobs.llm.bedrock.answer import read_answer
+from analysis_jobs.llm.bedrock.cache_points import refuses_cache_point, without_cache_point
 from analysis_jobs.llm.bedrock.request import request_arguments
 from analysis_jobs.llm.bedrock.ways import Feature, Kind, Lessons, Way, choose_way
 from analysis_jobs.llm.errors import model_error
@@ -39,6 +40,7 @@ class BedrockModel:
         self._client = client
         self._silence = silence or Silence()
         self._lessons = Lessons()
+        self._models_without_cache: set[str] = set()
 
     def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:
         """See `Model.ask`. It sends one request.
@@ -67,8 +69,21 @@ class BedrockModel:
 
     def _request(self, question: Question, way: Way, family: Family, on_chunk: Callable[[str], None]) -> Reply:
         arguments = request_arguments(question, way, self._effort_field(question, family))
-        response = self._client.converse_stream(**arguments)
+        response = self._send(question, arguments)
         return read_answer(response["stream"], question, on_chunk)
+
+    def _send(self, question: Question, arguments: dict[str, Any]) -> Any:
+        """Send a request. A model that refuses its cache point gets it again without, now and from now on."""
+        if question.model_id in self._models_without_cache:
+            return self._client.converse_stream(**without_cache_point(arguments))
+        try:
+            return self._client.converse_stream(**arguments)
+        except ClientError as error:
+            if not ((question.cache or question.cache_until) and refuses_cache_point(error)):
+                raise
+        self._models_without_cache.add(question.model_id)
+        log("model.not_cached", "the model refuses a cache point", model_id=question.model_id)
+        return self._client.converse_stream(**without_cache_point(arguments))
 
     def _effort_field(self, question: Question, family: Family) -> EffortField | None:
         field = family.effort_field or (None if family.is_known else "outputConfig.effort")

@@ -8,6 +8,7 @@ from itertools import chain, count
 from typing import Any
 
 from analysis_jobs.llm.attachments import AttachmentKind, accept_attachments
+from analysis_jobs.llm.bedrock.cache_points import with_cache_point
 from analysis_jobs.llm.bedrock.ways import Kind, Way
 from analysis_jobs.llm.families import EffortField, family_of
 from analysis_jobs.llm.model import Question
@@ -68,7 +69,7 @@ def request_arguments(question: Question, way: Way, effort_field: EffortField | 
         arguments["outputConfig"] = output
     if fields := _model_fields(question, effort_field):
         arguments["additionalModelRequestFields"] = fields
-    return arguments
+    return with_cache_point(arguments, question)
 
 
 def _system(question: Question, way: Way) -> list[dict[str, Any]]:

@@ -126,6 +126,8 @@ def choose_way(question: Question, family: Family, lessons: Lessons) -> Way:
     """Return the best way that the model is not known to refuse."""
     if question.tool is None:
         return Way(Kind.NONE)
+    if question.is_shared:  # every other way puts the schema before the document, where it spoils the prompt cache
+        return Way(Kind.WORDS, question.tool.schema)
     return next(_ways(question, question.tool.schema, family, lessons))
 
 

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from analysis_jobs.base.cancellation import CancellationToken
-from analysis_jobs.base.errors import ConfigurationError, Fail, JobError, Retry
+from analysis_jobs.base.errors import ConfigurationError, Fail, Retry
 from analysis_jobs.base.extras import extra
-from analysis_jobs.base.usage import Usage
 from analysis_jobs.llm.attachments import AttachmentKind, accept_attachments
 from analysis_jobs.llm.families import family_of
+from analysis_jobs.llm.gemini.answer import read_answer
 from analysis_jobs.llm.gemini.errors import KeyRefused, api_error
 from analysis_jobs.llm.gemini.schema import response_schema
 from analysis_jobs.llm.gemini.thinking import service_tier, thinking_config
-from analysis_jobs.llm.model import Question, Reply, json_object
+from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.llm.silence import Silence
 from analysis_jobs.llm.sockets import CancellableSocket
 
@@ -56,36 +55,6 @@ _DOCUMENTS = AttachmentKind(
     max_count=1_000,
     max_bytes=50_000_000,
 )
-
-# By finish reason: the fault that makes the answer unusable. Other finish reasons are not faults.
-# https://ai.google.dev/api/generate-content#FinishReason
-_TOO_LONG = "the answer did not fit into max_tokens={max_tokens}; the model's thoughts count too"
-_BLOCKED = (
-    "BLOCKLIST",
-    "ESCALATION",
-    "IMAGE_PROHIBITED_CONTENT",
-    "IMAGE_SAFETY",
-    "LANGUAGE",
-    "PROHIBITED_CONTENT",
-    "PUP_LIMITED_DISABLED",
-    "RECITATION",
-    "SAFETY",
-    "SPII",
-)
-_MALFORMED = (
-    "FINISH_REASON_UNSPECIFIED",
-    "MALFORMED_FUNCTION_CALL",
-    "MALFORMED_RESPONSE",
-    "MISSING_THOUGHT_SIGNATURE",
-    "OTHER",
-    "TOO_MANY_TOOL_CALLS",
-    "UNEXPECTED_TOOL_CALL",
-)
-_FAULTS: dict[str, tuple[type[JobError], str, str]] = {
-    **dict.fromkeys(("MAX_TOKENS", "CONTINUATION"), (Fail, "model_answer_too_long", _TOO_LONG)),
-    **dict.fromkeys(_BLOCKED, (Fail, "model_answer_blocked", "the model blocked its answer: {reason}")),
-    **dict.fromkeys(_MALFORMED, (Retry, "model_answer_invalid", "the model ended its answer early: {reason}")),
-}
 
 
 class GeminiModel:
@@ -123,7 +92,7 @@ class GeminiModel:
             self._client(key, cancellable, self._silence.limit(question, family_of(question.model_id))) as client,
         ):
             stream = client.models.generate_content_stream(model=question.model_id, contents=contents, config=config)
-            return _read(stream, question, on_chunk)
+            return read_answer(stream, question, on_chunk, broken=(httpx2.TransportError, OSError))
 
     @contextmanager
     def _client(self, key: str, cancellable: CancellableSocket, silence: timedelta) -> Iterator[Any]:
@@ -165,12 +134,13 @@ def _trace_sockets(cancellable: CancellableSocket) -> Callable[[str, Mapping[str
 
 
 def _contents(question: Question) -> list[Any]:
-    """Return the attachments and then the prompt."""
+    """Return the attachments, the document and then the prompt."""
     accepted = accept_attachments(question.attachments, (_PICTURES, _DOCUMENTS), "Gemini")
     if sum(len(each.attachment.content) for each in accepted) > _MAX_BYTES:
         raise Fail("attachment_too_large", f"Gemini accepts at most {_MAX_BYTES} bytes of attachments per question")
     parts = [types.Part.from_bytes(data=each.attachment.content, mime_type=each.format) for each in accepted]
-    return [types.Content(role="user", parts=[*parts, types.Part.from_text(text=question.prompt)])]
+    texts = [types.Part.from_text(text=text) for text in (question.document, question.prompt) if text]
+    return [types.Content(role="user", parts=[*parts, *texts])]
 
 
 def _config(question: Question) -> Any:
@@ -189,69 +159,6 @@ def _config(question: Question) -> Any:
         automatic_continuation=False,  # it would send further requests, beyond max_tokens
         **response_format,
     )
-
-
-@dataclass
-class _Answer:
-    """The part of an answer that has arrived."""
-
-    pieces: list[str] = field(default_factory=list)
-    finish_reason: str = ""
-    blocked: str = ""
-    usage: Usage = field(default_factory=lambda: Usage(calls=1))
-
-    def add(self, chunk: Any) -> str:
-        """Add a chunk, and return its text."""
-        if chunk.usage_metadata:  # the total of the call so far
-            self.usage = _usage(chunk.usage_metadata)
-        if chunk.prompt_feedback and chunk.prompt_feedback.block_reason:
-            self.blocked = _name(chunk.prompt_feedback.block_reason)
-        text = ""
-        for candidate in (chunk.candidates or [])[:1]:
-            if candidate.finish_reason:
-                self.finish_reason = _name(candidate.finish_reason)
-            parts = (candidate.content and candidate.content.parts) or []
-            text = "".join(part.text for part in parts if part.text and not part.thought)
-        self.pieces.append(text)
-        return text
-
-
-def _read(stream: Iterator[Any], question: Question, on_chunk: Callable[[str], None]) -> Reply:
-    answer = _Answer()
-    for chunk in stream:
-        if piece := answer.add(chunk):
-            on_chunk(piece)
-    text = "".join(answer.pieces)
-    if answer.blocked:
-        fault = Fail("model_answer_blocked", f"the model blocked the question: {answer.blocked}")
-        return Reply(text, None, answer.blocked, answer.usage, fault)
-    # A connection that is cut between two chunks looks like the end. Only a finish reason marks the end of the answer.
-    if not answer.finish_reason:
-        raise Retry("model_stream_cut", "the connection to the model ended before the answer was complete")
-    data = json_object(text) if question.tool else None
-    return Reply(text, data, answer.finish_reason, answer.usage, _fault(answer.finish_reason, question))
-
-
-def _usage(counted: Any) -> Usage:
-    """Return the usage of a call. Google charges thoughts as output. Its input tokens include those of the cache."""
-    cached = counted.cached_content_token_count or 0
-    return Usage(
-        calls=1,
-        input_tokens=max(0, (counted.prompt_token_count or 0) - cached),
-        output_tokens=(counted.candidates_token_count or 0) + (counted.thoughts_token_count or 0),
-        cache_read_tokens=cached,
-    )
-
-
-def _fault(reason: str, question: Question) -> JobError | None:
-    if reason not in _FAULTS:
-        return None
-    error_type, code, message = _FAULTS[reason]
-    return error_type(code, message.format(max_tokens=question.max_tokens, reason=reason))
-
-
-def _name(member: Any) -> str:
-    return str(getattr(member, "value", member))
 
 
 @contextmanager
