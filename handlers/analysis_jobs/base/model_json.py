@@ -189,10 +189,18 @@ def _checked(kind: Any, value: Any, body: bytes) -> bytes:
     except ValidationError as error:
         model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
         raise NotKeptError("", f"it does not fit its type when read back: {reason(error, model)}") from error
-    lost = _difference(restored, value)
+    lost = None if _is_equal(restored, value) else _difference(restored, value)
     if lost is not None:
         raise NotKeptError(lost, "it is another value when read back from JSON")
     return body
+
+
+def _is_equal(restored: Any, value: Any) -> bool:
+    """Compare the values as a whole, which is fast for large ones. Some types raise an error."""
+    try:
+        return bool(restored == value)
+    except Exception:  # noqa: BLE001 - a type may raise anything: then its fields are compared one by one
+        return False
 
 
 def _difference(restored: Any, value: Any, path: str = "", *, in_model: bool = False) -> str | None:
