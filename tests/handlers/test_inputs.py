@@ -6,12 +6,13 @@ from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 import pytest
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, PlainSerializer
 from pydantic.alias_generators import to_camel
 
-from analysis_jobs import Analysis
+from analysis_jobs import Analysis, Document
 from analysis_jobs.authoring.analysis import Analyses
 from analysis_jobs.authoring.context import Services
+from analysis_jobs.base.ids import new_id
 from analysis_jobs.jobs.admission import Admission, Rate
 from analysis_jobs.jobs.record import JobRecord, Payload
 from analysis_jobs.jobs.request_errors import InvalidRequestError
@@ -21,7 +22,7 @@ from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, Mem
 from analysis_jobs.submission.service import Submission, SubmissionService
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
-from tests.handlers.builders import QUEUE_ARN, ScriptedModel, SteppedClock, Value, a_job, some_settings
+from tests.handlers.builders import QUEUE_ARN, START, ScriptedModel, SteppedClock, Value, a_job, some_settings
 
 
 class Order(BaseModel):
@@ -115,6 +116,19 @@ def test_an_unknown_tier_is_named_as_callers_give_it() -> None:
     assert desk.submit({"orderId": "42"}).tier == "free"
     with pytest.raises(InvalidRequestError, match=r"input\.planName: this is not a tier"):
         desk.submit({"orderId": "42", "planName": "gold"})
+
+
+class Bundle(BaseModel):
+    letters: Json[list[Document]]
+    plans: Annotated[list[Document], BeforeValidator(lambda text: text.split(","))]
+
+
+def test_the_documents_within_a_parsed_text_are_pinned_too() -> None:
+    letter, plan, other = (f"{new_id(START)}/{name}.txt" for name in ("letter", "plan", "other"))
+    desk = Desk(Bundle)
+    job = desk.submit({"letters": json.dumps([letter]), "plans": f"{plan},{other}"})
+    assert job.documents is not None
+    assert json.loads(job.documents.text or "").keys() == {letter, plan, other}
 
 
 class Drawn(BaseModel):

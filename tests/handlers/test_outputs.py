@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, PlainSerializer, SecretStr, field_validat
 
 from analysis_jobs import Fail, Job
 from analysis_jobs.authoring.outputs import MISSING, NOT_KEPT, output_of, restore_output, return_type
-from tests.handlers.attempts import Diary, run
+from tests.handlers.attempts import BREAK, Diary, run
 from tests.handlers.builders import Book, Shop, Value
 
 
@@ -109,3 +109,23 @@ def test_the_type_of_a_function_keeps_its_metadata() -> None:
     number.__annotations__["return"] = Annotated[int, Field(gt=0)]
     assert get_args(return_type(number))[0] is int
     assert restore_output(number, 0) is MISSING
+
+
+class Claim(BaseModel):
+    claim_text: str = Field(alias="claimText")
+
+
+def test_partial_work_is_read_as_json_or_in_a_type() -> None:
+    seen: list[Any] = []
+
+    def stage(job: Job[Book]) -> Value:
+        if job.saved("claims") is None:
+            job.checkpoint("claims", [Claim(claimText="first")])
+            raise BREAK.with_traceback(None)
+        seen.append(job.saved("claims"))
+        seen.append(job.saved("claims", kind=list[Claim]))
+        seen.append(job.saved("claims", "other", kind=int))
+        return Value(text="done")
+
+    assert run(Shop([stage])).result is not None
+    assert seen == [[{"claim_text": "first"}], [Claim(claimText="first")], "other"]

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Annotated, Any, Literal, TypedDict
 from uuid import UUID, uuid4
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import (
@@ -257,6 +258,43 @@ def _alike(one: BaseModel, other: BaseModel) -> bool:
 )
 @given(example=examples())
 def test_a_value_keeps_its_meaning_from_the_submission_to_the_result(example: Example) -> None:
+    _walk(example)
+
+
+class Named(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    full_name: str = Field(alias="fullName")
+    born: date | None = None
+
+
+class Both(Page[Named], Counted):
+    pass
+
+
+WHOLE = [
+    Example(RootModel[dict[str, int]], {"a": 1}, comes_back=True, described=True),
+    Example(RootModel[Named | Node], {"nodeName": "a"}, comes_back=True, described=True),
+    Example(RootModel[Point], {"x": 1, "y": 0.5}, comes_back=True, described=True),
+    Example(
+        RootModel[Annotated[Cat | Dog, Field(discriminator="kind")]],
+        {"petKind": "dog", "petName": "Rex"},
+        comes_back=False,
+        described=True,
+    ),
+    Example(Node, {"nodeName": "a", "childNodes": [{"nodeName": "b"}]}, comes_back=True, described=True),
+    Example(Page[Node], {"items": [{"nodeName": "a"}]}, comes_back=True, described=True),
+    Example(Named, {"fullName": "Ada", "born": "1815-12-10"}, comes_back=True, described=True),
+    Example(Both, {"items": [{"fullName": "Ada"}], "nextItem": {"fullName": "Bob"}}, comes_back=True, described=True),
+]
+
+
+@pytest.mark.parametrize("example", WHOLE, ids=lambda example: example.model.__name__)
+def test_models_that_are_not_plain_objects_keep_their_meaning_too(example: Example) -> None:
+    _walk(example)
+
+
+def _walk(example: Example) -> None:
     way, clock = Way(example), SteppedClock()
     with opened(MemoryJobStore(), clock, way.analysis) as site:
         body = {"analysis": "walk", "input": example.given}

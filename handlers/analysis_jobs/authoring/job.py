@@ -12,7 +12,7 @@ from analysis_jobs.authoring.caching import CachePlan, was_just_claimed
 from analysis_jobs.authoring.context import AttemptContext
 from analysis_jobs.authoring.documents import JobDocuments
 from analysis_jobs.authoring.files import json_file
-from analysis_jobs.authoring.outputs import MISSING
+from analysis_jobs.authoring.outputs import MISSING, restore_as
 from analysis_jobs.authoring.pinned import PinnedVersions
 from analysis_jobs.authoring.series import Series
 from analysis_jobs.base.attachment import Attachment
@@ -135,15 +135,18 @@ class Job[Request: BaseModel]:
         survives = self._context.stage.survives_deploys
         self._context.checkpoints.save(self._checkpoint_name(name), value, survives_deploys=survives)
 
-    def saved(self, name: str, default: Any = None) -> Any:
-        """Return the value that `checkpoint` saved, as JSON; `default` if there is none.
+    def saved(self, name: str, default: Any = None, *, kind: Any = Any) -> Any:
+        """Return the value that `checkpoint` saved; `default` if there is none, or if it does not fit `kind`.
 
-        A checkpoint is valid for one input and one code version. New code starts the stage again, unless the stage is
-        declared with `survives_deploys`.
+            claims = job.saved("claims", kind=list[Claim])
+
+        Without `kind`, models are JSON objects under the names of their fields. A checkpoint is valid for one input and
+        one code version. New code starts the stage again, unless the stage is declared with `survives_deploys`.
         """
         survives = self._context.stage.survives_deploys
         value = self._context.checkpoints.load(self._checkpoint_name(name), survives_deploys=survives)
-        return default if value is MISSING else value
+        restored = MISSING if value is MISSING else restore_as(kind, value)
+        return default if restored is MISSING else restored
 
     def each[Item, Output](
         self,

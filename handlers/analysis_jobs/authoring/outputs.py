@@ -58,12 +58,17 @@ def output_of(name: str, function: Callable[..., Any], value: Any) -> Output:
 
 
 def restore_output(function: Callable[..., Any], saved: Any) -> Any:
-    """Return the value of a checkpoint in the type of the function's return annotation.
+    """Return the value of a checkpoint in the type of the function's return annotation. See `restore_as`."""
+    return restore_as(return_type(function), saved)
+
+
+def restore_as(kind: Any, saved: Any) -> Any:
+    """Return the value of a checkpoint in a type.
 
     Returns `MISSING` if it does not fit: newer code has another type, or pydantic does not support the type.
     """
     try:
-        return restore(return_type(function), to_json(saved, round_trip=True, by_alias=False))
+        return restore(kind, to_json(saved, round_trip=True, by_alias=False))
     except Exception:  # noqa: BLE001 - a validator of newer code may raise anything: then the work is done again
         return MISSING
 

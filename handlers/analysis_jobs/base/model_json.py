@@ -115,12 +115,30 @@ def restore(kind: Any, kept: bytes) -> Any:
 
 def has_secret(value: Any) -> bool:
     """Tell whether a part of a value is a secret, which pydantic writes as asterisks."""
-    return any(isinstance(part, _SECRETS) for part in _parts(value))
+    return any(isinstance(part, _SECRETS) for part in parts_of(value))
 
 
 def has_nan(value: Any) -> bool:
     """Tell whether a part of a value is NaN or infinity, which pydantic writes as null within models."""
-    return any(isinstance(part, float) and not math.isfinite(part) for part in _parts(value))
+    return any(isinstance(part, float) and not math.isfinite(part) for part in parts_of(value))
+
+
+def parts_of(value: Any) -> Iterator[Any]:
+    """Yield the parts of a value that are neither models, dataclasses nor collections."""
+    match value:
+        case BaseModel():
+            inner: Any = [*_fields_of(value).values(), value.model_extra or {}]
+        case Mapping():
+            inner = value.values()
+        case list() | tuple() | AbstractSet():
+            inner = value
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            inner = [getattr(value, field.name, None) for field in fields(value)]
+        case _:
+            yield value
+            return
+    for part in inner:
+        yield from parts_of(part)
 
 
 def _by_name(value: Any) -> Callable[[], bytes]:
@@ -171,10 +189,18 @@ def _checked(kind: Any, value: Any, body: bytes) -> bytes:
     except ValidationError as error:
         model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
         raise NotKeptError("", f"it does not fit its type when read back: {reason(error, model)}") from error
-    lost = _difference(restored, value)
+    lost = None if _is_equal(restored, value) else _difference(restored, value)
     if lost is not None:
         raise NotKeptError(lost, "it is another value when read back from JSON")
     return body
+
+
+def _is_equal(restored: Any, value: Any) -> bool:
+    """Compare the values as a whole, which is fast for large ones. Some types raise an error."""
+    try:
+        return bool(restored == value)
+    except Exception:  # noqa: BLE001 - a type may raise anything: then its fields are compared one by one
+        return False
 
 
 def _difference(restored: Any, value: Any, path: str = "", *, in_model: bool = False) -> str | None:
@@ -250,21 +276,3 @@ def _equal(one: Any, other: Any) -> bool:
         return bool(one == other) or bool(one != one and other != other)  # noqa: PLR0124 - both are NaN
     except Exception:  # noqa: BLE001 - some types, such as arrays, do not compare to one truth value: we cannot tell
         return True
-
-
-def _parts(value: Any) -> Iterator[Any]:
-    """Yield the parts of a value that are neither models, dataclasses nor collections."""
-    match value:
-        case BaseModel():
-            inner: Any = [*_fields_of(value).values(), value.model_extra or {}]
-        case Mapping():
-            inner = value.values()
-        case list() | tuple() | AbstractSet():
-            inner = value
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            inner = [getattr(value, field.name, None) for field in fields(value)]
-        case _:
-            yield value
-            return
-    for part in inner:
-        yield from _parts(part)

@@ -15,7 +15,7 @@ from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.field_errors import field_errors
 from analysis_jobs.base.ids import new_id
 from analysis_jobs.base.model_checks import outer_name
-from analysis_jobs.base.model_json import NotKeptError, accept, keep_input
+from analysis_jobs.base.model_json import NotKeptError, accept, keep_input, parts_of
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs.admission import Admission, AdmissionKey, Outcome, Trigger
@@ -110,7 +110,8 @@ class SubmissionService:
         idempotency = self._idempotency(tenant, submission, idempotency_key)
 
         def with_input(job: JobRecord) -> JobRecord:
-            documents = pin_documents(self.artifacts, job, given)
+            # A document's name may stand within a text that the request parses, for example a `Json` field.
+            documents = pin_documents(self.artifacts, job, [given, *parts_of(request)])
             return replace(job, input=self._store_input(job, given), documents=documents)
 
         outcome: SubmissionResult | StoredOutcome
