@@ -45,8 +45,9 @@ def as_logged(function: str, lines: Iterable[str], **wanted: str) -> Iterator[st
         if record.get("event", "") not in {"", *_NOISE} and wanted.items() <= record.items():
             fields = "".join(f" {name}={_text(record[name])}" for name in _SHOWN if name in record)
             said = f"{function:<8} {record['level']:<7} {record['event']}:{fields} {record['message']}"
-            # The first cause has the service's codes. The place after ` at ` changes with each edit of the code.
-            error = [*record.get("causes", ()), record.get("exception", "")][0].partition(" at ")[0]
+            # Codes of a service may be in a cause. The place after ` at ` changes with each edit of the code.
+            errors = [each.partition(" at ")[0] for each in (record.get("exception", ""), *record.get("causes", ()))]
+            error = next((each for each in errors if "(" in each), errors[0])
             yield f"{said}\n{'':<16} {error}" if error else said
 
 

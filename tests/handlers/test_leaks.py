@@ -122,7 +122,7 @@ def aws_error(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": QUOTED}}, "PutItem")
 
 
-UNEXPECTED: list[BaseException] = [
+UNEXPECTED: list[Exception] = [
     ValueError(SECRET),
     KeyError(SECRET),
     UnicodeDecodeError("utf-8", SECRET.encode(), 0, 1, SECRET),
@@ -131,7 +131,6 @@ UNEXPECTED: list[BaseException] = [
     with_note(RuntimeError("plain")),
     ExceptionGroup(SECRET, [ValueError(SECRET), with_cause(OSError(5, SECRET, SECRET))]),
     MemoryError(SECRET),
-    SystemExit(SECRET),
     psycopg.errors.InvalidTextRepresentation(f'invalid input syntax for type integer: "{SECRET}"\nDETAIL: {SECRET}'),
     *map(aws_error, ("ValidationException", "AccessDenied", "NoSuchBucket", "SlowDown")),
     *map(invalid, FINDINGS),
@@ -272,16 +271,19 @@ def test_a_stream_record_that_is_no_job_is_not_quoted(capfd: pytest.CaptureFixtu
     assert SECRET not in str(dead.notes)
 
 
-def test_a_handler_that_fails_tells_lambda_only_the_class_and_the_place(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("failure", [with_cause(RuntimeError(SECRET)), SystemExit(SECRET)], ids=named)
+def test_a_handler_that_fails_tells_lambda_only_the_class_and_the_place(
+    failure: BaseException, capfd: pytest.CaptureFixture[str]
+) -> None:
     @observability.contained
     def handler(_event: Any, _context: Any) -> None:
-        raise with_cause(RuntimeError(SECRET))
+        raise failure
 
     with nothing_emitted(Shop([]), capfd), pytest.raises(InvocationFailedError) as raised:
         handler({}, None)
     error = raised.value
     assert (error.__cause__, error.__context__) == (None, None), "Python would print the original error too"
-    assert str(error).startswith("RuntimeError at handlers/test_leaks.py:")
+    assert str(error).startswith(f"{named(failure)} at handlers/test_leaks.py:")
 
 
 def test_what_python_prints_on_lambda_has_no_message(

@@ -8,6 +8,16 @@ from analysis_jobs.jobs.record import JobKey
 from analysis_jobs.jobs.tiers import TierPointer
 
 
+class NotAJobMessage(ValueError):  # noqa: N818 - like `UnknownJob`, the name says what is wrong
+    """The message is no pointer to a job. It stays in the queue, and ends in the dead-letter queue.
+
+    The text does not quote the message, which may come from anywhere.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"not a job message: {why}")
+
+
 @dataclass(frozen=True)
 class Message:
     """A pointer to a job. With a `tier_pointer` the message may run a better job that waits in the lane."""
@@ -19,13 +29,13 @@ class Message:
 
     @classmethod
     def parse(cls, body: str, queue_arn: str, receipt_handle: str) -> Self:
-        """Read a message's body. Raises `ValueError` if it is not a pointer to a job."""
+        """Read a message's body. Raises `NotAJobMessage`."""
         try:
             pointer = json.loads(body)
             key, tier_pointer = (pointer["tenant"], pointer["job_id"]), TierPointer.parse(pointer)
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError("not a job message: give JSON with tenant and job_id") from error
+            raise NotAJobMessage("give JSON with tenant and job_id") from error
         match key:
             case str(tenant), str(job_id):
                 return cls(JobKey(tenant, job_id), queue_arn, receipt_handle, tier_pointer)
-        raise ValueError("not a job message: tenant and job_id must be strings")
+        raise NotAJobMessage("tenant and job_id must be strings")

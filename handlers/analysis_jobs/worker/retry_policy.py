@@ -63,7 +63,7 @@ class Decision:
         return JobFailure(self.code, self.message, self.action is not Action.FAIL)
 
 
-def decide(error: BaseException) -> Decision:
+def decide(error: Exception) -> Decision:
     """Return the decision about `error`. An unknown error is tried again, because its cause may be temporary.
 
     The message of an unknown error may quote a document, so the decision has only the error's class and place.

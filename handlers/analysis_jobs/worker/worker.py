@@ -71,7 +71,7 @@ class Worker:
             return TimeIsUp(str(why))
         except Stopped:
             return LeaseLost()
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - every error of a job ends in a decision about it
+        except Exception as error:  # noqa: BLE001 - every error of a job ends in a decision about it
             decision = decide(error)
             log("job.error", "the attempt failed", error=error, code=safe_code(decision.code), **record.log_fields)
             return decision
