@@ -141,6 +141,10 @@ class Package:
         except DAMAGED:
             return None
 
+    def content(self, part: str) -> bytes:
+        """Return the bytes of a part that is not XML. Raises one of `DAMAGED`."""
+        return self._archive.read(self._parts[_plain(part)])
+
     def open(self, part: str) -> IO[bytes]:
         """Open a part that is too large for a tree. Raises as `tree` does."""
         info = self._parts[_plain(part)]

@@ -5,12 +5,16 @@ from xml.etree.ElementTree import Element
 
 from document_reader.archives import require_safe_archive
 from document_reader.office_names import R, W, switch
-from document_reader.opc import Package, Tree
+from document_reader.opc import DAMAGED, Package, Tree
 from document_reader.task import Budget, Emit, Task, UnreadableError
+from document_reader.word_chunks import chunk_lines
 from document_reader.word_notes import Notes, by_id
 from document_reader.word_numbers import Numbering
 from document_reader.word_styles import Styles
 from document_reader.word_text import Shared, Story
+
+# Word files within each other, as chunks.
+_MAX_DEPTH = 3
 
 
 def read(content: bytes, task: Task, emit: Emit) -> None:
@@ -26,14 +30,18 @@ def read(content: bytes, task: Task, emit: Emit) -> None:
     if main is None:
         raise UnreadableError("document_corrupt", "has no main part")
     try:
-        lines = _Document(package, main, Budget(task.limits)).lines()
+        document = _Document(package, main, Budget(task.limits))
+        emit(working=1)  # reading the XML and reading its text are two long steps
+        lines = document.lines()
     except RecursionError as error:
         raise UnreadableError("document_too_complex", "has too many elements within each other") from error
     emit(page=1, text="\n".join(lines).strip("\n"), source="text")
 
 
 class _Document:
-    def __init__(self, package: Package, main: str, budget: Budget) -> None:
+    def __init__(self, package: Package, main: str, budget: Budget, depth: int = 0) -> None:
+        self._budget = budget
+        self._depth = depth
         self._package = package
         self._main = main
         self._tree = package.tree(main)
@@ -50,6 +58,7 @@ class _Document:
             endnotes=Notes.of(package, main, "endnote", properties),
             comments=by_id(package.optional_tree(comments), "comment"),
             comments_part=comments,
+            chunk=self._chunk,
             budget=budget,
         )
 
@@ -90,6 +99,21 @@ class _Document:
                 first, *rest = Story(self._shared, notes.part, Tree(note, notes.tree.prefixes)).lines(note) or [""]
                 lines += [f"{mark} {first.strip()}".strip(), *rest]
         return lines
+
+    def _chunk(self, part: str) -> list[str]:
+        """Return the lines of a file within this one: another Word file, or a web page. A damaged one has none."""
+        try:
+            content = self._package.content(part)
+            if not content.startswith(b"PK"):
+                return chunk_lines(content)
+            require_safe_archive(content)
+            package = Package.of(content)
+            main = package.main() if package.program() == "word" else None
+            if main is None or self._depth >= _MAX_DEPTH:
+                return []
+            return _Document(package, main, self._budget, self._depth + 1).lines()
+        except DAMAGED:
+            return []
 
     def _optional(self, kind: str) -> Tree | None:
         return self._package.optional_tree(self._package.related(self._main, kind))

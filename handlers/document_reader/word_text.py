@@ -4,12 +4,12 @@ A walk of our own, because each library that we measured loses text silently (do
 opposite of theirs: an unknown element is walked through, so that no wrapper can hide its text.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from document_reader.formulas import linear
-from document_reader.office_names import NOT_TEXT, W14, M, W, switch, value
+from document_reader.office_names import NOT_TEXT, W14, M, R, W, switch, value
 from document_reader.opc import Package, Tree
 from document_reader.symbols import symbol, without_private
 from document_reader.task import Budget
@@ -41,6 +41,7 @@ class Shared:
     endnotes: Notes
     comments: dict[str, Element]
     comments_part: str | None
+    chunk: Callable[[str], list[str]]
     budget: Budget
 
 
@@ -58,6 +59,7 @@ class Story:
     def __init__(self, shared: Shared, part: str, tree: Tree) -> None:
         self._shared = shared
         self._tree = tree
+        self._part = part
         self._counter = Counter(shared.numbering)
         self._drawings = Drawings(shared.package, part, self._box, self._tree.branch)
         self._fields = Fields(tree.root, self._tree.branch)
@@ -86,6 +88,8 @@ class Story:
                 self._paragraph(element, lines)
             elif element.tag == _TABLE:
                 self._table(element, lines)
+            elif element.tag == f"{W}altChunk":
+                self._chunk(element.get(f"{R}id", ""), lines)
             elif element.tag not in NOT_TEXT:
                 self._blocks(element, lines)
 
@@ -114,6 +118,12 @@ class Story:
             return False
         deleted = mark.find(f"{W}del") is not None or mark.find(f"{W}moveFrom") is not None
         return deleted or bool(switch(mark, "vanish"))
+
+    def _chunk(self, relationship: str, lines: list[str]) -> None:
+        link = self._shared.package.relationships(self._part).get(relationship)
+        for line in self._shared.chunk(link.target) if link else ():
+            self._shared.budget.spend(len(line) + 1)
+            lines.append(line)
 
     # Tables
 

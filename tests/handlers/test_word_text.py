@@ -243,6 +243,34 @@ def test_a_merged_cell_is_read_in_its_first_row_whatever_its_first_mark() -> Non
 # Packages
 
 
+PAGE = "<html><head><title>no</title></head><p>caf\u00e9\n bar</p><table><tr><td>a</td><td>b</td></tr></table></html>"
+MAIL = (
+    b"MIME-Version: 1.0\nContent-Type: multipart/related; boundary=x\n\n"
+    b"--x\nContent-Type: text/html; charset=%s\n\n%s\n--x--"
+)
+
+
+@pytest.mark.parametrize(
+    ("chunk", "text"),
+    [
+        (PAGE.encode(), "caf\u00e9 bar\na\tb"),
+        (b'<!DOCTYPE html><meta charset="koi8-r"><p>' + "\u041c\u0438\u0440".encode("koi8-r"), "\u041c\u0438\u0440"),
+        (MAIL % (b"iso-8859-1", PAGE.encode("latin-1")), "caf\u00e9 bar\na\tb"),
+        ("plain\ntext".encode("utf-16"), "plain\ntext"),
+        (word_file(paragraph("another file")), "another file"),
+        (b"PK\x03\x04 damaged", ""),
+        (b"\x81\x8d", ""),
+    ],
+)
+def test_a_file_that_word_shows_within_another_is_read(chunk: bytes, text: str) -> None:
+    content = word_file(
+        '<w:altChunk r:id="aFChunk"/>' + paragraph("end"),
+        parts={"word/c.bin": chunk},
+        relationships={"aFChunk": "c.bin"},
+    )
+    assert word_text(content) == f"{text}\nend".strip()
+
+
 @pytest.mark.parametrize("main", ["word/document2.xml", "parts/body.bin"])
 def test_the_main_part_may_have_any_name(main: str) -> None:
     assert word_text(word_file(paragraph("found"), main=main)) == "found"
