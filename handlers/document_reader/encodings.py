@@ -254,7 +254,6 @@ def _decoded(sample: bytes, codec: str) -> str | None:
 def _codec(name: str) -> str:
     """Return Python's name of an encoding. Raises `LookupError` for an unknown one, and one that is not for text."""
     name = name.strip().lower()
-    codec = codecs.lookup(_SUPERSETS.get(name, name))
-    if not codec._is_text_encoding:  # noqa: SLF001 - `codecs` also has base64 and zlib, and no public way to tell
-        raise LookupError(name)
-    return _SUPERSETS.get(codec.name, codec.name)
+    codec = codecs.lookup(_SUPERSETS.get(name, name)).name
+    b"".decode(codec)  # refuses codecs such as base64, which are not for text
+    return _SUPERSETS.get(codec, codec)
