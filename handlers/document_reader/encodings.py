@@ -123,7 +123,7 @@ def _marked(content: bytes, encoding: str) -> Decoded:
 
 
 def _as_declared(content: bytes, declared: str | None) -> Decoded | None:
-    """Decode as declared. A wrong declaration is common, so it does not count for bytes that are UTF-8 or do not fit."""
+    """Decode as declared. A wrong declaration is common: it does not count for bytes that are UTF-8 or do not fit."""
     if not declared or (not content.isascii() and _decoded(content, "utf-8") is not None):
         return None
     try:
