@@ -123,14 +123,16 @@ def _marked(content: bytes, encoding: str) -> Decoded:
 
 
 def _as_declared(content: bytes, declared: str | None) -> Decoded | None:
-    """Decode as declared. A wrong declaration is common: it counts only if all bytes fit."""
-    if not declared:
+    """Decode as declared. A wrong declaration is common: it does not count for bytes that are UTF-8 or do not fit."""
+    if not declared or (not content.isascii() and _decoded(content, "utf-8") is not None):
         return None
     try:
         codec = _codec(declared)
-        return Decoded(content.decode(codec), codec, _EXACT)
-    except (LookupError, ValueError):  # an unknown encoding, one that is not for text, or other bytes
+    except LookupError:
         return None
+    # A declaration that can be read byte by byte is not in UTF-16 or UTF-32.
+    text = None if codec.startswith(("utf-16", "utf-32")) else _decoded(content, codec)
+    return None if text is None else Decoded(text, codec, _EXACT)
 
 
 def _unicode(content: bytes) -> Decoded | None:
@@ -254,7 +256,6 @@ def _decoded(sample: bytes, codec: str) -> str | None:
 def _codec(name: str) -> str:
     """Return Python's name of an encoding. Raises `LookupError` for an unknown one, and one that is not for text."""
     name = name.strip().lower()
-    codec = codecs.lookup(_SUPERSETS.get(name, name))
-    if not codec._is_text_encoding:  # noqa: SLF001 - `codecs` also has base64 and zlib, and no public way to tell
-        raise LookupError(name)
-    return _SUPERSETS.get(codec.name, codec.name)
+    codec = codecs.lookup(_SUPERSETS.get(name, name)).name
+    " ".encode(codec)  # refuses codecs such as base64, which are not for text
+    return _SUPERSETS.get(codec, codec)

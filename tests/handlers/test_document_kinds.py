@@ -69,7 +69,7 @@ def test_an_image_is_read_by_ocr_with_a_confidence(image_format: str, ending: st
     [page] = reading.pages
     assert (reading.kind, page.source) == ("image", "ocr")
     assert _lines(page.text) == list(LICENCE)
-    assert 0.7 < (page.confidence or 0) <= 1
+    assert 0.7 < page.confidence <= 1
 
 
 def test_a_tiff_has_one_page_for_each_image() -> None:
@@ -323,4 +323,4 @@ def _size(content: bytes) -> tuple[int, int]:
 def test_real_scans_are_read(name: str, phrases: list[str], least: float) -> None:
     [page] = read((SHARED / name).read_bytes(), name).pages
     assert [phrase for phrase in phrases if phrase not in page.text] == []
-    assert (page.confidence or 0) > least
+    assert page.confidence > least

@@ -170,3 +170,9 @@ def test_a_pdf_whose_bytes_are_all_ascii_is_still_a_pdf() -> None:
 )
 def test_the_shared_cases_are_read(name: str, says: str) -> None:
     assert says in read(Path(CASES / name).read_bytes(), name).text
+
+
+@pytest.mark.parametrize("declared", ["base64", "rot13", "zlib", "no-such-encoding", "utf-16", "shift_jis"])
+def test_a_wrong_declaration_of_the_encoding_does_not_count(declared: str) -> None:
+    assert decode(RUSSIAN.encode("cp1251"), declared).text == RUSSIAN
+    assert decode(GERMAN.encode(), declared).text == GERMAN
