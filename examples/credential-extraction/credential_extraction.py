@@ -107,7 +107,7 @@ def _prompt(job: Job[Credential], step: str, **values: str) -> RenderedPrompt:
 
 
 def _quality(reading: Reading) -> float | None:
-    """Return the lowest OCR confidence of all pages with text, 0 to 1. None if no page needed OCR."""
+    """Return the lowest confidence of all pages with text, 0 to 1. None if the file's kind has no confidence."""
     confidences = (page.confidence for page in reading.pages if page.text.strip())
     return min((each for each in confidences if each is not None), default=None)
 

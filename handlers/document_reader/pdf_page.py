@@ -53,6 +53,7 @@ class _Found:
 
 def read(document: Any, number: int, budget: Budget, task: Task, emit: Emit) -> None:
     """Emit the text of a page."""
+    emit(working=number)
     with ExitStack() as open_pages:
         page = _page(document, number, open_pages)
         view = view_of(page)

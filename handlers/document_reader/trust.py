@@ -25,11 +25,16 @@ _FREQUENT = frozenset(
     )
     for word in words.split()
 )
+# Of at least so many words, at most this share mixes scripts that never stand in one word.
+_MIN_MIXED_WORDS, _MAX_MIXED = 8, 0.3
+# Any text may have Latin letters, and Japanese mixes its scripts in one word.
+_MIXING = {"LATIN", "CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HALFWIDTH", "FULLWIDTH", "IDEOGRAPHIC", ""}
+_PHONETIC = re.compile("[\u0250-\u02af]")
 _WORD = re.compile(r"\w+")
 
 
 def is_implausible(text: str) -> bool:
-    """Tell whether text in Latin script has letters, but no words of a language.
+    """Tell whether text has letters, but no words: of a language in Latin script, or of one script only.
 
     Tables of codes look like this too. So this is a reason to look at the page, not to reject the text.
     """
@@ -38,14 +43,25 @@ def is_implausible(text: str) -> bool:
         vowels = sum(letter in _VOWELS for letter in letters) / len(letters)
         if not _MIN_VOWELS <= vowels <= _MAX_VOWELS:
             return True
-    words = [word for word in re.findall(r"[^\W\d_]+", text.lower()) if all(map(_is_latin, word))]
-    return len(words) >= _MIN_WORDS and _FREQUENT.isdisjoint(words)
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    mixed = sum(_is_mixed(word) for word in words)
+    if len(words) >= _MIN_MIXED_WORDS and mixed > _MAX_MIXED * len(words):
+        return True
+    latin = [word for word in words if all(map(_is_latin, word))]
+    return len(latin) >= _MIN_WORDS and _FREQUENT.isdisjoint(latin)
 
 
 def agreement(text: str, other: str) -> float:
     """Return the share of words of `text` that `other` has too, 0 to 1. 1.0 for a text without words."""
     words = _words(text)
     return (words & _words(other)).total() / words.total() if words else 1.0
+
+
+def _is_mixed(word: str) -> bool:
+    """Tell whether a word has letters of two scripts that do not mix, or letters that only dictionaries use."""
+    # The name of a letter begins with its script.
+    scripts = {unicodedata.name(letter, "").partition(" ")[0] for letter in word} - _MIXING
+    return len(scripts) > 1 or _PHONETIC.search(word) is not None
 
 
 def _words(text: str) -> Counter[str]:

@@ -183,6 +183,9 @@ def test_lines_are_woven_by_their_height_unless_the_page_has_columns() -> None:
         ("12 May 2027, 75,000", False),
         ("Wkh erdug ri wkh pxvhxp kdv djuhhg wr wkh sodq ri wkh dufklyh lq lwv phhwlqj ri Pdb.", True),
         (" ".join(["karo", "mena", "tilo"] * 30), True),
+        ("メタデータのdigitalアーカイブを保存する " * 9, False),
+        ("μm 5Ω kΩ naïve Москва café Straße ÅÄÖ", False),
+        ("ҨǥƹȥဎഁୡࣧҨဌʾဎಱ ਮΝ੧੅ͱʸ ȥဎഁୡ͢ฏʤҨ " * 4, True),
     ],
 )
 def test_letters_that_make_no_words_are_noticed(text: str, implausible: bool) -> None:

@@ -253,7 +253,8 @@ class Job[Request: BaseModel]:
     def read(self, document: str) -> Reading:
         """Return the pages of an uploaded document: PDF, DOCX, XLSX, plain text or a picture.
 
-        Pages that are pictures of text are read by OCR. Such a page has a `confidence` of 0 to 1.
+        OCR reads pages that are pictures of text, or lack some of the text that they show. Pages of PDFs and pictures
+        have a `confidence` of 0 to 1.
 
             for page in job.read(job.request.document).pages:
                 print(page.number, page.text)

@@ -22,7 +22,8 @@ Document = Annotated[str, StringConstraints(pattern=rf"^{_DOCUMENT}$")]
 class Page:
     """The text of one page, or of one sheet of a workbook. `number` counts from 1.
 
-    `source` is `text` for the file's own text, and `ocr` for text that OCR read, with a `confidence` of 0 to 1.
+    `source` is `text` for the file's own text, and `ocr` if OCR read the page or a part of it. `confidence` is 0 to 1 for
+    pages of PDFs and for pictures, and None for other kinds of files.
     """
 
     number: int
