@@ -1,7 +1,7 @@
 """Reads the text layer of a PDF page: its lines with their places, and which characters cannot be trusted."""
 
 import re
-from ctypes import c_double
+from ctypes import c_double, c_void_p, cast
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,12 +28,16 @@ _SAMPLES = 40
 
 @dataclass(slots=True)
 class Character:
-    """A character and its box. `bad`: the font has no usable Unicode value for it. `made`: PDFium inserted it."""
+    """A character and its box. `bad`: the font has no usable Unicode value for it. `made`: PDFium inserted it.
+
+    `font` identifies the font of the first character of a line. It is 0 for the others.
+    """
 
     text: str
     box: Box
     bad: bool = False
     made: bool = False
+    font: int = 0
 
 
 @dataclass
@@ -51,6 +55,11 @@ class Line:
     def box(self) -> Box:
         """The box around all characters."""
         return Box.around(character.box for character in self.characters)
+
+    @property
+    def font(self) -> int:
+        """Identifies the font at the beginning of the line. 0: unknown."""
+        return next((character.font for character in self.characters if character.font), 0)
 
     @property
     def bad(self) -> int:
@@ -136,8 +145,15 @@ def _characters(layer: Any, view: View) -> list[Character]:
         hyphen = text == _JOINED and raw.FPDFText_IsHyphen(layer, number) == 1
         failed = not made and raw.FPDFText_HasUnicodeMapError(layer, number) == 1
         bad = not hyphen and (failed or bool(_BAD.match(text) or _PRIVATE_USE.match(text)))
-        characters.append(Character(text, box, bad, made or hyphen))
+        begins = not characters or characters[-1].text == "\n"
+        characters.append(Character(text, box, bad, made or hyphen, _font(layer, number) if begins else 0))
     return characters
+
+
+def _font(layer: Any, number: int) -> int:
+    drawn = raw.FPDFText_GetTextObject(layer, number)
+    font = raw.FPDFTextObj_GetFont(drawn) if drawn else None
+    return cast(font, c_void_p).value or 0 if font else 0
 
 
 def _character(code: int) -> str:

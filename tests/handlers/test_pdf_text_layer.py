@@ -16,6 +16,7 @@ from tests.handlers.pdf_pages import (
     drawn_with_character_table,
     scan,
     sideways,
+    two_fonts,
     typed,
     with_character_table,
     without_character_table,
@@ -86,6 +87,14 @@ def test_only_the_lines_with_unknown_characters_are_read_by_ocr() -> None:
     )
     [found] = read_pages(content)
     assert lines(found.text) == [*LETTER, "and costs of travel are not eligible"]
+    assert found.source == "ocr"
+
+
+def test_one_font_of_a_page_may_have_a_wrong_character_table() -> None:
+    """Only the lines in that font are read by OCR."""
+    right = [f"Paragraph {number}: the board of the museum meets in May" for number in range(1, 6)]
+    [found] = read_pages(two_fonts(right, LETTER, _shifted))
+    assert lines(found.text) == [*right, *LETTER]
     assert found.source == "ocr"
 
 
