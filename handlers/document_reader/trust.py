@@ -55,6 +55,13 @@ def is_implausible(text: str) -> bool:
     return len(latin) >= _MIN_WORDS and _FREQUENT.isdisjoint(latin)
 
 
+def is_language(text: str) -> bool:
+    """Tell whether text is surely in a language in Latin script: it has typical letters and a frequent word."""
+    letters = _letters(text)
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    return len(letters) >= _MIN_LETTERS and _are_of_a_language(letters) and not _FREQUENT.isdisjoint(words)
+
+
 def implausible_lines(lines: Sequence[tuple[int, str]]) -> set[int]:
     """Return which lines have the letters of no language. Each line has the number of its font (0: unknown) and a text.
 

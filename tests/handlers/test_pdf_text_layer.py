@@ -98,6 +98,24 @@ def test_one_font_of_a_page_may_have_a_wrong_character_table() -> None:
     assert found.source == "ocr"
 
 
+def test_text_that_is_drawn_twice_is_read_once() -> None:
+    shadow = b"".join(
+        b"BT /F1 12 Tf 1 0 0 1 %d %d Tm (Bill of fare) Tj ET\n" % place for place in ((60, 700), (61, 699))
+    )
+    [found] = read_pages(drawn_with_character_table(shadow, lambda code: code))
+    assert found.text == "Bill of fare"
+
+
+def test_text_at_an_angle_keeps_its_words() -> None:
+    slanted = b"BT /F1 12 Tf 0.9 0.436 -0.436 0.9 60 300 Tm (The boundary of the site is marked in red) Tj ET\n"
+    single = b"".join(
+        b"BT /F1 12 Tf 0.001 1 -1 0.001 %d %d Tm (%c) Tj ET\n" % (300 + number % 2, 300 + 8 * number, letter)
+        for number, letter in enumerate(b"Map")
+    )
+    [found] = read_pages(drawn_with_character_table(slanted + single, lambda code: code))
+    assert lines(found.text) == ["The boundary of the site is marked in red", "Map"]
+
+
 def test_a_list_of_codes_looks_wrong_but_is_confirmed_by_ocr() -> None:
     codes = [f"BXZ {number}17 KRTW PLMN {number}04 GHJK DRTF" for number in range(2, 8)]
     assert trust.is_implausible("\n".join(codes))
