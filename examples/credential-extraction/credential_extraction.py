@@ -107,9 +107,8 @@ def _prompt(job: Job[Credential], step: str, **values: str) -> RenderedPrompt:
 
 
 def _quality(reading: Reading) -> float | None:
-    """Return the lowest OCR confidence of all pages with text, 0 to 1. None if no page needed OCR."""
-    read_by_ocr = (page for page in reading.pages if page.source == "ocr" and page.text.strip())
-    return min((page.confidence for page in read_by_ocr), default=None)
+    """Return the lowest confidence of all pages with text, 0 to 1. None if no page has text."""
+    return min((page.confidence for page in reading.pages if page.text.strip()), default=None)
 
 
 credential_extraction = Analysis(

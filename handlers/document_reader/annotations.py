@@ -31,17 +31,23 @@ _IN_PLACE = {
     raw.FPDF_ANNOT_REDACT,
 }  # fmt: skip
 _BOXES = {raw.FPDF_FORMFIELD_CHECKBOX, raw.FPDF_FORMFIELD_RADIOBUTTON}
+_CHECKED, _UNCHECKED = "[x]", "[ ]"
 _CHOICES = {raw.FPDF_FORMFIELD_COMBOBOX, raw.FPDF_FORMFIELD_LISTBOX}
 
 
 @dataclass
 class Note:
-    """The text of an annotation, and its place. `drawn`: the text is on the page, not in a comment beside it."""
+    """The text of an annotation, and its place.
+
+    `drawn`: the text is on the page, not in a comment beside it. `is_box`: a check box or a radio button. Its label may
+    follow it.
+    """
 
     text: str
     box: Box
     drawn: bool
     has_appearance: bool
+    is_box: bool = False
 
 
 def refuse_xfa(document: Any) -> None:
@@ -74,7 +80,8 @@ def notes_on(document: Any, page: Any, view: View) -> list[Note]:
             text = _string(lambda *room, of=annotation: raw.FPDFAnnot_GetStringValue(of, b"Contents", *room))
         appearance = _string(lambda *room, of=annotation: raw.FPDFAnnot_GetAP(of, 0, *room))
         box = view.box(area.left, area.bottom, area.right, area.top)
-        notes.append(Note(_tidy(text), box, kind in _IN_PLACE | _MEDIA, bool(appearance)))
+        is_box = kind == raw.FPDF_ANNOT_WIDGET and text in {_CHECKED, _UNCHECKED}
+        notes.append(Note(_tidy(text), box, kind in _IN_PLACE | _MEDIA, bool(appearance), is_box))
     return notes
 
 
@@ -117,11 +124,15 @@ def place(notes: list[Note], layer: TextLayer) -> list[Line]:
 
 
 def _insert(lines: list[Line], note: Note) -> None:
-    """Put a note behind its label on the same line, or on a line of its own below the line above it."""
+    """Put a note beside its label on the same line, or on a line of its own below the line above it."""
     _, y = note.box.middle
-    beside = [line for line in lines if line.box.top <= y <= line.box.bottom and line.box.left < note.box.right]
+    beside = [
+        line
+        for line in lines
+        if line.box.top <= y <= line.box.bottom and (line.box.left < note.box.right or note.is_box)
+    ]
     if beside and "\n" not in note.text:
-        closest = min(beside, key=lambda line: max(0.0, note.box.left - line.box.right))
+        closest = min(beside, key=lambda line: max(0.0, note.box.left - line.box.right, line.box.left - note.box.right))
         closest.insert(note.text, note.box)
         return
     above = [number for number, line in enumerate(lines) if line.box.middle[1] < y]
@@ -185,7 +196,7 @@ def _value(form: Any, annotation: Any) -> str:
     """Return what a field shows: its text, the labels of the chosen options, or whether a box is checked."""
     kind = raw.FPDFAnnot_GetFormFieldType(form, annotation)
     if kind in _BOXES:
-        return "[x]" if raw.FPDFAnnot_IsChecked(form, annotation) else "[ ]"
+        return _CHECKED if raw.FPDFAnnot_IsChecked(form, annotation) else _UNCHECKED
     if kind in _CHOICES:
         count = min(raw.FPDFAnnot_GetOptionCount(form, annotation), _MAX_ANNOTATIONS)
         chosen = [number for number in range(count) if raw.FPDFAnnot_IsOptionSelected(form, annotation, number)]

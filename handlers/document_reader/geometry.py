@@ -8,7 +8,7 @@ CELLS = 48
 EVERYTHING = (1 << CELLS * CELLS) - 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Box:
     """A rectangle. `top` is smaller than `bottom`."""
 

@@ -33,8 +33,8 @@ _SOME_BAD, _MOST_BAD = 0.02, 0.5
 _MIN_PICTURE = 0.12
 # A page is a scan if they cover more than this share, and the text is not longer than a few stamps.
 _MIN_SCAN, _MAX_STAMPS = 0.5, 400
-# With fewer letters than this, so many lines and curves may be letters too.
-_FEW_LETTERS, _MANY_PATHS = 60, 100
+# On a page of so few letters, so many lines and curves may be letters too.
+_MANY_PATHS = 100
 # A layer that an OCR program put over a scan is as good as that program.
 _OCR_LAYER = 0.8
 # Text covers the space to the next line too, in points.
@@ -53,6 +53,7 @@ class _Found:
 
 def read(document: Any, number: int, budget: Budget, task: Task, emit: Emit) -> None:
     """Emit the text of a page."""
+    emit(working=number)
     with ExitStack() as open_pages:
         page = _page(document, number, open_pages)
         view = view_of(page)
@@ -113,7 +114,7 @@ def _compared(lines: list[Line], layer: TextLayer, drawing: Drawn, view: View) -
         covered = view.cells(_spaced(line.box) for line in kept)
         uncovered = share(view.cells(drawing.pictures) & ~covered)
     is_scan = uncovered >= _MIN_SCAN and letters <= _MAX_STAMPS
-    outlined = letters < _FEW_LETTERS and drawing.paths >= _MANY_PATHS
+    outlined = letters <= _MAX_STAMPS and drawing.paths >= _MANY_PATHS
     confidence = (_OCR_LAYER if layer.invisible else 1.0) * (1 - min(1.0, layer.bad / max(1, layer.letters)))
     found = Layer(text_of(kept), text_of(doubted), confidence, is_scan or not kept, enough)
     return _Found(view, kept, found, bool(doubted) or uncovered >= _MIN_PICTURE or outlined)
@@ -128,7 +129,9 @@ def _divided(lines: list[Line], layer: TextLayer) -> tuple[list[Line], list[Line
         return [line for line in lines if not line.bad], [line for line in lines if line.bad], merging.SOME_WRONG
     if trust.is_implausible(text_of(lines)):
         return [], lines, merging.ALL_WRONG
-    return lines, [], merging.ALL_WRONG
+    odd = trust.implausible_lines([(line.font, line.text) for line in lines])
+    kept = [line for number, line in enumerate(lines) if number not in odd]
+    return kept, [lines[number] for number in sorted(odd)], merging.ALL_WRONG
 
 
 def _spaced(box: Box) -> Box:

@@ -1,4 +1,4 @@
-"""Joins text that is neither level nor upright. PDFium puts many characters of such text on lines of their own."""
+"""Joins text that is not level. PDFium puts many characters of such text on lines of their own."""
 
 import math
 from ctypes import c_double
@@ -6,8 +6,8 @@ from typing import Any
 
 from pypdfium2 import raw
 
-# Angles that differ by less are the same, in radians.
-_SAME = 0.02
+# Angles that differ by less are the same, in radians. Text at a smaller angle than the second one is level.
+_SAME, _LEVEL = 0.02, 0.002
 # The usual width of a character, as a part of its size, where its box does not tell it: at about 45 degrees.
 _WIDTH = 0.6
 # A gap wider than this part of the size is a space. A gap over the second one ends the line.
@@ -17,9 +17,8 @@ _SPACE, _END = 0.15, 1.5
 def between(layer: Any, before: int, after: int) -> str:
     """Return what is between two characters that PDFium has put on two lines: a newline, a space or nothing."""
     angle = float(raw.FPDFText_GetCharAngle(layer, before))  # clockwise
-    slant = angle % (math.pi / 2)
     other = float(raw.FPDFText_GetCharAngle(layer, after))
-    if not _SAME < slant < math.pi / 2 - _SAME or abs(other - angle) > _SAME:
+    if angle < _LEVEL or abs(other - angle) > _SAME:
         return "\n"
     (x1, y1), (x2, y2) = _origin(layer, before), _origin(layer, after)
     along = (x2 - x1) * math.cos(angle) - (y2 - y1) * math.sin(angle)

@@ -1,13 +1,13 @@
 """Reads the text layer of a PDF page: its lines with their places, and which characters cannot be trusted."""
 
 import re
-from ctypes import c_double
+from ctypes import c_double, c_void_p, cast
 from dataclasses import dataclass, field
 from typing import Any
 
 from pypdfium2 import raw
 
-from document_reader import slanted
+from document_reader import slanted, trust
 from document_reader.geometry import Box, View
 from document_reader.task import Budget
 
@@ -24,16 +24,22 @@ _EAST_ASIAN = re.compile(
 # Text in these modes of drawing is not visible: an OCR program put it over a scan. ISO 32000-1, table 106.
 _INVISIBLE = {3, 7}
 _SAMPLES = 40
+# A character that is repeated at so small a part of its size aside is drawn twice: as a shadow, or to look bold.
+_SHADOW, _BOLD = 0.22, 0.12
 
 
 @dataclass(slots=True)
 class Character:
-    """A character and its box. `bad`: the font has no usable Unicode value for it. `made`: PDFium inserted it."""
+    """A character and its box. `bad`: the font has no usable Unicode value for it. `made`: PDFium inserted it.
+
+    `font` identifies the font of the first character of a line. It is 0 for the others.
+    """
 
     text: str
     box: Box
     bad: bool = False
     made: bool = False
+    font: int = 0
 
 
 @dataclass
@@ -51,6 +57,11 @@ class Line:
     def box(self) -> Box:
         """The box around all characters."""
         return Box.around(character.box for character in self.characters)
+
+    @property
+    def font(self) -> int:
+        """Identifies the font at the beginning of the line. 0: unknown."""
+        return next((character.font for character in self.characters if character.font), 0)
 
     @property
     def bad(self) -> int:
@@ -117,6 +128,7 @@ def _characters(layer: Any, view: View) -> list[Character]:
     """Return the characters in the order of the file, with newlines for line ends."""
     left, right, bottom, top = c_double(), c_double(), c_double(), c_double()
     characters: list[Character] = []
+    unmapped: list[Character] = []
     count, (width, height) = layer.count_chars(), view.size
     for number in range(count):
         text = _character(raw.FPDFText_GetUnicode(layer, number))
@@ -134,10 +146,37 @@ def _characters(layer: Any, view: View) -> list[Character]:
         if not made and min(width, height) > 1 and not (-1 <= x <= width + 1 and -1 <= y <= height + 1):
             continue
         hyphen = text == _JOINED and raw.FPDFText_IsHyphen(layer, number) == 1
-        failed = not made and raw.FPDFText_HasUnicodeMapError(layer, number) == 1
-        bad = not hyphen and (failed or bool(_BAD.match(text) or _PRIVATE_USE.match(text)))
-        characters.append(Character(text, box, bad, made or hyphen))
+        bad = not hyphen and bool(_BAD.match(text) or _PRIVATE_USE.match(text))
+        if characters and not made and _is_shadow(text, box, characters[-1]):
+            continue
+        begins = not characters or characters[-1].text == "\n"
+        characters.append(Character(text, box, bad, made or hyphen, _font(layer, number) if begins else 0))
+        if not made and raw.FPDFText_HasUnicodeMapError(layer, number) == 1:
+            unmapped.append(characters[-1])
+    # Without a Unicode value, PDFium gives the character's code. In many fonts the codes are those of ASCII.
+    if unmapped and not trust.is_language(_of_unmapped(characters, unmapped)):
+        for each in unmapped:
+            each.bad = True
     return characters
+
+
+def _font(layer: Any, number: int) -> int:
+    drawn = raw.FPDFText_GetTextObject(layer, number)
+    font = raw.FPDFTextObj_GetFont(drawn) if drawn else None
+    return cast(font, c_void_p).value or 0 if font else 0
+
+
+def _of_unmapped(characters: list[Character], unmapped: list[Character]) -> str:
+    """Return the text of the characters without Unicode values, with the spaces and line ends between them."""
+    among = set(map(id, unmapped))
+    return "".join(each.text for each in characters if id(each) in among or each.text.isspace())
+
+
+def _is_shadow(text: str, box: Box, before: Character) -> bool:
+    """Tell whether a character is drawn a second time, a little aside: bold text or text with a shadow."""
+    across, down = abs(box.left - before.box.left), abs(box.top - before.box.top)
+    aside = max(across, down) / max(box.right - box.left, box.bottom - box.top, 0.1)
+    return text == before.text and not text.isspace() and aside < (_SHADOW if down > 0.3 else _BOLD)  # noqa: PLR2004
 
 
 def _character(code: int) -> str:
@@ -174,8 +213,18 @@ def _lines(characters: list[Character]) -> list[Line]:
                 if before.text != "\u00ad" or len(line.characters) > 1:
                     before.text, before.made = _JOINED, True
                 continue
+        if line.characters and _is_apart(character, line.characters[-1]):
+            line.characters.append(Character(" ", character.box, made=True))
         line.characters.append(character)
     return [line for line in lines if not all(each.text.isspace() for each in line.characters)]
+
+
+def _is_apart(character: Character, before: Character) -> bool:
+    """Tell whether a gap of more than a character is between two characters. PDFium misses it in some fonts."""
+    if character.made or before.made or character.text.isspace() or before.text.isspace():
+        return False
+    height = max(character.box.bottom - character.box.top, before.box.bottom - before.box.top)
+    return character.box.left - before.box.right > height > 0
 
 
 def _is_below(box: Box, above: Box) -> bool:

@@ -27,13 +27,26 @@ def with_character_table(lines: Sequence[str], unicode: Callable[[int], int]) ->
 
 def drawn_with_character_table(content: bytes, unicode: Callable[[int], int]) -> bytes:
     """Return a page with this content, in the font F1 of `with_character_table`."""
+    return page_of(stream(content), b"<</Font<</F1 %s>>>>" % _MAPPED, _character_table(unicode))
+
+
+def two_fonts(right: Sequence[str], wrong: Sequence[str], unicode: Callable[[int], int]) -> bytes:
+    """Return a page of two fonts: one is right, the other has the character table of `with_character_table`."""
+    content = _typed(right) + _typed([""] * len(right) + list(wrong)).replace(b"/F1", b"/F2")
+    fonts = b"<</Font<</F1<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>/F2 %s>>>>" % _MAPPED
+    return page_of(stream(content), fonts, _character_table(unicode))
+
+
+_MAPPED = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/FirstChar 32/LastChar 126/ToUnicode 5 0 R>>"
+
+
+def _character_table(unicode: Callable[[int], int]) -> bytes:
     table = "".join(f"<{code:02X}> <{unicode(code):04X}>\n" for code in range(32, 127))
     cmap = (
         "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /Made def /CMapType 2 def\n"
         f"1 begincodespacerange <00> <FF> endcodespacerange\n95 beginbfchar\n{table}endbfchar\nendcmap end end"
     )
-    font = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/FirstChar 32/LastChar 126/ToUnicode 5 0 R>>"
-    return page_of(stream(content), b"<</Font<</F1 %s>>>>" % font, stream(cmap.encode()))
+    return stream(cmap.encode())
 
 
 def without_character_table(lines: Sequence[str]) -> bytes:

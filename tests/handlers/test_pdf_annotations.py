@@ -5,7 +5,7 @@ import pytest
 from analysis_jobs import Fail
 from analysis_jobs.documents.reader import DocumentReader
 from tests.handlers.office import stream
-from tests.handlers.pdf_pages import typed
+from tests.handlers.pdf_pages import page, typed
 
 LABELS = ("Name of applicant:", "Amount asked for:", "Region:", "Confirmed:")
 FIELDS = (
@@ -52,6 +52,14 @@ def test_the_values_of_a_form_stand_beside_their_labels() -> None:
         "Region: South",
         "Confirmed: [x]  [ ]",
     ]
+
+
+def test_a_check_box_stands_before_its_label() -> None:
+    line = b"BT /F1 12 Tf 1 0 0 1 90 660 Tm (I agree to the rules) Tj ET"
+    box = b"<</Type/Annot/Subtype/Widget/FT/Btn/T(a)/V/On/AS/On/Rect[60 655 80 675]/AP<</N<</On 14 0 R/Off 14 0 R>>>>>>"
+    padded = [box, *[b"null"] * 8, NOTHING]
+    content = page(line, b"/Annots[5 0 R]", b"/AcroForm<</Fields[5 0 R]>>", *padded)
+    assert _read(content) == "[x] I agree to the rules"
 
 
 def test_a_page_of_fields_only_is_read() -> None:

@@ -16,6 +16,7 @@ from tests.handlers.pdf_pages import (
     drawn_with_character_table,
     scan,
     sideways,
+    two_fonts,
     typed,
     with_character_table,
     without_character_table,
@@ -87,6 +88,32 @@ def test_only_the_lines_with_unknown_characters_are_read_by_ocr() -> None:
     [found] = read_pages(content)
     assert lines(found.text) == [*LETTER, "and costs of travel are not eligible"]
     assert found.source == "ocr"
+
+
+def test_one_font_of_a_page_may_have_a_wrong_character_table() -> None:
+    """Only the lines in that font are read by OCR."""
+    right = [f"Paragraph {number}: the board of the museum meets in May" for number in range(1, 6)]
+    [found] = read_pages(two_fonts(right, LETTER, _shifted))
+    assert lines(found.text) == [*right, *LETTER]
+    assert found.source == "ocr"
+
+
+def test_text_that_is_drawn_twice_is_read_once() -> None:
+    shadow = b"".join(
+        b"BT /F1 12 Tf 1 0 0 1 %d %d Tm (Bill of fare) Tj ET\n" % place for place in ((60, 700), (61, 699))
+    )
+    [found] = read_pages(drawn_with_character_table(shadow, lambda code: code))
+    assert found.text == "Bill of fare"
+
+
+def test_text_at_an_angle_keeps_its_words() -> None:
+    slanted = b"BT /F1 12 Tf 0.9 0.436 -0.436 0.9 60 300 Tm (The boundary of the site is marked in red) Tj ET\n"
+    single = b"".join(
+        b"BT /F1 12 Tf 0.001 1 -1 0.001 %d %d Tm (%c) Tj ET\n" % (300 + number % 2, 300 + 8 * number, letter)
+        for number, letter in enumerate(b"Map")
+    )
+    [found] = read_pages(drawn_with_character_table(slanted + single, lambda code: code))
+    assert lines(found.text) == ["The boundary of the site is marked in red", "Map"]
 
 
 def test_a_list_of_codes_looks_wrong_but_is_confirmed_by_ocr() -> None:
@@ -183,6 +210,9 @@ def test_lines_are_woven_by_their_height_unless_the_page_has_columns() -> None:
         ("12 May 2027, 75,000", False),
         ("Wkh erdug ri wkh pxvhxp kdv djuhhg wr wkh sodq ri wkh dufklyh lq lwv phhwlqj ri Pdb.", True),
         (" ".join(["karo", "mena", "tilo"] * 30), True),
+        ("メタデータのdigitalアーカイブを保存する " * 9, False),
+        ("μm 5Ω kΩ naïve Москва café Straße ÅÄÖ", False),
+        ("ҨǥƹȥဎഁୡࣧҨဌʾဎಱ ਮΝ੧੅ͱʸ ȥဎഁୡ͢ฏʤҨ " * 4, True),
     ],
 )
 def test_letters_that_make_no_words_are_noticed(text: str, implausible: bool) -> None:

@@ -264,8 +264,9 @@ class Job[Request: BaseModel]:
     def read(self, document: str) -> Reading:
         """Return the pages of an uploaded document. The guide lists the kinds of files that are read.
 
-        Pages that are pictures of text are read by OCR. Every page has a `confidence` of 0 to 1. Each page that OCR has
-        read is a checkpoint: if the invocation ends before the last page, the job continues after it in another one.
+        OCR reads pages that are pictures of text, or lack some of the text that they show. Every page has a
+        `confidence` of 0 to 1. Each page that OCR has read is a checkpoint: if the invocation ends before the last
+        page, the job continues after it in another one.
 
             for page in job.read(job.request.document).pages:
                 print(page.number, page.text)

@@ -22,8 +22,9 @@ Document = Annotated[str, StringConstraints(pattern=rf"^{_DOCUMENT}$")]
 class Page:
     """The text of one page: of a PDF's page, a sheet, a slide, or an e-mail and each of its attachments.
 
-    `number` counts from 1. `source` is `text` for the file's own text, and `ocr` for text that OCR read. `confidence`
-    is 0 to 1: 1 for text that the file states exactly, less for OCR, a detected encoding and damaged characters.
+    `number` counts from 1. `source` is `text` for the file's own text, and `ocr` if OCR read the page or a part of it.
+    `confidence` is 0 to 1: 1 for text that the file states exactly, less for OCR, for a text layer that does not match
+    what is drawn, for a detected encoding and for damaged characters.
     """
 
     number: int
