@@ -194,6 +194,9 @@ def test_a_placeholder_that_the_active_version_does_not_have_gets_a_warning(
     [doubt] = json.loads(out)["doubts"]
     assert doubt.startswith("the active version v1 does not have {client}")
     assert f"step-1.toml: {doubt}\n" in err
+    prompts("put", file("Two. <client>{client}</client>"))
+    _, _, err = prompts("activate", NAME, 2)
+    assert err == f"{NAME} v2: {doubt}\n"
 
 
 @pytest.mark.parametrize(

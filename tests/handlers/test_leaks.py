@@ -24,18 +24,24 @@ from pydantic_core import PydanticCustomError
 
 from analysis_jobs import Defer, Fail, Job, Retry
 from analysis_jobs.base import observability
+from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.base.errors import ConfigurationError, InvocationFailedError, JobError
+from analysis_jobs.base.ids import new_id
+from analysis_jobs.documents import upload_key
 from analysis_jobs.events.publisher import Publisher, event_from
 from analysis_jobs.jobs.ports import RowChange
 from analysis_jobs.jobs.record import JobRecord, Payload
 from analysis_jobs.jobs.views import summary
 from analysis_jobs.llm.errors import model_error
 from analysis_jobs.llm.quotes import without_quotes
+from analysis_jobs.stores.memory import MemoryJobStore
 from analysis_jobs.worker.batch import handle_batch
 from analysis_jobs.worker.message import Message
+from tests.handlers.api.site import opened
 from tests.handlers.attempts import run
-from tests.handlers.builders import MINUTE, QUEUE_ARN, Book, ScriptedModel, Shop, Value, a_job, says
-from tests.handlers.events import logged, sqs_record
+from tests.handlers.builders import MINUTE, QUEUE_ARN, START, Book, ScriptedModel, Shop, Value, a_job, says
+from tests.handlers.events import call, logged, sqs_record
+from tests.handlers.office import repacked, word, workbook
 from tests.handlers.streams import Recorded, RecordedDeadLetters, stream_record
 
 SECRET = "Zq7-the-patient-has-Kx9"
@@ -175,7 +181,8 @@ def nothing_emitted(shop: Shop, capfd: pytest.CaptureFixture[str]) -> Iterator[N
 
 def event_bodies(job: JobRecord) -> Iterator[str]:
     """Yield the events of a job's last transition: EventBridge and SNS get the same body."""
-    event = event_from(RowChange(job, replace(job, history=job.history[:-1])), "rfp-prod")
+    before = replace(job, history=job.history[:-1]) if job.history else None
+    event = event_from(RowChange(job, before), "rfp-prod")
     assert event
     yield event.body
 
@@ -333,3 +340,61 @@ def test_a_model_service_that_quotes_the_prompt_is_not_quoted(said: str, capfd: 
 def test_the_words_of_a_model_service_stay() -> None:
     said = "ValidationException: Input is too long for requested model."
     assert without_quotes(said, ["Summarise this long text for me: the model railway."]) == said
+
+
+# Documents
+
+BROKEN_XML = f"<w:document xmlns:w='w'><w:p>{SECRET}</w:q></w:document>".encode()
+BROKEN: dict[str, bytes] = {
+    "a.docx": repacked(word(SECRET), {"word/document.xml": BROKEN_XML}),
+    "b.docx": repacked(word(SECRET), {"word/document.xml": SECRET.encode()}),
+    "a.xlsx": repacked(workbook({"a": [[SECRET]]}), {"xl/worksheets/sheet1.xml": f"<{SECRET}/>".encode()}),
+    "a.pdf": f"%PDF-1.7 {SECRET}".encode(),
+    "a.txt": b"\xff\xfe" + SECRET.encode() + b"\x00",
+    "a.png": b"\x89PNG\r\n\x1a\n" + SECRET.encode(),
+    "a.zip": b"PK\x03\x04" + SECRET.encode(),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_document_that_cannot_be_read_is_not_quoted(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    document = f"{new_id(START)}/{name}"
+
+    def stage(job: Job[Book]) -> Value:
+        return Value(text=job.read(document).kind)
+
+    shop = Shop([stage])
+    shop.artifacts.write(upload_key("acme", document), BROKEN[name], "")
+    with nothing_emitted(shop, capfd):
+        job = ended(shop)
+    assert SECRET not in str(summary(job))
+
+
+# The API
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"analysis": SECRET, "input": {}},
+        {"analysis": "book-valuation", "input": {"isbn": 1, "copies": SECRET}},
+        {"analysis": "book-valuation", "input": {"isbn": "1", SECRET: SECRET}},
+        {"analysis": "book-valuation", "input": {"isbn": "1"}, "priority": SECRET, "trigger": SECRET},
+        {"analysis": "book-valuation", "input": {"isbn": "1"}, SECRET: 1},
+        {"analysis": "book-valuation", "input": {"isbn": SECRET, "notes": {SECRET: SECRET}}},
+        SECRET,
+    ],
+    ids=str,
+)
+def test_the_api_logs_no_part_of_a_request(body: Any, clock: ManualClock, capfd: pytest.CaptureFixture[str]) -> None:
+    store = MemoryJobStore()
+    with opened(store, clock) as site, logged() as lines:
+        answers = [
+            call("POST", "/jobs", body),
+            call("POST", "/jobs", raw=f"{{{SECRET}"),
+            call("POST", "/uploads", body),
+        ]
+    assert {answer.status for answer in answers} <= {202, 400, 422}
+    for text in (*capfd.readouterr(), str(lines), str(site.queue.sent)):
+        assert SECRET not in text
+    assert [SECRET in body for job in store.jobs.values() for body in event_bodies(job)] in ([], [False])

@@ -84,11 +84,15 @@ def _put(library: PromptLibrary, screen: Screen, options: argparse.Namespace) ->
 
 def _activate(library: PromptLibrary, screen: Screen, options: argparse.Namespace) -> None:
     prompt = library.version(options.name, options.version)
-    before = _in_use(library, library.head(prompt.name), prompt.categories)
+    head = library.head(prompt.name)
+    before = _in_use(library, head, prompt.categories)
+    doubts = [*prompt.warnings(), *_doubts_about_change(library, head, prompt)]
+    for doubt in doubts:
+        screen.note(f"{prompt.name} v{prompt.version}: {doubt}")
     change = None if options.dry_run else library.activate(options.name, options.version)
     verb = "would be" if options.dry_run else "is" if change else "was already"
     summary = f"{prompt.name} v{prompt.version} {verb} active for {', '.join(prompt.categories)}"
-    _print_version(screen, options, _Outcome(prompt, bool(change), before, summary, prompt.warnings()))
+    _print_version(screen, options, _Outcome(prompt, bool(change), before, summary, doubts))
 
 
 def _rollback(library: PromptLibrary, screen: Screen, options: argparse.Namespace) -> None:
