@@ -12,7 +12,7 @@ _MARKED = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff"
 _CHARSET = re.compile(rb"""<meta[^>]{0,300}?charset\s*=\s*["']?\s*([\w.:-]{1,40})""", re.IGNORECASE)
 _HEADER = re.compile(rb"\s*(?:MIME-Version|Content-Type|From|Subject|Date):", re.IGNORECASE)
 _HTML = re.compile(
-    r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype|html|head|body|div|p|table|h\d)\b",
+    r"(?:<\?xml[^>]*>|<!--.*?-->|\s)*<(?:!doctype|html|head|body|div|p|table|h\d)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _HIDDEN = frozenset({"head", "script", "style", "title"})
