@@ -26,6 +26,8 @@ _INVISIBLE = {3, 7}
 _SAMPLES = 40
 # A character that is repeated at so small a part of its size aside is drawn twice: as a shadow, or to look bold.
 _SHADOW, _BOLD = 0.22, 0.12
+# A gap of so many heights of a character is more than wide spacing of letters.
+_GAP = 2.5
 
 
 @dataclass(slots=True)
@@ -220,11 +222,11 @@ def _lines(characters: list[Character]) -> list[Line]:
 
 
 def _is_apart(character: Character, before: Character) -> bool:
-    """Tell whether a gap of more than a character is between two characters. PDFium misses it in some fonts."""
+    """Tell whether two characters are in different columns. PDFium misses wide gaps in some fonts."""
     if character.made or before.made or character.text.isspace() or before.text.isspace():
         return False
     height = max(character.box.bottom - character.box.top, before.box.bottom - before.box.top)
-    return character.box.left - before.box.right > height > 0
+    return character.box.left - before.box.right > _GAP * height > 0
 
 
 def _is_below(box: Box, above: Box) -> bool:
