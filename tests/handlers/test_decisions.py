@@ -183,8 +183,9 @@ def test_every_action_is_in_the_table() -> None:
 
 
 def test_an_unexpected_error_is_reported_with_its_type_and_its_place() -> None:
+    book: dict[str, str] = {}
     try:
-        {}["title"]
+        book["title"]
     except KeyError as error:
         message = decide(error).message
     assert re.fullmatch(r"KeyError at handlers/test_decisions\.py:\d+ in test_an_unexpected_\w+", message)

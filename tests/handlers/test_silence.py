@@ -170,7 +170,7 @@ def test_the_heartbeat_renews_the_lease_and_a_cancel_ends_the_silence(stand_in: 
         for _ in range(4):
             shop.clock.step(15 * SECOND)
             leases.append(shop.job(key).lease_until)
-        control = JobControl(shop.store, shop.queue, shop.worker.analyses, shop.settings, shop.clock)
+        control = JobControl(shop.store, shop.queue, shop.artifacts, shop.worker.analyses, shop.settings, shop.clock)
         control.cancel(key)
         shop.clock.step(15 * SECOND)
 

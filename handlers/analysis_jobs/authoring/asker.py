@@ -75,12 +75,12 @@ class Asker:
         if shape is None:
             return reply.text
         try:
-            return fit(shape.read, reply)
+            return fit(shape, reply)
         except ValidationError as error:
             repeated = question if options.cache is False else self.cache_plan.repeated(question)
             repaired = self._ask(_repair_question(repeated, reply, error))
         try:
-            return fit(shape.read, repaired)
+            return fit(shape, repaired)
         except ValidationError as error:
             raise Retry(
                 "model_answer_invalid" if repaired.text.strip() or repaired.data is not None else "model_answer_empty",

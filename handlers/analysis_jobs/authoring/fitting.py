@@ -5,9 +5,10 @@ from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
+from analysis_jobs.authoring.answer_shape import AnswerShape
 from analysis_jobs.llm.model import Reply
 
 _MAX_CAUSE = 1_000  # characters
@@ -23,15 +24,15 @@ _EXPECTS_JSON = {
 }
 
 
-def fit[Answer](read: Callable[[Any], Answer], reply: Reply) -> Answer:
-    """Return the first object of the reply that `read` accepts.
+def fit[Answer: BaseModel](shape: AnswerShape[Answer], reply: Reply) -> Answer:
+    """Return the first object of the reply that has the shape.
 
-    Raises `ValidationError` of the first object if `read` accepts none.
+    Raises `ValidationError` of the first object if none has it.
     """
     refusal: ValidationError | None = None
     for candidate in (reply.data, *reply.others):
         try:
-            return _fit_object(read, candidate)
+            return _fit_object(shape.read, shape.unwrap(candidate))
         except ValidationError as error:
             refusal = refusal or error
     if refusal is None:
@@ -60,12 +61,12 @@ def _fit_object[Answer](read: Callable[[Any], Answer], data: Any) -> Answer:
 
 
 def _with_parsed_fields(data: Any, error: ValidationError) -> Any:
-    parsed = deepcopy(data)
+    parsed: Any = {"answer": deepcopy(data)}
     for found in error.errors(include_url=False, include_context=False):
         written = found["input"]
-        if found["type"] not in _EXPECTS_JSON or not isinstance(written, str) or not found["loc"]:
+        if found["type"] not in _EXPECTS_JSON or not isinstance(written, str):
             continue
-        *path, last = found["loc"]
+        *path, last = ("answer", *found["loc"])
         with suppress(KeyError, IndexError, TypeError, ValueError):  # the path may name a part of a union
             parent = parsed
             for part in path:
@@ -73,4 +74,4 @@ def _with_parsed_fields(data: Any, error: ValidationError) -> Any:
             value = from_json(written, allow_inf_nan=False)
             if isinstance(value, dict | list) and parent[last] == written:
                 parent[last] = value
-    return parsed
+    return parsed["answer"]
