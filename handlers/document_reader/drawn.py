@@ -18,16 +18,17 @@ type _Matrix = tuple[float, float, float, float, float, float]
 
 @dataclass(frozen=True)
 class Drawn:
-    """Boxes of the pictures, the number of paths, and whether there is anything but text."""
+    """Boxes of the pictures, the numbers of paths and of pieces of text, and whether there is anything but text."""
 
     pictures: tuple[Box, ...]
     paths: int
+    texts: int
     anything: bool
 
 
 def drawn_on(page: Any, view: View) -> Drawn:
-    """Return what is drawn on a page besides text."""
-    pictures, paths, others = [], 0, 0
+    """Return what is drawn on a page."""
+    pictures, paths, texts, others = [], 0, 0, 0
     for number, (kind, item, matrix) in enumerate(_objects(page)):
         if number >= _MAX_OBJECTS:
             break
@@ -35,9 +36,11 @@ def drawn_on(page: Any, view: View) -> Drawn:
             pictures.append(_box(item, matrix, view))
         elif kind == raw.FPDF_PAGEOBJ_PATH:
             paths += 1
+        elif kind == raw.FPDF_PAGEOBJ_TEXT:
+            texts += 1
         elif kind in {raw.FPDF_PAGEOBJ_SHADING, raw.FPDF_PAGEOBJ_FORM}:
             others += 1
-    return Drawn(tuple(pictures), paths, bool(pictures or paths or others))
+    return Drawn(tuple(pictures), paths, texts, bool(pictures or paths or others))
 
 
 def _objects(page: Any) -> Iterator[tuple[int, Any, _Matrix]]:
