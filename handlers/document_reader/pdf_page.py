@@ -34,8 +34,10 @@ _SOME_BAD, _MOST_BAD = 0.02, 0.5
 _MIN_PICTURE = 0.12
 # A page is a scan if they cover more than this share, and the text is not longer than a few stamps.
 _MIN_SCAN, _MAX_STAMPS = 0.5, 400
-# A page of more pieces of text than twice its characters and so many lacks characters.
-_FEW_TEXTS = 20
+# A page lacks characters if so many pieces of text, and such a part of them, give none.
+_FEW_LOST, _SOME_LOST = 5, 0.05
+# Then its text layer is not to be trusted, even if OCR finds nothing.
+_LACKING = 0.3
 # On a page of so few letters, so many lines and curves may be letters too.
 _MANY_PATHS = 100
 # A layer that an OCR program put over a scan is as good as that program.
@@ -109,8 +111,7 @@ def _flattened(page: Any, notes: Sequence[annotations.Note]) -> bool:
 def _compared(lines: list[Line], layer: TextLayer, drawing: Drawn, view: View) -> _Found:
     """Compare the text with what is drawn."""
     letters = sum(not each.text.isspace() for line in lines for each in line.characters)
-    # PDFium gives no characters for some fonts, although it draws them.
-    lacking = drawing.texts > 2 * letters + _FEW_TEXTS
+    lacking = drawing.lost >= _FEW_LOST and drawing.lost > _SOME_LOST * drawing.texts
     if letters == 0:
         return _Found(view, [], Layer(), drawing.anything or lacking)
     kept, doubted, enough = _divided(lines, layer)
@@ -123,6 +124,7 @@ def _compared(lines: list[Line], layer: TextLayer, drawing: Drawn, view: View) -
     confidence = min(layer.certainty, _OCR_LAYER if layer.invisible else 1.0) * (
         1 - min(1.0, layer.bad / max(1, layer.letters))
     )
+    confidence *= _LACKING if lacking else 1.0
     found = Layer(text_of(kept), text_of(doubted), confidence, is_scan or not kept, enough)
     return _Found(view, kept, found, bool(doubted) or lacking or uncovered >= _MIN_PICTURE or outlined)
 
