@@ -11,8 +11,9 @@ from typing import Any
 from pypdfium2 import raw
 
 from document_reader.geometry import Box, View
+from document_reader.lines import Line, text_of
 from document_reader.task import UnreadableError
-from document_reader.text_layer import Line, TextLayer, text_of
+from document_reader.text_layer import TextLayer
 
 _HIDDEN = raw.FPDF_ANNOT_FLAG_HIDDEN | raw.FPDF_ANNOT_FLAG_NOVIEW
 # ISO 32000-1, table 228: what is typed into such a field is not shown.

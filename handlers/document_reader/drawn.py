@@ -12,22 +12,30 @@ from document_reader.geometry import Box, View
 # A page of more objects is not searched further. Forms inside of forms are searched this deep.
 _MAX_OBJECTS = 20_000
 _MAX_DEPTH = 4
+# PDFium's text functions skip narrower pieces of text, in points (`kSizeEpsilon`). Columns of vertical writing have no
+# width if the file does not contain their font.
+_NO_WIDTH = 0.01
 
 type _Matrix = tuple[float, float, float, float, float, float]
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Boxes of the pictures, the number of paths, and whether there is anything but text."""
+    """Boxes of the pictures, the numbers of paths and of pieces of text, and whether there is anything but text.
+
+    `lost`: the number of pieces of text whose width PDFium takes for 0. It draws them, but gives no characters.
+    """
 
     pictures: tuple[Box, ...]
     paths: int
+    texts: int
+    lost: int
     anything: bool
 
 
 def drawn_on(page: Any, view: View) -> Drawn:
-    """Return what is drawn on a page besides text."""
-    pictures, paths, others = [], 0, 0
+    """Return what is drawn on a page."""
+    pictures, paths, texts, lost, others = [], 0, 0, 0, 0
     for number, (kind, item, matrix) in enumerate(_objects(page)):
         if number >= _MAX_OBJECTS:
             break
@@ -35,9 +43,12 @@ def drawn_on(page: Any, view: View) -> Drawn:
             pictures.append(_box(item, matrix, view))
         elif kind == raw.FPDF_PAGEOBJ_PATH:
             paths += 1
+        elif kind == raw.FPDF_PAGEOBJ_TEXT:
+            texts += 1
+            lost += _width(item) < _NO_WIDTH
         elif kind in {raw.FPDF_PAGEOBJ_SHADING, raw.FPDF_PAGEOBJ_FORM}:
             others += 1
-    return Drawn(tuple(pictures), paths, bool(pictures or paths or others))
+    return Drawn(tuple(pictures), paths, texts, lost, bool(pictures or paths or others))
 
 
 def _objects(page: Any) -> Iterator[tuple[int, Any, _Matrix]]:
@@ -66,6 +77,12 @@ def _product(first: _Matrix, second: _Matrix) -> _Matrix:
     a, b, c, d, e, f = first
     g, h, i, j, k, m = second
     return (a * g + b * i, a * h + b * j, c * g + d * i, c * h + d * j, e * g + f * i + k, e * h + f * j + m)
+
+
+def _width(item: Any) -> float:
+    left, bottom, right, top = c_float(), c_float(), c_float(), c_float()
+    raw.FPDFPageObj_GetBounds(item, left, bottom, right, top)
+    return abs(right.value - left.value)
 
 
 def _box(item: Any, matrix: _Matrix, view: View) -> Box:

@@ -19,10 +19,11 @@ from pypdfium2 import raw
 from document_reader import annotations, merging, recognition, trust
 from document_reader.drawn import Drawn, drawn_on
 from document_reader.geometry import Box, View, share
+from document_reader.lines import Line, text_of
 from document_reader.merging import Layer, PageText
 from document_reader.raster import Raster, blanked, emit_picture, has_ink
 from document_reader.task import Budget, Emit, NotPackagedError, Task
-from document_reader.text_layer import Line, TextLayer, read_layer, text_of, view_of
+from document_reader.text_layer import TextLayer, read_layer, view_of
 
 _POINTS_PER_INCH = 72
 # Tesseract reads no picture with a longer side.
@@ -33,6 +34,10 @@ _SOME_BAD, _MOST_BAD = 0.02, 0.5
 _MIN_PICTURE = 0.12
 # A page is a scan if they cover more than this share, and the text is not longer than a few stamps.
 _MIN_SCAN, _MAX_STAMPS = 0.5, 400
+# A page lacks characters if so many pieces of text, and such a part of them, give none.
+_FEW_LOST, _SOME_LOST = 5, 0.05
+# Then its text layer is not to be trusted, even if OCR finds nothing.
+_LACKING = 0.3
 # On a page of so few letters, so many lines and curves may be letters too.
 _MANY_PATHS = 100
 # A layer that an OCR program put over a scan is as good as that program.
@@ -106,18 +111,22 @@ def _flattened(page: Any, notes: Sequence[annotations.Note]) -> bool:
 def _compared(lines: list[Line], layer: TextLayer, drawing: Drawn, view: View) -> _Found:
     """Compare the text with what is drawn."""
     letters = sum(not each.text.isspace() for line in lines for each in line.characters)
+    lacking = drawing.lost >= _FEW_LOST and drawing.lost > _SOME_LOST * drawing.texts
     if letters == 0:
-        return _Found(view, [], Layer(), drawing.anything)
+        return _Found(view, [], Layer(), drawing.anything or lacking)
     kept, doubted, enough = _divided(lines, layer)
     uncovered = 0.0
     if not layer.invisible:
         covered = view.cells(_spaced(line.box) for line in kept)
         uncovered = share(view.cells(drawing.pictures) & ~covered)
-    is_scan = uncovered >= _MIN_SCAN and letters <= _MAX_STAMPS
+    is_scan = lacking or (uncovered >= _MIN_SCAN and letters <= _MAX_STAMPS)
     outlined = letters <= _MAX_STAMPS and drawing.paths >= _MANY_PATHS
-    confidence = (_OCR_LAYER if layer.invisible else 1.0) * (1 - min(1.0, layer.bad / max(1, layer.letters)))
+    confidence = min(layer.certainty, _OCR_LAYER if layer.invisible else 1.0) * (
+        1 - min(1.0, layer.bad / max(1, layer.letters))
+    )
+    confidence *= _LACKING if lacking else 1.0
     found = Layer(text_of(kept), text_of(doubted), confidence, is_scan or not kept, enough)
-    return _Found(view, kept, found, bool(doubted) or uncovered >= _MIN_PICTURE or outlined)
+    return _Found(view, kept, found, bool(doubted) or lacking or uncovered >= _MIN_PICTURE or outlined)
 
 
 def _divided(lines: list[Line], layer: TextLayer) -> tuple[list[Line], list[Line], float]:

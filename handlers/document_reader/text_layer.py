@@ -2,13 +2,14 @@
 
 import re
 from ctypes import c_double, c_void_p, cast
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pypdfium2 import raw
 
-from document_reader import slanted, trust
+from document_reader import slanted, trust, vertical
 from document_reader.geometry import Box, View
+from document_reader.lines import Character, Line, text_of
 from document_reader.task import Budget
 
 # PDFium's sign for a hyphen between the halves of a word, which it has put on one line.
@@ -17,10 +18,6 @@ _PRIVATE_USE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010fffd]")
 # What a font without a usable character table gives. U+FFFD stands for an unknown character.
 _BAD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffd-\uffff]")
 _BULLET = "\N{BULLET}"
-# Han, kana and Hangul syllables, which are also written from top to bottom.
-_EAST_ASIAN = re.compile(
-    "[\u2e80-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffee\U00020000-\U0003ffff]"
-)
 # Text in these modes of drawing is not visible: an OCR program put it over a scan. ISO 32000-1, table 106.
 _INVISIBLE = {3, 7}
 _SAMPLES = 40
@@ -30,60 +27,16 @@ _SHADOW, _BOLD = 0.22, 0.12
 _GAP = 2.5
 
 
-@dataclass(slots=True)
-class Character:
-    """A character and its box. `bad`: the font has no usable Unicode value for it. `made`: PDFium inserted it.
-
-    `font` identifies the font of the first character of a line. It is 0 for the others.
-    """
-
-    text: str
-    box: Box
-    bad: bool = False
-    made: bool = False
-    font: int = 0
-
-
-@dataclass
-class Line:
-    """A line of text."""
-
-    characters: list[Character] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        """The text, without the hyphen of a word that went over two lines."""
-        return _paired("".join(character.text for character in self.characters)).strip()
-
-    @property
-    def box(self) -> Box:
-        """The box around all characters."""
-        return Box.around(character.box for character in self.characters)
-
-    @property
-    def font(self) -> int:
-        """Identifies the font at the beginning of the line. 0: unknown."""
-        return next((character.font for character in self.characters if character.font), 0)
-
-    @property
-    def bad(self) -> int:
-        """How many characters cannot be trusted."""
-        return sum(character.bad for character in self.characters)
-
-    def insert(self, text: str, box: Box) -> None:
-        """Insert text at its place among the characters, with a space on each side."""
-        x, _ = box.middle
-        after = [number for number, character in enumerate(self.characters) if character.box.middle[0] < x]
-        at = after[-1] + 1 if after else 0
-        self.characters[at:at] = [Character(f" {text} ", box)]
-
-
 @dataclass
 class TextLayer:
-    """The lines of a page, in the order of the file. `invisible`: an OCR program has put the text over a scan."""
+    """The lines of a page, in the order of the file, or of reading if they are vertical.
+
+    `invisible`: an OCR program has put the text over a scan. `certainty`: that the order is right, 0 to 1.
+    """
 
     lines: list[Line]
     invisible: bool = False
+    certainty: float = 1.0
 
     @property
     def letters(self) -> int:
@@ -101,11 +54,6 @@ class TextLayer:
         return text_of(self.lines)
 
 
-def text_of(lines: list[Line]) -> str:
-    """Return the lines as text, one on each line."""
-    return "\n".join(text for line in lines if (text := line.text))
-
-
 def view_of(page: Any) -> View:
     """Return how the page is displayed."""
     left, bottom, right, top = page.get_bbox()
@@ -121,9 +69,9 @@ def read_layer(page: Any, budget: Budget) -> TextLayer:
         invisible = _is_invisible(layer)
     finally:
         layer.close()
-    lines = _without_hyphens(_columns(_lines(characters)))
+    lines, certainty = vertical.ordered(_without_hyphens(_lines(characters)))
     _replace_bullets(lines)
-    return TextLayer(lines, invisible)
+    return TextLayer(lines, invisible, certainty)
 
 
 def _characters(layer: Any, view: View) -> list[Character]:
@@ -183,11 +131,6 @@ def _is_shadow(text: str, box: Box, before: Character) -> bool:
 
 def _character(code: int) -> str:
     return chr(code) if 0 <= code < 0x110000 else "\ufffd"  # noqa: PLR2004 - the last code point and one
-
-
-def _paired(text: str) -> str:
-    """Join the halves of characters that need two units of UTF-16."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _is_invisible(layer: Any) -> bool:
@@ -253,31 +196,6 @@ def _without_hyphens(lines: list[Line]) -> list[Line]:
 def _half(text: str, *, last: bool) -> str:
     found = re.search(r"[^\W\d_]+$" if last else r"^[^\W\d_]+", text)
     return found[0] if found else ""
-
-
-def _columns(lines: list[Line]) -> list[Line]:
-    """Join lines of one East Asian character each, one below the other, into a line: vertical writing."""
-    joined: list[Line] = []
-    for line in lines:
-        character = line.characters[0]
-        last = joined[-1].characters[-1].box if joined else None
-        vertical = len(line.characters) == 1 and _EAST_ASIAN.match(character.text) is not None
-        if vertical and last and _is_next_in_column(character.box, last) and _is_vertical(joined[-1]):
-            joined[-1].characters.append(character)
-        else:
-            joined.append(line)
-    return joined
-
-
-def _is_next_in_column(box: Box, last: Box) -> bool:
-    size = max(box.right - box.left, box.bottom - box.top)
-    return abs(box.middle[0] - last.middle[0]) < size / 2 and last.top < box.top < last.bottom + size / 2
-
-
-def _is_vertical(line: Line) -> bool:
-    """Tell whether the line is the beginning of a column: one character, or characters that are below each other."""
-    box = line.box
-    return len(line.characters) == 1 or box.bottom - box.top > box.right - box.left
 
 
 def _replace_bullets(lines: list[Line]) -> None:

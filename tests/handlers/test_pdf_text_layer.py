@@ -230,6 +230,11 @@ def test_columns_of_vertical_writing_stay_together() -> None:
     content = drawn_with_character_table(drawn, lambda code: ord((letters + " " * 95)[code - 33]))
     [found] = read_pages(content, ocr=False)
     assert lines(found.text) == list(columns)
+    assert found.confidence == 0.9
+    leftmost_first = b"".join(sorted(drawn.splitlines(keepends=True), key=lambda line: bytes(line).split()[7]))
+    content = drawn_with_character_table(leftmost_first, lambda code: ord((letters + " " * 95)[code - 33]))
+    [found] = read_pages(content, ocr=False)
+    assert lines(found.text) == list(columns)
 
 
 @pytest.mark.skipif(not CASES.exists(), reason="the shared cases are not beside this repository")
