@@ -116,7 +116,7 @@ def _compared(lines: list[Line], layer: TextLayer, drawing: Drawn, view: View) -
     lost = drawing.lost >= _FEW_LOST and drawing.lost > _SOME_LOST * drawing.texts
     lacking = lost or drawing.texts > 2 * letters + _FEW_TEXTS
     if letters == 0:
-        return _Found(view, [], Layer(), drawing.anything or lacking)
+        return _Found(view, [], Layer(pieces=drawing.texts * lacking), drawing.anything or lacking)
     kept, doubted, enough = _divided(lines, layer)
     uncovered = 0.0
     if not layer.invisible:
@@ -128,7 +128,7 @@ def _compared(lines: list[Line], layer: TextLayer, drawing: Drawn, view: View) -
         1 - min(1.0, layer.bad / max(1, layer.letters))
     )
     confidence *= _LACKING if lacking else 1.0
-    found = Layer(text_of(kept), text_of(doubted), confidence, is_scan or not kept, enough)
+    found = Layer(text_of(kept), text_of(doubted), confidence, is_scan or not kept, enough, drawing.texts * lacking)
     return _Found(view, kept, found, bool(doubted) or lacking or uncovered >= _MIN_PICTURE or outlined)
 
 

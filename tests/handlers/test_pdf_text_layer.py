@@ -193,6 +193,8 @@ def test_an_engine_outside_of_the_package_reads_only_the_missing_part() -> None:
         (Layer(doubted="wkh surylqfh"), "|]", 0.2, ("wkh surylqfh", "text", 0.4)),
         (Layer(doubted="\ufffd\ufffd"), "th?", 0.2, ("th?", "ocr", 0.2)),
         (Layer(), "", 0.0, ("", "ocr", 0.0)),
+        (Layer(doubted="\ufffd", pieces=9), "the", 0.9, ("the", "ocr", 0.4)),
+        (Layer(pieces=9), "the province", 0.9, ("the province", "ocr", 0.9)),
     ],
 )
 def test_the_layer_and_the_reading_of_ocr_settle_the_text(
