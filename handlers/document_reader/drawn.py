@@ -21,9 +21,10 @@ type _Matrix = tuple[float, float, float, float, float, float]
 
 @dataclass(frozen=True)
 class Drawn:
-    """Boxes of the pictures, the numbers of paths and of pieces of text, and whether there is anything but text.
+    """Boxes of the pictures, the numbers of paths and of visible pieces of text, and whether anything else is drawn.
 
-    `lost`: the number of pieces of text whose width PDFium takes for 0. It draws them, but gives no characters.
+    `anything`: there is something besides text. `lost`: the number of pieces of text whose width PDFium takes for 0. It
+    draws them, but gives no characters.
     """
 
     pictures: tuple[Box, ...]
@@ -36,6 +37,7 @@ class Drawn:
 def drawn_on(page: Any, view: View) -> Drawn:
     """Return what is drawn on a page."""
     pictures, paths, texts, lost, others = [], 0, 0, 0, 0
+    page_box = Box(0, 0, *view.size)
     for number, (kind, item, matrix) in enumerate(_objects(page)):
         if number >= _MAX_OBJECTS:
             break
@@ -43,9 +45,9 @@ def drawn_on(page: Any, view: View) -> Drawn:
             pictures.append(_box(item, matrix, view))
         elif kind == raw.FPDF_PAGEOBJ_PATH:
             paths += 1
-        elif kind == raw.FPDF_PAGEOBJ_TEXT:
+        elif kind == raw.FPDF_PAGEOBJ_TEXT and page_box.contains(*_box(item, matrix, view).middle):
             texts += 1
-            lost += _width(item) < _NO_WIDTH
+            lost += _is_lost(item)
         elif kind in {raw.FPDF_PAGEOBJ_SHADING, raw.FPDF_PAGEOBJ_FORM}:
             others += 1
     return Drawn(tuple(pictures), paths, texts, lost, bool(pictures or paths or others))
@@ -79,10 +81,11 @@ def _product(first: _Matrix, second: _Matrix) -> _Matrix:
     return (a * g + b * i, a * h + b * j, c * g + d * i, c * h + d * j, e * g + f * i + k, e * h + f * j + m)
 
 
-def _width(item: Any) -> float:
+def _is_lost(item: Any) -> bool:
+    """Tell whether a piece of text has a height, but no width. A space has neither."""
     left, bottom, right, top = c_float(), c_float(), c_float(), c_float()
     raw.FPDFPageObj_GetBounds(item, left, bottom, right, top)
-    return abs(right.value - left.value)
+    return abs(right.value - left.value) < _NO_WIDTH and abs(top.value - bottom.value) > 1
 
 
 def _box(item: Any, matrix: _Matrix, view: View) -> Box:

@@ -30,7 +30,8 @@ class Layer:
     """What the text layer of a page gives.
 
     `kept` is trusted, with `confidence`. `doubted` may be wrong: OCR confirms it if it finds the share `enough` of its
-    words. `is_scan`: most of the page is a picture, so OCR is not looking for a few words in an illustration.
+    words. `is_scan`: most of the page is a picture, so OCR is not looking for a few words in an illustration. `pieces`:
+    the layer lacks text of which so many pieces are drawn. A text with fewer characters is not complete.
     """
 
     kept: str = ""
@@ -38,6 +39,7 @@ class Layer:
     confidence: float = 1.0
     is_scan: bool = True
     enough: float = ALL_WRONG
+    pieces: int = 0
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> "Layer":
@@ -66,6 +68,8 @@ def settled(layer: Layer, text: str, confidence: float, *, merged: str | None = 
     if _printable(layer.doubted) and confidence < _MIN_PAGE:
         return PageText(layer.whole, "text", min(_DOUBTFUL, layer.confidence))
     together = "\n".join(filter(None, (layer.kept, text))) if merged is None else merged
+    if sum(not each.isspace() for each in together) < layer.pieces:
+        confidence = min(confidence, _DOUBTFUL)
     return PageText(together, "ocr", min(layer.confidence, confidence) if layer.kept else confidence)
 
 

@@ -34,7 +34,9 @@ _SOME_BAD, _MOST_BAD = 0.02, 0.5
 _MIN_PICTURE = 0.12
 # A page is a scan if they cover more than this share, and the text is not longer than a few stamps.
 _MIN_SCAN, _MAX_STAMPS = 0.5, 400
-# A page lacks characters if so many pieces of text, and such a part of them, give none.
+# A page lacks characters if it has more pieces of text than twice its characters and so many.
+_FEW_TEXTS = 20
+# It also does if so many pieces of text, and such a part of them, give none.
 _FEW_LOST, _SOME_LOST = 5, 0.05
 # Then its text layer is not to be trusted, even if OCR finds nothing.
 _LACKING = 0.3
@@ -111,9 +113,10 @@ def _flattened(page: Any, notes: Sequence[annotations.Note]) -> bool:
 def _compared(lines: list[Line], layer: TextLayer, drawing: Drawn, view: View) -> _Found:
     """Compare the text with what is drawn."""
     letters = sum(not each.text.isspace() for line in lines for each in line.characters)
-    lacking = drawing.lost >= _FEW_LOST and drawing.lost > _SOME_LOST * drawing.texts
+    lost = drawing.lost >= _FEW_LOST and drawing.lost > _SOME_LOST * drawing.texts
+    lacking = lost or drawing.texts > 2 * letters + _FEW_TEXTS
     if letters == 0:
-        return _Found(view, [], Layer(), drawing.anything or lacking)
+        return _Found(view, [], Layer(pieces=drawing.texts * lacking), drawing.anything or lacking)
     kept, doubted, enough = _divided(lines, layer)
     uncovered = 0.0
     if not layer.invisible:
@@ -125,7 +128,7 @@ def _compared(lines: list[Line], layer: TextLayer, drawing: Drawn, view: View) -
         1 - min(1.0, layer.bad / max(1, layer.letters))
     )
     confidence *= _LACKING if lacking else 1.0
-    found = Layer(text_of(kept), text_of(doubted), confidence, is_scan or not kept, enough)
+    found = Layer(text_of(kept), text_of(doubted), confidence, is_scan or not kept, enough, drawing.texts * lacking)
     return _Found(view, kept, found, bool(doubted) or lacking or uncovered >= _MIN_PICTURE or outlined)
 
 

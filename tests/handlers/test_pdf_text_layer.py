@@ -106,6 +106,15 @@ def test_text_that_is_drawn_twice_is_read_once() -> None:
     assert found.text == "Bill of fare"
 
 
+@pytest.mark.parametrize(("pieces", "confidence"), [(4, 1.0), (8, 0.0), (400, 0.0)])
+def test_a_page_whose_text_gives_no_characters_has_a_low_confidence(pieces: int, confidence: float) -> None:
+    """PDFium gives no characters for text without a width, here by a horizontal scaling of 0 %."""
+    lost = b"".join(b"BT /F1 12 Tf 0 Tz 1 0 0 1 60 %d Tm (lost) Tj ET\n" % (600 - number) for number in range(pieces))
+    shown = b"BT /F1 12 Tf 1 0 0 1 60 700 Tm (%s) Tj ET\n" % SENTENCE.encode()
+    [found] = read_pages(drawn_with_character_table(shown + lost, lambda code: code), ocr=False)
+    assert (found.text, found.confidence) == (SENTENCE, confidence)
+
+
 def test_text_at_an_angle_keeps_its_words() -> None:
     slanted = b"BT /F1 12 Tf 0.9 0.436 -0.436 0.9 60 300 Tm (The boundary of the site is marked in red) Tj ET\n"
     single = b"".join(
@@ -184,6 +193,8 @@ def test_an_engine_outside_of_the_package_reads_only_the_missing_part() -> None:
         (Layer(doubted="wkh surylqfh"), "|]", 0.2, ("wkh surylqfh", "text", 0.4)),
         (Layer(doubted="\ufffd\ufffd"), "th?", 0.2, ("th?", "ocr", 0.2)),
         (Layer(), "", 0.0, ("", "ocr", 0.0)),
+        (Layer(doubted="\ufffd", pieces=9), "the", 0.9, ("the", "ocr", 0.4)),
+        (Layer(pieces=9), "the province", 0.9, ("the province", "ocr", 0.9)),
     ],
 )
 def test_the_layer_and_the_reading_of_ocr_settle_the_text(
