@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict
 from functools import cache
 from typing import IO, Any
@@ -38,7 +38,7 @@ _MAX_SILENCE_S = 300.0
 _STDERR_TAIL_BYTES = 2_000
 
 
-def run(task: Task, content: bytes, check: Callable[[], None]) -> Iterator[dict[str, Any]]:
+def run(task: Task, content: bytes, check: Callable[[], None]) -> Generator[dict[str, Any]]:
     """Yield the program's answers (see `document_reader.task`) until its last line.
 
     `check` is called several times a second. If it raises, the child is killed. Raises `Fail` with the program's code

@@ -1,7 +1,8 @@
 """Reads uploaded documents, within limits."""
 
 import base64
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -70,13 +71,16 @@ class DocumentReader:
         ocr = engine if isinstance(engine, str) else "other"
         pages = {page.number: page for page in done}
         skip = tuple(sorted(pages))
-        lines = self._run(content, check, what="read", name=name, ocr=ocr, languages=self.languages, skip=skip)
-        kind = next(lines)["kind"]
-        for line in lines:  # only one page's picture is in memory at a time
-            page = self._page(line)
-            pages[page.number] = page
-            on_page(page)
-            check()  # an engine outside of the child may take seconds for each of many pages that have arrived
+        # Closed at once if `on_page` or `check` raises: the exception would keep the child and its turn alive.
+        with closing(
+            self._run(content, check, what="read", name=name, ocr=ocr, languages=self.languages, skip=skip)
+        ) as lines:
+            kind = next(lines)["kind"]
+            for line in lines:  # only one page's picture is in memory at a time
+                page = self._page(line)
+                pages[page.number] = page
+                on_page(page)
+                check()  # an engine outside of the child may take seconds for each of many pages that have arrived
         return Reading(kind, tuple(pages[number] for number in sorted(pages)))
 
     def draw(
@@ -113,10 +117,9 @@ class DocumentReader:
         settled = merging.settled(merging.Layer.of(line["layer"]), text, confidence)
         return Page(line["page"], settled.text, settled.source, settled.confidence)
 
-    def _run(self, content: bytes, check: Check, **task: Any) -> Iterator[dict[str, Any]]:
+    def _run(self, content: bytes, check: Check, **task: Any) -> Generator[dict[str, Any]]:
         limits = Limits(self.limits.pages, self.limits.pixels, MAX_CHARACTERS, self.limits.memory_mb * _MEGABYTE)
-        with self.turns.taken(check):
-            lines = child.run(Task(limits=limits, **task), content, check)
+        with self.turns.taken(check), closing(child.run(Task(limits=limits, **task), content, check)) as lines:
             yield from (line for line in lines if "working" not in line)
 
 
