@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-extras=(excel gemini heic ocr ocr-deu ocr-jpn postgres rtf slides word)
+extras=(excel gemini heic ocr ocr-deu ocr-jpn postgres rtf word)
 everything=$(mktemp)
 trap 'rm -f "$everything"' EXIT
 

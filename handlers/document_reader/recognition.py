@@ -97,7 +97,8 @@ def _read(engine: Any, picture: Any, *, turned: bool) -> Recognised:
 
 
 def _lines(engine: Any, size: tuple[int, int]) -> list[RecognisedLine]:
-    import tesserocr  # noqa: PLC0415 - the engine exists, so the module does
+    with extra("ocr"):
+        import tesserocr  # noqa: PLC0415 - needed only for OCR
 
     level = tesserocr.RIL.TEXTLINE
     width, height = size

@@ -71,6 +71,7 @@ FULL = a_job(
     cancel_asked_at=START + 3 * MILLISECOND,
     checkpoints={"read": "7.1-d-c", f"write/{TEXT}": "7.2-d-c"},
     timeouts={"write": 1, "read": 0},
+    documents=Payload('{"01k/a.pdf":"version-7"}'),
     prompts={"read": "books/step-1@v3", "write": f"{TEXT}@v0"},
     files={"a.xlsx": StoredFile(7, 10_240, "text/csv; charset=utf-8"), "b.json": StoredFile(0, 0, "application/json")},
     history=(

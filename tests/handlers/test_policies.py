@@ -404,10 +404,10 @@ def test_a_job_whose_input_does_not_fill_the_rate_of_newer_code_is_not_retried(
     submissions: SubmissionService, control: JobControl
 ) -> None:
     job = end(submissions, ask(submissions), FAIL)
-    newer = replace(ANALYSES["profile"], admission=Admission(at_most=Rate(2, per=HOUR, of="teams/{context}")))
-    older_input = replace(job, input=Payload('{"user_id": "ada"}'))
+    newer = replace(ANALYSES["profile"], admission=Admission(at_most=Rate(2, per=HOUR, of="teams/{user_id}")))
+    older_input = replace(job, input=Payload('{"context": "support"}'))
     with (
         patch.object(type(control.store), "get", lambda *_: older_input),
-        pytest.raises(StateConflictError, match=r"does not fill 'teams/\{context\}'"),
+        pytest.raises(StateConflictError, match=r"does not fill 'teams/\{user_id\}'"),
     ):
         replace(control, analyses=Analyses([newer])).retry(job.key)
