@@ -83,7 +83,16 @@ def test_the_function_is_created_after_its_log_group_and_its_rights(plan: Plan) 
         ("events", "statements", {"local.event_statements"}),
         ("sweeper", "statements", {"local.sweeper_statements"}),
         ("worker", "statements", {"local.worker_statements"}),
-        ("api_function", "environment", {"local.environment", "var.api.authorizer.tenant_claim"}),
+        (
+            "api_function",
+            "environment",
+            {
+                "local.environment",
+                "var.api.authorizer.tenant_claim",
+                "var.api.max_waiting",
+                "var.api.max_waiting_per_tenant",
+            },
+        ),
         ("events", "environment", {"local.event_environment"}),
         ("sweeper", "environment", {"local.environment"}),
         ("worker", "environment", {"local.environment", "var.worker.environment", "var.worker.secrets"}),

@@ -16,18 +16,19 @@ def steps() -> dict[str, Counter[str]]:
     return bench.requests()
 
 
+# A submission with a document has one more request, for the document's version.
 @pytest.mark.parametrize(
     ("step", "most"),
     [
         ("POST /uploads", 0),
-        ("POST /jobs", 2),
+        ("POST /jobs", 3),
         ("the worker, one job", 6),
         ("the worker, the same message again", 1),
         ("GET /jobs/{job_id}", 1),
         ("GET /jobs", 1),
         ("the sweeper, nothing overdue", 4),
-        ("an own route, with a key", 2),
-        ("the same key again", 3),
+        ("an own route, with a key", 3),
+        ("the same key again", 4),
         ("an own status route", 2),
     ],
 )
