@@ -33,12 +33,17 @@ _DECLARATION_BYTES = 4096
 def read(content: bytes, task: Task, emit: Emit) -> None:
     """Emit the visible text as one page. A table gives one line for each row, with tabs between the cells."""
     emit(working=1)
-    beginning = content[:_DECLARATION_BYTES]
-    declared = _XML_ENCODING.match(beginning) or _CHARSET.search(beginning)
-    decoded = decode(content, declared[1].decode("ascii") if declared else None)
+    decoded = decode(content, declared_encoding(content))
     text = visible_text(decoded.text)
     Budget(task.limits).spend(len(text))
     emit(page=1, text=text, source="text", confidence=decoded.confidence_of(text))
+
+
+def declared_encoding(content: bytes) -> str | None:
+    """Return the encoding that a page names at its beginning, None if it names none."""
+    beginning = content[:_DECLARATION_BYTES]
+    declared = _XML_ENCODING.match(beginning) or _CHARSET.search(beginning)
+    return declared[1].decode("ascii") if declared else None
 
 
 def visible_text(source: str) -> str:

@@ -259,16 +259,24 @@ MAIL = (
         ("plain\ntext".encode("utf-16"), "plain\ntext"),
         (word_file(paragraph("another file")), "another file"),
         (b"PK\x03\x04 damaged", ""),
-        (b"\x81\x8d", ""),
     ],
 )
 def test_a_file_that_word_shows_within_another_is_read(chunk: bytes, text: str) -> None:
-    content = word_file(
+    assert word_text(_with_chunk(chunk)) == f"{text}\nend".strip()
+
+
+def test_a_file_within_another_in_an_unknown_encoding_is_refused_instead_of_left_out() -> None:
+    with pytest.raises(UnreadableError, match="an encoding that is not recognised") as caught:
+        word_text(_with_chunk(b"\x81\x8d"))
+    assert caught.value.code == "document_encoding_unknown"
+
+
+def _with_chunk(chunk: bytes) -> bytes:
+    return word_file(
         '<w:altChunk r:id="aFChunk"/>' + paragraph("end"),
         parts={"word/c.bin": chunk},
         relationships={"aFChunk": "c.bin"},
     )
-    assert word_text(content) == f"{text}\nend".strip()
 
 
 @pytest.mark.parametrize("main", ["word/document2.xml", "parts/body.bin"])
