@@ -6,7 +6,7 @@ import zipfile
 from dataclasses import dataclass
 
 from document_reader.encodings import wide_encoding
-from document_reader.opc import Package
+from document_reader.office.opc import Package
 from document_reader.task import UnreadableError
 
 

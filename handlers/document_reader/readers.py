@@ -10,19 +10,19 @@ from document_reader.task import Emit, Limits, Task
 
 # By the name of a kind: the module, and its function that reads.
 _MODULES = {
-    "csv": ("tables", "read"),
-    "docx": ("word", "read"),
-    "eml": ("mail", "read"),
-    "html": ("web", "read"),
-    "image": ("pictures", "read"),
-    "json": ("structured", "read_json"),
-    "odt": ("open_text", "read"),
-    "pdf": ("pdf", "read"),
-    "pptx": ("slides", "read"),
-    "rtf": ("rich_text", "read"),
-    "text": ("plain", "read"),
-    "xlsx": ("sheets", "read"),
-    "xml": ("structured", "read_xml"),
+    "csv": ("text.tables", "read"),
+    "docx": ("word.document", "read"),
+    "eml": ("text.mail", "read"),
+    "html": ("text.web", "read"),
+    "image": ("ocr.pictures", "read"),
+    "json": ("text.structured", "read_json"),
+    "odt": ("text.open_text", "read"),
+    "pdf": ("pdf.document", "read"),
+    "pptx": ("office.slides", "read"),
+    "rtf": ("text.rich_text", "read"),
+    "text": ("text.plain", "read"),
+    "xlsx": ("excel.sheets", "read"),
+    "xml": ("text.structured", "read_xml"),
 }
 
 
@@ -41,6 +41,6 @@ class Reader:
 
 def reader_of(kind: Kind) -> Reader:
     """Return the reader of a kind. Its module and its libraries are imported now, for this kind only."""
-    module, function = ("heif", "read") if kind == kinds.HEIC else _MODULES[kind.name]
+    module, function = ("ocr.heif", "read") if kind == kinds.HEIC else _MODULES[kind.name]
     found = import_module(f"document_reader.{module}")
     return Reader(getattr(found, function), getattr(found, "look", None), getattr(found, "draw", None))

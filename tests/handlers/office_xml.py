@@ -5,8 +5,9 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
-from document_reader import sheets, word
+from document_reader.excel import sheets
 from document_reader.task import Limits, Task
+from document_reader.word import document as word
 
 OPEN = "http://schemas.openxmlformats.org"
 STRICT = "http://purl.oclc.org/ooxml"

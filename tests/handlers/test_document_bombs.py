@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from document_reader import archives
+from document_reader.office import archives
 from tests.handlers.formats import mail, open_text, presentation
 from tests.handlers.office import (
     nested_forms,

@@ -6,8 +6,8 @@ import os
 import pytest
 from PIL import Image, ImageDraw
 
-from document_reader import raster, recognition
-from document_reader.raster import Raster, encoded, png
+from document_reader.ocr import raster, recognition
+from document_reader.ocr.raster import Raster, encoded, png
 from tests.handlers.office import written_on
 
 

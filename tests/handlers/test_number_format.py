@@ -2,7 +2,7 @@
 
 import pytest
 
-from document_reader.number_format import BUILT_IN, NumberFormats
+from document_reader.excel.number_format import BUILT_IN, NumberFormats
 
 MARCH = 46086.0  # 2026-03-05, a Thursday
 

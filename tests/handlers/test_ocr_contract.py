@@ -13,8 +13,8 @@ from analysis_jobs.base.errors import JobError
 from analysis_jobs.documents.reader import DocumentReader
 from analysis_jobs.documents.textract import Textract
 from analysis_jobs.worker.retry_policy import Action, decide
-from document_reader import recognition
-from document_reader.raster import Raster
+from document_reader.ocr import recognition
+from document_reader.ocr.raster import Raster
 from tests.handlers.aws import REGION, client
 from tests.handlers.builders import some_settings
 from tests.handlers.office import picture, scanned_pdf, written_on

@@ -8,8 +8,8 @@ from PIL import Image
 from analysis_jobs import Fail
 from analysis_jobs.documents import Page
 from analysis_jobs.documents.reader import DocumentReader
-from document_reader import merging, trust
-from document_reader.merging import Layer
+from document_reader.pdf import merging, trust
+from document_reader.pdf.merging import Layer
 from tests.handlers.office import written_on
 from tests.handlers.pdf_pages import (
     LETTER,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from document_reader.numerals import numeral
+from document_reader.word.numerals import numeral
 from tests.handlers.office_xml import paragraph, run, word_file, word_text
 
 

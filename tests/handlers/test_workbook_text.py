@@ -5,7 +5,7 @@ from xml.etree.ElementTree import ParseError
 
 import pytest
 
-from document_reader import sheets
+from document_reader.excel import sheets
 from document_reader.task import UnreadableError
 from tests.handlers.office_xml import OPEN, STRICT, package, sheet_text, sheet_texts, workbook_file
 

@@ -10,7 +10,7 @@ from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import ConfigurationError, Fail
 from analysis_jobs.documents import Page, Reading, child
 from analysis_jobs.documents.turns import Turns
-from document_reader import merging
+from document_reader.pdf import merging
 from document_reader.task import Limits, Task
 
 type Check = Callable[[], None]

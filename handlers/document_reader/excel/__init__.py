@@ -1,0 +1,1 @@
+"""Reads Excel files: the text that each cell shows."""

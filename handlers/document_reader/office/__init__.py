@@ -1,0 +1,1 @@
+"""The container of Office files, and presentations."""

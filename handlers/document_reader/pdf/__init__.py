@@ -1,0 +1,1 @@
+"""Reads PDF files: the text layer, what is drawn, forms and annotations."""

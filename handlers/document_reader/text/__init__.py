@@ -1,0 +1,1 @@
+"""Reads text, and kinds of files that are text."""

@@ -1,0 +1,1 @@
+"""Reads Word files: a walk over the XML that finds what Word shows."""
