@@ -6,6 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 # The library makes its logger once a process, with this name. Tests read the logger by that name.
 os.environ["POWERTOOLS_SERVICE_NAME"] = "tests"
+# Hypothesis fails a test of more than 200 ms for an example. Machines are shared: a time is never a test.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 # Files that use one cloud run in one process, so that its stacks are applied once. Each other file runs on its own.
 TOGETHER = {
