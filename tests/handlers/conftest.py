@@ -1,4 +1,4 @@
-"""Fixtures of the stores under test: in memory, and on AWS emulated by moto."""
+"""Fixtures that many tests share: stores in memory and on moto, PostgreSQL, and the stand-in for the models."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -16,6 +16,7 @@ from cloud.certificates import certificates
 from cloud.errors import CloudError
 from cloud.ports import free_ports
 from cloud.postgres import PostgreSQL, binaries
+from cloud.stand_in import StandIn
 from tests.handlers.aws import client, create_job_table
 from tests.handlers.builders import START
 
@@ -25,6 +26,20 @@ _numbers = count(1)
 @pytest.fixture(autouse=True)
 def _named_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "tests")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[StandIn]:
+    """Return a stand-in for the models' vendors. It serves all tests of a file."""
+    with StandIn() as server:
+        yield server
+
+
+@pytest.fixture
+def stand_in(server: StandIn) -> StandIn:
+    """Return the file's stand-in, without the scenarios and the log of the test before."""
+    server.reset()
+    return server
 
 
 @pytest.fixture(scope="session")

@@ -31,18 +31,6 @@ FREE = Question(MODEL_ID, f"Summarise.\n<document>\n{DOCUMENT}\n</document>", 1_
 STRUCTURED = replace(FREE, tool=Tool("Call", "A call for proposals.", SCHEMA))
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[StandIn]:
-    with StandIn() as server:
-        yield server
-
-
-@pytest.fixture
-def stand_in(server: StandIn) -> StandIn:
-    server.reset()
-    return server
-
-
 @pytest.fixture
 def model(stand_in: StandIn) -> BedrockModel:
     return bedrock(stand_in.url)

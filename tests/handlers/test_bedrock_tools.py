@@ -42,18 +42,6 @@ STOP = {"messageStop": {"stopReason": "end_turn"}}
 USAGE = {"metadata": {"usage": {"inputTokens": 7, "outputTokens": 3}}}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[StandIn]:
-    with StandIn() as server:
-        yield server
-
-
-@pytest.fixture
-def stand_in(server: StandIn) -> StandIn:
-    server.reset()
-    return server
-
-
 @pytest.fixture
 def model(stand_in: StandIn) -> BedrockModel:
     return bedrock(stand_in.url)

@@ -1,7 +1,6 @@
 """The ways to a structured answer on Bedrock: their order, what a refusal teaches, and what each family is sent."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from unittest.mock import MagicMock
@@ -52,18 +51,6 @@ class Node(BaseModel):
 
 RECURSIVE = {**Node.model_json_schema()["$defs"]["Node"], **Node.model_json_schema()}
 RECURSIVE.pop("$ref")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[StandIn]:
-    with StandIn() as server:
-        yield server
-
-
-@pytest.fixture
-def stand_in(server: StandIn) -> StandIn:
-    server.reset()
-    return server
 
 
 @pytest.fixture

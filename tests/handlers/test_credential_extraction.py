@@ -51,18 +51,6 @@ REGISTRATION = {
 }
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[StandIn]:
-    with StandIn() as server:
-        yield server
-
-
-@pytest.fixture
-def stand_in(server: StandIn) -> StandIn:
-    server.reset()
-    return server
-
-
 @pytest.fixture
 def desk(postgres_server: PostgreSQL, stand_in: StandIn) -> Iterator[Desk]:
     with a_desk(postgres_server, bedrock(stand_in.url)) as desk:

@@ -28,18 +28,6 @@ from tests.handlers.pdfs import REPOSITORY
 QUESTION = Question(GEMINI_ID, "Say a lot. " * 20, 1_000)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[StandIn]:
-    with StandIn() as server:
-        yield server
-
-
-@pytest.fixture
-def stand_in(server: StandIn) -> StandIn:
-    server.reset()
-    return server
-
-
 def _ask(model: GeminiModel, question: Question = QUESTION) -> Any:
     return model.ask(question, lambda _: None, CancellationToken())
 

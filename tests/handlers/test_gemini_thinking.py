@@ -1,7 +1,6 @@
 """Effort, thinking budget and service tier in Gemini's requests: what is sent, and what the stand-in takes."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.error import HTTPError
@@ -20,18 +19,6 @@ from tests.handlers.models import gemini
 FLASH_3 = "gemini-3.8-flash"
 FLASH_2_5 = "gemini-2.5-flash"
 QUESTION = Question(FLASH_3, "Harbour Lights Festival", 1_000)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[StandIn]:
-    with StandIn() as server:
-        yield server
-
-
-@pytest.fixture
-def stand_in(server: StandIn) -> StandIn:
-    server.reset()
-    return server
 
 
 def test_an_effort_is_a_thinking_level_and_a_budget_stays_a_budget() -> None:

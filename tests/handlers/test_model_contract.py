@@ -1,6 +1,5 @@
 """Contract of the model port for both vendors: equal answers, equal errors, and one request for each question."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -30,18 +29,6 @@ SCHEMA = {
     "properties": {"title": {"type": "string"}, "deadline": {"type": "string", "format": "date"}},
     "required": ["title", "deadline"],
 }
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[StandIn]:
-    with StandIn() as server:
-        yield server
-
-
-@pytest.fixture
-def stand_in(server: StandIn) -> StandIn:
-    server.reset()
-    return server
 
 
 @pytest.fixture(params=VENDORS)

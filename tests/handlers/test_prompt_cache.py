@@ -1,7 +1,7 @@
 """The prompt cache: which questions of a job use it, with the same bytes before the cache point in all of them."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -62,18 +62,6 @@ class Recorded(BedrockModel):
             return send(**arguments)
 
         client.converse_stream = converse_stream  # type: ignore[method-assign]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[StandIn]:
-    with StandIn() as server:
-        yield server
-
-
-@pytest.fixture
-def stand_in(server: StandIn) -> StandIn:
-    server.reset()
-    return server
 
 
 def classify(job: Job[Any]) -> dict[str, str]:

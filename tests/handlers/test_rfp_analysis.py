@@ -53,18 +53,6 @@ ROADS = ExtractedData(
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[StandIn]:
-    with StandIn() as server:
-        yield server
-
-
-@pytest.fixture
-def stand_in(server: StandIn) -> StandIn:
-    server.reset()
-    return server
-
-
-@pytest.fixture(scope="module")
 def stack(server: StandIn) -> Iterator[Deployment]:
     with deployed(server.url) as stack:
         yield stack

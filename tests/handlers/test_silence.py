@@ -4,7 +4,7 @@ The limits and the silences are scaled down by the same factor.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -35,18 +35,6 @@ SCHEMA = {"type": "object", "properties": {"title": {"type": "string"}}, "requir
 QUESTION = Question(THINKER, "Harbour Lights Festival", 1_000)
 TOOL = Tool("Call", "A call.", SCHEMA)
 MINUTES = timedelta(minutes=10)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[StandIn]:
-    with StandIn() as server:
-        yield server
-
-
-@pytest.fixture
-def stand_in(server: StandIn) -> StandIn:
-    server.reset()
-    return server
 
 
 @pytest.fixture

@@ -28,18 +28,6 @@ QUESTION = Question("eu.anthropic.claude-sonnet-4-5-20250929-v1:0", "Say a lot. 
 LONG_S = 600
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[StandIn]:
-    with StandIn() as server:
-        yield server
-
-
-@pytest.fixture
-def stand_in(server: StandIn) -> StandIn:
-    server.reset()
-    return server
-
-
 WAYS = ["http", "tls", "tls through a proxy"]
 
 
