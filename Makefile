@@ -10,7 +10,7 @@ KINDS ?=
 ENV ?=
 
 PYTHON_BIN := .venv/bin/python
-CLOUD := PYTHONPATH=envs/local:tools:handlers $(PYTHON_BIN) -m cloud
+CLOUD := PYTHONPATH=tools:handlers $(PYTHON_BIN) -m analysis_jobs_dev.cloud
 ACTIONLINT := .local/cache/actionlint
 
 # Stop Terraform from asking a server for a newer version at every start.
@@ -58,7 +58,7 @@ lint: .venv/.ready $(ACTIONLINT)/.ready ## Run the static checks of Python, Terr
 
 .PHONY: package
 package: .venv/.ready ## Build dist/<example>-arm64.zip and -x86_64.zip with their manifests [EXAMPLE=]
-	@$(PYTHON_BIN) tools/package.py --example "$(EXAMPLE)"
+	@PYTHONPATH=tools:handlers $(PYTHON_BIN) -m analysis_jobs_dev.package --example "$(EXAMPLE)"
 
 .PHONY: plan deploy
 plan: package ## Show what a deployment would change (ENV=staging or production)

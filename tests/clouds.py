@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud.local_cloud import LocalCloud
+from analysis_jobs_dev.cloud.local_cloud import LocalCloud
 
 
 @contextmanager

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
     from xdist.scheduler import LoadScopeScheduling
 
-    from cloud.local_cloud import LocalCloud
+    from analysis_jobs_dev.cloud.local_cloud import LocalCloud
 
 # The library makes its logger once a process, with this name. Tests read the logger by that name.
 os.environ["POWERTOOLS_SERVICE_NAME"] = "tests"

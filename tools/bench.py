@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from botocore.model import OperationModel
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-FOLDERS = ("handlers", "examples/rfp-analysis", "envs/local", ".")
+FOLDERS = ("handlers", "examples/rfp-analysis", "tools", ".")
 HANDLERS = ("api", "worker", "sweeper", "events")
 RUNS = 7
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
@@ -74,7 +74,7 @@ def requests() -> dict[str, Counter[str]]:
     sys.path += [str(REPOSITORY / folder) for folder in FOLDERS]
     import boto3  # noqa: PLC0415 - the imports below need the path above
 
-    from cloud.stand_in import StandIn  # noqa: PLC0415
+    from analysis_jobs_dev.cloud.stand_in import StandIn  # noqa: PLC0415
     from tests.handlers.deployment import deployed  # noqa: PLC0415
     from tests.handlers.events import call  # noqa: PLC0415
 

@@ -3,9 +3,9 @@
     python tools/terraform_docs.py           writes the tables
     python tools/terraform_docs.py --check   lists the READMEs that do not match, and exits with 1
 
-The tables stand between the markers of terraform-docs. They are made from `variables.tf` and `outputs.tf`. The parser
-relies on the layout of `terraform fmt`: a block begins and ends at the margin, and its arguments are indented by two
-spaces.
+The tables stand between the markers of terraform-docs. They are made from the files `variables*.tf` and `outputs.tf`.
+The parser relies on the layout of `terraform fmt`: a block begins and ends at the margin, and its arguments are
+indented by two spaces.
 """
 
 import argparse
@@ -43,9 +43,15 @@ class Block:
         return source[1:-1].replace('\\"', '"').replace("\\\\", "\\")
 
 
+def source(module: Path, name: str) -> str:
+    """Return the text of a module's files `NAME*.tf`, one after the other."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(module.glob(f"{name}*.tf")))
+
+
 def blocks(text: str, kind: str) -> list[Block]:
-    """Return the blocks of a kind (`variable` or `output`), in the order of the file."""
-    return [Block(name, dict(_arguments(body))) for found, name, body in _BLOCK.findall(text) if found == kind]
+    """Return the blocks of a kind (`variable` or `output`), sorted by name."""
+    found = [Block(name, dict(_arguments(body))) for of, name, body in _BLOCK.findall(text) if of == kind]
+    return sorted(found, key=lambda block: block.name)
 
 
 def _arguments(body: str) -> Iterator[tuple[str, str]]:
@@ -123,9 +129,8 @@ def main(arguments: Sequence[str] | None = None, repository: Path = REPOSITORY) 
     check = parser.parse_args(arguments).check
     stale = []
     for readme in sorted(repository.glob("modules/*/README.md")):
-        texts = [(readme.parent / name).read_text(encoding="utf-8") for name in ("variables.tf", "outputs.tf")]
         now = readme.read_text(encoding="utf-8")
-        new = written(now, tables(*texts))
+        new = written(now, tables(source(readme.parent, "variables"), source(readme.parent, "outputs")))
         if new != now:
             stale.append(readme.relative_to(repository).as_posix())
             if not check:

@@ -10,7 +10,7 @@ import pytest
 
 from analysis_jobs import Analysis
 from analysis_jobs.llm.bedrock.model import BedrockModel
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.docs.pages import PAGES, REPOSITORY, block, blocks, executed, text_of
 from tests.docs.running import run
 from tests.modules.harness import Terraform

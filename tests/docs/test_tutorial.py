@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cloud import demo_file
-from package import sources
-from packager import HOST, build
+from analysis_jobs_dev.cloud import demo_file
+from analysis_jobs_dev.package import sources
+from analysis_jobs_dev.packager import HOST, build
 from tests.docs.pages import REPOSITORY, executed, files_of
 from tests.docs.running import answers, run
 from tests.handlers.builders import ScriptedModel

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cloud.deployed import Deployed
-from cloud.local_cloud import DEFAULT_EXAMPLE, LocalCloud
+from analysis_jobs_dev.cloud.deployed import Deployed
+from analysis_jobs_dev.cloud.local_cloud import DEFAULT_EXAMPLE, LocalCloud
 from tests.clouds import for_session
 
 HERE = Path(__file__).parent

@@ -4,7 +4,7 @@ import json
 import time
 from uuid import uuid4
 
-from cloud.deployed import Deployed
+from analysis_jobs_dev.cloud.deployed import Deployed
 from tests.system.watching import logged, until
 
 

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from cloud.client import ApiError
-from cloud.deployed import Deployed
-from cloud.local_cloud import REPOSITORY
+from analysis_jobs_dev.cloud.client import ApiError
+from analysis_jobs_dev.cloud.deployed import Deployed
+from analysis_jobs_dev.cloud.local_cloud import REPOSITORY
 from tests.examples.doing import deliver_again
 from tests.modules.iam import allows
 from tests.system.breaking import kill_workers, make_overdue, sweep

@@ -15,9 +15,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from cloud.deployed import Deployed
-from cloud.local_cloud import REPOSITORY
-from cloud.postgres import Login
+from analysis_jobs_dev.cloud.deployed import Deployed
+from analysis_jobs_dev.cloud.local_cloud import REPOSITORY
+from analysis_jobs_dev.cloud.postgres import Login
 from tests.examples.doing import deliver_again
 from tests.system.watching import calls_of, until
 

@@ -11,8 +11,8 @@ import openpyxl
 import pytest
 import requests
 
-from cloud.client import ApiError
-from cloud.deployed import Deployed
+from analysis_jobs_dev.cloud.client import ApiError
+from analysis_jobs_dev.cloud.deployed import Deployed
 from tests.handlers.drawings import BRIEF, CLINIC, HARBOUR, HEADER, listed
 from tests.system.breaking import alarm_on, kill_workers, make_overdue, settle, sweep
 from tests.system.watching import until

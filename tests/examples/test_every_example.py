@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cloud import demo_file
-from cloud.local_cloud import EXAMPLES, REPOSITORY, known_examples
+from analysis_jobs_dev.cloud import demo_file
+from analysis_jobs_dev.cloud.local_cloud import EXAMPLES, REPOSITORY, known_examples
 from tests.examples.conftest import SYSTEMS
 from tests.modules.harness import blocks
 

@@ -23,9 +23,9 @@ from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
 from analysis_jobs.submission.admission_service import SubmissionResult
 from analysis_jobs.submission.service import Submission, SubmissionService
-from cloud.client import ApiError
-from cloud.deployed import Deployed
-from cloud.local_cloud import REPOSITORY
+from analysis_jobs_dev.cloud.client import ApiError
+from analysis_jobs_dev.cloud.deployed import Deployed
+from analysis_jobs_dev.cloud.local_cloud import REPOSITORY
 from tests.system.watching import calls_of, until
 
 pytestmark = pytest.mark.system

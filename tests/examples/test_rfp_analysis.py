@@ -14,8 +14,8 @@ from uuid import uuid4
 import pytest
 from docx import Document
 
-from cloud.deployed import Deployed
-from cloud.local_cloud import REPOSITORY, LocalCloud
+from analysis_jobs_dev.cloud.deployed import Deployed
+from analysis_jobs_dev.cloud.local_cloud import REPOSITORY, LocalCloud
 from tests.system.watching import calls_of, until
 
 pytestmark = pytest.mark.system

@@ -38,7 +38,7 @@ from analysis_jobs.sweeper.sweeper import Sweeper
 from analysis_jobs.worker import heartbeat
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
-from cloud.stand_in.eventstream import CONTENT_TYPE, event
+from analysis_jobs_dev.cloud.stand_in.eventstream import CONTENT_TYPE, event
 from tests.faults.scheduler import Actor, Killed, Process, Scheduler, VirtualClock
 from tests.faults.world import TIERS, analyses, tier_of
 from tests.handlers.aws import REGION, client, create_job_table

@@ -37,13 +37,13 @@ from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
 from analysis_jobs.submission.control import JobControl
 from analysis_jobs.submission.service import Submission, SubmissionService
-from cloud import ministack
-from cloud.certificates import certificates
-from cloud.connection import Connection
-from cloud.local_cloud import REPOSITORY
-from cloud.ministack import MiniStack
-from cloud.ports import free_ports
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud import ministack
+from analysis_jobs_dev.cloud.certificates import certificates
+from analysis_jobs_dev.cloud.connection import Connection
+from analysis_jobs_dev.cloud.local_cloud import REPOSITORY
+from analysis_jobs_dev.cloud.ministack import MiniStack
+from analysis_jobs_dev.cloud.ports import free_ports
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.faults.chaos import ChaosProxy
 from tests.faults.worker_process import DEFAULT_LEASE_S, Task
 from tests.handlers.aws import create_job_table
@@ -251,7 +251,7 @@ class Fleet:
         self._logs: dict[int, Path] = {}
 
     def __enter__(self) -> Self:
-        folders = ("handlers", "envs/local", ".")
+        folders = ("handlers", "tools", ".")
         self._zygote = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.worker_process"],
             cwd=REPOSITORY,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from analysis_jobs.jobs.record import JobKey, JobRecord
-from cloud.stand_in.scenarios import Scenario
+from analysis_jobs_dev.cloud.stand_in.scenarios import Scenario
 from tests.faults.chaos import NO_FAULTS, OUTAGE, FaultRates
 from tests.faults.local_aws import LocalAws
 

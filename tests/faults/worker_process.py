@@ -33,7 +33,7 @@ from analysis_jobs import wiring
 from analysis_jobs.jobs import dispatch
 from analysis_jobs.submission import service as _submission  # noqa: F401 - imported once, before the forks
 from analysis_jobs.worker import retry_policy as decisions
-from cloud import ministack
+from analysis_jobs_dev.cloud import ministack
 from tests.faults import analyses as _analyses  # noqa: F401 - as above
 
 DEFAULT_LEASE_S = 60.0

@@ -11,12 +11,12 @@ from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.jobs.ports import JobStore
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.memory import MemoryJobStore
-from cloud import postgres
-from cloud.certificates import certificates
-from cloud.errors import CloudError
-from cloud.ports import free_ports
-from cloud.postgres import PostgreSQL, binaries
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud import postgres
+from analysis_jobs_dev.cloud.certificates import certificates
+from analysis_jobs_dev.cloud.errors import CloudError
+from analysis_jobs_dev.cloud.ports import free_ports
+from analysis_jobs_dev.cloud.postgres import PostgreSQL, binaries
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.handlers.aws import client, create_job_table
 from tests.handlers.builders import START
 

@@ -24,7 +24,7 @@ from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
-from cloud.postgres import Login, PostgreSQL
+from analysis_jobs_dev.cloud.postgres import Login, PostgreSQL
 from credential_extraction import credential_extraction
 from tests.handlers.builders import QUEUE_ARN, a_job, some_settings
 from tests.handlers.databases import ARN, SECRET, Vault, a_database

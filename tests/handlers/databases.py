@@ -18,7 +18,7 @@ from analysis_jobs.base.secrets import Secrets
 from analysis_jobs.postgres import database as postgres
 from analysis_jobs.postgres.connections import Connections, LoginSource
 from analysis_jobs.postgres.database import Database
-from cloud.postgres import Login, PostgreSQL
+from analysis_jobs_dev.cloud.postgres import Login, PostgreSQL
 from tests.handlers.builders import a_context, a_job
 
 SCHEMA = Path(postgres.__file__).with_name("schema.sql").read_text(encoding="utf-8")

@@ -16,8 +16,8 @@ from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
-from cloud.stand_in.answers import Conversation
-from cloud.stand_in.filling import fill
+from analysis_jobs_dev.cloud.stand_in.answers import Conversation
+from analysis_jobs_dev.cloud.stand_in.filling import fill
 from drawing_schedule import drawing_schedule
 from tests.handlers.api.site import Site
 from tests.handlers.builders import QUEUE_ARN, some_settings

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import api
-from cloud.emulator.payloads import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, json_bytes
+from analysis_jobs_dev.cloud.emulator.payloads import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, json_bytes
 
 PROBLEM = "application/problem+json"
 REQUEST_ID = "JKJaXmPLvHcESHA="

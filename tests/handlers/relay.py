@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from cloud.certificates import certificates
+from analysis_jobs_dev.cloud.certificates import certificates
 
 
 class TlsRelay:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, RootModel
 from analysis_jobs.authoring.answer_shape import AnswerShape
 from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.llm.model import Question
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.handlers.models import VENDORS, Vendor
 
 DOCUMENT = "Title: Harbour Lights Festival\n\nDeadline: 15 March 2027\n\nName: The old wall"

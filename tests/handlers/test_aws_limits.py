@@ -32,8 +32,8 @@ from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.stores.items import to_item
 from analysis_jobs.stores.pointers import idempotency_item_key
 from analysis_jobs.stores.sqs import SqsJobQueue
-from cloud.emulator.heads import MAX_KEY_BYTES
-from cloud.emulator.quotas import event_bytes, unfit_message_id
+from analysis_jobs_dev.cloud.emulator.heads import MAX_KEY_BYTES
+from analysis_jobs_dev.cloud.emulator.quotas import event_bytes, unfit_message_id
 from tests.handlers.builders import START, a_job
 
 WIDE = "\U0001f4c8"  # four bytes in UTF-8, six in a JSON text of ASCII

@@ -13,7 +13,7 @@ from analysis_jobs.base.errors import JobError
 from analysis_jobs.base.usage import Usage
 from analysis_jobs.llm.bedrock.model import BedrockModel
 from analysis_jobs.llm.model import Question, Reply, Tool
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.handlers.models import bedrock
 
 MODEL_ID = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"

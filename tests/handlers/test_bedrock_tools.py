@@ -14,7 +14,7 @@ from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.usage import Usage
 from analysis_jobs.llm.bedrock.model import BedrockModel
 from analysis_jobs.llm.model import Question, Tool
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.handlers.builders import Shop, Value
 from tests.handlers.events import logged
 from tests.handlers.models import BEDROCK_ID, bedrock

@@ -13,7 +13,7 @@ from analysis_jobs import Fail
 from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.llm.bedrock.model import BedrockModel
 from analysis_jobs.llm.model import Question, Reply, Tool
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.handlers.models import bedrock
 
 OPUS_5_5 = "eu.anthropic.claude-opus-5-5"

@@ -25,10 +25,10 @@ from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
+from analysis_jobs_dev.cloud.postgres import Login, PostgreSQL
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from book_models import Appraisal, Book, Valuation, described
 from book_valuation import book_valuation
-from cloud.postgres import Login, PostgreSQL
-from cloud.stand_in import StandIn
 from tests.handlers.builders import QUEUE_ARN, START, ScriptedModel, a_job, says, some_settings
 from tests.handlers.databases import ARN, SCHEMA, SECRET, Vault, a_database
 from tests.handlers.models import bedrock

@@ -30,7 +30,7 @@ from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.handlers.builders import QUEUE_ARN, START, a_job, some_settings
 from tests.handlers.models import BEDROCK_ID, bedrock, gemini
 from tests.handlers.pdfs import pdf

@@ -9,8 +9,8 @@ import pytest
 from analysis_jobs.base.usage import Usage
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.llm.model import Reply
-from cloud.postgres import PostgreSQL
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.postgres import PostgreSQL
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from credential_template import fields_by_labels, kind_by_marks
 from credential_types import Certificate, Licence, Registration
 from tests.handlers.builders import ScriptedModel

@@ -21,7 +21,7 @@ from analysis_jobs.llm.gemini.errors import KeyRefused, api_error
 from analysis_jobs.llm.gemini.model import GeminiModel
 from analysis_jobs.llm.gemini.schema import response_schema
 from analysis_jobs.llm.model import Question, Tool
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.handlers.models import GEMINI_ID, KEY_ARN, Keys, gemini
 from tests.handlers.pdfs import REPOSITORY
 

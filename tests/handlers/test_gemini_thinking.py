@@ -13,7 +13,7 @@ from analysis_jobs.llm.families import families
 from analysis_jobs.llm.gemini.thinking import service_tier, thinking_config
 from analysis_jobs.llm.model import Question
 from analysis_jobs.llm.options import AskOptions, with_options
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.handlers.models import gemini
 
 FLASH_3 = "gemini-3.8-flash"

@@ -54,7 +54,10 @@ _OF_EVERY_PACKAGE = {
     *("pydantic_core", "s3transfer", "six", "typing_extensions", "typing_inspection", "urllib3"),
 }
 _OURS = {"analysis_jobs", "document_reader", "rfp_analysis", *HANDLERS}
-_NOBODY = {"analysis_jobs.cli", "aws_xray_sdk", "cloud", "google", "httpx2", "moto", "pypdfium2", "pytest", "tests"}
+_NOBODY = {
+    *("analysis_jobs.cli", "analysis_jobs_dev", "aws_xray_sdk", "google", "httpx2", "moto", "pypdfium2", "pytest"),
+    "tests",
+}
 _EXTRAS = {
     *("PIL", "chardet", "chardetng_py", "defusedxml", "docx", "lxml", "openpyxl", "pi_heif", "pptx", "psycopg"),
     *("striprtf", "tesserocr", "xlsxwriter"),

@@ -9,7 +9,7 @@ from analysis_jobs import Fail
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.llm.model import Question, Reply
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.handlers.models import bedrock
 from tests.handlers.pdfs import pdf
 

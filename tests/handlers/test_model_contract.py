@@ -14,7 +14,7 @@ from analysis_jobs.base.errors import JobError, Stopped
 from analysis_jobs.base.secrets import Secrets
 from analysis_jobs.llm.model import Model, Question, Tool
 from analysis_jobs.llm.router import ModelRouter, is_gemini
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.handlers.builders import Shop, Value, eventually
 from tests.handlers.models import VENDORS, Keys, Vendor, a_gemini_key, bedrock
 from tests.handlers.pdfs import pdf

@@ -15,7 +15,7 @@ from analysis_jobs.base.errors import CancelAsked, ConfigurationError, Stopped
 from analysis_jobs.postgres import database as library
 from analysis_jobs.postgres.connections import CONNECTIONS
 from analysis_jobs.postgres.database import Cursor
-from cloud.postgres import Login, PostgreSQL
+from analysis_jobs_dev.cloud.postgres import Login, PostgreSQL
 from tests.handlers.builders import SECOND, eventually
 from tests.handlers.databases import SCHEMA, Attempt, Worker, a_database, a_worker, job_of
 

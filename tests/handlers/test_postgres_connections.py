@@ -11,9 +11,9 @@ import pytest
 from analysis_jobs import Defer
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.postgres.connections import LoginSource
-from cloud.certificates import certificates
-from cloud.ports import free_ports
-from cloud.postgres import Login, PostgreSQL
+from analysis_jobs_dev.cloud.certificates import certificates
+from analysis_jobs_dev.cloud.ports import free_ports
+from analysis_jobs_dev.cloud.postgres import Login, PostgreSQL
 from tests.handlers.builders import SECOND
 from tests.handlers.databases import SCHEMA, SECRET, Worker, a_database, a_worker, job_of
 from tests.handlers.events import logged

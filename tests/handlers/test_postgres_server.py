@@ -6,11 +6,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cloud import postgres
-from cloud.certificates import Certificates, certificates
-from cloud.errors import CloudError
-from cloud.ports import free_ports, is_free
-from cloud.postgres import PostgreSQL
+from analysis_jobs_dev.cloud import postgres
+from analysis_jobs_dev.cloud.certificates import Certificates, certificates
+from analysis_jobs_dev.cloud.errors import CloudError
+from analysis_jobs_dev.cloud.ports import free_ports, is_free
+from analysis_jobs_dev.cloud.postgres import PostgreSQL
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from analysis_jobs.authoring.lookahead import asking_places
 from analysis_jobs.llm.bedrock.model import BedrockModel
 from analysis_jobs.prompts.documents import split_document
 from analysis_jobs.prompts.template import document_element
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.handlers.attempts import run
 from tests.handlers.builders import ScriptedModel, Shop, Value, says, some_settings
 from tests.handlers.events import logged

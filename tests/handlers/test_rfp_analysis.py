@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from analysis_jobs.base.usage import Usage
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from rfp_analysis import ExtractedData
 from tests.handlers.deployment import MODEL_ID, Deployment, deployed
 from tests.handlers.events import call

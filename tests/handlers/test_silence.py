@@ -21,7 +21,7 @@ from analysis_jobs.llm.gemini.model import GeminiModel
 from analysis_jobs.llm.model import Model, Question, Reply, Tool
 from analysis_jobs.llm.silence import Silence
 from analysis_jobs.submission.control import JobControl
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.handlers.builders import MINUTE, SECOND, START, Book, Shop, Value, eventually
 from tests.handlers.models import a_gemini_key
 

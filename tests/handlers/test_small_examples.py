@@ -26,7 +26,7 @@ from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
-from cloud.postgres import Login, PostgreSQL
+from analysis_jobs_dev.cloud.postgres import Login, PostgreSQL
 from invoice_entry import invoice_entry
 from letter_summary import letter_summary
 from tests.handlers.builders import QUEUE_ARN, START, ScriptedModel, a_job, some_settings

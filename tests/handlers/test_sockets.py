@@ -18,7 +18,7 @@ from analysis_jobs.llm.bedrock.model import BedrockModel
 from analysis_jobs.llm.gemini.model import GeminiModel
 from analysis_jobs.llm.model import Model, Question, Reply
 from analysis_jobs.llm.sockets import CancellableSocket
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.handlers.builders import eventually
 from tests.handlers.models import a_gemini_key
 from tests.handlers.relay import TlsRelay

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from provider_mirror import terraform_environment
+from analysis_jobs_dev.provider_mirror import terraform_environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.parent.name for path in REPOSITORY.glob("modules/*/versions.tf"))
@@ -118,7 +118,7 @@ class Terraform:
 def make_workspace(root: Path) -> Terraform:
     """Copy what Terraform reads into `root`, so that it writes nothing into the repository."""
     for folder in ("modules", "envs", "examples"):
-        ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__", "cloud")
+        ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__")
         shutil.copytree(REPOSITORY / folder, root / folder, ignore=ignored)
     return Terraform(root, OFFLINE | terraform_environment())
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import terraform_docs
 from tests.modules.harness import MODULES, REPOSITORY, Terraform, blocks
 
 # Files of this name test variables alone.
@@ -29,7 +30,7 @@ def test_a_modules_own_tests_pass(file: str, terraform: Terraform) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_each_validation_refuses_alone_and_its_limits_pass(module: str, terraform: Terraform, tmp_path: Path) -> None:
     """Without its `expect_failures`, a run says which rule refused its input. No provider is needed."""
-    variables = (REPOSITORY / "modules" / module / "variables.tf").read_text("utf-8")
+    variables = terraform_docs.source(REPOSITORY / "modules" / module, "variables")
     (tmp_path / "variables.tf").write_text(variables, encoding="utf-8")
     expected = write_runs(module, tmp_path)
     runs = terraform.test_variables(tmp_path)

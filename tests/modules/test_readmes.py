@@ -56,7 +56,7 @@ def test_the_example_of_a_module_creates_resources(module: str, plan: Plan) -> N
 @pytest.mark.parametrize("module", [name for name in MODULES if name not in PARTS_OF_A_STACK])
 def test_the_readmes_tables_have_the_variables_that_terraform_reads(module: str, plan: Plan) -> None:
     read = plan.variables_of(f"./modules/{module}")
-    variables = terraform_docs.blocks((REPOSITORY / "modules" / module / "variables.tf").read_text("utf-8"), "variable")
+    variables = terraform_docs.blocks(terraform_docs.source(REPOSITORY / "modules" / module, "variables"), "variable")
     assert {block.name: block.description for block in variables} == {
         name: " ".join(variable["description"].split()) for name, variable in read.items()
     }

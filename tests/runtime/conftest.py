@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from package import sources
-from packager import HOST, build
+from analysis_jobs_dev.package import sources
+from analysis_jobs_dev.packager import HOST, build
 from tests.runtime.lambda_runtime import Function, LambdaRuntime
 
 Start = Callable[[Function], LambdaRuntime]

@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
-from cloud.emulator.payloads import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES
+from analysis_jobs_dev.cloud.emulator.payloads import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES
 
 API = "/2018-06-01/runtime/"
 FUNCTION_ARN = "arn:aws:lambda:eu-west-1:123456789012:function:under-test:live"

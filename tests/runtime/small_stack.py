@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloud import ministack, ports
-from cloud.certificates import certificates
-from cloud.connection import Connection
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud import ministack, ports
+from analysis_jobs_dev.cloud.certificates import certificates
+from analysis_jobs_dev.cloud.connection import Connection
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.handlers.aws import create_job_table
 from tests.handlers.events import http_event, sqs_record
 from tests.runtime.lambda_runtime import Answer, Function, LambdaRuntime

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cloud.connection import Connection
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.connection import Connection
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.operations import as_logged, as_the_caller_sees, counted, require_shown
 from tests.runtime.conftest import Start
 from tests.runtime.lambda_runtime import Answer, LambdaRuntime

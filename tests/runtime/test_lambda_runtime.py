@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud.emulator.payloads import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES
+from analysis_jobs_dev.cloud.emulator.payloads import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES
 from tests.runtime.conftest import StartSource
 
 ECHO = "def handler(event, context):\n    return {'event': event, 'request': context.aws_request_id}\n"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from package import sources
-from packager import HOST, build
+from analysis_jobs_dev.package import sources
+from analysis_jobs_dev.packager import HOST, build
 from tests.handlers.office import picture, scanned_pdf, word, workbook, written_on
 from tests.runtime.conftest import Start
 from tests.runtime.lambda_runtime import Function

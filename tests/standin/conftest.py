@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.standin.asking import Ask, asking
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.standin.asking import BRIEF, Ask, document, input_of, names_of, streamed, text_of, tool
 
 OPUS_5_5 = "eu.anthropic.claude-opus-5-5"

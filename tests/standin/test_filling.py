@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from cloud.stand_in.answers import Conversation
-from cloud.stand_in.filling import NOT_STATED, SIGNATURE, fill, free_text
-from cloud.stand_in.values import dates, money, numbers
+from analysis_jobs_dev.cloud.stand_in.answers import Conversation
+from analysis_jobs_dev.cloud.stand_in.filling import NOT_STATED, SIGNATURE, fill, free_text
+from analysis_jobs_dev.cloud.stand_in.values import dates, money, numbers
 from tests.standin.asking import document, user
 
 

@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.handlers.pdfs import pdf
 from tests.standin.asking import BRIEF, Ask, document, tool
 

@@ -12,8 +12,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from cloud.stand_in import StandIn
-from cloud.stand_in.issuer import Issuer
+from analysis_jobs_dev.cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in.issuer import Issuer
 
 
 def decoded(part: str) -> bytes:

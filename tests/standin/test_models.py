@@ -2,8 +2,8 @@
 
 import pytest
 
-from cloud.stand_in.models import DESTINATIONS, find
-from cloud.stand_in.refusals import RefusedError
+from analysis_jobs_dev.cloud.stand_in.models import DESTINATIONS, find
+from analysis_jobs_dev.cloud.stand_in.refusals import RefusedError
 
 CLAUDE = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 HAIKU = "anthropic.claude-3-haiku-20240307-v1:0"

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from cloud.stand_in import StandIn
-from cloud.stand_in.prompt_cache import Block, CacheUse, PromptCache, blocks_of
-from cloud.stand_in.refusals import RefusedError
+from analysis_jobs_dev.cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in.prompt_cache import Block, CacheUse, PromptCache, blocks_of
+from analysis_jobs_dev.cloud.stand_in.refusals import RefusedError
 from tests.standin.asking import Ask
 
 DOCUMENT = "The wall must be safe in storms. " * 200

@@ -17,10 +17,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from cloud.certificates import certificates
-from cloud.ministack import REGION, ROOT_CREDENTIALS, MiniStack, interpreter
-from cloud.ports import free_ports
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.certificates import certificates
+from analysis_jobs_dev.cloud.ministack import REGION, ROOT_CREDENTIALS, MiniStack, interpreter
+from analysis_jobs_dev.cloud.ports import free_ports
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.standin.asking import asking
 
 pytestmark = pytest.mark.system

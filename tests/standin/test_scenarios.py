@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import HTTPClientError
 
-from cloud.stand_in import Remote, Scenario, StandIn
-from cloud.stand_in.answers import digest
-from cloud.stand_in.models import find
-from cloud.stand_in.scenarios import TokenQuota
+from analysis_jobs_dev.cloud.stand_in import Remote, Scenario, StandIn
+from analysis_jobs_dev.cloud.stand_in.answers import digest
+from analysis_jobs_dev.cloud.stand_in.models import find
+from analysis_jobs_dev.cloud.stand_in.scenarios import TokenQuota
 from tests.standin.asking import BRIEF, HAIKU, SONNET, Ask, asking, document, input_of, streamed, tool, user
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cloud.errors import CloudError
-from cloud.stand_in import StandIn, script
+from analysis_jobs_dev.cloud.errors import CloudError
+from analysis_jobs_dev.cloud.stand_in import StandIn, script
 from tests.standin.asking import BRIEF, HAIKU, Ask, asking, input_of, streamed, text_of, tool
 
 PAGE = Path(__file__).parents[2] / "docs" / "write" / "local.md"

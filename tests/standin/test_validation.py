@@ -8,7 +8,7 @@ from urllib.request import Request, urlopen
 import pytest
 from botocore.exceptions import ClientError
 
-from cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.standin.asking import BRIEF, HAIKU, SONNET, Ask, text_of, tool, user
 
 ASSISTANT = {"role": "assistant", "content": [{"text": "Hello."}]}

@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError, EventStreamE
 from urllib3.exceptions import ProtocolError
 from urllib3.exceptions import ReadTimeoutError as StreamReadTimeoutError
 
-from cloud.stand_in import StandIn
-from cloud.stand_in.refusals import BEDROCK_STATUS, IN_STREAM
+from analysis_jobs_dev.cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in.refusals import BEDROCK_STATUS, IN_STREAM
 from tests.standin.asking import BRIEF, HAIKU, Ask, asking, document, input_of, names_of, streamed, text_of, tool, user
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis_jobs.prompts.library import PromptLibrary
-from cloud.client import ApiError
+from analysis_jobs_dev.cloud.client import ApiError
 from tests.system.watching import Running, until
 
 _COMPARED = {"GreaterThanThreshold": ">", "LessThanThreshold": "<"}

@@ -5,13 +5,13 @@ import os
 import sys
 from pathlib import Path
 
-from cloud import ports, state
+from analysis_jobs_dev.cloud import ports, state
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"}
 
 
 def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "cloud", *map(str, arguments)]
+    return [sys.executable, "-m", "analysis_jobs_dev.cloud", *map(str, arguments)]
 
 
 def processes_of(folder: Path) -> dict[int, str]:

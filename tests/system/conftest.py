@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloud.local_cloud import DEFAULT_EXAMPLE, LocalCloud
+from analysis_jobs_dev.cloud.local_cloud import DEFAULT_EXAMPLE, LocalCloud
 from tests.clouds import for_session
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from fpdf import FPDF
 
-from cloud.local_cloud import REPOSITORY, LocalCloud
+from analysis_jobs_dev.cloud.local_cloud import REPOSITORY, LocalCloud
 from tests.system.watching import calls_of
 
 pytestmark = pytest.mark.system

@@ -14,17 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from cloud import ministack, packages, ports, state
-from cloud.__main__ import stop_on_signals
-from cloud.certificates import certificates
-from cloud.children import Child
-from cloud.connection import Connection
-from cloud.errors import CloudError
-from cloud.local_cloud import REPOSITORY
-from cloud.ministack import REGION
-from cloud.stack import Progress, Stack
-from packager import Manifest, Sources, Target
-from packager.manifest import describe
+from analysis_jobs_dev.cloud import ministack, packages, ports, state
+from analysis_jobs_dev.cloud.__main__ import stop_on_signals
+from analysis_jobs_dev.cloud.certificates import certificates
+from analysis_jobs_dev.cloud.children import Child
+from analysis_jobs_dev.cloud.connection import Connection
+from analysis_jobs_dev.cloud.errors import CloudError
+from analysis_jobs_dev.cloud.local_cloud import REPOSITORY
+from analysis_jobs_dev.cloud.ministack import REGION
+from analysis_jobs_dev.cloud.stack import Progress, Stack
+from analysis_jobs_dev.packager import Manifest, Sources, Target
+from analysis_jobs_dev.packager.manifest import describe
 from tests.system.watching import until
 
 PYTHON = sys.executable
@@ -73,10 +73,10 @@ def test_children_end_in_order_when_their_parent_is_killed(tmp_path: Path) -> No
     script = f"""
 import os, time
 from pathlib import Path
-from cloud.children import Child
+from analysis_jobs_dev.cloud.children import Child
 child = "import os, signal, sys, time; signal.signal(15, lambda *_: sys.exit(0));"
 child += "print(os.getpid(), flush=True); time.sleep(600)"
-started = Child(["{PYTHON}", "-c", child], environment=os.environ, exit_code_file=Path("{exit_code}"), grace_s=5)
+started = Child(["{PYTHON}", "-c", child], environment=os.environ, exit_code_file=Path("{exit_code}"), grace_s=60)
 print(next(started.lines()), flush=True)
 time.sleep(600)
 """

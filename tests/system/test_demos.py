@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cloud import curl, demo_file
-from cloud.demo import Demo, rows
-from cloud.demo_file import RUN, DemoFile
-from cloud.errors import CloudError
-from cloud.local_cloud import EXAMPLES, REPOSITORY, LocalCloud, known_examples
-from cloud.previews import excel_rows
-from cloud.screen import Screen
+from analysis_jobs_dev.cloud import curl, demo_file
+from analysis_jobs_dev.cloud.demo import Demo, rows
+from analysis_jobs_dev.cloud.demo_file import RUN, DemoFile
+from analysis_jobs_dev.cloud.errors import CloudError
+from analysis_jobs_dev.cloud.local_cloud import EXAMPLES, REPOSITORY, LocalCloud, known_examples
+from analysis_jobs_dev.cloud.previews import excel_rows
+from analysis_jobs_dev.cloud.screen import Screen
 
 GOOD = """
 shows = "A letter is read"

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cloud import ministack, ports
-from cloud.certificates import certificates
-from cloud.connection import Connection
-from cloud.emulator.heads import Request, refusal
-from cloud.emulator.payloads import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, json_bytes
-from cloud.emulator.quotas import environment_bytes, event_bytes, policy_characters, unfit_message_id
-from cloud.local_cloud import REPOSITORY
+from analysis_jobs_dev.cloud import ministack, ports
+from analysis_jobs_dev.cloud.certificates import certificates
+from analysis_jobs_dev.cloud.connection import Connection
+from analysis_jobs_dev.cloud.emulator.heads import Request, refusal
+from analysis_jobs_dev.cloud.emulator.payloads import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, json_bytes
+from analysis_jobs_dev.cloud.emulator.quotas import environment_bytes, event_bytes, policy_characters, unfit_message_id
+from analysis_jobs_dev.cloud.local_cloud import REPOSITORY
 from tests.system.watching import until
 
 pytestmark = pytest.mark.system

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cloud.demo import default_document
-from cloud.local_cloud import REPOSITORY, LocalCloud
-from cloud.ministack import rewind_streams
+from analysis_jobs_dev.cloud.demo import default_document
+from analysis_jobs_dev.cloud.local_cloud import REPOSITORY, LocalCloud
+from analysis_jobs_dev.cloud.ministack import rewind_streams
 from tests.system.watching import logged, until, without_statement
 
 pytestmark = pytest.mark.system

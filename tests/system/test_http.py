@@ -7,9 +7,9 @@ import pytest
 import requests
 
 from analysis_jobs.client.http import ENDED
-from cloud.client import ApiError
-from cloud.demo import default_document
-from cloud.local_cloud import REPOSITORY, LocalCloud
+from analysis_jobs_dev.cloud.client import ApiError
+from analysis_jobs_dev.cloud.demo import default_document
+from analysis_jobs_dev.cloud.local_cloud import REPOSITORY, LocalCloud
 from tests.system.watching import calls_of
 
 pytestmark = pytest.mark.system

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from cloud.client import ApiError
-from cloud.demo import default_document
-from cloud.local_cloud import REPOSITORY, LocalCloud
+from analysis_jobs_dev.cloud.client import ApiError
+from analysis_jobs_dev.cloud.demo import default_document
+from analysis_jobs_dev.cloud.local_cloud import REPOSITORY, LocalCloud
 from tests.system.watching import logged, statements, until, without_statement
 
 pytestmark = pytest.mark.system

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cloud import state
-from cloud.client import ApiError
-from cloud.demo import default_document
-from cloud.local_cloud import REPOSITORY, LocalCloud
+from analysis_jobs_dev.cloud import state
+from analysis_jobs_dev.cloud.client import ApiError
+from analysis_jobs_dev.cloud.demo import default_document
+from analysis_jobs_dev.cloud.local_cloud import REPOSITORY, LocalCloud
 from tests.system.commands import ENVIRONMENT, command, nothing_runs
 from tests.system.watching import until
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from cloud import state
-from cloud.local_cloud import REPOSITORY, LocalCloud
+from analysis_jobs_dev.cloud import state
+from analysis_jobs_dev.cloud.local_cloud import REPOSITORY, LocalCloud
 from tests.system.commands import ENVIRONMENT, command, nothing_runs, processes_of
 from tests.system.watching import until
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from cloud.client import ApiError
-from cloud.demo import default_document
-from cloud.local_cloud import REPOSITORY, LocalCloud
+from analysis_jobs_dev.cloud.client import ApiError
+from analysis_jobs_dev.cloud.demo import default_document
+from analysis_jobs_dev.cloud.local_cloud import REPOSITORY, LocalCloud
 from tests.operations import PAGE, as_logged, as_the_caller_sees, counted, require_shown
 from tests.system.breaking import (
     alarm_on,

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from cloud import ports
-from cloud.errors import CloudError
-from cloud.local_cloud import REPOSITORY
+from analysis_jobs_dev.cloud import ports
+from analysis_jobs_dev.cloud.errors import CloudError
+from analysis_jobs_dev.cloud.local_cloud import REPOSITORY
 
 
 def ports_of_another_process(count: int, among: range) -> list[int]:
-    script = f"from cloud import ports; print(*ports.free_ports({count}, {among!r}))"
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "envs" / "local")}
+    script = f"from analysis_jobs_dev.cloud import ports; print(*ports.free_ports({count}, {among!r}))"
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "tools")}
     run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     return [int(port) for port in run.stdout.split()]
 

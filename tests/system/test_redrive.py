@@ -13,9 +13,9 @@ import pytest
 
 from analysis_jobs.base.clock import SystemClock
 from analysis_jobs.base.ids import new_id
-from cloud.client import Client
-from cloud.demo import default_document
-from cloud.local_cloud import REPOSITORY, LocalCloud
+from analysis_jobs_dev.cloud.client import Client
+from analysis_jobs_dev.cloud.demo import default_document
+from analysis_jobs_dev.cloud.local_cloud import REPOSITORY, LocalCloud
 from tests.system.watching import calls_of, until
 
 pytestmark = pytest.mark.system

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from cloud.deployed import Deployed
-from cloud.local_cloud import LocalCloud
+from analysis_jobs_dev.cloud.deployed import Deployed
+from analysis_jobs_dev.cloud.local_cloud import LocalCloud
 
 type Running = LocalCloud | Deployed  # a running stack; for a cloud, the stack of its first example
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from packager import HOST, Manifest, Sources, build
+from analysis_jobs_dev.packager import HOST, Manifest, Sources, build
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 

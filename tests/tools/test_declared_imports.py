@@ -106,9 +106,7 @@ def _of(folder: Path, by: str) -> Iterator[Import]:
         yield from _imports(path.read_text(encoding="utf-8"), path.relative_to(REPOSITORY).as_posix(), by)
 
 
-@pytest.mark.parametrize(
-    ("folder", "by"), [("handlers", EVERY_PACKAGE), ("tools", DEV), ("envs", DEV_OR_CLOUD), ("tests", DEV)]
-)
+@pytest.mark.parametrize(("folder", "by"), [("handlers", EVERY_PACKAGE), ("tools", DEV_OR_CLOUD), ("tests", DEV)])
 def test_every_import_is_declared(folder: str, by: str) -> None:
     found = list(_of(REPOSITORY / folder, by))
     assert "boto3" in {each.module for each in found}, "the search finds imports"

@@ -16,10 +16,10 @@ from types import CodeType
 
 import pytest
 
-import package
-from packager import ARM64, HOST, X86_64, Manifest, PackageError, Sources, build, dependencies
-from packager import manifest as manifests
-from packager.targets import require_runtime
+from analysis_jobs_dev import package
+from analysis_jobs_dev.packager import ARM64, HOST, X86_64, Manifest, PackageError, Sources, build, dependencies
+from analysis_jobs_dev.packager import manifest as manifests
+from analysis_jobs_dev.packager.targets import require_runtime
 
 WriteProject = Callable[[Path], Sources]
 BuildProject = Callable[[], Manifest]
@@ -203,8 +203,8 @@ def test_the_program_builds_an_example(
 
 def test_the_program_says_what_is_wrong_without_a_traceback() -> None:
     said = subprocess.run(
-        [sys.executable, "tools/package.py", "--example", "no-such-example"],
-        cwd=manifests.REPOSITORY,
+        [sys.executable, "-m", "analysis_jobs_dev.package", "--example", "no-such-example"],
+        cwd=manifests.REPOSITORY / "tools",
         capture_output=True,
         text=True,
         check=False,

@@ -10,9 +10,20 @@ from pathlib import Path
 
 import pytest
 
-import package
-from packager import ARM64, HOST, X86_64, Manifest, PackageError, Sources, Target, build, extras, refusals
-from packager.dependencies import zipped
+from analysis_jobs_dev import package
+from analysis_jobs_dev.packager import (
+    ARM64,
+    HOST,
+    X86_64,
+    Manifest,
+    PackageError,
+    Sources,
+    Target,
+    build,
+    extras,
+    refusals,
+)
+from analysis_jobs_dev.packager.dependencies import zipped
 
 REPOSITORY = package.REPOSITORY
 EXTRAS = sorted(path.stem for path in (REPOSITORY / "requirements" / "extras").glob("*.txt"))

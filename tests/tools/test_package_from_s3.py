@@ -9,9 +9,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from analysis_jobs_dev.packager import HOST, Sources, build
+from analysis_jobs_dev.packager.refusals import DIRECT_UPLOAD_LIMIT
 from package_bucket import upload
-from packager import HOST, Sources, build
-from packager.refusals import DIRECT_UPLOAD_LIMIT
 from tests.modules.harness import account_server, make_workspace
 from tests.modules.planning import make_plan
 

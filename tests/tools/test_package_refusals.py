@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from packager import Manifest, PackageError, Sources, refusals
+from analysis_jobs_dev.packager import Manifest, PackageError, Sources, refusals
 
 BuildProject = Callable[[], Manifest]
 
@@ -29,7 +29,7 @@ def add(project: Sources, name: str, text: str = "") -> None:
         ("a.py", "import moto.server", r"a\.py imports moto\.server"),
         ("a.py", "import pytest", r"a\.py imports pytest"),
         ("a.py", "import ministack", r"a\.py imports ministack"),
-        ("a.py", "from cloud.stand_in import x", r"a\.py imports cloud\.stand_in"),
+        ("a.py", "from analysis_jobs_dev.cloud import x", r"a\.py imports analysis_jobs_dev\.cloud"),
         ("a.py", "import unittest.mock", r"a\.py imports unittest\.mock"),
         ("a.py", "from unittest import mock", r"a\.py imports unittest\.mock"),
         ("a.py", "def f():\n  from unittest.mock import patch", r"a\.py imports unittest\.mock"),
@@ -57,7 +57,7 @@ def test_a_development_package_in_the_lock_is_refused(
         build_project()
 
 
-@pytest.mark.parametrize("name", ["moto", "ministack", "cloud", "tftest"])
+@pytest.mark.parametrize("name", ["moto", "ministack", "analysis_jobs_dev", "tftest"])
 def test_a_finished_zip_with_development_code_in_it_is_refused(name: str, tmp_path: Path) -> None:
     package = tmp_path / "package.zip"
     with zipfile.ZipFile(package, "w") as archive:

@@ -11,9 +11,9 @@ from pathlib import Path
 import botocore
 import pytest
 
-import package
-from packager import HOST, Manifest, PackageError, Sources, build, extras, services
-from packager.dependencies import zipped
+from analysis_jobs_dev import package
+from analysis_jobs_dev.packager import HOST, Manifest, PackageError, Sources, build, extras, services
+from analysis_jobs_dev.packager.dependencies import zipped
 
 BOTO3 = ("six", "boto3", "botocore", "jmespath", "s3transfer", "python-dateutil", "urllib3")
 LISTED = frozenset({"rekognition"})

@@ -26,7 +26,7 @@ from google.genai import types
 from moto.core import models as moto_core
 from moto.sqs import models as moto_sqs
 
-from cloud import ministack
+from analysis_jobs_dev.cloud import ministack
 from tests.handlers.pdfs import REPOSITORY
 
 PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
@@ -69,33 +69,33 @@ PRIVATE = {
 }
 # MiniStack runs in an environment of its own, so another Python looks for these.
 OF_MINISTACK = {
-    "eventbridge._put_events": "envs/local/cloud/emulator/quotas.py",
-    "eventbridge.error_response_json": "envs/local/cloud/emulator/quotas.py",
-    "iam._IAM_HANDLERS": "envs/local/cloud/emulator/quotas.py",
-    "iam._error": "envs/local/cloud/emulator/quotas.py",
-    "iam._p": "envs/local/cloud/emulator/quotas.py",
-    "iam._put_role_policy": "envs/local/cloud/emulator/quotas.py",
-    "iam._roles": "envs/local/cloud/emulator/quotas.py",
-    "iam_actions.extract_resource_arn": "envs/local/cloud/serve.py",
-    "iam_actions.request_tag_context": "envs/local/cloud/emulator/conditions.py",
-    "lambda_runtime.Worker._drain_stderr_bounded": "envs/local/cloud/serve.py",
-    "lambda_svc._create_function": "envs/local/cloud/emulator/quotas.py",
-    "lambda_svc._execute_function": "envs/local/cloud/emulator/payloads.py",
-    "lambda_svc._functions": "envs/local/cloud/emulator/chains.py",
-    "lambda_svc._invoke_depth": "envs/local/cloud/emulator/chains.py",
-    "lambda_svc._recursive_loop_drop": "envs/local/cloud/emulator/chains.py",
-    "lambda_svc._run_sqs_batch": "envs/local/cloud/emulator/chains.py",
-    "lambda_svc._update_config": "envs/local/cloud/emulator/quotas.py",
-    "lambda_svc.error_response_json": "envs/local/cloud/emulator/quotas.py",
-    "sqs._Err": "envs/local/cloud/emulator/quotas.py",
-    "sqs._HANDLERS": "envs/local/cloud/emulator/quotas.py",
-    "sqs._act_send_message": "envs/local/cloud/emulator/quotas.py",
-    "sqs._delete_messages_for_esm": "envs/local/cloud/emulator/chains.py",
-    "sqs._dlq_sweep": "envs/local/cloud/emulator/chains.py",
-    "sqs._get_q": "envs/local/cloud/emulator/chains.py",
-    "sqs._queues_lock": "envs/local/cloud/emulator/chains.py",
-    "worker._proc": "envs/local/cloud/serve.py",
-    "worker._stderr_queue": "envs/local/cloud/serve.py",
+    "eventbridge._put_events": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
+    "eventbridge.error_response_json": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
+    "iam._IAM_HANDLERS": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
+    "iam._error": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
+    "iam._p": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
+    "iam._put_role_policy": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
+    "iam._roles": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
+    "iam_actions.extract_resource_arn": "tools/analysis_jobs_dev/cloud/serve.py",
+    "iam_actions.request_tag_context": "tools/analysis_jobs_dev/cloud/emulator/conditions.py",
+    "lambda_runtime.Worker._drain_stderr_bounded": "tools/analysis_jobs_dev/cloud/serve.py",
+    "lambda_svc._create_function": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
+    "lambda_svc._execute_function": "tools/analysis_jobs_dev/cloud/emulator/payloads.py",
+    "lambda_svc._functions": "tools/analysis_jobs_dev/cloud/emulator/chains.py",
+    "lambda_svc._invoke_depth": "tools/analysis_jobs_dev/cloud/emulator/chains.py",
+    "lambda_svc._recursive_loop_drop": "tools/analysis_jobs_dev/cloud/emulator/chains.py",
+    "lambda_svc._run_sqs_batch": "tools/analysis_jobs_dev/cloud/emulator/chains.py",
+    "lambda_svc._update_config": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
+    "lambda_svc.error_response_json": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
+    "sqs._Err": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
+    "sqs._HANDLERS": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
+    "sqs._act_send_message": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
+    "sqs._delete_messages_for_esm": "tools/analysis_jobs_dev/cloud/emulator/chains.py",
+    "sqs._dlq_sweep": "tools/analysis_jobs_dev/cloud/emulator/chains.py",
+    "sqs._get_q": "tools/analysis_jobs_dev/cloud/emulator/chains.py",
+    "sqs._queues_lock": "tools/analysis_jobs_dev/cloud/emulator/chains.py",
+    "worker._proc": "tools/analysis_jobs_dev/cloud/serve.py",
+    "worker._stderr_queue": "tools/analysis_jobs_dev/cloud/serve.py",
 }
 _IN_MINISTACK = """
 import json, operator, sys

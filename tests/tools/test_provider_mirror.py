@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-import provider_mirror
-from provider_mirror import MirrorError, terraform_environment
+from analysis_jobs_dev import provider_mirror
+from analysis_jobs_dev.provider_mirror import MirrorError, terraform_environment
 
 MakeMirror = Callable[[Path], Path]
 
@@ -140,14 +140,14 @@ def test_terraform_accepts_the_configuration(tmp_path: Path, make_mirror: MakeMi
 def test_the_program_prints_lines_that_a_shell_can_read(tmp_path: Path) -> None:
     environ = {**os.environ, "TF_CLI_CONFIG_FILE": str(tmp_path / "missing")}
     environ.pop("TF_PLUGIN_MIRROR", None)
-    program = f'eval "$({sys.executable} tools/provider_mirror.py)" && test -f "$TF_CLI_CONFIG_FILE"'
+    program = f'eval "$({sys.executable} tools/analysis_jobs_dev/provider_mirror.py)" && test -f "$TF_CLI_CONFIG_FILE"'
     subprocess.run(["bash", "-c", program], env=environ, cwd=provider_mirror.REPOSITORY, check=True)
 
 
 def test_the_program_says_what_is_wrong_with_a_named_mirror(tmp_path: Path) -> None:
     environ = {**os.environ, "TF_PLUGIN_MIRROR": str(tmp_path)}
     said = subprocess.run(
-        [sys.executable, "tools/provider_mirror.py"],
+        [sys.executable, "tools/analysis_jobs_dev/provider_mirror.py"],
         env=environ,
         cwd=provider_mirror.REPOSITORY,
         capture_output=True,

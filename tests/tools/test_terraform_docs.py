@@ -30,18 +30,18 @@ variable "events" {
   }
 }
 
-variable "name" {
-  description = "The prefix, as \\"acme\\"."
-  type        = string
-  nullable    = false
-}
-
 variable "lanes" {
   description = "The lanes."
   type        = map(string)
   default = {
     medium = "m"
   }
+}
+
+variable "name" {
+  description = "The prefix, as \\"acme\\"."
+  type        = string
+  nullable    = false
 }
 """
 OUTPUTS = 'output "url" {\n  description = "Where it is."\n  value       = "x"\n}\n'
@@ -56,11 +56,11 @@ def test_each_variable_and_output_is_a_row_with_its_type_and_its_default() -> No
             '| <pre>object({<br/>  bus = optional(string, "default")<br/>  more = optional(object({<br/>'
             "    deep = number<br/>  }), {})<br/>})</pre> | `{}` | no |"
         ),
-        '| <a name="input_name"></a> [name](#input_name) | The prefix, as "acme". | `string` | n/a | yes |',
         (
             '| <a name="input_lanes"></a> [lanes](#input_lanes) | The lanes. | `map(string)` '
             '| <pre>{<br/>  medium = "m"<br/>}</pre> | no |'
         ),
+        '| <a name="input_name"></a> [name](#input_name) | The prefix, as "acme". | `string` | n/a | yes |',
         '| <a name="output_url"></a> [url](#output_url) | Where it is. |',
     ]
 

@@ -1,6 +1,0 @@
-"""The stand-in for Bedrock and Gemini, with their wire protocols and faults on demand; and the token issuer."""
-
-from cloud.stand_in.scenarios import Scenario
-from cloud.stand_in.server import Remote, StandIn
-
-__all__ = ["Remote", "Scenario", "StandIn"]

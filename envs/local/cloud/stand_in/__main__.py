@@ -1,8 +1,0 @@
-"""`python -m cloud.stand_in`: the stand-in alone."""
-
-import sys
-
-from cloud.stand_in.server import main
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,178 @@
+"""`python -m analysis_jobs_dev.cloud`: the command line of the local cloud. `make local` and `make demo` call it."""
+
+import argparse
+import os
+import shlex
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from analysis_jobs.client.http import CallError
+from analysis_jobs_dev.cloud import guide, state
+from analysis_jobs_dev.cloud.connection import Connection
+from analysis_jobs_dev.cloud.demo import Demo, show_times
+from analysis_jobs_dev.cloud.errors import CloudError
+from analysis_jobs_dev.cloud.local_cloud import (
+    DEFAULT_EXAMPLE,
+    EXAMPLES,
+    REPOSITORY,
+    LocalCloud,
+    default_folder,
+    known_examples,
+    require_example,
+)
+from analysis_jobs_dev.cloud.screen import Screen
+
+WATCH_EVERY_S = 0.5
+DOWN_TIMEOUT_S = 60.0
+
+
+def up(options: argparse.Namespace, screen: Screen) -> int:
+    """Run the cloud until Ctrl-C, or until one of its processes dies."""
+    ready = False
+    demo = _demo(options)
+    try:
+        with LocalCloud(options.folder, (options.example,), screen=screen) as cloud:
+            guide.show(cloud.connection, demo, screen, options=_same_cloud(options))
+            ready = True
+            screen.say("ready")
+            while True:
+                time.sleep(WATCH_EVERY_S)
+                cloud.check()
+    except KeyboardInterrupt:
+        screen.say("Stopped; the stack is kept for the next start." if ready else "Stopped before it was ready.")
+        return 0 if ready else 130
+
+
+def run_demo(options: argparse.Namespace, screen: Screen) -> int:
+    """Run an example's documents through the running cloud, or through one for this run alone."""
+    demo = _demo(options)
+    screen.heading(f"{options.example}: {demo.file.shows}")
+    started = time.monotonic()
+    running = Connection.find(options.folder)
+    if running:
+        screen.say(f"        Using the running local cloud: {running.aws_url}")
+        completed = demo.show(running, screen)
+    else:
+        with LocalCloud(options.folder, (options.example,), screen=screen) as cloud:
+            completed = demo.show(cloud.connection, screen)
+    show_times(screen, time.monotonic() - started)
+    guide.next_steps(options.example, demo, screen)
+    return 0 if completed else 1
+
+
+def token(options: argparse.Namespace, screen: Screen) -> int:
+    """Print a token of the tenant."""
+    screen.say(_running(options.folder).token(options.tenant))
+    return 0
+
+
+def down(options: argparse.Namespace, screen: Screen) -> int:
+    """Stop the cloud that runs on the folder, and wait for its end."""
+    process = state.holder(options.folder)
+    if process is None:
+        screen.say("No local cloud runs.")
+        return 0
+    os.kill(process, signal.SIGTERM)
+    deadline = time.monotonic() + DOWN_TIMEOUT_S
+    while state.holder(options.folder) is not None:
+        if time.monotonic() > deadline:
+            raise CloudError(f"Process {process} did not stop within {DOWN_TIMEOUT_S:.0f} s.")
+        time.sleep(WATCH_EVERY_S)
+    return 0
+
+
+def clean(options: argparse.Namespace, screen: Screen) -> int:
+    """Stop the cloud, and delete its folder."""
+    down(options, screen)
+    shutil.rmtree(options.folder, ignore_errors=True)
+    return 0
+
+
+def logs(options: argparse.Namespace, screen: Screen) -> int:
+    """Print the logs of the functions, oldest first."""
+    guide.show_logs(_running(options.folder), screen, follow=options.follow)
+    return 0
+
+
+def _same_cloud(options: argparse.Namespace) -> str:
+    """Return the options that another command needs for the same cloud."""
+    example = "" if options.example == DEFAULT_EXAMPLE else f" --example {shlex.quote(options.example)}"
+    usual = options.folder == default_folder(options.example)
+    return example + ("" if usual else f" --folder {shlex.quote(str(options.folder))}")
+
+
+def _running(folder: Path) -> Connection:
+    found = Connection.find(folder)
+    if found is None:
+        raise CloudError("No local cloud runs (or it is not ready yet): start it with `make local`.")
+    return found
+
+
+def _demo(options: argparse.Namespace) -> Demo:
+    return Demo.of(EXAMPLES / options.example, options.document, REPOSITORY / ".local" / "demo" / options.example)
+
+
+def stop_on_signals() -> None:
+    """Turn the first SIGINT, SIGTERM or SIGHUP into an orderly stop, and ignore the next ones."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for each in signals:
+        signal.signal(each, stop)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m analysis_jobs_dev.cloud", description=__doc__)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--example", default=DEFAULT_EXAMPLE, help=f"one of {', '.join(known_examples())}")
+    common.add_argument("--folder", type=Path, help="where its state is kept (default: .local/cloud/<example>)")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for name, function in (
+        ("up", up),
+        ("demo", run_demo),
+        ("token", token),
+        ("logs", logs),
+        ("down", down),
+        ("clean", clean),
+    ):
+        command = commands.add_parser(name, parents=[common], help=function.__doc__)
+        command.set_defaults(run=function, document=None)
+        if name == "demo":
+            command.add_argument("--document", type=Path, help="a document of yours instead of the example's first one")
+        if name == "logs":
+            command.add_argument("--follow", action="store_true", help="keep printing new lines until Ctrl-C")
+        if name == "token":
+            command.add_argument("--tenant", default="acme", help="the tenant of the token (default: acme)")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        require_example(options.example)
+    except CloudError as error:
+        print(error, file=sys.stderr)
+        return 2
+    options.folder = (options.folder or default_folder(options.example)).resolve()
+    stop_on_signals()
+    try:
+        status: int = options.run(options, Screen())
+    except (CallError, CloudError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

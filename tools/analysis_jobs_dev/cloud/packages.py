@@ -1,0 +1,52 @@
+"""Builds the packages of several examples for this machine."""
+
+import hashlib
+import platform
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from analysis_jobs_dev import packager
+from analysis_jobs_dev.cloud.errors import CloudError
+from analysis_jobs_dev.package import sources
+from analysis_jobs_dev.packager import HOST, Manifest, PackageError, Sources, build
+from analysis_jobs_dev.packager.manifest import describe
+
+# A build mostly waits for another process: two at a time keep two processors busy.
+AT_ONCE = 2
+
+
+def packages(examples: Sequence[str], folder: Path) -> dict[str, Manifest]:
+    """Build each example's package into the folder; return the manifests by example.
+
+    A package in the folder is used again while its sources are the same. Raises CloudError with the errors of the
+    build.
+    """
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            return dict(zip(examples, pool.map(lambda example: _package(example, folder), examples), strict=True))
+        except PackageError as error:
+            raise CloudError(str(error)) from error
+
+
+def _package(example: str, folder: Path) -> Manifest:
+    what = sources(example)
+    fingerprint, built_from = _fingerprint(what), folder / f"{example}.sources"
+    if built_from.exists() and built_from.read_text("utf-8") == fingerprint:
+        return describe(folder / f"{example}-{HOST.name}.zip", HOST.name)
+    built_from.unlink(missing_ok=True)
+    [package] = build(what, [HOST], out=folder)
+    built_from.write_text(fingerprint, "utf-8")
+    return package
+
+
+def _fingerprint(what: Sources) -> str:
+    """Return a hash of everything that decides the content of a package."""
+    digest = hashlib.sha256(f"{HOST} {platform.python_version()} {sorted(what.aws_services)}".encode())
+    files = what.files()
+    programs = sorted(Path(packager.__file__).parent.glob("*.py"))
+    for name, path in [*files.items(), *((path.name, path) for path in [*what.locks, *programs])]:
+        content = path.read_bytes()
+        digest.update(f"\0{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()

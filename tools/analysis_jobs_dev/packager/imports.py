@@ -1,0 +1,93 @@
+"""Finds missing imports at build time: unpacks the finished zip, and imports its modules.
+
+The test runs in a process that sees only the zip: no site-packages, no environment. Imports inside functions are tested
+too. Imports inside `try … except ImportError` are not. An import of the library inside `with extra("name")` is tested
+only in a package with that extra. Imports of the analyses are always tested.
+"""
+
+import ast
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any
+
+from analysis_jobs_dev.packager.errors import PackageError
+from analysis_jobs_dev.packager.sources import Sources
+
+PROBE = Path(__file__).with_name("import_probe.py")
+
+
+def require_importable(package: Path, what: Sources, sources: Mapping[str, Path]) -> None:
+    """Import the modules of `what` from the zip `package`, and resolve every import in `sources`.
+
+    `sources` maps names in the zip to files. Raises `PackageError`; its message names everything that is missing.
+    """
+    wanted: dict[str, list[Any]] = {"modules": what.modules(), "imports": [], "library_imports": []}
+    for name, path in sources.items():
+        library = path.is_relative_to(what.handlers)
+        if path.suffix == ".py":
+            found = _imports(path, name, set(what.extras) if library else None)
+            wanted["library_imports" if library else "imports"] += ([name, *imported] for imported in found)
+    wanted["extras"] = list(what.extras)
+    with tempfile.TemporaryDirectory() as tree:
+        with zipfile.ZipFile(package) as archive:
+            archive.extractall(tree)
+        result = subprocess.run(
+            [sys.executable, "-I", "-S", "-B", str(PROBE), tree],
+            input=json.dumps(wanted),
+            env={},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if result.returncode:
+        problems = result.stdout.strip() or result.stderr.strip()
+        raise PackageError(f"{package.name} does not import:\n{problems}")
+
+
+def _imports(path: Path, name: str, extras: AbstractSet[str] | None) -> Iterator[tuple[str, str]]:
+    """Yield (module, name in it or "") for each import of a source. Relative imports are resolved.
+
+    With `extras`, imports that need another extra are left out.
+    """
+    package = name.removesuffix(".py").replace("/", ".").split(".")[:-1]
+    for node in _reached(ast.parse(path.read_bytes()), extras):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            yield from ((module, alias.name.replace("*", "")) for alias in node.names)
+
+
+def _reached(node: ast.AST, extras: AbstractSet[str] | None) -> Iterator[ast.AST]:
+    """Yield the nodes to test. Skip code for the type checker, for other extras, and guarded by ImportError."""
+    if isinstance(node, ast.With) and extras is not None and not _extras_of(node) <= extras:
+        return
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+        return
+    guarded: list[ast.stmt] = []
+    if isinstance(node, ast.Try) and any("ImportError" in ast.dump(h) for h in node.handlers):
+        guarded = node.body
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if child not in guarded:
+            yield from _reached(child, extras)
+
+
+def _extras_of(block: ast.With) -> set[str]:
+    """Return the names of the extras in a statement `with extra("name")`."""
+    return {
+        str(call.args[0].value)
+        for item in block.items
+        if isinstance(call := item.context_expr, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id == "extra"
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+    }
