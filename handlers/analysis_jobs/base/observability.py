@@ -8,7 +8,10 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from functools import cache
 from threading import Lock
@@ -22,6 +25,7 @@ from analysis_jobs.base.errors import ConfigurationError, InvocationFailedError
 from analysis_jobs.base.settings import variable
 
 _NAMESPACE = "AnalysisJobs"
+_SCOPE: ContextVar[Counter[str] | None] = ContextVar("_SCOPE", default=None)
 _METRICS_LOCK = Lock()  # the jobs of one invocation run in threads
 _STACK_LEVEL = 3  # makes the location of a log line the caller of `log`
 
@@ -93,9 +97,32 @@ def _redirect_output() -> None:
 
 
 def count(metric: str, amount: int = 1) -> None:
-    """Add to a counter. `flush` writes it."""
+    """Add to a counter. `flush` writes it, or the end of `counting_for`."""
+    if (scope := _SCOPE.get()) is not None:
+        scope[metric] += amount
+        return
     with _METRICS_LOCK:
         _metrics().add_metric(metric, MetricUnit.Count, amount)
+
+
+@contextmanager
+def counting_for(service: str | None) -> Iterator[None]:
+    """Count for another service than the one of this process, and write the counters at the end of the block.
+
+    A backend of another stack counts for the service of the module, so that the module's alarms see its jobs. With
+    None, nothing is written.
+    """
+    counted: Counter[str] = Counter()
+    token = _SCOPE.set(counted)
+    try:
+        yield
+    finally:
+        _SCOPE.reset(token)
+        if counted and service:
+            own = EphemeralMetrics(namespace=_NAMESPACE, service=service)
+            for metric, amount in counted.items():
+                own.add_metric(metric, MetricUnit.Count, amount)
+            own.flush_metrics()
 
 
 def measure(metric: str, duration: timedelta, analysis: str) -> None:
