@@ -20,6 +20,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from analysis_jobs.base.error_facts import describe_error, error_fields
 from analysis_jobs.base.errors import ConfigurationError, InvocationFailedError
 from analysis_jobs.base.settings import variable
+from analysis_jobs.base.snapshots import reseed_after_restore
 
 _NAMESPACE = "AnalysisJobs"
 _METRICS_LOCK = Lock()  # the jobs of one invocation run in threads
@@ -54,6 +55,7 @@ def contained[Event, Answer](handler: Callable[[Event, Any], Answer]) -> Callabl
     Lambda logs the message of an exception that a handler raises. So the handler raises `InvocationFailedError`, with
     the class and the place of the exception. A `ConfigurationError` stays as it is: it comes from the deployment.
     """
+    reseed_after_restore()
 
     @functools.wraps(handler)
     def handle(event: Event, context: Any) -> Answer:
