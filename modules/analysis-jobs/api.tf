@@ -19,6 +19,18 @@ module "api_function" {
   log_retention_days   = var.retention.logs_days
   tags                 = var.tags
 
+  code_signing_config_arn = var.functions.code_signing_config_arn
+  kms_key_arn             = one(var.encryption[*].key_arn)
+  layers                  = local.layers
+  log_class               = var.logs.class
+  log_format              = var.logs.format
+  log_key_arn             = local.log_key_arn
+  log_level               = var.logs.level
+  role                    = var.role
+  snap_start              = contains(var.functions.snap_start, "api")
+  tracing                 = local.tracing
+  vpc                     = var.functions.vpc
+
   environment = merge(local.environment, {
     MAX_WAITING            = var.api.max_waiting
     MAX_WAITING_PER_TENANT = var.api.max_waiting_per_tenant
@@ -34,6 +46,8 @@ module "api" {
   authorizer         = var.api.authorizer
   cors               = var.api.cors
   throttling         = var.api.throttling
+  log_class          = var.logs.class
+  log_key_arn        = local.log_key_arn
   log_retention_days = var.retention.logs_days
   tags               = var.tags
 

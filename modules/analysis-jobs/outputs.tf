@@ -21,7 +21,7 @@ locals {
 }
 
 output "alarm_topic_arn" {
-  description = "ARN of the SNS topic that all alarms go to; null if alarms are disabled."
+  description = "ARN of the SNS topic that all alarms go to; null if alarms are disabled, or go to topics of your own."
   value       = one(module.alarms[*].topic_arn)
 }
 
@@ -31,8 +31,8 @@ output "api_url" {
 }
 
 output "bucket_name" {
-  description = "Name of the bucket. Uploaded documents are under `uploads/`, the files of jobs under `jobs/`."
-  value       = module.artifact_bucket.name
+  description = "Name of the bucket. Uploaded documents are under `uploads/`, the files of jobs under `jobs/`, both below the prefix of an existing bucket."
+  value       = local.bucket.name
 }
 
 output "dashboard_name" {
@@ -51,13 +51,13 @@ output "deployment" {
   value = {
     alarm_topic_arn             = one(module.alarms[*].topic_arn)
     api_url                     = module.api.url
-    bucket_name                 = module.artifact_bucket.name
+    bucket_name                 = local.bucket.name
     dashboard_name              = one(module.alarms[*].dashboard_name)
     dead_letter_queue_urls      = local.dead_letter_queue_urls
     event_bus_name              = var.events.enabled ? var.events.bus_name : null
     event_dead_letter_queue_url = one(aws_sqs_queue.event_dead_letter[*].url)
     function_names              = local.function_names
-    notice_topic_arn            = one(aws_sns_topic.notices[*].arn)
+    notice_topic_arn            = local.notice_topic_arn
     prompt_table_name           = aws_dynamodb_table.prompts.name
     queue_urls                  = local.queue_urls
     role_names                  = local.role_names
@@ -81,8 +81,8 @@ output "function_names" {
 }
 
 output "notice_topic_arn" {
-  description = "ARN of the SNS topic that receives a message when a job ends; null unless `events.sns` is true."
-  value       = one(aws_sns_topic.notices[*].arn)
+  description = "ARN of the SNS topic that receives a message when a job ends; null unless `events.sns` is true or `events.topic` is given."
+  value       = local.notice_topic_arn
 }
 
 output "prompt_table_name" {
@@ -103,6 +103,11 @@ output "role_names" {
   precondition {
     condition     = local.worker_policy_characters <= local.max_inline_policy_characters
     error_message = "The worker's inline policies would have up to ${local.worker_policy_characters} characters; IAM allows ${local.max_inline_policy_characters} for a role. Name fewer models in bedrock_model_ids, or combine them with wildcards (\"anthropic.claude-*\"), or put secrets together into one."
+  }
+
+  precondition {
+    condition     = var.model_access.regions == null ? true : contains(var.model_access.regions, data.aws_region.current.id)
+    error_message = "model_access.regions must have ${data.aws_region.current.id}, the Region of this stack: the worker calls Bedrock there, and a profile needs the model in the called Region too."
   }
 }
 

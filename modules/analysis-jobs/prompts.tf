@@ -24,6 +24,7 @@ resource "aws_dynamodb_table" "prompts" {
   }
 
   server_side_encryption {
-    enabled = true
+    enabled     = true
+    kms_key_arn = one(var.encryption[*].key_arn)
   }
 }

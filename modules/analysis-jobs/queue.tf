@@ -4,6 +4,7 @@ module "queue" {
 
   name                    = local.queue_names[each.key]
   fifo                    = var.queue.fifo
+  kms_key_id              = one(var.encryption[*].key_arn)
   function_timeout_s      = var.worker.timeout_s
   visibility_timeout_s    = var.queue.visibility_timeout_s
   retention_s             = var.queue.retention_s

@@ -3,6 +3,8 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
+  role_name = "${var.role.name_prefix}${var.name}-${data.aws_region.current.id}"
+
   # logs:CreateLogGroup is missing on purpose: a deleted log group must not come back without a retention.
   own_logs = {
     Sid      = "OwnLogs"
@@ -26,6 +28,19 @@ locals {
     Resource = "*"
   }
 
+  # X-Ray supports no narrower resource. The sampling actions are for OpenTelemetry.
+  traces = {
+    Sid    = "Traces"
+    Effect = "Allow"
+    Action = [
+      "xray:GetSamplingRules",
+      "xray:GetSamplingTargets",
+      "xray:PutTelemetryRecords",
+      "xray:PutTraceSegments",
+    ]
+    Resource = "*"
+  }
+
   # Only Lambda needs these actions. The condition key is set on calls of the function's own code, which this denies.
   network_interfaces_by_lambda_only = merge(local.network_interfaces, {
     Sid    = "NetworkInterfacesByLambdaOnly"
@@ -41,9 +56,11 @@ locals {
 # Roles are global in an account. The Region in the name allows the same stack in two Regions. The trust needs no
 # aws:SourceAccount: a role can be passed to a function of its own account only.
 resource "aws_iam_role" "this" {
-  name        = "${var.name}-${data.aws_region.current.id}"
-  description = "Role of the Lambda function ${var.name}."
-  tags        = var.tags
+  name                 = local.role_name
+  path                 = var.role.path
+  description          = "Role of the Lambda function ${var.name}."
+  permissions_boundary = var.role.permissions_boundary_arn
+  tags                 = var.tags
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -53,6 +70,13 @@ resource "aws_iam_role" "this" {
       Principal = { Service = "lambda.amazonaws.com" }
     }]
   })
+
+  lifecycle {
+    precondition {
+      condition     = length(local.role_name) <= 64
+      error_message = "The name of the role, ${local.role_name}, has ${length(local.role_name)} characters; IAM allows 64: shorten role.name_prefix."
+    }
+  }
 }
 
 locals {
@@ -61,6 +85,7 @@ locals {
     Statement = concat(
       [local.own_logs],
       [for statement in [local.network_interfaces, local.network_interfaces_by_lambda_only] : statement if var.vpc != null],
+      [for statement in [local.traces] : statement if var.tracing == "Active"],
     )
   })
 
