@@ -3,7 +3,8 @@ module "events" {
   source = "../function"
   count  = var.events.enabled ? 1 : 0
 
-  name         = "${var.name}-events"
+  name         = local.names.functions.events
+  role_name    = local.names.roles.events
   handler      = "events.handler"
   package      = var.package
   architecture = local.architecture
@@ -22,7 +23,7 @@ module "events" {
   log_format              = var.logs.format
   log_key_arn             = local.log_key_arn
   log_level               = var.logs.level
-  role                    = var.role
+  role                    = { path = var.role.path, permissions_boundary_arn = var.role.permissions_boundary_arn }
   snap_start              = contains(var.functions.snap_start, "events")
   tracing                 = local.tracing
   reserved_concurrency    = var.functions.reserved_concurrency.events
@@ -69,7 +70,7 @@ resource "aws_lambda_event_source_mapping" "events" {
 resource "aws_sqs_queue" "event_dead_letter" {
   count = var.events.enabled ? 1 : 0
 
-  name                      = "${var.name}-events-dlq"
+  name                      = local.names.event_dead_letter_queue
   kms_master_key_id         = one(var.encryption[*].key_arn)
   message_retention_seconds = 1209600
   sqs_managed_sse_enabled   = var.encryption == null ? true : null
@@ -97,7 +98,7 @@ resource "aws_sqs_queue_policy" "event_dead_letter" {
 resource "aws_sns_topic" "notices" {
   count = var.events.sns ? 1 : 0
 
-  name              = "${var.name}-notices"
+  name              = local.names.notice_topic
   kms_master_key_id = var.encryption == null ? "alias/aws/sns" : var.encryption.key_arn
   tags              = var.tags
 }

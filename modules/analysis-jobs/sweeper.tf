@@ -1,7 +1,8 @@
 module "sweeper" {
   source = "../function"
 
-  name         = "${var.name}-sweeper"
+  name         = local.names.functions.sweeper
+  role_name    = local.names.roles.sweeper
   handler      = "sweeper.handler"
   package      = var.package
   architecture = local.architecture
@@ -20,7 +21,7 @@ module "sweeper" {
   log_format              = var.logs.format
   log_key_arn             = local.log_key_arn
   log_level               = var.logs.level
-  role                    = var.role
+  role                    = { path = var.role.path, permissions_boundary_arn = var.role.permissions_boundary_arn }
   snap_start              = contains(var.functions.snap_start, "sweeper")
   tracing                 = local.tracing
   reserved_concurrency    = var.functions.reserved_concurrency.sweeper
@@ -28,7 +29,7 @@ module "sweeper" {
 }
 
 resource "aws_cloudwatch_event_rule" "sweep" {
-  name                = "${var.name}-sweep"
+  name                = local.names.sweep_rule
   description         = "Starts the sweeper, which finds overdue jobs."
   schedule_expression = "rate(1 minute)"
   tags                = var.tags

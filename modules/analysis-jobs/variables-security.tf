@@ -48,7 +48,7 @@ variable "encryption" {
 }
 
 variable "role" {
-  description = "The functions' roles: their `path`, a `name_prefix` that their names begin with, and the ARN of a permissions boundary (`permissions_boundary_arn`). A change of path or prefix replaces the roles."
+  description = "The functions' roles: their `path`, a `name_prefix` that their names begin with (unless `names.roles` has them), and the ARN of a permissions boundary (`permissions_boundary_arn`). A change of path or prefix replaces the roles."
   type = object({
     name_prefix              = optional(string, "")
     path                     = optional(string, "/")
@@ -63,9 +63,8 @@ variable "role" {
   }
 
   validation {
-    # NAME-sweeper-REGION must fit within 64 characters, and the longest names of Regions have 14.
-    condition     = can(regex("^[A-Za-z0-9+=,.@_-]*$", var.role.name_prefix)) && length(var.role.name_prefix) + length(var.name) <= 41
-    error_message = "role.name_prefix may contain letters, digits and +=,.@_- only, and at most ${41 - length(var.name)} with this name: the name of a role has at most 64 characters, with the name of the stack, of the function and of the Region."
+    condition     = can(regex("^[A-Za-z0-9+=,.@_-]*$", var.role.name_prefix))
+    error_message = "role.name_prefix may contain letters, digits and +=,.@_- only: it begins the names of the roles. A path belongs to role.path."
   }
 
   validation {

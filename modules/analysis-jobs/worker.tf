@@ -1,7 +1,8 @@
 module "worker" {
   source = "../function"
 
-  name                 = "${var.name}-worker"
+  name                 = local.names.functions.worker
+  role_name            = local.names.roles.worker
   handler              = "worker.handler"
   package              = var.package
   architecture         = local.architecture
@@ -24,13 +25,13 @@ module "worker" {
   log_format              = var.logs.format
   log_key_arn             = local.log_key_arn
   log_level               = var.logs.level
-  role                    = var.role
+  role                    = { path = var.role.path, permissions_boundary_arn = var.role.permissions_boundary_arn }
   snap_start              = contains(var.functions.snap_start, "worker")
   tracing                 = local.tracing
 }
 
 resource "aws_lambda_event_source_mapping" "lane" {
-  for_each = var.lanes
+  for_each = local.queues
 
   # Created after the whole queue module: without the redrive policy a failing message would not reach the dead-letter queue.
   event_source_arn = module.queue[each.key].arn
@@ -41,7 +42,8 @@ resource "aws_lambda_event_source_mapping" "lane" {
   tags                    = var.tags
 
   dynamic "scaling_config" {
-    for_each = each.value.maximum_concurrency[*]
+    # A retired queue is drained slowly, so that the lanes keep their workers.
+    for_each = contains(var.queue.retired, each.key) ? [2] : var.lanes[each.value.lane].maximum_concurrency[*]
 
     content {
       maximum_concurrency = scaling_config.value
@@ -49,7 +51,7 @@ resource "aws_lambda_event_source_mapping" "lane" {
   }
 
   dynamic "provisioned_poller_config" {
-    for_each = each.value.provisioned_pollers[*]
+    for_each = contains(var.queue.retired, each.key) ? [] : var.lanes[each.value.lane].provisioned_pollers[*]
 
     content {
       maximum_pollers = provisioned_poller_config.value.maximum

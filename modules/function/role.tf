@@ -3,8 +3,6 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  role_name = "${var.role.name_prefix}${var.name}-${data.aws_region.current.id}"
-
   # logs:CreateLogGroup is missing on purpose: a deleted log group must not come back without a retention.
   own_logs = {
     Sid      = "OwnLogs"
@@ -56,7 +54,7 @@ locals {
 # Roles are global in an account. The Region in the name allows the same stack in two Regions. The trust needs no
 # aws:SourceAccount: a role can be passed to a function of its own account only.
 resource "aws_iam_role" "this" {
-  name                 = local.role_name
+  name                 = coalesce(var.role_name, "${var.name}-${data.aws_region.current.id}")
   path                 = var.role.path
   description          = "Role of the Lambda function ${var.name}."
   permissions_boundary = var.role.permissions_boundary_arn
@@ -70,13 +68,6 @@ resource "aws_iam_role" "this" {
       Principal = { Service = "lambda.amazonaws.com" }
     }]
   })
-
-  lifecycle {
-    precondition {
-      condition     = length(local.role_name) <= 64
-      error_message = "The name of the role, ${local.role_name}, has ${length(local.role_name)} characters; IAM allows 64: shorten role.name_prefix."
-    }
-  }
 }
 
 locals {

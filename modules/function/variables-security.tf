@@ -21,9 +21,8 @@ variable "kms_key_arn" {
 }
 
 variable "role" {
-  description = "The function's role: its `path`, the `name_prefix` that its name begins with, and the ARN of a permissions boundary (`permissions_boundary_arn`)."
+  description = "The function's role: its `path`, and the ARN of a permissions boundary (`permissions_boundary_arn`). `role_name` is its name."
   type = object({
-    name_prefix              = optional(string, "")
     path                     = optional(string, "/")
     permissions_boundary_arn = optional(string)
   })
@@ -33,11 +32,6 @@ variable "role" {
   validation {
     condition     = can(regex("^/([A-Za-z0-9+=,.@_-]+/)*$", var.role.path))
     error_message = "role.path must begin and end with a slash, for example \"/teams/books/\"."
-  }
-
-  validation {
-    condition     = can(regex("^[A-Za-z0-9+=,.@_-]*$", var.role.name_prefix))
-    error_message = "role.name_prefix may contain letters, digits and +=,.@_- only: it begins the name of the role. A path belongs to role.path."
   }
 
   validation {

@@ -35,6 +35,7 @@ override_module {
   target = module.queue["high"]
   outputs = {
     arn              = "arn:aws:sqs:eu-west-1:111122223333:high"
+    dead_letter_arn  = "arn:aws:sqs:eu-west-1:111122223333:high-dlq"
     dead_letter_name = "orders-jobs-high-dlq"
     dead_letter_url  = "https://sqs/high-dlq"
     name             = "orders-jobs-high"
@@ -46,10 +47,35 @@ override_module {
   target = module.queue["medium"]
   outputs = {
     arn              = "arn:aws:sqs:eu-west-1:111122223333:medium"
+    dead_letter_arn  = "arn:aws:sqs:eu-west-1:111122223333:medium-dlq"
     dead_letter_name = "orders-jobs-dlq"
     dead_letter_url  = "https://sqs/medium-dlq"
     name             = "orders-jobs"
     url              = "https://sqs/medium"
+  }
+}
+
+override_module {
+  target = module.queue["high.fifo"]
+  outputs = {
+    arn              = "arn:aws:sqs:eu-west-1:111122223333:high.fifo"
+    dead_letter_arn  = "arn:aws:sqs:eu-west-1:111122223333:high-dlq.fifo"
+    dead_letter_name = "orders-jobs-high-dlq.fifo"
+    dead_letter_url  = "https://sqs/high-dlq.fifo"
+    name             = "orders-jobs-high.fifo"
+    url              = "https://sqs/high.fifo"
+  }
+}
+
+override_module {
+  target = module.queue["medium.fifo"]
+  outputs = {
+    arn              = "arn:aws:sqs:eu-west-1:111122223333:medium.fifo"
+    dead_letter_arn  = "arn:aws:sqs:eu-west-1:111122223333:medium-dlq.fifo"
+    dead_letter_name = "orders-jobs-dlq.fifo"
+    dead_letter_url  = "https://sqs/medium-dlq.fifo"
+    name             = "orders-jobs.fifo"
+    url              = "https://sqs/medium.fifo"
   }
 }
 
@@ -77,27 +103,27 @@ override_module {
 
 override_module {
   target  = module.api_function
-  outputs = { name = "orders-api", alias_name = "live", alias_invoke_arn = "arn:invoke-api", role_name = "api-role" }
+  outputs = { name = "orders-api", alias_name = "live", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-api:live", alias_invoke_arn = "arn:invoke-api", arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-api", log_group_arn = "arn:log:api", role_arn = "arn:role:api", role_name = "api-role" }
 }
 
 override_module {
   target  = module.worker
-  outputs = { name = "orders-worker", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-worker:live", role_name = "worker-role" }
+  outputs = { name = "orders-worker", alias_name = "live", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-worker:live", arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-worker", log_group_arn = "arn:log:worker", role_arn = "arn:role:worker", role_name = "worker-role" }
 }
 
 override_module {
   target  = module.sweeper
-  outputs = { name = "orders-sweeper", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-sweeper:live", alias_name = "live", role_name = "sweeper-role" }
+  outputs = { name = "orders-sweeper", alias_name = "live", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-sweeper:live", arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-sweeper", log_group_arn = "arn:log:sweeper", role_arn = "arn:role:sweeper", role_name = "sweeper-role" }
 }
 
 override_module {
   target  = module.events
-  outputs = { name = "orders-events", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-events:live", role_name = "events-role" }
+  outputs = { name = "orders-events", alias_name = "live", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-events:live", arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-events", log_group_arn = "arn:log:events", role_arn = "arn:role:events", role_name = "events-role" }
 }
 
 override_module {
   target  = module.api
-  outputs = { id = "a1b2c3", url = "https://a1b2c3" }
+  outputs = { arn = "arn:api", domain_target = null, iam_resource = "arn:execute/*/*/iam/*", id = "a1b2c3", url = "https://a1b2c3", urls = { jwt = "https://a1b2c3" } }
 }
 
 override_module {

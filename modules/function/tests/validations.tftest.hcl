@@ -95,10 +95,10 @@ run "refuses_an_empty_name" {
   expect_failures = [var.name]
 }
 
-run "refuses_a_name_without_room_for_the_region" {
+run "refuses_a_name_longer_than_lambda_allows" {
   command = plan
   variables {
-    name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
   }
   expect_failures = [var.name]
 }
@@ -294,14 +294,6 @@ run "refuses_a_role_path_without_slashes" {
   expect_failures = [var.role]
 }
 
-run "refuses_a_path_as_the_prefix_of_a_role" {
-  command = plan
-  variables {
-    role = { name_prefix = "teams/books-" }
-  }
-  expect_failures = [var.role]
-}
-
 run "refuses_the_name_of_a_permissions_boundary" {
   command = plan
   variables {
@@ -343,8 +335,16 @@ run "accepts_everything_of_your_own" {
     log_class               = "INFREQUENT_ACCESS"
     log_format              = "Text"
     log_key_arn             = "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/mrk-0a1b2c3d"
-    role                    = { name_prefix = "books_", path = "/teams/books/", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/acme/boundary" }
+    role                    = { path = "/teams/books/", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/acme/boundary" }
     snap_start              = true
     tracing                 = "Active"
   }
+}
+
+run "refuses_a_role_name_longer_than_iam_allows" {
+  command = plan
+  variables {
+    role_name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+  }
+  expect_failures = [var.role_name]
 }
