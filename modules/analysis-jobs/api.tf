@@ -19,13 +19,19 @@ locals {
   ])
 
   callers = merge(
-    local.one_claim ? {} : {
-      issuers = {
-        for each in values(local.issuers) : each.issuer => { for key, value in { claim = each.tenant_claim, tenant = each.tenant, tenants = each.tenants } : key => value if value != null }
-      }
-      paths = [for path in concat([for each in values(local.issuers) : each.path], try(var.api.iam, null)[*].path) : path if path != ""]
+    {
+      for key, value in {
+        issuers = {
+          for each in values(local.issuers) : each.issuer => { for key, value in { claim = each.tenant_claim, tenant = each.tenant, tenants = each.tenants } : key => value if value != null }
+        }
+        paths = [for path in concat([for each in values(local.issuers) : each.path], try(var.api.iam, null)[*].path) : path if path != ""]
+      } : key => value if !local.one_claim
     },
-    { for iam in try(var.api.iam, null)[*] : "iam" => iam.tenant == null ? { tenants = iam.tenants } : { tenant = iam.tenant } },
+    {
+      for iam in try(var.api.iam, null)[*] : "iam" => {
+        for key, value in { tenant = iam.tenant, tenants = iam.tenants } : key => value if key == (iam.tenant == null ? "tenants" : "tenant")
+      }
+    },
     { for domain in try(var.api.domain, null)[*] : "domain" => domain.name },
     { for domain in try(var.api.domain, null)[*] : "base_path" => domain.base_path },
   )
