@@ -48,7 +48,9 @@ def submissions(
     return SubmissionService(
         store=DynamoJobStore(_client("dynamodb", session=session), settings.table_name, clock),
         queue=SqsJobQueue(_client("sqs", session=session), settings.queue_urls),
-        artifacts=S3ArtifactStore(_client("s3", _S3_CONFIG, session=session), settings.bucket_name),
+        artifacts=S3ArtifactStore(
+            _client("s3", _S3_CONFIG, session=session), settings.bucket_name, settings.bucket_prefix
+        ),
         analyses=_check_tiers(load_analyses(settings.analyses) if analyses is None else analyses, settings),
         settings=settings,
         clock=clock,

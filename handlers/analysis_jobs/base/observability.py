@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from analysis_jobs.base.error_facts import describe_error, error_fields
 from analysis_jobs.base.errors import ConfigurationError, InvocationFailedError
 from analysis_jobs.base.settings import variable
+from analysis_jobs.base.snapshots import reseed_after_restore
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger, Metrics
@@ -80,6 +81,8 @@ def contained(handler: Callable[[Event, Any], Answer]) -> Callable[[Event, Any],
     """
     # Every function writes logs: load Powertools while Lambda initialises the function, not with the first event.
     import aws_lambda_powertools.metrics  # noqa: PLC0415, F401 - see above
+
+    reseed_after_restore()
 
     @functools.wraps(handler)
     def handle(event: Event, context: Any) -> Answer:

@@ -290,5 +290,5 @@ def _services(
     try:
         from analysis_jobs.client.in_process import InProcess  # noqa: PLC0415 - imports boto3, which is slow
     except ModuleNotFoundError as error:
-        raise ConfigurationError(f"Backend needs {error.name}: pip install 'analysis-jobs[backend]'") from error
+        raise ConfigurationError(f"Backend needs {error.name}: pip install 'analysis-jobs[aws]'") from error
     return InProcess.build(environment, analyses, session, clock, metrics=metrics)

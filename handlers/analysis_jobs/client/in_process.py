@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import boto3
 from botocore.exceptions import BotoCoreError
@@ -45,6 +45,8 @@ from analysis_jobs.submission.uploads import Upload
 
 PREFIX = "ANALYSIS_JOBS_"
 """The variables of `backend_environment` begin with this, so that they do not collide with those of the backend."""
+
+Checked = TypeVar("Checked", bound=BaseModel)
 
 _REQUIRED = ("TABLE_NAME", "BUCKET_NAME", "QUEUE_URLS")
 _UPLOAD_LIFE = timedelta(hours=1)
@@ -207,7 +209,7 @@ def _declaration(given: Analysis[Any, Any] | UndeclaredAnalysis | str) -> Analys
     return given.declaration() if isinstance(given, UndeclaredAnalysis) else given
 
 
-def _checked[Checked: BaseModel](model: type[Checked], given: Mapping[str, Any]) -> Checked:
+def _checked(model: type[Checked], given: Mapping[str, Any]) -> Checked:
     try:
         return model.model_validate(given)
     except ValidationError as error:
