@@ -64,10 +64,10 @@ locals {
   }
 
   api_alarms = {
-    api-5xx = {
+    for api in var.api[*] : "api-5xx" => {
       description = "The API answers with server errors. Look at function_error in the access log, then at the API function's log."
       metric      = ["AWS/ApiGateway", "5xx", "Sum"]
-      dimensions  = { ApiId = var.api_id }
+      dimensions  = { ApiId = api.id }
       when        = { operator = "GreaterThanThreshold", threshold = var.thresholds.api_5xx, period_s = 300, periods = 1 }
       # Missing data means that there were no requests.
       missing = "notBreaching"

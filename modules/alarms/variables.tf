@@ -1,7 +1,18 @@
-variable "api_id" {
-  description = "ID of the HTTP API. Its 5xx responses are watched."
+variable "api" {
+  description = "The HTTP API, by its `id`. Its 5xx responses are watched. Null if there is none."
+  type        = object({ id = string })
+  default     = null
+}
+
+variable "dashboard_name" {
+  description = "Name of the dashboard. Null means `<name>-jobs-<region>`: dashboards are global in an account."
   type        = string
-  nullable    = false
+  default     = null
+
+  validation {
+    condition     = var.dashboard_name == null ? true : can(regex("^[A-Za-z0-9_-]{1,255}$", var.dashboard_name))
+    error_message = "dashboard_name must be 1 to 255 letters, digits, hyphens or underscores."
+  }
 }
 
 variable "dead_letter_queues" {
@@ -47,7 +58,7 @@ variable "events" {
 }
 
 variable "name" {
-  description = "Prefix of the names of the alarms, the topic, the key and the dashboard."
+  description = "Prefix of the names of the alarms, the topic, the key and, by default, the dashboard."
   type        = string
   nullable    = false
 

@@ -23,7 +23,7 @@ locals {
     LEASE_S                      = var.lease.lease_s
     POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace
     POWERTOOLS_SERVICE_NAME      = var.name
-    PROMPT_TABLE_NAME            = aws_dynamodb_table.prompts.name
+    PROMPT_TABLE_NAME            = local.names.prompt_table
     QUEUE_URLS                   = jsonencode(local.queue_urls)
     TABLE_NAME                   = module.job_table.name
     }, var.model_id == null ? {} : { MODEL_ID = var.model_id },

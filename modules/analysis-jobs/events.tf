@@ -3,7 +3,8 @@ module "events" {
   source = "../function"
   count  = var.events.enabled ? 1 : 0
 
-  name         = "${var.name}-events"
+  name         = local.names.functions.events
+  role_name    = local.names.roles.events
   handler      = "events.handler"
   package      = var.package
   architecture = local.architecture
@@ -56,7 +57,7 @@ resource "aws_lambda_event_source_mapping" "events" {
 resource "aws_sqs_queue" "event_dead_letter" {
   count = var.events.enabled ? 1 : 0
 
-  name                      = "${var.name}-events-dlq"
+  name                      = local.names.event_dead_letter_queue
   message_retention_seconds = 1209600
   sqs_managed_sse_enabled   = true
   tags                      = var.tags
@@ -83,7 +84,7 @@ resource "aws_sqs_queue_policy" "event_dead_letter" {
 resource "aws_sns_topic" "notices" {
   count = var.events.sns ? 1 : 0
 
-  name              = "${var.name}-notices"
+  name              = local.names.notice_topic
   kms_master_key_id = "alias/aws/sns"
   tags              = var.tags
 }

@@ -1,7 +1,8 @@
 module "sweeper" {
   source = "../function"
 
-  name         = "${var.name}-sweeper"
+  name         = local.names.functions.sweeper
+  role_name    = local.names.roles.sweeper
   handler      = "sweeper.handler"
   package      = var.package
   architecture = local.architecture
@@ -15,7 +16,7 @@ module "sweeper" {
 }
 
 resource "aws_cloudwatch_event_rule" "sweep" {
-  name                = "${var.name}-sweep"
+  name                = local.names.sweep_rule
   description         = "Starts the sweeper, which finds overdue jobs."
   schedule_expression = "rate(1 minute)"
   tags                = var.tags

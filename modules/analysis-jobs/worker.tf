@@ -1,7 +1,8 @@
 module "worker" {
   source = "../function"
 
-  name                 = "${var.name}-worker"
+  name                 = local.names.functions.worker
+  role_name            = local.names.roles.worker
   handler              = "worker.handler"
   package              = var.package
   architecture         = local.architecture
@@ -19,7 +20,7 @@ module "worker" {
 }
 
 resource "aws_lambda_event_source_mapping" "lane" {
-  for_each = var.lanes
+  for_each = local.queues
 
   # Created after the whole queue module: without the redrive policy a failing message would not reach the dead-letter queue.
   event_source_arn = module.queue[each.key].arn
@@ -30,7 +31,8 @@ resource "aws_lambda_event_source_mapping" "lane" {
   tags                    = var.tags
 
   dynamic "scaling_config" {
-    for_each = each.value.maximum_concurrency[*]
+    # A retired queue is drained slowly, so that the lanes keep their workers.
+    for_each = contains(var.queue.retired, each.key) ? [2] : var.lanes[each.value.lane].maximum_concurrency[*]
 
     content {
       maximum_concurrency = scaling_config.value

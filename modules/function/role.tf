@@ -41,7 +41,7 @@ locals {
 # Roles are global in an account. The Region in the name allows the same stack in two Regions. The trust needs no
 # aws:SourceAccount: a role can be passed to a function of its own account only.
 resource "aws_iam_role" "this" {
-  name        = "${var.name}-${data.aws_region.current.id}"
+  name        = coalesce(var.role_name, "${var.name}-${data.aws_region.current.id}")
   description = "Role of the Lambda function ${var.name}."
   tags        = var.tags
 

@@ -82,13 +82,13 @@ variable "memory_mb" {
 }
 
 variable "name" {
-  description = "Name of the function. The log group has the same name, and the role has it with the Region."
+  description = "Name of the function. The log group has the same name."
   type        = string
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_-]{1,48}$", var.name))
-    error_message = "name must have 1 to 48 letters, digits, hyphens and underscores: the name of the role has the Region too, within 64 characters."
+    condition     = can(regex("^[A-Za-z0-9_-]{1,64}$", var.name))
+    error_message = "name must have 1 to 64 letters, digits, hyphens and underscores, as Lambda demands."
   }
 }
 
@@ -132,6 +132,17 @@ variable "reserved_concurrency" {
   validation {
     condition     = var.reserved_concurrency == null ? true : var.reserved_concurrency >= 0 && floor(var.reserved_concurrency) == var.reserved_concurrency
     error_message = "reserved_concurrency must be a whole number of 0 or more, or null."
+  }
+}
+
+variable "role_name" {
+  description = "Name of the function's role. Null means `<name>-<region>`, which allows the same function in two Regions: roles are global in an account."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.role_name == null ? true : can(regex("^[A-Za-z0-9_+=,.@-]{1,64}$", var.role_name))
+    error_message = "role_name must have 1 to 64 letters, digits and the characters _ + = , . @ -, as IAM demands."
   }
 }
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from analysis_jobs.base.errors import ConfigurationError
-from analysis_jobs.base.settings import from_environment
+from analysis_jobs.base.settings import CallerRules, IssuerRule, from_environment
 
 URL = "https://sqs.eu-west-1.amazonaws.com/1/jobs"
 LEAST = {
@@ -48,6 +48,8 @@ REFUSED = [
     ({"MAX_PAGES": "0"}, "MAX_PAGES: Input should be greater than or equal to 1"),
     ({"MAX_PIXELS": "0"}, "MAX_PIXELS: Input should be greater than or equal to 1"),
     ({"DOCUMENT_MEMORY_MB": "63"}, "DOCUMENT_MEMORY_MB: Input should be greater than or equal to 64"),
+    ({"CALLERS": "acme"}, "CALLERS: give JSON, for example"),
+    ({"CALLERS": '{"iam": {"role": "x"}}'}, "CALLERS.iam.role: Extra inputs are not permitted"),
     ({"OCR_ENGINE": "abbyy"}, "OCR_ENGINE: Input should be 'tesseract', 'textract' or 'none'"),
     ({"OCR_LANGUAGES": "German"}, "OCR_LANGUAGES: String should match pattern"),
     ({"OCR_LANGUAGES": "eng,"}, "OCR_LANGUAGES: String should match pattern"),
@@ -93,8 +95,10 @@ def test_every_variable_is_read() -> None:
         "MODEL_PRICES": "{}",
         "SERVICE_TIERS": "{}",
     }
-    settings = from_environment(LEAST | given)
-    assert set(type(settings).model_fields) == {name.lower() for name in LEAST | given}
+    callers = CallerRules(issuers={"https://login.example.com": IssuerRule(claim="org")}, paths=["iam"])
+    settings = from_environment(LEAST | given | {"CALLERS": callers.model_dump_json()})
+    assert settings.callers == callers
+    assert set(type(settings).model_fields) == {name.lower() for name in LEAST | given} | {"callers"}
     for name, value in given.items():
         assert str(getattr(settings, name.lower())).removesuffix(".0") == value
     assert settings.heartbeat == timedelta(seconds=2.5)

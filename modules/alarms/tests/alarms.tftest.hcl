@@ -28,7 +28,7 @@ mock_provider "aws" {
 
 variables {
   name               = "orders"
-  api_id             = "a1b2c3"
+  api                = { id = "a1b2c3" }
   queues             = { high = "orders-jobs-high", low = "orders-jobs-low" }
   dead_letter_queues = { high = "orders-jobs-high-dlq", low = "orders-jobs-low-dlq" }
   events             = { dead_letter_queue = "orders-events-dlq", function_name = "orders-events" }
@@ -162,6 +162,24 @@ run "a_stack_without_events_has_no_alarm_of_them" {
   assert {
     condition     = !contains(keys(output.alarm_names), "events-late") && length(output.alarm_names) == 14 && !strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "IteratorAge")
     error_message = "Without events there must be no alarms for them."
+  }
+}
+
+run "a_stack_without_an_api_has_no_alarm_of_it" {
+  command = plan
+
+  variables {
+    api            = null
+    dashboard_name = "acme-analysis"
+  }
+
+  assert {
+    condition     = !contains(keys(output.alarm_names), "api-5xx") && length(output.alarm_names) == 16 && !strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "ApiGateway")
+    error_message = "Without an API nothing may watch one."
+  }
+  assert {
+    condition     = output.dashboard_name == "acme-analysis"
+    error_message = "The dashboard must have the given name."
   }
 }
 

@@ -171,10 +171,10 @@ run "refuses_capitals_in_the_name" {
   expect_failures = [var.name]
 }
 
-run "refuses_a_name_too_long_for_the_bucket" {
+run "refuses_a_name_too_long_for_any_resource" {
   command = plan
   variables {
-    name = "abcdefghijklmnopqrstuvwxyz"
+    name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
   }
   expect_failures = [var.name]
 }
@@ -496,4 +496,197 @@ run "refuses_a_model_as_a_product_of_the_marketplace" {
     marketplace = { product_ids = ["anthropic.claude-sonnet-4-5-20250929-v1:0"] }
   }
   expect_failures = [var.marketplace]
+}
+
+run "refuses_an_api_without_callers" {
+  command = plan
+  variables {
+    api = {}
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_issuers_beside_no_authorizer" {
+  command = plan
+  variables {
+    api = { iam = { tenant = "acme" }, issuers = { partner = { issuer = "https://issuer.example.com", audience = ["orders"] } } }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_one_issuer_twice" {
+  command = plan
+  variables {
+    api = { authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] }, issuers = { partner = { issuer = "https://issuer.example.com", audience = ["partner"] } } }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_a_tenant_with_a_slash" {
+  command = plan
+  variables {
+    api = { authorizer = { issuer = "https://issuer.example.com", audience = ["orders"], tenant = "acme/other" } }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_a_fixed_tenant_beside_a_choice" {
+  command = plan
+  variables {
+    api = { authorizer = { issuer = "https://issuer.example.com", audience = ["orders"], tenant = "acme", tenants = ["acme"] } }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_aws_callers_without_a_tenant" {
+  command = plan
+  variables {
+    api = { authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] }, iam = {} }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_a_wildcard_for_an_aws_caller" {
+  command = plan
+  variables {
+    api = { authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] }, iam = { tenants = { acme = ["arn:aws:iam::111122223333:role/*"] } } }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_an_aws_caller_with_two_tenants" {
+  command = plan
+  variables {
+    api = { authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] }, iam = { tenants = { acme = ["arn:aws:iam::111122223333:role/backend"], globex = ["arn:aws:iam::111122223333:role/backend"] } } }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_aws_callers_on_the_routes_of_the_tokens" {
+  command = plan
+  variables {
+    api = { authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] }, iam = { path = "", tenant = "acme" } }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_a_web_origin_with_a_path" {
+  command = plan
+  variables {
+    web_origins = ["https://app.example.com/page"]
+  }
+  expect_failures = [var.web_origins]
+}
+
+run "refuses_a_function_name_with_a_blank" {
+  command = plan
+  variables {
+    names = { functions = { worker = "our worker" } }
+  }
+  expect_failures = [var.names]
+}
+
+run "refuses_a_role_name_with_a_slash" {
+  command = plan
+  variables {
+    names = { roles = { worker = "team/worker" } }
+  }
+  expect_failures = [var.names]
+}
+
+run "refuses_the_queue_of_an_unknown_lane" {
+  command = plan
+  variables {
+    names = { queues = { urgent = "urgent" } }
+  }
+  expect_failures = [var.names]
+}
+
+run "refuses_a_queue_name_with_fifo" {
+  command = plan
+  variables {
+    names = { queues = { medium = "jobs.fifo" } }
+  }
+  expect_failures = [var.names]
+}
+
+run "refuses_a_table_name_of_two_letters" {
+  command = plan
+  variables {
+    names = { table = "jo" }
+  }
+  expect_failures = [var.names]
+}
+
+run "refuses_a_bucket_name_with_a_dot" {
+  command = plan
+  variables {
+    names = { bucket = "jobs.acme" }
+  }
+  expect_failures = [var.names]
+}
+
+run "refuses_a_dashboard_name_with_a_dot" {
+  command = plan
+  variables {
+    names = { dashboard = "jobs.acme" }
+  }
+  expect_failures = [var.names]
+}
+
+run "refuses_a_topic_name_with_a_dot" {
+  command = plan
+  variables {
+    names = { notice_topic = "jobs.fifo" }
+  }
+  expect_failures = [var.names]
+}
+
+run "refuses_a_rule_name_with_a_slash" {
+  command = plan
+  variables {
+    names = { sweep_rule = "acme/sweep" }
+  }
+  expect_failures = [var.names]
+}
+
+run "refuses_to_retire_an_unknown_lane" {
+  command = plan
+  variables {
+    queue = { retired = ["urgent"] }
+  }
+  expect_failures = [var.queue]
+}
+
+run "refuses_to_retire_a_queue_in_use" {
+  command = plan
+  variables {
+    queue = { retired = ["medium"] }
+  }
+  expect_failures = [var.queue]
+}
+
+run "accepts_every_kind_of_caller" {
+  command = plan
+  variables {
+    api = {
+      authorizer       = { issuer = "https://issuer.example.com", audience = ["orders"], tenant = "acme" }
+      issuers          = { partner = { issuer = "https://partner.example.com", audience = ["orders"], tenant_claim = "custom:org", tenants = ["initech"] } }
+      iam              = { tenants = { acme = ["arn:aws:iam::111122223333:role/team/backend", "arn:aws-us-gov:iam::111122223333:user/ada"] } }
+      default_endpoint = false
+      domain           = { existing = true, name = "api.example.com", base_path = "analysis" }
+    }
+  }
+}
+
+run "accepts_a_stack_without_an_api_and_a_retired_queue" {
+  command = plan
+  variables {
+    api         = null
+    lanes       = { medium = {} }
+    name        = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    queue       = { fifo = true, retired = ["medium", "high", "high.fifo"] }
+    web_origins = ["https://app.example.com"]
+    names       = { functions = { worker = "acme-staging-analysis-worker" }, queues = { medium = "acme-staging-analysis-jobs" }, dead_letter_queues = { medium = "acme-staging-analysis-jobs-dlq" } }
+  }
 }

@@ -95,10 +95,10 @@ run "refuses_an_empty_name" {
   expect_failures = [var.name]
 }
 
-run "refuses_a_name_without_room_for_the_region" {
+run "refuses_a_name_longer_than_lambda_allows" {
   command = plan
   variables {
-    name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
   }
   expect_failures = [var.name]
 }
@@ -225,4 +225,12 @@ run "refuses_a_url_for_a_bucket" {
     }
   }
   expect_failures = [var.package]
+}
+
+run "refuses_a_role_name_longer_than_iam_allows" {
+  command = plan
+  variables {
+    role_name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+  }
+  expect_failures = [var.role_name]
 }
