@@ -43,7 +43,7 @@ def submissions(settings: Settings) -> SubmissionService:
     return SubmissionService(
         store=DynamoJobStore(_client("dynamodb"), settings.table_name, clock),
         queue=SqsJobQueue(_client("sqs"), settings.queue_urls),
-        artifacts=S3ArtifactStore(_client("s3", _S3_CONFIG), settings.bucket_name),
+        artifacts=S3ArtifactStore(_client("s3", _S3_CONFIG), settings.bucket_name, settings.bucket_prefix),
         analyses=_check_tiers(load_analyses(settings.analyses), settings),
         settings=settings,
         clock=clock,

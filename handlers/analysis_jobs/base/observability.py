@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from analysis_jobs.base.error_facts import describe_error, error_fields
 from analysis_jobs.base.errors import ConfigurationError, InvocationFailedError
 from analysis_jobs.base.settings import variable
+from analysis_jobs.base.snapshots import reseed_after_restore
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger, Metrics
@@ -73,6 +74,7 @@ def contained(handler: Callable[[Event, Any], Answer]) -> Callable[[Event, Any],
     Lambda logs the message of an exception that a handler raises. So the handler raises `InvocationFailedError`, with
     the class and the place of the exception. A `ConfigurationError` stays as it is: it comes from the deployment.
     """
+    reseed_after_restore()
     # Every function writes logs: load Powertools while Lambda initialises the function, not with the first event.
     import aws_lambda_powertools.metrics  # noqa: PLC0415, F401 - see above
 

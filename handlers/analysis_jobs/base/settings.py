@@ -68,6 +68,7 @@ class Settings(BaseModel):
     analyses: _NonEmpty
     table_name: _NonEmpty
     bucket_name: _NonEmpty
+    bucket_prefix: str = Field(default="", pattern=r"^([^/]+/)*$")
     queue_urls: dict[_NonEmpty, _NonEmpty] = Field(min_length=1)
     prompt_table_name: str = ""
     code_version: str = "unknown"
