@@ -4,10 +4,24 @@ It is a pytest plugin with the fixture `jobs`. The submission, the worker, the c
 the document reader are the real ones. No deployment package contains it. See docs/write/testing.md.
 """
 
+from analysis_jobs.jobs.request_errors import InvalidRequestError, NotAdmittedError, RateLimitedError
 from analysis_jobs.testing.answers import Answer
+from analysis_jobs.testing.database import TestDatabase
 from analysis_jobs.testing.errors import RecordingDiffers, UnscriptedQuestion
 from analysis_jobs.testing.jobs import Jobs
 from analysis_jobs.testing.questions import Asked
 from analysis_jobs.testing.run import JobFailed, JobRun
 
-__all__ = ["Answer", "Asked", "JobFailed", "JobRun", "Jobs", "RecordingDiffers", "UnscriptedQuestion"]
+__all__ = [
+    "Answer",
+    "Asked",
+    "InvalidRequestError",
+    "JobFailed",
+    "JobRun",
+    "Jobs",
+    "NotAdmittedError",
+    "RateLimitedError",
+    "RecordingDiffers",
+    "TestDatabase",
+    "UnscriptedQuestion",
+]

@@ -1,7 +1,7 @@
 """The clock of a test. It moves only when the test or a wait moves it, and heartbeats keep up with it."""
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event, Lock
 
 from analysis_jobs.base.clock import ManualClock
@@ -33,6 +33,10 @@ class TestClock(ManualClock):
                 super().advance(min(self._step, until - self.now()))
                 self._heartbeat_is_idle()
             super().advance(until - self.now())
+
+    def set(self, moment: datetime) -> None:
+        """Set the clock to a time, which must be aware. Do it before the first job."""
+        self.advance(moment - self.now())
 
     def wait(self, event: Event, duration: timedelta) -> bool:
         """See `Clock.wait`. Only the heartbeat calls it."""

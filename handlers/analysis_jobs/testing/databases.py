@@ -4,44 +4,19 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from analysis_jobs.base.extras import extra
 from analysis_jobs.postgres import database as library
 from analysis_jobs.postgres.connections import CONNECTIONS
+from analysis_jobs.testing.database import TestDatabase
 from analysis_jobs.testing.postgres_server import Login, PostgresServer, ServerError, binaries
 
-with extra("postgres"):
-    from psycopg.rows import dict_row
-
-__all__ = ["Databases", "ServerError", "TestDatabase", "binaries", "running"]
+__all__ = ["Databases", "ServerError", "binaries", "running"]
 _HBA = "local all all scram-sha-256\n"
 _PORT = 5432  # only a part of the name of the socket
 # macOS limits the path of a socket to 103 bytes, and its temporary folders have long names.
 _SHORT = Path("/tmp")  # noqa: S108 - the folder within it gets a random name
 _EFFECTS = Path(library.__file__).with_name("schema.sql")
-
-
-@dataclass(frozen=True)
-class TestDatabase:
-    """A database of one test. `login` is the secret for `job.database`."""
-
-    __test__ = False  # pytest collects classes whose name begins with `Test`
-
-    login: Mapping[str, Any]
-    _owner: Login
-
-    def query(self, statement: str, *values: object) -> list[dict[str, Any]]:
-        """Run a statement, and return its rows as dictionaries. The values replace each `%s`."""
-        with self._owner.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            cursor.execute(statement.encode(), values or None)
-            return cursor.fetchall() if cursor.description else []
-
-    def execute(self, statement: str, *values: object) -> None:
-        """Run a statement. The values replace each `%s`."""
-        self.query(statement, *values)
 
 
 class Databases(PostgresServer):
@@ -60,7 +35,7 @@ class Databases(PostgresServer):
         self._made += 1
         owner = self.database(f"test_{self._made}", _EFFECTS.read_text(encoding="utf-8"), *filter(None, scripts))
         # The library accepts no plain text over a network. For a Unix socket, libpq ignores `sslmode`.
-        return TestDatabase(owner.secret() | {"sslmode": "require"}, owner)
+        return TestDatabase(owner.secret() | {"sslmode": "require"}, owner.connect)
 
     def forget(self) -> None:
         """Delete the data of a stopped server."""

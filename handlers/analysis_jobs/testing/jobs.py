@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -20,15 +20,13 @@ from analysis_jobs.submission.service import Submission
 from analysis_jobs.testing.answers import Answer
 from analysis_jobs.testing.backend import Backend, changed
 from analysis_jobs.testing.clock import TestClock
+from analysis_jobs.testing.database import TestDatabase
 from analysis_jobs.testing.inputs import prepared
 from analysis_jobs.testing.project import ProjectFiles
 from analysis_jobs.testing.questions import Asked
 from analysis_jobs.testing.recording import Recording
 from analysis_jobs.testing.run import JobRun
 from analysis_jobs.testing.script import Of, name_of_stage
-
-if TYPE_CHECKING:
-    from analysis_jobs.testing.databases import TestDatabase
 
 TENANT = "acme"
 
@@ -49,7 +47,7 @@ class Jobs:
         test_name: str = "answers",
         *,
         records: bool = False,
-        new_database: "Callable[..., TestDatabase] | None" = None,
+        new_database: Callable[..., TestDatabase] | None = None,
     ) -> None:
         self._project = project
         self._test_name = test_name
@@ -61,6 +59,11 @@ class Jobs:
     def clock(self) -> TestClock:
         """The clock of all jobs. It begins on 1 January 2026 at 0:00 UTC."""
         return self._backend.clock
+
+    @property
+    def questions(self) -> list[Asked]:
+        """The questions of all jobs, in order. `JobRun.questions` has those of one."""
+        return list(self._backend.model.questions)
 
     # Answers
 
@@ -175,7 +178,7 @@ class Jobs:
         self._backend.artifacts.write(upload_key(tenant, document), body, "application/octet-stream")
         return document
 
-    def database(self, secret: str, *, schema: str | Path | None = None) -> "TestDatabase":
+    def database(self, secret: str, *, schema: str | Path | None = None) -> TestDatabase:
         """Create an empty PostgreSQL database, and store its login as a secret. The test is skipped without a server.
 
         Args:

@@ -15,7 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from analysis_jobs.testing.databases import Databases, TestDatabase
+    from analysis_jobs.testing.database import TestDatabase
+    from analysis_jobs.testing.databases import Databases
     from analysis_jobs.testing.jobs import Jobs
 
 _PYTHON = (3, 13)
