@@ -103,6 +103,10 @@ class Jobs:
         if self._records:
             answering.real = model or _real_model(self._backend)
 
+    def ask_model(self, model: Model) -> None:
+        """Let a real model answer all questions, in place of the script."""
+        self._backend.model.real = model
+
     # Faults
 
     def throttle(self, stage: Of | None = None, *, times: int = 1, retry_after: timedelta | None = None) -> None:
