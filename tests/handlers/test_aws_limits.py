@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from analysis_jobs.api.routes import _TENANT
+from analysis_jobs.api.callers import _TENANT
 from analysis_jobs.authoring.files import MAX_FILES
 from analysis_jobs.base.usage import Usage
 from analysis_jobs.documents import safe_filename, upload_key
