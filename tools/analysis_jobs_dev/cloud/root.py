@@ -25,6 +25,8 @@ OUTPUT_FILE = "analysis_jobs_deployments.tf.json"
 _NOT_LINKED = re.compile(r"\.terraform|.*\.tfstate(\..*)?|\.terraform\.lock\.hcl|crash.*\.log")
 _UPWARDS = re.compile(r"(?:\.\./)+")
 _VARIABLE = re.compile(r'^variable\s+"(?P<name>[^"]+)"\s*\{(?P<body>.*?)^\}', re.MULTILINE | re.DOTALL)
+_PROVIDER = re.compile(r'^provider\s+"aws"\s*\{(?P<body>.*?)^\}', re.MULTILINE | re.DOTALL)
+_REGION = re.compile(r'^\s*region\s*=\s*(?:"(?P<region>[a-z0-9-]+)"|var\.(?P<variable>\w+))', re.MULTILINE)
 _DEFAULT = re.compile(r"^\s*default\s*=", re.MULTILINE)
 # What tells the module apart from all others, whatever its source and its version.
 _MARKS = ('variable "analyses"', 'output "deployment"')
@@ -87,8 +89,8 @@ class Root:
         if not direct:
             inside = f" Only modules inside others call it: {', '.join(names)}." if names else ""
             raise CloudError(
-                f"No module block in {self.original} calls the module analysis-jobs.{inside} Add the block to the root, "
-                "or remove the root: without one, the local cloud uses the module with its defaults."
+                f"No module block in {self.original} calls the module analysis-jobs.{inside} Add the block to the "
+                "root, or remove the root: without one, the local cloud uses the module with its defaults."
             )
         return direct
 
@@ -105,10 +107,10 @@ class Root:
         (self.folder / name).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
 
-def write_default(folder: Path, variables: Mapping[str, object], module: Path) -> Path:
-    """Write a root that calls the `module` with these variables into the folder, and return the folder."""
+def write_default(folder: Path, variables: Mapping[str, object], module: str) -> Path:
+    """Write a root that calls the module at the path `module` with these variables. Return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    block = {"source": str(module), **{name: _escaped(value) for name, value in variables.items()}}
+    block = {"source": module, **{name: _escaped(value) for name, value in variables.items()}}
     (folder / "main.tf.json").write_text(json.dumps({"module": {"analysis_jobs": block}}, indent=2) + "\n", "utf-8")
     return folder
 
@@ -125,6 +127,18 @@ def local_variables(project: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CloudError(f"{path} must have an object: the variables of the Terraform root by name.")
     return content
+
+
+def region_of(root: Path) -> str | None:
+    """Return the Region in the root's provider block: a text, or the default of its variable. None without either."""
+    text = "\n".join(path.read_text("utf-8") for path in _configuration(root, (".tf",)))
+    provider = next((block["body"] for block in _PROVIDER.finditer(text) if "alias" not in block["body"]), "")
+    named = _REGION.search(provider)
+    if named is None or named["region"]:
+        return named and named["region"]
+    blocks = [block["body"] for block in _VARIABLE.finditer(text) if block["name"] == named["variable"]]
+    default = re.search(r'^\s*default\s*=\s*"([a-z0-9-]+)"', "\n".join(blocks), re.MULTILINE)
+    return default and default[1]
 
 
 def _levels_up(root: Path) -> int:

@@ -1,4 +1,4 @@
-"""The stack of envs/local, which the real Terraform applies to the local cloud."""
+"""A Terraform root and its state, which the real Terraform applies to the local cloud."""
 
 import json
 import os
@@ -55,13 +55,16 @@ class Progress:
 class Stack:
     """One state of the root module; Terraform's files are in `folder`.
 
-    `environment` points to an AWS endpoint; `variables` are those of the root module.
+    `environment` points to an AWS endpoint; `variables` are those of the root module. With `lock_is_complete`,
+    `terraform init` must not change the root's lock file. `after_init` is called between init and apply.
     """
 
     root: Path
     folder: Path
     environment: Mapping[str, str]
     variables: Mapping[str, object]
+    lock_is_complete: bool = True
+    after_init: Callable[[], None] = lambda: None
 
     def apply(self, on_progress: Callable[[Progress], None] = lambda _: None) -> Progress:
         """Apply the root module; return the final progress.
@@ -93,7 +96,8 @@ class Stack:
 
     def _init(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._text("init", "-input=false", "-no-color", "-lockfile=readonly")
+        self._text("init", "-input=false", "-no-color", *(["-lockfile=readonly"] if self.lock_is_complete else []))
+        self.after_init()
 
     def _input(self) -> list[str]:
         file = self.folder / VARIABLES_FILE
