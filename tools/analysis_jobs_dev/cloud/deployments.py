@@ -222,9 +222,10 @@ class ProjectDeployment(Deployment):
         }
 
 
-def stack_name(project: str) -> str:
-    """Return a valid `name` of the module for a project."""
-    return re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-")[:MAX_NAME].strip("-")
+def stack_name(project: str, environment: str = "") -> str:
+    """Return a valid `name` of the module for a project in an environment."""
+    end = f"-{environment}" if environment else ""
+    return re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-")[: MAX_NAME - len(end)].strip("-") + end
 
 
 def upload(connection: Connection, package: Manifest) -> dict[str, str]:
