@@ -18,7 +18,7 @@ from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.packages import package_of, packages
 from analysis_jobs_dev.cloud.postgres import Login
 from analysis_jobs_dev.cloud.root import Root
-from analysis_jobs_dev.cloud.stack import Stack
+from analysis_jobs_dev.cloud.stack import DATA_FOLDER, Stack
 from analysis_jobs_dev.packager import Manifest
 from analysis_jobs_dev.project import Project
 
@@ -149,15 +149,15 @@ class ProjectDeployment(Deployment):
         [package] = built.values()
         uploaded = {**_package(package), "s3": upload(place.connection, package)}
         prepared = self._root(place, uploaded)
-        prepared.set_up(self.region)
-        data_folder = place.folder / "terraform"
+        prepared.set_up(self.region, place.folder / state.TERRAFORM_STATE, self.variables)
+        manifest = package.file().resolve().with_suffix(".json")
         return Stack(
             prepared.folder,
             place.folder,
             {**place.connection.environment(), **self._given(prepared, place, uploaded)},
-            self.variables,
+            {},
             lock_is_complete=False,
-            after_init=lambda: prepared.use(prepared.module_calls(data_folder), uploaded),
+            after_init=lambda: prepared.use(prepared.module_calls(place.folder / DATA_FOLDER), uploaded, manifest),
         )
 
     @override

@@ -269,6 +269,7 @@ class LocalCloud(Reach):
     def _apply(self, kept: state.Kept, built: Mapping[str, Manifest]) -> state.Kept:
         with self.screen.step("terraform") as step:
             self.stack = self.deployment.stack(Place(self.folder, self.connection, self._logins), built)
+            self.stack.write_command()
             wanted = self.deployment.fingerprint(self.stack, built)
             if kept.applied == wanted:
                 step.say("nothing to do: nothing has changed since the last apply")

@@ -21,6 +21,7 @@ DEPLOYMENTS = "analysis_jobs_deployments"
 SETUP_FILE = "analysis_jobs_setup_override.tf.json"
 PACKAGE_FILE = "analysis_jobs_package_override.tf.json"
 OUTPUT_FILE = "analysis_jobs_deployments.tf.json"
+VARIABLES_FILE = "zz_analysis_jobs_local.auto.tfvars.json"  # of such files, the last one by name wins
 # Never linked: they belong to the project's own state and installation.
 _NOT_LINKED = re.compile(r"\.terraform|.*\.tfstate(\..*)?|\.terraform\.lock\.hcl|crash.*\.log")
 _UPWARDS = re.compile(r"(?:\.\./)+")
@@ -29,7 +30,16 @@ _PROVIDER = re.compile(r'^provider\s+"aws"\s*\{(?P<body>.*?)^\}', re.MULTILINE |
 _REGION = re.compile(r'^\s*region\s*=\s*(?:"(?P<region>[a-z0-9-]+)"|var\.(?P<variable>\w+))', re.MULTILINE)
 _DEFAULT = re.compile(r"^\s*default\s*=", re.MULTILINE)
 # What tells the module apart from all others, whatever its source and its version.
+_MANIFEST = re.compile(r"^\s*manifest\s*=\s*optional\(string\)", re.MULTILINE)
 _MARKS = ('variable "analyses"', 'output "deployment"')
+
+
+@dataclass(frozen=True)
+class ModuleCall:
+    """A module block that calls the module. Older versions of the module do not take the path of a manifest."""
+
+    name: str
+    takes_manifest: bool
 
 
 @dataclass(frozen=True)
@@ -71,33 +81,40 @@ class Root:
             found |= {name for name, block in variables.items() if "default" not in block}
         return frozenset(found)
 
-    def set_up(self, region: str) -> None:
-        """Override the backend and the provider's Region. Do this before `terraform init`."""
+    def set_up(self, region: str, state: Path, variables: Mapping[str, object]) -> None:
+        """Override the backend and the provider's Region, and set variables. Do this before `terraform init`."""
         for name in (PACKAGE_FILE, OUTPUT_FILE):
             (self.folder / name).unlink(missing_ok=True)
-        overridden = {"terraform": {"backend": {"local": {}}}, "provider": {"aws": {"region": region}}}
-        self._write(SETUP_FILE, overridden)
+        backend = {"local": {"path": str(state)}}
+        self._write(SETUP_FILE, {"terraform": {"backend": backend}, "provider": {"aws": {"region": region}}})
+        self._write(VARIABLES_FILE, variables)
 
-    def module_calls(self, data_folder: Path) -> list[str]:
-        """Return the names of the root's module blocks that call the module. `data_folder` is the TF_DATA_DIR of init.
+    def module_calls(self, data_folder: Path) -> "list[ModuleCall]":
+        """Return the root's module blocks that call the module. `data_folder` is the TF_DATA_DIR of init.
 
         Raises CloudError if there is none.
         """
         installed = json.loads((data_folder / "modules" / "modules.json").read_text("utf-8"))["Modules"]
-        names = [each["Key"] for each in installed if _is_ours(self.folder / each["Dir"])]
-        direct = [name for name in names if name and "." not in name]
+        texts = {each["Key"]: _text_of(self.folder / each["Dir"]) for each in installed if each["Key"]}
+        found = {name: text for name, text in texts.items() if all(mark in text for mark in _MARKS)}
+        direct = [ModuleCall(name, bool(_MANIFEST.search(text))) for name, text in found.items() if "." not in name]
         if not direct:
-            inside = f" Only modules inside others call it: {', '.join(names)}." if names else ""
+            inside = f" Only modules inside others call it: {', '.join(found)}." if found else ""
             raise CloudError(
                 f"No module block in {self.original} calls the module analysis-jobs.{inside} Add the block to the "
                 "root, or remove the root: without one, the local cloud uses the module with its defaults."
             )
         return direct
 
-    def use(self, calls: Iterable[str], package: Mapping[str, object]) -> None:
-        """Override the package of the module blocks, and add an output with what they deploy."""
-        names = list(calls)
-        self._write(PACKAGE_FILE, {"module": {name: {"package": _escaped(package)} for name in names}})
+    def use(self, calls: "Iterable[ModuleCall]", package: Mapping[str, object], manifest: Path) -> None:
+        """Override the package of the module blocks, and add an output with what they deploy.
+
+        `package` has the fields of the zip. A module that takes the path of the `manifest` gets that instead.
+        """
+        by_manifest = {"manifest": str(manifest), "s3": package.get("s3")}
+        packages = {call.name: by_manifest if call.takes_manifest else package for call in calls}
+        names = list(packages)
+        self._write(PACKAGE_FILE, {"module": {name: {"package": _escaped(each)} for name, each in packages.items()}})
         # A module with `count` is a list, one with `for_each` an object, any other is the module itself.
         parts = [f"try(module.{name}[*].deployment, values(module.{name})[*].deployment)" for name in names]
         output = {"value": f"${{concat({', '.join(parts)})}}", "sensitive": False}
@@ -161,9 +178,8 @@ def _link(original: Path, folder: Path, leave: Iterable[str]) -> None:
             (folder / path.name).symlink_to(path, target_is_directory=path.is_dir())
 
 
-def _is_ours(folder: Path) -> bool:
-    text = "".join(path.read_text("utf-8", "replace") for path in sorted(folder.glob("*.tf")))
-    return all(mark in text for mark in _MARKS)
+def _text_of(module: Path) -> str:
+    return "".join(path.read_text("utf-8", "replace") for path in sorted(module.glob("*.tf")))
 
 
 def _escaped(value: Any) -> Any:  # noqa: ANN401 - JSON

@@ -119,7 +119,7 @@ class StandIn(Remote):
         answers: Sequence[Path] = (),
         upstream: Upstream | None = None,
     ) -> None:
-        control = Control([scenario for path in answers for scenario in script.load(path)])
+        self._control = control = Control(_scripted(answers))
         policy = ModelPolicy(endpoint, ca_bundle) if endpoint else None
         self._server = _Server((HOST, port), _Handler)
         super().__init__(f"http://{HOST}:{self._server.server_port}")
@@ -128,6 +128,10 @@ class StandIn(Remote):
             Bedrock(control, policy, upstream), Gemini(control, upstream), control, self.issuer
         )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="stand-in", daemon=True)
+
+    def load_answers(self, answers: Sequence[Path]) -> None:
+        """Replace the scripted answers by those of these files. Raises CloudError for a mistake in a file."""
+        self._control.set_script(_scripted(answers))
 
     def __enter__(self) -> Self:
         """Start to answer."""
@@ -140,6 +144,10 @@ class StandIn(Remote):
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def _scripted(answers: Sequence[Path]) -> list[Scenario]:
+    return [scenario for path in answers for scenario in script.load(path)]
 
 
 class _Routes:
