@@ -17,7 +17,7 @@ import pytest
 from analysis_jobs_dev.cloud import ministack, packages, ports, state
 from analysis_jobs_dev.cloud.__main__ import stop_on_signals
 from analysis_jobs_dev.cloud.certificates import certificates
-from analysis_jobs_dev.cloud.children import Child
+from analysis_jobs.testing.processes import Child
 from analysis_jobs_dev.cloud.connection import Connection
 from analysis_jobs_dev.cloud.emulator_environment import interpreter
 from analysis_jobs_dev.cloud.errors import CloudError
@@ -73,7 +73,7 @@ def test_children_end_in_order_when_their_parent_is_killed(tmp_path: Path) -> No
     script = f"""
 import os, time
 from pathlib import Path
-from analysis_jobs_dev.cloud.children import Child
+from analysis_jobs.testing.processes import Child
 child = "import os, signal, sys, time; signal.signal(15, lambda *_: sys.exit(0));"
 child += "print(os.getpid(), flush=True); time.sleep(600)"
 started = Child(["{PYTHON}", "-c", child], environment=os.environ, exit_code_file=Path("{exit_code}"), grace_s=60)

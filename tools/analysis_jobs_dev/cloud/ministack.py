@@ -13,8 +13,8 @@ from pathlib import Path
 
 import requests
 
+from analysis_jobs.testing.processes import Child
 from analysis_jobs_dev.cloud.certificates import Certificates
-from analysis_jobs_dev.cloud.children import Child
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.ports import LOOPBACK
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis_jobs_dev.cloud.children import Child
+from analysis_jobs.testing.processes import Child
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.state import TERRAFORM_STATE
 from analysis_jobs_dev.provider_mirror import terraform_environment
