@@ -35,7 +35,7 @@ locals {
   # The names of what exists.
   used_names = merge(local.names, {
     alarms                  = var.alarms.enabled ? local.names.alarms : null
-    bucket                  = local.bucket.name
+    bucket                  = var.bucket == null ? local.names.bucket : var.bucket.name
     api                     = var.api == null ? null : local.names.api
     dashboard               = var.alarms.enabled ? local.names.dashboard : null
     event_dead_letter_queue = var.events.enabled ? local.names.event_dead_letter_queue : null
