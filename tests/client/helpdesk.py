@@ -36,7 +36,8 @@ def ask(method: str, path: str, body: bytes | None = None, content_type: str = "
         "isBase64Encoded": True,
         "body": base64.b64encode(body or b"").decode(),
     }
-    answer = backend.handler(event, None)
+    no_context: Any = None
+    answer = backend.handler(event, no_context)
     content = base64.b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"]
     return {"status": answer["statusCode"], "body": json.loads(content)}
 

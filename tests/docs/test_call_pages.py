@@ -63,7 +63,9 @@ def shown(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
     gateway = Working()
     gateway.deployment = deployment
     transport = httpx2.MockTransport(gateway)
-    monkeypatch.setattr(Client.__init__, "__kwdefaults__", Client.__init__.__kwdefaults__ | {"transport": transport})
+    monkeypatch.setattr(
+        Client.__init__, "__kwdefaults__", {**(Client.__init__.__kwdefaults__ or {}), "transport": transport}
+    )
     assert Client.__init__ is AsyncClient.__init__
     return executed(PAGE)
 

@@ -4,7 +4,7 @@ import base64
 import json
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import pytest
@@ -42,7 +42,7 @@ def ask(
     event = http_event(method, path, text, claims={"tenant": tenant}, headers=headers)
     if raw is not None:
         event |= {"body": base64.b64encode(raw).decode(), "isBase64Encoded": True}
-    answer = backend.handler(json.loads(json.dumps(event)), Context())
+    answer = backend.handler(json.loads(json.dumps(event)), cast("Any", Context()))
     # Mangum encodes types of content that it does not know, and API Gateway decodes them.
     content = base64.b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"]
     return answer["statusCode"], json.loads(content)
