@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from analysis_jobs.client.http import CallError
+from analysis_jobs_dev import places
 from analysis_jobs_dev.cloud import guide, state
 from analysis_jobs_dev.cloud.connection import Connection
 from analysis_jobs_dev.cloud.demo import Demo, show_times
@@ -18,7 +19,6 @@ from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.local_cloud import (
     DEFAULT_EXAMPLE,
     EXAMPLES,
-    REPOSITORY,
     LocalCloud,
     default_folder,
     known_examples,
@@ -113,7 +113,7 @@ def _running(folder: Path) -> Connection:
 
 
 def _demo(options: argparse.Namespace) -> Demo:
-    return Demo.of(EXAMPLES / options.example, options.document, REPOSITORY / ".local" / "demo" / options.example)
+    return Demo.of(EXAMPLES / options.example, options.document, places.state() / "demo" / options.example)
 
 
 def stop_on_signals() -> None:

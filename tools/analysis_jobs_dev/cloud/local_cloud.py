@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from analysis_jobs_dev import places
 from analysis_jobs_dev.cloud import ministack, state
 from analysis_jobs_dev.cloud.certificates import Certificates, certificates
 from analysis_jobs_dev.cloud.connection import FILE, Connection
@@ -23,10 +24,11 @@ from analysis_jobs_dev.cloud.stack import Stack
 from analysis_jobs_dev.cloud.stand_in import StandIn
 from analysis_jobs_dev.packager import Manifest
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-ROOT = REPOSITORY / "envs" / "local"
+# Outside of a checkout, the paths of this folder are those of the current one.
+REPOSITORY = places.repository() or Path()
+ROOT = places.local_root()
 FORGET = "If the kept state of an earlier start causes this, delete it:"
-EXAMPLES = REPOSITORY / "examples"
+EXAMPLES = places.examples() or REPOSITORY / "examples"
 DEFAULT_EXAMPLE = "rfp-analysis"
 
 
@@ -53,7 +55,7 @@ def answers(example: str) -> Path:
 
 def default_folder(example: str) -> Path:
     """Return the folder in which `make local` and `make demo` keep an example's cloud."""
-    return REPOSITORY / ".local" / "cloud" / example
+    return places.state() / "cloud" / example
 
 
 class LocalCloud(Reach):
@@ -219,7 +221,7 @@ class LocalCloud(Reach):
         variables: dict[str, Any] = {
             "packages": {
                 example: {
-                    "path": str(REPOSITORY / package.path),
+                    "path": str(package.file().resolve()),
                     "sha256_base64": package.sha256_base64,
                     "version": package.version,
                     "architecture": package.architecture,
@@ -232,7 +234,7 @@ class LocalCloud(Reach):
             "stand_in_url": self.stand_in.url,
         }
         self.stack = Stack(ROOT, self.folder, self.connection.environment(), variables)
-        folders = [REPOSITORY / "modules", ROOT, *(EXAMPLES / example for example in self.examples)]
+        folders = [places.modules(), ROOT, *(EXAMPLES / example for example in self.examples)]
         # The content of a package counts, not its path.
         contents = {example: package.sha256_base64 for example, package in built.items()}
         wanted = state.fingerprint(folders, {**variables, "packages": contents})
