@@ -10,7 +10,7 @@ module "api_function" {
 
   name                 = "${var.name}-api"
   handler              = "api.handler"
-  package              = var.package
+  package              = module.package.zip
   architecture         = local.architecture
   timeout_s            = var.api.timeout_s
   memory_mb            = var.api.memory_mb

@@ -5,7 +5,7 @@ module "events" {
 
   name         = "${var.name}-events"
   handler      = "events.handler"
-  package      = var.package
+  package      = module.package.zip
   architecture = local.architecture
   # A call that hangs times out after half a minute, and the records are retried.
   timeout_s          = 60

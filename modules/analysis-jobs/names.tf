@@ -15,7 +15,7 @@ locals {
   event_bus_arn = "arn:${data.aws_partition.current.partition}:events:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:event-bus/${var.events.bus_name}"
 
   # All functions share one zip, so they all run on the same architecture.
-  architecture = coalesce(var.worker.architecture, var.package.architecture, "arm64")
+  architecture = coalesce(var.worker.architecture, module.package.architecture, "arm64")
 
   # All stacks share the namespace. The dimension `service` distinguishes them.
   metrics_namespace = "AnalysisJobs"

@@ -3,7 +3,7 @@ module "sweeper" {
 
   name         = "${var.name}-sweeper"
   handler      = "sweeper.handler"
-  package      = var.package
+  package      = module.package.zip
   architecture = local.architecture
   # Shorter than the minute between two sweeps.
   timeout_s          = 50

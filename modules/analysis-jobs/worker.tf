@@ -3,7 +3,7 @@ module "worker" {
 
   name                 = "${var.name}-worker"
   handler              = "worker.handler"
-  package              = var.package
+  package              = module.package.zip
   architecture         = local.architecture
   timeout_s            = var.worker.timeout_s
   memory_mb            = var.worker.memory_mb

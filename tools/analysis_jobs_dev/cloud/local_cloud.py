@@ -220,13 +220,7 @@ class LocalCloud(Reach):
     def _apply(self, kept: state.Kept, built: Mapping[str, Manifest]) -> state.Kept:
         variables: dict[str, Any] = {
             "packages": {
-                example: {
-                    "path": str(package.file().resolve()),
-                    "sha256_base64": package.sha256_base64,
-                    "version": package.version,
-                    "architecture": package.architecture,
-                }
-                for example, package in built.items()
+                example: {"manifest": str(self.folder / "package" / package.name)} for example, package in built.items()
             },
             "ca_bundle": self.connection.ca_bundle,
             "databases": {example: login.secret("database") for example, login in self._logins.items()},

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from analysis_jobs_dev import packager
 from analysis_jobs_dev.cloud.errors import CloudError
-from analysis_jobs_dev.package import sources
-from analysis_jobs_dev.packager import HOST, Manifest, PackageError, Sources, build
-from analysis_jobs_dev.packager.manifest import describe
+from analysis_jobs_dev.package import example, sources
+from analysis_jobs_dev.packager import HOST, Manifest, PackageError, Sources, build, manifest
+from analysis_jobs_dev.project import ProjectError
 
 # A build mostly waits for another process: two at a time keep two processors busy.
 AT_ONCE = 2
@@ -24,16 +24,16 @@ def packages(examples: Sequence[str], folder: Path) -> dict[str, Manifest]:
     """
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:
-            return dict(zip(examples, pool.map(lambda example: _package(example, folder), examples), strict=True))
-        except PackageError as error:
+            return dict(zip(examples, pool.map(lambda name: _package(name, folder), examples), strict=True))
+        except (PackageError, ProjectError) as error:
             raise CloudError(str(error)) from error
 
 
-def _package(example: str, folder: Path) -> Manifest:
-    what = sources(example)
-    fingerprint, built_from = _fingerprint(what), folder / f"{example}.sources"
+def _package(name: str, folder: Path) -> Manifest:
+    what = sources(example(name))
+    fingerprint, built_from = _fingerprint(what), folder / f"{name}.sources"
     if built_from.exists() and built_from.read_text("utf-8") == fingerprint:
-        return describe(folder / f"{example}-{HOST.name}.zip", HOST.name)
+        return manifest.read(folder / f"{name}-{HOST.name}.json")
     built_from.unlink(missing_ok=True)
     [package] = build(what, [HOST], out=folder)
     built_from.write_text(fingerprint, "utf-8")
@@ -45,7 +45,7 @@ def _fingerprint(what: Sources) -> str:
     digest = hashlib.sha256(f"{HOST} {platform.python_version()} {sorted(what.aws_services)}".encode())
     files = what.files()
     programs = sorted(Path(packager.__file__).parent.glob("*.py"))
-    for name, path in [*files.items(), *((path.name, path) for path in [*what.locks, *programs])]:
+    for name, path in [*files.items(), *((path.name, path) for path in [*what.inputs, *programs])]:
         content = path.read_bytes()
         digest.update(f"\0{name}\0{len(content)}\0".encode())
         digest.update(content)
