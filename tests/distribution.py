@@ -1,6 +1,7 @@
 """The wheel of this repository, and fresh environments that it is installed in."""
 
 import os
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -19,6 +20,17 @@ def wheel() -> Path:
     build = f"import hatchling.build as b; print(b.build_wheel({folder!r}))"
     said = subprocess.run([sys.executable, "-c", build], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     return Path(folder) / said.stdout.split()[-1]
+
+
+def python(version: str) -> str | None:
+    """Return a Python of this version, such as "3.11", or None: the one on the PATH, or one of pyenv."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    kept = sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"))
+    for candidate in (shutil.which(f"python{version}"), *map(str, reversed(kept))):
+        # A shim of pyenv is on the PATH even if no such Python is chosen.
+        if candidate and subprocess.run([candidate, "--version"], capture_output=True, check=False).returncode == 0:
+            return candidate
+    return None
 
 
 def environment(folder: Path, *extras: str, python: str = sys.executable) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import boto3
 from botocore.config import Config
@@ -131,7 +131,7 @@ def publisher(settings: EventSettings) -> Publisher:
     )
 
 
-type _Service = Literal[
+_Service: TypeAlias = Literal[
     "dynamodb", "sqs", "s3", "bedrock-runtime", "events", "sns", "secretsmanager", "ssm", "textract"
 ]
 

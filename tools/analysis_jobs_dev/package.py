@@ -13,6 +13,7 @@ from pathlib import Path
 
 from packaging.markers import Marker
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from analysis_jobs_dev import places
 from analysis_jobs_dev.packager import ARM64, HOST, X86_64, Library, Manifest, PackageError, Sources, build
@@ -111,16 +112,15 @@ def _requirements() -> tuple[Requirement, ...]:
     """Return the requirements of this distribution, with the markers of its extras."""
     checkout = places.repository()
     if checkout is None:
-        return tuple(map(Requirement, metadata.requires(places.DISTRIBUTION) or ()))
-
-    project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    found = list(map(Requirement, project["dependencies"]))
-    for extra, requirements in project["optional-dependencies"].items():
-        for text in requirements:
-            requirement = Requirement(text)
-            requirement.marker = Marker(f'extra == "{extra}"')
-            found.append(requirement)
-    return tuple(found)
+        found = list(map(Requirement, metadata.requires(places.DISTRIBUTION) or ()))
+    else:
+        project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        found = list(map(Requirement, project["dependencies"]))
+        for extra, requirements in project["optional-dependencies"].items():
+            for requirement in map(Requirement, requirements):
+                requirement.marker = Marker(f'extra == "{extra}"')
+                found.append(requirement)
+    return tuple(each for each in found if canonicalize_name(each.name) != places.DISTRIBUTION)
 
 
 if __name__ == "__main__":

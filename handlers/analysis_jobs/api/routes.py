@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeAlias, TypeVar
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
@@ -31,6 +31,8 @@ from analysis_jobs.jobs.subjects import is_possible_subject, normal_subject, tem
 from analysis_jobs.jobs.views import etag, summary
 from analysis_jobs.submission.control import JobControl
 from analysis_jobs.submission.service import Submission, SubmissionService
+
+Model = TypeVar("Model", bound=BaseModel)
 
 # An API Gateway HTTP API times out after 30 s. A long poll takes at most 25.
 _WAIT_PARAMETER = re.compile(r"[1-9]|1[0-9]|2[0-5]")
@@ -353,7 +355,7 @@ class Api:
         return given
 
 
-def _validated[Model: BaseModel](model: type[Model], given: Any, prefix: str = "") -> Model:
+def _validated(model: type[Model], given: Any, prefix: str = "") -> Model:
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -384,7 +386,7 @@ def _resolver_path(route: str) -> str:
     return route.split(" ", 1)[1].replace("{", "<").replace("}", ">")
 
 
-type _JsonType = Literal["application/json", "application/problem+json"]
+_JsonType: TypeAlias = Literal["application/json", "application/problem+json"]
 
 
 def _json_response(

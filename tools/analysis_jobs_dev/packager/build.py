@@ -19,7 +19,7 @@ from analysis_jobs_dev.packager.targets import HOST, Target, require_runtime
 from analysis_jobs_dev.project import LIBRARY
 
 # Extras of the library that every package contains.
-EVERY_PACKAGE = ("pdf", "worker")
+EVERY_PACKAGE = ("aws", "pdf", "worker")
 
 
 def build(what: Sources, targets: list[Target], *, out: Path, cache: Path | None = None) -> list[Manifest]:

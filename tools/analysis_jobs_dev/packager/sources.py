@@ -36,7 +36,7 @@ class Library:
 
     `handlers` is the folder of the entry points, `code` that of the packages `packages`. `lock` has the dependencies of
     every package; the folder `extras` has a lock for each extra. `requirements` are the library's own requirements,
-    with the markers of its extras.
+    with the markers of its extras, without those on its own extras.
     """
 
     handlers: Path
