@@ -8,6 +8,11 @@ output "library_versions" {
   value       = local.library_versions
 }
 
+output "version" {
+  description = "Version that is recorded on every result: that of the manifest, else the hash."
+  value       = try(local.manifest.version, coalesce(var.package.version, local.sha256_base64))
+}
+
 output "zip" {
   description = "The zip as the function module takes it: `path`, `sha256_base64` and `s3`."
   value = {
@@ -15,9 +20,4 @@ output "zip" {
     s3            = var.package.s3
     sha256_base64 = local.sha256_base64
   }
-}
-
-output "version" {
-  description = "Version that is recorded on every result: that of the manifest, else the hash."
-  value       = try(local.manifest.version, coalesce(var.package.version, local.sha256_base64))
 }
