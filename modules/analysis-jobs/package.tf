@@ -8,7 +8,7 @@ module "package" {
   fifo         = var.queue.fifo
   lanes        = keys(var.lanes)
   package      = var.package
-  routes       = var.api.routes
+  routes       = try(var.api.routes, null)
   secrets      = concat(keys(var.worker.secrets), keys(var.worker.environment), keys(var.environment))
 
   models = {

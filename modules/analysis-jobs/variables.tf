@@ -1,7 +1,8 @@
 locals {
   # The variables of environment.tf. Users may not set them too.
   own_variables = [
-    "ANALYSES", "BUCKET_NAME", "CODE_VERSION", "DOCUMENT_MEMORY_MB", "EVENT_BUS_NAME", "EVENT_DEAD_LETTER_QUEUE_URL",
+    "ANALYSES", "BUCKET_NAME", "BUCKET_PREFIX", "CALLERS", "CODE_VERSION", "DOCUMENT_MEMORY_MB", "EVENT_BUS_NAME",
+    "EVENT_DEAD_LETTER_QUEUE_URL",
     "HEARTBEAT_S", "JOBS_PER_INVOCATION", "JOB_RETENTION_DAYS", "LEASE_S", "MAX_DOCUMENT_BYTES", "MAX_PAGES",
     "MAX_PIXELS", "MAX_WAITING", "MAX_WAITING_PER_TENANT", "MODEL_ID", "MODEL_PRICES", "NOTICE_TOPIC_ARN",
     "OCR_ENGINE", "OCR_LANGUAGES", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME", "PROMPT_TABLE_NAME",
@@ -26,21 +27,10 @@ variable "analyses" {
 }
 
 variable "deletion_protection" {
-  description = "Whether the tables, and the bucket if it is not empty, are protected from deletion. To destroy a stack, apply it with false first."
+  description = "Whether the stack is protected from deletion. Then a destroy is refused before anything is deleted, and so is a change that would delete a queue. To destroy a stack, apply it with false first."
   type        = bool
   nullable    = false
   default     = true
-}
-
-variable "name" {
-  description = "Prefix of all names: the queue `<name>-jobs`, the functions `<name>-api`, `<name>-worker`, `<name>-sweeper` and `<name>-events`, the bucket `<name>-artifacts-<account>-<region>`."
-  type        = string
-  nullable    = false
-
-  validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,23}[a-z0-9]$", var.name))
-    error_message = "name must have 2 to 25 lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen. The name of the bucket contains it with the account and the Region, within 63 characters."
-  }
 }
 
 variable "retention" {

@@ -16,7 +16,7 @@ output "version" {
 output "zip" {
   description = "The zip as the function module takes it: `path`, `sha256_base64` and `s3`."
   value = {
-    path          = try("${dirname(var.package.manifest)}/${local.manifest.path}", var.package.path)
+    path          = local.path
     s3            = var.package.s3
     sha256_base64 = local.sha256_base64
   }

@@ -8,6 +8,11 @@ locals {
   architecture  = try(local.manifest.architecture, var.package.architecture)
   sha256_base64 = try(local.manifest.sha256_base64, var.package.sha256_base64)
 
+  # The zip is beside its manifest. It may be in S3 alone if `s3` pins a version.
+  beside = try("${dirname(var.package.manifest)}/${local.manifest.path}", var.package.path)
+  in_s3  = try(var.package.s3.object_version, null) != null
+  path   = local.in_s3 && !try(fileexists(local.beside), false) ? null : local.beside
+
   # Without declarations nothing is compared: the package is described by hand.
   is_compared   = can(local.manifest.declarations.analyses)
   declared      = try(local.manifest.declarations.analyses, [])
@@ -138,8 +143,8 @@ variable "package" {
   }
 
   validation {
-    condition     = var.package.sha256 != null || (var.package.path != null && var.package.sha256_base64 != null) != (var.package.manifest != null)
-    error_message = "package needs either the path of its manifest, package = { manifest = \"dist/letters-arm64.json\" }, or path and sha256_base64 of a zip of your own."
+    condition     = var.package.sha256 != null || (var.package.sha256_base64 != null && (var.package.path != null || try(var.package.s3.object_version, null) != null)) != (var.package.manifest != null)
+    error_message = "package needs either the path of its manifest, package = { manifest = \"dist/letters-arm64.json\" }, or sha256_base64 and path of a zip of your own. A zip that is in S3 alone needs s3 with an object_version instead of path: without the file, only the version says which bytes are deployed."
   }
 
   validation {

@@ -270,3 +270,29 @@ run "accepts_anything_of_a_zip_without_a_manifest" {
     routes   = ["POST /orders/{id}/check"]
   }
 }
+
+run "refuses_a_package_that_is_nowhere" {
+  command = plan
+  variables {
+    package = { sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=" }
+  }
+  expect_failures = [var.package]
+}
+
+run "refuses_a_package_in_s3_alone_without_a_version" {
+  command = plan
+  variables {
+    package = {
+      s3            = { bucket = "acme-packages", key = "proposals.zip" }
+      sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g="
+    }
+  }
+  expect_failures = [var.package]
+}
+
+run "accepts_a_zip_that_is_in_s3_alone" {
+  command = plan
+  variables {
+    package = { s3 = { bucket = "acme-packages", key = "a.zip", object_version = "v1" }, sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=" }
+  }
+}
