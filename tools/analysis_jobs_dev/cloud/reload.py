@@ -14,9 +14,8 @@ from analysis_jobs_dev.cloud.connection import Connection
 from analysis_jobs_dev.cloud.deployments import upload
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.local_cloud import LocalCloud
-from analysis_jobs_dev.cloud.packages import package_of
+from analysis_jobs_dev.cloud.packages import Built, package_of
 from analysis_jobs_dev.cloud.screen import Screen
-from analysis_jobs_dev.packager import Manifest
 from analysis_jobs_dev.project import Project, ProjectError
 
 ALIAS = "live"
@@ -77,7 +76,7 @@ class Reloader:
         return ", ".join(done) or "nothing to do"
 
 
-def update(connection: Connection, package: Manifest) -> bool:
+def update(connection: Connection, package: Built) -> bool:
     """Put the package into service in all functions; return whether that changed any of them."""
     functions = connection.outputs["function_names"]
     code = upload(connection, package)
@@ -101,7 +100,7 @@ def files_of(project: Project) -> Files:
     return found
 
 
-def _has(aws: Any, name: str, package: Manifest) -> bool:  # noqa: ANN401 - a client of boto3
+def _has(aws: Any, name: str, package: Built) -> bool:  # noqa: ANN401 - a client of boto3
     found = aws.get_function_configuration(FunctionName=name, Qualifier=ALIAS)
     return bool(found["CodeSha256"] == package.sha256_base64)
 
