@@ -83,7 +83,7 @@ def test_every_route_of_the_backend_wants_a_token(plan: Plan) -> None:
         f"{method} {route.path.replace('{ticket}', '{id}')}"
         for route in backend.app.routes
         if isinstance(route, APIRoute)
-        for method in route.methods
+        for method in route.methods or ()
     }
     assert len(served) == 5
     assert {routes[key]["authorization_type"] for key in served} == {"JWT"}
