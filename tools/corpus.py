@@ -7,8 +7,8 @@ For each kind: how many files were read, refused (with the codes), and killed be
 PDF and Office files also the words found, compared with a reference (`tools/visible_text.py`). A file is listed if too
 little of its reference was found, by words and also by characters without spaces.
 
-The reference of a PDF needs `pdftotext` (Debian's package poppler-utils). Pages on which `pdftotext` itself finds no
-words, or only pieces of words, are no reference. They are counted, and their files are listed.
+The reference of a PDF needs `pdftotext` (Debian's package poppler-utils). If too little of it was found, the pages on
+which `pdftotext` itself has no words, or only pieces of words, are no reference. Their files are listed.
 """
 
 import argparse
@@ -53,7 +53,7 @@ class Figure:
     """What became of one file. `reason` is a code and a message.
 
     `words` is the share of words found, and `recall` the greater one of it and the share of characters, if compared.
-    `illegible` counts the pages of the reference that have no words.
+    `illegible` counts the pages that were not compared, because the reference has no words there.
     """
 
     path: str
@@ -91,12 +91,12 @@ def measure(folder: Path, document: tuple[Path, str], reader: DocumentReader) ->
     except Exception as error:  # noqa: BLE001 - every other error is a crash, which this program counts
         return figure("crashed", f"{type(error).__name__}: {error}")
     done = figure("read", "")
-    reference, illegible = _legible(_reference(path, reading.kind) or "", reading.kind)
-    done = replace(done, illegible=illegible)
-    if visible_text.words(reference).total() < MIN_WORDS:
-        return done
-    shares = visible_text.recall(reference, reading.text)
-    return replace(done, words=round(shares.words, 4), recall=round(shares.better, 4))
+    reference = _reference(path, reading.kind) or ""
+    compared = _compared(done, reference, reading.text)
+    if kind == "pdf" and compared.recall is not None and compared.recall < WANTED[kind]:
+        legible, illegible = _legible(reference)
+        return _compared(replace(done, illegible=illegible), legible, reading.text)
+    return compared
 
 
 def _figure(path: str, kind: str, begun: float, outcome: Outcome, reason: str) -> Figure:
@@ -110,10 +110,15 @@ def _reference(path: Path, kind: str) -> str | None:
     return make(path)
 
 
-def _legible(reference: str, kind: str) -> tuple[str, int]:
-    """Return the pages of a reference that have words, and how many have none. Only those of PDFs are judged."""
-    if kind != "pdf":
-        return reference, 0
+def _compared(figure: Figure, reference: str, found: str) -> Figure:
+    if visible_text.words(reference).total() < MIN_WORDS:
+        return figure
+    shares = visible_text.recall(reference, found)
+    return replace(figure, words=round(shares.words, 4), recall=round(shares.better, 4))
+
+
+def _legible(reference: str) -> tuple[str, int]:
+    """Return the pages of a reference that have words, and how many have none."""
     pages = reference.split("\f")
     doubts = (is_implausible, visible_text.is_torn, visible_text.is_mojibake)
     legible = [page for page in pages if not any(doubt(page) for doubt in doubts)]
@@ -153,7 +158,8 @@ def _details(kind: str, figures: Sequence[Figure]) -> Iterator[str]:
         yield f"\n{kind}: files with fewer words than wanted"
         yield from (f"  {figure.recall:.3f}  {figure.path}" for figure in below)
     if illegible := [figure for figure in figures if figure.illegible]:
-        yield f"\n{kind}: pages without words in the reference, {sum(each.illegible for each in illegible)} in all"
+        alone = sum(figure.recall is None for figure in illegible)
+        yield f"\n{kind}: pages not compared, as the reference has no words there; {alone} files have no other pages"
         yield from (f"  {figure.illegible:5}  {figure.path}" for figure in illegible)
     for outcome in ("refused", "killed", "crashed"):
         chosen = sorted((figure for figure in figures if figure.outcome == outcome), key=lambda each: each.reason)

@@ -135,14 +135,25 @@ def test_a_reference_without_words_is_recognised(text: str, doubted: str) -> Non
     assert (visible_text.is_torn(text), visible_text.is_mojibake(text)) == (doubted == "torn", doubted == "mojibake")
 
 
-def test_pages_of_a_reference_without_words_are_counted_and_left_out(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+TORN = "W h a t i s n o t o n t h e p a g e"
+
+
+@pytest.mark.parametrize(
+    ("reference", "printed"),
+    [
+        (f"{SENTENCE}\f{TORN}", "no words there; 0 files have no other pages\n      1  good.pdf"),
+        (TORN, "no words there; 1 files have no other pages\n      1  good.pdf"),
+        (" ".join(SENTENCE.replace(" ", "")), "0 below 0.8"),
+        (f"{SENTENCE}\fand as many words that are missing on every page of it", "1 below 0.8"),
+    ],
+    ids=["a page is torn", "all pages are torn", "torn, but the same characters", "a page is missing"],
+)
+def test_pages_of_a_reference_without_words_are_listed_if_too_little_of_it_was_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, reference: str, printed: str
 ) -> None:
-    monkeypatch.setattr(corpus, "_reference", lambda *_: f"{SENTENCE}\fH e l l o W o r l d")
-    folder = write(tmp_path / "documents", good_pdf=pdf([SENTENCE]))
-    [figure] = figures(folder).values()
-    assert (figure["words"], figure["illegible"]) == (1, 1)
-    assert "pdf: pages without words in the reference, 1 in all\n      1  good.pdf" in capsys.readouterr().out
+    monkeypatch.setattr(corpus, "_reference", lambda *_: reference)
+    figures(write(tmp_path / "documents", good_pdf=pdf([SENTENCE])))
+    assert printed in capsys.readouterr().out
 
 
 def test_the_reference_of_a_word_document_is_what_word_shows(tmp_path: Path) -> None:
