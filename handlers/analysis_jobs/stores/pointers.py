@@ -6,7 +6,7 @@ A function that returns a `Put` gives the arguments of a put request without the
 from collections.abc import Mapping
 from datetime import datetime
 from math import ceil
-from typing import Any
+from typing import Any, TypeAlias
 
 from analysis_jobs.base.clock import from_ms, to_ms
 from analysis_jobs.jobs.admission import (
@@ -23,7 +23,7 @@ from analysis_jobs.jobs.ports import StoredOutcome
 from analysis_jobs.jobs.record import IdempotencyKey, JobRecord
 from analysis_jobs.stores.items import Item
 
-type Put = dict[str, Any]
+Put: TypeAlias = dict[str, Any]
 
 
 def subject_key(tenant: str, analysis: str, subject: str) -> Item:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import from_json
 
 from analysis_jobs.authoring.analysis import Analyses, Analysis
+from analysis_jobs.authoring.undeclared import first_stage
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.field_errors import field_errors
@@ -184,7 +185,7 @@ class SubmissionService:
             due_at=now + min(send_grace(1), analysis.deadline),
             client=submission.client,
             project=submission.project,
-            stage=analysis.stages[0].__name__,
+            stage=first_stage(analysis),
         )
 
     def _store_input(self, job: JobRecord, given: Any) -> Payload:
