@@ -10,6 +10,8 @@ from analysis_jobs_dev.packager.errors import PackageError
 
 # Folders beside an analysis that are not part of it. Deeper folders of these names may be Python packages.
 NOT_PACKAGED = {"documents", "tests"}
+# Parts of the library for people and tests.
+NOT_DEPLOYED = ("analysis_jobs/cli", "analysis_jobs/testing")
 NOT_PACKAGED_SUFFIXES = {".md", ".pyc", ".tf"}
 
 
@@ -67,6 +69,8 @@ def _packaged(folder: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         hidden = any(part.startswith(".") for part in inside.parts)
+        if inside.as_posix().startswith(NOT_DEPLOYED):
+            continue
         if path.is_dir() or hidden or inside.parts[0] in NOT_PACKAGED or "__pycache__" in inside.parts:
             continue
         beside_the_code = len(inside.parts) == 1 and path.suffix != ".py"
