@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn, TypeAlias
 
 import typer
 
@@ -16,6 +16,11 @@ import typer
 RUNTIME = (3, 13)
 # A module of each distribution of the extra `dev` that the library itself does not need.
 _NEEDED = ("boto3", "cryptography", "platformdirs", "psycopg", "pytest", "requests", "trustme", "uv")
+
+
+Project: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="PROJECT", help="Folder of the project.", show_default="here")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -43,23 +48,92 @@ def unavailable(version: tuple[int, ...] = sys.version_info[:2]) -> str:
     return ""
 
 
+def init(
+    name: Annotated[str, typer.Argument(help="Name of the project, such as letter-summary.")],
+    example: Annotated[str | None, typer.Option("--from", metavar="EXAMPLE", help="Start from an example.")] = None,
+    module: Annotated[
+        str | None, typer.Option(metavar="SOURCE", help="Source of the Terraform module, such as a git:: URL.")
+    ] = None,
+) -> None:
+    """Create a project that runs, in a new folder NAME."""
+    from analysis_jobs_dev.init import InitError, create  # noqa: PLC0415 - see the module
+
+    try:
+        folder = create(name, example=example, module=module)
+    except InitError as error:
+        _fail(error)
+    typer.echo(f"Created {folder}. Next:\n\n  cd {folder}\n  pytest\n  analysis-jobs local --demo documents/letter.txt")
+
+
+def local(
+    project: Project = Path(),
+    *,
+    demo: Annotated[
+        Path | None, typer.Option(metavar="DOCUMENT", help="Run one job with a document, show its result, and stop.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="URL", help="OpenAI-compatible server that answers, such as Ollama.")
+    ] = None,
+    model_name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Model of that server. Default: the first that it lists.")
+    ] = None,
+    token: Annotated[str | None, typer.Option(metavar="TENANT", help="Print a token of the running cloud.")] = None,
+    logs: Annotated[bool, typer.Option("--logs", help="Print the logs of the running cloud's functions.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="With --logs: go on until Ctrl-C.")] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop the running cloud.")] = False,
+    clean: Annotated[bool, typer.Option("--clean", help="Stop the running cloud and delete its state.")] = False,
+    folder: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where the state is kept. Default: .local/cloud.")
+    ] = None,
+) -> None:
+    """Run a local cloud around a project, until Ctrl-C. Changed files are live within seconds."""
+    from analysis_jobs.client.http import CallError  # noqa: PLC0415 - see the module
+    from analysis_jobs_dev.cloud.errors import CloudError  # noqa: PLC0415 - as above
+    from analysis_jobs_dev.cloud.screen import Screen  # noqa: PLC0415 - as above
+    from analysis_jobs_dev.cloud.signals import stop_on_signals  # noqa: PLC0415 - as above
+    from analysis_jobs_dev.cloud.stand_in.upstream import Upstream  # noqa: PLC0415 - as above
+    from analysis_jobs_dev.local import Local  # noqa: PLC0415 - as above
+    from analysis_jobs_dev.project import ProjectError  # noqa: PLC0415 - as above
+
+    stop_on_signals()
+    try:
+        cloud = Local.of(project, Screen(), folder)
+        upstream = Upstream.connect(model, model_name) if model else None
+        if token:
+            code = cloud.token(token)
+        elif logs:
+            code = cloud.logs(follow=follow)
+        elif stop:
+            code = cloud.stop()
+        elif clean:
+            code = cloud.clean()
+        elif demo:
+            code = cloud.demo(demo, upstream)
+        else:
+            code = cloud.up(upstream)
+    except (CallError, CloudError, ProjectError) as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        code = 130
+    raise typer.Exit(code)
+
+
 def package(
-    project: Annotated[
-        Path, typer.Argument(metavar="PROJECT", help="Folder of the project. Default: the current one.")
-    ] = Path(),
+    project: Project = Path(),
     architecture: Annotated[list[str] | None, typer.Option(help="arm64 or x86_64. Repeatable. Default: both.")] = None,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write to.")] = Path("dist"),
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder to write to. Default: dist in the project.")
+    ] = None,
 ) -> None:
     """Build the deployment package of a project."""
     from analysis_jobs_dev import package as packages  # noqa: PLC0415 - see the module
 
-    arguments = ["--example", project.resolve().name, "--analyses", str(project), "--out", str(out)]
-    code = packages.main([*arguments, *(f"--architecture={each}" for each in architecture or ())])
-    if code:
-        raise typer.Exit(code)
+    folder = ["--out", str(out)] if out else []
+    code = packages.main([str(project), *folder, *(f"--architecture={each}" for each in architecture or ())])
+    raise typer.Exit(code)
 
 
-COMMANDS: dict[str, Callable[..., Any]] = {"package": package}
+COMMANDS: dict[str, Callable[..., Any]] = {"init": init, "package": package, "local": local}
 
 
 def _refusal(problem: str) -> Callable[[], None]:
@@ -68,3 +142,8 @@ def _refusal(problem: str) -> Callable[[], None]:
         raise typer.Exit(2)
 
     return refuse
+
+
+def _fail(error: Exception) -> NoReturn:
+    typer.echo(error, err=True)
+    raise typer.Exit(1)
