@@ -55,6 +55,18 @@ module "api_function" {
   log_retention_days   = var.retention.logs_days
   tags                 = var.tags
 
+  code_signing_config_arn = var.functions.code_signing_config_arn
+  kms_key_arn             = one(var.encryption[*].key_arn)
+  layers                  = local.layers
+  log_class               = var.logs.class
+  log_format              = var.logs.format
+  log_key_arn             = local.log_key_arn
+  log_level               = var.logs.level
+  role                    = { path = var.role.path, permissions_boundary_arn = var.role.permissions_boundary_arn }
+  snap_start              = contains(var.functions.snap_start, "api")
+  tracing                 = local.tracing
+  vpc                     = var.functions.vpc
+
   environment = merge(local.environment, {
     MAX_WAITING            = var.api.max_waiting
     MAX_WAITING_PER_TENANT = var.api.max_waiting_per_tenant
@@ -76,6 +88,8 @@ module "api" {
   default_endpoint   = var.api.default_endpoint
   domain             = var.api.domain
   throttling         = var.api.throttling
+  log_class          = var.logs.class
+  log_key_arn        = local.log_key_arn
   log_retention_days = var.retention.logs_days
   tags               = var.tags
 

@@ -25,7 +25,7 @@ locals {
     prompt_table            = coalesce(var.names.prompt_table, "${var.name}-prompts")
     queues                  = { for key, queue in local.queues : key => queue.name }
     # Roles are global in an account. The Region allows the same stack in two Regions.
-    roles      = { for function in local.functions : function => coalesce(var.names.roles[function], "${local.function_name[function]}-${local.region}") }
+    roles      = { for function in local.functions : function => coalesce(var.names.roles[function], "${var.role.name_prefix}${local.function_name[function]}-${local.region}") }
     sweep_rule = coalesce(var.names.sweep_rule, "${var.name}-sweep")
     table      = coalesce(var.names.table, "${var.name}-jobs")
   }

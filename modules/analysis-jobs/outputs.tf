@@ -14,14 +14,14 @@ locals {
   arns = {
     alarm_topic             = one(module.alarms[*].topic_arn)
     api                     = one(module.api[*].arn)
-    bucket                  = module.artifact_bucket.arn
+    bucket                  = local.bucket.arn
     dead_letter_queues      = { for lane, key in local.queue_key : lane => module.queue[key].dead_letter_arn }
     event_bus               = var.events.enabled ? local.event_bus_arn : null
     event_dead_letter_queue = one(aws_sqs_queue.event_dead_letter[*].arn)
     function_aliases        = { for name, function in local.function : name => function.alias_arn }
     functions               = { for name, function in local.function : name => function.arn }
     log_groups              = { for name, function in local.function : name => function.log_group_arn }
-    notice_topic            = one(aws_sns_topic.notices[*].arn)
+    notice_topic            = local.notice_topic_arn
     prompt_table            = aws_dynamodb_table.prompts.arn
     queues                  = { for lane, key in local.queue_key : lane => local.every_queue[key].arn }
     roles                   = { for name, function in local.function : name => function.role_arn }
@@ -35,6 +35,7 @@ locals {
   # The names of what exists.
   used_names = merge(local.names, {
     alarms                  = var.alarms.enabled ? local.names.alarms : null
+    bucket                  = var.bucket == null ? local.names.bucket : var.bucket.name
     api                     = var.api == null ? null : local.names.api
     dashboard               = var.alarms.enabled ? local.names.dashboard : null
     event_dead_letter_queue = var.events.enabled ? local.names.event_dead_letter_queue : null
@@ -45,7 +46,7 @@ locals {
 }
 
 output "alarm_topic_arn" {
-  description = "ARN of the SNS topic that all alarms go to; null if alarms are disabled."
+  description = "ARN of the SNS topic that all alarms go to; null if alarms are disabled, or go to topics of your own."
   value       = one(module.alarms[*].topic_arn)
 }
 
@@ -70,8 +71,8 @@ output "arns" {
 }
 
 output "bucket_name" {
-  description = "Name of the bucket. Uploaded documents are under `uploads/`, the files of jobs under `jobs/`."
-  value       = module.artifact_bucket.name
+  description = "Name of the bucket. Uploaded documents are under `uploads/`, the files of jobs under `jobs/`, both below the prefix of an existing bucket."
+  value       = local.bucket.name
 }
 
 output "dashboard_name" {
@@ -93,7 +94,7 @@ output "deployment" {
     api_url                     = one(module.api[*].url)
     api_urls                    = one(module.api[*].urls)
     arns                        = local.arns
-    bucket_name                 = module.artifact_bucket.name
+    bucket_name                 = local.bucket.name
     dashboard_name              = one(module.alarms[*].dashboard_name)
     dead_letter_queue_urls      = local.dead_letter_queue_urls
     domain_target               = one(module.api[*].domain_target)
@@ -101,7 +102,7 @@ output "deployment" {
     event_dead_letter_queue_url = one(aws_sqs_queue.event_dead_letter[*].url)
     function_names              = local.function_names
     names                       = local.used_names
-    notice_topic_arn            = one(aws_sns_topic.notices[*].arn)
+    notice_topic_arn            = local.notice_topic_arn
     prompt_table_name           = aws_dynamodb_table.prompts.name
     queue_urls                  = local.queue_urls
     role_names                  = local.role_names
@@ -162,8 +163,8 @@ output "names" {
 }
 
 output "notice_topic_arn" {
-  description = "ARN of the SNS topic that receives a message when a job ends; null unless `events.sns` is true."
-  value       = one(aws_sns_topic.notices[*].arn)
+  description = "ARN of the SNS topic that receives a message when a job ends; null unless `events.sns` is true or `events.topic` is given."
+  value       = local.notice_topic_arn
 }
 
 output "prompt_table_name" {
@@ -184,6 +185,11 @@ output "role_names" {
   precondition {
     condition     = local.worker_policy_characters <= local.max_inline_policy_characters
     error_message = "The worker's inline policies would have up to ${local.worker_policy_characters} characters; IAM allows ${local.max_inline_policy_characters} for a role. Name fewer models in bedrock_model_ids, or combine them with wildcards (\"anthropic.claude-*\"), or put secrets together into one."
+  }
+
+  precondition {
+    condition     = var.model_access.regions == null ? true : contains(var.model_access.regions, data.aws_region.current.id)
+    error_message = "model_access.regions must have ${data.aws_region.current.id}, the Region of this stack: the worker calls Bedrock there, and a profile needs the model in the called Region too."
   }
 }
 

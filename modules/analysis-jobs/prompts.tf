@@ -24,7 +24,8 @@ resource "aws_dynamodb_table" "prompts" {
   }
 
   server_side_encryption {
-    enabled = true
+    enabled     = true
+    kms_key_arn = one(var.encryption[*].key_arn)
   }
 
   # Created last, so that a destroy begins with it: DynamoDB refuses to delete the protected table, and everything else

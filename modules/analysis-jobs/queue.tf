@@ -5,6 +5,7 @@ module "queue" {
   name                    = each.value.name
   dead_letter_name        = each.value.dead_letter_base
   fifo                    = each.value.fifo
+  kms_key_id              = one(var.encryption[*].key_arn)
   function_timeout_s      = var.worker.timeout_s
   visibility_timeout_s    = var.queue.visibility_timeout_s
   retention_s             = var.queue.retention_s

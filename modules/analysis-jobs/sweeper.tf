@@ -13,6 +13,19 @@ module "sweeper" {
   statements         = local.sweeper_statements
   log_retention_days = var.retention.logs_days
   tags               = var.tags
+
+  code_signing_config_arn = var.functions.code_signing_config_arn
+  kms_key_arn             = one(var.encryption[*].key_arn)
+  layers                  = local.layers
+  log_class               = var.logs.class
+  log_format              = var.logs.format
+  log_key_arn             = local.log_key_arn
+  log_level               = var.logs.level
+  role                    = { path = var.role.path, permissions_boundary_arn = var.role.permissions_boundary_arn }
+  snap_start              = contains(var.functions.snap_start, "sweeper")
+  tracing                 = local.tracing
+  reserved_concurrency    = var.functions.reserved_concurrency.sweeper
+  vpc                     = var.functions.vpc
 }
 
 resource "aws_cloudwatch_event_rule" "sweep" {

@@ -1,7 +1,8 @@
 variable "lanes" {
-  description = "Lanes by priority: `high`, `medium` and `low`, each with its own queue. `maximum_concurrency` limits the concurrent workers of a lane, 2 to 1000; without it only the function's limit counts. `tier` is the service tier of its model calls: `priority`, `default`, `flex` or `reserved`; models without that tier are called without it. Adding or removing a lane does not change the queues of the others. To remove a lane, move it to `queue.retired`."
+  description = "Lanes by priority: `high`, `medium` and `low`, each with its own queue. `maximum_concurrency` limits the concurrent workers of a lane, 2 to 1000; without it only the function's limit counts. `tier` is the service tier of its model calls: `priority`, `default`, `flex` or `reserved`; models without that tier are called without it. `provisioned_pollers` reserves pollers for a lane, at least `minimum` and at most `maximum`: messages of a sudden load are received sooner, and Lambda bills each poller by the hour. It excludes `maximum_concurrency`. Adding or removing a lane does not change the queues of the others. To remove a lane, move it to `queue.retired`."
   type = map(object({
     maximum_concurrency = optional(number)
+    provisioned_pollers = optional(object({ maximum = optional(number, 200), minimum = optional(number, 2) }))
     tier                = optional(string)
   }))
   nullable = false
@@ -27,6 +28,19 @@ variable "lanes" {
   validation {
     condition     = alltrue([for lane in var.lanes : lane.tier == null ? true : contains(["priority", "default", "flex", "reserved"], lane.tier)])
     error_message = "tier of lanes must be priority, default, flex or reserved: these are the service tiers of models."
+  }
+
+  validation {
+    # The range of SQS, and of the provider: https://docs.aws.amazon.com/lambda/latest/api/API_ProvisionedPollerConfig.html
+    condition = alltrue([for pollers in [for lane in var.lanes : lane.provisioned_pollers if lane.provisioned_pollers != null] :
+      pollers.minimum >= 2 && pollers.minimum <= 200 && pollers.maximum >= pollers.minimum && pollers.maximum <= 2000
+    ])
+    error_message = "provisioned_pollers of lanes must have a minimum from 2 to 200, and a maximum from the minimum to 2000."
+  }
+
+  validation {
+    condition     = alltrue([for lane in var.lanes : lane.provisioned_pollers == null || lane.maximum_concurrency == null])
+    error_message = "A lane of lanes cannot have maximum_concurrency and provisioned_pollers, Lambda refuses both together: limit the concurrency with provisioned_pollers.maximum. Each poller runs up to 10 workers."
   }
 }
 

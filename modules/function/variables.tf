@@ -93,9 +93,9 @@ variable "name" {
 }
 
 variable "package" {
-  description = "The built zip: its `path` and `sha256_base64`, as its manifest has them. A plan fails if the file is missing or has another hash. `s3` is where the same file was uploaded to, which a zip over 50 MB needs; without it Terraform sends the file."
+  description = "The built zip: its `path` and `sha256_base64`, as its manifest has them. A plan fails if the file is missing or has another hash. `s3` is where the same file was uploaded to, which a zip over 50 MB needs; without it Terraform sends the file. Without `path`, S3 alone has the file, and `s3.object_version` pins it."
   type = object({
-    path          = string
+    path          = optional(string)
     s3            = optional(object({ bucket = string, key = string, object_version = optional(string) }))
     sha256_base64 = string
   })
@@ -109,6 +109,12 @@ variable "package" {
   validation {
     condition     = var.package.s3 == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{2,62}$", var.package.s3.bucket)) && !startswith(var.package.s3.key, "/") && length(var.package.s3.key) > 0
     error_message = "package.s3 must have the name of a bucket and a key without a leading slash, not a URL: { bucket = \"acme-packages\", key = \"rfp-analysis-arm64.zip\" }."
+  }
+
+  validation {
+    # A plan cannot compare the hash of a file that is in S3 only.
+    condition     = var.package.path != null || try(var.package.s3.object_version, null) != null
+    error_message = "package needs path, or s3 with an object_version: without the file, only the version says which bytes are deployed."
   }
 }
 

@@ -23,6 +23,8 @@ REFUSED = [
     ({"TABLE_NAME": ""}, "TABLE_NAME: String should have at least 1 character"),
     ({"BUCKET_NAME": None}, "BUCKET_NAME: Field required"),
     ({"BUCKET_NAME": ""}, "BUCKET_NAME: String should have at least 1 character"),
+    ({"BUCKET_PREFIX": "analysis"}, "BUCKET_PREFIX: String should match pattern"),
+    ({"BUCKET_PREFIX": "/analysis/"}, "BUCKET_PREFIX: String should match pattern"),
     ({"QUEUE_URLS": None}, "QUEUE_URLS: Field required"),
     ({"QUEUE_URLS": URL}, 'QUEUE_URLS: give JSON, for example {"medium": "https://sqs…"}: Expecting value'),
     ({"QUEUE_URLS": "[]"}, "QUEUE_URLS: Input should be a valid dictionary"),
@@ -71,6 +73,7 @@ def test_four_variables_are_enough() -> None:
 
 def test_every_variable_is_read() -> None:
     given = {
+        "BUCKET_PREFIX": "teams/analysis/",
         "PROMPT_TABLE_NAME": "prompts",
         "CODE_VERSION": "v1",
         "LEASE_S": "20",

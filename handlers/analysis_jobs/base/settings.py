@@ -4,15 +4,16 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from analysis_jobs.base.errors import ConfigurationError
 
+Model = TypeVar("Model", bound=BaseModel)
 # The service tiers of model calls. `llm/families.py` says which models have which.
-type ServiceTier = Literal["priority", "default", "flex", "reserved"]
-type _NonEmpty = Annotated[str, Field(min_length=1)]
+ServiceTier: TypeAlias = Literal["priority", "default", "flex", "reserved"]
+_NonEmpty: TypeAlias = Annotated[str, Field(min_length=1)]
 
 # A larger input or result is stored in the bucket: DynamoDB bills every heartbeat by the size of the row.
 MAX_INLINE_BYTES = 4_096
@@ -67,6 +68,7 @@ class Settings(BaseModel):
     analyses: _NonEmpty
     table_name: _NonEmpty
     bucket_name: _NonEmpty
+    bucket_prefix: str = Field(default="", pattern=r"^([^/]+/)*$")
     queue_urls: dict[_NonEmpty, _NonEmpty] = Field(min_length=1)
     prompt_table_name: str = ""
     code_version: str = "unknown"
@@ -193,7 +195,7 @@ def variable(name: str) -> str:
     return os.environ.get(name, "")
 
 
-def _read[Model: BaseModel](model: type[Model], environment: Mapping[str, str] | None) -> Model:
+def _read(model: type[Model], environment: Mapping[str, str] | None) -> Model:
     variables = os.environ if environment is None else environment
     given = {name: variables[name.upper()] for name in model.model_fields if name.upper() in variables}
     try:

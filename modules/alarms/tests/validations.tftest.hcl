@@ -106,6 +106,23 @@ run "refuses_a_dead_letter_age_below_the_period_of_its_metric" {
   expect_failures = [var.thresholds]
 }
 
+run "refuses_topics_without_a_critical_one" {
+  command = plan
+  variables {
+    topics = { critical = [] }
+  }
+  expect_failures = [var.topics]
+}
+
+run "refuses_addresses_for_topics_of_others" {
+  command = plan
+  variables {
+    email  = ["ops@example.com"]
+    topics = { critical = ["arn:aws:sns:eu-west-1:111122223333:pager"] }
+  }
+  expect_failures = [var.topics]
+}
+
 run "refuses_a_dashboard_name_with_a_blank" {
   command = plan
   variables {

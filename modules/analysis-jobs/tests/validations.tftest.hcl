@@ -498,6 +498,346 @@ run "refuses_a_model_as_a_product_of_the_marketplace" {
   expect_failures = [var.marketplace]
 }
 
+run "refuses_the_arn_of_a_bucket" {
+  command = plan
+  variables {
+    bucket = { name = "arn:aws:s3:::acme" }
+  }
+  expect_failures = [var.bucket]
+}
+
+run "refuses_a_prefix_without_its_slash" {
+  command = plan
+  variables {
+    bucket = { name = "acme", prefix = "analysis" }
+  }
+  expect_failures = [var.bucket]
+}
+
+run "refuses_a_prefix_with_a_wildcard" {
+  command = plan
+  variables {
+    bucket = { name = "acme", prefix = "ana*/" }
+  }
+  expect_failures = [var.bucket]
+}
+
+run "refuses_an_alias_for_the_key_of_everything" {
+  command = plan
+  variables {
+    encryption = { key_arn = "arn:aws:kms:eu-west-1:111122223333:alias/acme" }
+  }
+  expect_failures = [var.encryption]
+}
+
+run "refuses_a_key_policy_that_is_no_policy" {
+  command = plan
+  variables {
+    encryption = { key_arn = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d", key_policy_json = "[]" }
+  }
+  expect_failures = [var.encryption]
+}
+
+run "refuses_a_role_path_without_slashes" {
+  command = plan
+  variables {
+    role = { path = "teams" }
+  }
+  expect_failures = [var.role]
+}
+
+run "refuses_a_path_as_the_prefix_of_roles" {
+  command = plan
+  variables {
+    role = { name_prefix = "teams/books-" }
+  }
+  expect_failures = [var.role]
+}
+
+run "refuses_the_name_of_a_permissions_boundary" {
+  command = plan
+  variables {
+    role = { permissions_boundary_arn = "boundary" }
+  }
+  expect_failures = [var.role]
+}
+
+run "refuses_a_snapshot_of_an_unknown_function" {
+  command = plan
+  variables {
+    functions = { snap_start = ["workers"] }
+  }
+  expect_failures = [var.functions]
+}
+
+run "refuses_a_sweeper_that_may_not_run" {
+  command = plan
+  variables {
+    functions = { reserved_concurrency = { sweeper = 0 } }
+  }
+  expect_failures = [var.functions]
+}
+
+run "refuses_a_vpc_without_subnets" {
+  command = plan
+  variables {
+    functions = { vpc = { security_group_ids = ["sg-0a"], subnet_ids = [] } }
+  }
+  expect_failures = [var.functions]
+}
+
+run "refuses_five_layers_beside_that_of_tracing" {
+  command = plan
+  variables {
+    functions = { layers = ["arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1"] }
+    tracing   = { mode = "opentelemetry", layer_arn = "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1" }
+  }
+  expect_failures = [var.functions]
+}
+
+run "refuses_a_layer_without_its_version" {
+  command = plan
+  variables {
+    functions = { layers = ["arn:aws:lambda:eu-west-1:111122223333:layer:otel"] }
+  }
+  expect_failures = [var.functions]
+}
+
+run "refuses_a_signing_profile_for_a_code_signing_configuration" {
+  command = plan
+  variables {
+    functions = { code_signing_config_arn = "arn:aws:signer:eu-west-1:111122223333:/signing-profiles/acme" }
+  }
+  expect_failures = [var.functions]
+}
+
+run "refuses_a_log_class_for_deliveries" {
+  command = plan
+  variables {
+    logs = { class = "DELIVERY" }
+  }
+  expect_failures = [var.logs]
+}
+
+run "refuses_alarms_on_logs_that_make_no_metrics" {
+  command = plan
+  variables {
+    logs = { class = "INFREQUENT_ACCESS" }
+  }
+  expect_failures = [var.logs]
+}
+
+run "admits_cheap_logs_without_alarms" {
+  command = plan
+  variables {
+    alarms = { enabled = false }
+    logs   = { class = "INFREQUENT_ACCESS" }
+  }
+}
+
+run "refuses_an_unknown_log_format" {
+  command = plan
+  variables {
+    logs = { format = "TEXT" }
+  }
+  expect_failures = [var.logs]
+}
+
+run "refuses_an_alias_for_the_key_of_the_logs" {
+  command = plan
+  variables {
+    logs = { key_arn = "alias/logs" }
+  }
+  expect_failures = [var.logs]
+}
+
+run "refuses_an_unknown_log_level" {
+  command = plan
+  variables {
+    logs = { level = "WARNING" }
+  }
+  expect_failures = [var.logs]
+}
+
+run "refuses_an_unknown_way_to_trace" {
+  command = plan
+  variables {
+    tracing = { mode = "otel" }
+  }
+  expect_failures = [var.tracing]
+}
+
+run "refuses_opentelemetry_without_a_layer" {
+  command = plan
+  variables {
+    tracing = { mode = "opentelemetry" }
+  }
+  expect_failures = [var.tracing]
+}
+
+run "refuses_the_name_of_a_layer" {
+  command = plan
+  variables {
+    tracing = { mode = "opentelemetry", layer_arn = "AWSOpenTelemetryDistroPython" }
+  }
+  expect_failures = [var.tracing]
+}
+
+run "refuses_a_package_that_is_nowhere" {
+  command = plan
+  variables {
+    package = { sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=" }
+  }
+  expect_failures = [var.package]
+}
+
+run "refuses_a_package_in_s3_alone_without_a_version" {
+  command = plan
+  variables {
+    package = {
+      s3            = { bucket = "acme-packages", key = "proposals.zip" }
+      sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g="
+    }
+  }
+  expect_failures = [var.package]
+}
+
+run "refuses_a_single_poller" {
+  command = plan
+  variables {
+    lanes = { medium = { provisioned_pollers = { minimum = 1 } } }
+  }
+  expect_failures = [var.lanes]
+}
+
+run "refuses_pollers_beside_a_maximum_concurrency" {
+  command = plan
+  variables {
+    lanes = { medium = { maximum_concurrency = 5, provisioned_pollers = {} } }
+  }
+  expect_failures = [var.lanes]
+}
+
+run "refuses_a_secret_with_a_star" {
+  command = plan
+  variables {
+    worker = { secrets = { DATABASE_SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:books*" } }
+  }
+  expect_failures = [var.worker]
+}
+
+run "admits_a_secret_without_its_random_suffix" {
+  command = plan
+  variables {
+    worker = { secrets = { DATABASE_SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:books/database-??????" } }
+  }
+}
+
+run "refuses_a_statement_without_a_resource" {
+  command = plan
+  variables {
+    worker = { statements = { books_read = { actions = ["s3:GetObject"], resources = [] } } }
+  }
+  expect_failures = [var.worker]
+}
+
+run "refuses_a_statement_with_a_name_of_the_module" {
+  command = plan
+  variables {
+    worker = { statements = { jobs_write = { actions = ["s3:GetObject"], resources = ["*"] } } }
+  }
+  expect_failures = [var.worker]
+}
+
+run "refuses_a_statement_that_allows_everything" {
+  command = plan
+  variables {
+    worker = { statements = { books_read = { actions = ["s3:*"], resources = ["*"] } } }
+  }
+  expect_failures = [var.worker]
+}
+
+run "refuses_a_geography_with_its_dot" {
+  command = plan
+  variables {
+    model_access = { geographies = ["eu."] }
+  }
+  expect_failures = [var.model_access]
+}
+
+run "refuses_a_region_with_a_wildcard" {
+  command = plan
+  variables {
+    model_access = { regions = ["eu-*"] }
+  }
+  expect_failures = [var.model_access]
+}
+
+run "refuses_a_default_model_of_another_geography" {
+  command = plan
+  variables {
+    model_access = { geographies = ["us"] }
+  }
+  expect_failures = [var.model_id]
+}
+
+run "refuses_alarms_that_nobody_gets" {
+  command = plan
+  variables {
+    alarms = { topics = { critical = [] } }
+  }
+  expect_failures = [var.alarms]
+}
+
+run "refuses_the_name_of_a_topic" {
+  command = plan
+  variables {
+    alarms = { topics = { critical = ["pager"] } }
+  }
+  expect_failures = [var.alarms]
+}
+
+run "refuses_addresses_for_topics_of_others" {
+  command = plan
+  variables {
+    alarms = { email = ["ops@example.com"], topics = { critical = ["arn:aws:sns:eu-west-1:111122223333:pager"] } }
+  }
+  expect_failures = [var.alarms]
+}
+
+run "refuses_a_topic_of_notices_beside_the_modules_own" {
+  command = plan
+  variables {
+    events = { sns = true, topic = { arn = "arn:aws:sns:eu-west-1:111122223333:ended" } }
+  }
+  expect_failures = [var.events]
+}
+
+run "refuses_a_fifo_topic_of_notices" {
+  command = plan
+  variables {
+    events = { topic = { arn = "arn:aws:sns:eu-west-1:111122223333:ended.fifo" } }
+  }
+  expect_failures = [var.events]
+}
+
+run "admits_everything_of_your_own" {
+  command = plan
+  variables {
+    alarms       = { topics = { critical = ["arn:aws:sns:eu-west-1:111122223333:pager"] } }
+    bucket       = { name = "acme.shared", prefix = "teams/analysis/" }
+    encryption   = { key_arn = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d" }
+    events       = { topic = { arn = "arn:aws:sns:eu-west-1:111122223333:ended" } }
+    functions    = { layers = ["arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1"], snap_start = ["api", "worker"], vpc = { security_group_ids = ["sg-0a"], subnet_ids = ["subnet-0a"] } }
+    lanes        = { medium = { provisioned_pollers = { minimum = 2, maximum = 2 } } }
+    logs         = { format = "Text", key_arn = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d", level = "WARN" }
+    model_access = { geographies = ["eu"], regions = ["eu-central-1", "eu-west-1"] }
+    package      = { s3 = { bucket = "acme-packages", key = "a.zip", object_version = "v1" }, sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=" }
+    role         = { name_prefix = "team_", path = "/teams/books/", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary" }
+    tracing      = { mode = "opentelemetry", layer_arn = "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1" }
+  }
+}
+
 run "refuses_an_api_without_callers" {
   command = plan
   variables {

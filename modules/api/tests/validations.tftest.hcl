@@ -115,6 +115,22 @@ run "refuses_a_throttle_that_closes_the_api" {
   expect_failures = [var.throttling]
 }
 
+run "refuses_a_log_class_for_deliveries" {
+  command = plan
+  variables {
+    log_class = "DELIVERY"
+  }
+  expect_failures = [var.log_class]
+}
+
+run "refuses_an_alias_for_the_key_of_the_log" {
+  command = plan
+  variables {
+    log_key_arn = "alias/logs"
+  }
+  expect_failures = [var.log_key_arn]
+}
+
 run "refuses_an_api_without_callers" {
   command = plan
   variables {
