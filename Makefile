@@ -69,7 +69,7 @@ plan deploy:
 
 .PHONY: release publish
 release: .venv/.ready ## Check a release, and build its files into dist/release (TAG=v1.2.3)
-	@$(PYTHON_BIN) tools/release.py build "$(TAG)"
+	@PYTHONPATH=handlers:tools $(PYTHON_BIN) tools/release.py build "$(TAG)"
 publish: ## Publish the files of dist/release as a GitHub release; only the workflow does this (TAG=v1.2.3)
 	gh release create "$(TAG)" dist/release/* --notes-file dist/release-notes.md --verify-tag
 

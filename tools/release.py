@@ -16,12 +16,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import registry_layout
+from analysis_jobs_dev import init
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 OUTPUT = REPOSITORY / "dist" / "release"
@@ -72,8 +74,9 @@ def build(tag: str, output: Path = OUTPUT, repository: Path = REPOSITORY) -> lis
     output.mkdir(parents=True)
     build_wheel(output, repository)
     (output / f"{registry_layout.NAME}-{version}.tar.gz").write_bytes(registry_layout.archive(version, repository))
-    for example in sorted(path.parent for path in repository.glob("examples/*/README.md")):
-        (output / f"example-{example.name}-{version}.zip").write_bytes(zip_of(example))
+    source = module_source(tag, repository)
+    for example in init.known_examples():
+        (output / f"example-{example}-{version}.zip").write_bytes(zip_of_example(example, source))
     for lock in (repository / "requirements" / "package.txt", *sorted(repository.glob("requirements/extras/*.txt"))):
         name = "package" if lock.parent.name == "requirements" else lock.stem
         write_sbom(lock, output / f"sbom-{name}-{version}.cdx.json", repository)
@@ -98,29 +101,35 @@ def write_sbom(lock: Path, path: Path, repository: Path) -> None:
     _run([str(tool), "requirements", *options, "--pyproject", "pyproject.toml", str(lock)], repository, {})
 
 
+def module_source(tag: str, repository: Path) -> str:
+    """Return the source of the Terraform module at the tag, from the remote `origin`. Raises `ReleaseError`."""
+    command = ["git", "remote", "get-url", "origin"]
+    found = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+    url = found.stdout.strip()
+    if not re.match(r"(https|ssh|file)://", url):
+        raise ReleaseError(
+            f"the remote origin is {url or 'missing'}: the examples need its URL, with https:// or ssh://"
+        )
+    return f"git::{url}//modules/analysis-jobs?ref={tag}"
+
+
+def zip_of_example(name: str, source: str) -> bytes:
+    """Return a zip of an example as a project of its own, as `analysis-jobs init --from` makes it."""
+    with tempfile.TemporaryDirectory() as within:
+        folder = init.create(name, example=name, module=source, within=Path(within))
+        return zip_of(folder)
+
+
 def zip_of(folder: Path) -> bytes:
-    """Return a zip of an example, as a project below its own name. What a build or Terraform wrote is left out."""
+    """Return a zip of a folder, below the folder's own name."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in _sources(folder):
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             entry = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}", EPOCH)
-            entry.external_attr = 0o644 << 16
+            entry.external_attr = path.stat().st_mode << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, path.read_bytes())
     return packed.getvalue()
-
-
-def _sources(folder: Path) -> Iterator[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "."],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in sorted(filter(None, listed.stdout.split("\0"))):
-        if (folder / name).is_file():
-            yield folder / name
 
 
 def _run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> None:

@@ -40,6 +40,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     edit(folder / "CHANGELOG.md", "## [Unreleased]\n", f"## [Unreleased]\n\n## [{VERSION}] - 2026-12-01\n")
     edit(folder / "UPGRADING.md", f"### {VERSION} (unreleased)", f"### {VERSION}")
     git(folder, "init", "--quiet")
+    git(folder, "remote", "add", "origin", "https://git.example.com/acme/analysis-jobs.git")
     git(folder, "add", "--all")
     git(folder, "-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "--quiet", "-m", "Release")
     return folder
@@ -106,7 +107,7 @@ def test_this_repository_is_not_released_by_accident(capsys: pytest.CaptureFixtu
 
 
 def test_a_release_has_all_its_files(built: dict[str, Path]) -> None:
-    examples = {path.parent.name for path in REPOSITORY.glob("examples/*/README.md")}
+    examples = {path.parent.name for path in REPOSITORY.glob("examples/*/demo.toml")}
     locks = {"package", *(path.stem for path in REPOSITORY.glob("requirements/extras/*.txt"))}
     assert built.keys() == {
         f"analysis_jobs-{VERSION}-py3-none-any.whl",
@@ -153,13 +154,19 @@ def test_the_same_sources_give_the_same_bytes(checkout: Path, built: dict[str, P
     }
 
 
-def test_an_example_is_a_folder_with_its_sources(built: dict[str, Path]) -> None:
+def test_an_example_is_a_project_of_its_own(built: dict[str, Path]) -> None:
     with zipfile.ZipFile(built[f"example-minimal-{VERSION}.zip"]) as archive:
-        names = archive.namelist()
-    assert names == sorted(names)
-    assert {name.partition("/")[0] for name in names} == {"minimal"}
-    assert "minimal/README.md" in names
-    assert not [name for name in names if "__pycache__" in name or ".terraform/" in name]
+        files = {name: archive.read(name).decode("utf-8", "replace") for name in archive.namelist()}
+    assert {name.partition("/")[0] for name in files} == {"minimal"}
+    assert {"minimal/pyproject.toml", "minimal/infra/main.tf"} <= files.keys()
+    source = f"git::https://git.example.com/acme/analysis-jobs.git//modules/analysis-jobs?ref=v{VERSION}"
+    assert source in files["minimal/infra/main.tf"]
+
+
+def test_the_examples_need_to_know_where_the_module_is(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet")
+    with pytest.raises(release.ReleaseError, match="the remote origin is missing"):
+        release.module_source(f"v{VERSION}", tmp_path)
 
 
 def test_the_archive_of_the_module_is_its_tree(built: dict[str, Path], checkout: Path) -> None:
