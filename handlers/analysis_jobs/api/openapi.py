@@ -22,8 +22,8 @@ _JSON = "application/json"
 _PROBLEM = "application/problem+json"
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _DESCRIPTION = (
-    "Submit an analysis, then poll its job until it has ended. Every call needs the credentials that "
-    "`security` names. They belong to a tenant, which decides which jobs a call can see. This document is the same for all tenants."
+    "Submit an analysis, then poll its job until it has ended. Every call needs the credentials that `security` names. "
+    "They belong to a tenant, which decides which jobs a call can see. This document is the same for all tenants."
 )
 _BEARER = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 # The notation of Amazon API Gateway:
