@@ -52,6 +52,7 @@ print(json.dumps(sorted(sys.modules)))
 _OF_EVERY_PACKAGE = {
     *("annotated_types", "aws_lambda_powertools", "boto3", "botocore", "certifi", "dateutil", "jmespath", "pydantic"),
     *("pydantic_core", "s3transfer", "six", "typing_extensions", "typing_inspection", "urllib3"),
+    "snapshot_restore_py",  # of Lambda's runtime, a few lines
 }
 _OURS = {"analysis_jobs", "document_reader", "rfp_analysis", *HANDLERS}
 _NOBODY = {

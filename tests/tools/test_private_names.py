@@ -62,7 +62,7 @@ PRIVATE = {
         "types.HttpOptions.model_fields.httpx_client": "handlers/analysis_jobs/llm/gemini/model.py",
     },
     "moto": {
-        "moto_core.botocore_stubber": "tests/faults/crash_site.py",
+        "moto_core.botocore_stubber": "tests/faults/crash_aws.py",
         "moto_sqs.sqs_backends": "tests/faults/crash_site.py",
         "moto_sqs.unix_time": "tests/faults/crash_site.py",
         "moto_sqs.unix_time_millis": "tests/faults/crash_site.py",

@@ -21,8 +21,8 @@ from analysis_jobs.testing.script import Script
 class ScriptedModel:
     """A model for tests. Implements `Model`.
 
-    `jobs` is the table, which tells the stage of a job. `recording` answers what the script does not; with `real`, that
-    model answers, and the recording keeps its answers.
+    `jobs` is the table, which tells the stage of a job. `recording` answers what the script does not. With `real`, that
+    model answers all questions, and the recording keeps its answers.
     """
 
     jobs: Mapping[JobKey, JobRecord]
@@ -53,10 +53,10 @@ class ScriptedModel:
         return reply
 
     def _reply(self, asked: Asked, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:
-        if self.real is not None and self.recording is not None:
-            reply = self.recording.ask(self.real, asked, on_chunk, cancellation)
-            self.recording.keep(asked, reply)
-            return reply
+        if self.real is not None:
+            if self.recording is None:
+                return self.real.ask(asked.question, on_chunk, cancellation)
+            return self.recording.ask(self.real, asked, on_chunk, cancellation)
         answer = self.script.take(asked, self.recording.answer if self.recording else None)
         if answer.takes:
             self.clock.sleep(answer.takes)

@@ -41,17 +41,15 @@ class Recording:
     # Record
 
     def ask(self, real: Model, asked: Asked, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:
-        """Ask the real model. If it asks us to wait, wait before the job asks again."""
+        """Ask the real model, and keep its answer. If it asks us to wait, wait before the job asks again."""
         try:
-            return real.ask(asked.question, on_chunk, cancellation)
+            reply = real.ask(asked.question, on_chunk, cancellation)
         except (Defer, Retry) as error:
             SystemClock().sleep(min(error.after or _PAUSE, _LONGEST_PAUSE))
             raise
-
-    def keep(self, asked: Asked, reply: Reply) -> None:
-        """Keep an answer. `save` writes the file."""
         with self._lock:
             self._entries.append({"question": _question(asked), "answer": _answer(reply)})
+        return reply
 
     def save(self) -> None:
         """Write the file, if anything was asked."""
