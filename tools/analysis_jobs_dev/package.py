@@ -36,7 +36,8 @@ def sources(example: str, analyses: Path | None = None) -> Sources:
 def main(arguments: list[str] | None = None) -> int:
     """Build the packages, print a line for each, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--example", required=True, help="name of a folder in examples/; also the name of the zip")
+    parser.add_argument("project", type=Path, nargs="?", help="folder of the analyses; its name is that of the zip")
+    parser.add_argument("--example", help="name of a folder in examples/, instead of a project; also the name of the zip")
     parser.add_argument("--analyses", type=Path, help="folder of the analyses (default: the example's)")
     parser.add_argument(
         "--architecture",
@@ -44,12 +45,14 @@ def main(arguments: list[str] | None = None) -> int:
         choices=TARGETS,
         help="architecture to build for; repeatable (default: arm64 and x86_64)",
     )
-    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="folder to write to (default: dist)")
+    parser.add_argument("--out", type=Path, help="folder to write to (default: dist, in the project if there is one)")
     options = parser.parse_args(arguments)
+    folder = options.analyses or (None if options.example else options.project or Path())
+    out = options.out or (DEFAULT_OUT if options.example else folder / "dist")
     targets = [TARGETS[name] for name in options.architecture or ["arm64", "x86_64"]]
     started = time.monotonic()
     try:
-        manifests = build(sources(options.example, options.analyses), targets, out=options.out)
+        manifests = build(sources(options.example or folder.resolve().name, folder), targets, out=out)
     except PackageError as error:
         print(error, file=sys.stderr)
         return 1

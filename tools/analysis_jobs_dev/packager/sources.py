@@ -10,8 +10,8 @@ from analysis_jobs_dev.packager.errors import PackageError
 
 # Folders beside an analysis that are not part of it. Deeper folders of these names may be Python packages.
 NOT_PACKAGED = {"documents", "recordings", "tests"}
-# The test kit. It runs in the tests of an analysis, never in a function.
-TEST_KIT = ("analysis_jobs", "testing")
+# Parts of the library for people and tests. They never run in a function.
+NOT_DEPLOYED = ("analysis_jobs/cli", "analysis_jobs/testing")
 NOT_PACKAGED_SUFFIXES = {".md", ".pyc", ".tf"}
 
 
@@ -73,7 +73,7 @@ def _packaged(folder: Path) -> Iterator[tuple[str, Path]]:
         hidden = any(part.startswith(".") for part in inside.parts)
         if path.is_dir() or hidden or inside.parts[0] in NOT_PACKAGED or "__pycache__" in inside.parts:
             continue
-        if _is_test(path) or inside.parts[:2] == TEST_KIT:
+        if _is_test(path) or inside.as_posix().startswith(NOT_DEPLOYED):
             continue
         beside_the_code = len(inside.parts) == 1 and path.suffix != ".py"
         if not beside_the_code and path.suffix not in NOT_PACKAGED_SUFFIXES:
