@@ -16,12 +16,12 @@ lock() { # arguments: lock file, then its inputs as options of `uv pip compile`
 }
 
 # Resolve all extras together first, and use the result as constraints: then every package has the tested versions.
-lock "$everything" pyproject.toml --extra pdf "${extras[@]/#/--extra=}"
-lock requirements/package.txt pyproject.toml --extra pdf --constraints "$everything"
+lock "$everything" pyproject.toml --extra worker "${extras[@]/#/--extra=}"
+lock requirements/package.txt pyproject.toml --extra worker --constraints "$everything"
 mkdir -p requirements/extras
 for extra in "${extras[@]}"; do
-  lock "requirements/extras/$extra.txt" pyproject.toml --extra pdf --extra "$extra" --constraints "$everything"
+  lock "requirements/extras/$extra.txt" pyproject.toml --extra worker --extra "$extra" --constraints "$everything"
 done
-lock requirements/dev.txt pyproject.toml --extra pdf "${extras[@]/#/--extra=}" --group dev --constraints "$everything"
+lock requirements/dev.txt pyproject.toml --extra dev "${extras[@]/#/--extra=}" --group dev --constraints "$everything"
 lock requirements/cloud.txt --group pyproject.toml:cloud
 lock requirements/docs.txt --group pyproject.toml:docs

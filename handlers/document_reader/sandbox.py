@@ -14,6 +14,7 @@ import platform
 import struct
 import sys
 from dataclasses import dataclass
+from typing import TypeAlias
 
 _PR_SET_DUMPABLE = 4
 _PR_SET_SECCOMP = 22
@@ -28,7 +29,7 @@ _LOAD, _IF_EQUAL, _IF_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _FIRST_ARGUMENT_OFFSET = 0, 4, 16  # of `struct seccomp_data`
 _ALLOW = 0x7FFF0000
 _REFUSE = 0x00050000 | errno.EPERM
-type _Line = tuple[int, str, str, int]  # the operation, the labels to jump to if true and if not, and the value
+_Line: TypeAlias = tuple[int, str, str, int]  # the operation, the labels to jump to if true and if not, and the value
 
 
 @dataclass(frozen=True)

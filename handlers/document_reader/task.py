@@ -16,12 +16,12 @@ import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-type Emit = Callable[..., None]
+Emit: TypeAlias = Callable[..., None]
 
 # The program's exit status if it ran out of memory and could still report it.
 OUT_OF_MEMORY_STATUS = 12

@@ -64,10 +64,10 @@ locals {
   }
 
   api_alarms = {
-    api-5xx = {
+    for api in var.api[*] : "api-5xx" => {
       description = "The API answers with server errors. Look at function_error in the access log, then at the API function's log."
       metric      = ["AWS/ApiGateway", "5xx", "Sum"]
-      dimensions  = { ApiId = var.api_id }
+      dimensions  = { ApiId = api.id }
       when        = { operator = "GreaterThanThreshold", threshold = var.thresholds.api_5xx, period_s = 300, periods = 1 }
       # Missing data means that there were no requests.
       missing = "notBreaching"
@@ -152,6 +152,14 @@ locals {
   )
 }
 
+locals {
+  # These can wait until the morning: jobs are slow or fail by themselves, and none is lost. All others are critical.
+  warnings   = concat(["events-late", "jobs-failed", "worker-duration"], keys(local.queue_alarms))
+  severities = { for key in keys(local.alarms) : key => contains(local.warnings, key) ? "warning" : "critical" }
+
+  topics = var.topics == null ? { critical = aws_sns_topic.alarms[*].arn, warning = aws_sns_topic.alarms[*].arn } : var.topics
+}
+
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = local.alarms
 
@@ -168,8 +176,8 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   datapoints_to_alarm = try(each.value.when.breaching, null)
   treat_missing_data  = each.value.missing
   # The end of an alarm is sent too.
-  alarm_actions = [aws_sns_topic.alarms.arn]
-  ok_actions    = [aws_sns_topic.alarms.arn]
+  alarm_actions = local.topics[local.severities[each.key]]
+  ok_actions    = local.topics[local.severities[each.key]]
   tags          = var.tags
 
   # An alarm on an expression over metrics that the functions write.

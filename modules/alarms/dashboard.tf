@@ -69,21 +69,24 @@ locals {
       metrics = [["AWS/Lambda", "Duration", "FunctionName", var.worker.function_name]]
     },
     {
-      title   = "API responses"
-      stat    = "Sum"
-      metrics = [for metric in ["Count", "4xx", "5xx"] : ["AWS/ApiGateway", metric, "ApiId", var.api_id]]
-    },
-    {
-      title   = "API latency, 95th percentile (ms)"
-      stat    = "p95"
-      metrics = [for metric in ["Latency", "IntegrationLatency"] : ["AWS/ApiGateway", metric, "ApiId", var.api_id]]
-    },
-    {
       title   = "Sweeps"
       stat    = "Sum"
       metrics = [[local.own, "Sweeps", "service", var.service.name]]
     },
-    ], [
+    ], flatten([
+      for api in var.api[*] : [
+        {
+          title   = "API responses"
+          stat    = "Sum"
+          metrics = [for metric in ["Count", "4xx", "5xx"] : ["AWS/ApiGateway", metric, "ApiId", api.id]]
+        },
+        {
+          title   = "API latency, 95th percentile (ms)"
+          stat    = "p95"
+          metrics = [for metric in ["Latency", "IntegrationLatency"] : ["AWS/ApiGateway", metric, "ApiId", api.id]]
+        },
+      ]
+    ]), [
     for events in var.events[*] : {
       title   = "Age of the oldest unpublished event (ms)"
       stat    = "Maximum"
@@ -93,7 +96,7 @@ locals {
 }
 
 resource "aws_cloudwatch_dashboard" "this" {
-  dashboard_name = "${var.name}-jobs"
+  dashboard_name = coalesce(var.dashboard_name, "${var.name}-jobs-${local.region}")
 
   dashboard_body = jsonencode({
     widgets = concat(

@@ -8,7 +8,12 @@ output "dashboard_name" {
   value       = aws_cloudwatch_dashboard.this.dashboard_name
 }
 
+output "severities" {
+  description = "Severity of each alarm, \"critical\" or \"warning\", by the keys of `alarm_names`."
+  value       = local.severities
+}
+
 output "topic_arn" {
-  description = "ARN of the SNS topic that all alarms go to. Subscribe your pager or chat to it."
-  value       = aws_sns_topic.alarms.arn
+  description = "ARN of the SNS topic that all alarms go to; null with `topics` of your own. Subscribe your pager or chat to it."
+  value       = one(aws_sns_topic.alarms[*].arn)
 }

@@ -12,6 +12,8 @@ locals {
 
 # CloudWatch cannot use the AWS managed key of SNS: its alarms would fail silently.
 resource "aws_kms_key" "alarms" {
+  count = var.topics == null && var.encryption == null ? 1 : 0
+
   description             = "Encrypts the alarms of ${var.name} in SNS."
   deletion_window_in_days = 7
   enable_key_rotation     = true
@@ -40,18 +42,24 @@ resource "aws_kms_key" "alarms" {
 }
 
 resource "aws_kms_alias" "alarms" {
+  count = var.topics == null && var.encryption == null ? 1 : 0
+
   name          = "alias/${var.name}-alarms"
-  target_key_id = aws_kms_key.alarms.key_id
+  target_key_id = aws_kms_key.alarms[0].key_id
 }
 
 resource "aws_sns_topic" "alarms" {
+  count = var.topics == null ? 1 : 0
+
   name              = "${var.name}-alarms"
-  kms_master_key_id = aws_kms_key.alarms.arn
+  kms_master_key_id = var.encryption == null ? aws_kms_key.alarms[0].arn : var.encryption.key_arn
   tags              = var.tags
 }
 
 resource "aws_sns_topic_policy" "alarms" {
-  arn = aws_sns_topic.alarms.arn
+  count = var.topics == null ? 1 : 0
+
+  arn = aws_sns_topic.alarms[0].arn
 
   policy = jsonencode({
     Version = "2012-10-17"
@@ -60,7 +68,7 @@ resource "aws_sns_topic_policy" "alarms" {
         Sid       = "AlarmsOfThisStack"
         Effect    = "Allow"
         Action    = "sns:Publish"
-        Resource  = aws_sns_topic.alarms.arn
+        Resource  = aws_sns_topic.alarms[0].arn
         Principal = { Service = "cloudwatch.amazonaws.com" }
         Condition = {
           ArnLike      = { "aws:SourceArn" = "arn:${local.partition}:cloudwatch:${local.region}:${local.account}:alarm:${var.name}-*" }
@@ -71,7 +79,7 @@ resource "aws_sns_topic_policy" "alarms" {
         Sid       = "TlsOnly"
         Effect    = "Deny"
         Action    = "sns:Publish"
-        Resource  = aws_sns_topic.alarms.arn
+        Resource  = aws_sns_topic.alarms[0].arn
         Principal = "*"
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       },
@@ -82,7 +90,27 @@ resource "aws_sns_topic_policy" "alarms" {
 resource "aws_sns_topic_subscription" "email" {
   for_each = toset(var.email)
 
-  topic_arn = aws_sns_topic.alarms.arn
+  topic_arn = aws_sns_topic.alarms[0].arn
   protocol  = "email"
   endpoint  = each.value
+}
+
+moved {
+  from = aws_kms_alias.alarms
+  to   = aws_kms_alias.alarms[0]
+}
+
+moved {
+  from = aws_kms_key.alarms
+  to   = aws_kms_key.alarms[0]
+}
+
+moved {
+  from = aws_sns_topic.alarms
+  to   = aws_sns_topic.alarms[0]
+}
+
+moved {
+  from = aws_sns_topic_policy.alarms
+  to   = aws_sns_topic_policy.alarms[0]
 }

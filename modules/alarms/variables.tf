@@ -1,7 +1,18 @@
-variable "api_id" {
-  description = "ID of the HTTP API. Its 5xx responses are watched."
+variable "api" {
+  description = "The HTTP API, by its `id`. Its 5xx responses are watched. Null if there is none."
+  type        = object({ id = string })
+  default     = null
+}
+
+variable "dashboard_name" {
+  description = "Name of the dashboard. Null means `<name>-jobs-<region>`: dashboards are global in an account."
   type        = string
-  nullable    = false
+  default     = null
+
+  validation {
+    condition     = var.dashboard_name == null ? true : can(regex("^[A-Za-z0-9_-]{1,255}$", var.dashboard_name))
+    error_message = "dashboard_name must be 1 to 255 letters, digits, hyphens or underscores."
+  }
 }
 
 variable "dead_letter_queues" {
@@ -37,6 +48,12 @@ variable "email" {
   }
 }
 
+variable "encryption" {
+  description = "A KMS key of your own for the topic. Its policy must let cloudwatch.amazonaws.com use it. Null makes a key."
+  type        = object({ key_arn = string })
+  default     = null
+}
+
 variable "events" {
   description = "Name of the function that publishes events, and of the queue for events that it could not publish. Null if events are disabled."
   type = object({
@@ -47,7 +64,7 @@ variable "events" {
 }
 
 variable "name" {
-  description = "Prefix of the names of the alarms, the topic, the key and the dashboard."
+  description = "Prefix of the names of the alarms, the topic, the key and, by default, the dashboard."
   type        = string
   nullable    = false
 
@@ -144,6 +161,25 @@ variable "thresholds" {
   validation {
     condition     = var.thresholds.dead_letter_age_s >= 60
     error_message = "thresholds.dead_letter_age_s must be at least 60: SQS reports the metric once a minute."
+  }
+}
+
+variable "topics" {
+  description = "ARNs of existing topics by severity, instead of a topic of the module's own. Their policies must let cloudwatch.amazonaws.com publish, and their keys must not be the AWS managed key of SNS."
+  type = object({
+    critical = list(string)
+    warning  = optional(list(string), [])
+  })
+  default = null
+
+  validation {
+    condition     = var.topics == null ? true : length(var.topics.critical) > 0
+    error_message = "topics.critical must have at least one topic: otherwise nobody learns that jobs fail."
+  }
+
+  validation {
+    condition     = var.topics == null || length(var.email) == 0
+    error_message = "topics are instead of the module's own topic, which email subscribes to: subscribe the addresses to your topics."
   }
 }
 

@@ -12,9 +12,9 @@ locals {
   service_tiers = { for name, lane in var.lanes : name => lane.tier if lane.tier != null }
 
   # The settings of the functions. The library reads these variables and no others.
-  environment = merge(var.environment, {
+  environment = merge(local.observability_environment, var.environment, {
     ANALYSES                     = join(",", var.analyses)
-    BUCKET_NAME                  = module.artifact_bucket.name
+    BUCKET_NAME                  = local.bucket.name
     CODE_VERSION                 = coalesce(var.package.version, var.package.sha256_base64)
     DOCUMENT_MEMORY_MB           = floor(var.worker.memory_mb / 2)
     HEARTBEAT_S                  = var.lease.heartbeat_s
@@ -23,20 +23,21 @@ locals {
     LEASE_S                      = var.lease.lease_s
     POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace
     POWERTOOLS_SERVICE_NAME      = var.name
-    PROMPT_TABLE_NAME            = aws_dynamodb_table.prompts.name
+    PROMPT_TABLE_NAME            = local.names.prompt_table
     QUEUE_URLS                   = jsonencode(local.queue_urls)
     TABLE_NAME                   = module.job_table.name
     }, var.model_id == null ? {} : { MODEL_ID = var.model_id },
     { for name, value in local.document_limits : name => value if value != null },
+    local.bucket.prefix == "" ? {} : { BUCKET_PREFIX = local.bucket.prefix },
     length(local.service_tiers) == 0 ? {} : { SERVICE_TIERS = jsonencode(local.service_tiers) },
     length(var.model_prices) == 0 ? {} : { MODEL_PRICES = jsonencode(var.model_prices) },
   )
 
   # The events function loads no analyses and reads no table.
-  event_environment = merge(var.environment, {
+  event_environment = merge(local.observability_environment, var.environment, {
     EVENT_BUS_NAME               = var.events.bus_name
     EVENT_DEAD_LETTER_QUEUE_URL  = one(aws_sqs_queue.event_dead_letter[*].url)
     POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace
     POWERTOOLS_SERVICE_NAME      = var.name
-  }, var.events.sns ? { NOTICE_TOPIC_ARN = one(aws_sns_topic.notices[*].arn) } : {})
+  }, var.events.sns || var.events.topic != null ? { NOTICE_TOPIC_ARN = local.notice_topic_arn } : {})
 }

@@ -3,7 +3,8 @@ module "events" {
   source = "../function"
   count  = var.events.enabled ? 1 : 0
 
-  name         = "${var.name}-events"
+  name         = local.names.functions.events
+  role_name    = local.names.roles.events
   handler      = "events.handler"
   package      = var.package
   architecture = local.architecture
@@ -14,6 +15,19 @@ module "events" {
   statements         = local.event_statements
   log_retention_days = var.retention.logs_days
   tags               = var.tags
+
+  code_signing_config_arn = var.functions.code_signing_config_arn
+  kms_key_arn             = one(var.encryption[*].key_arn)
+  layers                  = local.layers
+  log_class               = var.logs.class
+  log_format              = var.logs.format
+  log_key_arn             = local.log_key_arn
+  log_level               = var.logs.level
+  role                    = { path = var.role.path, permissions_boundary_arn = var.role.permissions_boundary_arn }
+  snap_start              = contains(var.functions.snap_start, "events")
+  tracing                 = local.tracing
+  reserved_concurrency    = var.functions.reserved_concurrency.events
+  vpc                     = var.functions.vpc
 }
 
 resource "aws_lambda_event_source_mapping" "events" {
@@ -56,9 +70,10 @@ resource "aws_lambda_event_source_mapping" "events" {
 resource "aws_sqs_queue" "event_dead_letter" {
   count = var.events.enabled ? 1 : 0
 
-  name                      = "${var.name}-events-dlq"
+  name                      = local.names.event_dead_letter_queue
+  kms_master_key_id         = one(var.encryption[*].key_arn)
   message_retention_seconds = 1209600
-  sqs_managed_sse_enabled   = true
+  sqs_managed_sse_enabled   = var.encryption == null ? true : null
   tags                      = var.tags
 }
 
@@ -83,8 +98,8 @@ resource "aws_sqs_queue_policy" "event_dead_letter" {
 resource "aws_sns_topic" "notices" {
   count = var.events.sns ? 1 : 0
 
-  name              = "${var.name}-notices"
-  kms_master_key_id = "alias/aws/sns"
+  name              = local.names.notice_topic
+  kms_master_key_id = var.encryption == null ? "alias/aws/sns" : var.encryption.key_arn
   tags              = var.tags
 }
 

@@ -4,24 +4,24 @@ locals {
   event_source = "analysis-jobs"
 
   table_arn   = module.job_table.arn
-  uploads_arn = "${module.artifact_bucket.arn}/uploads/*"
-  files_arn   = "${module.artifact_bucket.arn}/jobs/*"
+  uploads_arn = "${local.bucket.arn}/${local.bucket.prefix}uploads/*"
+  files_arn   = "${local.bucket.arn}/${local.bucket.prefix}jobs/*"
 
   # The ARN of a bucket has no account. If the bucket were deleted, another account could create one with its name.
-  own_bucket = [{ test = "StringEquals", variable = "aws:ResourceAccount", values = [data.aws_caller_identity.current.account_id] }]
+  own_bucket = [{ test = "StringEquals", variable = "aws:ResourceAccount", values = [local.account] }]
 
   queue_send = { actions = ["sqs:SendMessage"], conditions = [], resources = local.queue_arns }
 
   # The rights to submit a job, for the API and for another stack's backend.
-  submit_statements = {
+  submit_statements = merge(local.key_statements.submit, {
     inputs_write = { actions = ["s3:PutObject"], conditions = local.own_bucket, resources = [local.files_arn] }
     jobs_write   = { actions = ["dynamodb:PutItem"], conditions = [], resources = [local.table_arn] }
     queue_send   = local.queue_send
     # A submission records the versions of its documents.
     uploads_read = { actions = ["s3:GetObject"], conditions = local.own_bucket, resources = [local.uploads_arn] }
-  }
+  })
 
-  api_statements = merge(local.submit_statements, {
+  api_statements = merge(local.submit_statements, local.key_statements.api, {
     # Cancel and retry update the row. Submitting does not.
     jobs_write = { actions = ["dynamodb:PutItem", "dynamodb:UpdateItem"], resources = [local.table_arn] }
     jobs_read = {
@@ -38,10 +38,10 @@ locals {
       artifacts      = { actions = ["s3:GetObject", "s3:PutObject"], conditions = local.own_bucket, resources = [local.files_arn] }
       documents_read = { actions = ["s3:GetObject", "s3:GetObjectVersion"], conditions = local.own_bucket, resources = [local.uploads_arn] }
       jobs_write     = { actions = ["dynamodb:UpdateItem"], resources = [local.table_arn] }
-      prompts_read   = { actions = ["dynamodb:GetItem"], resources = [aws_dynamodb_table.prompts.arn] }
+      prompts_read   = { actions = ["dynamodb:GetItem"], resources = [local.prompt_table_arn] }
       queue_consume = {
         actions   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
-        resources = local.queue_arns
+        resources = concat(local.queue_arns, local.retired_queue_arns)
       }
       queue_send = local.queue_send
     },
@@ -70,13 +70,15 @@ locals {
       pages_recognise = { actions = ["textract:DetectDocumentText"], resources = ["*"] }
     },
     one(module.model_access[*].statements),
+    local.key_statements.worker,
+    var.worker.statements,
   )
 
-  sweeper_statements = {
+  sweeper_statements = merge(local.key_statements.sweeper, {
     due_read   = { actions = ["dynamodb:Query"], resources = [module.job_table.index_arns["due"]] }
     jobs_write = { actions = ["dynamodb:GetItem", "dynamodb:UpdateItem"], resources = [local.table_arn] }
     queue_send = local.queue_send
-  }
+  })
 
   event_statements = merge(
     {
@@ -92,7 +94,8 @@ locals {
         resources = [module.job_table.stream_arn]
       }
     },
-    var.events.sns ? { notices_publish = { actions = ["sns:Publish"], resources = aws_sns_topic.notices[*].arn } } : {},
+    var.events.sns || var.events.topic != null ? { notices_publish = { actions = ["sns:Publish"], resources = [local.notice_topic_arn] } } : {},
+    local.key_statements.events,
   )
 }
 
@@ -101,6 +104,8 @@ module "model_access" {
   count  = length(var.bedrock_model_ids) > 0 ? 1 : 0
 
   model_ids                          = var.bedrock_model_ids
+  geographies                        = var.model_access.geographies
+  regions                            = var.model_access.regions
   application_inference_profile_arns = var.application_inference_profile_arns
   marketplace                        = var.marketplace
 }
@@ -110,11 +115,13 @@ locals {
   max_inline_policy_characters = 10240
   # The rest of the worker's policies. Its ARNs are unknown before the first apply, so this is its size with the longest
   # names. A test plans that stack and measures it.
-  own_policy_characters = 4000
+  own_policy_characters = 4000 + 13 * max(0, local.longest_name - 42) + 140 * length(var.queue.retired)
+  longest_name          = max([for name in concat(values(local.names.queues), [local.names.table, local.names.prompt_table, local.names.functions.worker]) : length(name)]...)
 
   worker_policy_characters = local.own_policy_characters + length(jsonencode([
     one(module.model_access[*].statements), values(var.worker.secrets), var.worker.secret_key_arns,
-  ]))
+    local.key_statements.worker, var.worker.statements,
+  ])) + (local.tracing == "Active" ? 200 : 0)
 }
 
 locals {

@@ -1,22 +1,29 @@
 module "job_table" {
   source = "../job-table"
 
-  name                = "${var.name}-jobs"
+  name                = local.names.table
   deletion_protection = var.deletion_protection
+  kms_key_arn         = one(var.encryption[*].key_arn)
   tags                = var.tags
 }
 
 module "artifact_bucket" {
   source = "../artifact-bucket"
+  count  = var.bucket == null ? 1 : 0
 
-  name          = local.bucket_name
-  force_destroy = !var.deletion_protection
-  tags          = var.tags
+  name            = local.names.bucket
+  force_destroy   = !var.deletion_protection
+  kms_key_arn     = one(var.encryption[*].key_arn)
+  cors            = local.bucket_cors
+  lifecycle_rules = local.bucket_rules
+  tags            = var.tags
+}
 
+locals {
   # The web pages that call the API also upload to the bucket and download from it.
-  cors = { allowed_methods = ["GET", "POST"], allowed_origins = var.api.cors.allow_origins }
+  bucket_cors = { allowed_methods = ["GET", "POST"], allowed_origins = local.web_origins }
 
-  lifecycle_rules = {
+  bucket_rules = {
     "uploads/" = { expire_after_days = coalesce(var.retention.uploads_days, var.retention.jobs_days), noncurrent_after_days = 7 }
     "jobs/"    = { expire_after_days = coalesce(var.retention.artifacts_days, var.retention.jobs_days), noncurrent_after_days = 7 }
   }

@@ -29,6 +29,31 @@ variable "marketplace" {
   }
 }
 
+variable "model_access" {
+  description = "Narrows `bedrock_model_ids`: `geographies` are the inference profiles that the worker may call, for example [\"eu\"], and `regions` the Regions whose models it may call, for example [\"eu-central-1\", \"eu-west-1\"]. A profile needs each Region that it routes to. Without them all are allowed. An empty list of geographies allows no profile."
+  type = object({
+    geographies = optional(list(string))
+    regions     = optional(list(string))
+  })
+  nullable = false
+  default  = {}
+
+  validation {
+    condition     = var.model_access.geographies == null ? true : alltrue([for code in var.model_access.geographies : can(regex("^([a-z]{2}|apac|global|us-gov)$", code))])
+    error_message = "Each of model_access.geographies must be a prefix of inference profiles without its dot: \"eu\", \"us\", \"jp\", \"au\", \"ca\", \"apac\", \"us-gov\" or \"global\"."
+  }
+
+  validation {
+    condition     = var.model_access.regions == null ? true : length(var.model_access.regions) > 0 && alltrue([for region in var.model_access.regions : can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", region))])
+    error_message = "model_access.regions must have at least one Region, such as \"eu-west-1\", and no wildcard. Leave it out for every Region."
+  }
+}
+
+locals {
+  # Of an inference profile, as a regular expression.
+  geography_pattern = join("|", var.model_access.geographies == null ? ["[a-z]{2}", "apac", "global", "us-gov"] : var.model_access.geographies)
+}
+
 variable "model_id" {
   description = "Default model of `job.ask`: an ID, or an inference profile such as \"eu.anthropic.claude-sonnet-4-5-20250929-v1:0\". Analyses can name another one."
   type        = string
@@ -37,9 +62,9 @@ variable "model_id" {
   validation {
     # The same rule as in the role's policy. Without this check the first job would fail with AccessDenied.
     condition = var.model_id == null ? true : startswith(var.model_id, "gemini-") ? contains(keys(var.worker.secrets), "GEMINI_API_KEY") : contains(var.application_inference_profile_arns, var.model_id) || anytrue([
-      for pattern in var.bedrock_model_ids : can(regex("(^|^([a-z]{2}|apac|global|us-gov)\\.|:foundation-model/|:inference-profile/[a-z-]+\\.)${replace(replace(pattern, ".", "\\."), "*", ".*")}$", var.model_id))
+      for pattern in var.bedrock_model_ids : can(regex("(^|^(${local.geography_pattern})\\.|:foundation-model/|:inference-profile/(${local.geography_pattern})\\.)${replace(replace(pattern, ".", "\\."), "*", ".*")}$", var.model_id))
     ])
-    error_message = "model_id is not allowed by bedrock_model_ids, so Bedrock would deny every call: add a pattern for it, for example \"anthropic.claude-sonnet-4-5-*\", or add its ARN to application_inference_profile_arns. A Gemini model needs the ARN of its API key: worker = { secrets = { GEMINI_API_KEY = … } }."
+    error_message = "model_id is not allowed by bedrock_model_ids and model_access, so Bedrock would deny every call: add a pattern for it, for example \"anthropic.claude-sonnet-4-5-*\", or add its ARN to application_inference_profile_arns. A Gemini model needs the ARN of its API key: worker = { secrets = { GEMINI_API_KEY = … } }."
   }
 }
 

@@ -1,5 +1,5 @@
 variable "alarms" {
-  description = "Alarms: the addresses that receive them (`email`), and their thresholds (`thresholds`, described with their defaults in the alarms module). With `enabled = false` there are no alarms, no topic and no dashboard."
+  description = "Alarms: the addresses that receive them (`email`), and their thresholds (`thresholds`, described with their defaults in the alarms module). `topics` has ARNs of topics of your own, by severity, instead of one of the module's own: `critical` for what needs somebody now, `warning` for what can wait. With `enabled = false` there are no alarms, no topic and no dashboard."
   type = object({
     enabled = optional(bool, true)
     email   = optional(list(string), [])
@@ -17,21 +17,42 @@ variable "alarms" {
       worker_throttles     = optional(number)
       worker_time_left_s   = optional(number)
     }), {})
+    topics = optional(object({
+      critical = list(string)
+      warning  = optional(list(string), [])
+    }))
   })
   nullable = false
   default  = {}
+
+  validation {
+    condition     = var.alarms.topics == null ? true : length(var.alarms.topics.critical) > 0
+    error_message = "alarms.topics.critical must have at least one topic: otherwise nobody learns that jobs fail. warning may be empty."
+  }
+
+  validation {
+    condition     = var.alarms.topics == null ? true : alltrue([for arn in concat(var.alarms.topics.critical, var.alarms.topics.warning) : can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", arn))])
+    error_message = "alarms.topics must have ARNs of SNS topics that are not FIFO: CloudWatch notifies no others."
+  }
+
+  validation {
+    condition     = var.alarms.topics == null || length(var.alarms.email) == 0
+    error_message = "alarms.email is for the module's own topic: subscribe the addresses to your own topics, or leave alarms.topics out."
+  }
 }
 
 variable "events" {
   description = <<-EOT
     Events for other systems. Every transition of a job is an event on the EventBridge bus `bus_name`, which must exist.
-    Add rules for the events that you need. With `sns` there is also a topic for ended jobs. Events are enabled by
+    Add rules for the events that you need. With `sns` there is also a topic for ended jobs, or `topic` is the one that
+    you have. Events are enabled by
     default and cost about one cent per thousand jobs.
   EOT
   type = object({
     bus_name = optional(string, "default")
     enabled  = optional(bool, true)
     sns      = optional(bool, false)
+    topic    = optional(object({ arn = string }))
   })
   nullable = false
   default  = {}
@@ -44,5 +65,15 @@ variable "events" {
   validation {
     condition     = var.events.enabled || !var.events.sns
     error_message = "events.sns needs events.enabled: the same function publishes to the topic and to the bus."
+  }
+
+  validation {
+    condition     = var.events.topic == null ? true : var.events.enabled && !var.events.sns
+    error_message = "events.topic is instead of events.sns, and needs events.enabled: remove one of them."
+  }
+
+  validation {
+    condition     = var.events.topic == null ? true : can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.events.topic.arn))
+    error_message = "events.topic.arn must be the ARN of an SNS topic that is not FIFO: notices have no group."
   }
 }

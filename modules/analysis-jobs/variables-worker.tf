@@ -77,8 +77,10 @@ variable "worker" {
     same. `jobs_per_invocation` is the number of messages that one invocation receives. `reserved_concurrency` needs a
     `maximum_concurrency` in every lane. `environment` has variables of the worker only. `secrets` has ARNs of Secrets
     Manager secrets or SSM parameters, by the name of the environment variable that gets the ARN. The worker may read
-    them, and their values are never in Terraform. `secret_key_arns` are the KMS keys of your own that encrypt them.
-    `vpc` has the worker's subnets and security groups.
+    them, and their values are never in Terraform. The random suffix of a secret may be `-??????`: the variable then has
+    the ARN without it. `secret_key_arns` are the KMS keys of your own that encrypt them. `statements` are further rights
+    of the worker, by a name in snake_case. `vpc` has the worker's subnets and security groups; the default is
+    `functions.vpc`.
   EOT
   type = object({
     architecture         = optional(string)
@@ -88,7 +90,12 @@ variable "worker" {
     reserved_concurrency = optional(number)
     secret_key_arns      = optional(list(string), [])
     secrets              = optional(map(string), {})
-    timeout_s            = optional(number, 900)
+    statements = optional(map(object({
+      actions    = list(string)
+      conditions = optional(list(object({ test = string, values = list(string), variable = string })), [])
+      resources  = list(string)
+    })), {})
+    timeout_s = optional(number, 900)
     vpc = optional(object({
       security_group_ids = list(string)
       subnet_ids         = list(string)
@@ -128,12 +135,35 @@ variable "worker" {
   }
 
   validation {
-    condition     = alltrue([for arn in values(var.worker.secrets) : can(regex("^arn:[a-z-]+:(secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:|ssm:[a-z0-9-]+:[0-9]{12}:parameter/)[^*?]+$", arn))])
-    error_message = "worker.secrets must have full ARNs of Secrets Manager secrets or SSM parameters, without wildcards, and never the secret itself."
+    condition     = alltrue([for arn in values(var.worker.secrets) : can(regex("^arn:[a-z-]+:(secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[^*?]+(-[?]{6})?|ssm:[a-z0-9-]+:[0-9]{12}:parameter/[^*?]+)$", arn))])
+    error_message = "worker.secrets must have full ARNs of Secrets Manager secrets or SSM parameters, and never the secret itself. The only wildcard is -?????? in the place of a secret's random suffix, not *."
   }
 
   validation {
     condition     = alltrue([for arn in var.worker.secret_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
     error_message = "worker.secret_key_arns must have full ARNs of KMS keys. IAM policies cannot use the ARN of an alias."
   }
+
+  validation {
+    condition     = alltrue([for name, statement in var.worker.statements : can(regex("^[a-z][a-z0-9]*(_[a-z0-9]+)*$", name)) && length(statement.actions) > 0 && length(statement.resources) > 0])
+    error_message = "worker.statements must have names in snake_case, and each at least one action and one resource: { books_read = { actions = [\"s3:GetObject\"], resources = [\"arn:aws:s3:::books/*\"] } }."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(var.worker.statements), local.own_statements)) == 0
+    error_message = "worker.statements must not have names of the module's own statements: rename ${join(", ", setintersection(keys(var.worker.statements), local.own_statements))}."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for statement in var.worker.statements : [for action in statement.actions : can(regex("^[a-z0-9-]+:[A-Za-z]+\\*?$", action))]]))
+    error_message = "Each action of worker.statements must be named as \"service:Action\". \"*\" and \"service:*\" are refused."
+  }
+}
+
+locals {
+  # The worker's statements in iam.tf.
+  own_statements = [
+    "artifacts", "documents_read", "jobs_write", "key_use", "models_invoke", "models_subscribe", "order_read", "pages_recognise",
+    "prompts_read", "queue_consume", "queue_send", "secrets_decrypt", "secrets_read", "subscriptions_view",
+  ]
 }

@@ -1,7 +1,8 @@
 locals {
   # The variables of environment.tf. Users may not set them too.
   own_variables = [
-    "ANALYSES", "BUCKET_NAME", "CODE_VERSION", "DOCUMENT_MEMORY_MB", "EVENT_BUS_NAME", "EVENT_DEAD_LETTER_QUEUE_URL",
+    "ANALYSES", "BUCKET_NAME", "BUCKET_PREFIX", "CALLERS", "CODE_VERSION", "DOCUMENT_MEMORY_MB", "EVENT_BUS_NAME",
+    "EVENT_DEAD_LETTER_QUEUE_URL",
     "HEARTBEAT_S", "JOBS_PER_INVOCATION", "JOB_RETENTION_DAYS", "LEASE_S", "MAX_DOCUMENT_BYTES", "MAX_PAGES",
     "MAX_PIXELS", "MAX_WAITING", "MAX_WAITING_PER_TENANT", "MODEL_ID", "MODEL_PRICES", "NOTICE_TOPIC_ARN",
     "OCR_ENGINE", "OCR_LANGUAGES", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME", "PROMPT_TABLE_NAME",
@@ -26,33 +27,22 @@ variable "analyses" {
 }
 
 variable "deletion_protection" {
-  description = "Whether the tables, and the bucket if it is not empty, are protected from deletion. To destroy a stack, apply it with false first."
+  description = "Whether the stack is protected from deletion. Then a destroy is refused before anything is deleted, and so is a change that would delete a queue. To destroy a stack, apply it with false first."
   type        = bool
   nullable    = false
   default     = true
 }
 
-variable "name" {
-  description = "Prefix of all names: the queue `<name>-jobs`, the functions `<name>-api`, `<name>-worker`, `<name>-sweeper` and `<name>-events`, the bucket `<name>-artifacts-<account>-<region>`."
-  type        = string
-  nullable    = false
-
-  validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,23}[a-z0-9]$", var.name))
-    error_message = "name must have 2 to 25 lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen. The name of the bucket contains it with the account and the Region, within 63 characters."
-  }
-}
-
 variable "package" {
   description = <<-EOT
-    The built zip of all functions. A whole manifest of `make package` can be passed. `path` and `sha256_base64` are
-    required. `version` is recorded on every result; the default is the hash. `architecture` is the processor it was
+    The built zip of all functions. A whole manifest of `make package` can be passed. `sha256_base64` is required, and
+    `path`, or `s3` with an `object_version` for a zip that is in S3 alone. `version` is recorded on every result; the default is the hash. `architecture` is the processor it was
     built for. `s3` is where the same file was uploaded to, in a bucket of this Region; Lambda requires it for a zip
     over 50 MB, which `size_bytes` tells before the apply.
   EOT
   type = object({
     architecture  = optional(string)
-    path          = string
+    path          = optional(string)
     s3            = optional(object({ bucket = string, key = string, object_version = optional(string) }))
     sha256_base64 = string
     size_bytes    = optional(number)
@@ -68,6 +58,12 @@ variable "package" {
   validation {
     condition     = var.package.s3 == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{2,62}$", var.package.s3.bucket)) && !startswith(var.package.s3.key, "/") && length(var.package.s3.key) > 0
     error_message = "package.s3 must have the name of a bucket and a key without a leading slash, not a URL: { bucket = \"acme-packages\", key = \"rfp-analysis-arm64.zip\" }."
+  }
+
+  validation {
+    # A plan cannot compare the hash of a file that is in S3 only.
+    condition     = var.package.path != null || try(var.package.s3.object_version, null) != null
+    error_message = "package needs path, or s3 with an object_version: without the file, only the version says which bytes are deployed."
   }
 
   validation {

@@ -1,25 +1,37 @@
 module "worker" {
   source = "../function"
 
-  name                 = "${var.name}-worker"
+  name                 = local.names.functions.worker
+  role_name            = local.names.roles.worker
   handler              = "worker.handler"
   package              = var.package
   architecture         = local.architecture
   timeout_s            = var.worker.timeout_s
   memory_mb            = var.worker.memory_mb
   reserved_concurrency = var.worker.reserved_concurrency
-  vpc                  = var.worker.vpc
-  environment          = merge(local.environment, var.worker.environment, var.worker.secrets)
+  vpc                  = var.worker.vpc != null ? var.worker.vpc : var.functions.vpc
+  environment          = merge(local.environment, var.worker.environment, local.secret_arns)
   statements           = local.worker_statements
   log_retention_days   = var.retention.logs_days
   # The worker sends itself a message for each wait of a job and for each continuation. Attempts, the fencing token and the
   # job's deadline bound these chains. See docs/decisions/0017-loop-detection.md.
   recursive_loop = "Allow"
   tags           = var.tags
+
+  code_signing_config_arn = var.functions.code_signing_config_arn
+  kms_key_arn             = one(var.encryption[*].key_arn)
+  layers                  = local.layers
+  log_class               = var.logs.class
+  log_format              = var.logs.format
+  log_key_arn             = local.log_key_arn
+  log_level               = var.logs.level
+  role                    = { path = var.role.path, permissions_boundary_arn = var.role.permissions_boundary_arn }
+  snap_start              = contains(var.functions.snap_start, "worker")
+  tracing                 = local.tracing
 }
 
 resource "aws_lambda_event_source_mapping" "lane" {
-  for_each = var.lanes
+  for_each = local.queues
 
   # Created after the whole queue module: without the redrive policy a failing message would not reach the dead-letter queue.
   event_source_arn = module.queue[each.key].arn
@@ -30,10 +42,20 @@ resource "aws_lambda_event_source_mapping" "lane" {
   tags                    = var.tags
 
   dynamic "scaling_config" {
-    for_each = each.value.maximum_concurrency[*]
+    # A retired queue is drained slowly, so that the lanes keep their workers.
+    for_each = contains(var.queue.retired, each.key) ? [2] : var.lanes[each.value.lane].maximum_concurrency[*]
 
     content {
       maximum_concurrency = scaling_config.value
+    }
+  }
+
+  dynamic "provisioned_poller_config" {
+    for_each = contains(var.queue.retired, each.key) ? [] : var.lanes[each.value.lane].provisioned_pollers[*]
+
+    content {
+      maximum_pollers = provisioned_poller_config.value.maximum
+      minimum_pollers = provisioned_poller_config.value.minimum
     }
   }
 }

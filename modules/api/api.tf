@@ -4,6 +4,8 @@ resource "aws_apigatewayv2_api" "this" {
   protocol_type = "HTTP"
   tags          = var.tags
 
+  disable_execute_api_endpoint = !var.default_endpoint
+
   # API Gateway answers preflight requests itself. They need no route, no token and no function.
   dynamic "cors_configuration" {
     for_each = length(var.cors.allow_origins) > 0 ? [var.cors] : []
@@ -18,16 +20,30 @@ resource "aws_apigatewayv2_api" "this" {
   }
 }
 
+# API Gateway allows one authorizer for a route, and one issuer for a JWT authorizer. So each issuer has its own copy of the
+# routes, below its own path.
 resource "aws_apigatewayv2_authorizer" "jwt" {
+  for_each = var.issuers
+
   api_id           = aws_apigatewayv2_api.this.id
-  name             = "${var.name}-jwt"
+  name             = "${var.name}-${each.key}"
   authorizer_type  = "JWT"
   identity_sources = ["$request.header.Authorization"]
 
   jwt_configuration {
-    issuer   = var.authorizer.issuer
-    audience = var.authorizer.audience
+    issuer   = each.value.issuer
+    audience = each.value.audience
   }
+}
+
+locals {
+  paths = merge({ for name, issuer in var.issuers : name => issuer.path }, { for iam in var.iam[*] : "iam" => iam.path })
+
+  routes = merge([
+    for name, path in local.paths : {
+      for route in var.routes : (path == "" ? route : replace(route, " /", " /${path}/")) => name
+    }
+  ]...)
 }
 
 resource "aws_apigatewayv2_integration" "function" {
@@ -38,14 +54,14 @@ resource "aws_apigatewayv2_integration" "function" {
 }
 
 resource "aws_apigatewayv2_route" "this" {
-  for_each = toset(var.routes)
+  for_each = local.routes
 
   api_id               = aws_apigatewayv2_api.this.id
-  route_key            = each.value
+  route_key            = each.key
   target               = "integrations/${aws_apigatewayv2_integration.function.id}"
-  authorization_type   = "JWT"
-  authorizer_id        = aws_apigatewayv2_authorizer.jwt.id
-  authorization_scopes = var.authorizer.scopes
+  authorization_type   = each.value == "iam" ? "AWS_IAM" : "JWT"
+  authorizer_id        = each.value == "iam" ? null : aws_apigatewayv2_authorizer.jwt[each.value].id
+  authorization_scopes = each.value == "iam" ? null : var.issuers[each.value].scopes
 }
 
 resource "aws_lambda_permission" "api" {

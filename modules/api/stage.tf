@@ -2,6 +2,8 @@ resource "aws_cloudwatch_log_group" "access" {
   # API Gateway adds other log groups to a resource policy of the account, whose size limit allows a few dozen of them.
   # Log groups with this prefix are not added.
   name              = "/aws/vendedlogs/apigateway/${var.name}"
+  kms_key_id        = var.log_key_arn
+  log_group_class   = var.log_class
   retention_in_days = var.log_retention_days
   tags              = var.tags
 }

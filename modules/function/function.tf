@@ -1,8 +1,17 @@
+locals {
+  # Where the code comes from, for messages: the local file if there is one.
+  package_source    = var.package.path != null ? var.package.path : try("s3://${var.package.s3.bucket}/${var.package.s3.key}", "")
+  package_arguments = var.package.path != null ? "--zip-file fileb://${var.package.path}" : try("--s3-bucket ${var.package.s3.bucket} --s3-key ${var.package.s3.key}", "")
+}
+
 resource "aws_lambda_function" "this" {
   function_name                  = var.name
   architectures                  = [var.architecture]
+  code_signing_config_arn        = var.code_signing_config_arn
   filename                       = var.package.s3 == null ? var.package.path : null
   handler                        = var.handler
+  kms_key_arn                    = var.kms_key_arn
+  layers                         = var.layers
   memory_size                    = var.memory_mb
   publish                        = true
   reserved_concurrent_executions = var.reserved_concurrency
@@ -24,11 +33,25 @@ resource "aws_lambda_function" "this" {
   }
 
   logging_config {
-    application_log_level = var.log_level
-    log_format            = "JSON"
+    # Lambda accepts levels for JSON only.
+    application_log_level = var.log_format == "JSON" ? var.log_level : null
+    log_format            = var.log_format
     log_group             = aws_cloudwatch_log_group.this.name
     # At this level Lambda logs the duration and the memory of each invocation.
-    system_log_level = "INFO"
+    system_log_level = var.log_format == "JSON" ? "INFO" : null
+  }
+
+  dynamic "snap_start" {
+    for_each = var.snap_start ? ["PublishedVersions"] : []
+
+    content {
+      apply_on = snap_start.value
+    }
+  }
+
+  # Always set: without the block the provider would keep the last mode.
+  tracing_config {
+    mode = var.tracing
   }
 
   dynamic "vpc_config" {
@@ -51,8 +74,8 @@ resource "aws_lambda_function" "this" {
     }
 
     precondition {
-      condition     = try(filebase64sha256(var.package.path), "") == var.package.sha256_base64
-      error_message = "${var.package.path} is missing or does not have the SHA-256 of package.sha256_base64: build the package again and take both values from its manifest."
+      condition     = var.package.path == null ? true : try(filebase64sha256(var.package.path), "") == var.package.sha256_base64
+      error_message = "${coalesce(var.package.path, "The package")} is missing or does not have the SHA-256 of package.sha256_base64: build the package again and take both values from its manifest."
     }
   }
 }
@@ -77,6 +100,6 @@ resource "aws_lambda_function_recursion_config" "this" {
 check "deployed_code" {
   assert {
     condition     = aws_lambda_function.this.code_sha256 == var.package.sha256_base64
-    error_message = "${var.name} runs code with the SHA-256 ${aws_lambda_function.this.code_sha256}, which is not the code of ${var.package.path}: it was deployed outside Terraform. Restore the package with `aws lambda update-function-code --function-name ${var.name} --zip-file fileb://${var.package.path} --publish`, then apply."
+    error_message = "${var.name} runs code with the SHA-256 ${aws_lambda_function.this.code_sha256}, which is not the code of ${local.package_source}: it was deployed outside Terraform, or the object in S3 is another file. Restore the package with `aws lambda update-function-code --function-name ${var.name} ${local.package_arguments} --publish`, then apply."
   }
 }

@@ -18,6 +18,11 @@ output "arn" {
   value       = aws_lambda_function.this.arn
 }
 
+output "log_group_arn" {
+  description = "ARN of the function's log group."
+  value       = aws_cloudwatch_log_group.this.arn
+}
+
 output "log_group_name" {
   description = "Name of the function's log group."
   value       = aws_cloudwatch_log_group.this.name

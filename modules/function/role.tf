@@ -26,6 +26,19 @@ locals {
     Resource = "*"
   }
 
+  # X-Ray supports no narrower resource. The sampling actions are for OpenTelemetry.
+  traces = {
+    Sid    = "Traces"
+    Effect = "Allow"
+    Action = [
+      "xray:GetSamplingRules",
+      "xray:GetSamplingTargets",
+      "xray:PutTelemetryRecords",
+      "xray:PutTraceSegments",
+    ]
+    Resource = "*"
+  }
+
   # Only Lambda needs these actions. The condition key is set on calls of the function's own code, which this denies.
   network_interfaces_by_lambda_only = merge(local.network_interfaces, {
     Sid    = "NetworkInterfacesByLambdaOnly"
@@ -41,9 +54,11 @@ locals {
 # Roles are global in an account. The Region in the name allows the same stack in two Regions. The trust needs no
 # aws:SourceAccount: a role can be passed to a function of its own account only.
 resource "aws_iam_role" "this" {
-  name        = "${var.name}-${data.aws_region.current.id}"
-  description = "Role of the Lambda function ${var.name}."
-  tags        = var.tags
+  name                 = coalesce(var.role_name, "${var.name}-${data.aws_region.current.id}")
+  path                 = var.role.path
+  description          = "Role of the Lambda function ${var.name}."
+  permissions_boundary = var.role.permissions_boundary_arn
+  tags                 = var.tags
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -61,6 +76,7 @@ locals {
     Statement = concat(
       [local.own_logs],
       [for statement in [local.network_interfaces, local.network_interfaces_by_lambda_only] : statement if var.vpc != null],
+      [for statement in [local.traces] : statement if var.tracing == "Active"],
     )
   })
 

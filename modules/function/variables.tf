@@ -82,20 +82,20 @@ variable "memory_mb" {
 }
 
 variable "name" {
-  description = "Name of the function. The log group has the same name, and the role has it with the Region."
+  description = "Name of the function. The log group has the same name."
   type        = string
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_-]{1,48}$", var.name))
-    error_message = "name must have 1 to 48 letters, digits, hyphens and underscores: the name of the role has the Region too, within 64 characters."
+    condition     = can(regex("^[A-Za-z0-9_-]{1,64}$", var.name))
+    error_message = "name must have 1 to 64 letters, digits, hyphens and underscores, as Lambda demands."
   }
 }
 
 variable "package" {
-  description = "The built zip: its `path` and `sha256_base64`, as its manifest has them. A plan fails if the file is missing or has another hash. `s3` is where the same file was uploaded to, which a zip over 50 MB needs; without it Terraform sends the file."
+  description = "The built zip: its `path` and `sha256_base64`, as its manifest has them. A plan fails if the file is missing or has another hash. `s3` is where the same file was uploaded to, which a zip over 50 MB needs; without it Terraform sends the file. Without `path`, S3 alone has the file, and `s3.object_version` pins it."
   type = object({
-    path          = string
+    path          = optional(string)
     s3            = optional(object({ bucket = string, key = string, object_version = optional(string) }))
     sha256_base64 = string
   })
@@ -109,6 +109,12 @@ variable "package" {
   validation {
     condition     = var.package.s3 == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{2,62}$", var.package.s3.bucket)) && !startswith(var.package.s3.key, "/") && length(var.package.s3.key) > 0
     error_message = "package.s3 must have the name of a bucket and a key without a leading slash, not a URL: { bucket = \"acme-packages\", key = \"rfp-analysis-arm64.zip\" }."
+  }
+
+  validation {
+    # A plan cannot compare the hash of a file that is in S3 only.
+    condition     = var.package.path != null || try(var.package.s3.object_version, null) != null
+    error_message = "package needs path, or s3 with an object_version: without the file, only the version says which bytes are deployed."
   }
 }
 
@@ -132,6 +138,17 @@ variable "reserved_concurrency" {
   validation {
     condition     = var.reserved_concurrency == null ? true : var.reserved_concurrency >= 0 && floor(var.reserved_concurrency) == var.reserved_concurrency
     error_message = "reserved_concurrency must be a whole number of 0 or more, or null."
+  }
+}
+
+variable "role_name" {
+  description = "Name of the function's role. Null means `<name>-<region>`, which allows the same function in two Regions: roles are global in an account."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.role_name == null ? true : can(regex("^[A-Za-z0-9_+=,.@-]{1,64}$", var.role_name))
+    error_message = "role_name must have 1 to 64 letters, digits and the characters _ + = , . @ -, as IAM demands."
   }
 }
 

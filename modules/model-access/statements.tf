@@ -8,17 +8,20 @@ locals {
   # The ID of a profile is GEOGRAPHY.VENDOR.MODEL. In IAM * also matches dots, so "*.anthropic.claude-…" would also match
   # "us.other.anthropic.claude-…" of another vendor. A ? matches one character: "??" matches us, eu, jp, au, ca and future
   # codes of two letters, and cannot match a vendor. The longer codes are listed.
-  geographies = ["??", "apac", "global", "us-gov"]
+  geographies = var.geographies == null ? ["??", "apac", "global", "us-gov"] : var.geographies
+
+  regions = var.regions == null ? ["*"] : var.regions
 
   # A call through a profile needs the right to the profile and to the model in each destination Region. A global profile
-  # needs the model's ARN without a Region. The * matches that too; it is listed to make the policy readable.
+  # needs the model's ARN without a Region. A * matches that too; it is listed to make the policy readable.
   foundation_models = flatten([for id in var.model_ids : [
-    "${local.bedrock}:*::foundation-model/${id}",
-    "${local.bedrock}:::foundation-model/${id}",
+    for region in concat(local.regions, contains(local.geographies, "global") ? [""] : []) :
+    "${local.bedrock}:${region}::foundation-model/${id}"
   ]])
 
-  inference_profiles = [for pair in setproduct(local.geographies, var.model_ids) :
-    "${local.bedrock}:*:${data.aws_caller_identity.current.account_id}:inference-profile/${pair[0]}.${pair[1]}"
+  # The Region of a profile's ARN is the one that the role calls.
+  inference_profiles = [for each in setproduct(local.geographies, local.regions, var.model_ids) :
+    "${local.bedrock}:${each[1]}:${data.aws_caller_identity.current.account_id}:inference-profile/${each[0]}.${each[2]}"
   ]
 
   invoke = {

@@ -12,6 +12,17 @@ variable "application_inference_profile_arns" {
   }
 }
 
+variable "geographies" {
+  description = "Geographies of the inference profiles that may be called, for example [\"eu\"]. \"global\" is the profile that may route a request to any commercial Region. Null allows all of them, an empty list none: the models of the called Region only."
+  type        = list(string)
+  default     = null
+
+  validation {
+    condition     = var.geographies == null ? true : alltrue([for code in var.geographies : can(regex("^([a-z]{2}|apac|global|us-gov)$", code))])
+    error_message = "Each of geographies must be a prefix of inference profiles without its dot: \"eu\", \"us\", \"jp\", \"au\", \"ca\", \"apac\", \"us-gov\" or \"global\"."
+  }
+}
+
 variable "marketplace" {
   description = "Subscriptions on AWS Marketplace that the role may make, by the product IDs of the models: the first use of some vendors' models in an account makes one. The Bedrock user guide lists the IDs under \"Use product ID condition keys to control access\"."
   type        = object({ product_ids = optional(list(string), []) })
@@ -25,7 +36,7 @@ variable "marketplace" {
 }
 
 variable "model_ids" {
-  description = "Models that may be invoked, as \"VENDOR.MODEL\". In MODEL, * matches any characters. Each entry allows the model and its geographic and global inference profiles, in every Region."
+  description = "Models that may be invoked, as \"VENDOR.MODEL\". In MODEL, * matches any characters. Each entry allows the model and its geographic and global inference profiles, in every Region, unless `geographies` or `regions` says otherwise."
   type        = list(string)
   nullable    = false
 
@@ -42,5 +53,16 @@ variable "model_ids" {
   validation {
     condition     = !anytrue([for id in var.model_ids : can(regex("^([a-z]{2}|apac|global|us-gov)\\.", id))])
     error_message = "model_ids must not begin with a geography (\"us.\", \"eu.\", \"apac.\", \"global.\" …): \"anthropic.claude-sonnet-4-5-*\" covers all of them."
+  }
+}
+
+variable "regions" {
+  description = "Regions whose models may be invoked, for example [\"eu-central-1\", \"eu-west-1\"]. Bedrock checks the called Region, and each Region that an inference profile routes to. Null allows every Region."
+  type        = list(string)
+  default     = null
+
+  validation {
+    condition     = var.regions == null ? true : length(var.regions) > 0 && alltrue([for region in var.regions : can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", region))])
+    error_message = "regions must have at least one Region, such as \"eu-west-1\", and no wildcard: a profile needs each Region that it routes to. Leave it out for every Region."
   }
 }

@@ -1,5 +1,9 @@
+locals {
+  dead_letter_name = coalesce(var.dead_letter_name, "${trimsuffix(var.name, ".fifo")}-dlq")
+}
+
 resource "aws_sqs_queue" "dead_letter" {
-  name                      = var.fifo ? "${trimsuffix(var.name, ".fifo")}-dlq.fifo" : "${var.name}-dlq"
+  name                      = "${local.dead_letter_name}${var.fifo ? ".fifo" : ""}"
   fifo_queue                = var.fifo
   kms_master_key_id         = var.kms_key_id
   message_retention_seconds = var.dead_letter_retention_s

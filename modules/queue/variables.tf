@@ -1,3 +1,14 @@
+variable "dead_letter_name" {
+  description = "Name of the dead-letter queue, without \".fifo\". Null means the name of the queue with \"-dlq\"."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.dead_letter_name == null ? true : can(regex("^[A-Za-z0-9_-]{1,75}$", var.dead_letter_name)) && var.dead_letter_name != trimsuffix(var.name, ".fifo")
+    error_message = "dead_letter_name must have 1 to 75 letters, digits, hyphens and underscores, without \".fifo\", and not be the name of the queue."
+  }
+}
+
 variable "dead_letter_retention_s" {
   description = "Retention of the dead-letter queue, in seconds. SQS counts it from the first send of a message, so it must be longer than `retention_s`."
   type        = number

@@ -20,6 +20,8 @@ from analysis_jobs.stores.s3 import S3ArtifactStore
 from tests.handlers.aws import REGION, client
 from tests.handlers.builders import a_job
 
+PREFIX = "teams/analysis/"
+
 _numbers = count(1)
 
 
@@ -45,7 +47,15 @@ def versioned_artifacts(s3: Any) -> S3ArtifactStore:
     return S3ArtifactStore(s3, bucket)
 
 
-@pytest.fixture(params=["memory", "s3", "versioned"])
+@pytest.fixture
+def prefixed_artifacts(s3: Any) -> S3ArtifactStore:
+    """Return the store below a prefix of a bucket that others use too."""
+    bucket = f"artifacts-{next(_numbers)}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    return S3ArtifactStore(s3, bucket, PREFIX)
+
+
+@pytest.fixture(params=["memory", "s3", "versioned", "prefixed"])
 def artifacts(request: pytest.FixtureRequest) -> ArtifactStore:
     if request.param == "memory":
         return MemoryArtifactStore()
@@ -122,7 +132,8 @@ def test_an_artifact_over_the_limit_is_refused_with_its_size(artifacts: Artifact
 
 def test_an_upload_form_is_for_one_key_and_one_content_type(artifacts: ArtifactStore) -> None:
     form = artifacts.presign_post("uploads/acme/1/a.pdf", "application/pdf", 10, timedelta(hours=1))
-    assert (form.fields["key"], form.fields["Content-Type"]) == ("uploads/acme/1/a.pdf", "application/pdf")
+    assert form.fields["key"].removeprefix(PREFIX) == "uploads/acme/1/a.pdf"
+    assert form.fields["Content-Type"] == "application/pdf"
 
 
 def test_an_s3_upload_form_is_signed_for_exactly_its_size(s3_artifacts: S3ArtifactStore) -> None:
@@ -190,3 +201,21 @@ def test_a_value_too_large_to_be_read_back_is_not_stored(artifacts: ArtifactStor
     with pytest.raises(TooLarge) as refusal:
         store_json(artifacts, a_job(), "result", f"{largest}x")
     assert refusal.value.size == MAX_PAYLOAD_BYTES + 1
+
+
+def test_below_a_prefix_nothing_else_of_the_bucket_is_read_or_written(
+    s3: Any, prefixed_artifacts: S3ArtifactStore
+) -> None:
+    bucket = f"artifacts-{next(_numbers) - 1}"
+    s3.put_object(Bucket=bucket, Key="jobs/theirs", Body=b"of another team")
+    with pytest.raises(NotFound):
+        prefixed_artifacts.read("jobs/theirs", 100)
+    assert prefixed_artifacts.current_version("jobs/theirs") is None
+    prefixed_artifacts.write("jobs/ours", b"1", "text/plain")
+    assert prefixed_artifacts.write_once("jobs/once", b"1", "text/plain")
+    form = prefixed_artifacts.presign_post("uploads/acme/a", "text/plain", 1, timedelta(minutes=1))
+    link = urlsplit(prefixed_artifacts.presign_get("jobs/ours", "a.txt", "text/plain", timedelta(minutes=1)))
+    assert form.fields["key"] == f"{PREFIX}uploads/acme/a"
+    assert link.path.endswith(f"/{PREFIX}jobs/ours")
+    keys = [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert keys == ["jobs/theirs", f"{PREFIX}jobs/once", f"{PREFIX}jobs/ours"]

@@ -52,6 +52,7 @@ print(json.dumps(sorted(sys.modules)))
 _OF_EVERY_PACKAGE = {
     *("annotated_types", "aws_lambda_powertools", "boto3", "botocore", "certifi", "dateutil", "jmespath", "pydantic"),
     *("pydantic_core", "s3transfer", "six", "typing_extensions", "typing_inspection", "urllib3"),
+    "snapshot_restore_py",  # of Lambda's runtime, a few lines
 }
 _OURS = {"analysis_jobs", "document_reader", "rfp_analysis", *HANDLERS}
 _NOBODY = {
@@ -107,6 +108,26 @@ def test_the_api_of_an_example_does_not_import_modules_of_its_worker(example: st
     imported = set(json.loads(_run(_READY.format(handler="api"), **ENVIRONMENT | own)))
     assert imported & (_NOBODY | _UNWANTED["api"] | _EXTRAS) == set()
     assert analysis in imported
+
+
+# What a backend or a declaration of an analysis must not pay for: AWS, the command line, the document reader, an event
+# loop. The client itself imports urllib3.
+_NOT_FOR_OTHERS = {"aws_lambda_powertools", "asyncio", "boto3", "botocore", "pypdfium2", "rich", "typer"}
+
+
+@pytest.mark.parametrize(
+    ("program", "unwanted"),
+    [
+        ("import analysis_jobs", _NOT_FOR_OTHERS | {"pydantic", "urllib3"}),
+        ("from analysis_jobs import *", _NOT_FOR_OTHERS | {"analysis_jobs.llm", "subprocess", "urllib3"}),
+        ("import analysis_jobs.client", _NOT_FOR_OTHERS | {"analysis_jobs.authoring"}),
+        ("import analysis_jobs.client.http", _NOT_FOR_OTHERS | {"analysis_jobs.authoring"}),
+    ],
+)
+def test_a_client_and_a_declaration_import_only_what_they_use(program: str, unwanted: set[str]) -> None:
+    imported = set(json.loads(_run(f"import json, sys\n{program}\nprint(json.dumps(sorted(sys.modules)))")))
+    assert imported & unwanted == set()
+    assert "analysis_jobs" in imported
 
 
 # Reports the reader of each variable: the first frame outside the code of `os.environ`.

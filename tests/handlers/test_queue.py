@@ -169,6 +169,14 @@ def test_a_message_is_visible_again_after_its_visibility_timeout(sqs: Any, stand
     assert [again["MessageId"] for again in received(sqs, standard)] == [message["MessageId"]]
 
 
+def test_a_message_of_a_retired_queue_can_be_extended(sqs: Any, standard: str, fifo: str) -> None:
+    """After a change to FIFO queues, the workers still receive messages of the old queue."""
+    SqsJobQueue(sqs, {"medium": standard}).send("medium", JOB, dedupe="d")
+    (message,) = received(sqs, standard)
+    SqsJobQueue(sqs, {"medium": fifo}).extend(arn_of(sqs, standard), message["ReceiptHandle"], timedelta())
+    assert [again["MessageId"] for again in received(sqs, standard)] == [message["MessageId"]]
+
+
 def test_a_visibility_timeout_is_rounded_up_to_whole_seconds(sqs: Any, standard: str) -> None:
     recorder = Recorder(sqs)
     queue = SqsJobQueue(recorder, {"medium": standard})  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from analysis_jobs.base.errors import ConfigurationError
-from analysis_jobs.base.settings import from_environment
+from analysis_jobs.base.settings import CallerRules, IssuerRule, from_environment
 
 URL = "https://sqs.eu-west-1.amazonaws.com/1/jobs"
 LEAST = {
@@ -23,6 +23,8 @@ REFUSED = [
     ({"TABLE_NAME": ""}, "TABLE_NAME: String should have at least 1 character"),
     ({"BUCKET_NAME": None}, "BUCKET_NAME: Field required"),
     ({"BUCKET_NAME": ""}, "BUCKET_NAME: String should have at least 1 character"),
+    ({"BUCKET_PREFIX": "analysis"}, "BUCKET_PREFIX: String should match pattern"),
+    ({"BUCKET_PREFIX": "/analysis/"}, "BUCKET_PREFIX: String should match pattern"),
     ({"QUEUE_URLS": None}, "QUEUE_URLS: Field required"),
     ({"QUEUE_URLS": URL}, 'QUEUE_URLS: give JSON, for example {"medium": "https://sqs…"}: Expecting value'),
     ({"QUEUE_URLS": "[]"}, "QUEUE_URLS: Input should be a valid dictionary"),
@@ -48,6 +50,8 @@ REFUSED = [
     ({"MAX_PAGES": "0"}, "MAX_PAGES: Input should be greater than or equal to 1"),
     ({"MAX_PIXELS": "0"}, "MAX_PIXELS: Input should be greater than or equal to 1"),
     ({"DOCUMENT_MEMORY_MB": "63"}, "DOCUMENT_MEMORY_MB: Input should be greater than or equal to 64"),
+    ({"CALLERS": "acme"}, "CALLERS: give JSON, for example"),
+    ({"CALLERS": '{"iam": {"role": "x"}}'}, "CALLERS.iam.role: Extra inputs are not permitted"),
     ({"OCR_ENGINE": "abbyy"}, "OCR_ENGINE: Input should be 'tesseract', 'textract' or 'none'"),
     ({"OCR_LANGUAGES": "German"}, "OCR_LANGUAGES: String should match pattern"),
     ({"OCR_LANGUAGES": "eng,"}, "OCR_LANGUAGES: String should match pattern"),
@@ -69,6 +73,7 @@ def test_four_variables_are_enough() -> None:
 
 def test_every_variable_is_read() -> None:
     given = {
+        "BUCKET_PREFIX": "teams/analysis/",
         "PROMPT_TABLE_NAME": "prompts",
         "CODE_VERSION": "v1",
         "LEASE_S": "20",
@@ -93,8 +98,10 @@ def test_every_variable_is_read() -> None:
         "MODEL_PRICES": "{}",
         "SERVICE_TIERS": "{}",
     }
-    settings = from_environment(LEAST | given)
-    assert set(type(settings).model_fields) == {name.lower() for name in LEAST | given}
+    callers = CallerRules(issuers={"https://login.example.com": IssuerRule(claim="org")}, paths=["iam"])
+    settings = from_environment(LEAST | given | {"CALLERS": callers.model_dump_json()})
+    assert settings.callers == callers
+    assert set(type(settings).model_fields) == {name.lower() for name in LEAST | given} | {"callers"}
     for name, value in given.items():
         assert str(getattr(settings, name.lower())).removesuffix(".0") == value
     assert settings.heartbeat == timedelta(seconds=2.5)

@@ -50,13 +50,13 @@ def principals(text: str) -> dict[str, object]:
 def test_alarms_of_this_stack_alone_publish_and_over_tls(
     terraform: Terraform, difference: dict[str, str], *, allowed: bool
 ) -> None:
-    text = policy(terraform, "aws_sns_topic_policy.alarms")
+    text = policy(terraform, "aws_sns_topic_policy.alarms[0]")
     assert allows(text, "sns:Publish", TOPIC, OWN_ALARM | difference) is allowed
     assert principals(text) == {"AlarmsOfThisStack": {"Service": "cloudwatch.amazonaws.com"}, "TlsOnly": "*"}
 
 
 def test_nobody_publishes_in_the_clear_whatever_else_he_may(terraform: Terraform) -> None:
-    text = policy(terraform, "aws_sns_topic_policy.alarms")
+    text = policy(terraform, "aws_sns_topic_policy.alarms[0]")
     assert denies(text, "sns:Publish", TOPIC, {"aws:SecureTransport": "false"})
 
 
@@ -66,7 +66,7 @@ def test_nobody_publishes_in_the_clear_whatever_else_he_may(terraform: Terraform
 def test_cloudwatch_may_use_the_topics_key_and_not_administer_it(
     terraform: Terraform, action: str, *, allowed: bool
 ) -> None:
-    document = json.loads(policy(terraform, "aws_kms_key.alarms"))
+    document = json.loads(policy(terraform, "aws_kms_key.alarms[0]"))
     for_cloudwatch = [each for each in document["Statement"] if "Service" in each["Principal"]]
     text = json.dumps(document | {"Statement": for_cloudwatch})
     assert allows(text, action, "*", {"aws:SourceAccount": "111122223333"}) is allowed
@@ -74,5 +74,5 @@ def test_cloudwatch_may_use_the_topics_key_and_not_administer_it(
 
 
 def test_the_account_keeps_the_key(terraform: Terraform) -> None:
-    owner = principals(policy(terraform, "aws_kms_key.alarms"))["AccountDecidesByIam"]
+    owner = principals(policy(terraform, "aws_kms_key.alarms[0]"))["AccountDecidesByIam"]
     assert owner == {"AWS": "arn:aws-cn:iam::111122223333:root"}

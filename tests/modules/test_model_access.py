@@ -172,3 +172,32 @@ def test_the_statements_are_the_policys(terraform: Terraform) -> None:
     statements = outputs["statements"]
     assert list(statements) == ["models_invoke", "models_subscribe", "subscriptions_view"]
     assert documented == [(each["actions"], each["resources"]) for each in statements.values()]
+
+
+@pytest.mark.parametrize(
+    ("run", "arn", "allowed"),
+    [
+        ("only_in_europe", foundation_model(SONNET, "eu-west-1"), True),
+        ("only_in_europe", f"arn:aws:bedrock:eu-central-1::foundation-model/{SONNET}", True),
+        ("only_in_europe", profile(f"eu.{SONNET}", "eu-west-1"), True),
+        ("only_in_europe", foundation_model(SONNET, "us-east-1"), False),
+        ("only_in_europe", foundation_model_of_no_region(SONNET, "eu-west-1"), False),
+        ("only_in_europe", profile(f"us.{SONNET}", "eu-west-1"), False),
+        ("only_in_europe", profile(f"global.{SONNET}", "eu-west-1"), False),
+        ("only_in_europe", profile(f"eu.{SONNET}", "us-east-1"), False),
+        ("only_in_europe", profile(f"eu.other.{SONNET}", "eu-west-1"), False),
+        ("global_from_one_region", foundation_model(SONNET, "eu-west-1"), True),
+        ("global_from_one_region", foundation_model_of_no_region(SONNET, "eu-west-1"), True),
+        ("global_from_one_region", profile(f"global.{SONNET}", "eu-west-1"), True),
+        ("global_from_one_region", profile(f"eu.{SONNET}", "eu-west-1"), False),
+        ("global_from_one_region", foundation_model(SONNET, "us-east-1"), False),
+        ("no_profile_at_all", foundation_model(SONNET, "us-east-1"), True),
+        ("no_profile_at_all", profile(f"us.{SONNET}", "us-east-1"), False),
+        ("no_profile_at_all", profile(f"global.{SONNET}", "us-east-1"), False),
+    ],
+)  # fmt: skip
+def test_geographies_and_regions_narrow_what_is_admitted(
+    run: str, arn: str, *, allowed: bool, terraform: Terraform
+) -> None:
+    text = terraform.test(FILE)[run].outputs["policy_json"]
+    assert [allows(text, action, arn) for action in ACTIONS] == [allowed, allowed]

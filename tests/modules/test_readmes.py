@@ -87,6 +87,7 @@ def test_the_function_is_created_after_its_log_group_and_its_rights(plan: Plan) 
             "api_function",
             "environment",
             {
+                "local.callers",
                 "local.environment",
                 "var.api.authorizer.tenant_claim",
                 "var.api.max_waiting",
@@ -96,15 +97,33 @@ def test_the_function_is_created_after_its_log_group_and_its_rights(plan: Plan) 
         ("events", "environment", {"local.event_environment"}),
         ("sweeper", "environment", {"local.environment"}),
         ("worker", "environment", {"local.environment", "var.worker.environment", "var.worker.secrets"}),
-        ("queue", "fifo", {"var.queue.fifo"}),
+        ("queue", "fifo", {"each.value.fifo"}),
+        ("queue", "name", {"each.value.name"}),
+        ("queue", "dead_letter_name", {"each.value.dead_letter_base"}),
         ("queue", "max_receive_count", {"var.queue.max_receive_count"}),
-        ("alarms", "api_id", {"module.api.id"}),
-        ("api", "authorizer", {"var.api.authorizer"}),
+        ("alarms", "api", {"module.api"}),
+        ("alarms", "dashboard_name", {"local.names.dashboard"}),
+        ("api", "issuers", {"local.issuers"}),
+        ("api", "iam", {"var.api.iam"}),
+        ("api", "domain", {"var.api.domain"}),
+        ("api", "default_endpoint", {"var.api.default_endpoint"}),
         (
             "api",
             "function",
-            {"module.api_function.name", "module.api_function.alias_name", "module.api_function.alias_invoke_arn"},
+            {
+                "module.api_function[0].name",
+                "module.api_function[0].alias_name",
+                "module.api_function[0].alias_invoke_arn",
+            },
         ),
+        ("api_function", "name", {"local.names.functions.api"}),
+        ("events", "name", {"local.names.functions.events"}),
+        ("sweeper", "name", {"local.names.functions.sweeper"}),
+        ("worker", "name", {"local.names.functions.worker"}),
+        ("api_function", "role_name", {"local.names.roles.api"}),
+        ("events", "role_name", {"local.names.roles.events"}),
+        ("sweeper", "role_name", {"local.names.roles.sweeper"}),
+        ("worker", "role_name", {"local.names.roles.worker"}),
     ],
 )
 def test_each_part_of_a_stack_is_given_its_own_settings(
@@ -181,4 +200,4 @@ def test_a_lane_hides_its_messages_longer_than_a_worker_can_run(stack: Plan) -> 
 def test_the_deployment_repeats_every_output_but_the_policy() -> None:
     outputs = blocks((REPOSITORY / "modules" / "analysis-jobs" / "outputs.tf").read_text("utf-8"), "output")
     repeated = re.findall(r"^    (\w+) +=", outputs["deployment"], re.MULTILINE)
-    assert repeated == [name for name in outputs if name not in {"deployment", "submit_policy_json"}]
+    assert repeated == [name for name in outputs if name != "deployment" and not name.endswith("_policy_json")]

@@ -16,7 +16,8 @@ def steps() -> dict[str, Counter[str]]:
     return bench.requests()
 
 
-# A submission with a document has one more request, for the document's version.
+# A submission with a document has one more request, for the document's version. With a key it has another one, which
+# looks the key up: a repeated submission must not ask for the document.
 @pytest.mark.parametrize(
     ("step", "most"),
     [
@@ -27,8 +28,8 @@ def steps() -> dict[str, Counter[str]]:
         ("GET /jobs/{job_id}", 1),
         ("GET /jobs", 1),
         ("the sweeper, nothing overdue", 4),
-        ("an own route, with a key", 3),
-        ("the same key again", 4),
+        ("an own route, with a key", 4),
+        ("the same key again", 2),
         ("an own status route", 2),
     ],
 )
@@ -68,5 +69,5 @@ def test_every_program_is_measured_in_a_process_of_its_own(monkeypatch: pytest.M
     monkeypatch.setattr(bench, "RUNS", 1)
     monkeypatch.setattr(bench, "HANDLERS", ("events",))
     found = bench.imports()
-    assert list(found) == ["boto3", "events, imported", "events, ready"]
+    assert list(found) == ["boto3", *bench.OTHERS, "events, imported", "events, ready"]
     assert all(each > 0 for each in found.values())

@@ -16,9 +16,8 @@ from types import CodeType
 
 import pytest
 
-from analysis_jobs_dev import package
+from analysis_jobs_dev import package, places
 from analysis_jobs_dev.packager import ARM64, HOST, X86_64, Manifest, PackageError, Sources, build, dependencies
-from analysis_jobs_dev.packager import manifest as manifests
 from analysis_jobs_dev.packager.targets import require_runtime
 
 WriteProject = Callable[[Path], Sources]
@@ -148,20 +147,9 @@ def test_the_manifest_says_what_the_package_is(build_project: BuildProject) -> N
     assert re.fullmatch(r"1\.\d+\.\d+", written["distributions"]["six"])
 
 
-def test_the_manifest_names_the_commit_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
-    assert manifests.commit(tmp_path) is None
-    identity = ("-c", "user.name=n", "-c", "user.email=e@example.com")
-    for command in (("init", "-q"), (*identity, "commit", "-q", "--allow-empty", "-m", "m")):
-        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
-    assert re.fullmatch(r"[0-9a-f]{40}", manifests.commit(tmp_path) or "")
-    (tmp_path / "changed").touch()
-    assert re.fullmatch(r"[0-9a-f]{40}-dirty", manifests.commit(tmp_path) or "")
-
-
 def test_the_commit_does_not_change_the_package(build_project: BuildProject, monkeypatch: pytest.MonkeyPatch) -> None:
     first = build_project()
-    monkeypatch.setattr(manifests, "commit", lambda: "another")
+    monkeypatch.setattr(places, "commit", lambda: "another")
     second = build_project()
     assert (first.sha256, first.version) == (second.sha256, second.version)
     assert first.commit != second.commit
@@ -189,7 +177,8 @@ def test_another_python_than_the_functions_run_on_is_refused() -> None:
 def test_the_program_builds_an_example(
     project: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(package, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(places, "requirements", lambda: tmp_path / "requirements")
+    monkeypatch.setattr(places, "handlers", lambda: tmp_path / "handlers")
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements" / "package.txt").write_bytes(project.lock.read_bytes())
     project.handlers.rename(tmp_path / "handlers")
@@ -204,7 +193,7 @@ def test_the_program_builds_an_example(
 def test_the_program_says_what_is_wrong_without_a_traceback() -> None:
     said = subprocess.run(
         [sys.executable, "-m", "analysis_jobs_dev.package", "--example", "no-such-example"],
-        cwd=manifests.REPOSITORY / "tools",
+        cwd=Path(package.__file__).parents[1],
         capture_output=True,
         text=True,
         check=False,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis_jobs_dev import package
+from analysis_jobs_dev import places
 from analysis_jobs_dev.packager import (
     ARM64,
     HOST,
@@ -25,7 +25,7 @@ from analysis_jobs_dev.packager import (
 )
 from analysis_jobs_dev.packager.dependencies import zipped
 
-REPOSITORY = package.REPOSITORY
+REPOSITORY = places.requirements().parent
 EXTRAS = sorted(path.stem for path in (REPOSITORY / "requirements" / "extras").glob("*.txt"))
 # A module of the test project's library that needs an extra.
 LAZY = "def f():\n  with extra('word'):\n    import nowhere\n"

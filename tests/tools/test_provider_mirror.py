@@ -11,6 +11,7 @@ import pytest
 from analysis_jobs_dev import provider_mirror
 from analysis_jobs_dev.provider_mirror import MirrorError, terraform_environment
 
+TOOLS = Path(provider_mirror.__file__).parents[1]
 MakeMirror = Callable[[Path], Path]
 
 
@@ -140,16 +141,16 @@ def test_terraform_accepts_the_configuration(tmp_path: Path, make_mirror: MakeMi
 def test_the_program_prints_lines_that_a_shell_can_read(tmp_path: Path) -> None:
     environ = {**os.environ, "TF_CLI_CONFIG_FILE": str(tmp_path / "missing")}
     environ.pop("TF_PLUGIN_MIRROR", None)
-    program = f'eval "$({sys.executable} tools/analysis_jobs_dev/provider_mirror.py)" && test -f "$TF_CLI_CONFIG_FILE"'
-    subprocess.run(["bash", "-c", program], env=environ, cwd=provider_mirror.REPOSITORY, check=True)
+    program = f'eval "$({sys.executable} -m analysis_jobs_dev.provider_mirror)" && test -f "$TF_CLI_CONFIG_FILE"'
+    subprocess.run(["bash", "-c", program], env=environ, cwd=TOOLS, check=True)
 
 
 def test_the_program_says_what_is_wrong_with_a_named_mirror(tmp_path: Path) -> None:
     environ = {**os.environ, "TF_PLUGIN_MIRROR": str(tmp_path)}
     said = subprocess.run(
-        [sys.executable, "tools/analysis_jobs_dev/provider_mirror.py"],
+        [sys.executable, "-m", "analysis_jobs_dev.provider_mirror"],
         env=environ,
-        cwd=provider_mirror.REPOSITORY,
+        cwd=TOOLS,
         capture_output=True,
         text=True,
         check=False,

@@ -8,10 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+from analysis_jobs_dev import places
 from analysis_jobs_dev.packager import ARM64, HOST, X86_64, Manifest, PackageError, Sources, build, extras, services
 from analysis_jobs_dev.packager.refusals import DIRECT_UPLOAD_LIMIT
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+DEFAULT_OUT = (places.repository() or Path()) / "dist"
 TARGETS = {"arm64": ARM64, "x86_64": X86_64, "host": HOST}
 
 
@@ -20,11 +21,11 @@ def sources(example: str, analyses: Path | None = None) -> Sources:
 
     Raises `PackageError` if the `package.toml` beside the analyses is wrong.
     """
-    folder = analyses or REPOSITORY / "examples" / example
-    requirements = REPOSITORY / "requirements"
+    folder = analyses or (places.examples() or Path("examples")) / example
+    requirements = places.requirements()
     return Sources(
         name=example,
-        handlers=REPOSITORY / "handlers",
+        handlers=places.handlers(),
         analyses=folder,
         lock=requirements / "package.txt",
         extras=extras.chosen(folder, requirements / "extras"),
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         choices=TARGETS,
         help="architecture to build for; repeatable (default: arm64 and x86_64)",
     )
-    parser.add_argument("--out", type=Path, default=REPOSITORY / "dist", help="folder to write to (default: dist)")
+    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="folder to write to (default: dist)")
     options = parser.parse_args(arguments)
     targets = [TARGETS[name] for name in options.architecture or ["arm64", "x86_64"]]
     started = time.monotonic()

@@ -8,7 +8,7 @@ These folders are searched in order. The first with the locked version for this 
 3. each `registry.terraform.io/hashicorp/aws` up to two levels below /opt, /usr/share and /usr/local/share.
 
 A Terraform CLI configuration with its own `provider_installation` is not changed, unless `TF_PLUGIN_MIRROR` is set.
-As a program, this module prints `export` lines for a shell.
+As a program, `python -m analysis_jobs_dev.provider_mirror` prints `export` lines for a shell.
 """
 
 import json
@@ -20,11 +20,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from analysis_jobs_dev import places
+
 __all__ = ["MirrorError", "locked_version", "terraform_environment", "terraform_platform"]
 
 PROVIDER = Path("registry.terraform.io/hashicorp/aws")
-REPOSITORY = Path(__file__).resolve().parents[2]
-LOCK = REPOSITORY / "envs" / "terraform.lock.hcl"
+LOCK = places.local_root() / ".terraform.lock.hcl"
 SEARCHED = (Path("/opt"), Path("/usr/share"), Path("/usr/local/share"))
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -37,13 +38,14 @@ def terraform_environment(
     environ: Mapping[str, str] = os.environ,
     *,
     searched: tuple[Path, ...] = SEARCHED,
-    state: Path = REPOSITORY / ".local",
+    state: Path | None = None,
 ) -> dict[str, str]:
     """Return the environment variables that Terraform needs on this machine in addition to `environ`.
 
-    If a CLI configuration is needed, it is written into the folder `state`. It repeats the user's own configuration,
-    except for a `provider_installation` that `TF_PLUGIN_MIRROR` overrides. If Terraform works without it, the result is
-    empty. Raises `MirrorError` if `TF_PLUGIN_MIRROR` names a folder without the locked provider.
+    If a CLI configuration is needed, it is written into the folder `state` (default: `places.state()`). It repeats the
+    user's own configuration, except for a `provider_installation` that `TF_PLUGIN_MIRROR` overrides. If Terraform works
+    without it, the result is empty. Raises `MirrorError` if `TF_PLUGIN_MIRROR` names a folder without the locked
+    provider.
     """
     inherited = _inherited_configuration(environ)
     decided = "provider_installation" in inherited
@@ -54,7 +56,7 @@ def terraform_environment(
     missing_file = "TF_CLI_CONFIG_FILE" in environ and not _configuration_file(environ).exists()
     if mirror is None and not missing_file:
         return {}
-    path = state / "terraform.tfrc"
+    path = (state or places.state()) / "terraform.tfrc"
     _write(path, ("" if decided else inherited) + (_installation(mirror) if mirror else ""))
     return {"TF_CLI_CONFIG_FILE": str(path)}
 

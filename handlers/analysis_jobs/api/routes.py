@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeAlias, TypeVar
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
@@ -14,14 +14,15 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from analysis_jobs.api.answers import fits, job_body, json_text, page_body
+from analysis_jobs.api.callers import prefix_of, tenant_of
 from analysis_jobs.api.problems import Problem, problem_from
-from analysis_jobs.api.requests import ListQuery, Upload
+from analysis_jobs.api.requests import ListQuery
 from analysis_jobs.authoring.analysis import Analysis
 from analysis_jobs.authoring.files import file_key
 from analysis_jobs.base.field_errors import FieldError, field_errors
-from analysis_jobs.base.ids import is_id, new_id
+from analysis_jobs.base.ids import is_id
 from analysis_jobs.base.observability import count, log
-from analysis_jobs.documents import safe_filename, upload_key
+from analysis_jobs.documents import upload_key
 from analysis_jobs.jobs.admission import Outcome
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
 from analysis_jobs.jobs.ports import WaitingSlot, WaitingSlots
@@ -31,6 +32,9 @@ from analysis_jobs.jobs.subjects import is_possible_subject, normal_subject, tem
 from analysis_jobs.jobs.views import etag, summary
 from analysis_jobs.submission.control import JobControl
 from analysis_jobs.submission.service import Submission, SubmissionService
+from analysis_jobs.submission.uploads import Upload
+
+Model = TypeVar("Model", bound=BaseModel)
 
 # An API Gateway HTTP API times out after 30 s. A long poll takes at most 25.
 _WAIT_PARAMETER = re.compile(r"[1-9]|1[0-9]|2[0-5]")
@@ -38,8 +42,7 @@ _POLL_INTERVAL = timedelta(seconds=1)
 _SLOT_MARGIN = timedelta(seconds=5)  # for the last poll; then the slot of a dead function is free
 _UPLOAD_LIFE = timedelta(hours=1)
 _DOWNLOAD_LIFE = timedelta(minutes=5)
-# A tenant is part of keys with the separators `#` and `/`, so it must not contain them.
-_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:+-]{0,127}")
+_PREFIX = "prefix"  # the key of the resolver's context
 
 
 @dataclass(frozen=True)
@@ -88,9 +91,13 @@ class Api:
     def resolve(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Return the response to an HTTP API event (payload format 2.0).
 
-        First the path is put into Unicode's normal form C, like every subject: the resolver matches no lone accents.
+        First the prefix of the kind of caller is removed from the path. Then the path is put into Unicode's normal form
+        C, like every subject: the resolver matches no lone accents.
         """
-        return self.app.resolve({**event, "rawPath": normal_subject(event["rawPath"])}, context)
+        prefix = prefix_of(event, self.submissions.settings.callers)
+        self.app.context[_PREFIX] = prefix
+        path = normal_subject(event["rawPath"].removeprefix(prefix))
+        return self.app.resolve({**event, "rawPath": path}, context)
 
     def submit(self) -> Response[str]:
         """Handle `POST /jobs`."""
@@ -141,11 +148,12 @@ class Api:
     def cancel(self, job_id: str) -> Response[str]:
         """Handle `POST /jobs/{job_id}/cancel`: 200 if the job is cancelled, 202 if the worker was asked to stop."""
         job = self.control.cancel(self._job_key(job_id))
-        return _json_response(200 if job.status.ended else 202, summary(job), {"Location": f"/jobs/{job_id}"})
+        return _json_response(200 if job.status.ended else 202, summary(job), {"Location": self._path_of(job_id)})
 
     def retry(self, job_id: str) -> Response[str]:
         """Handle `POST /jobs/{job_id}/retry`: 202, the job is queued or running."""
-        return _json_response(202, summary(self.control.retry(self._job_key(job_id))), {"Location": f"/jobs/{job_id}"})
+        job = self.control.retry(self._job_key(job_id))
+        return _json_response(202, summary(job), {"Location": self._path_of(job_id)})
 
     def _load_job(self, job_id: str, analysis: Analysis[Any, Any] | None = None) -> JobRecord:
         job = self.submissions.store.get(self._job_key(job_id))
@@ -199,12 +207,7 @@ class Api:
         """Handle `POST /uploads`: return a form that uploads one file of this type and size."""
         tenant = self._tenant()
         upload = _validated(Upload, self._json_body())
-        limit = self.submissions.settings.max_document_bytes
-        if upload.size > limit:
-            raise InvalidRequestError.of_field(
-                "size", f"the file has {upload.size} bytes; give a file of at most {limit} bytes"
-            )
-        document = f"{new_id(self.submissions.clock.now())}/{safe_filename(upload.filename)}"
+        document = upload.document(self.submissions.clock.now(), self.submissions.settings.max_document_bytes)
         form = self.submissions.artifacts.presign_post(
             upload_key(tenant, document), upload.content_type, upload.size, _UPLOAD_LIFE
         )
@@ -218,7 +221,9 @@ class Api:
     def openapi(self) -> Response[str]:
         """Handle `GET /openapi.json`. It needs a tenant like every route, but the document is the same for all."""
         self._tenant()
-        return Response(200, "application/json", self._document)
+        prefix = self.app.context.get(_PREFIX)
+        text = json_text({**json.loads(self._document), "servers": [{"url": prefix}]}) if prefix else self._document
+        return Response(200, "application/json", text)
 
     @cached_property
     def _document(self) -> str:
@@ -252,7 +257,7 @@ class Api:
         key = self.app.current_event.headers.get("idempotency-key")
         result = self.submissions.submit_with_outcome(tenant, submission, key)
         job = result.job
-        status_url = f"/jobs/{job.job_id}" if job else None
+        status_url = self._path_of(job.job_id) if job else None
         estimate = self.submissions.analyses[submission.analysis].estimated_time
         body = {
             "job_id": job.job_id if job else None,
@@ -331,12 +336,11 @@ class Api:
         return etag(job) in (tag.strip().removeprefix("W/") for tag in known.split(","))
 
     def _tenant(self) -> str:
-        authorizer = self.app.current_event.request_context.authorizer
-        claims = (authorizer.jwt_claim if authorizer else None) or {}
-        tenant = claims.get(self.tenant_claim)
-        if not isinstance(tenant, str) or not _TENANT.fullmatch(tenant):
-            raise Problem(403, "Forbidden", f"the claim {self.tenant_claim!r} of the token is not a valid tenant")
-        return tenant
+        authorizer = self.app.current_event.request_context.get("authorizer") or {}
+        return tenant_of(authorizer, self.submissions.settings.callers, self.tenant_claim)
+
+    def _path_of(self, job_id: str) -> str:
+        return f"{self.app.context.get(_PREFIX, '')}/jobs/{job_id}"
 
     def _json_body(self) -> Any:
         try:
@@ -353,7 +357,7 @@ class Api:
         return given
 
 
-def _validated[Model: BaseModel](model: type[Model], given: Any, prefix: str = "") -> Model:
+def _validated(model: type[Model], given: Any, prefix: str = "") -> Model:
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -384,7 +388,7 @@ def _resolver_path(route: str) -> str:
     return route.split(" ", 1)[1].replace("{", "<").replace("}", ">")
 
 
-type _JsonType = Literal["application/json", "application/problem+json"]
+_JsonType: TypeAlias = Literal["application/json", "application/problem+json"]
 
 
 def _json_response(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, RootModel
@@ -22,6 +22,10 @@ from analysis_jobs.jobs.tiers import Tiers
 
 if TYPE_CHECKING:
     from analysis_jobs.authoring.job import Job
+
+Request = TypeVar("Request", bound=BaseModel)
+Result = TypeVar("Result", bound=BaseModel)
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _ROUTE = re.compile(r"(GET|POST) (/[^\s]*)")
@@ -39,9 +43,7 @@ class StageOptions:
     survives_deploys: bool = False
 
 
-def stage[Function: Callable[..., Any]](
-    *, needs: timedelta | None = None, survives_deploys: bool = False
-) -> Callable[[Function], Function]:
+def stage(*, needs: timedelta | None = None, survives_deploys: bool = False) -> Callable[[Function], Function]:
     """Set the options of a stage. A stage without options needs no decorator.
 
         @stage(needs=timedelta(minutes=5))
@@ -67,7 +69,7 @@ def stage_options(function: Callable[..., Any]) -> StageOptions:
 
 
 @dataclass(frozen=True)
-class Analysis[Request: BaseModel, Result: BaseModel]:
+class Analysis(Generic[Request, Result]):
     """A named kind of job: its input, its result, and the stages that turn one into the other.
 
         valuation = Analysis("valuation", request=Book, result=Value, stages=[research, estimate])

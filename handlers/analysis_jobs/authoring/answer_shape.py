@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,9 +15,11 @@ _LONGEST_TOOL_NAME = 64
 _WRAPPED = "answer"
 """The only property of an answer that is wrapped, because its own schema is not that of an object."""
 
+Answer = TypeVar("Answer", bound=BaseModel)
+
 
 @dataclass(frozen=True)
-class AnswerShape[Answer: BaseModel]:
+class AnswerShape(Generic[Answer]):
     """The shape of answers of one pydantic model. `tool` carries the schema, under the names that `read` takes."""
 
     answer: type[Answer]

@@ -22,7 +22,6 @@ from analysis_jobs.llm.quotes import hide_quotes
 from analysis_jobs.prompts import RenderedPrompt
 from analysis_jobs.prompts.documents import split_document
 
-DEFAULT_MAX_TOKENS = 4_096
 # The length of a typical answer. It turns the characters that have arrived into progress.
 _EXPECTED_CHARACTERS = 3_000
 _LOOK_AGAIN_S = 0.5  # how often a question that waits for the cache looks whether the attempt must stop

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Output = TypeVar("Output")
 
 
-def map_items[Item, Output](work: Callable[[int, Item], Output], items: Sequence[Item], at_once: int) -> list[Output]:
+def map_items(work: Callable[[int, Item], Output], items: Sequence[Item], at_once: int) -> list[Output]:
     """Return `work(number, item)` for every item, in order. Up to `at_once` threads do the work.
 
     If a call raises, the running calls finish, no other call starts, and the error is raised here.

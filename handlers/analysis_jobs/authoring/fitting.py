@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
@@ -24,7 +24,11 @@ _EXPECTS_JSON = {
 }
 
 
-def fit[Answer: BaseModel](shape: AnswerShape[Answer], reply: Reply) -> Answer:
+Model = TypeVar("Model", bound=BaseModel)
+Answer = TypeVar("Answer")
+
+
+def fit(shape: AnswerShape[Model], reply: Reply) -> Model:
     """Return the first object of the reply that has the shape.
 
     Raises `ValidationError` of the first object if none has it.
@@ -47,7 +51,7 @@ def cause(reply: Reply, fields: str) -> str:
     return text if len(text) <= _MAX_CAUSE else f"{text[:_MAX_CAUSE]}…"
 
 
-def _fit_object[Answer](read: Callable[[Any], Answer], data: Any) -> Answer:
+def _fit_object(read: Callable[[Any], Answer], data: Any) -> Answer:
     """Read an object. Where a field has its list or object as JSON text, the text is parsed."""
     try:
         return read(data)

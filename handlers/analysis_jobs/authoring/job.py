@@ -1,35 +1,42 @@
-"""The object that a stage receives: `Job`."""
+"""The object that a stage receives: `Job`.
+
+A module that declares an analysis imports the class for its annotations. So this module imports the parts behind the
+class on first use. `worker.attempt` imports them while Lambda initialises the function.
+"""
+
+from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn, overload
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
 from pydantic import BaseModel
 
-from analysis_jobs.authoring.asker import DEFAULT_MAX_TOKENS, Asker
-from analysis_jobs.authoring.caching import CachePlan, was_just_claimed
-from analysis_jobs.authoring.context import AttemptContext
-from analysis_jobs.authoring.documents import JobDocuments
-from analysis_jobs.authoring.files import json_file
 from analysis_jobs.authoring.outputs import MISSING, restore_as
-from analysis_jobs.authoring.pinned import PinnedVersions
-from analysis_jobs.authoring.series import Series
-from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import ConfigurationError, Finished
-from analysis_jobs.base.usage import Usage
-from analysis_jobs.documents import Reading
-from analysis_jobs.llm.families import Effort, Tier
-from analysis_jobs.llm.options import AskOptions
-from analysis_jobs.prompts import Prompt, RenderedPrompt
 
 if TYPE_CHECKING:
-    from analysis_jobs.postgres.database import Database
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
+    from analysis_jobs.authoring.context import AttemptContext
+    from analysis_jobs.base.attachment import Attachment
+    from analysis_jobs.base.usage import Usage
+    from analysis_jobs.documents import Reading
+    from analysis_jobs.llm.families import Effort, Tier
+    from analysis_jobs.postgres.database import Database
+    from analysis_jobs.prompts import Prompt, RenderedPrompt
+
+DEFAULT_MAX_TOKENS = 4_096
 _CHECKPOINT_NAME = re.compile(r"[A-Za-z0-9][\w.:/-]{0,99}")
 
+Request = TypeVar("Request", bound=BaseModel)
+Answer = TypeVar("Answer", bound=BaseModel)
+Item = TypeVar("Item")
+Output = TypeVar("Output")
 
-class Job[Request: BaseModel]:
+
+class Job(Generic[Request]):
     """One attempt at a job. Every stage of the analysis receives it.
 
     `request` is the validated input of the job.
@@ -43,27 +50,11 @@ class Job[Request: BaseModel]:
     """
 
     def __init__(self, context: AttemptContext, request: Request) -> None:
-        services, record = context.services, context.record
+        from analysis_jobs.authoring.parts import asker_of, documents_of  # noqa: PLC0415 - see above
+
         self._context = context
-        self._asker = Asker(
-            services.model,
-            context.model_id,
-            record.job_id,
-            context.report.spending,
-            context.control,
-            CachePlan(context.stage, context.asking_places, is_resumed=was_just_claimed(record.history)),
-            self._track_answer,
-            services.settings.service_tiers.get(record.priority),
-        )
-        self._documents = JobDocuments(
-            record.tenant,
-            services.artifacts,
-            PinnedVersions(services.artifacts, record.documents, record.created_at),
-            services.documents,
-            services.settings.max_document_bytes,
-            context.check,
-            context,
-        )
+        self._asker = asker_of(context, self._track_answer)
+        self._documents = documents_of(context)
         self.request = request
 
     # The job
@@ -148,7 +139,7 @@ class Job[Request: BaseModel]:
         restored = MISSING if value is MISSING else restore_as(kind, value)
         return default if restored is MISSING else restored
 
-    def each[Item, Output](
+    def each(
         self,
         items: Sequence[Item],
         function: Callable[[Item], Output],
@@ -174,6 +165,8 @@ class Job[Request: BaseModel]:
             Fail: `checkpoint_invalid`, `checkpoint_too_large`.
             ConfigurationError: It is called within another `each`.
         """
+        from analysis_jobs.authoring.series import Series  # noqa: PLC0415 - see above
+
         return Series(self._context, function, len(items)).run(items, needs, at_once)
 
     def _checkpoint_name(self, name: str) -> str:
@@ -206,6 +199,8 @@ class Job[Request: BaseModel]:
         Raises:
             Fail: `file_invalid` if the value is not JSON, and the codes of `save_file`.
         """
+        from analysis_jobs.authoring.files import json_file  # noqa: PLC0415 - see above
+
         self.save_file(name, json_file(name, value), "application/json")
 
     def save_csv(self, name: str, rows: Sequence[BaseModel], *, columns: type[BaseModel] | None = None) -> None:
@@ -335,7 +330,7 @@ class Job[Request: BaseModel]:
     ) -> str: ...
 
     @overload
-    def ask[Answer: BaseModel](
+    def ask(
         self,
         prompt: RenderedPrompt | str,
         *,
@@ -388,6 +383,8 @@ class Job[Request: BaseModel]:
             Defer: The model asks us to wait, for example `model_throttled`.
             ConfigurationError: No model is set, or it does not take `effort`, `tier` or `thinking_tokens`.
         """
+        from analysis_jobs.llm.options import AskOptions  # noqa: PLC0415 - see above
+
         return self._asker.ask(
             prompt,
             answer=answer,
@@ -431,7 +428,7 @@ class Job[Request: BaseModel]:
         """Drop a secret from the cache. Call it when a server refuses the secret: it may have been rotated."""
         self._context.services.secrets.forget(name)
 
-    def database(self, name: str, *, statement_timeout: timedelta = timedelta(minutes=1)) -> "Database":
+    def database(self, name: str, *, statement_timeout: timedelta = timedelta(minutes=1)) -> Database:
         """Return a PostgreSQL database. The method does not connect yet. It needs the extra `postgres`.
 
             with job.database("DATABASE_SECRET").once(job, effect="record") as cursor:

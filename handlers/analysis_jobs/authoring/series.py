@@ -3,15 +3,18 @@
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from threading import Lock
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from analysis_jobs.authoring.context import AttemptContext
 from analysis_jobs.authoring.fan_out import map_items
 from analysis_jobs.authoring.outputs import MISSING, output_of, restore_output
 from analysis_jobs.base.errors import ConfigurationError, OutOfTime
 
+Item = TypeVar("Item")
+Output = TypeVar("Output")
 
-class Series[Item, Output]:
+
+class Series(Generic[Item, Output]):
     """One call of `job.each`. Raises `ConfigurationError` within another call of `job.each`."""
 
     def __init__(self, context: AttemptContext, function: Callable[[Item], Output], total: int) -> None:

@@ -3,6 +3,7 @@
 It looks at annotations only. What a serializer or a validator does is seen when a value is kept: see `model_json`.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, is_dataclass, replace
 from types import UnionType
@@ -11,7 +12,6 @@ from typing import (
     Any,
     Literal,
     NewType,
-    TypeAliasType,
     Union,
     get_args,
     get_origin,
@@ -31,6 +31,11 @@ from pydantic import (
     WrapSerializer,
 )
 from pydantic.fields import FieldInfo
+
+if sys.version_info >= (3, 12):
+    from typing import TypeAliasType
+else:
+    from typing_extensions import TypeAliasType
 
 _SECRETS = (SecretStr, SecretBytes, Secret)
 # A JSON object never fits one of these types.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -28,6 +28,8 @@ from pydantic_core import from_json, to_json, to_jsonable_python
 
 from analysis_jobs.base.error_facts import reason
 from analysis_jobs.base.model_checks import names_of
+
+Model = TypeVar("Model", bound=BaseModel)
 
 _HIDDEN = "…"  # stands for a part of a path that comes from the value
 _SECRETS = (SecretStr, SecretBytes, Secret)
@@ -45,7 +47,7 @@ class NotKeptError(ValueError):
         self.reason = reason
 
 
-def accept[Model: BaseModel](model: type[Model], given: Any) -> Model:
+def accept(model: type[Model], given: Any) -> Model:
     """Validate JSON from outside, under the names of the model's validation schema.
 
     Strict models accept what JSON has: texts for dates, lists for sets. Raises `ValidationError`, and another
@@ -54,7 +56,7 @@ def accept[Model: BaseModel](model: type[Model], given: Any) -> Model:
     return model.model_validate_json(to_json(given))
 
 
-def convert[Model: BaseModel](model: type[Model], value: Any) -> Model:
+def convert(model: type[Model], value: Any) -> Model:
     """Return what Python code made as an instance of the model: the instance itself, or a mapping converted.
 
     The mapping may contain Python values such as dates and other models, or JSON, for example a checkpoint. It has the

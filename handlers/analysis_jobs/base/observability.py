@@ -1,5 +1,7 @@
 """Logs and metrics. Logs are JSON lines with an `event` field. Metrics use CloudWatch's embedded metric format.
 
+Powertools is imported on first use: a program that only declares an analysis, or calls the API, need not have it.
+
 No line contains the message of an exception, because it may quote a document. See `error_facts`.
 """
 
@@ -8,32 +10,55 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from functools import cache
 from threading import Lock
-from typing import Any
-
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from analysis_jobs.base.error_facts import describe_error, error_fields
 from analysis_jobs.base.errors import ConfigurationError, InvocationFailedError
 from analysis_jobs.base.settings import variable
+from analysis_jobs.base.snapshots import reseed_after_restore
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger, Metrics
+    from aws_lambda_powertools.metrics import EphemeralMetrics
+
+Event = TypeVar("Event")
+Answer = TypeVar("Answer")
 
 _NAMESPACE = "AnalysisJobs"
+_COUNT, _SECONDS = "Count", "Seconds"  # units of CloudWatch
+_SCOPE: ContextVar[Counter[str] | None] = ContextVar("_SCOPE", default=None)
 _METRICS_LOCK = Lock()  # the jobs of one invocation run in threads
 _STACK_LEVEL = 3  # makes the location of a log line the caller of `log`
 
 
 @cache
-def _logger() -> Logger:
+def _logger() -> "Logger":
+    from aws_lambda_powertools import Logger  # noqa: PLC0415 - see above
+
     return Logger(utc=True)
 
 
 @cache
-def _metrics() -> Metrics:
+def _metrics() -> "Metrics":
+    from aws_lambda_powertools import Metrics  # noqa: PLC0415 - see above
+
     return Metrics(namespace=_NAMESPACE)
+
+
+def _own_metrics(analysis: str | None = None, service: str | None = None) -> "EphemeralMetrics":
+    from aws_lambda_powertools.metrics import EphemeralMetrics  # noqa: PLC0415 - see above
+
+    own = EphemeralMetrics(namespace=_NAMESPACE, service=service)
+    if analysis:
+        own.add_dimension("analysis", analysis)
+    return own
 
 
 def log(event: str, message: str, *, error: BaseException | None = None, **fields: Any) -> None:
@@ -48,12 +73,16 @@ def log(event: str, message: str, *, error: BaseException | None = None, **field
     write(message, extra=extra, stacklevel=_STACK_LEVEL)
 
 
-def contained[Event, Answer](handler: Callable[[Event, Any], Answer]) -> Callable[[Event, Any], Answer]:
+def contained(handler: Callable[[Event, Any], Answer]) -> Callable[[Event, Any], Answer]:
     """Decorate the handler of a function: what Python and Lambda print about an error has no message either.
 
     Lambda logs the message of an exception that a handler raises. So the handler raises `InvocationFailedError`, with
     the class and the place of the exception. A `ConfigurationError` stays as it is: it comes from the deployment.
     """
+    # Every function writes logs: load Powertools while Lambda initialises the function, not with the first event.
+    import aws_lambda_powertools.metrics  # noqa: PLC0415, F401 - see above
+
+    reseed_after_restore()
 
     @functools.wraps(handler)
     def handle(event: Event, context: Any) -> Answer:
@@ -93,25 +122,46 @@ def _redirect_output() -> None:
 
 
 def count(metric: str, amount: int = 1) -> None:
-    """Add to a counter. `flush` writes it."""
+    """Add to a counter. `flush` writes it, or the end of `counting_for`."""
+    if (scope := _SCOPE.get()) is not None:
+        scope[metric] += amount
+        return
     with _METRICS_LOCK:
-        _metrics().add_metric(metric, MetricUnit.Count, amount)
+        _metrics().add_metric(metric, _COUNT, amount)
+
+
+@contextmanager
+def counting_for(service: str | None) -> Iterator[None]:
+    """Count for another service than the one of this process, and write the counters at the end of the block.
+
+    A backend of another stack counts for the service of the module, so that the module's alarms see its jobs. With
+    None, nothing is written.
+    """
+    counted: Counter[str] = Counter()
+    token = _SCOPE.set(counted)
+    try:
+        yield
+    finally:
+        _SCOPE.reset(token)
+        if counted and service:
+            own = _own_metrics(service=service)
+            for metric, amount in counted.items():
+                own.add_metric(metric, _COUNT, amount)
+            own.flush_metrics()
 
 
 def measure(metric: str, duration: timedelta, analysis: str) -> None:
     """Write a duration of one job in seconds, with the dimensions service and analysis."""
-    own = EphemeralMetrics(namespace=_NAMESPACE)
-    own.add_dimension("analysis", analysis)
-    own.add_metric(metric, MetricUnit.Seconds, duration.total_seconds())
+    own = _own_metrics(analysis)
+    own.add_metric(metric, _SECONDS, duration.total_seconds())
     own.flush_metrics()
 
 
 def measure_amounts(amounts: Mapping[str, float], analysis: str) -> None:
     """Write amounts of one job, by metric name, with the dimensions service and analysis."""
-    own = EphemeralMetrics(namespace=_NAMESPACE)
-    own.add_dimension("analysis", analysis)
+    own = _own_metrics(analysis)
     for metric, amount in amounts.items():
-        own.add_metric(metric, MetricUnit.Count, amount)
+        own.add_metric(metric, _COUNT, amount)
     own.flush_metrics()
 
 

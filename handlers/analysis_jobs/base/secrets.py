@@ -13,8 +13,6 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from analysis_jobs.base.clock import Clock, SystemClock
 from analysis_jobs.base.errors import ConfigurationError, Fail
 
@@ -51,6 +49,8 @@ class AwsSecrets:
 
         Raises `Fail` (`secret_denied`, `secret_not_found`, `secret_invalid`), and botocore's errors in other cases.
         """
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - a declaration of an analysis does not need it
+
         try:
             return self._parameter(arn) if _service(arn) == "ssm" else self._secret(arn)
         except ClientError as error:

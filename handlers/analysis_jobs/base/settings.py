@@ -4,15 +4,16 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from analysis_jobs.base.errors import ConfigurationError
 
+Model = TypeVar("Model", bound=BaseModel)
 # The service tiers of model calls. `llm/families.py` says which models have which.
-type ServiceTier = Literal["priority", "default", "flex", "reserved"]
-type _NonEmpty = Annotated[str, Field(min_length=1)]
+ServiceTier: TypeAlias = Literal["priority", "default", "flex", "reserved"]
+_NonEmpty: TypeAlias = Annotated[str, Field(min_length=1)]
 
 # A larger input or result is stored in the bucket: DynamoDB bills every heartbeat by the size of the row.
 MAX_INLINE_BYTES = 4_096
@@ -23,6 +24,42 @@ _MIN_READER_MB = 256
 _LANGUAGE = "[a-z]{3}(_[a-z]+)*"
 
 
+class IssuerRule(BaseModel):
+    """How the tokens of one issuer name the tenant: by a claim, or `tenant` for all. `tenants` limits the claim."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    claim: _NonEmpty = "tenant"
+    tenant: _NonEmpty | None = None
+    tenants: list[_NonEmpty] | None = None
+
+
+class IamRule(BaseModel):
+    """The tenant of callers with AWS credentials: `tenants` has the ARNs of roles and users by tenant, or `tenant`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tenant: _NonEmpty | None = None
+    tenants: dict[_NonEmpty, list[_NonEmpty]] = Field(default_factory=dict)
+
+
+class CallerRules(BaseModel):
+    """The callers of the API.
+
+    `issuers` has a rule for each issuer of tokens. Without one, `tenant_claim` of the settings names the tenant.
+    `paths` are the first segments of routes that belong to one kind of caller. `base_path` belongs to `domain`, the
+    custom domain.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuers: dict[_NonEmpty, IssuerRule] = Field(default_factory=dict)
+    iam: IamRule | None = None
+    paths: list[_NonEmpty] = Field(default_factory=list)
+    domain: str = ""
+    base_path: str = ""
+
+
 class Settings(BaseModel):
     """The settings of a function. `modules/analysis-jobs` sets all of them. Suffixes name the units."""
 
@@ -31,6 +68,7 @@ class Settings(BaseModel):
     analyses: _NonEmpty
     table_name: _NonEmpty
     bucket_name: _NonEmpty
+    bucket_prefix: str = Field(default="", pattern=r"^([^/]+/)*$")
     queue_urls: dict[_NonEmpty, _NonEmpty] = Field(min_length=1)
     prompt_table_name: str = ""
     code_version: str = "unknown"
@@ -40,6 +78,7 @@ class Settings(BaseModel):
     model_id: str = ""
     stop_margin_s: float = Field(default=15, ge=0)
     tenant_claim: str = "tenant"
+    callers: CallerRules = CallerRules()
     inline_bytes: int = Field(default=MAX_INLINE_BYTES, ge=0, le=100_000)
     max_document_bytes: int = Field(default=50_000_000, ge=1)
     max_pages: int = Field(default=2_000, ge=1)
@@ -61,6 +100,11 @@ class Settings(BaseModel):
     @classmethod
     def _parse_queue_urls(cls, value: object) -> object:
         return _parse_json(value, '{"medium": "https://sqs…"}')
+
+    @field_validator("callers", mode="before")
+    @classmethod
+    def _parse_callers(cls, value: object) -> object:
+        return _parse_json(value, '{"issuers": {"https://login.example.com": {"claim": "tenant"}}}')
 
     @field_validator("model_prices", mode="before")
     @classmethod
@@ -151,7 +195,7 @@ def variable(name: str) -> str:
     return os.environ.get(name, "")
 
 
-def _read[Model: BaseModel](model: type[Model], environment: Mapping[str, str] | None) -> Model:
+def _read(model: type[Model], environment: Mapping[str, str] | None) -> Model:
     variables = os.environ if environment is None else environment
     given = {name: variables[name.upper()] for name in model.model_fields if name.upper() in variables}
     try:

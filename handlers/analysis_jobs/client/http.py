@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from random import SystemRandom
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote, urlencode
 
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
@@ -32,7 +32,7 @@ _FOUND = 302
 _NOT_MODIFIED = 304
 _TOO_MANY = 429
 
-type Job = dict[str, Any]
+Job: TypeAlias = dict[str, Any]
 
 
 class CallError(Exception):

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import ConfigurationError, Fail
@@ -13,7 +13,7 @@ from analysis_jobs.documents.turns import Turns
 from document_reader.pdf import merging
 from document_reader.task import Limits, Task
 
-type Check = Callable[[], None]
+Check: TypeAlias = Callable[[], None]
 
 # More than any model accepts. The limit on the file's bytes does not limit its text, which may be compressed.
 MAX_CHARACTERS = 5_000_000

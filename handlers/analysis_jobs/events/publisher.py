@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from analysis_jobs.base.clock import Clock, rfc3339
 from analysis_jobs.base.error_facts import describe_error
@@ -18,7 +18,7 @@ from analysis_jobs.jobs.record import JobFailure, JobRecord
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.jobs.views import summary
 
-type StreamRecord = Mapping[str, Any]
+StreamRecord: TypeAlias = Mapping[str, Any]
 
 SOURCE = "analysis-jobs"
 # The limits of EventBridge for one call. Each event reserves 512 bytes for the fields around its detail.

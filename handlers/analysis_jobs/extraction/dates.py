@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
-type DateOrder = Literal["day_first", "month_first", "year_first"]
+DateOrder: TypeAlias = Literal["day_first", "month_first", "year_first"]
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = (

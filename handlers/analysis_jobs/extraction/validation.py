@@ -20,7 +20,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
 
 from pydantic import BaseModel, Field
 
@@ -56,7 +56,7 @@ class RuleContext:
 
 
 # The name of a rule, and the end of a sentence that begins with the field: "is not a date".
-type Violation = tuple[str, str]
+Violation: TypeAlias = tuple[str, str]
 
 
 class Rule:

@@ -8,24 +8,24 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from analysis_jobs.base.settings import ServiceTier
 from analysis_jobs.llm.model_ids import family_name
 
-type Effort = Literal["minimal", "low", "medium", "high", "xhigh", "max"]
-type Tier = ServiceTier
-type CacheTtl = Literal["5m", "1h"]
-type EffortField = Literal[
+Effort: TypeAlias = Literal["minimal", "low", "medium", "high", "xhigh", "max"]
+Tier: TypeAlias = ServiceTier
+CacheTtl: TypeAlias = Literal["5m", "1h"]
+EffortField: TypeAlias = Literal[
     "outputConfig.effort",
     "output_config.effort",
     "reasoning_effort",
     "reasoningConfig.maxReasoningEffort",
     "thinking_level",
 ]
-type ThinkingField = Literal["thinking.budget_tokens", "thinking_budget"]
+ThinkingField: TypeAlias = Literal["thinking.budget_tokens", "thinking_budget"]
 
 # An unknown model may think silently. A lost connection is noticed earlier by the probes of `sockets.py`.
 _UNKNOWN_SILENCE_S = 300

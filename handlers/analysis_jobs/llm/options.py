@@ -8,8 +8,8 @@ from analysis_jobs.base.settings import ServiceTier
 from analysis_jobs.llm.families import Effort, Family, Tier, family_of
 from analysis_jobs.llm.model import Question
 
-EFFORTS: tuple[Effort, ...] = get_args(Effort.__value__)
-TIERS: tuple[Tier, ...] = get_args(ServiceTier.__value__)
+EFFORTS: tuple[Effort, ...] = get_args(Effort)
+TIERS: tuple[Tier, ...] = get_args(ServiceTier)
 
 
 @dataclass(frozen=True)

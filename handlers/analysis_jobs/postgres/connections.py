@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from analysis_jobs.base.clock import Clock, SystemClock
 from analysis_jobs.base.extras import extra
@@ -23,7 +23,7 @@ with extra("postgres"):
 if TYPE_CHECKING:
     from analysis_jobs.base.errors import JobError
 
-type Connection = psycopg.Connection[DictRow]
+Connection: TypeAlias = psycopg.Connection[DictRow]
 
 _CONNECT_TIMEOUT_S = 5
 # These detect a dead peer within a minute. The kernel's defaults take two hours (keepalive) or 15 minutes (data).

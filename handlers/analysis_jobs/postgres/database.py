@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, LiteralString, Protocol, Self
+from typing import TYPE_CHECKING, Any, LiteralString, Protocol, Self, TypeAlias
 
 from analysis_jobs.base.errors import ConfigurationError, Fail
 from analysis_jobs.base.extras import extra
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from analysis_jobs.base.cancellation import CancellationToken
 
-type Cursor = psycopg.Cursor[DictRow]
+Cursor: TypeAlias = psycopg.Cursor[DictRow]
 
 STATEMENT_TIMEOUT = timedelta(seconds=60)
 # If a worker dies or freezes within a transaction, the server must release its locks before TCP detects that.

@@ -8,7 +8,7 @@ contains the jobs with a `lane_sort_key`: the jobs with a tier that may be claim
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, astuple, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from zlib import crc32
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -21,7 +21,7 @@ from analysis_jobs.jobs.transitions import Status
 # DynamoDB limits a partition of an index to 1,000 writes a second. The sweeper queries every shard, so use few.
 DUE_SHARDS = 4
 
-type Item = dict[str, Any]
+Item: TypeAlias = dict[str, Any]
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize

@@ -22,16 +22,20 @@ _NO_VERSION = "null"  # what S3 calls the version of an object that was written 
 
 
 class S3ArtifactStore:
-    """Stores artifacts in one bucket. Keys start with `uploads/<tenant>/` or `jobs/<tenant>/`."""
+    """Stores artifacts in one bucket. Keys start with `uploads/<tenant>/` or `jobs/<tenant>/`.
 
-    def __init__(self, client: S3Client, bucket: str) -> None:
+    In the bucket, every key begins with `prefix`. The keys that callers pass and rows hold do not contain it.
+    """
+
+    def __init__(self, client: S3Client, bucket: str, prefix: str = "") -> None:
         self._client = client
         self._bucket = bucket
+        self._prefix = prefix
 
     def read(self, key: str, max_bytes: int, version: str | datetime | None = None) -> bytes:
         """See `ArtifactStore.read`. One request. A body that is too large is not downloaded."""
         try:
-            response = self._client.get_object(Bucket=self._bucket, Key=key, **_of_version(version))
+            response = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key, **_of_version(version))
         except ClientError as error:
             if error.response["Error"]["Code"] in _MISSING | _MISSING_VERSION:
                 raise NotFound(f"{error.response['Error']['Code']} for {key}") from error
@@ -48,7 +52,7 @@ class S3ArtifactStore:
         change then, but a read of the old ones fails.
         """
         try:
-            found = self._client.head_object(Bucket=self._bucket, Key=key)
+            found = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)
         except ClientError as error:
             if error.response["Error"]["Code"] in _MISSING:
                 return None
@@ -58,7 +62,7 @@ class S3ArtifactStore:
 
     def write(self, key: str, body: bytes, content_type: str) -> None:
         """See `ArtifactStore.write`."""
-        self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=content_type)
+        self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=body, ContentType=content_type)
 
     def write_once(self, key: str, body: bytes, content_type: str) -> bool:
         """See `ArtifactStore.write_once`. One conditional request.
@@ -66,7 +70,9 @@ class S3ArtifactStore:
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
         """
         try:
-            self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, IfNoneMatch="*")
+            self._client.put_object(
+                Bucket=self._bucket, Key=self._prefix + key, Body=body, ContentType=content_type, IfNoneMatch="*"
+            )
         except ClientError as error:
             if error.response["Error"]["Code"] in _ALREADY_THERE:
                 return False
@@ -77,7 +83,7 @@ class S3ArtifactStore:
         """See `ArtifactStore.presign_post`. Signed locally, without a request."""
         form = self._client.generate_presigned_post(
             self._bucket,
-            key,
+            self._prefix + key,
             Fields={"Content-Type": content_type},
             Conditions=[{"Content-Type": content_type}, ["content-length-range", size, size]],
             ExpiresIn=int(expires.total_seconds()),
@@ -90,7 +96,7 @@ class S3ArtifactStore:
             "get_object",
             Params={
                 "Bucket": self._bucket,
-                "Key": key,
+                "Key": self._prefix + key,
                 "ResponseContentDisposition": f'attachment; filename="{filename}"',
                 "ResponseContentType": content_type,
             },

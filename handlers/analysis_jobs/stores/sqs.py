@@ -25,7 +25,9 @@ class SqsJobQueue:
     def __init__(self, client: SQSClient, queue_urls: Mapping[str, str]) -> None:
         self._client = client
         self._urls = queue_urls
-        self._url_by_name = {url.rsplit("/", 1)[-1]: url for url in queue_urls.values()}
+        # A message can come from a queue that is retired, which no priority has. The module makes all queues in one
+        # account and Region, so their URLs differ in the name only.
+        self._base_url = next(iter(queue_urls.values())).rsplit("/", 1)[0]
 
     def can_delay(self, priority: str, delay: timedelta) -> bool:
         """See `JobQueue.can_delay`. FIFO queues do not support a delay of single messages."""
@@ -63,7 +65,7 @@ class SqsJobQueue:
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:
         """See `JobQueue.extend`."""
-        url = self._url_by_name[queue_arn.rsplit(":", 1)[-1]]
+        url = f"{self._base_url}/{queue_arn.rsplit(':', 1)[-1]}"
         self._client.change_message_visibility(
             QueueUrl=url, ReceiptHandle=receipt_handle, VisibilityTimeout=_seconds(visibility)
         )

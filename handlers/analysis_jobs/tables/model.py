@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from typing import TypeAlias
 
-type Cell = str | int | float | bool | Decimal | date | datetime | time | timedelta | None
+Cell: TypeAlias = str | int | float | bool | Decimal | date | datetime | time | timedelta | None
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from analysis_jobs.testing.inputs import prepared
 from analysis_jobs.testing.project import ProjectFiles
 from analysis_jobs.testing.questions import Asked
 from analysis_jobs.testing.recording import Recording
-from analysis_jobs.testing.run import JobRun
+from analysis_jobs.testing.run import JobRun, Result
 from analysis_jobs.testing.script import Of, name_of_stage
 
 TENANT = "acme"
@@ -199,7 +199,7 @@ class Jobs:
 
     # Run
 
-    def submit[Result: BaseModel](
+    def submit(
         self,
         analysis: Analysis[Any, Result],
         given: BaseModel | Mapping[str, Any],
@@ -230,7 +230,7 @@ class Jobs:
             raise NotAdmittedError(str(result.reason.get("message", "the submission was skipped")))
         return JobRun(analysis, result.job.key, str(result.outcome), self._backend)
 
-    def run[Result: BaseModel](
+    def run(
         self,
         analysis: Analysis[Any, Result],
         given: BaseModel | Mapping[str, Any],
@@ -256,7 +256,7 @@ class Jobs:
         __tracebackhide__ = True
         return self.finish(self.submit(analysis, given, **submission), check=check)
 
-    def finish[Result: BaseModel](self, job: JobRun[Result], *, check: bool = True) -> JobRun[Result]:
+    def finish(self, job: JobRun[Result], *, check: bool = True) -> JobRun[Result]:
         """Run a submitted job to its end. Raises as `run`."""
         __tracebackhide__ = True
         self._backend.run_to_end(job.key)

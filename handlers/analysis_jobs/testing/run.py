@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
@@ -22,6 +22,8 @@ from analysis_jobs.testing.questions import Asked
 from analysis_jobs.testing.report import report, without_frames_of_library
 from analysis_jobs.testing.script import name_of_stage
 
+Result = TypeVar("Result", bound=BaseModel)
+
 
 class JobFailed(AssertionError):  # noqa: N818 - an assertion about a job, not an error of the kit
     """The job did not complete. `code` and `message` are those of the job; `job` has all the rest."""
@@ -34,7 +36,7 @@ class JobFailed(AssertionError):  # noqa: N818 - an assertion about a job, not a
 
 
 @dataclass(frozen=True)
-class JobRun[Result: BaseModel]:
+class JobRun(Generic[Result]):
     """A submitted job. Everything is read when it is asked for, so it is always the present state.
 
     `outcome` says what the submission did: `created`, or `existing` and `skipped` by an admission policy.

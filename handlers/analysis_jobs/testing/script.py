@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 
@@ -13,7 +13,7 @@ from analysis_jobs.testing.answers import Answer
 from analysis_jobs.testing.errors import StopTest, UnscriptedQuestion
 from analysis_jobs.testing.questions import Asked, example_of
 
-type Of = str | type[BaseModel] | Callable[..., Any]
+Of: TypeAlias = str | type[BaseModel] | Callable[..., Any]
 """Which questions an answer is for: a stage (its function or its name), or the model of the answer."""
 
 _LONGEST_PROMPT = 400  # characters of a prompt in a message

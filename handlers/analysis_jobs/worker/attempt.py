@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from itertools import zip_longest
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+# `Job` imports these on first use: import them while Lambda initialises the function, not within the first job.
+from analysis_jobs.authoring import files, parts, series  # noqa: F401
 from analysis_jobs.authoring.analysis import Analyses, Analysis, stage_options
 from analysis_jobs.authoring.checkpoints import Checkpoints
 from analysis_jobs.authoring.context import AttemptContext, AttemptControl, Services
@@ -24,8 +26,8 @@ from analysis_jobs.jobs.record import Payload
 from analysis_jobs.worker.claimed_job import ClaimedJob
 from analysis_jobs.worker.outcome import Completed, Ending, Outcome
 
-type Stage = Callable[[Job[Any]], object]
-type StageNames = tuple[str, ...]
+Stage: TypeAlias = Callable[[Job[Any]], object]
+StageNames: TypeAlias = tuple[str, ...]
 
 
 class Attempt:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeAlias
 
 from analysis_jobs.base.observability import log
 
-type Record = dict[str, Any]
+Record: TypeAlias = dict[str, Any]
 
 
 class KeepMessage(Exception):  # noqa: N818 - nothing failed

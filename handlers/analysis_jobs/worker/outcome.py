@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from analysis_jobs.jobs.record import Payload
 from analysis_jobs.worker.retry_policy import Decision
@@ -33,7 +33,7 @@ class LeaseLost:
     """Another worker has the job. Nothing more can be written."""
 
 
-type Outcome = Completed | Decision | Cancelled | TimeIsUp | LeaseLost
+Outcome: TypeAlias = Completed | Decision | Cancelled | TimeIsUp | LeaseLost
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from ctypes import c_float
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from pypdfium2 import raw
 
@@ -16,7 +16,7 @@ _MAX_DEPTH = 4
 # width if the file does not contain their font.
 _NO_WIDTH = 0.01
 
-type _Matrix = tuple[float, float, float, float, float, float]
+_Matrix: TypeAlias = tuple[float, float, float, float, float, float]
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ mock_provider "aws" {
 
 variables {
   name               = "orders"
-  api_id             = "a1b2c3"
+  api                = { id = "a1b2c3" }
   queues             = { high = "orders-jobs-high", low = "orders-jobs-low" }
   dead_letter_queues = { high = "orders-jobs-high-dlq", low = "orders-jobs-low-dlq" }
   events             = { dead_letter_queue = "orders-events-dlq", function_name = "orders-events" }
@@ -118,7 +118,7 @@ run "every_alarm_with_its_default" {
   }
 
   assert {
-    condition     = aws_sns_topic.alarms.kms_master_key_id == aws_kms_key.alarms.arn && aws_kms_key.alarms.enable_key_rotation
+    condition     = aws_sns_topic.alarms[0].kms_master_key_id == aws_kms_key.alarms[0].arn && aws_kms_key.alarms[0].enable_key_rotation
     error_message = "The topic must be encrypted with a key that CloudWatch may use, which the AWS-managed key is not."
   }
 
@@ -165,6 +165,24 @@ run "a_stack_without_events_has_no_alarm_of_them" {
   }
 }
 
+run "a_stack_without_an_api_has_no_alarm_of_it" {
+  command = plan
+
+  variables {
+    api            = null
+    dashboard_name = "acme-analysis"
+  }
+
+  assert {
+    condition     = !contains(keys(output.alarm_names), "api-5xx") && length(output.alarm_names) == 16 && !strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "ApiGateway")
+    error_message = "Without an API nothing may watch one."
+  }
+  assert {
+    condition     = output.dashboard_name == "acme-analysis"
+    error_message = "The dashboard must have the given name."
+  }
+}
+
 run "thresholds_are_settings" {
   command = plan
   variables {
@@ -178,5 +196,51 @@ run "thresholds_are_settings" {
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["sweeper-silent"].evaluation_periods == 10
     error_message = "sweeper_silent_min is the number of periods of a minute."
+  }
+}
+
+run "topics_of_your_own_by_severity" {
+  command = plan
+  variables {
+    topics = { critical = ["arn:aws-cn:sns:cn-north-1:111122223333:pager"], warning = ["arn:aws-cn:sns:cn-north-1:111122223333:chat"] }
+  }
+
+  assert {
+    condition = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => one(alarm.alarm_actions) if alarm.alarm_actions == alarm.ok_actions } == {
+      for key in keys(output.alarm_names) : key => "arn:aws-cn:sns:cn-north-1:111122223333:${contains(["events-late", "jobs-failed", "oldest-message-high", "oldest-message-low", "worker-duration"], key) ? "chat" : "pager"}"
+    }
+    error_message = "What needs somebody now must go to the critical topic, with its end, and what can wait to the other."
+  }
+  assert {
+    condition     = output.severities["sweeper-silent"] == "critical" && output.severities["jobs-failed"] == "warning"
+    error_message = "The outputs must say which severity an alarm has."
+  }
+  assert {
+    condition     = length(aws_sns_topic.alarms) == 0 && length(aws_kms_key.alarms) == 0 && length(aws_kms_alias.alarms) == 0 && output.topic_arn == null
+    error_message = "With topics of your own there must be none of the module's, and no key."
+  }
+}
+
+run "warnings_that_notify_nobody" {
+  command = plan
+  variables {
+    topics = { critical = ["arn:aws-cn:sns:cn-north-1:111122223333:pager"] }
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.this["jobs-failed"].alarm_actions) == 0
+    error_message = "Without a topic for warnings they must be on the dashboard only."
+  }
+}
+
+run "a_key_of_your_own" {
+  command = plan
+  variables {
+    encryption = { key_arn = "arn:aws-cn:kms:cn-north-1:111122223333:key/own" }
+  }
+
+  assert {
+    condition     = aws_sns_topic.alarms[0].kms_master_key_id == "arn:aws-cn:kms:cn-north-1:111122223333:key/own" && length(aws_kms_key.alarms) == 0
+    error_message = "The topic must use the given key, and the module make none."
   }
 }

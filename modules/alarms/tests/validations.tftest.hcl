@@ -2,7 +2,7 @@ mock_provider "aws" {}
 
 variables {
   name               = "orders"
-  api_id             = "a1b2c3"
+  api                = { id = "a1b2c3" }
   queues             = { high = "orders-jobs-high", low = "orders-jobs-low" }
   dead_letter_queues = { high = "orders-jobs-high-dlq", low = "orders-jobs-low-dlq" }
   service            = { name = "orders" }
@@ -104,4 +104,29 @@ run "refuses_a_dead_letter_age_below_the_period_of_its_metric" {
     thresholds = { dead_letter_age_s = 59 }
   }
   expect_failures = [var.thresholds]
+}
+
+run "refuses_topics_without_a_critical_one" {
+  command = plan
+  variables {
+    topics = { critical = [] }
+  }
+  expect_failures = [var.topics]
+}
+
+run "refuses_addresses_for_topics_of_others" {
+  command = plan
+  variables {
+    email  = ["ops@example.com"]
+    topics = { critical = ["arn:aws:sns:eu-west-1:111122223333:pager"] }
+  }
+  expect_failures = [var.topics]
+}
+
+run "refuses_a_dashboard_name_with_a_blank" {
+  command = plan
+  variables {
+    dashboard_name = "jobs of acme"
+  }
+  expect_failures = [var.dashboard_name]
 }

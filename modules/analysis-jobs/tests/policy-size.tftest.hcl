@@ -101,7 +101,7 @@ override_module {
 
 override_module {
   target  = module.api
-  outputs = { id = "a1b2c3", url = "https://a1b2c3" }
+  outputs = { arn = "arn:api", id = "a1b2c3", url = "https://a1b2c3" }
 }
 
 override_module {
@@ -145,5 +145,68 @@ run "the_worker_with_the_longest_names" {
   assert {
     condition     = local.worker_policy_characters < local.max_inline_policy_characters
     error_message = "A stack with two models, a secret and a key must fit."
+  }
+}
+
+run "the_worker_with_long_names_of_its_own" {
+  command = plan
+
+  variables {
+    names = {
+      prompt_table = "ptttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt"
+      queues       = { high = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn0", medium = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn1", low = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn2" }
+      table        = "ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt"
+    }
+  }
+
+  override_module {
+    target = module.queue["high"]
+    outputs = {
+      arn             = "arn:aws-us-gov:sqs:ap-southeast-5:111122223333:nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn0"
+      dead_letter_url = "https://sqs/dlq"
+      url             = "https://sqs/jobs"
+    }
+  }
+
+  override_module {
+    target = module.queue["medium"]
+    outputs = {
+      arn             = "arn:aws-us-gov:sqs:ap-southeast-5:111122223333:nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn1"
+      dead_letter_url = "https://sqs/dlq"
+      url             = "https://sqs/jobs"
+    }
+  }
+
+  override_module {
+    target = module.queue["low"]
+    outputs = {
+      arn             = "arn:aws-us-gov:sqs:ap-southeast-5:111122223333:nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn2"
+      dead_letter_url = "https://sqs/dlq"
+      url             = "https://sqs/jobs"
+    }
+  }
+
+  override_module {
+    target = module.job_table
+    outputs = {
+      arn        = "arn:aws-us-gov:dynamodb:ap-southeast-5:111122223333:table/ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt"
+      index_arns = { by-client = "x", due = "arn:x", waiting = "arn:aws-us-gov:dynamodb:ap-southeast-5:111122223333:table/ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt/index/waiting" }
+      name       = "ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt"
+      stream_arn = "arn:aws-us-gov:dynamodb:ap-southeast-5:111122223333:table/ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt/stream/2026-11-28T00:00:00.000"
+    }
+  }
+
+  assert {
+    condition = 1200 + length(jsonencode({
+      Version = "2012-10-17"
+      Statement = [for name, statement in local.worker_statements : {
+        Sid       = name
+        Effect    = "Allow"
+        Action    = statement.actions
+        Resource  = statement.resources
+        Condition = { for condition in try(statement.conditions, []) : condition.test => { (condition.variable) = condition.values } }
+      }]
+    })) <= local.worker_policy_characters
+    error_message = "own_policy_characters must grow with the names."
   }
 }

@@ -171,10 +171,10 @@ run "refuses_capitals_in_the_name" {
   expect_failures = [var.name]
 }
 
-run "refuses_a_name_too_long_for_the_bucket" {
+run "refuses_a_name_too_long_for_any_resource" {
   command = plan
   variables {
-    name = "abcdefghijklmnopqrstuvwxyz"
+    name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
   }
   expect_failures = [var.name]
 }
@@ -496,4 +496,537 @@ run "refuses_a_model_as_a_product_of_the_marketplace" {
     marketplace = { product_ids = ["anthropic.claude-sonnet-4-5-20250929-v1:0"] }
   }
   expect_failures = [var.marketplace]
+}
+
+run "refuses_the_arn_of_a_bucket" {
+  command = plan
+  variables {
+    bucket = { name = "arn:aws:s3:::acme" }
+  }
+  expect_failures = [var.bucket]
+}
+
+run "refuses_a_prefix_without_its_slash" {
+  command = plan
+  variables {
+    bucket = { name = "acme", prefix = "analysis" }
+  }
+  expect_failures = [var.bucket]
+}
+
+run "refuses_a_prefix_with_a_wildcard" {
+  command = plan
+  variables {
+    bucket = { name = "acme", prefix = "ana*/" }
+  }
+  expect_failures = [var.bucket]
+}
+
+run "refuses_an_alias_for_the_key_of_everything" {
+  command = plan
+  variables {
+    encryption = { key_arn = "arn:aws:kms:eu-west-1:111122223333:alias/acme" }
+  }
+  expect_failures = [var.encryption]
+}
+
+run "refuses_a_key_policy_that_is_no_policy" {
+  command = plan
+  variables {
+    encryption = { key_arn = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d", key_policy_json = "[]" }
+  }
+  expect_failures = [var.encryption]
+}
+
+run "refuses_a_role_path_without_slashes" {
+  command = plan
+  variables {
+    role = { path = "teams" }
+  }
+  expect_failures = [var.role]
+}
+
+run "refuses_a_path_as_the_prefix_of_roles" {
+  command = plan
+  variables {
+    role = { name_prefix = "teams/books-" }
+  }
+  expect_failures = [var.role]
+}
+
+run "refuses_the_name_of_a_permissions_boundary" {
+  command = plan
+  variables {
+    role = { permissions_boundary_arn = "boundary" }
+  }
+  expect_failures = [var.role]
+}
+
+run "refuses_a_snapshot_of_an_unknown_function" {
+  command = plan
+  variables {
+    functions = { snap_start = ["workers"] }
+  }
+  expect_failures = [var.functions]
+}
+
+run "refuses_a_sweeper_that_may_not_run" {
+  command = plan
+  variables {
+    functions = { reserved_concurrency = { sweeper = 0 } }
+  }
+  expect_failures = [var.functions]
+}
+
+run "refuses_a_vpc_without_subnets" {
+  command = plan
+  variables {
+    functions = { vpc = { security_group_ids = ["sg-0a"], subnet_ids = [] } }
+  }
+  expect_failures = [var.functions]
+}
+
+run "refuses_five_layers_beside_that_of_tracing" {
+  command = plan
+  variables {
+    functions = { layers = ["arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1"] }
+    tracing   = { mode = "opentelemetry", layer_arn = "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1" }
+  }
+  expect_failures = [var.functions]
+}
+
+run "refuses_a_layer_without_its_version" {
+  command = plan
+  variables {
+    functions = { layers = ["arn:aws:lambda:eu-west-1:111122223333:layer:otel"] }
+  }
+  expect_failures = [var.functions]
+}
+
+run "refuses_a_signing_profile_for_a_code_signing_configuration" {
+  command = plan
+  variables {
+    functions = { code_signing_config_arn = "arn:aws:signer:eu-west-1:111122223333:/signing-profiles/acme" }
+  }
+  expect_failures = [var.functions]
+}
+
+run "refuses_a_log_class_for_deliveries" {
+  command = plan
+  variables {
+    logs = { class = "DELIVERY" }
+  }
+  expect_failures = [var.logs]
+}
+
+run "refuses_alarms_on_logs_that_make_no_metrics" {
+  command = plan
+  variables {
+    logs = { class = "INFREQUENT_ACCESS" }
+  }
+  expect_failures = [var.logs]
+}
+
+run "admits_cheap_logs_without_alarms" {
+  command = plan
+  variables {
+    alarms = { enabled = false }
+    logs   = { class = "INFREQUENT_ACCESS" }
+  }
+}
+
+run "refuses_an_unknown_log_format" {
+  command = plan
+  variables {
+    logs = { format = "TEXT" }
+  }
+  expect_failures = [var.logs]
+}
+
+run "refuses_an_alias_for_the_key_of_the_logs" {
+  command = plan
+  variables {
+    logs = { key_arn = "alias/logs" }
+  }
+  expect_failures = [var.logs]
+}
+
+run "refuses_an_unknown_log_level" {
+  command = plan
+  variables {
+    logs = { level = "WARNING" }
+  }
+  expect_failures = [var.logs]
+}
+
+run "refuses_an_unknown_way_to_trace" {
+  command = plan
+  variables {
+    tracing = { mode = "otel" }
+  }
+  expect_failures = [var.tracing]
+}
+
+run "refuses_opentelemetry_without_a_layer" {
+  command = plan
+  variables {
+    tracing = { mode = "opentelemetry" }
+  }
+  expect_failures = [var.tracing]
+}
+
+run "refuses_the_name_of_a_layer" {
+  command = plan
+  variables {
+    tracing = { mode = "opentelemetry", layer_arn = "AWSOpenTelemetryDistroPython" }
+  }
+  expect_failures = [var.tracing]
+}
+
+run "refuses_a_package_that_is_nowhere" {
+  command = plan
+  variables {
+    package = { sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=" }
+  }
+  expect_failures = [var.package]
+}
+
+run "refuses_a_package_in_s3_alone_without_a_version" {
+  command = plan
+  variables {
+    package = {
+      s3            = { bucket = "acme-packages", key = "proposals.zip" }
+      sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g="
+    }
+  }
+  expect_failures = [var.package]
+}
+
+run "refuses_a_single_poller" {
+  command = plan
+  variables {
+    lanes = { medium = { provisioned_pollers = { minimum = 1 } } }
+  }
+  expect_failures = [var.lanes]
+}
+
+run "refuses_pollers_beside_a_maximum_concurrency" {
+  command = plan
+  variables {
+    lanes = { medium = { maximum_concurrency = 5, provisioned_pollers = {} } }
+  }
+  expect_failures = [var.lanes]
+}
+
+run "refuses_a_secret_with_a_star" {
+  command = plan
+  variables {
+    worker = { secrets = { DATABASE_SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:books*" } }
+  }
+  expect_failures = [var.worker]
+}
+
+run "admits_a_secret_without_its_random_suffix" {
+  command = plan
+  variables {
+    worker = { secrets = { DATABASE_SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:books/database-??????" } }
+  }
+}
+
+run "refuses_a_statement_without_a_resource" {
+  command = plan
+  variables {
+    worker = { statements = { books_read = { actions = ["s3:GetObject"], resources = [] } } }
+  }
+  expect_failures = [var.worker]
+}
+
+run "refuses_a_statement_with_a_name_of_the_module" {
+  command = plan
+  variables {
+    worker = { statements = { jobs_write = { actions = ["s3:GetObject"], resources = ["*"] } } }
+  }
+  expect_failures = [var.worker]
+}
+
+run "refuses_a_statement_that_allows_everything" {
+  command = plan
+  variables {
+    worker = { statements = { books_read = { actions = ["s3:*"], resources = ["*"] } } }
+  }
+  expect_failures = [var.worker]
+}
+
+run "refuses_a_geography_with_its_dot" {
+  command = plan
+  variables {
+    model_access = { geographies = ["eu."] }
+  }
+  expect_failures = [var.model_access]
+}
+
+run "refuses_a_region_with_a_wildcard" {
+  command = plan
+  variables {
+    model_access = { regions = ["eu-*"] }
+  }
+  expect_failures = [var.model_access]
+}
+
+run "refuses_a_default_model_of_another_geography" {
+  command = plan
+  variables {
+    model_access = { geographies = ["us"] }
+  }
+  expect_failures = [var.model_id]
+}
+
+run "refuses_alarms_that_nobody_gets" {
+  command = plan
+  variables {
+    alarms = { topics = { critical = [] } }
+  }
+  expect_failures = [var.alarms]
+}
+
+run "refuses_the_name_of_a_topic" {
+  command = plan
+  variables {
+    alarms = { topics = { critical = ["pager"] } }
+  }
+  expect_failures = [var.alarms]
+}
+
+run "refuses_addresses_for_topics_of_others" {
+  command = plan
+  variables {
+    alarms = { email = ["ops@example.com"], topics = { critical = ["arn:aws:sns:eu-west-1:111122223333:pager"] } }
+  }
+  expect_failures = [var.alarms]
+}
+
+run "refuses_a_topic_of_notices_beside_the_modules_own" {
+  command = plan
+  variables {
+    events = { sns = true, topic = { arn = "arn:aws:sns:eu-west-1:111122223333:ended" } }
+  }
+  expect_failures = [var.events]
+}
+
+run "refuses_a_fifo_topic_of_notices" {
+  command = plan
+  variables {
+    events = { topic = { arn = "arn:aws:sns:eu-west-1:111122223333:ended.fifo" } }
+  }
+  expect_failures = [var.events]
+}
+
+run "admits_everything_of_your_own" {
+  command = plan
+  variables {
+    alarms       = { topics = { critical = ["arn:aws:sns:eu-west-1:111122223333:pager"] } }
+    bucket       = { name = "acme.shared", prefix = "teams/analysis/" }
+    encryption   = { key_arn = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d" }
+    events       = { topic = { arn = "arn:aws:sns:eu-west-1:111122223333:ended" } }
+    functions    = { layers = ["arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1"], snap_start = ["api", "worker"], vpc = { security_group_ids = ["sg-0a"], subnet_ids = ["subnet-0a"] } }
+    lanes        = { medium = { provisioned_pollers = { minimum = 2, maximum = 2 } } }
+    logs         = { format = "Text", key_arn = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d", level = "WARN" }
+    model_access = { geographies = ["eu"], regions = ["eu-central-1", "eu-west-1"] }
+    package      = { s3 = { bucket = "acme-packages", key = "a.zip", object_version = "v1" }, sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=" }
+    role         = { name_prefix = "team_", path = "/teams/books/", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary" }
+    tracing      = { mode = "opentelemetry", layer_arn = "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1" }
+  }
+}
+
+run "refuses_an_api_without_callers" {
+  command = plan
+  variables {
+    api = {}
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_issuers_beside_no_authorizer" {
+  command = plan
+  variables {
+    api = { iam = { tenant = "acme" }, issuers = { partner = { issuer = "https://issuer.example.com", audience = ["orders"] } } }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_one_issuer_twice" {
+  command = plan
+  variables {
+    api = { authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] }, issuers = { partner = { issuer = "https://issuer.example.com", audience = ["partner"] } } }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_a_tenant_with_a_slash" {
+  command = plan
+  variables {
+    api = { authorizer = { issuer = "https://issuer.example.com", audience = ["orders"], tenant = "acme/other" } }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_a_fixed_tenant_beside_a_choice" {
+  command = plan
+  variables {
+    api = { authorizer = { issuer = "https://issuer.example.com", audience = ["orders"], tenant = "acme", tenants = ["acme"] } }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_aws_callers_without_a_tenant" {
+  command = plan
+  variables {
+    api = { authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] }, iam = {} }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_a_wildcard_for_an_aws_caller" {
+  command = plan
+  variables {
+    api = { authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] }, iam = { tenants = { acme = ["arn:aws:iam::111122223333:role/*"] } } }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_an_aws_caller_with_two_tenants" {
+  command = plan
+  variables {
+    api = { authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] }, iam = { tenants = { acme = ["arn:aws:iam::111122223333:role/backend"], globex = ["arn:aws:iam::111122223333:role/backend"] } } }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_aws_callers_on_the_routes_of_the_tokens" {
+  command = plan
+  variables {
+    api = { authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] }, iam = { path = "", tenant = "acme" } }
+  }
+  expect_failures = [var.api]
+}
+
+run "refuses_a_web_origin_with_a_path" {
+  command = plan
+  variables {
+    web_origins = ["https://app.example.com/page"]
+  }
+  expect_failures = [var.web_origins]
+}
+
+run "refuses_a_function_name_with_a_blank" {
+  command = plan
+  variables {
+    names = { functions = { worker = "our worker" } }
+  }
+  expect_failures = [var.names]
+}
+
+run "refuses_a_role_name_with_a_slash" {
+  command = plan
+  variables {
+    names = { roles = { worker = "team/worker" } }
+  }
+  expect_failures = [var.names]
+}
+
+run "refuses_the_queue_of_an_unknown_lane" {
+  command = plan
+  variables {
+    names = { queues = { urgent = "urgent" } }
+  }
+  expect_failures = [var.names]
+}
+
+run "refuses_a_queue_name_with_fifo" {
+  command = plan
+  variables {
+    names = { queues = { medium = "jobs.fifo" } }
+  }
+  expect_failures = [var.names]
+}
+
+run "refuses_a_table_name_of_two_letters" {
+  command = plan
+  variables {
+    names = { table = "jo" }
+  }
+  expect_failures = [var.names]
+}
+
+run "refuses_a_bucket_name_with_a_dot" {
+  command = plan
+  variables {
+    names = { bucket = "jobs.acme" }
+  }
+  expect_failures = [var.names]
+}
+
+run "refuses_a_dashboard_name_with_a_dot" {
+  command = plan
+  variables {
+    names = { dashboard = "jobs.acme" }
+  }
+  expect_failures = [var.names]
+}
+
+run "refuses_a_topic_name_with_a_dot" {
+  command = plan
+  variables {
+    names = { notice_topic = "jobs.fifo" }
+  }
+  expect_failures = [var.names]
+}
+
+run "refuses_a_rule_name_with_a_slash" {
+  command = plan
+  variables {
+    names = { sweep_rule = "acme/sweep" }
+  }
+  expect_failures = [var.names]
+}
+
+run "refuses_to_retire_an_unknown_lane" {
+  command = plan
+  variables {
+    queue = { retired = ["urgent"] }
+  }
+  expect_failures = [var.queue]
+}
+
+run "refuses_to_retire_a_queue_in_use" {
+  command = plan
+  variables {
+    queue = { retired = ["medium"] }
+  }
+  expect_failures = [var.queue]
+}
+
+run "accepts_every_kind_of_caller" {
+  command = plan
+  variables {
+    api = {
+      authorizer       = { issuer = "https://issuer.example.com", audience = ["orders"], tenant = "acme" }
+      issuers          = { partner = { issuer = "https://partner.example.com", audience = ["orders"], tenant_claim = "custom:org", tenants = ["initech"] } }
+      iam              = { tenants = { acme = ["arn:aws:iam::111122223333:role/team/backend", "arn:aws-us-gov:iam::111122223333:user/ada"] } }
+      default_endpoint = false
+      domain           = { existing = true, name = "api.example.com", base_path = "analysis" }
+    }
+  }
+}
+
+run "accepts_a_stack_without_an_api_and_a_retired_queue" {
+  command = plan
+  variables {
+    api         = null
+    lanes       = { medium = {} }
+    name        = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    queue       = { fifo = true, retired = ["medium", "high", "high.fifo"] }
+    web_origins = ["https://app.example.com"]
+    names       = { functions = { worker = "acme-staging-analysis-worker" }, queues = { medium = "acme-staging-analysis-jobs" }, dead_letter_queues = { medium = "acme-staging-analysis-jobs-dlq" } }
+  }
 }

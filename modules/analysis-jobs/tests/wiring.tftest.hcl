@@ -35,6 +35,7 @@ override_module {
   target = module.queue["high"]
   outputs = {
     arn              = "arn:aws:sqs:eu-west-1:111122223333:high"
+    dead_letter_arn  = "arn:aws:sqs:eu-west-1:111122223333:high-dlq"
     dead_letter_name = "orders-jobs-high-dlq"
     dead_letter_url  = "https://sqs/high-dlq"
     name             = "orders-jobs-high"
@@ -46,10 +47,35 @@ override_module {
   target = module.queue["medium"]
   outputs = {
     arn              = "arn:aws:sqs:eu-west-1:111122223333:medium"
+    dead_letter_arn  = "arn:aws:sqs:eu-west-1:111122223333:medium-dlq"
     dead_letter_name = "orders-jobs-dlq"
     dead_letter_url  = "https://sqs/medium-dlq"
     name             = "orders-jobs"
     url              = "https://sqs/medium"
+  }
+}
+
+override_module {
+  target = module.queue["high.fifo"]
+  outputs = {
+    arn              = "arn:aws:sqs:eu-west-1:111122223333:high.fifo"
+    dead_letter_arn  = "arn:aws:sqs:eu-west-1:111122223333:high-dlq.fifo"
+    dead_letter_name = "orders-jobs-high-dlq.fifo"
+    dead_letter_url  = "https://sqs/high-dlq.fifo"
+    name             = "orders-jobs-high.fifo"
+    url              = "https://sqs/high.fifo"
+  }
+}
+
+override_module {
+  target = module.queue["medium.fifo"]
+  outputs = {
+    arn              = "arn:aws:sqs:eu-west-1:111122223333:medium.fifo"
+    dead_letter_arn  = "arn:aws:sqs:eu-west-1:111122223333:medium-dlq.fifo"
+    dead_letter_name = "orders-jobs-dlq.fifo"
+    dead_letter_url  = "https://sqs/medium-dlq.fifo"
+    name             = "orders-jobs.fifo"
+    url              = "https://sqs/medium.fifo"
   }
 }
 
@@ -77,27 +103,27 @@ override_module {
 
 override_module {
   target  = module.api_function
-  outputs = { name = "orders-api", alias_name = "live", alias_invoke_arn = "arn:invoke-api", role_name = "api-role" }
+  outputs = { name = "orders-api", alias_name = "live", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-api:live", alias_invoke_arn = "arn:invoke-api", arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-api", log_group_arn = "arn:log:api", role_arn = "arn:role:api", role_name = "api-role" }
 }
 
 override_module {
   target  = module.worker
-  outputs = { name = "orders-worker", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-worker:live", role_name = "worker-role" }
+  outputs = { name = "orders-worker", alias_name = "live", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-worker:live", arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-worker", log_group_arn = "arn:log:worker", role_arn = "arn:role:worker", role_name = "worker-role" }
 }
 
 override_module {
   target  = module.sweeper
-  outputs = { name = "orders-sweeper", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-sweeper:live", alias_name = "live", role_name = "sweeper-role" }
+  outputs = { name = "orders-sweeper", alias_name = "live", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-sweeper:live", arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-sweeper", log_group_arn = "arn:log:sweeper", role_arn = "arn:role:sweeper", role_name = "sweeper-role" }
 }
 
 override_module {
   target  = module.events
-  outputs = { name = "orders-events", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-events:live", role_name = "events-role" }
+  outputs = { name = "orders-events", alias_name = "live", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-events:live", arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-events", log_group_arn = "arn:log:events", role_arn = "arn:role:events", role_name = "events-role" }
 }
 
 override_module {
   target  = module.api
-  outputs = { id = "a1b2c3", url = "https://a1b2c3" }
+  outputs = { arn = "arn:api", domain_target = null, iam_resource = "arn:execute/*/*/iam/*", id = "a1b2c3", url = "https://a1b2c3", urls = { jwt = "https://a1b2c3" } }
 }
 
 override_module {
@@ -163,13 +189,18 @@ run "a_stack_with_its_defaults" {
   assert {
     condition = jsonencode(output.deployment) == jsonencode({
       alarm_topic_arn             = output.alarm_topic_arn
+      api_id                      = output.api_id
       api_url                     = output.api_url
+      api_urls                    = output.api_urls
+      arns                        = output.arns
       bucket_name                 = output.bucket_name
       dashboard_name              = output.dashboard_name
       dead_letter_queue_urls      = output.dead_letter_queue_urls
+      domain_target               = output.domain_target
       event_bus_name              = output.event_bus_name
       event_dead_letter_queue_url = output.event_dead_letter_queue_url
       function_names              = output.function_names
+      names                       = output.names
       notice_topic_arn            = output.notice_topic_arn
       prompt_table_name           = output.prompt_table_name
       queue_urls                  = output.queue_urls
@@ -179,11 +210,11 @@ run "a_stack_with_its_defaults" {
     error_message = "deployment must repeat the other outputs."
   }
   assert {
-    condition     = local.queue_names == { high = "orders-jobs-high", medium = "orders-jobs" }
+    condition     = output.names.queues == { high = "orders-jobs-high", medium = "orders-jobs" }
     error_message = "A renamed queue is a new, empty one: medium must keep the plain name."
   }
   assert {
-    condition     = local.bucket_name == "orders-artifacts-111122223333-eu-west-1"
+    condition     = output.names.bucket == "orders-artifacts-111122223333-eu-west-1"
     error_message = "The bucket's name must hold account and Region: it is unique in the partition."
   }
   assert {
@@ -211,7 +242,7 @@ run "a_stack_with_its_defaults" {
       jobs_write     = "dynamodb:UpdateItem on arn:jobs"
       models_invoke  = "bedrock:InvokeModel on arn:model"
       order_read     = "dynamodb:Query on arn:jobs/index/waiting"
-      prompts_read   = "dynamodb:GetItem on arn:prompts"
+      prompts_read   = "dynamodb:GetItem on arn:aws:dynamodb:eu-west-1:111122223333:table/orders-prompts"
       queue_consume  = "sqs:ChangeMessageVisibility sqs:DeleteMessage sqs:GetQueueAttributes sqs:ReceiveMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
       queue_send     = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
     }
@@ -365,7 +396,7 @@ run "everything_set" {
     error_message = "Events must go to the given bus."
   }
   assert {
-    condition     = local.queue_names == { high = "orders-jobs-high.fifo", medium = "orders-jobs.fifo" }
+    condition     = output.names.queues == { "high.fifo" = "orders-jobs-high.fifo", "medium.fifo" = "orders-jobs.fifo" } && output.queue_urls == { high = "https://sqs/high.fifo", medium = "https://sqs/medium.fifo" }
     error_message = "SQS refuses a FIFO queue without .fifo."
   }
   assert {
@@ -457,6 +488,208 @@ run "optional_parts_left_out" {
   assert {
     condition     = !contains(keys(local.worker_statements), "secrets_decrypt")
     error_message = "Without secret_key_arns the worker must not get kms:Decrypt."
+  }
+}
+
+run "every_arn_is_an_output" {
+  command = plan
+
+  variables {
+    events = { sns = true }
+  }
+
+  assert {
+    condition = jsonencode(output.arns) == jsonencode({
+      alarm_topic             = "arn:topic"
+      api                     = "arn:api"
+      bucket                  = "arn:bucket"
+      dead_letter_queues      = { high = "arn:aws:sqs:eu-west-1:111122223333:high-dlq", medium = "arn:aws:sqs:eu-west-1:111122223333:medium-dlq" }
+      event_bus               = "arn:aws:events:eu-west-1:111122223333:event-bus/default"
+      event_dead_letter_queue = "arn:aws:sqs:eu-west-1:111122223333:orders-events-dlq"
+      function_aliases        = { for name in ["api", "events", "sweeper", "worker"] : name => "arn:aws:lambda:eu-west-1:111122223333:function:orders-${name}:live" }
+      functions               = { for name in ["api", "events", "sweeper", "worker"] : name => "arn:aws:lambda:eu-west-1:111122223333:function:orders-${name}" }
+      log_groups              = { for name in ["api", "events", "sweeper", "worker"] : name => "arn:log:${name}" }
+      notice_topic            = "arn:aws:sns:eu-west-1:111122223333:orders-notices"
+      prompt_table            = "arn:prompts"
+      queues                  = { high = "arn:aws:sqs:eu-west-1:111122223333:high", medium = "arn:aws:sqs:eu-west-1:111122223333:medium" }
+      roles                   = { for name in ["api", "events", "sweeper", "worker"] : name => "arn:role:${name}" }
+      sweep_rule              = "arn:aws:events:eu-west-1:111122223333:rule/orders-sweep"
+      table                   = "arn:jobs"
+      table_stream            = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders-jobs/stream/1"
+    })
+    error_message = "An ARN is missing, or belongs to another resource."
+  }
+}
+
+run "a_stack_without_an_api" {
+  command = plan
+
+  variables {
+    api         = null
+    web_origins = ["https://app.example.com"]
+  }
+
+  assert {
+    condition     = length(module.api) == 0 && length(module.api_function) == 0 && keys(output.function_names) == ["events", "sweeper", "worker"]
+    error_message = "Without an API there must be no function for it."
+  }
+  assert {
+    condition     = output.api_id == null && output.api_url == null && output.api_urls == null && output.arns.api == null && output.invoke_policy_json == null && output.names.api == null
+    error_message = "Without an API its outputs must be null."
+  }
+  assert {
+    condition     = one(local.web_origins) == "https://app.example.com"
+    error_message = "The web pages of a backend must reach the bucket."
+  }
+}
+
+run "callers_of_several_kinds" {
+  command = plan
+
+  variables {
+    api = {
+      authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] }
+      issuers    = { partner = { issuer = "https://partner.example.com", audience = ["orders"], tenant_claim = "org", tenants = ["initech"] } }
+      iam        = { tenants = { acme = ["arn:aws:iam::111122223333:role/backend"] } }
+      domain     = { name = "api.example.com", existing = true, base_path = "analysis" }
+    }
+  }
+
+  assert {
+    condition = jsonencode(local.callers) == jsonencode({
+      base_path = "analysis"
+      domain    = "api.example.com"
+      iam       = { tenants = { acme = ["arn:aws:iam::111122223333:role/backend"] } }
+      issuers = {
+        "https://issuer.example.com"  = { claim = "tenant" }
+        "https://partner.example.com" = { claim = "org", tenants = ["initech"] }
+      }
+      paths = ["partner", "iam"]
+    })
+    error_message = "The API function must know how each kind of caller names its tenant."
+  }
+  assert {
+    condition     = { for name, issuer in local.issuers : name => issuer.path } == { jwt = "", partner = "partner" }
+    error_message = "Each issuer must have its path."
+  }
+  assert {
+    condition     = jsondecode(output.invoke_policy_json).Statement[0].Resource == "arn:execute/*/*/iam/*" && jsondecode(output.invoke_policy_json).Statement[0].Action == "execute-api:Invoke"
+    error_message = "The policy must allow the routes for AWS credentials and no other."
+  }
+}
+
+run "names_of_their_own" {
+  command = plan
+
+  variables {
+    lanes = { high = {}, medium = {} }
+    names = {
+      alarms                  = "team-alarms"
+      api                     = "team-http"
+      bucket                  = "team-bucket"
+      dashboard               = "team-dashboard"
+      dead_letter_queues      = { medium = "team-dead" }
+      event_dead_letter_queue = "team-events-dead"
+      functions               = { worker = "team-worker-fn" }
+      prompt_table            = "team-prompts"
+      queues                  = { medium = "team-queue" }
+      roles                   = { sweeper = "team-sweeper-role" }
+      sweep_rule              = "team-rule"
+      table                   = "team-table"
+    }
+  }
+
+  assert {
+    condition = jsonencode(output.names) == jsonencode({
+      alarms                  = "team-alarms"
+      api                     = "team-http"
+      bucket                  = "team-bucket"
+      dashboard               = "team-dashboard"
+      dead_letter_queues      = { high = "orders-jobs-high-dlq", medium = "team-dead" }
+      event_dead_letter_queue = "team-events-dead"
+      functions               = { api = "orders-api", events = "orders-events", sweeper = "orders-sweeper", worker = "team-worker-fn" }
+      notice_topic            = null
+      prompt_table            = "team-prompts"
+      queues                  = { high = "orders-jobs-high", medium = "team-queue" }
+      roles                   = { api = "orders-api-eu-west-1", events = "orders-events-eu-west-1", sweeper = "team-sweeper-role", worker = "team-worker-fn-eu-west-1" }
+      sweep_rule              = "team-rule"
+      table                   = "team-table"
+    })
+    error_message = "A name is not the given one, or another one has changed with it."
+  }
+  assert {
+    condition     = aws_dynamodb_table.prompts.name == "team-prompts" && local.environment.PROMPT_TABLE_NAME == "team-prompts" && aws_cloudwatch_event_rule.sweep.name == "team-rule" && aws_sqs_queue.event_dead_letter[0].name == "team-events-dead"
+    error_message = "The resources must have the names."
+  }
+}
+
+run "names_of_a_long_prefix" {
+  command = plan
+
+  variables {
+    name = "a-name-of-thirty-one-characters"
+  }
+
+  expect_failures = [output.names]
+}
+
+run "a_role_name_that_iam_refuses" {
+  command = plan
+
+  variables {
+    name  = "a-name-of-forty-nine-characters-which-is-too-long"
+    names = { bucket = "short" }
+  }
+
+  expect_failures = [output.names]
+}
+
+run "two_functions_of_one_name" {
+  command = plan
+
+  variables {
+    names = { functions = { worker = "orders-api" } }
+  }
+
+  expect_failures = [output.names]
+}
+
+run "a_queue_that_is_retired_is_drained" {
+  command = plan
+
+  variables {
+    lanes = { medium = { maximum_concurrency = 5 } }
+    queue = { fifo = true, retired = ["high", "medium"] }
+  }
+
+  assert {
+    condition     = output.queue_urls == { medium = "https://sqs/medium.fifo" } && jsondecode(local.environment.QUEUE_URLS) == output.queue_urls && keys(output.arns.queues) == ["medium"]
+    error_message = "Nothing may be sent to a retired queue."
+  }
+  assert {
+    condition     = { for key, mapping in aws_lambda_event_source_mapping.lane : key => one(mapping.scaling_config).maximum_concurrency } == { high = 2, medium = 2, "medium.fifo" = 5 }
+    error_message = "A retired queue must be read, with few workers."
+  }
+  assert {
+    condition     = local.worker_statements.queue_consume.resources == ["arn:aws:sqs:eu-west-1:111122223333:medium.fifo", "arn:aws:sqs:eu-west-1:111122223333:high", "arn:aws:sqs:eu-west-1:111122223333:medium"] && local.queue_arns == ["arn:aws:sqs:eu-west-1:111122223333:medium.fifo"]
+    error_message = "The worker must be allowed to read retired queues, and nobody to send to them."
+  }
+  assert {
+    condition     = { for key, guard in terraform_data.queue_guard : key => guard.input.command == "exit 0" } == { high = true, medium = true, "medium.fifo" = false }
+    error_message = "Only a retired queue may be deleted."
+  }
+}
+
+run "an_unprotected_stack_guards_no_queue" {
+  command = plan
+
+  variables {
+    deletion_protection = false
+  }
+
+  assert {
+    condition     = alltrue([for guard in terraform_data.queue_guard : guard.input.command == "exit 0"]) && !aws_dynamodb_table.prompts.deletion_protection_enabled
+    error_message = "A stack without protection must be easy to destroy."
   }
 }
 

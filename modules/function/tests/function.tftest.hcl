@@ -254,3 +254,58 @@ run "refuses_a_package_with_another_hash" {
 
   expect_failures = [aws_lambda_function.this]
 }
+
+run "with_everything_of_your_own" {
+  command = plan
+
+  variables {
+    code_signing_config_arn = "arn:aws:lambda:eu-west-1:111122223333:code-signing-config:csc-0a1b2c3d4e5f6a7b8"
+    kms_key_arn             = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d"
+    layers                  = ["arn:aws:lambda:eu-west-1:111122223333:layer:otel:1"]
+    log_class               = "INFREQUENT_ACCESS"
+    log_format              = "Text"
+    log_key_arn             = "arn:aws:kms:eu-west-1:111122223333:key/1b2c3d4e"
+    package = {
+      s3            = { bucket = "acme-packages", key = "proposals/empty.zip", object_version = "v1" }
+      sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    }
+    role       = { path = "/teams/", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary" }
+    role_name  = "team-worker"
+    snap_start = true
+    tracing    = "Active"
+  }
+
+  assert {
+    condition     = [aws_lambda_function.this.code_signing_config_arn, aws_lambda_function.this.kms_key_arn, one(aws_lambda_function.this.layers)] == [var.code_signing_config_arn, var.kms_key_arn, one(var.layers)]
+    error_message = "Code signing, the key of the variables and the layers must be those given."
+  }
+  assert {
+    condition     = aws_lambda_function.this.filename == null && aws_lambda_function.this.s3_object_version == "v1" && aws_lambda_function.this.source_code_hash == var.package.sha256_base64
+    error_message = "A package in S3 alone must be pinned by its version and its hash."
+  }
+  assert {
+    condition     = aws_lambda_function.this.logging_config[0].log_format == "Text" && aws_lambda_function.this.logging_config[0].application_log_level == null
+    error_message = "Lambda refuses a level with the format Text."
+  }
+  assert {
+    condition     = [aws_cloudwatch_log_group.this.log_group_class, aws_cloudwatch_log_group.this.kms_key_id] == ["INFREQUENT_ACCESS", var.log_key_arn]
+    error_message = "Class and key of the log must be those given."
+  }
+  assert {
+    condition     = [aws_iam_role.this.name, aws_iam_role.this.path, aws_iam_role.this.permissions_boundary] == ["team-worker", "/teams/", "arn:aws:iam::111122223333:policy/boundary"]
+    error_message = "The role must have the given name, path and boundary."
+  }
+  assert {
+    condition     = aws_lambda_function.this.snap_start[0].apply_on == "PublishedVersions" && aws_lambda_function.this.publish
+    error_message = "Only published versions have snapshots."
+  }
+  assert {
+    condition     = aws_lambda_function.this.tracing_config[0].mode == "Active" && [for statement in jsondecode(local.runtime_policy).Statement : statement.Sid] == ["OwnLogs", "Traces"]
+    error_message = "A traced function must be allowed to send its traces."
+  }
+  assert {
+    # own.tf of analysis-jobs counts them.
+    condition     = length(jsonencode(local.traces)) <= 200
+    error_message = "analysis-jobs counts 200 characters for the rights to send traces."
+  }
+}

@@ -95,10 +95,10 @@ run "refuses_an_empty_name" {
   expect_failures = [var.name]
 }
 
-run "refuses_a_name_without_room_for_the_region" {
+run "refuses_a_name_longer_than_lambda_allows" {
   command = plan
   variables {
-    name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
   }
   expect_failures = [var.name]
 }
@@ -225,4 +225,126 @@ run "refuses_a_url_for_a_bucket" {
     }
   }
   expect_failures = [var.package]
+}
+
+run "refuses_a_package_that_is_nowhere" {
+  command = plan
+  variables {
+    package = { sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" }
+  }
+  expect_failures = [var.package]
+}
+
+run "refuses_a_package_in_s3_alone_without_a_version" {
+  command = plan
+  variables {
+    package = {
+      s3            = { bucket = "acme-packages", key = "empty.zip" }
+      sha256_base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    }
+  }
+  expect_failures = [var.package]
+}
+
+run "refuses_six_layers" {
+  command = plan
+  variables {
+    layers = ["arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1"]
+  }
+  expect_failures = [var.layers]
+}
+
+run "refuses_a_layer_without_its_version" {
+  command = plan
+  variables {
+    layers = ["arn:aws:lambda:eu-west-1:111122223333:layer:otel"]
+  }
+  expect_failures = [var.layers]
+}
+
+run "refuses_a_signing_profile_for_a_code_signing_configuration" {
+  command = plan
+  variables {
+    code_signing_config_arn = "arn:aws:signer:eu-west-1:111122223333:/signing-profiles/acme"
+  }
+  expect_failures = [var.code_signing_config_arn]
+}
+
+run "refuses_an_alias_for_the_key_of_the_environment" {
+  command = plan
+  variables {
+    kms_key_arn = "arn:aws:kms:eu-west-1:111122223333:alias/acme"
+  }
+  expect_failures = [var.kms_key_arn]
+}
+
+run "refuses_an_alias_for_the_key_of_the_log" {
+  command = plan
+  variables {
+    log_key_arn = "alias/acme"
+  }
+  expect_failures = [var.log_key_arn]
+}
+
+run "refuses_a_role_path_without_slashes" {
+  command = plan
+  variables {
+    role = { path = "teams" }
+  }
+  expect_failures = [var.role]
+}
+
+run "refuses_the_name_of_a_permissions_boundary" {
+  command = plan
+  variables {
+    role = { permissions_boundary_arn = "acme-boundary" }
+  }
+  expect_failures = [var.role]
+}
+
+run "refuses_a_log_class_that_serves_deliveries_only" {
+  command = plan
+  variables {
+    log_class = "DELIVERY"
+  }
+  expect_failures = [var.log_class]
+}
+
+run "refuses_an_unknown_log_format" {
+  command = plan
+  variables {
+    log_format = "TEXT"
+  }
+  expect_failures = [var.log_format]
+}
+
+run "refuses_an_unknown_tracing_mode" {
+  command = plan
+  variables {
+    tracing = "Off"
+  }
+  expect_failures = [var.tracing]
+}
+
+run "accepts_everything_of_your_own" {
+  command = plan
+  variables {
+    code_signing_config_arn = "arn:aws:lambda:eu-west-1:111122223333:code-signing-config:csc-0a1b2c3d4e5f6a7b8"
+    kms_key_arn             = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d"
+    layers                  = ["arn:aws:lambda:eu-west-1:111122223333:layer:otel:1"]
+    log_class               = "INFREQUENT_ACCESS"
+    log_format              = "Text"
+    log_key_arn             = "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/mrk-0a1b2c3d"
+    role                    = { path = "/teams/books/", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/acme/boundary" }
+    snap_start              = true
+    tracing                 = "Active"
+  }
+}
+
+run "refuses_a_role_name_longer_than_iam_allows" {
+  command = plan
+  variables {
+    role_name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+  }
+  expect_failures = [var.role_name]
 }

@@ -74,3 +74,44 @@ run "everything_set" {
     error_message = "The role may buy the products named, and no others."
   }
 }
+
+run "only_in_europe" {
+  command = plan
+
+  variables {
+    geographies = ["eu"]
+    regions     = ["eu-central-1", "eu-west-1"]
+  }
+
+  assert {
+    condition     = length(output.statements.models_invoke.resources) == 4
+    error_message = "One model and one profile in each of the two Regions."
+  }
+}
+
+run "global_from_one_region" {
+  command = plan
+
+  variables {
+    geographies = ["global"]
+    regions     = ["eu-west-1"]
+  }
+
+  assert {
+    condition     = contains(output.statements.models_invoke.resources, "arn:aws:bedrock:::foundation-model/anthropic.claude-sonnet-4-5-*")
+    error_message = "A global profile needs the model without a Region."
+  }
+}
+
+run "no_profile_at_all" {
+  command = plan
+
+  variables {
+    geographies = []
+  }
+
+  assert {
+    condition     = output.statements.models_invoke.resources == ["arn:aws:bedrock:*::foundation-model/anthropic.claude-sonnet-4-5-*"]
+    error_message = "The models of every Region, and no profile."
+  }
+}

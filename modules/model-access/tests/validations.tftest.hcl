@@ -129,3 +129,43 @@ run "refuses_a_model_as_a_product_of_the_marketplace" {
   }
   expect_failures = [var.marketplace]
 }
+
+run "refuses_a_geography_with_its_dot" {
+  command = plan
+  variables {
+    geographies = ["eu."]
+  }
+  expect_failures = [var.geographies]
+}
+
+run "refuses_every_geography_by_a_wildcard" {
+  command = plan
+  variables {
+    geographies = ["??"]
+  }
+  expect_failures = [var.geographies]
+}
+
+run "refuses_a_region_with_a_wildcard" {
+  command = plan
+  variables {
+    regions = ["eu-*"]
+  }
+  expect_failures = [var.regions]
+}
+
+run "refuses_models_in_no_region" {
+  command = plan
+  variables {
+    regions = []
+  }
+  expect_failures = [var.regions]
+}
+
+run "accepts_no_geography_and_a_region_of_another_partition" {
+  command = plan
+  variables {
+    geographies = []
+    regions     = ["us-gov-west-1", "eu-central-1"]
+  }
+}

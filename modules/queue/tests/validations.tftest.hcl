@@ -182,3 +182,11 @@ run "accepts_the_longest_fifo_name" {
     name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.fifo"
   }
 }
+
+run "refuses_the_queues_own_name_for_the_dead_letter_queue" {
+  command = plan
+  variables {
+    dead_letter_name = "rfp-jobs"
+  }
+  expect_failures = [var.dead_letter_name]
+}

@@ -3,23 +3,24 @@
 import tempfile
 from pathlib import Path
 
+from analysis_jobs_dev import places
 from analysis_jobs_dev.packager import archive, dependencies, refusals, services, sources
 from analysis_jobs_dev.packager.errors import PackageError
 from analysis_jobs_dev.packager.imports import require_importable
-from analysis_jobs_dev.packager.manifest import REPOSITORY, Manifest, describe
+from analysis_jobs_dev.packager.manifest import Manifest, describe
 from analysis_jobs_dev.packager.sources import Sources
 from analysis_jobs_dev.packager.targets import HOST, Target, require_runtime
 
-CACHE = REPOSITORY / ".local" / "cache" / "packages"
 
-
-def build(what: Sources, targets: list[Target], *, out: Path, cache: Path = CACHE) -> list[Manifest]:
+def build(what: Sources, targets: list[Target], *, out: Path, cache: Path | None = None) -> list[Manifest]:
     """Build `out/<name>-<architecture>.zip` and its manifest for each target.
 
-    The installed dependencies are cached in `cache`. A failed build leaves nothing in `out`.
+    The installed dependencies are cached in `cache` (default: the folder `packages` of `places.cache()`). A failed
+    build leaves nothing in `out`.
     Raises `PackageError`; its message names the fix.
     """
     require_runtime()
+    cache = cache or places.cache() / "packages"
     files = what.files()
     refusals.development_code(files)
     with tempfile.TemporaryDirectory() as temporary:

@@ -4,16 +4,13 @@ import base64
 import hashlib
 import json
 import platform
-import subprocess
-import tomllib
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from analysis_jobs_dev import places
 from analysis_jobs_dev.packager import services
 from analysis_jobs_dev.packager.dependencies import distributions
-
-REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)
@@ -47,9 +44,13 @@ class Manifest:
     distributions: dict[str, str]
     aws_services: list[str]
 
+    def file(self) -> Path:
+        """Return the path of the zip."""
+        return (places.repository() or Path()) / self.path
+
     def write(self) -> Path:
         """Write the manifest beside its package and return its path."""
-        path = (REPOSITORY / self.path).with_suffix(".json")
+        path = self.file().with_suffix(".json")
         path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
         return path
 
@@ -62,40 +63,17 @@ def describe(package: Path, architecture: str) -> Manifest:
         entries = archive.infolist()
     files = FileCounts(len(entries), sum(entry.file_size for entry in entries))
     path = package.resolve()
-    inside = path.is_relative_to(REPOSITORY)
+    repository = places.repository()
     return Manifest(
-        path=(path.relative_to(REPOSITORY) if inside else path).as_posix(),
+        path=(path.relative_to(repository) if repository and path.is_relative_to(repository) else path).as_posix(),
         sha256=digest.hexdigest(),
         sha256_base64=base64.b64encode(digest.digest()).decode(),
         size_bytes=len(content),
         architecture=architecture,
         python=platform.python_version(),
-        commit=commit(),
-        version=f"{_project_version()}+{digest.hexdigest()[:12]}",
+        commit=places.commit(),
+        version=f"{places.version()}+{digest.hexdigest()[:12]}",
         files=files,
         distributions=distributions(package),
         aws_services=services.carried(package),
     )
-
-
-def commit(repository: Path = REPOSITORY) -> str | None:
-    """Return the commit that `repository` is at, as `Manifest.commit` says."""
-    head = _git(repository, "rev-parse", "HEAD")
-    if not head:
-        return None
-    return head + ("-dirty" if _git(repository, "status", "--porcelain") else "")
-
-
-def _git(repository: Path, *arguments: str) -> str:
-    """Return what git prints, empty where there is no git or no repository."""
-    try:
-        said = subprocess.run(["git", "-C", str(repository), *arguments], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return said.stdout.strip()
-
-
-def _project_version() -> str:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
-    version: str = project["project"]["version"]
-    return version

@@ -1,0 +1,118 @@
+"""The wheel contains the library, the tools and everything that they use. It works outside of this repository."""
+
+import json
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from analysis_jobs_dev import places
+from tests.distribution import environment, output, python, wheel
+from tests.handlers.pdfs import REPOSITORY
+
+DATA = "analysis_jobs_dev/data/"
+SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
+# A declaration and a client, with what the base of the distribution installs.
+BASE = """
+import compileall, sys
+from pathlib import Path
+from pydantic import BaseModel
+from analysis_jobs import *
+from analysis_jobs import Analysis, Job, stage
+from analysis_jobs.client.http import Client
+
+class Text(BaseModel):
+    text: str
+
+@stage(survives_deploys=True)
+def shorten(job: Job[Text]) -> Text:
+    return Text(text=job.request.text[:9])
+
+letters = Analysis("letters", request=Text, result=Text, stages=[shorten])
+Client("https://api.example.com", "token")
+packages = Path(sys.modules["analysis_jobs"].__file__).parents[1]
+ours = (packages / "analysis_jobs", packages / "document_reader")
+whole = all(compileall.compile_dir(each, quiet=1, force=True) for each in ours)
+print(letters.name, whole)
+"""
+PLACES = """
+import json
+from pathlib import Path
+from analysis_jobs_dev import places
+functions = (places.library, places.handlers, places.modules, places.local_root, places.requirements, places.examples)
+print(json.dumps({each.__name__: str(each()) for each in functions} | {
+    "repository": places.repository(), "version": places.version(), "commit": places.commit(),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def names() -> set[str]:
+    with zipfile.ZipFile(wheel()) as archive:
+        return set(archive.namelist())
+
+
+def below(folder: str, pattern: str) -> set[str]:
+    found = (REPOSITORY / folder).rglob(pattern)
+    return {path.relative_to(REPOSITORY).as_posix() for path in found if ".terraform" not in path.parts}
+
+
+def test_the_wheel_has_all_code(names: set[str]) -> None:
+    library = {path.removeprefix("handlers/") for path in below("handlers", "*.py")}
+    entry_points = {path for path in library if "/" not in path}
+    tools = {path.removeprefix("tools/") for path in below("tools/analysis_jobs_dev", "*.py")}
+    assert len(entry_points) >= 4
+    assert {f"{DATA}handlers/{path}" for path in entry_points} | library - entry_points | tools <= names
+    assert {"analysis_jobs/py.typed", "analysis_jobs/llm/prices.toml", "analysis_jobs/postgres/schema.sql"} <= names
+
+
+def test_the_wheel_has_what_the_tools_use(names: set[str]) -> None:
+    modules = {path for path in below("modules", "*.tf") if "/tests/" not in path}
+    locks = {"requirements/package.txt", "requirements/cloud.txt"} | below("requirements/extras", "*.txt")
+    local = below("envs/local", "*.tf") | {"envs/local/.terraform.lock.hcl", "envs/local/config.json"}
+    assert {DATA + path for path in modules | locks | local | below("examples", "*.tf")} <= names
+
+
+def test_the_wheel_has_nothing_else(names: set[str]) -> None:
+    roots = {name.partition("/")[0] for name in names}
+    assert roots == {
+        "analysis_jobs",
+        "analysis_jobs_dev",
+        "document_reader",
+        f"analysis_jobs-{places.version()}.dist-info",
+    }
+    assert [name for name in names if "/.terraform/" in name or "tfstate" in name or "__pycache__" in name] == []
+    assert [name for name in names if name.startswith(f"{DATA}modules/") and "/tests/" in name] == []
+
+
+def test_the_installed_wheel_finds_its_folders_outside_of_a_checkout(tmp_path: Path) -> None:
+    installed = environment(tmp_path / "venv")
+    found = json.loads(output(installed, "-c", PLACES, folder=tmp_path))
+    assert found.pop("repository") is None
+    assert found.pop("version") == places.version()
+    assert (found.pop("commit") or "").removesuffix("-dirty") == (places.commit() or "").removesuffix("-dirty")
+    assert {name for name, folder in found.items() if not Path(folder).is_relative_to(tmp_path)} == set()
+    assert {name for name, folder in found.items() if not Path(folder).is_dir()} == set()
+    assert (Path(found["local_root"]) / ".terraform.lock.hcl").is_file()
+    # The modules are where the examples look for them.
+    assert (Path(found["examples"]) / "minimal" / "../../modules/analysis-jobs/versions.tf").is_file()
+
+
+@pytest.mark.parametrize("version", SUPPORTED)
+def test_a_declaration_and_a_client_run_on_every_supported_python(tmp_path: Path, version: str) -> None:
+    """With the base of the distribution alone. All of the library compiles."""
+    interpreter = python(version)
+    if interpreter is None:
+        pytest.skip(f"There is no Python {version} on this machine.")
+    installed = environment(tmp_path / "venv", python=interpreter)
+    assert output(installed, "-c", BASE, folder=tmp_path) == "letters True\n"
+    [packages] = (tmp_path / "venv" / "lib").glob("*/site-packages")
+    assert not (packages / "botocore").exists(), "the base does not install AWS"
+
+
+def test_the_supported_versions_are_those_of_the_project() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["requires-python"] == f">={SUPPORTED[0]}"
+    named = {each.rpartition(" ")[2] for each in project["classifiers"] if ":: 3." in each}
+    assert named == set(SUPPORTED)
