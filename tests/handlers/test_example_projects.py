@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis_jobs_dev.init import create
 from tests.conftest import KIT, pytest_plugins
 from tests.handlers.pdfs import REPOSITORY
 
@@ -38,16 +39,32 @@ def test_the_tests_of_an_example_pass_in_a_copy_without_aws_credentials(test: Pa
     project = tmp_path / test.parent.name
     shutil.copytree(test.parent, project, ignore=shutil.ignore_patterns("__pycache__", "*.tf"))
     (project / "pyproject.toml").touch()
+    said = _pytest(project, tmp_path)
+    assert _passed(said) > 0
+    assert set(re.findall(r"^SKIPPED .*?: (\w+)", said, re.MULTILINE)) <= {"PostgreSQL", "No"}, "only without a server"
+
+
+def _pytest(project: Path, home: Path) -> str:
+    """Run the tests of a project, with the library on the path. Return what pytest prints."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST"))}
     plugin = ["-p", KIT] if pytest_plugins else []
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", *plugin, "-q", "-W", "error", "-rs", "-p", "no:cacheprovider"],
         cwd=project,
-        env=environment | {"PYTHONPATH": str(REPOSITORY / "handlers"), "HOME": str(tmp_path)},
+        env=environment | {"PYTHONPATH": str(REPOSITORY / "handlers"), "HOME": str(home)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert re.search(r"\d+ passed", ran.stdout)
-    assert set(re.findall(r"^SKIPPED .*?: (\w+)", ran.stdout, re.MULTILINE)) <= {"PostgreSQL", "No"}
+    return ran.stdout
+
+
+def _passed(said: str) -> int:
+    found = re.search(r"(\d+) passed", said)
+    return int(found[1]) if found else 0
+
+
+def test_the_tests_of_a_new_project_pass(tmp_path: Path) -> None:
+    project = create("meeting-notes", module="../module", within=tmp_path)
+    assert _passed(_pytest(project, tmp_path)) >= 2

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field
 
 from analysis_jobs import Analysis, Document, Fail, Job, Prompt, stage
 from analysis_jobs.extraction import Checked, Finding
@@ -113,6 +113,23 @@ def test_a_stage_that_has_not_finished_has_no_output(scripted: Jobs) -> None:
     assert failed.output("read") == CLUB
     with pytest.raises(KeyError, match="the stage store has no output; the finished stages are read"):
         failed.output(store)
+
+
+def test_a_result_that_its_model_does_not_accept_is_there_as_json(jobs: Jobs) -> None:
+    class Sum(BaseModel, extra="forbid"):
+        parts: list[int]
+
+        @computed_field
+        def total(self) -> int:
+            return sum(self.parts)
+
+    def add(_: Job[Mail]) -> Sum:
+        return Sum(parts=[1, 2])
+
+    done = jobs.run(Analysis("sums", request=Mail, result=Sum, stages=[add]), {})
+    assert done.json == {"parts": [1, 2], "total": 3}
+    with pytest.raises(ValueError, match="Sum does not accept the JSON that it writes; use `json`"):
+        _ = done.result
 
 
 # Answers
