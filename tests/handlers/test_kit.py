@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field, computed_field
 
-from analysis_jobs import Analysis, Document, Fail, Job, Prompt, stage
+from analysis_jobs import Analysis, Document, Fail, Job, Prompt, stage, testing
 from analysis_jobs.extraction import Checked, Finding
 from analysis_jobs.testing import (
     Answer,
@@ -352,6 +352,12 @@ def test_the_plugin_can_be_loaded_by_every_python_of_the_base() -> None:
         "from typing import TYPE_CHECKING, Any",
         "import pytest",
     }
+
+
+def test_every_public_name_can_be_imported() -> None:
+    assert all(getattr(testing, name).__name__ == name for name in testing.__all__)
+    with pytest.raises(AttributeError, match="no attribute Job"):
+        _ = testing.Job
 
 
 def test_the_kit_imports_neither_the_developer_tools_nor_our_tests() -> None:
