@@ -16,7 +16,7 @@ import pytest
 
 from analysis_jobs.testing.processes import Child
 from analysis_jobs_dev.cloud import ministack, packages, ports, state
-from analysis_jobs_dev.cloud.__main__ import stop_on_signals
+from analysis_jobs_dev.cloud.signals import stop_on_signals
 from analysis_jobs_dev.cloud.certificates import certificates
 from analysis_jobs_dev.cloud.connection import Connection
 from analysis_jobs_dev.cloud.emulator_environment import interpreter

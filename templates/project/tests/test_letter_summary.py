@@ -3,7 +3,6 @@
 from datetime import date
 
 from analysis_jobs.testing import Jobs
-
 from letter_summary import letter_summary
 
 ANSWER = {"sender": "Millbrook Parish Council", "summary": "The lease ends.", "kind": "contract"}
