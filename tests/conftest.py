@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
     from analysis_jobs_dev.cloud.local_cloud import LocalCloud
+
+# The test kit is a plugin. pytest has loaded it already if the distribution is installed.
+KIT = "analysis_jobs.testing.plugin"
+pytest_plugins = [] if KIT in {plugin.value for plugin in entry_points(group="pytest11")} else [KIT]
 
 # The library makes its logger once a process, with this name. Tests read the logger by that name.
 os.environ["POWERTOOLS_SERVICE_NAME"] = "tests"

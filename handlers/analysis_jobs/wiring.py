@@ -8,7 +8,7 @@ import boto3
 from botocore.config import Config
 
 from analysis_jobs.authoring.analysis import Analyses, load_analyses
-from analysis_jobs.base.clock import SystemClock
+from analysis_jobs.base.clock import Clock, SystemClock
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.settings import EventSettings, Settings, variable
 from analysis_jobs.documents.reader import DocumentReader, ReaderLimits
@@ -37,14 +37,21 @@ _OCR_CONFIG = _STORE_CONFIG.merge(Config(read_timeout=60))
 MODEL_CONFIG = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 1})
 
 
-def submissions(settings: Settings) -> SubmissionService:
-    """Return the service that accepts jobs. Raises `ConfigurationError` for analyses that cannot run here."""
-    clock = SystemClock()
+def submissions(
+    settings: Settings, analyses: Analyses | None = None, session: Any = None, clock: Clock | None = None
+) -> SubmissionService:
+    """Return the service that accepts jobs. Raises `ConfigurationError` for analyses that cannot run here.
+
+    Without `analyses` the modules of the setting are imported. A backend gives its own boto3 `session`.
+    """
+    clock = clock or SystemClock()
     return SubmissionService(
-        store=DynamoJobStore(_client("dynamodb"), settings.table_name, clock),
-        queue=SqsJobQueue(_client("sqs"), settings.queue_urls),
-        artifacts=S3ArtifactStore(_client("s3", _S3_CONFIG), settings.bucket_name, settings.bucket_prefix),
-        analyses=_check_tiers(load_analyses(settings.analyses), settings),
+        store=DynamoJobStore(_client("dynamodb", session=session), settings.table_name, clock),
+        queue=SqsJobQueue(_client("sqs", session=session), settings.queue_urls),
+        artifacts=S3ArtifactStore(
+            _client("s3", _S3_CONFIG, session=session), settings.bucket_name, settings.bucket_prefix
+        ),
+        analyses=_check_tiers(load_analyses(settings.analyses) if analyses is None else analyses, settings),
         settings=settings,
         clock=clock,
     )
@@ -136,5 +143,5 @@ _Service: TypeAlias = Literal[
 ]
 
 
-def _client(service: _Service, config: Config = _STORE_CONFIG) -> Any:
-    return boto3.client(service, config=config)
+def _client(service: _Service, config: Config = _STORE_CONFIG, *, session: Any = None) -> Any:
+    return (session or boto3).client(service, config=config)

@@ -10,9 +10,9 @@ import pytest
 
 from analysis_jobs import Analysis
 from analysis_jobs.llm.bedrock.model import BedrockModel
+from analysis_jobs.testing import Jobs
 from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.docs.pages import PAGES, REPOSITORY, block, blocks, executed, text_of
-from tests.docs.running import run
 from tests.modules.harness import Terraform
 
 README = "README.md"
@@ -86,7 +86,7 @@ def test_the_terraform_of_the_pages_is_valid(terraform: Terraform) -> None:
     assert validated.returncode == 0, validated.stdout + validated.stderr
 
 
-def test_the_analysis_of_the_readme_runs() -> None:
+def test_the_analysis_of_the_readme_runs(jobs: Jobs) -> None:
     [analysis] = [value for value in executed(README).values() if isinstance(value, Analysis)]
     document = "coastal-road-resilience.pdf"
     content = (REPOSITORY / "examples/rfp-analysis/documents" / document).read_bytes()
@@ -98,7 +98,8 @@ def test_the_analysis_of_the_readme_runs() -> None:
             aws_access_key_id="test",
             aws_secret_access_key="test",
         )
-        result = run(analysis, BedrockModel(client), document=(document, content)).result
+        jobs.ask_model(BedrockModel(client))
+        result = jobs.run(analysis, {"document": jobs.upload(document, content)}).json
     assert result["deadline"] is not None
     assert "12 March 2027" in result["deadline"] or result["deadline"] == "2027-03-12"
     assert "Coastal Road Resilience" in result["summary"]

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from analysis_jobs.testing import Jobs
 from analysis_jobs_dev.cloud import demo_file
 from analysis_jobs_dev.package import sources
 from analysis_jobs_dev.packager import HOST, build
 from tests.docs.pages import REPOSITORY, executed, files_of
-from tests.docs.running import answers, run
-from tests.handlers.builders import ScriptedModel
 from tests.modules.harness import Terraform
 
 PAGE = "docs/write/first-analysis.md"
@@ -39,25 +38,24 @@ def clone(terraform: Terraform) -> Path:
     return terraform.root
 
 
-def test_the_analysis_turns_notes_into_actions() -> None:
+def test_the_analysis_turns_notes_into_actions(jobs: Jobs) -> None:
     analysis = executed(PAGE)["meeting_notes"]
     notes = files_of(PAGE)[f"{EXAMPLE}/documents/harbour.txt"]
-    model = ScriptedModel(answers(MINUTES))
-    ran = run(analysis, model, document=("harbour.txt", notes.encode()))
-    assert ran.result == MINUTES
-    [question] = model.questions
+    jobs.answer("minutes", MINUTES)
+    done = jobs.run(analysis, {"document": jobs.upload("harbour.txt", notes.encode())})
+    assert done.json == MINUTES
+    [question] = done.questions
     assert notes in question.prompt
-    assert question.tool is not None
-    assert "The actions that were agreed." in json.dumps(question.tool.schema)
+    assert "The actions that were agreed." in json.dumps(question.schema)
 
 
-def test_a_text_with_the_ending_of_a_pdf_fails_before_a_model_is_asked() -> None:
-    model = ScriptedModel()
-    ran = run(executed(PAGE)["meeting_notes"], model, document=("notes.pdf", b"Actions: none"))
-    assert ran.job.failure is not None
-    shown = f"│ code      │ {ran.job.failure.code:<70} │\n│ message   │ {ran.job.failure.message:<70} │"
+def test_a_text_with_the_ending_of_a_pdf_fails_before_a_model_is_asked(jobs: Jobs) -> None:
+    given = {"document": jobs.upload("notes.pdf", b"Actions: none")}
+    failed = jobs.run(executed(PAGE)["meeting_notes"], given, check=False)
+    assert failed.error is not None
+    shown = f"│ code      │ {failed.error.code:<70} │\n│ message   │ {failed.error.message:<70} │"
     assert shown in (REPOSITORY / PAGE).read_text("utf-8")
-    assert model.questions == []
+    assert failed.questions == []
 
 
 def test_the_demo_uploads_the_document(clone: Path) -> None:

@@ -1,6 +1,6 @@
 """The Python of the pages about writing an analysis: it runs, and does what the page says."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from analysis_jobs import Retry, TierRequest
+from analysis_jobs import Analysis, Job, Retry, TierRequest
 from analysis_jobs.jobs.admission import AdmissionState, Outcome, decide
+from analysis_jobs.testing import Jobs
 from tests.docs.pages import PAGES, blocks, executed
-from tests.docs.running import analysis_of, answers, run
-from tests.handlers.builders import ScriptedModel, says
 
 LETTER = b"Dear museum, please send us the key of the archive. Yours, the rowing club"
 
@@ -26,37 +25,42 @@ class Anything(BaseModel, extra="allow"):
     """A result of any shape."""
 
 
+def analysis_of(stage: Callable[[Job[Any]], Any], request: type[BaseModel], result: type[BaseModel]) -> Any:
+    """Return an analysis of a single stage that a page shows."""
+    return Analysis("shown", request=request, result=result, stages=[stage])
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("docs/") and blocks(page, "python")])
 def test_the_python_of_every_page_runs(page: str) -> None:
     assert executed(page)
 
 
-def test_the_first_analysis_of_the_section_summarises_a_letter() -> None:
+def test_the_first_analysis_of_the_section_summarises_a_letter(jobs: Jobs) -> None:
+    jobs.answer_in_order({"sender": "the rowing club", "wishes": ["the key of the archive"]})
     analysis = executed("docs/write/index.md")["letter_summary"]
-    model = ScriptedModel(answers({"sender": "the rowing club", "wishes": ["the key of the archive"]}))
-    ran = run(analysis, model, document=("letter.txt", LETTER))
-    assert ran.result == {"sender": "the rowing club", "wishes": ["the key of the archive"]}
-    assert LETTER.decode() in model.questions[0].prompt
+    done = jobs.run(analysis, {"document": jobs.upload("letter.txt", LETTER)})
+    assert done.json == {"sender": "the rowing club", "wishes": ["the key of the archive"]}
+    assert LETTER.decode() in done.questions[0].prompt
 
 
-def test_a_second_attempt_asks_only_what_was_not_saved() -> None:
+def test_a_second_attempt_asks_only_what_was_not_saved(jobs: Jobs) -> None:
     shown = executed("docs/write/index.md")
     busy = Retry("model_error", "try again", after=timedelta())
-    model = ScriptedModel(says("They own the key."), busy, says("All of them."), says("Dear club"))
+    jobs.answer_in_order("They own the key.", busy, "All of them.", "Dear club")
     analysis = analysis_of(shown["answer"], shown["Letter"], Anything)
-    ran = run(analysis, model, document=("letter.txt", LETTER), deliveries=2)
-    assert ran.result == {"answer": "Dear club"}
-    assert [question.prompt.split()[0] for question in model.questions] == ["List", "Which", "Which", "Answer"]
-    assert ran.job.attempt == 2
+    done = jobs.run(analysis, {"document": jobs.upload("letter.txt", LETTER)})
+    assert done.json == {"answer": "Dear club"}
+    assert [question.prompt.split()[0] for question in done.questions] == ["List", "Which", "Which", "Answer"]
+    assert done.attempts == 2
 
 
-def test_two_models_answer_one_stage() -> None:
+def test_two_models_answer_one_stage(jobs: Jobs) -> None:
     shown = executed("docs/write/models.md")
-    model = ScriptedModel(says("A note of a museum."), answers({"summary": "It wants an archive."}))
-    ran = run(analysis_of(shown["look"], Nothing, shown["Gist"]), model)
-    assert ran.result == {"summary": "It wants an archive."}
-    first, second = model.questions
-    assert (first.model_id, first.max_tokens, [each.name for each in first.attachments]) == (
+    jobs.answer_in_order("A note of a museum.", {"summary": "It wants an archive."})
+    done = jobs.run(analysis_of(shown["look"], Nothing, shown["Gist"]), {})
+    assert done.json == {"summary": "It wants an archive."}
+    first, second = done.questions
+    assert (first.model_id, first.question.max_tokens, [each.name for each in first.attachments]) == (
         "gemini-2.5-flash",
         2_000,
         ["note.txt"],
@@ -65,29 +69,31 @@ def test_two_models_answer_one_stage() -> None:
     assert "A note of a museum." in second.prompt
 
 
-def test_each_question_has_the_options_that_the_page_gives_it() -> None:
+def test_each_question_has_the_options_that_the_page_gives_it(jobs: Jobs) -> None:
     shown = executed("docs/write/models.md")
-    model = ScriptedModel(says("The second offer."), says("They are right."), answers({"summary": "The second."}))
-    ran = run(analysis_of(shown["weigh"], Nothing, shown["Gist"]), model)
-    assert ran.result == {"summary": "The second."}
-    assert [(each.effort, each.thinking_tokens, each.tier) for each in model.questions] == [
+    jobs.answer_in_order("The second offer.", "They are right.", {"summary": "The second."})
+    done = jobs.run(analysis_of(shown["weigh"], Nothing, shown["Gist"]), {})
+    assert done.json == {"summary": "The second."}
+    asked = [each.question for each in done.questions]
+    assert [(each.effort, each.thinking_tokens, each.tier) for each in asked] == [
         ("high", None, None),
         (None, 2_000, None),
         (None, None, "flex"),
     ]
 
 
-def test_pages_of_text_are_not_unsure() -> None:
+def test_pages_of_text_are_not_unsure(jobs: Jobs) -> None:
     shown = executed("docs/write/documents.md")
-    ran = run(analysis_of(shown["look"], shown["Request"], shown["Pages"]), ScriptedModel(), document=("a.txt", LETTER))
-    assert ran.result == {"pages": 1, "unsure": []}
+    given = {"document": jobs.upload("a.txt", LETTER)}
+    done = jobs.run(analysis_of(shown["look"], shown["Request"], shown["Pages"]), given)
+    assert done.json == {"pages": 1, "unsure": []}
 
 
-def test_the_files_of_a_stage_are_there_when_it_has_ended() -> None:
+def test_the_files_of_a_stage_are_there_when_it_has_ended(jobs: Jobs) -> None:
     shown = executed("docs/write/files.md")
-    ran = run(analysis_of(shown["write"], Nothing, Anything), ScriptedModel())
-    assert ran.result == {"devices": 2}
-    assert sorted(ran.job.files) == ["evaluation.json", "schedule.xlsx"]
+    done = jobs.run(analysis_of(shown["write"], Nothing, Anything), {})
+    assert done.json == {"devices": 2}
+    assert sorted(done.files) == ["evaluation.json", "schedule.xlsx"]
 
 
 def test_a_database_effect_that_was_done_before_is_not_done_again() -> None:
@@ -129,10 +135,11 @@ def test_a_submission_with_too_few_new_reviews_makes_no_job() -> None:
     assert verdicts == {"reviews": Outcome.SKIPPED, "page": Outcome.CREATED, "manual": Outcome.CREATED}
 
 
-def test_too_little_to_work_on_is_a_result() -> None:
+def test_too_little_to_work_on_is_a_result(jobs: Jobs) -> None:
     analysis = executed("docs/write/admission.md")["review_digest"]
-    ran = run(analysis, ScriptedModel(), {"shop_id": "7", "product": "lamp", "written_at": []})
-    assert ran.result == {"status": "insufficient_data"}
+    given = {"shop_id": "7", "product": "lamp", "written_at": []}
+    done = jobs.run(analysis, given, trigger="page", subject="shops/7/lamp")
+    assert done.json == {"status": "insufficient_data"}
 
 
 def test_tiers_put_jobs_in_their_order() -> None:

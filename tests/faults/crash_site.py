@@ -6,9 +6,8 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import timedelta
 from itertools import count
 from types import SimpleNamespace
@@ -16,14 +15,14 @@ from typing import Any
 from unittest.mock import patch
 
 from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
-from moto import mock_aws
-from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.sqs import models as moto_sqs
 
+from analysis_jobs.authoring.analysis import Analyses
 from analysis_jobs.authoring.context import Services
 from analysis_jobs.base import ids
 from analysis_jobs.base.clock import to_ms
+from analysis_jobs.documents import child, upload_key
 from analysis_jobs.jobs.record import JobKey, JobRecord
 from analysis_jobs.jobs.request_errors import StateConflictError
 from analysis_jobs.jobs.tiers import Tiers
@@ -38,83 +37,18 @@ from analysis_jobs.sweeper.sweeper import Sweeper
 from analysis_jobs.worker import heartbeat
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
-from analysis_jobs_dev.cloud.stand_in.eventstream import CONTENT_TYPE, event
+from tests.faults import scans
+from tests.faults.crash_aws import Clients, answer, refusal
+from tests.faults.crash_scenarios import Crash, Scenario
 from tests.faults.scheduler import Actor, Killed, Process, Scheduler, VirtualClock
 from tests.faults.world import TIERS, analyses, tier_of
-from tests.handlers.aws import REGION, client, create_job_table
+from tests.handlers.aws import REGION, create_job_table
 from tests.handlers.builders import MINUTE, SECOND, START, some_settings
 
 ANSWER_TAKES = 20 * SECOND
 TICK = 5 * SECOND
-_ENDS = ("complete", "fail", "cancel", "stop")
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """What happens to one job, and the status in which it ends.
-
-    `replies` are the errors that the model returns first; after them it answers.
-    """
-
-    name: str
-    ends: str
-    calls: int  # model calls that are answered, without a crash
-    analysis: str = "valuation"
-    keyed: bool = False
-    replies: tuple[str, ...] = ()
-    stop_after: timedelta | None = None
-    deadline: timedelta = 30 * MINUTE
-    acts: Mapping[str, timedelta] = field(default_factory=dict)  # "cancel" or "retry", with the time after the start
-    lose_messages: int = 0  # number of messages lost, from the first on
-    die_asking: int | None = None  # the worker dies during the model call of this number
-    tiered: bool = False
-    exact: bool = True  # the number of answers is exactly `calls`; otherwise at most
-
-
-@dataclass(frozen=True)
-class Crash:
-    """The AWS call at which a process dies: before the request is sent, or after the reply arrived."""
-
-    call: int
-    after: bool
-
-
-class Clients:
-    """boto3 clients, made once. Each call that they send is a scheduling point of the current run."""
-
-    def __init__(self) -> None:
-        self.run: Run | None = None
-        self.by_name = {name: client(name) for name in ("dynamodb", "sqs", "s3", "bedrock-runtime")}
-        for name, made in self.by_name.items():
-            events = made.meta.events
-            events.register(f"before-parameter-build.{name}", self._asked)
-            events.register(f"before-call.{name}", self._before)
-            events.register(f"after-call.{name}", self._after)
-        model = self.by_name["bedrock-runtime"].meta.events
-        model.unregister("before-send", botocore_stubber)  # moto does not imitate models
-        model.register("before-send.bedrock-runtime", self._model)
-
-    def _asked(self, params: Mapping[str, Any], **_: Any) -> None:
-        if self.run:
-            self.run.asked(params)
-
-    def _before(self, model: Any, **_: Any) -> None:
-        if self.run:
-            self.run.before(f"{model.service_model.service_name} {model.name}")
-
-    def _after(self, http_response: Any, **_: Any) -> None:
-        if self.run:
-            self.run.after(landed=http_response.status_code < 300)
-
-    def _model(self, request: Any, **_: Any) -> AWSResponse | None:
-        return self.run.answer(request) if self.run else None
-
-
-@contextmanager
-def aws() -> Iterator[Clients]:
-    """Yield clients of moto's AWS in memory."""
-    with mock_aws():
-        yield Clients()
+# The text of each analysis' result, if its job completes.
+RESULTS = {"valuation": "<first> <second/item/0> <second/item/1>", "scan": f"<{scans.TEXT}>"}
 
 
 class Run:
@@ -123,8 +57,9 @@ class Run:
     Attributes:
         calls: the AWS calls in order, each with the kind of process that made it.
         asks, answers: model calls, and those that were answered.
-        kept: the answers that a write has saved.
-        unkept_at_crash: the answers that were not saved when the worker crashed.
+        reader: reads documents; it counts the pages.
+        kept: the work that a write has saved.
+        unkept_at_crash: the work that was not saved when the worker crashed.
         crashed: a description of the crash, once it has happened.
     """
 
@@ -143,6 +78,7 @@ class Run:
         self._keeps: dict[Actor, int] = {}
         self.scheduler = Scheduler()
         self.clock = VirtualClock(self.scheduler, START)
+        self.reader = scans.PageReader(self.clock)
         self._aws, number = clients, next(self._numbers)
         boto = clients.by_name
         self._name = f"aj-{number}"
@@ -159,10 +95,12 @@ class Run:
             heartbeat_s=15,
         )
         tiers = Tiers(order=TIERS, of=tier_of) if scenario.tiered else None
-        self._analyses = analyses(scenario.deadline, tiers)
+        known = analyses(scenario.deadline, tiers)
+        self._analyses = Analyses([*known.values(), scans.scan_analysis(scenario.deadline)])
         self._store = DynamoJobStore(boto["dynamodb"], self._name, self.clock)
         self._lane = SqsJobQueue(boto["sqs"], self.settings.queue_urls)
         self._artifacts = S3ArtifactStore(boto["s3"], self._name)
+        self._artifacts.write(upload_key("acme", scans.DOCUMENT), b"%PDF-", "application/pdf")
         self._model = BedrockModel(boto["bedrock-runtime"])
         self._lost = 0
         self._retries: list[tuple[str, timedelta]] = []
@@ -170,16 +108,21 @@ class Run:
         self._callers: dict[Process, str] = {}
         self.key: JobKey | None = None
 
+    @property
+    def work(self) -> int:
+        """The answers of the model, and the pages that OCR began to read. A page counts each time."""
+        return self.answers + self.reader.begun.total()
+
     # Called by the hooks of the clients
 
     def asked(self, params: Mapping[str, Any]) -> None:
-        """Record whether a write saves the model's answers so far."""
+        """Record whether a write saves the work so far."""
         actor = self.scheduler.current
         if actor:
             names, values = params.get("ExpressionAttributeNames", {}), params.get("ExpressionAttributeValues", {})
             status = values.get(":status", {}).get("S")
             keeps = "#checkpoints" in names or status in {"completed", "failed", "cancelled"}
-            self._keeps[actor] = self.answers if keeps and "UpdateExpression" in params else 0
+            self._keeps[actor] = self.work if keeps and "UpdateExpression" in params else 0
 
     def before(self, call: str) -> None:
         """Wait for a turn before an AWS call, or kill the process here."""
@@ -204,7 +147,7 @@ class Run:
     def _die_at(self, number: int, actor: Actor, *, after: bool) -> None:
         if self._crash == Crash(number, after):
             self.crashed = f"{'after' if after else 'before'} {self.calls[number]}"
-            self.unkept_at_crash = self.answers - self.kept if actor.process.kind == "worker" else 0
+            self.unkept_at_crash = self.work - self.kept if actor.process.kind == "worker" else 0
             actor.process.alive = False
             raise Killed
 
@@ -215,27 +158,18 @@ class Run:
         self.asks += 1
         reply = self.scenario.replies[self.asks - 1] if self.asks <= len(self.scenario.replies) else ""
         if reply:
-            body = json.dumps({"message": reply}).encode()
-            return AWSResponse(request.url, 400, _headers("x-amzn-ErrorType", reply), _Body(body))
+            return refusal(request.url, reply)
         self.answers += 1
         if self.asks == self.scenario.die_asking:
             self.unanswered = self._at[actor]
-            self.kept = self.answers  # the scenario loses this answer, and not the crash
+            self.kept = self.work  # the scenario loses this answer, and not the crash
             self._received.clear()
             self._queue._messages.clear()  # noqa: SLF001 - the scenario loses the message as well
             actor.process.alive = False
             raise Killed
         self.clock.sleep(ANSWER_TAKES)
         asked = json.loads(request.body)
-        text = f"<{asked['messages'][0]['content'][0]['text']}>"
-        events = (
-            event("messageStart", {"role": "assistant"}),
-            event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": text}}),
-            event("messageStop", {"stopReason": "end_turn"}),
-            event("metadata", {"usage": {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15}}),
-        )
-        headers = _headers("content-type", CONTENT_TYPE)
-        return AWSResponse(request.url, 200, headers, _Body(b"".join(events)))
+        return answer(request.url, f"<{asked['messages'][0]['content'][0]['text']}>")
 
     # The run
 
@@ -246,6 +180,7 @@ class Run:
         with ExitStack() as stack:
             stack.enter_context(patch.object(heartbeat, "Thread", self.scheduler.thread))
             stack.enter_context(patch.object(ids, "secrets", chances))
+            stack.enter_context(patch.object(child, "run", self.reader.run))
             stack.enter_context(patch.object(moto_sqs, "unix_time_millis", lambda: float(to_ms(self.clock.now()))))
             stack.enter_context(patch.object(moto_sqs, "unix_time", lambda: to_ms(self.clock.now()) / 1000))
             self._aws.run = self
@@ -308,7 +243,8 @@ class Run:
 
     def _act(self, act: str) -> Callable[[], object]:
         if act == "submit":
-            given = {"isbn": f"{TIERS[1]} 42{'x' * 80}"}
+            scan = self.scenario.analysis == "scan"
+            given = {"document": scans.DOCUMENT} if scan else {"isbn": f"{TIERS[1]} 42{'x' * 80}"}
             key = "a key" if self.scenario.keyed else None
             submission = Submission(analysis=self.scenario.analysis, input=given, subject="books/42" if key else None)
             parts = (self._store, self._lane, self._artifacts, self._analyses, self.settings, self.clock)
@@ -379,28 +315,6 @@ class Run:
 
     def _is_over(self) -> bool:
         return not self._received and not self._queue.messages and self._has_ended()
-
-
-def _headers(name: str, value: str) -> HTTPHeaders:
-    headers = HTTPHeaders()
-    headers[name] = value
-    return headers
-
-
-class _Body:
-    """A response body with urllib3's interface."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def stream(self, **_: Any) -> Iterator[bytes]:
-        yield self._body
-
-    def read(self, *_: Any) -> bytes:
-        return self._body
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 def ends_of(job: JobRecord) -> Counter[str]:

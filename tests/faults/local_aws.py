@@ -40,6 +40,7 @@ from analysis_jobs.submission.service import Submission, SubmissionService
 from analysis_jobs_dev.cloud import ministack
 from analysis_jobs_dev.cloud.certificates import certificates
 from analysis_jobs_dev.cloud.connection import Connection
+from analysis_jobs_dev.cloud.emulator_environment import interpreter
 from analysis_jobs_dev.cloud.local_cloud import REPOSITORY
 from analysis_jobs_dev.cloud.ministack import MiniStack
 from analysis_jobs_dev.cloud.ports import free_ports
@@ -99,7 +100,7 @@ class LocalAws:
     def _start(self) -> None:
         trusted = certificates(self.folder / "certificates")
         [port] = free_ports(1)
-        cloud = MiniStack(ministack.interpreter(REPOSITORY), self.folder, trusted, port)
+        cloud = MiniStack(interpreter(), self.folder, trusted, port)
         self.stand_in = self._open.enter_context(StandIn())
         self._open.callback(cloud.stop)
         cloud.start()

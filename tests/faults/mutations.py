@@ -7,6 +7,9 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
+from analysis_jobs.authoring import checkpoints
+from analysis_jobs.authoring.read_pages import ReadPages
+from analysis_jobs.documents.reader import DocumentReader
 from analysis_jobs.jobs import transitions as table
 from analysis_jobs.jobs.admission import Admission, AdmissionDecision, Rate, decide
 from analysis_jobs.jobs.record import Changes
@@ -208,4 +211,34 @@ POLICY_MUTATIONS: dict[str, tuple[Mutation, scenes.Scene]] = {
     "an admission that does not check for a concurrent write": (_admit_without_version_check, races.two_at_once),
     "a retry that a concurrent submission does not see": (_mutated_retry(unseen=True), races.a_retry_while_one_decides),
     "a retry that ignores a newer job": (_mutated_retry(newest_only=False), races.a_submission_while_one_retries),
+}
+
+
+def _pages_listed_under_another_token() -> AbstractContextManager[object]:
+    given = checkpoints._format_series  # noqa: SLF001 - it writes the row's list of tokens
+
+    def shifted(digest: str, fences: Mapping[int, int]) -> str:
+        return given(digest, {number: fence + 1 for number, fence in fences.items()})
+
+    return patch.object(checkpoints, "_format_series", shifted)
+
+
+def _pages_saved_after_the_last_one() -> AbstractContextManager[object]:
+    given = DocumentReader.read
+
+    def read(reader: Any, *document: Any, done: Any, on_page: Callable[[Any], None]) -> Any:
+        reading = given(reader, *document, done=done)
+        for page in reading.pages:
+            on_page(page)
+        return reading
+
+    return patch.object(DocumentReader, "read", read)
+
+
+# Mutations of the checkpoints of pages that OCR read. A crash then costs more than the page that was being read.
+PAGE_MUTATIONS: dict[str, Mutation] = {
+    "pages that no later attempt looks up": lambda: patch.object(ReadPages, "saved", lambda _: iter(())),
+    "pages that are not saved": lambda: patch.object(ReadPages, "save", lambda *_: None),
+    "pages that are saved after the last one": _pages_saved_after_the_last_one,
+    "pages that the row lists under another token": _pages_listed_under_another_token,
 }

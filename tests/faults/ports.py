@@ -111,6 +111,10 @@ class ObservedStore:
 
         return self.network.perform("create", request)
 
+    def stored_outcome(self, tenant: str, idempotency: IdempotencyKey, now: datetime) -> StoredOutcome | None:
+        """See `JobStore.stored_outcome`."""
+        return self.network.perform("read", lambda: self.inner.stored_outcome(tenant, idempotency, now))
+
     def read_admission_state(
         self, admission_key: AdmissionKey, idempotency: IdempotencyKey | None, now: datetime
     ) -> tuple[AdmissionState, StoredOutcome | None]:

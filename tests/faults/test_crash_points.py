@@ -6,30 +6,21 @@ import pytest
 
 from analysis_jobs.jobs.record import JobRecord
 from tests.faults import figures
-from tests.faults.crash_site import Clients, Crash, Run, Scenario, aws, ends_of
-from tests.handlers.builders import MINUTE, SECOND
+from tests.faults.crash_aws import Clients, aws
+from tests.faults.crash_scenarios import SCENARIOS, Crash, Scenario
+from tests.faults.crash_site import RESULTS, Run, ends_of
+from tests.faults.mutations import PAGE_MUTATIONS
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
-# Each with the status of its end, and the number of model answers without a crash.
-SCENARIOS = (
-    Scenario("two stages", "completed", 3),
-    Scenario("submitted with an idempotency key", "completed", 3, keyed=True),
-    Scenario("throttled", "completed", 3, replies=("ThrottlingException",)),
-    Scenario("an error of the model", "completed", 3, replies=("ModelStreamErrorException",)),
-    Scenario("refused by the model", "failed", 0, replies=("ValidationException",) * 5),
-    Scenario("too long for one invocation", "completed", 3, stop_after=45 * SECOND),
-    Scenario("cancelled at work", "cancelled", 2, keyed=True, acts={"cancel": 30 * SECOND}, exact=False),
-    Scenario("cancelled, and its worker dies", "cancelled", 2, acts={"cancel": 30 * SECOND}, die_asking=2, exact=False),
-    Scenario("its message is lost", "completed", 3, lose_messages=1),
-    Scenario("of a tier", "completed", 3, tiered=True),
-    Scenario("of a tier, throttled", "completed", 3, replies=("ThrottlingException",), tiered=True),
-    Scenario("of a tier, and its message is lost", "completed", 3, lose_messages=1, tiered=True),
-    Scenario("its worker dies, and its message is lost", "completed", 4, die_asking=2),
-    Scenario("the worker of its only attempt dies", "failed", 1, analysis="brief", die_asking=1, exact=False),
-    Scenario("no message arrives until its deadline", "failed", 0, deadline=4 * MINUTE, lose_messages=99),
-    Scenario("failed, and retried", "completed", 3, replies=("ValidationException",), acts={"retry": 90 * SECOND}),
-)
+BEFORE_THE_CONFIRMATION = {
+    "before api: s3 HeadObject",  # of the document
+    "after api: s3 HeadObject",
+    "before api: s3 PutObject",
+    "after api: s3 PutObject",
+    "before api: dynamodb PutItem",
+}
+MODEL_CALL = "worker: bedrock-runtime ConverseStream"
 QUICK = 11  # `make test` tries one crash point out of so many
 
 
@@ -40,47 +31,48 @@ def clients() -> Iterator[Clients]:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_a_crash_at_any_aws_call_loses_no_job_and_repeats_only_unsaved_answers(
+def test_a_crash_at_any_aws_call_loses_no_job_and_repeats_only_unsaved_work(
     clients: Clients, scenario: Scenario, long: bool
 ) -> None:
     clean = Run(clients, scenario)
     job = clean.go()
     assert job is not None
-    assert clean.answers == scenario.calls
+    assert clean.work == scenario.work
     check(clean, job)
     calls = range(len(clean.calls))
     crashes = [Crash(call, after) for call in calls for after in (False, True) if not after or call != clean.unanswered]
-    asked_again = 0
+    repeated = 0
     tried = crashes if long else crashes[::QUICK]
     for crash in tried:
         run = Run(clients, scenario, crash)
         job = run.go()
         assert run.crashed is not None, f"no process reached {crash}"
         try:
-            asked_again += check_after(run, job)
+            repeated += check_after(run, job)
         except AssertionError as error:
             raise AssertionError(f"crash {run.crashed} ({crash}): {error}") from error
     figures.record(
         f"Crash points: {scenario.name}",
         aws_calls=len(clean.calls),
         crash_points=len(tried),
-        model_calls=scenario.calls,
-        crashes_that_cost_one_more=asked_again,
+        model_calls=clean.answers,
+        **({"pages_read_by_OCR": pages} if (pages := clean.reader.begun.total()) else {}),
+        crashes_that_cost_one_more=repeated,
     )
 
 
 def check_after(run: Run, job: JobRecord | None) -> int:
-    """Check a run with a crash; return the number of additional model answers."""
+    """Check a run with a crash; return the additional work: model answers, and pages read by OCR."""
     if job is None:
         # The only allowed reason: the crash was before the job was accepted, so its caller got no confirmation.
         assert not run.scenario.keyed
-        assert run.crashed in {"before api: s3 PutObject", "after api: s3 PutObject", "before api: dynamodb PutItem"}
+        assert run.crashed in BEFORE_THE_CONFIRMATION
         return 0
     check(run, job)
-    more = run.answers - run.scenario.calls
+    more = run.work - run.scenario.work
     assert run.unkept_at_crash <= 1
     assert more == run.unkept_at_crash if run.scenario.exact else more <= run.unkept_at_crash, (
-        f"the model answered {run.answers} times, expected {run.scenario.calls} + {run.unkept_at_crash} unsaved"
+        f"{run.work} answers and pages, expected {run.scenario.work} + {run.unkept_at_crash} unsaved"
     )
     return max(more, 0)
 
@@ -95,7 +87,7 @@ def check(run: Run, job: JobRecord) -> None:
     if job.status == "completed":
         assert job.result is not None
         assert job.result.key is not None
-        assert run.artifact(job.result.key)["text"] == "<first> <second/item/0> <second/item/1>"
+        assert run.artifact(job.result.key)["text"] == RESULTS[run.scenario.analysis]
 
 
 # For the scenario `two stages`: each AWS call of the worker, the additional answers that a crash before it costs, and
@@ -142,4 +134,27 @@ def test_a_crash_of_the_worker_costs_only_the_answer_that_was_not_saved(clients:
 def _cost(clients: Clients, scenario: Scenario, crash: Crash) -> int:
     run = Run(clients, scenario, crash)
     run.go()
-    return run.answers - scenario.calls
+    return run.work - scenario.work
+
+
+@pytest.mark.parametrize("name", PAGE_MUTATIONS)
+def test_the_crash_points_notice_pages_that_are_read_again_without_need(clients: Clients, name: str) -> None:
+    [scenario] = [known for known in SCENARIOS if known.name == "a scan"]
+    with PAGE_MUTATIONS[name]():
+        clean = Run(clients, scenario)
+        clean.go()
+        assert clean.work == scenario.work  # without a crash nothing is noticed
+        pages = range(clean.calls.index("worker: s3 PutObject"), clean.calls.index(MODEL_CALL))
+        assert any(_is_noticed(clients, scenario, Crash(call, after=False)) for call in reversed(pages))
+
+
+def _is_noticed(clients: Clients, scenario: Scenario, crash: Crash) -> bool:
+    run = Run(clients, scenario, crash)
+    job = run.go()
+    assert job is not None
+    assert job.status == "completed"
+    try:
+        check_after(run, job)
+    except AssertionError:
+        return True
+    return False

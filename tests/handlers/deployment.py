@@ -71,9 +71,6 @@ def deployed(model_url: str = "http://127.0.0.1:9", *lanes: str) -> Iterator[Dep
             "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": model_url,
             "BUCKET_NAME": BUCKET,
             "CODE_VERSION": "v7",
-            # No heartbeat on a slow machine either: the benchmark counts the requests of the job alone.
-            "HEARTBEAT_S": "300",
-            "LEASE_S": "600",
             "MODEL_ID": MODEL_ID,
             "POWERTOOLS_METRICS_NAMESPACE": "AnalysisJobs",
             "POWERTOOLS_SERVICE_NAME": "tests",

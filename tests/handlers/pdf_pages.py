@@ -49,6 +49,29 @@ def _character_table(unicode: Callable[[int], int]) -> bytes:
     return stream(cmap.encode())
 
 
+def encoded_in_utf8(lines: Sequence[str]) -> bytes:
+    """Return a page as libHaru writes it: the codes of the characters are UTF-8, in a font that is not in the file."""
+    content = b"".join(
+        b"BT /F1 12 Tf 1 0 0 1 60 %d Tm <%s> Tj ET\n" % (720 - 20 * number, line.encode().hex().encode())
+        for number, line in enumerate(lines)
+    )
+    ranges = "".join(f"<{high:02X}80> <{high:02X}BF> {(high - 0xC0) * 64}\n" for high in range(0xC2, 0xE0))
+    cmap = (
+        "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /Modern-UTF8-H def /CMapType 1 def\n"
+        "2 begincodespacerange <00> <7F> <C280> <DFBF> endcodespacerange\n"
+        f"31 begincidrange <00> <7F> 0\n{ranges}endcidrange endcmap end end"
+    )
+    return page_of(
+        stream(content),
+        b"<</Font<</F1<</Type/Font/Subtype/Type0/BaseFont/Any/Encoding 5 0 R/DescendantFonts[6 0 R]>>>>>>",
+        stream(cmap.encode(), b"/Type/CMap/CMapName/Modern-UTF8-H"),
+        b"<</Type/Font/Subtype/CIDFontType2/BaseFont/Any/DW 600/FontDescriptor 7 0 R"
+        b"/CIDSystemInfo<</Registry(Haru)/Ordering(Modern1)/Supplement 0>>>>",
+        b"<</Type/FontDescriptor/FontName/Any/Flags 4/FontBBox[0 0 600 800]/Ascent 800/Descent 0/ItalicAngle 0"
+        b"/CapHeight 700/StemV 80>>",
+    )
+
+
 def without_character_table(lines: Sequence[str]) -> bytes:
     """Return a page in an embedded font that has no table of Unicode values."""
     document = FPDF()

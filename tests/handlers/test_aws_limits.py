@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from analysis_jobs.api.routes import _TENANT
 from analysis_jobs.authoring.files import MAX_FILES
+from analysis_jobs.base.tenants import is_tenant
 from analysis_jobs.base.usage import Usage
 from analysis_jobs.documents import safe_filename, upload_key
 from analysis_jobs.events.publisher import MAX_CALL_BYTES, event_from
@@ -136,7 +136,7 @@ class Recorded:
 @pytest.mark.parametrize("rank", [None, 999])
 @pytest.mark.parametrize("tenant", [TENANT, "a_.@:+-9"])
 def test_a_message_of_the_longest_names_is_one_that_sqs_accepts(queue: str, rank: int | None, tenant: str) -> None:
-    assert _TENANT.fullmatch(tenant)
+    assert is_tenant(tenant)
     client = Recorded()
     job = JobKey(tenant, "0" * 26)
     SqsJobQueue(client, {"medium": f"https://sqs/1/{queue}"}).send(  # type: ignore[arg-type]

@@ -17,8 +17,6 @@ from tests.handlers.drawings import BRIEF, CLINIC, HARBOUR, HEADER, ROUTE, Integ
 from tests.handlers.events import call
 from tests.handlers.office import scanned_pdf
 
-STAGES = ["context", "schedule", "excel_generation", "judge"]
-
 
 @pytest.fixture
 def integrator(clock: ManualClock) -> Iterator[Integrator]:
@@ -83,25 +81,6 @@ def test_a_scanned_drawing_is_read_by_ocr(integrator: Integrator) -> None:
     assert integrator.status(job_id)["status"] == "completed", integrator.status(job_id)["error"]
     # Only tag and device: OCR misreads the smallest print, the cables.
     assert [row[:2] for row in _sheet(integrator.file(job_id, "excel"))[3:]] == [row[:2] for row in listed(HARBOUR)]
-
-
-def test_the_model_gets_the_drawing_as_text_and_as_an_image_of_each_sheet(integrator: Integrator) -> None:
-    integrator.done(HARBOUR, brief=BRIEF.read_bytes())
-    _, question, _ = integrator.model.questions
-    assert "D-101 | Card reader" in question.prompt
-    assert "Every data hall door has a biometric reader" in question.prompt, "the prompt has the request of the brief"
-    [sheet] = question.attachments
-    assert sheet.media_type in ("image/png", "image/jpeg")
-    assert len(sheet.content) > 10_000
-
-
-@pytest.mark.parametrize("mode", ["no_context", "full_analysis"])
-def test_no_context_is_read_without_a_brief_or_in_mode_no_context(integrator: Integrator, mode: str) -> None:
-    brief = BRIEF.read_bytes() if mode == "no_context" else None
-    job = integrator.done(HARBOUR, brief=brief, mode=mode)
-    assert job["stages_completed"] == STAGES
-    assert integrator.model.asked == ["Schedule", "Evaluation"]
-    assert "What the project asks for: {}" in integrator.model.questions[0].prompt
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,17 @@ def test_an_expired_idempotency_key_can_be_used_again(store: JobStore) -> None:
     )
 
 
+def test_the_outcome_of_a_key_is_found_until_the_key_expires(store: JobStore) -> None:
+    first = a_job(created_at=START)
+    used = the_key(life=timedelta(hours=1))
+    assert store.stored_outcome("acme", used, START) is None
+    store.create(first, used)
+    outcome = StoredOutcome(first.job_id, "b1")
+    assert store.stored_outcome("acme", the_key(body="b2"), START + timedelta(hours=1) - SECOND) == outcome
+    assert store.stored_outcome("acme", used, START + timedelta(hours=1)) is None
+    assert store.stored_outcome("globex", used, START) is None
+
+
 def test_the_latest_job_of_a_subject_is_the_last_accepted_job(store: JobStore) -> None:
     # The greatest id may belong to an earlier job: each machine makes ids from its own clock.
     earlier_id, later_id = (

@@ -8,12 +8,16 @@ from PIL import Image
 from analysis_jobs import Fail
 from analysis_jobs.documents import Page
 from analysis_jobs.documents.reader import DocumentReader
+from document_reader.geometry import Box
 from document_reader.pdf import merging, trust
+from document_reader.pdf.lines import Character
 from document_reader.pdf.merging import Layer
+from document_reader.pdf.text_layer import _without_utf8
 from tests.handlers.office import written_on
 from tests.handlers.pdf_pages import (
     LETTER,
     drawn_with_character_table,
+    encoded_in_utf8,
     scan,
     sideways,
     two_fonts,
@@ -78,6 +82,19 @@ def test_a_font_without_a_character_table_is_read_by_ocr() -> None:
 def test_a_font_with_a_right_character_table_is_believed() -> None:
     [found] = read_pages(with_character_table(LETTER, lambda code: code))
     assert found == Page(1, "\n".join(LETTER), "text", 1.0)
+
+
+def test_text_of_libharu_in_utf8_is_decoded() -> None:
+    """PDFium takes each two bytes for one Korean letter."""
+    shown = ("Масса и масштаб", "Лист N 5, Βάρος")  # noqa: RUF001 - Russian and Greek letters
+    [found] = read_pages(encoded_in_utf8(shown), ocr=False)
+    assert found == Page(1, "\n".join(shown), "text", 1.0)
+
+
+def test_korean_letters_that_look_like_utf8_stay() -> None:
+    korean = [Character(letter, Box(0, 0, 1, 1)) for letter in "킜킰톁톁킰킜킰톁한"]
+    assert _without_utf8(korean) == korean
+    assert "".join(each.text for each in korean) == "킜킰톁톁킰킜킰톁한"
 
 
 def test_only_the_lines_with_unknown_characters_are_read_by_ocr() -> None:

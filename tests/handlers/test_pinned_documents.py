@@ -13,7 +13,7 @@ from analysis_jobs.authoring.pinned import PinnedVersions
 from analysis_jobs.base.ids import new_id
 from analysis_jobs.documents import upload_key
 from analysis_jobs.jobs.record import JobKey, JobRecord, Payload
-from analysis_jobs.jobs.request_errors import InvalidRequestError
+from analysis_jobs.jobs.request_errors import IdempotencyKeyReusedError, InvalidRequestError
 from analysis_jobs.stores.memory import MemoryArtifactStore
 from analysis_jobs.submission.pins import MAX_DOCUMENTS, pin_documents
 from analysis_jobs.submission.service import Submission, SubmissionService
@@ -36,10 +36,10 @@ def shop() -> Shop:
     return Shop([texts], request=Letters)
 
 
-def submitted(shop: Shop, given: dict[str, Any]) -> JobKey:
+def submitted(shop: Shop, given: dict[str, Any], key: str | None = None) -> JobKey:
     analysis = Analysis("valuation", request=Letters, result=Value, stages=[texts])
     service = SubmissionService(shop.store, shop.queue, shop.artifacts, Analyses([analysis]), shop.settings, shop.clock)
-    return service.submit("acme", Submission(analysis="valuation", input=given)).key
+    return service.submit("acme", Submission(analysis="valuation", input=given), key).key
 
 
 def put(shop: Shop, document: str, text: str, tenant: str = "acme") -> None:
@@ -125,6 +125,23 @@ def test_the_pins_are_a_json_object_that_the_row_names(count: int) -> None:
     pins = PinnedVersions(artifacts, payload, START)
     for name in names[1:]:
         assert artifacts.read(upload_key("acme", name), 100, pins.version_of(name)) == name.encode()
+
+
+def test_a_repeated_submission_asks_the_bucket_for_nothing() -> None:
+    desk = shop()
+    put(desk, FIRST, "approved")
+    small, large = {"letter": FIRST}, {"letter": FIRST, "more": [{"document": "x" * 40_000}]}
+    keys = [submitted(desk, small, "one"), submitted(desk, large, "two")]
+    stored = dict(desk.artifacts.objects)
+
+    def unexpected(*_: object) -> str:
+        raise AssertionError("a request to the bucket")
+
+    with patch.object(MemoryArtifactStore, "current_version", unexpected):
+        assert [submitted(desk, small, "one"), submitted(desk, large, "two")] == keys
+        with pytest.raises(IdempotencyKeyReusedError):
+            submitted(desk, {"letter": SECOND}, "one")
+    assert desk.artifacts.objects == stored
 
 
 def test_an_input_without_documents_costs_no_request() -> None:

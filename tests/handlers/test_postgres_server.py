@@ -6,6 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from analysis_jobs.testing import postgres_server
 from analysis_jobs_dev.cloud import postgres
 from analysis_jobs_dev.cloud.certificates import Certificates, certificates
 from analysis_jobs_dev.cloud.errors import CloudError
@@ -84,7 +85,7 @@ def test_without_a_server_the_error_says_what_to_install(tmp_path: Path, monkeyp
         postgres.binaries()
     monkeypatch.delenv("PG_BIN")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(postgres, "USUAL_PLACES", ())
+    monkeypatch.setattr(postgres_server, "USUAL_PLACES", ())
     with pytest.raises(CloudError, match="apt-get install postgresql"):
         postgres.binaries()
 
@@ -96,5 +97,5 @@ def test_the_newest_of_several_versions_is_used(tmp_path: Path, monkeypatch: pyt
         for program in ("postgres", "initdb"):
             (folder / program).touch(mode=0o755)
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(postgres, "USUAL_PLACES", (f"{tmp_path}/*/bin",))
+    monkeypatch.setattr(postgres_server, "USUAL_PLACES", (f"{tmp_path}/*/bin",))
     assert postgres.binaries() == tmp_path / "16" / "bin"

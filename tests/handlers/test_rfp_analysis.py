@@ -13,7 +13,7 @@ from analysis_jobs_dev.cloud.stand_in import StandIn
 from rfp_analysis import ExtractedData
 from tests.handlers.deployment import MODEL_ID, Deployment, deployed
 from tests.handlers.events import call
-from tests.handlers.pdfs import COASTAL, PNG, RIVERSIDE, pdf
+from tests.handlers.pdfs import COASTAL, RIVERSIDE
 
 
 def _items(document: Path, heading: str) -> list[str]:
@@ -100,26 +100,3 @@ def test_the_status_shows_progress_usage_and_times(stack: Deployment, stand_in: 
     assert job["created_at"] <= job["started_at"] <= job["finished_at"]
     assert [step["transition"] for step in job["history"]] == ["submit", "claim", "complete"]
     assert call("GET", "/proposals/42/analysis-status").json == job
-
-
-@pytest.mark.parametrize(
-    ("content", "code"),
-    [
-        (b"", "document_empty"),
-        (RIVERSIDE.read_bytes()[:3_000], "document_corrupt"),
-        (pdf(["secret"], password="hunter2"), "document_encrypted"),
-        (PNG, "document_type_mismatch"),
-        (pdf([]), "document_no_text"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_an_unreadable_document_fails_without_a_retry_and_without_tokens(
-    stack: Deployment, stand_in: StandIn, content: bytes, code: str
-) -> None:
-    job_id = _submit(stack, content, "picture.pdf")
-    assert stack.work() == []
-    job = _status(job_id)
-    assert (job["status"], job["error"]["code"], job["error"]["retryable"]) == ("failed", code, False)
-    assert job["error"]["message"].startswith("picture.pdf ")
-    assert (job["attempt"], job["usage"]["calls"]) == (1, 0)
-    assert (stack.messages(), stand_in.calls()) == ([], [])

@@ -54,7 +54,11 @@ def test_the_map_names_exactly_the_imports_between_rooms() -> None:
     [
         ("jobs/record.py", "from analysis_jobs.api import problems", "Each layer imports only lower layers BROKEN"),
         ("base/ids.py", "from analysis_jobs.jobs import record", "Each layer imports only lower layers BROKEN"),
-        ("worker/worker.py", "from analysis_jobs.stores import dynamo", "Only the wiring imports the stores BROKEN"),
+        (
+            "worker/worker.py",
+            "from analysis_jobs.stores import dynamo",
+            "Only the wiring and the test kit import the stores BROKEN",
+        ),
         ("submission/service.py", "from analysis_jobs.authoring import job", "but nothing that runs jobs BROKEN"),
         (
             "jobs/transitions.py",

@@ -14,6 +14,7 @@ from typing import Any
 from analysis_jobs_dev.cloud import ministack, ports
 from analysis_jobs_dev.cloud.certificates import certificates
 from analysis_jobs_dev.cloud.connection import Connection
+from analysis_jobs_dev.cloud.emulator_environment import interpreter
 from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.handlers.aws import create_job_table
 from tests.handlers.events import http_event, sqs_record
@@ -29,7 +30,7 @@ MODEL_ID = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
 def small_aws(folder: Path) -> Iterator[tuple[Connection, StandIn]]:
     """Run an AWS with a table, a bucket and a queue in it, and a stand-in for Bedrock."""
     trusted = certificates(folder / "certificates")
-    aws = ministack.MiniStack(ministack.interpreter(REPOSITORY), folder, trusted, ports.free_ports(1)[0])
+    aws = ministack.MiniStack(interpreter(), folder, trusted, ports.free_ports(1)[0])
     with StandIn() as stand_in:
         aws.start()
         try:

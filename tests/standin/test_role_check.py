@@ -18,7 +18,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from analysis_jobs_dev.cloud.certificates import certificates
-from analysis_jobs_dev.cloud.ministack import REGION, ROOT_CREDENTIALS, MiniStack, interpreter
+from analysis_jobs_dev.cloud.emulator_environment import interpreter
+from analysis_jobs_dev.cloud.ministack import REGION, ROOT_CREDENTIALS, MiniStack
 from analysis_jobs_dev.cloud.ports import free_ports
 from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.standin.asking import asking
@@ -129,7 +130,7 @@ def profiles(*patterns: str) -> list[str]:
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     folder = tmp_path_factory.mktemp("ministack")
     trusted = certificates(folder / "certificates")
-    ministack = MiniStack(interpreter(REPOSITORY), folder, trusted, *free_ports(1))
+    ministack = MiniStack(interpreter(), folder, trusted, *free_ports(1))
     ministack.start()
     try:
         with (

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from analysis_jobs.testing.processes import Child
 from analysis_jobs_dev.cloud import ministack, packages, ports, state
-from analysis_jobs_dev.cloud.__main__ import stop_on_signals
+from analysis_jobs_dev.cloud.signals import stop_on_signals
 from analysis_jobs_dev.cloud.certificates import certificates
-from analysis_jobs_dev.cloud.children import Child
 from analysis_jobs_dev.cloud.connection import Connection
+from analysis_jobs_dev.cloud.emulator_environment import interpreter
 from analysis_jobs_dev.cloud.errors import CloudError
-from analysis_jobs_dev.cloud.local_cloud import REPOSITORY
 from analysis_jobs_dev.cloud.ministack import REGION
 from analysis_jobs_dev.cloud.stack import Progress, Stack
 from analysis_jobs_dev.packager import Manifest, Sources, Target
@@ -73,7 +73,7 @@ def test_children_end_in_order_when_their_parent_is_killed(tmp_path: Path) -> No
     script = f"""
 import os, time
 from pathlib import Path
-from analysis_jobs_dev.cloud.children import Child
+from analysis_jobs.testing.processes import Child
 child = "import os, signal, sys, time; signal.signal(15, lambda *_: sys.exit(0));"
 child += "print(os.getpid(), flush=True); time.sleep(600)"
 started = Child(["{PYTHON}", "-c", child], environment=os.environ, exit_code_file=Path("{exit_code}"), grace_s=60)
@@ -304,7 +304,7 @@ threading.Thread(target=read, daemon=True).start()
 os.write(writing, b"one\\ntwo\\nthree\\n")
 print(serve.whole_log(worker).split(), serve.whole_log(worker) == "")
 """
-    python = ministack.interpreter(REPOSITORY)
+    python = interpreter()
     ran = subprocess.run([python, "-I", "-c", script, ministack.SERVE], capture_output=True, text=True, check=False)
     assert (ran.stdout.strip(), ran.returncode) == ("['one', 'two', 'three'] True", 0), ran.stderr
 

@@ -18,7 +18,7 @@ from analysis_jobs_dev.cloud.connection import Connection
 from analysis_jobs_dev.cloud.emulator.heads import Request, refusal
 from analysis_jobs_dev.cloud.emulator.payloads import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, json_bytes
 from analysis_jobs_dev.cloud.emulator.quotas import environment_bytes, event_bytes, policy_characters, unfit_message_id
-from analysis_jobs_dev.cloud.local_cloud import REPOSITORY
+from analysis_jobs_dev.cloud.emulator_environment import interpreter
 from tests.system.watching import until
 
 pytestmark = pytest.mark.system
@@ -45,7 +45,7 @@ EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     folder = tmp_path_factory.mktemp("emulator")
     trusted = certificates(folder / "certificates")
-    running = ministack.MiniStack(ministack.interpreter(REPOSITORY), folder, trusted, ports.free_ports(1)[0])
+    running = ministack.MiniStack(interpreter(), folder, trusted, ports.free_ports(1)[0])
     running.start()
     try:
         connection = Connection("", "", running.url, running.url, str(trusted.bundle), {})

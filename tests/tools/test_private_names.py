@@ -27,6 +27,7 @@ from moto.core import models as moto_core
 from moto.sqs import models as moto_sqs
 
 from analysis_jobs_dev.cloud import ministack
+from analysis_jobs_dev.cloud.emulator_environment import interpreter
 from tests.handlers.pdfs import REPOSITORY
 
 PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
@@ -61,7 +62,7 @@ PRIVATE = {
         "types.HttpOptions.model_fields.httpx_client": "handlers/analysis_jobs/llm/gemini/model.py",
     },
     "moto": {
-        "moto_core.botocore_stubber": "tests/faults/crash_site.py",
+        "moto_core.botocore_stubber": "tests/faults/crash_aws.py",
         "moto_sqs.sqs_backends": "tests/faults/crash_site.py",
         "moto_sqs.unix_time": "tests/faults/crash_site.py",
         "moto_sqs.unix_time_millis": "tests/faults/crash_site.py",
@@ -143,7 +144,7 @@ def test_the_private_names_that_we_use_are_where_they_were(package: str) -> None
 
 
 def test_ministacks_private_names_are_where_they_were() -> None:
-    python = ministack.interpreter(REPOSITORY)
+    python = interpreter()
     found = subprocess.run(
         [python, "-c", _IN_MINISTACK], input=json.dumps(list(OF_MINISTACK)), capture_output=True, text=True, check=False
     )

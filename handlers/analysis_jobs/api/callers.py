@@ -11,9 +11,8 @@ from typing import Any
 
 from analysis_jobs.api.problems import Problem
 from analysis_jobs.base.settings import CallerRules, IamRule, IssuerRule
+from analysis_jobs.base.tenants import is_tenant
 
-# A tenant is part of keys with the separators `#` and `/`, so it must not contain them.
-_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:+-]{0,127}")
 # A role's session has no path of the role, so the path of a configured role does not count. IAM's names of roles are
 # unique in an account.
 _SESSION = re.compile(r"arn:([a-z-]+):sts::(\d{12}):assumed-role/([^/]+)/.+")
@@ -41,7 +40,7 @@ def _tenant_of_claims(claims: Mapping[str, Any], rule: IssuerRule) -> str:
     if rule.tenant is not None:
         return rule.tenant
     tenant = claims.get(rule.claim)
-    if not isinstance(tenant, str) or not _TENANT.fullmatch(tenant):
+    if not isinstance(tenant, str) or not is_tenant(tenant):
         raise _forbidden(f"the claim {rule.claim!r} of the token is not a valid tenant")
     if rule.tenants is not None and tenant not in rule.tenants:
         raise _forbidden(f"the issuer of the token may not name the tenant in its claim {rule.claim!r}")

@@ -12,10 +12,11 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaWarningKind, models_json_schema
 
 from analysis_jobs.api import schemas as models
-from analysis_jobs.api.requests import ListQuery, Upload
+from analysis_jobs.api.requests import ListQuery
 from analysis_jobs.authoring.analysis import Analyses, Analysis
 from analysis_jobs.base.ids import ID_PATTERN
 from analysis_jobs.base.settings import Settings
+from analysis_jobs.submission.uploads import Upload
 
 _JSON = "application/json"
 _PROBLEM = "application/problem+json"

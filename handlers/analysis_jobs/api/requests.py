@@ -1,6 +1,6 @@
-"""The models of the requests that the API validates itself: the query of a list, and the body of an upload.
+"""The query of a list. The body of an upload is in `submission/uploads.py`.
 
-They are not in `schemas.py`, because only the OpenAPI document needs that module and its import slows a cold start.
+It is not in `schemas.py`, because only the OpenAPI document needs that module and its import slows a cold start.
 """
 
 from datetime import UTC, datetime
@@ -12,16 +12,6 @@ from analysis_jobs.jobs.record import Listing
 from analysis_jobs.jobs.request_errors import InvalidRequestError
 from analysis_jobs.jobs.subjects import normal_subject
 from analysis_jobs.jobs.transitions import Status
-
-
-class Upload(BaseModel):
-    """The body of `POST /uploads`. `size` is in bytes."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    filename: str = Field(min_length=1, max_length=255)
-    content_type: str = Field(pattern=r"^[a-z]+/[A-Za-z0-9.+-]+$")
-    size: int = Field(ge=1)
 
 
 class ListQuery(BaseModel):

@@ -16,13 +16,13 @@ from pydantic_core import from_json
 from analysis_jobs.api.answers import fits, job_body, json_text, page_body
 from analysis_jobs.api.callers import prefix_of, tenant_of
 from analysis_jobs.api.problems import Problem, problem_from
-from analysis_jobs.api.requests import ListQuery, Upload
+from analysis_jobs.api.requests import ListQuery
 from analysis_jobs.authoring.analysis import Analysis
 from analysis_jobs.authoring.files import file_key
 from analysis_jobs.base.field_errors import FieldError, field_errors
-from analysis_jobs.base.ids import is_id, new_id
+from analysis_jobs.base.ids import is_id
 from analysis_jobs.base.observability import count, log
-from analysis_jobs.documents import safe_filename, upload_key
+from analysis_jobs.documents import upload_key
 from analysis_jobs.jobs.admission import Outcome
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
 from analysis_jobs.jobs.ports import WaitingSlot, WaitingSlots
@@ -32,6 +32,7 @@ from analysis_jobs.jobs.subjects import is_possible_subject, normal_subject, tem
 from analysis_jobs.jobs.views import etag, summary
 from analysis_jobs.submission.control import JobControl
 from analysis_jobs.submission.service import Submission, SubmissionService
+from analysis_jobs.submission.uploads import Upload
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -206,12 +207,7 @@ class Api:
         """Handle `POST /uploads`: return a form that uploads one file of this type and size."""
         tenant = self._tenant()
         upload = _validated(Upload, self._json_body())
-        limit = self.submissions.settings.max_document_bytes
-        if upload.size > limit:
-            raise InvalidRequestError.of_field(
-                "size", f"the file has {upload.size} bytes; give a file of at most {limit} bytes"
-            )
-        document = f"{new_id(self.submissions.clock.now())}/{safe_filename(upload.filename)}"
+        document = upload.document(self.submissions.clock.now(), self.submissions.settings.max_document_bytes)
         form = self.submissions.artifacts.presign_post(
             upload_key(tenant, document), upload.content_type, upload.size, _UPLOAD_LIFE
         )

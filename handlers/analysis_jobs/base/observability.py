@@ -10,7 +10,10 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from functools import cache
 from threading import Lock
@@ -30,6 +33,7 @@ Answer = TypeVar("Answer")
 
 _NAMESPACE = "AnalysisJobs"
 _COUNT, _SECONDS = "Count", "Seconds"  # units of CloudWatch
+_SCOPE: ContextVar[Counter[str] | None] = ContextVar("_SCOPE", default=None)
 _METRICS_LOCK = Lock()  # the jobs of one invocation run in threads
 _STACK_LEVEL = 3  # makes the location of a log line the caller of `log`
 
@@ -48,11 +52,12 @@ def _metrics() -> "Metrics":
     return Metrics(namespace=_NAMESPACE)
 
 
-def _own_metrics(analysis: str) -> "EphemeralMetrics":
+def _own_metrics(analysis: str | None = None, service: str | None = None) -> "EphemeralMetrics":
     from aws_lambda_powertools.metrics import EphemeralMetrics  # noqa: PLC0415 - see above
 
-    own = EphemeralMetrics(namespace=_NAMESPACE)
-    own.add_dimension("analysis", analysis)
+    own = EphemeralMetrics(namespace=_NAMESPACE, service=service)
+    if analysis:
+        own.add_dimension("analysis", analysis)
     return own
 
 
@@ -74,9 +79,10 @@ def contained(handler: Callable[[Event, Any], Answer]) -> Callable[[Event, Any],
     Lambda logs the message of an exception that a handler raises. So the handler raises `InvocationFailedError`, with
     the class and the place of the exception. A `ConfigurationError` stays as it is: it comes from the deployment.
     """
-    reseed_after_restore()
     # Every function writes logs: load Powertools while Lambda initialises the function, not with the first event.
     import aws_lambda_powertools.metrics  # noqa: PLC0415, F401 - see above
+
+    reseed_after_restore()
 
     @functools.wraps(handler)
     def handle(event: Event, context: Any) -> Answer:
@@ -116,9 +122,32 @@ def _redirect_output() -> None:
 
 
 def count(metric: str, amount: int = 1) -> None:
-    """Add to a counter. `flush` writes it."""
+    """Add to a counter. `flush` writes it, or the end of `counting_for`."""
+    if (scope := _SCOPE.get()) is not None:
+        scope[metric] += amount
+        return
     with _METRICS_LOCK:
         _metrics().add_metric(metric, _COUNT, amount)
+
+
+@contextmanager
+def counting_for(service: str | None) -> Iterator[None]:
+    """Count for another service than the one of this process, and write the counters at the end of the block.
+
+    A backend of another stack counts for the service of the module, so that the module's alarms see its jobs. With
+    None, nothing is written.
+    """
+    counted: Counter[str] = Counter()
+    token = _SCOPE.set(counted)
+    try:
+        yield
+    finally:
+        _SCOPE.reset(token)
+        if counted and service:
+            own = _own_metrics(service=service)
+            for metric, amount in counted.items():
+                own.add_metric(metric, _COUNT, amount)
+            own.flush_metrics()
 
 
 def measure(metric: str, duration: timedelta, analysis: str) -> None:

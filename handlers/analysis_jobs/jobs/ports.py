@@ -85,6 +85,9 @@ class JobStore(Protocol):
         was used before. Raises `TimeoutError` if concurrent writes conflict too often.
         """
 
+    def stored_outcome(self, tenant: str, idempotency: IdempotencyKey, now: datetime) -> StoredOutcome | None:
+        """Return the outcome that is stored with an idempotency key; None if the key was not used or has expired."""
+
     def read_admission_state(
         self, admission_key: AdmissionKey, idempotency: IdempotencyKey | None, now: datetime
     ) -> tuple[AdmissionState, StoredOutcome | None]:

@@ -93,6 +93,10 @@ class DynamoJobStore:
             self._pause()
         raise TimeoutError(f"job {job.job_id}: {_CONFLICT_TRIES} conflicting submissions in a row")
 
+    def stored_outcome(self, tenant: str, idempotency: IdempotencyKey, now: datetime) -> StoredOutcome | None:
+        """See `JobStore.stored_outcome`. One strongly consistent read."""
+        return read_stored_outcome(self._get(idempotency_item_key(tenant, idempotency)), now)
+
     def read_admission_state(
         self, admission_key: AdmissionKey, idempotency: IdempotencyKey | None, now: datetime
     ) -> tuple[AdmissionState, StoredOutcome | None]:
@@ -102,13 +106,11 @@ class DynamoJobStore:
         key = idempotency_item_key(admission_key.tenant, idempotency) if idempotency else None
         found = {item["item"]["S"]: item for item in self._batch([k for k in (subject, rate, key) if k])}
         pointer = read_subject_pointer(found.get(subject["item"]["S"]))
-        used = found.get(key["item"]["S"]) if key else None
-        if used and int(used["expires_at"]["N"]) <= int(now.timestamp()):
-            used = None
+        used = read_stored_outcome(found.get(key["item"]["S"]) if key else None, now)
         # Read the pointer first. A later retry of an ended job changes the pointer's version.
         latest = self.get(JobKey(admission_key.tenant, pointer.job_id)) if pointer and not used else None
         rates = read_rate_pointer(found.get(rate["item"]["S"]) if rate else None)
-        return AdmissionState(pointer, latest, rates), read_stored_outcome(used)
+        return AdmissionState(pointer, latest, rates), used
 
     def admit(
         self, job: JobRecord, idempotency: IdempotencyKey | None, admission_write: AdmissionWrite

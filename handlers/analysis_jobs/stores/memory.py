@@ -80,6 +80,11 @@ class MemoryJobStore:
                 self._subjects[job.tenant, job.analysis, job.subject] = SubjectPointer(job.job_id)
         return Created(job)
 
+    def stored_outcome(self, tenant: str, idempotency: IdempotencyKey, now: datetime) -> StoredOutcome | None:
+        """See `JobStore.stored_outcome`."""
+        with self._lock:
+            return self._outcome_of(tenant, idempotency, now)
+
     def read_admission_state(
         self, admission_key: AdmissionKey, idempotency: IdempotencyKey | None, now: datetime
     ) -> tuple[AdmissionState, StoredOutcome | None]:

@@ -159,9 +159,9 @@ def read_rate_pointer(item: Mapping[str, Any] | None) -> RatePointer | None:
     return RatePointer(tuple(_time(at) for at in item["admitted"]["L"]), int(item["version"]["N"])) if item else None
 
 
-def read_stored_outcome(item: Mapping[str, Any] | None) -> StoredOutcome | None:
-    """Return the outcome in the item of an idempotency key."""
-    if item is None:
+def read_stored_outcome(item: Mapping[str, Any] | None, now: datetime | None = None) -> StoredOutcome | None:
+    """Return the outcome in the item of an idempotency key. None for a key that has expired by `now`."""
+    if item is None or (now and int(item["expires_at"]["N"]) <= int(now.timestamp())):
         return None
     given = {name: item[name]["S"] for name in ("job_id", "body_digest", "outcome", "reason") if name in item}
     return StoredOutcome(

@@ -25,8 +25,8 @@ class SqsJobQueue:
     def __init__(self, client: SQSClient, queue_urls: Mapping[str, str]) -> None:
         self._client = client
         self._urls = queue_urls
-        # A message can come from a queue that is retired, which no priority has. The module makes all queues in one account
-        # and Region, so their URLs differ in the name only.
+        # A message can come from a queue that is retired, which no priority has. The module makes all queues in one
+        # account and Region, so their URLs differ in the name only.
         self._base_url = next(iter(queue_urls.values())).rsplit("/", 1)[0]
 
     def can_delay(self, priority: str, delay: timedelta) -> bool:

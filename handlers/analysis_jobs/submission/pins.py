@@ -41,6 +41,11 @@ def pin_documents(artifacts: ArtifactStore, job: JobRecord, given: Any) -> Paylo
     return store_json(artifacts, job, "documents", dict(zip(names, versions, strict=True)), _MAX_INLINE_BYTES)
 
 
+def names_documents(value: Any) -> bool:
+    """Tell whether a JSON value contains a text that has the form of a document's name."""
+    return next(_documents_in(value), None) is not None
+
+
 def _documents_in(value: Any) -> Iterator[str]:
     """Yield every text in a JSON value that has the form of a document's name."""
     waiting = [value]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import from_json
 
 from analysis_jobs.authoring.analysis import Analyses, Analysis
+from analysis_jobs.authoring.undeclared import first_stage
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.field_errors import field_errors
@@ -34,7 +35,7 @@ from analysis_jobs.jobs.subjects import MAX_SUBJECT_LENGTH, normal_subject, temp
 from analysis_jobs.jobs.tiers import TierRequest, Tiers
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.submission.admission_service import AdmissionRequest, AdmissionService, SubmissionResult
-from analysis_jobs.submission.pins import pin_documents
+from analysis_jobs.submission.pins import names_documents, pin_documents
 from analysis_jobs.submission.request_fields import fill_from_request
 
 _IDEMPOTENCY_KEY_LIFE = timedelta(hours=24)
@@ -109,14 +110,16 @@ class SubmissionService:
         job = _with_tier(job, analysis.tiers, request) if analysis.tiers else job
         idempotency = self._idempotency(tenant, submission, idempotency_key)
 
+        # A document's name may stand within a text that the request parses, for example a `Json` field.
+        parts = [given, *parts_of(request)]
+
         def with_input(job: JobRecord) -> JobRecord:
-            # A document's name may stand within a text that the request parses, for example a `Json` field.
-            documents = pin_documents(self.artifacts, job, [given, *parts_of(request)])
+            documents = pin_documents(self.artifacts, job, parts)
             return replace(job, input=self._store_input(job, given), documents=documents)
 
         outcome: SubmissionResult | StoredOutcome
         if analysis.admission is None:
-            outcome = self._create(with_input(job), idempotency)
+            outcome = self._used_before(job, idempotency, parts) or self._create(with_input(job), idempotency)
         else:
             admission_key = _admission_key(job, analysis.admission, request)
             candidate = AdmissionRequest(admission_key, job, request, trigger, idempotency, with_input)
@@ -125,6 +128,19 @@ class SubmissionService:
             return self._repeated(tenant, outcome, idempotency)
         self._log_and_send(outcome, job)
         return outcome
+
+    def _used_before(
+        self, job: JobRecord, idempotency: IdempotencyKey | None, parts: list[Any]
+    ) -> StoredOutcome | None:
+        """Return the outcome of an earlier submission with the same key. At most one request.
+
+        `create` finds the outcome too, but only after the input is stored and its documents are looked up in the
+        bucket. An input that needs neither is not looked up here. `parts[0]` is the input as it is stored.
+        """
+        if idempotency is None:
+            return None
+        needs_bucket = len(json.dumps(parts[0])) > self.settings.inline_bytes or names_documents(parts)
+        return self.store.stored_outcome(job.tenant, idempotency, job.created_at) if needs_bucket else None
 
     def _create(self, job: JobRecord, idempotency: IdempotencyKey | None) -> SubmissionResult | StoredOutcome:
         until = pointer_until(job.deadline, self.settings.job_retention)
@@ -169,7 +185,7 @@ class SubmissionService:
             due_at=now + min(send_grace(1), analysis.deadline),
             client=submission.client,
             project=submission.project,
-            stage=analysis.stages[0].__name__,
+            stage=first_stage(analysis),
         )
 
     def _store_input(self, job: JobRecord, given: Any) -> Payload:

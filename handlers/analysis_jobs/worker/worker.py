@@ -1,5 +1,6 @@
 """The path of one message: claim a job, run its stages under a heartbeat, end the attempt with one fenced write."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +12,7 @@ from analysis_jobs.base.observability import log
 from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs.error_codes import safe_code
 from analysis_jobs.jobs.ports import JobQueue, JobStore
+from analysis_jobs.jobs.record import JobRecord
 from analysis_jobs.jobs.timing import record_wait_time
 from analysis_jobs.worker.attempt import Attempt
 from analysis_jobs.worker.claimed_job import ClaimedJob
@@ -25,15 +27,24 @@ class NoTimeLeft(Exception):  # noqa: N818 - not an error of the job
     """The invocation is about to end. The message comes back, and no attempt is spent."""
 
 
+def _ignore(record: JobRecord, error: Exception) -> None:
+    """Do nothing about an error. The log has its class and place."""
+
+
 @dataclass(frozen=True)
 class Worker:
-    """Runs one job for each message."""
+    """Runs one job for each message.
+
+    `on_error` gets every error of an attempt before it is turned into a decision. The test kit keeps them: the row and
+    the log have no messages of unknown errors.
+    """
 
     store: JobStore
     queue: JobQueue
     analyses: Analyses
     services: Services
     clock: Clock
+    on_error: Callable[[JobRecord, Exception], None] = _ignore
 
     @property
     def settings(self) -> Settings:
@@ -72,6 +83,7 @@ class Worker:
         except Stopped:
             return LeaseLost()
         except Exception as error:  # noqa: BLE001 - every error of a job ends in a decision about it
+            self.on_error(record, error)
             decision = decide(error)
             log("job.error", "the attempt failed", error=error, code=safe_code(decision.code), **record.log_fields)
             return decision

@@ -17,6 +17,9 @@ _JOINED = "\x02"
 _PRIVATE_USE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010fffd]")
 # What a font without a usable character table gives. U+FFFD stands for an unknown character.
 _BAD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffd-\uffff]")
+_KOREAN = re.compile("[\uac00-\ud7a3]")
+# So many characters of Korean text are not by chance all codes of UTF-8.
+_MIN_UTF8 = 8
 _BULLET = "\N{BULLET}"
 # Text in these modes of drawing is not visible: an OCR program put it over a scan. ISO 32000-1, table 106.
 _INVISIBLE = {3, 7}
@@ -104,10 +107,32 @@ def _characters(layer: Any, view: View) -> list[Character]:
         if not made and raw.FPDFText_HasUnicodeMapError(layer, number) == 1:
             unmapped.append(characters[-1])
     # Without a Unicode value, PDFium gives the character's code. In many fonts the codes are those of ASCII.
+    unmapped = _without_utf8(unmapped)
     if unmapped and not trust.is_language(_of_unmapped(characters, unmapped)):
         for each in unmapped:
             each.bad = True
     return characters
+
+
+def _without_utf8(unmapped: list[Character]) -> list[Character]:
+    """Decode the codes that are UTF-8, and return the other characters.
+
+    libHaru writes text in UTF-8 and lets the codes of two bytes stand for characters. PDFium then takes the bytes D0 98
+    for the Korean letter U+D098, where they are the Russian letter U+0418. Korean text has other letters too.
+    """
+    encoded = [each for each in unmapped if _is_utf8(each.text)]
+    korean = [each for each in unmapped if _KOREAN.match(each.text) and not _is_utf8(each.text)]
+    if len(encoded) < _MIN_UTF8 or korean:
+        return unmapped
+    for each in encoded:
+        each.text = ord(each.text).to_bytes(2).decode()
+    decoded = set(map(id, encoded))
+    return [each for each in unmapped if id(each) not in decoded and not each.text.isascii()]
+
+
+def _is_utf8(text: str) -> bool:
+    high, low = divmod(ord(text), 256)
+    return 0xC2 <= high <= 0xDF and 0x80 <= low <= 0xBF  # noqa: PLR2004 - RFC 3629, section 4: UTF8-2
 
 
 def _font(layer: Any, number: int) -> int:

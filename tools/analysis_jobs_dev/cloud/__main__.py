@@ -1,18 +1,15 @@
 """`python -m analysis_jobs_dev.cloud`: the command line of the local cloud. `make local` and `make demo` call it."""
 
 import argparse
-import os
 import shlex
 import shutil
-import signal
 import sys
 import time
 from pathlib import Path
-from types import FrameType
 
 from analysis_jobs.client.http import CallError
 from analysis_jobs_dev import places
-from analysis_jobs_dev.cloud import guide, state
+from analysis_jobs_dev.cloud import guide
 from analysis_jobs_dev.cloud.connection import Connection
 from analysis_jobs_dev.cloud.demo import Demo, show_times
 from analysis_jobs_dev.cloud.errors import CloudError
@@ -25,9 +22,10 @@ from analysis_jobs_dev.cloud.local_cloud import (
     require_example,
 )
 from analysis_jobs_dev.cloud.screen import Screen
+from analysis_jobs_dev.cloud.signals import stop_on_signals
+from analysis_jobs_dev.local import stop_cloud
 
 WATCH_EVERY_S = 0.5
-DOWN_TIMEOUT_S = 60.0
 
 
 def up(options: argparse.Namespace, screen: Screen) -> int:
@@ -36,7 +34,12 @@ def up(options: argparse.Namespace, screen: Screen) -> int:
     demo = _demo(options)
     try:
         with LocalCloud(options.folder, (options.example,), screen=screen) as cloud:
-            guide.show(cloud.connection, demo, screen, options=_same_cloud(options))
+            same = _same_cloud(options)
+            commands = [
+                (f"{guide.COMMAND} token --tenant globex{same}", "a token of another tenant"),
+                (f"{guide.COMMAND} logs --follow{same}", "the logs of the functions"),
+            ]
+            guide.show(cloud.connection, demo, screen, commands=commands)
             ready = True
             screen.say("ready")
             while True:
@@ -72,16 +75,7 @@ def token(options: argparse.Namespace, screen: Screen) -> int:
 
 def down(options: argparse.Namespace, screen: Screen) -> int:
     """Stop the cloud that runs on the folder, and wait for its end."""
-    process = state.holder(options.folder)
-    if process is None:
-        screen.say("No local cloud runs.")
-        return 0
-    os.kill(process, signal.SIGTERM)
-    deadline = time.monotonic() + DOWN_TIMEOUT_S
-    while state.holder(options.folder) is not None:
-        if time.monotonic() > deadline:
-            raise CloudError(f"Process {process} did not stop within {DOWN_TIMEOUT_S:.0f} s.")
-        time.sleep(WATCH_EVERY_S)
+    stop_cloud(options.folder, screen)
     return 0
 
 
@@ -114,19 +108,6 @@ def _running(folder: Path) -> Connection:
 
 def _demo(options: argparse.Namespace) -> Demo:
     return Demo.of(EXAMPLES / options.example, options.document, places.state() / "demo" / options.example)
-
-
-def stop_on_signals() -> None:
-    """Turn the first SIGINT, SIGTERM or SIGHUP into an orderly stop, and ignore the next ones."""
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        for each in signals:
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    for each in signals:
-        signal.signal(each, stop)
 
 
 def _parser() -> argparse.ArgumentParser:

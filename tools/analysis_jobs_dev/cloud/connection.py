@@ -31,6 +31,9 @@ class Connection:
     ca_bundle: str
     outputs: dict[str, Any]
     database: dict[str, Any] | None = None  # the fields of the example's `Login`, if it has a database
+    analysis: str = ""  # the analysis that a demo submits to, unless its demo.toml names another one
+    region: str = ministack.REGION
+    token_options: dict[str, Any] = dataclasses.field(default_factory=dict)  # what the API expects of a token
 
     @classmethod
     def find(cls, folder: Path) -> Self | None:
@@ -51,7 +54,8 @@ class Connection:
         return {
             **ministack.ROOT_CREDENTIALS,
             "AWS_CA_BUNDLE": self.ca_bundle,
-            "AWS_DEFAULT_REGION": ministack.REGION,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_REGION": self.region,
             "AWS_ENDPOINT_URL": self.aws_url,
         }
 
@@ -71,7 +75,7 @@ class Connection:
         session: Any = boto3.Session()  # its overloads want a literal name
         return session.client(
             service,
-            region_name=ministack.REGION,
+            region_name=self.region,
             endpoint_url=self.aws_url,
             verify=self.ca_bundle,
             aws_access_key_id=ministack.ROOT_CREDENTIALS["AWS_ACCESS_KEY_ID"],
@@ -98,7 +102,11 @@ class Connection:
 
     def token(self, tenant: str = TENANT, **options: Any) -> str:  # noqa: ANN401 - the arguments of `Issuer.mint`
         """Return a token of this tenant; it is valid for a day unless the options say otherwise."""
-        return self.stand_in.token(tenant, **{"ttl_s": TOKEN_LIFE_S, **options})
+        expected = dict(self.token_options)
+        claim = expected.pop("tenant_claim", "tenant")
+        if claim != "tenant":
+            expected["claims"] = {claim: tenant}
+        return self.stand_in.token(tenant, **{"ttl_s": TOKEN_LIFE_S, **expected, **options})
 
     def client(self, token: str | None, url: str | None = None) -> Client:
         """Return a client of the API at `url` (default: the module's) that calls with this token, or without one."""

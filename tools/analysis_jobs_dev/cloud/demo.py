@@ -95,8 +95,9 @@ class Demo:
                 answer = api.call("POST", route.removeprefix("POST "), json=given)
             else:
                 route = "POST /jobs"
+                analysis = connection.analysis or connection.example
                 answer = client.call(
-                    "POST", "/jobs", json={"analysis": connection.example, "input": given, **file.submit.members()}
+                    "POST", "/jobs", json={"analysis": analysis, "input": given, **file.submit.members()}
                 )
             accepted: dict[str, Any] = answer.json()
             step.say(f"{route}: {answer.status} {accepted.get('status', '')}, job {accepted.get('job_id')}")

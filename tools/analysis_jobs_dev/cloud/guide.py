@@ -3,7 +3,7 @@
 import datetime as dt
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis_jobs_dev.cloud import curl
@@ -15,16 +15,17 @@ from analysis_jobs_dev.cloud.screen import Screen
 
 # As in the Makefile.
 COMMAND = "PYTHONPATH=tools:handlers .venv/bin/python -m analysis_jobs_dev.cloud"
+STAND_IN = "{url} (a stand-in: it fills answers from the document)"
 FOLLOW_EVERY_S = 1.0
 
 type Event = tuple[int, str, str]  # time (epoch ms), function, message
 
 
-def exports(connection: Connection, token: str, demo: Demo) -> list[str]:
+def exports(connection: Connection, token: str, demo: Demo | None) -> list[str]:
     """Return shell lines that point curl, analysis-jobs, the AWS CLI, boto3, Terraform and psql to this cloud."""
     variables = {
         "API": connection.api_url,
-        curl.variable(demo.file): connection.url_of(demo.file.submit.api),
+        **({curl.variable(demo.file): connection.url_of(demo.file.submit.api)} if demo else {}),
         "TOKEN": token,
         "ANALYSIS_JOBS_URL": connection.api_url,
         "ANALYSIS_JOBS_TOKEN": token,
@@ -35,28 +36,36 @@ def exports(connection: Connection, token: str, demo: Demo) -> list[str]:
     return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
 
 
-def show(connection: Connection, demo: Demo, screen: Screen, *, options: str = "") -> None:
-    """Print the addresses and commands of the running cloud.
+def show(
+    connection: Connection,
+    demo: Demo | None,
+    screen: Screen,
+    *,
+    commands: Sequence[tuple[str, str]],
+    models: str | None = None,
+) -> None:
+    """Print the addresses of the running cloud, the `commands` for it with their purposes, and the demo's job.
 
-    `options` are the command line options that mean this cloud.
+    `models` says what answers in place of the models.
     """
     screen.heading("The local cloud")
     screen.table(
         [
-            ("API", connection.api_url),
+            *([("API", connection.api_url)] if connection.api_url else []),
             ("AWS endpoint", connection.aws_url),
-            ("Models", f"{connection.stand_in_url} (a stand-in: it fills answers from the document)"),
+            ("Models", models or STAND_IN.format(url=connection.stand_in_url)),
             *([("PostgreSQL", _where(connection.database))] if connection.database else []),
         ]
     )
     screen.heading(f"For curl, analysis-jobs, the AWS CLI, boto3 and Terraform, as tenant {TENANT}")
     for line in exports(connection, connection.token(), demo):
         screen.say(line)
-    screen.heading("Another tenant's token; the logs of the functions")
-    screen.say(f"{COMMAND} token --tenant globex{options}")
-    screen.say(f"{COMMAND} logs --follow{options}")
-    screen.heading("The example's job with curl alone")
-    screen.say(curl.lines(connection.example, demo.file, demo.documents))
+    screen.heading("Commands for this cloud")
+    for command, purpose in commands:
+        screen.say(f"{command}  # {purpose}")
+    if demo:
+        screen.heading("A job with curl alone")
+        screen.say(curl.lines(connection.analysis or connection.example, demo.file, demo.documents))
 
 
 def next_steps(example: str, demo: Demo, screen: Screen) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -13,20 +14,22 @@ from analysis_jobs_dev.cloud import ministack, state
 from analysis_jobs_dev.cloud.certificates import Certificates, certificates
 from analysis_jobs_dev.cloud.connection import FILE, Connection
 from analysis_jobs_dev.cloud.deployed import Deployed, Reach
+from analysis_jobs_dev.cloud.deployments import Deployment, Examples, Hosted, Place
+from analysis_jobs_dev.cloud.emulator.issuers import VARIABLE as ISSUER_VARIABLE
+from analysis_jobs_dev.cloud.emulator_environment import interpreter
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.ministack import MiniStack
-from analysis_jobs_dev.cloud.packages import packages
-from analysis_jobs_dev.cloud.ports import free_ports
+from analysis_jobs_dev.cloud.ports import LOOPBACK, free_ports
 from analysis_jobs_dev.cloud.postgres import Login, PostgreSQL
 from analysis_jobs_dev.cloud.prompts import put_prompts
 from analysis_jobs_dev.cloud.screen import Screen
 from analysis_jobs_dev.cloud.stack import Stack
 from analysis_jobs_dev.cloud.stand_in import StandIn
+from analysis_jobs_dev.cloud.stand_in.upstream import Upstream
 from analysis_jobs_dev.packager import Manifest
 
 # Outside of a checkout, the paths of this folder are those of the current one.
 REPOSITORY = places.repository() or Path()
-ROOT = places.local_root()
 FORGET = "If the kept state of an earlier start causes this, delete it:"
 EXAMPLES = places.examples() or REPOSITORY / "examples"
 DEFAULT_EXAMPLE = "rfp-analysis"
@@ -43,45 +46,45 @@ def require_example(name: str) -> None:
         raise CloudError(f"There is no example {name!r} that runs here. There are: {', '.join(known_examples())}.")
 
 
-def schema(example: str) -> Path:
-    """Return the path of an example's tables; the file exists if the example has a database."""
-    return EXAMPLES / example / "schema.sql"
-
-
-def answers(example: str) -> Path:
-    """Return the path of an example's scripted answers; the file exists if the example has any."""
-    return EXAMPLES / example / "answers.toml"
-
-
 def default_folder(example: str) -> Path:
     """Return the folder in which `make local` and `make demo` keep an example's cloud."""
     return places.state() / "cloud" / example
 
 
 class LocalCloud(Reach):
-    """The stacks of one example or several on this machine: `with LocalCloud(folder) as cloud`.
+    """The stacks of examples, or of a project, on this machine: `with LocalCloud(folder) as cloud`.
 
-    `cloud.deployed(example)` is the stack of one; `api_url`, `outputs` and `client` of the cloud itself are those of
-    the first example. A second start takes seconds: it reuses the folder where that is possible (see `state.load`).
-    Leaving the block stops every process and keeps the folder.
+    `cloud.deployed(name)` is the stack of one; `api_url`, `outputs` and `client` of the cloud itself are those of the
+    first. A second start takes seconds: it reuses the folder where that is possible (see `state.load`). Leaving the
+    block stops every process and keeps the folder.
 
-    The stand-in for the models reads the `answers.toml` of each example that has one (see `stand_in.script`).
+    The stand-in for the models reads the `answers.toml` of each example or project that has one (see
+    `stand_in.script`). With `model`, it forwards the other questions to that server.
 
     Raises CloudError when it cannot start.
     """
 
     def __init__(
-        self, folder: Path, examples: Sequence[str] = (DEFAULT_EXAMPLE,), *, screen: Screen | None = None
+        self,
+        folder: Path,
+        examples: Sequence[str] = (DEFAULT_EXAMPLE,),
+        *,
+        deployment: Deployment | None = None,
+        model: Upstream | None = None,
+        screen: Screen | None = None,
     ) -> None:
-        for example in examples:
-            require_example(example)
+        if deployment is None:
+            for example in examples:
+                require_example(example)
         self.folder = folder.resolve()
-        self.examples = tuple(examples)
+        self.deployment = deployment or Examples(EXAMPLES, examples)
+        self.examples = tuple(each.name for each in self.deployment.hosted)
         self.screen = screen or Screen.silent()
         self.stack: Stack
         self.stand_in: StandIn
         self.ministack: MiniStack
         self.database: PostgreSQL | None = None
+        self._model = model
         self._open = ExitStack()
         self._servers = ExitStack()
         self._logins: dict[str, Login] = {}
@@ -96,15 +99,17 @@ class LocalCloud(Reach):
         """Stop everything."""
         self.stop()
 
-    def deployed(self, example: str) -> Deployed:
-        """Return the stack of an example."""
-        outputs, login = self._stacks[example], self._logins.get(example)
+    def deployed(self, name: str) -> Deployed:
+        """Return the stack of an example or of the project."""
+        outputs, login = self._stacks[name], self._logins.get(name)
         connection = dataclasses.replace(
             self.connection,
-            example=example,
-            api_url=self.connection.reachable(outputs["api_url"]),
+            example=name,
+            analysis=next(each.analysis for each in self.deployment.hosted if each.name == name),
+            api_url=self.connection.reachable(outputs["api_url"]) if outputs.get("api_url") else "",
             outputs=outputs,
             database=dataclasses.asdict(login) if login else None,
+            token_options=self._token_options(outputs),
         )
         return Deployed(connection, self.folder)
 
@@ -127,19 +132,32 @@ class LocalCloud(Reach):
         """Stop everything; return when all processes have ended and all ports are free."""
         self._open.close()
 
+    def put_prompts(self) -> str:
+        """Activate the prompts of all stacks, and return how many each table has got."""
+        put = []
+        for hosted in self.deployment.hosted:
+            table = self._stacks[hosted.name]["prompt_table_name"]
+            put.append(f"{put_prompts(hosted.prompts, self.boto3('dynamodb'), table)} in {table}")
+        return ", ".join(put)
+
+    def apply_at_next_start(self) -> None:
+        """Make the next start apply the stack, because this process has changed the deployed code since."""
+        if kept := state.read(self.folder):
+            dataclasses.replace(kept, applied="").save(self.folder)
+
     def _start(self) -> None:
-        python = ministack.interpreter(REPOSITORY)
-        version = ministack.version(python)
+        python = interpreter(self.screen)
+        version, region = ministack.version(python), self.deployment.region
         self._open.enter_context(state.locked(self.folder))
         (self.folder / FILE).unlink(missing_ok=True)
         self._open.push(self._servers)
         self._open.callback((self.folder / FILE).unlink, missing_ok=True)
         trusted = certificates(self.folder / "certificates")
-        kept, reason = state.load(self.folder, version)
+        kept, reason = state.load(self.folder, version, region)
         if kept is None:
             self.screen.say(f"        A fresh start: {reason}.")
-            kept = state.afresh(self.folder, version)
-        if (with_database := [each for each in self.examples if schema(each).exists()]) and not kept.database_port:
+            kept = state.afresh(self.folder, version, region)
+        if (with_database := [each for each in self.deployment.hosted if each.schema]) and not kept.database_port:
             [port] = free_ports(1)
             kept = dataclasses.replace(kept, database_port=port)
         if with_database:  # before the functions that use it, so that it also stops after them
@@ -152,19 +170,35 @@ class LocalCloud(Reach):
         kept.save(self.folder)
         self._stacks = kept.outputs["stacks"]
         self.connection = self.deployed(self.examples[0]).connection
-        self._put_prompts()
+        with self.screen.step("prompts") as step:
+            step.say(self.put_prompts())
         self.connection.save(self.folder)
 
     def _serve(self, python: Path, kept: state.Kept, trusted: Certificates) -> None:
         """Start the stand-in and MiniStack."""
         with self.screen.step("cloud") as step:
-            self.ministack = MiniStack(python, self.folder, trusted, kept.cloud_port)
+            stand_in_url = f"http://{LOOPBACK}:{kept.stand_in_port}"
+            self.ministack = MiniStack(
+                python,
+                self.folder,
+                trusted,
+                kept.cloud_port,
+                region=kept.region,
+                functions={
+                    # A Terraform root does not know that the models and the database are local.
+                    "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": stand_in_url,
+                    "DATABASE_CA_BUNDLE": str(trusted.bundle),
+                    "GEMINI_BASE_URL": stand_in_url,
+                    ISSUER_VARIABLE: stand_in_url,
+                },
+            )
             self.stand_in = StandIn(
                 kept.stand_in_port,
                 endpoint=self.ministack.url,
                 ca_bundle=trusted.bundle,
                 key_file=self.folder / "stand-in" / "key.pem",
-                answers=[path for path in map(answers, self.examples) if path.exists()],
+                answers=[each.answers for each in self.deployment.hosted if each.answers],
+                upstream=self._model,
             )
             self._servers.enter_context(self.stand_in)
             self._servers.callback(self.ministack.stop)
@@ -177,17 +211,32 @@ class LocalCloud(Reach):
             stand_in_url=self.stand_in.url,
             ca_bundle=str(trusted.bundle),
             outputs={},
+            region=kept.region,
         )
 
-    def _serve_databases(self, examples: Sequence[str], port: int, trusted: Certificates) -> None:
-        """Start PostgreSQL, and create each example's database with its schema."""
+    def _serve_databases(self, hosted: Sequence[Hosted], port: int, trusted: Certificates) -> None:
+        """Start PostgreSQL, and create each stack's database with its tables."""
         with self.screen.step("database") as step:
             self.database = PostgreSQL(self.folder, trusted, port)
             self._servers.enter_context(self.database)
-            for example in examples:
-                name = example.replace("-", "_")
-                self._logins[example] = self.database.database(name, schema(example).read_text("utf-8"))
+            for each in hosted:
+                tables = each.schema.read_text("utf-8") if each.schema else ""
+                self._logins[each.name] = self.database.database(each.name.replace("-", "_"), tables)
             step.say(f"PostgreSQL at 127.0.0.1:{port}, {', '.join(each.database for each in self._logins.values())}")
+
+    def _token_options(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the API of a stack expects of a token: the arguments of `Issuer.mint`, and `tenant_claim`."""
+        if not outputs.get("api_url"):
+            return {}
+        name = urlsplit(outputs["api_url"]).netloc.partition(".")[0]
+        found = self.boto3("apigatewayv2").get_authorizers(ApiId=name).get("Items", [])
+        expected = next((each["JwtConfiguration"] for each in found if each.get("JwtConfiguration")), None)
+        if expected is None:
+            return {}
+        function = self.boto3("lambda").get_function_configuration(FunctionName=outputs["function_names"]["api"])
+        claim = function.get("Environment", {}).get("Variables", {}).get("TENANT_CLAIM", "tenant")
+        options = {"issuer": expected.get("Issuer"), "audience": next(iter(expected.get("Audience", [])), None)}
+        return {**{key: value for key, value in options.items() if value}, "tenant_claim": claim}
 
     def _lost(self, kept: state.Kept) -> str:
         """Return the error that shows a missing part of the kept stacks; empty if they are whole."""
@@ -211,34 +260,17 @@ class LocalCloud(Reach):
         self.boto3("s3").head_bucket(Bucket=outputs["bucket_name"])
 
     def _packages(self) -> dict[str, Manifest]:
-        """Build a package for this machine for each example."""
+        """Build a package for this machine for each stack."""
         with self.screen.step("package") as step:
-            built = packages(self.examples, self.folder / "package")
+            built = self.deployment.packages(self.folder / "package")
             step.say("; ".join(f"{each.version}, {each.size_bytes / 1e6:.1f} MB" for each in built.values()))
             return built
 
     def _apply(self, kept: state.Kept, built: Mapping[str, Manifest]) -> state.Kept:
-        variables: dict[str, Any] = {
-            "packages": {
-                example: {
-                    "path": str(package.file().resolve()),
-                    "sha256_base64": package.sha256_base64,
-                    "version": package.version,
-                    "architecture": package.architecture,
-                }
-                for example, package in built.items()
-            },
-            "ca_bundle": self.connection.ca_bundle,
-            "databases": {example: login.secret("database") for example, login in self._logins.items()},
-            "region": ministack.REGION,
-            "stand_in_url": self.stand_in.url,
-        }
-        self.stack = Stack(ROOT, self.folder, self.connection.environment(), variables)
-        folders = [places.modules(), ROOT, *(EXAMPLES / example for example in self.examples)]
-        # The content of a package counts, not its path.
-        contents = {example: package.sha256_base64 for example, package in built.items()}
-        wanted = state.fingerprint(folders, {**variables, "packages": contents})
         with self.screen.step("terraform") as step:
+            self.stack = self.deployment.stack(Place(self.folder, self.connection, self._logins), built)
+            self.stack.write_command()
+            wanted = self.deployment.fingerprint(self.stack, built)
             if kept.applied == wanted:
                 step.say("nothing to do: nothing has changed since the last apply")
                 return kept
@@ -249,13 +281,5 @@ class LocalCloud(Reach):
                 hint = f"\n\n{FORGET} rm -r {self.folder}" if kept.outputs else ""
                 raise CloudError(f"{error}{hint}") from error
             step.say(f"{progress.done} resources applied")
-            return dataclasses.replace(kept, applied=wanted, outputs=self.stack.outputs())
-
-    def _put_prompts(self) -> None:
-        with self.screen.step("prompts") as step:
-            put = []
-            for example, outputs in self._stacks.items():
-                table = outputs["prompt_table_name"]
-                count = put_prompts(EXAMPLES / example / "prompts", self.boto3("dynamodb"), table)
-                put.append(f"{count} in {table}")
-            step.say(", ".join(put))
+            stacks = self.deployment.outputs(self.stack)
+            return dataclasses.replace(kept, applied=wanted, outputs={"stacks": stacks})

@@ -1,6 +1,6 @@
-"""MiniStack, the emulator of AWS: its interpreter, its process, and its state on disk.
+"""MiniStack, the emulator of AWS: its process, and its state on disk.
 
-It has a virtual environment of its own, because it pins botocore; see serve.py.
+It has a virtual environment of its own, because it pins botocore; see emulator_environment.py and serve.py.
 """
 
 import json
@@ -13,33 +13,18 @@ from pathlib import Path
 
 import requests
 
+from analysis_jobs.testing.processes import Child
 from analysis_jobs_dev.cloud.certificates import Certificates
-from analysis_jobs_dev.cloud.children import Child
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.ports import LOOPBACK
 
 REGION = "eu-west-1"
 # MiniStack's credentials of the account's root. It signs its own requests with them.
 ROOT_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-PYTHON_VARIABLE = "ANALYSIS_JOBS_CLOUD_PYTHON"
 START_TIMEOUT_S = 60.0
 STOP_GRACE_S = 20.0
 POLL_S = 0.05
 SERVE = Path(__file__).with_name("serve.py")
-
-
-def interpreter(repository: Path) -> Path:
-    """Return the Python with MiniStack: that of `.venv-cloud`, or the one that the variable names.
-
-    Raises CloudError if it does not exist.
-    """
-    python = Path(os.environ.get(PYTHON_VARIABLE) or repository / ".venv-cloud" / "bin" / "python")
-    if not python.exists():
-        raise CloudError(
-            f"No MiniStack: {python} does not exist. `make` builds it "
-            f"(tools/bootstrap.sh cloud); {PYTHON_VARIABLE} names another one."
-        )
-    return python
 
 
 def version(python: Path) -> str:
@@ -52,15 +37,29 @@ def version(python: Path) -> str:
 
 
 class MiniStack:
-    """One MiniStack on 127.0.0.1, with its state in `folder`."""
+    """One MiniStack on 127.0.0.1, with its state in `folder`.
 
-    def __init__(self, python: Path, folder: Path, certificates: Certificates, port: int) -> None:
+    `functions` are environment variables of all functions. The variables of a function's own configuration win.
+    """
+
+    def __init__(  # noqa: PLR0913 - the interpreter, and what it serves
+        self,
+        python: Path,
+        folder: Path,
+        certificates: Certificates,
+        port: int,
+        *,
+        region: str = REGION,
+        functions: Mapping[str, str] | None = None,
+    ) -> None:
         self.url = f"https://{LOOPBACK}:{port}"
         self.log = folder / "ministack.log"
         self._python = python
         self._folder = folder
         self._certificates = certificates
         self._port = port
+        self._region = region
+        self._functions = functions or {}
         self._child: Child | None = None
 
     @property
@@ -124,6 +123,7 @@ class MiniStack:
         variable that says where it runs.
         """
         return {
+            **self._functions,
             **ROOT_CREDENTIALS,
             "PATH": os.defpath,
             "HOME": str(self._folder),
@@ -135,7 +135,7 @@ class MiniStack:
             "USE_SSL": "1",
             "MINISTACK_SSL_CERT": str(self._certificates.chain),
             "MINISTACK_SSL_KEY": str(self._certificates.key),
-            "MINISTACK_REGION": REGION,
+            "MINISTACK_REGION": self._region,
             "LAMBDA_EXECUTOR": "local",
             "PERSIST_STATE": "1",
             "STATE_DIR": str(self._folder / "state"),

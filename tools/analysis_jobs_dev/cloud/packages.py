@@ -1,4 +1,4 @@
-"""Builds the packages of several examples for this machine."""
+"""Builds the packages of examples, or of a project, for this machine."""
 
 import hashlib
 import platform
@@ -11,6 +11,7 @@ from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.package import sources
 from analysis_jobs_dev.packager import HOST, Manifest, PackageError, Sources, build
 from analysis_jobs_dev.packager.manifest import describe
+from analysis_jobs_dev.project import Project
 
 # A build mostly waits for another process: two at a time keep two processors busy.
 AT_ONCE = 2
@@ -24,16 +25,25 @@ def packages(examples: Sequence[str], folder: Path) -> dict[str, Manifest]:
     """
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:
-            return dict(zip(examples, pool.map(lambda example: _package(example, folder), examples), strict=True))
+            return dict(
+                zip(examples, pool.map(lambda example: _package(sources(example), folder), examples), strict=True)
+            )
         except PackageError as error:
             raise CloudError(str(error)) from error
 
 
-def _package(example: str, folder: Path) -> Manifest:
-    what = sources(example)
-    fingerprint, built_from = _fingerprint(what), folder / f"{example}.sources"
+def package_of(project: Project, folder: Path) -> Manifest:
+    """Build the project's package into the folder, as `packages` does. Raises CloudError."""
+    try:
+        return _package(sources(project.name, project.source), folder)
+    except PackageError as error:
+        raise CloudError(str(error)) from error
+
+
+def _package(what: Sources, folder: Path) -> Manifest:
+    fingerprint, built_from = _fingerprint(what), folder / f"{what.name}.sources"
     if built_from.exists() and built_from.read_text("utf-8") == fingerprint:
-        return describe(folder / f"{example}-{HOST.name}.zip", HOST.name)
+        return describe(folder / f"{what.name}-{HOST.name}.zip", HOST.name)
     built_from.unlink(missing_ok=True)
     [package] = build(what, [HOST], out=folder)
     built_from.write_text(fingerprint, "utf-8")

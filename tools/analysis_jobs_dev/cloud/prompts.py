@@ -1,4 +1,4 @@
-"""Puts the prompts of an example into its prompt table, as `analysis-jobs prompts put --activate` does."""
+"""Puts the prompts of a project into its prompt table, as `analysis-jobs prompts put --activate` does."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 
-def put_prompts(folder: Path, client: DynamoDBClient, table: str) -> int:
+def put_prompts(folder: Path | None, client: DynamoDBClient, table: str) -> int:
     """Activate each prompt file of the folder; return their number."""
     library = PromptLibrary(client, table)
-    files = sorted(folder.glob("*.toml"))
+    files = sorted(folder.glob("*.toml")) if folder else []
     for file in files:
         prompt = Prompt.load(file)
         try:

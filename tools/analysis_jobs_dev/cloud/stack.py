@@ -1,13 +1,14 @@
-"""The stack of envs/local, which the real Terraform applies to the local cloud."""
+"""A Terraform root and its state, which the real Terraform applies to the local cloud."""
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis_jobs_dev.cloud.children import Child
+from analysis_jobs.testing.processes import Child
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.state import TERRAFORM_STATE
 from analysis_jobs_dev.provider_mirror import terraform_environment
@@ -16,6 +17,8 @@ from analysis_jobs_dev.provider_mirror import terraform_environment
 STOP_GRACE_S = 30.0
 # Most of an apply is waits for queues and buckets that are compiled into the provider: let them run in parallel.
 PARALLELISM = "-parallelism=60"
+DATA_FOLDER = "terraform"
+COMMAND = "terraform.sh"
 VARIABLES_FILE = "terraform.tfvars.json"
 
 type Event = dict[str, Any]
@@ -55,13 +58,16 @@ class Progress:
 class Stack:
     """One state of the root module; Terraform's files are in `folder`.
 
-    `environment` points to an AWS endpoint; `variables` are those of the root module.
+    `environment` points to an AWS endpoint; `variables` are those of the root module. With `lock_is_complete`,
+    `terraform init` must not change the root's lock file. `after_init` is called between init and apply.
     """
 
     root: Path
     folder: Path
     environment: Mapping[str, str]
     variables: Mapping[str, object]
+    lock_is_complete: bool = True
+    after_init: Callable[[], None] = lambda: None
 
     def apply(self, on_progress: Callable[[Progress], None] = lambda _: None) -> Progress:
         """Apply the root module; return the final progress.
@@ -82,6 +88,22 @@ class Stack:
         events = self._run("plan", Progress(), lambda _: None, *self._input())
         return [event["change"] for event in events if event.get("type") == "planned_change"]
 
+    def write_command(self) -> Path:
+        """Write a program that runs Terraform on this stack, and return its path: `terraform plan`, for example."""
+        environment = {
+            **terraform_environment(),
+            **self.environment,
+            "CHECKPOINT_DISABLE": "1",
+            "TF_DATA_DIR": str(self.folder / DATA_FOLDER),
+        }
+        exports = [f"export {name}={shlex.quote(value)}" for name, value in sorted(environment.items())]
+        path = self.folder / COMMAND
+        command = f'exec terraform -chdir={shlex.quote(str(self.root))} "$@"'
+        lines = ["#!/bin/sh", "# Runs Terraform on the local cloud.", "unset AWS_PROFILE AWS_SESSION_TOKEN"]
+        path.write_text("\n".join([*lines, *exports, command, ""]), "utf-8")
+        path.chmod(0o700)
+        return path
+
     def resources(self) -> list[str]:
         """Return the addresses of the resources in the state."""
         return self._text("state", "list", f"-state={self.folder / TERRAFORM_STATE}").split()
@@ -93,7 +115,8 @@ class Stack:
 
     def _init(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._text("init", "-input=false", "-no-color", "-lockfile=readonly")
+        self._text("init", "-input=false", "-no-color", *(["-lockfile=readonly"] if self.lock_is_complete else []))
+        self.after_init()
 
     def _input(self) -> list[str]:
         file = self.folder / VARIABLES_FILE
@@ -139,7 +162,7 @@ class Stack:
                 **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
                 **terraform_environment(),
                 **self.environment,
-                "TF_DATA_DIR": str(self.folder / "terraform"),
+                "TF_DATA_DIR": str(self.folder / DATA_FOLDER),
                 "TF_IN_AUTOMATION": "1",
                 "CHECKPOINT_DISABLE": "1",
                 # Less garbage collection: a fifth less processor time for some memory.

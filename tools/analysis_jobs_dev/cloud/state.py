@@ -50,16 +50,16 @@ class Kept:
         fresh.replace(folder / KEPT)
 
 
-def load(folder: Path, ministack_version: str) -> tuple[Kept | None, str]:
+def load(folder: Path, ministack_version: str, region: str = ministack.REGION) -> tuple[Kept | None, str]:
     """Return the state that a start can reuse, or None and the reason."""
     kept = read(folder)
     if kept is None:
         return None, "there is no kept state, or none that this version can read"
-    reason = _unusable(kept, folder, ministack_version)
+    reason = _unusable(kept, folder, ministack_version, region)
     return (None, reason) if reason else (kept, "")
 
 
-def afresh(folder: Path, ministack_version: str) -> Kept:
+def afresh(folder: Path, ministack_version: str, region: str = ministack.REGION) -> Kept:
     """Empty the folder for a new cloud. It gets the ports of the last one if they are free."""
     last = read(folder)
     cloud, stand_in, database = (last.cloud_port, last.stand_in_port, last.database_port) if last else (0, 0, 0)
@@ -68,7 +68,7 @@ def afresh(folder: Path, ministack_version: str) -> Kept:
     for path in folder.iterdir():
         if path.name not in LASTING:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    kept = Kept(ministack_version, ministack.REGION, cloud, stand_in, database)
+    kept = Kept(ministack_version, region, cloud, stand_in, database)
     kept.save(folder)
     return kept
 
@@ -81,11 +81,11 @@ def read(folder: Path) -> Kept | None:
         return None
 
 
-def _unusable(kept: Kept, folder: Path, ministack_version: str) -> str:
+def _unusable(kept: Kept, folder: Path, ministack_version: str, region: str) -> str:
     if kept.ministack != ministack_version:
         return f"MiniStack is {ministack_version} now; the kept state is of {kept.ministack}"
-    if kept.region != ministack.REGION:
-        return f"the Region is {ministack.REGION} now; the kept state is of {kept.region}"
+    if kept.region != region:
+        return f"the Region is {region} now; the kept state is of {kept.region}"
     if not (folder / TERRAFORM_STATE).exists():
         return "nothing was applied"
     if not ministack.saved(folder):

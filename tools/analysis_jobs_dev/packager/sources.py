@@ -9,7 +9,9 @@ from analysis_jobs_dev.packager import services
 from analysis_jobs_dev.packager.errors import PackageError
 
 # Folders beside an analysis that are not part of it. Deeper folders of these names may be Python packages.
-NOT_PACKAGED = {"documents", "tests"}
+NOT_PACKAGED = {"documents", "recordings", "tests"}
+# The test kit. It runs in the tests of an analysis, never in a function.
+TEST_KIT = ("analysis_jobs", "testing")
 NOT_PACKAGED_SUFFIXES = {".md", ".pyc", ".tf"}
 
 
@@ -53,7 +55,9 @@ class Sources:
 
     def modules(self) -> list[str]:
         """Return the top-level modules that must be importable: the handlers and the modules of the analyses."""
-        return sorted(path.stem for at in (self.handlers, self.analyses) for path in at.glob("*.py"))
+        return sorted(
+            path.stem for at in (self.handlers, self.analyses) for path in at.glob("*.py") if not _is_test(path)
+        )
 
 
 def copy(files: dict[str, Path], tree: Path) -> None:
@@ -69,6 +73,12 @@ def _packaged(folder: Path) -> Iterator[tuple[str, Path]]:
         hidden = any(part.startswith(".") for part in inside.parts)
         if path.is_dir() or hidden or inside.parts[0] in NOT_PACKAGED or "__pycache__" in inside.parts:
             continue
+        if _is_test(path) or inside.parts[:2] == TEST_KIT:
+            continue
         beside_the_code = len(inside.parts) == 1 and path.suffix != ".py"
         if not beside_the_code and path.suffix not in NOT_PACKAGED_SUFFIXES:
             yield inside.as_posix(), path
+
+
+def _is_test(path: Path) -> bool:
+    return path.name == "conftest.py" or (path.name.startswith("test_") and path.suffix == ".py")

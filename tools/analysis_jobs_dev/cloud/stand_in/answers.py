@@ -118,6 +118,13 @@ class Conversation:
         return "" if done and "any" not in self.tool_choice else next(iter(self.tools), "")
 
     @property
+    def is_decided(self) -> bool:
+        """Whether the question decides the shape of the answer: text, a schema, or one certain tool."""
+        if not self.tools:
+            return True
+        return bool(self.tool_to_use) and (len(self.tools) == 1 or "tool" in self.tool_choice)
+
+    @property
     def schema(self) -> Mapping[str, Any]:
         """The schema of the tool to use, or of the text; empty without one."""
         tool = self.tools.get(self.tool_to_use)

@@ -13,6 +13,7 @@ from analysis_jobs_dev.cloud.stand_in.model_policy import ModelPolicy, SignedReq
 from analysis_jobs_dev.cloud.stand_in.models import Model, check_offered, find
 from analysis_jobs_dev.cloud.stand_in.refusals import AS_BEDROCK, BEDROCK_STATUS, IN_STREAM, RefusedError, require
 from analysis_jobs_dev.cloud.stand_in.scenarios import Call, Control, Scenario
+from analysis_jobs_dev.cloud.stand_in.upstream import Upstream
 from analysis_jobs_dev.cloud.stand_in.wire import Wire
 
 ACTIONS: Final = {
@@ -32,8 +33,8 @@ class Bedrock(Endpoint):
     most_bytes: ClassVar = 25_000_000
     closing_events: ClassVar = 2  # messageStop, metadata
 
-    def __init__(self, control: Control, policy: ModelPolicy | None = None) -> None:
-        super().__init__(control)
+    def __init__(self, control: Control, policy: ModelPolicy | None = None, upstream: Upstream | None = None) -> None:
+        super().__init__(control, upstream)
         self._policy = policy
 
     def forget_roles(self) -> None:
@@ -93,6 +94,29 @@ class Bedrock(Endpoint):
             eventstream.event("messageStart", {"role": "assistant"}),
             *(_thoughts() if reply.thinks else ()),
             *(event for block in blocks for event in block),
+            eventstream.event("messageStop", _stop(reply)),
+            eventstream.event("metadata", _accounts(reply)),
+        ]
+
+    @override
+    def opening(self, reply: Reply) -> list[bytes]:
+        start = {"toolUse": {"toolUseId": _tool_use_id(), "name": reply.answer.tool}}
+        at = {"contentBlockIndex": 1 if reply.thinks else 0}
+        return [
+            eventstream.event("messageStart", {"role": "assistant"}),
+            *(_thoughts() if reply.thinks else ()),
+            *([eventstream.event("contentBlockStart", {**at, "start": start})] if reply.answer.tool else []),
+        ]
+
+    @override
+    def piece(self, reply: Reply, text: str) -> bytes:
+        delta = {"toolUse": {"input": text}} if reply.answer.tool else {"text": text}
+        return eventstream.event("contentBlockDelta", {"contentBlockIndex": 1 if reply.thinks else 0, "delta": delta})
+
+    @override
+    def closing(self, reply: Reply) -> list[bytes]:
+        return [
+            eventstream.event("contentBlockStop", {"contentBlockIndex": 1 if reply.thinks else 0}),
             eventstream.event("messageStop", _stop(reply)),
             eventstream.event("metadata", _accounts(reply)),
         ]

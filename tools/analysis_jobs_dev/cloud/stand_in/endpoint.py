@@ -4,14 +4,18 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from analysis_jobs_dev.cloud.stand_in.answers import Answer, Conversation, answer, digest
 from analysis_jobs_dev.cloud.stand_in.models import Model
 from analysis_jobs_dev.cloud.stand_in.refusals import HungUpError, RefusedError
 from analysis_jobs_dev.cloud.stand_in.scenarios import Asked, Call, Control, Scenario
+from analysis_jobs_dev.cloud.stand_in.upstream import Generation, Upstream
 from analysis_jobs_dev.cloud.stand_in.wire import Wire
+
+# A stream of another server may be silent for minutes. The caller gets an empty piece this often.
+_SIGN_OF_LIFE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,9 @@ class Endpoint(ABC):
     # The events that end a good stream: a fault in mid-answer comes before them, however short the answer is.
     closing_events: ClassVar[int]
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, upstream: Upstream | None = None) -> None:
         self._control = control
+        self._upstream = upstream
 
     @abstractmethod
     def read(self, wire: Wire, call: Call) -> tuple[Model, Conversation]:
@@ -74,6 +79,18 @@ class Endpoint(ABC):
     @abstractmethod
     def events(self, reply: Reply) -> list[bytes]:
         """Return the messages of a stream."""
+
+    @abstractmethod
+    def opening(self, reply: Reply) -> list[bytes]:
+        """Return the messages of a stream before the first piece of text."""
+
+    @abstractmethod
+    def piece(self, reply: Reply, text: str) -> bytes:
+        """Return the message of a stream with a piece of the text; an empty one shows that the answer is coming."""
+
+    @abstractmethod
+    def closing(self, reply: Reply) -> list[bytes]:
+        """Return the messages of a stream after the last piece of text."""
 
     @abstractmethod
     def error_event(self, scenario: Scenario) -> tuple[str, bytes]:
@@ -125,13 +142,45 @@ class Endpoint(ABC):
         reservation = quota.reserve(model, call.input_tokens, conversation.max_tokens)
         if not reservation:
             raise self.error("ThrottlingException", scenario)
+        most_tokens = conversation.max_tokens or model.max_output_tokens
         try:
-            found = answer(conversation, conversation.max_tokens or model.max_output_tokens, scenario)
+            if self._upstream and scenario.answer is None and not scenario.nonsense:
+                reply = Reply(Answer("end_turn"), call, scenario, conversation.thinks)
+                return self._forward(wire, reply, conversation, most_tokens)
+            found = answer(conversation, most_tokens, scenario)
             call.output_tokens = found.output_tokens
             send = self._send_stream if call.operation == self.streams else self._send_whole
             return send(wire, Reply(found, call, scenario, conversation.thinks))
         finally:
             quota.settle(reservation, model, call.input_tokens - call.cache_read_tokens, call.output_tokens)
+
+    def _forward(self, wire: Wire, reply: Reply, conversation: Conversation, most_tokens: int) -> str:
+        """Answer with what another server writes, while it writes it."""
+        if self._upstream is None:
+            raise TypeError("there is no server to forward to")
+        streams = reply.call.operation == self.streams
+        if not (streams and conversation.is_decided):
+            found, generation = self._upstream.answer(conversation, most_tokens)
+            counted = _counted(reply, found, generation)
+            return self._send_stream(wire, counted) if streams else self._send_whole(wire, counted)
+        with self._upstream.stream(conversation, most_tokens, _SIGN_OF_LIFE_S) as stream:
+            pieces = iter(stream)
+            piece: str | None = next(pieces, "")  # a refusal before the first piece is an ordinary error answer
+            wire.start_stream(self.content_type)
+            started = replace(reply, answer=replace(reply.answer, tool=conversation.tool_to_use))
+            wire.send_events(self.opening(started))
+            try:
+                while piece is not None:
+                    wire.send_events([self.piece(started, piece)])
+                    piece = next(pieces, None)
+            except RefusedError as error:
+                broken = Scenario(stream_error="modelStreamErrorException", message=error.message)
+                wire.send_events([self.error_event(broken)[1]])
+                wire.end_stream()
+                return f"stream: {error.name}"
+            wire.send_events(self.closing(_counted(reply, stream.answer, stream.generation)))
+            wire.end_stream()
+        return "ok"
 
     def _send_stream(self, wire: Wire, reply: Reply) -> str:
         scenario, events = reply.scenario, self.events(reply)
@@ -163,3 +212,10 @@ class Endpoint(ABC):
             return f"cut: {scenario.cut}"
         wire.answer(200, content)
         return "ok"
+
+
+def _counted(reply: Reply, found: Answer, generation: Generation) -> Reply:
+    """Return the reply with an answer of another server, and its token counts in the log."""
+    reply.call.input_tokens = generation.input_tokens or reply.call.input_tokens
+    reply.call.output_tokens = generation.output_tokens or found.output_tokens
+    return replace(reply, answer=found)

@@ -12,6 +12,7 @@ from analysis_jobs_dev.cloud.stand_in.gemini_requests import conversation_of, in
 from analysis_jobs_dev.cloud.stand_in.models import Model
 from analysis_jobs_dev.cloud.stand_in.refusals import AS_GEMINI, GEMINI_STATUS, RefusedError
 from analysis_jobs_dev.cloud.stand_in.scenarios import Call, Control, Scenario
+from analysis_jobs_dev.cloud.stand_in.upstream import Upstream
 from analysis_jobs_dev.cloud.stand_in.wire import Wire
 
 PATH: Final = re.compile(r"/v1(?:beta)?/models/(?P<model>[^/:]+):(?P<operation>generateContent|streamGenerateContent)")
@@ -27,8 +28,8 @@ class Gemini(Endpoint):
     most_bytes: ClassVar = 110_000_000
     closing_events: ClassVar = 1  # the chunk with the finish reason
 
-    def __init__(self, control: Control) -> None:
-        super().__init__(control)
+    def __init__(self, control: Control, upstream: Upstream | None = None) -> None:
+        super().__init__(control, upstream)
         self.key: str | None = None
 
     @override
@@ -77,6 +78,19 @@ class Gemini(Endpoint):
         if reply.scenario.block_reason:
             return [_event(_blocked(reply))]
         return [*(_event(_chunk(reply, piece)) for piece in reply.pieces), _event(_chunk(reply, last=True))]
+
+    @override
+    def opening(self, reply: Reply) -> list[bytes]:
+        del reply
+        return []
+
+    @override
+    def piece(self, reply: Reply, text: str) -> bytes:
+        return _event(_chunk(reply, text))
+
+    @override
+    def closing(self, reply: Reply) -> list[bytes]:
+        return [_event(_chunk(reply, last=True))]
 
     @override
     def error_event(self, scenario: Scenario) -> tuple[str, bytes]:

@@ -168,6 +168,11 @@ class Control:
         with self._lock:
             self._active = self._armed(scenarios)
 
+    def set_script(self, script: Sequence[Scenario]) -> None:
+        """Replace the scenarios of the answers files."""
+        with self._lock:
+            self._script, self._scripted = script, self._armed(script)
+
     def reset(self) -> None:
         """Deactivate all scenarios, and give those of the script all their turns back."""
         self.prompt_cache.clear()

@@ -26,6 +26,7 @@ from analysis_jobs_dev.cloud.stand_in.issuer import CONFIGURATION_PATH, KEYS_PAT
 from analysis_jobs_dev.cloud.stand_in.model_policy import ModelPolicy
 from analysis_jobs_dev.cloud.stand_in.refusals import HungUpError, RefusedError
 from analysis_jobs_dev.cloud.stand_in.scenarios import Control, Scenario
+from analysis_jobs_dev.cloud.stand_in.upstream import Upstream
 from analysis_jobs_dev.cloud.stand_in.wire import Wire
 
 HOST: Final = "127.0.0.1"  # no other interface: everybody who reaches the server can mint tokens
@@ -103,10 +104,12 @@ class StandIn(Remote):
         ca_bundle: the authorities with which MiniStack's certificate is checked.
         key_file: where the issuer's key is kept; without it every start makes a new one.
         answers: answers files, see `script`.
+        upstream: a server that answers the questions which no answers file decides; without one, answers are filled in
+            from the document.
 
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - independent options
         self,
         port: int = 0,
         *,
@@ -114,14 +117,21 @@ class StandIn(Remote):
         ca_bundle: Path | str | None = None,
         key_file: Path | None = None,
         answers: Sequence[Path] = (),
+        upstream: Upstream | None = None,
     ) -> None:
-        control = Control([scenario for path in answers for scenario in script.load(path)])
+        self._control = control = Control(_scripted(answers))
         policy = ModelPolicy(endpoint, ca_bundle) if endpoint else None
         self._server = _Server((HOST, port), _Handler)
         super().__init__(f"http://{HOST}:{self._server.server_port}")
         self.issuer = Issuer(self.url, key_file)
-        self._server.routes = _Routes(Bedrock(control, policy), Gemini(control), control, self.issuer)
+        self._server.routes = _Routes(
+            Bedrock(control, policy, upstream), Gemini(control, upstream), control, self.issuer
+        )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="stand-in", daemon=True)
+
+    def load_answers(self, answers: Sequence[Path]) -> None:
+        """Replace the scripted answers by those of these files. Raises CloudError for a mistake in a file."""
+        self._control.set_script(_scripted(answers))
 
     def __enter__(self) -> Self:
         """Start to answer."""
@@ -134,6 +144,10 @@ class StandIn(Remote):
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def _scripted(answers: Sequence[Path]) -> list[Scenario]:
+    return [scenario for path in answers for scenario in script.load(path)]
 
 
 class _Routes:

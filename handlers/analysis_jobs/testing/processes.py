@@ -1,4 +1,4 @@
-"""The processes of the local cloud. Each runs under a guard, so that none of them outlives this process."""
+"""Processes of a test or of the local cloud. Each runs under a guard, so that none of them outlives this process."""
 
 import subprocess
 import sys

@@ -1,0 +1,274 @@
+"""What a local cloud deploys: the examples of this repository with their common root, or one project with its own."""
+
+import contextlib
+import json
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, override
+
+from analysis_jobs_dev import places
+from analysis_jobs_dev.cloud import ministack, root, state
+from analysis_jobs_dev.cloud.connection import Connection
+from analysis_jobs_dev.cloud.errors import CloudError
+from analysis_jobs_dev.cloud.packages import package_of, packages
+from analysis_jobs_dev.cloud.postgres import Login
+from analysis_jobs_dev.cloud.root import Root
+from analysis_jobs_dev.cloud.stack import DATA_FOLDER, Stack
+from analysis_jobs_dev.packager import Manifest
+from analysis_jobs_dev.project import Project
+
+SCHEMA_FILE = "schema.sql"
+ANSWERS_FILE = "answers.toml"
+# The root of a project without one uses this model. The stand-in answers for any model.
+DEFAULT_MODEL = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+DEFAULT_MODEL_IDS = ("anthropic.claude-*", "amazon.nova-*")
+AUDIENCE = "analysis-jobs"
+MAX_NAME = 25
+PACKAGE_BUCKET = "analysis-jobs-local-packages"
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """One stack of the cloud: its name, its prompts, its scripted answers, and the tables of its database."""
+
+    name: str
+    folder: Path
+    analysis: str
+    prompts: Path | None
+    answers: Path | None
+
+    @property
+    def schema(self) -> Path | None:
+        """The file with the tables of the database; None without a database."""
+        path = self.folder / SCHEMA_FILE
+        return path if path.exists() else None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something is deployed: the folder of the cloud, the addresses of its servers, the logins of databases."""
+
+    folder: Path
+    connection: Connection
+    logins: Mapping[str, Login]
+
+
+class Deployment(ABC):
+    """The stacks of one local cloud, in one Terraform root."""
+
+    hosted: tuple[Hosted, ...]
+
+    @property
+    def region(self) -> str:
+        """The Region of the cloud."""
+        return ministack.REGION
+
+    @abstractmethod
+    def packages(self, folder: Path) -> dict[str, Manifest]:
+        """Build the packages for this machine into the folder, by the names of their stacks. Raises CloudError."""
+
+    @abstractmethod
+    def stack(self, place: Place, built: Mapping[str, Manifest]) -> Stack:
+        """Return the Terraform stack that deploys the packages."""
+
+    @abstractmethod
+    def fingerprint(self, stack: Stack, built: Mapping[str, Manifest]) -> str:
+        """Return a hash of everything that an apply depends on."""
+
+    @abstractmethod
+    def outputs(self, stack: Stack) -> dict[str, dict[str, Any]]:
+        """Return the outputs of each stack, by its name, after an apply."""
+
+
+class Examples(Deployment):
+    """Examples of this repository. The root `envs/local` deploys them."""
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        self.hosted = tuple(
+            Hosted(name, folder / name, name, folder / name / "prompts", _existing(folder / name / ANSWERS_FILE))
+            for name in names
+        )
+
+    @override
+    def packages(self, folder: Path) -> dict[str, Manifest]:
+        return packages([each.name for each in self.hosted], folder)
+
+    @override
+    def stack(self, place: Place, built: Mapping[str, Manifest]) -> Stack:
+        connection = place.connection
+        variables: dict[str, Any] = {
+            "packages": {name: _package(package) for name, package in built.items()},
+            "ca_bundle": connection.ca_bundle,
+            "databases": {name: login.secret("database") for name, login in place.logins.items()},
+            "region": self.region,
+            "stand_in_url": connection.stand_in_url,
+        }
+        return Stack(places.local_root(), place.folder, connection.environment(), variables)
+
+    @override
+    def fingerprint(self, stack: Stack, built: Mapping[str, Manifest]) -> str:
+        folders = [places.modules(), stack.root, *(each.folder for each in self.hosted)]
+        return state.fingerprint(folders, {**stack.variables, "packages": _contents(built)})
+
+    @override
+    def outputs(self, stack: Stack) -> dict[str, dict[str, Any]]:
+        stacks: dict[str, dict[str, Any]] = stack.outputs()["stacks"]
+        return stacks
+
+
+class ProjectDeployment(Deployment):
+    """A project with its own Terraform root, or with the module and its defaults if it has no root."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        analysis = project.analyses[0].rpartition(".")[2].replace("_", "-")
+        self.hosted = (Hosted(project.name, project.folder, analysis, project.prompts, project.answers),)
+
+    @cached_property
+    def variables(self) -> dict[str, Any]:
+        """The variables of `envs/local.json`."""
+        return root.local_variables(self.project.folder)
+
+    @property
+    @override
+    def region(self) -> str:
+        named = self.variables.get("region") or (self.project.infra and root.region_of(self.project.infra))
+        return str(named or ministack.REGION)
+
+    @override
+    def packages(self, folder: Path) -> dict[str, Manifest]:
+        return {self.project.name: package_of(self.project, folder)}
+
+    @override
+    def stack(self, place: Place, built: Mapping[str, Manifest]) -> Stack:
+        [package] = built.values()
+        uploaded = {**_package(package), "s3": upload(place.connection, package)}
+        prepared = self._root(place, uploaded)
+        prepared.set_up(self.region, place.folder / state.TERRAFORM_STATE, self.variables)
+        manifest = package.file().resolve().with_suffix(".json")
+        return Stack(
+            prepared.folder,
+            place.folder,
+            {**place.connection.environment(), **self._given(prepared, place, uploaded)},
+            {},
+            lock_is_complete=False,
+            after_init=lambda: prepared.use(prepared.module_calls(place.folder / DATA_FOLDER), uploaded, manifest),
+        )
+
+    @override
+    def fingerprint(self, stack: Stack, built: Mapping[str, Manifest]) -> str:
+        given = {name: value for name, value in stack.environment.items() if name.startswith("TF_VAR_")}
+        given.pop("TF_VAR_package", None)  # the content of a package counts, not its path
+        folders = [self.project.infra or stack.root, places.modules()]
+        return state.fingerprint(folders, {**self.variables, **given, "packages": _contents(built)})
+
+    @override
+    def outputs(self, stack: Stack) -> dict[str, dict[str, Any]]:
+        found = stack.outputs()
+        deployments = found.pop(root.DEPLOYMENTS)
+        if len(deployments) != 1:
+            raise CloudError(
+                f"The Terraform root deploys the module {len(deployments)} times; the local cloud needs one."
+            )
+        texts = {name: value for name, value in found.items() if isinstance(value, str)}
+        return {self.project.name: {**texts, **deployments[0]}}
+
+    def _root(self, place: Place, package: Mapping[str, object]) -> Root:
+        """Return the project's root, or one with the module's defaults."""
+        if self.project.infra:
+            return Root.link(self.project.infra, place.folder / "root")
+        folder = (place.folder / "root").resolve()
+        module = os.path.relpath(places.modules().resolve() / "analysis-jobs", folder)
+        variables = {
+            "name": stack_name(self.project.name),
+            "analyses": list(self.project.analyses),
+            "api": {"authorizer": {"issuer": place.connection.stand_in_url, "audience": [AUDIENCE]}},
+            "bedrock_model_ids": list(DEFAULT_MODEL_IDS),
+            "deletion_protection": False,
+            "lease": {"heartbeat_s": 5, "lease_s": 20},
+            "model_id": DEFAULT_MODEL,
+            "package": package,
+        }
+        root.write_default(folder, {**variables, **self.variables}, module)
+        return Root(folder, folder)
+
+    def _given(self, prepared: Root, place: Place, package: Mapping[str, object]) -> dict[str, str]:
+        """Return values for variables that the root requires and `envs/local.json` does not set.
+
+        They are environment variables, because Terraform ignores those that the root does not declare.
+        """
+        name = stack_name(self.project.name)
+        values: dict[str, object] = {
+            "authorizer": {"issuer": place.connection.stand_in_url, "audience": [AUDIENCE]},
+            "environment": {},
+            "name": name,
+            "package": package,
+            "region": self.region,
+        }
+        if login := place.logins.get(self.project.name):
+            values["database_secret_arn"] = put_secret(place.connection, f"{name}-database", login.secret("database"))
+        if "gemini_key_arn" in prepared.required_variables:
+            values["gemini_key_arn"] = put_parameter(place.connection, f"/{name}/gemini-key", "any key is accepted")
+        wanted = prepared.required_variables - self.variables.keys()
+        return {
+            f"TF_VAR_{name}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in values.items()
+            if name in wanted
+        }
+
+
+def stack_name(project: str, environment: str = "") -> str:
+    """Return a valid `name` of the module for a project in an environment."""
+    end = f"-{environment}" if environment else ""
+    return re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-")[: MAX_NAME - len(end)].strip("-") + end
+
+
+def upload(connection: Connection, package: Manifest) -> dict[str, str]:
+    """Upload a package to S3, and return where it is. From a file, each function would upload it again."""
+    s3 = connection.boto3("s3")
+    where = {"bucket": PACKAGE_BUCKET, "key": f"{package.sha256}.zip"}
+    location = {} if connection.region == "us-east-1" else {"LocationConstraint": connection.region}
+    with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
+        s3.create_bucket(Bucket=PACKAGE_BUCKET, **({"CreateBucketConfiguration": location} if location else {}))
+    s3.put_object(Bucket=where["bucket"], Key=where["key"], Body=package.file().read_bytes())
+    return where
+
+
+def put_secret(connection: Connection, name: str, content: object) -> str:
+    """Create or replace a secret of Secrets Manager, and return its ARN."""
+    secrets = connection.boto3("secretsmanager")
+    try:
+        created = secrets.create_secret(Name=name, SecretString=json.dumps(content))
+    except secrets.exceptions.ResourceExistsException:
+        created = secrets.put_secret_value(SecretId=name, SecretString=json.dumps(content))
+    return str(created["ARN"])
+
+
+def put_parameter(connection: Connection, name: str, value: str) -> str:
+    """Create or replace a secret parameter of Systems Manager, and return its ARN."""
+    parameters = connection.boto3("ssm")
+    parameters.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
+    return str(parameters.get_parameter(Name=name)["Parameter"]["ARN"])
+
+
+def _package(package: Manifest) -> dict[str, Any]:
+    """Return the module's argument `package` for a built package."""
+    return {
+        "path": str(package.file().resolve()),
+        "sha256_base64": package.sha256_base64,
+        "version": package.version,
+        "architecture": package.architecture,
+    }
+
+
+def _contents(built: Mapping[str, Manifest]) -> dict[str, str]:
+    return {name: package.sha256_base64 for name, package in built.items()}
+
+
+def _existing(path: Path) -> Path | None:
+    return path if path.exists() else None

@@ -1,0 +1,191 @@
+"""The Terraform root of a project, prepared for the local cloud.
+
+The project's own root is used as it is, in a folder of links to its files. There, override files replace three things:
+the backend (the state is kept in the folder of the local cloud), the Region of the provider, and the package. So the
+project's state and its `.terraform` are not touched. A project without a root gets one with the module's defaults.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from analysis_jobs_dev.cloud.errors import CloudError
+
+LOCAL_VARIABLES = Path("envs", "local.json")
+DEPLOYMENTS = "analysis_jobs_deployments"
+SETUP_FILE = "analysis_jobs_setup_override.tf.json"
+PACKAGE_FILE = "analysis_jobs_package_override.tf.json"
+OUTPUT_FILE = "analysis_jobs_deployments.tf.json"
+VARIABLES_FILE = "zz_analysis_jobs_local.auto.tfvars.json"  # of such files, the last one by name wins
+# Never linked: they belong to the project's own state and installation.
+_NOT_LINKED = re.compile(r"\.terraform|.*\.tfstate(\..*)?|\.terraform\.lock\.hcl|crash.*\.log")
+_UPWARDS = re.compile(r"(?:\.\./)+")
+_VARIABLE = re.compile(r'^variable\s+"(?P<name>[^"]+)"\s*\{(?P<body>.*?)^\}', re.MULTILINE | re.DOTALL)
+_PROVIDER = re.compile(r'^provider\s+"aws"\s*\{(?P<body>.*?)^\}', re.MULTILINE | re.DOTALL)
+_REGION = re.compile(r'^\s*region\s*=\s*(?:"(?P<region>[a-z0-9-]+)"|var\.(?P<variable>\w+))', re.MULTILINE)
+_DEFAULT = re.compile(r"^\s*default\s*=", re.MULTILINE)
+# What tells the module apart from all others, whatever its source and its version.
+_MANIFEST = re.compile(r"^\s*manifest\s*=\s*optional\(string\)", re.MULTILINE)
+_MARKS = ('variable "analyses"', 'output "deployment"')
+
+
+@dataclass(frozen=True)
+class ModuleCall:
+    """A module block that calls the module. Older versions of the module do not take the path of a manifest."""
+
+    name: str
+    takes_manifest: bool
+
+
+@dataclass(frozen=True)
+class Root:
+    """A Terraform root that runs in `folder`, with links to the files of `original`."""
+
+    original: Path
+    folder: Path
+
+    @classmethod
+    def link(cls, original: Path, below: Path) -> "Root":
+        """Return the root, linked anew below the folder `below`.
+
+        Relative paths stay valid: the folders above the root are there too, as far up as its files refer to them.
+        """
+        shutil.rmtree(below, ignore_errors=True)
+        original = original.resolve()
+        up = min(_levels_up(original), len(original.parents) - 1)
+        above = [original, *original.parents][up]
+        here = below
+        _link(above, here, leave=original.relative_to(above).parts[:1])
+        for number, name in enumerate(original.relative_to(above).parts):
+            here, above = here / name, above / name
+            _link(above, here, leave=original.relative_to(above).parts[:1] if number < up else ())
+        lock = original / ".terraform.lock.hcl"
+        if lock.exists():  # copied, because `terraform init` may add the checksums of this platform
+            shutil.copyfile(lock, here / lock.name)
+        return cls(original, here)
+
+    @cached_property
+    def required_variables(self) -> frozenset[str]:
+        """The names of the variables without a default."""
+        found = set()
+        for path in _configuration(self.original, (".tf",)):
+            blocks = _VARIABLE.finditer(path.read_text("utf-8"))
+            found |= {block["name"] for block in blocks if not _DEFAULT.search(block["body"])}
+        for path in _configuration(self.original, (".tf.json",)):
+            variables = json.loads(path.read_text("utf-8")).get("variable", {})
+            found |= {name for name, block in variables.items() if "default" not in block}
+        return frozenset(found)
+
+    def set_up(self, region: str, state: Path, variables: Mapping[str, object]) -> None:
+        """Override the backend and the provider's Region, and set variables. Do this before `terraform init`."""
+        for name in (PACKAGE_FILE, OUTPUT_FILE):
+            (self.folder / name).unlink(missing_ok=True)
+        backend = {"local": {"path": str(state)}}
+        self._write(SETUP_FILE, {"terraform": {"backend": backend}, "provider": {"aws": {"region": region}}})
+        self._write(VARIABLES_FILE, variables)
+
+    def module_calls(self, data_folder: Path) -> "list[ModuleCall]":
+        """Return the root's module blocks that call the module. `data_folder` is the TF_DATA_DIR of init.
+
+        Raises CloudError if there is none.
+        """
+        installed = json.loads((data_folder / "modules" / "modules.json").read_text("utf-8"))["Modules"]
+        texts = {each["Key"]: _text_of(self.folder / each["Dir"]) for each in installed if each["Key"]}
+        found = {name: text for name, text in texts.items() if all(mark in text for mark in _MARKS)}
+        direct = [ModuleCall(name, bool(_MANIFEST.search(text))) for name, text in found.items() if "." not in name]
+        if not direct:
+            inside = f" Only modules inside others call it: {', '.join(found)}." if found else ""
+            raise CloudError(
+                f"No module block in {self.original} calls the module analysis-jobs.{inside} Add the block to the "
+                "root, or remove the root: without one, the local cloud uses the module with its defaults."
+            )
+        return direct
+
+    def use(self, calls: "Iterable[ModuleCall]", package: Mapping[str, object], manifest: Path) -> None:
+        """Override the package of the module blocks, and add an output with what they deploy.
+
+        `package` has the fields of the zip. A module that takes the path of the `manifest` gets that instead.
+        """
+        by_manifest = {"manifest": str(manifest), "s3": package.get("s3")}
+        packages = {call.name: by_manifest if call.takes_manifest else package for call in calls}
+        names = list(packages)
+        self._write(PACKAGE_FILE, {"module": {name: {"package": _escaped(each)} for name, each in packages.items()}})
+        # A module with `count` is a list, one with `for_each` an object, any other is the module itself.
+        parts = [f"try(module.{name}[*].deployment, values(module.{name})[*].deployment)" for name in names]
+        output = {"value": f"${{concat({', '.join(parts)})}}", "sensitive": False}
+        self._write(OUTPUT_FILE, {"output": {DEPLOYMENTS: output}})
+
+    def _write(self, name: str, content: object) -> None:
+        (self.folder / name).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+
+
+def write_default(folder: Path, variables: Mapping[str, object], module: str) -> Path:
+    """Write a root that calls the module at the path `module` with these variables. Return the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    block = {"source": module, **{name: _escaped(value) for name, value in variables.items()}}
+    (folder / "main.tf.json").write_text(json.dumps({"module": {"analysis_jobs": block}}, indent=2) + "\n", "utf-8")
+    return folder
+
+
+def local_variables(project: Path) -> dict[str, Any]:
+    """Return the variables in the project's `envs/local.json`; empty without the file. Raises CloudError."""
+    path = project / LOCAL_VARIABLES
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise CloudError(f"{path} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise CloudError(f"{path} must have an object: the variables of the Terraform root by name.")
+    return content
+
+
+def region_of(root: Path) -> str | None:
+    """Return the Region in the root's provider block: a text, or the default of its variable. None without either."""
+    text = "\n".join(path.read_text("utf-8") for path in _configuration(root, (".tf",)))
+    provider = next((block["body"] for block in _PROVIDER.finditer(text) if "alias" not in block["body"]), "")
+    named = _REGION.search(provider)
+    if named is None or named["region"]:
+        return named and named["region"]
+    blocks = [block["body"] for block in _VARIABLE.finditer(text) if block["name"] == named["variable"]]
+    default = re.search(r'^\s*default\s*=\s*"([a-z0-9-]+)"', "\n".join(blocks), re.MULTILINE)
+    return default and default[1]
+
+
+def _levels_up(root: Path) -> int:
+    """Return how many folders above the root its files refer to."""
+    texts = (path.read_text("utf-8", "replace") for path in _configuration(root, (".tf", ".json", ".tfvars")))
+    return max((found.group().count("../") for text in texts for found in _UPWARDS.finditer(text)), default=0)
+
+
+def _configuration(root: Path, endings: tuple[str, ...]) -> Iterator[Path]:
+    for path in sorted(root.iterdir()):
+        if path.is_file() and path.name.endswith(endings) and not _NOT_LINKED.fullmatch(path.name):
+            yield path
+
+
+def _link(original: Path, folder: Path, leave: Iterable[str]) -> None:
+    folder.mkdir(parents=True)
+    left = set(leave)
+    for path in original.iterdir():
+        if path.name not in left and not _NOT_LINKED.fullmatch(path.name):
+            (folder / path.name).symlink_to(path, target_is_directory=path.is_dir())
+
+
+def _text_of(module: Path) -> str:
+    return "".join(path.read_text("utf-8", "replace") for path in sorted(module.glob("*.tf")))
+
+
+def _escaped(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return the value with its texts escaped: Terraform reads the texts in its JSON files as templates."""
+    if isinstance(value, str):
+        return value.replace("${", "$${").replace("%{", "%%{")
+    if isinstance(value, Mapping):
+        return {name: _escaped(each) for name, each in value.items()}
+    return [_escaped(each) for each in value] if isinstance(value, list | tuple) else value
