@@ -11,6 +11,7 @@ from analysis_jobs.testing import Jobs
 from analysis_jobs_dev.cloud import demo_file
 from analysis_jobs_dev.package import sources
 from analysis_jobs_dev.packager import HOST, build
+from analysis_jobs_dev.project import load
 from tests.docs.pages import REPOSITORY, executed, files_of
 from tests.modules.harness import Terraform
 
@@ -66,8 +67,8 @@ def test_the_demo_uploads_the_document(clone: Path) -> None:
 
 def test_the_package_has_the_analysis_in_it(clone: Path, tmp_path: Path) -> None:
     # The build imports every module of the finished package.
-    [manifest] = build(sources("meeting-notes", clone / EXAMPLE), [HOST], out=tmp_path / "dist")
-    with zipfile.ZipFile(REPOSITORY / manifest.path) as package:
+    [manifest] = build(sources(load(clone / EXAMPLE)), [HOST], out=tmp_path / "dist")
+    with zipfile.ZipFile(tmp_path / "dist" / manifest.path) as package:
         names = package.namelist()
     assert "meeting_notes.py" in names
     assert not any(name.startswith("documents/") for name in names)
