@@ -1,13 +1,17 @@
+locals {
+  package = jsondecode(file(var.package.manifest))
+}
+
 # Stands for the stack that the team has already: a function with its role, behind an HTTP API.
 resource "aws_lambda_function" "backend" {
   function_name    = "${var.name}-backend"
-  architectures    = [coalesce(var.package.architecture, "arm64")]
-  filename         = var.package.path
+  architectures    = [local.package.architecture]
+  filename         = "${dirname(var.package.manifest)}/${local.package.path}"
   handler          = "backend.handler"
   memory_size      = 512
   role             = aws_iam_role.backend.arn
   runtime          = "python3.13"
-  source_code_hash = var.package.sha256_base64
+  source_code_hash = local.package.sha256_base64
   timeout          = 30
 
   environment {
