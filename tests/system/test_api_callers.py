@@ -80,7 +80,7 @@ class Gateway:
         with requests.Session() as session:
             session.trust_env = False
             session.verify = str(self.trusted.bundle)
-            return session.get(request.url, headers=dict(request.headers.items()), timeout=60)
+            return session.get(f"{self.url}{path}", headers=dict(request.headers.items()), timeout=60)
 
     def role(self, name: str, resource: str | None) -> Credentials:
         """Make a role that may invoke the resource, and return credentials of a session of it."""
