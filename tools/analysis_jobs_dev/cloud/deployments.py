@@ -146,7 +146,7 @@ class ProjectDeployment(Deployment):
     @override
     def stack(self, place: Place, built: Mapping[str, Built]) -> Stack:
         [package] = built.values()
-        code = upload(place.connection, package)
+        code = upload(place.connection, package.file(), package.sha256)
         given = {**_package(package), "s3": code}
         prepared = self._root(place, given)
         prepared.set_up(self.region, place.folder / state.TERRAFORM_STATE, self.variables)
@@ -236,14 +236,14 @@ def stack_name(project: str, environment: str = "") -> str:
     return re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-")[: MAX_NAME - len(end)].strip("-") + end
 
 
-def upload(connection: Connection, package: Built) -> dict[str, str]:
-    """Upload a package to S3, and return where it is. From a file, each function would upload it again."""
+def upload(connection: Connection, package: Path, sha256: str) -> dict[str, str]:
+    """Upload a zip to S3, and return where it is. From a file, each function would upload it again."""
     s3 = connection.boto3("s3")
-    where = {"bucket": PACKAGE_BUCKET, "key": f"{package.sha256}.zip"}
+    where = {"bucket": PACKAGE_BUCKET, "key": f"{sha256}.zip"}
     location = {} if connection.region == "us-east-1" else {"LocationConstraint": connection.region}
     with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
         s3.create_bucket(Bucket=PACKAGE_BUCKET, **({"CreateBucketConfiguration": location} if location else {}))
-    s3.put_object(Bucket=where["bucket"], Key=where["key"], Body=package.file().read_bytes())
+    s3.put_object(Bucket=where["bucket"], Key=where["key"], Body=package.read_bytes())
     return where
 
 

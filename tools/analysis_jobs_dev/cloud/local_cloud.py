@@ -272,6 +272,7 @@ class LocalCloud(Reach):
             self.stack.write_command()
             wanted = self.deployment.fingerprint(self.stack, built)
             if kept.applied == wanted:
+                self.stack.after_init()
                 step.say("nothing to do: nothing has changed since the last apply")
                 return kept
             dataclasses.replace(kept, applied="").save(self.folder)
