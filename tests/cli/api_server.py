@@ -38,6 +38,7 @@ class ApiServer(ThreadingHTTPServer):
         self.troubles: dict[tuple[str, str], deque[tuple[int, dict[str, str], bytes]]] = {}
         self.retried: Counter[str] = Counter()
         self.largest_page = 100
+        self.analyses = ["profile-interpretation", "rfp-analysis"]
         self.lock = threading.Lock()
         self._seconds = 0
 
@@ -110,6 +111,12 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, {}
         if tenant is None:
             return 401, {"message": "Unauthorized"}
+        if path == "/openapi.json":
+            schema = {
+                "discriminator": {"propertyName": "analysis", "mapping": dict.fromkeys(self.server.analyses, "#")}
+            }
+            content = {"application/json": {"schema": schema}}
+            return 200, {"paths": {"/jobs": {"post": {"requestBody": {"content": content}}}}}
         if path == "/uploads":
             upload = {"url": f"{self.server.url}/bucket", "fields": {"key": "k", "policy": "p"}}
             return 201, {"document": f"u1/{json.loads(body)['filename']}", "upload": upload}

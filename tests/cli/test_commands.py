@@ -13,7 +13,6 @@ import pytest
 from moto import mock_aws
 
 from analysis_jobs.cli.main import main
-from analysis_jobs.cli.screen import Bar, Screen, table
 from analysis_jobs.client.http import Client
 from tests.cli.api_server import ApiServer
 
@@ -90,10 +89,19 @@ def test_waiting_ends_with_its_time(api: ApiServer, run: Run) -> None:
 def test_status_shows_what_is_there(api: ApiServer, run: Run) -> None:
     job_id = api.add(result={"summary": "Short.", "parts": []})
     status, out, _ = run("status", job_id)
-    shown = dict(line.split(maxsplit=1) for line in out.splitlines())
     assert status == 0
-    assert (shown["status"], shown["error.code"], shown["result.summary"]) == ("failed", "model_error", "Short.")
-    assert "subject" not in shown
+    assert [line.split(maxsplit=1) for line in out.splitlines()] == [
+        ["job", job_id],
+        ["analysis", "rfp-analysis"],
+        ["status", "failed"],
+        ["error", "model_error: It was model_error. It may succeed if it is run again."],
+        ["submitted", "2026-05-04 12:00:01 UTC"],
+        ["finished", "2026-05-04 12:00:01 UTC"],
+        ["tenant", "acme"],
+        [],
+        ["Result"],
+        ["summary", "Short."],
+    ]
     assert read(run("status", job_id, "--json")[1]) == api.jobs[job_id]
 
 
@@ -105,7 +113,7 @@ def test_list_shows_the_newest_and_no_more_than_it_may(api: ApiServer, run: Run)
     assert [job["job_id"] for job in read(out)["jobs"]] == ids[:1:-1]
     _, out, _ = run("list", "--status", "failed", "--limit", 1)
     assert out.splitlines()[0].split()[:3] == ["job_id", "analysis", "status"]
-    assert out.splitlines()[2].split()[:3] == [ids[-1], "rfp-analysis", "failed"]
+    assert out.splitlines()[1].split()[:3] == [ids[-1], "rfp-analysis", "failed"]
     _, out, _ = run("list", "--from", "2026-05-04T12:00:03Z", "--to", "2026-05-04T12:00:05", "--json")
     assert [job["job_id"] for job in read(out)["jobs"]] == [ids[3], ids[2]]
 
@@ -149,18 +157,20 @@ def test_a_bundle_that_is_not_there_is_named(api: ApiServer, run: Run, tmp_path:
         (["submit", "a", "--input", "{"], "this is not JSON"),
         (["list", "--from", "yesterday"], "give a time such as"),
         (["list", "--limit", "0"], "a whole number of at least 1"),
-        (["list", "--status", "lost"], "invalid choice"),
+        (["list", "--status", "lost"], "'lost' is not one of 'queued', 'processing'"),
         (["redrive", "--rate", "0"], "a number greater than 0"),
         (["redrive", "--rate", "nan"], "a number greater than 0"),
         (["redrive", "--limit", "-3"], "a whole number of at least 1"),
-        ([], "required: COMMAND"),
+        ([], "Usage: analysis-jobs [OPTIONS] COMMAND"),
+        (["lits"], "No such command 'lits'"),
+        (["submit"], "Missing argument"),
     ],
 )
 def test_a_wrong_question_is_refused(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    assert caught.value.code == 2
-    assert said in capsys.readouterr().err
+    assert main(arguments) == 2
+    # Errors have a frame, and long ones several lines.
+    captured = capsys.readouterr()
+    assert said in " ".join((captured.out + captured.err).replace("│", " ").split())
 
 
 def test_a_redrive_shows_first_and_then_does_it(api: ApiServer, run: Run, tmp_path: Path) -> None:
@@ -255,46 +265,4 @@ def test_the_command_line_runs_as_a_module() -> None:
         text=True,
         check=True,
     )
-    assert ran.stdout.startswith("usage: analysis-jobs redrive")
-
-
-class Terminal:
-    """A terminal that supports redrawing."""
-
-    encoding = "ascii"
-
-    def __init__(self) -> None:
-        self.shown = ""
-
-    def isatty(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        self.shown += text
-        return len(text)
-
-    def flush(self) -> None:
-        """Do not sleep."""
-
-
-def test_a_terminal_is_shown_a_bar_that_is_drawn_again() -> None:
-    terminal: Any = Terminal()
-    bar = Bar(Screen(err=terminal))
-    bar.update({"status": "processing", "progress": 50, "stage": "brief"})
-    bar.update({"status": "completed", "progress": 90})
-    bar.close()
-    first, second = terminal.shown.split("\r\x1b[K")[1:]
-    assert first == "[############............]  50 %  processing brief"
-    assert second == "[########################] 100 %  completed\n"
-
-
-def test_a_terminal_that_cannot_show_a_letter_does_not_end_the_command() -> None:
-    terminal: Any = Terminal()
-    Screen(out=terminal).answer({}, ["Zürich"])
-    assert terminal.shown == "Z?rich\n"
-
-
-def test_a_table_keeps_its_columns_and_cuts_what_is_too_long() -> None:
-    lines = table(("name", "n"), [("x" * 100, 1), ("a\nb", None)])
-    assert [len(line) for line in lines] == [75, 75, 75, 3]
-    assert lines[2].split()[0] == "x" * 71 + "…"
+    assert ran.stdout.split()[:3] == ["Usage:", "analysis-jobs", "redrive"]

@@ -9,10 +9,11 @@ import pytest
 from moto import mock_aws
 
 from analysis_jobs.base.clock import ManualClock
-from analysis_jobs.cli.dead_letters import DeadLetters, QueueReport, region_of
+from analysis_jobs.cli.dead_letters import DeadLetters, region_of
 from analysis_jobs.cli.ledger import Ledger
 from analysis_jobs.cli.redrive import Filters, Outcome, Redrive, StoppedError
-from analysis_jobs.cli.tenants import tenant_of
+from analysis_jobs.cli.reports import QueueReport
+from analysis_jobs.cli.tokens import tenant_of
 from analysis_jobs.client.http import Client
 from tests.cli.api_server import ApiServer, token_of
 

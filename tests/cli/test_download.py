@@ -93,5 +93,9 @@ def test_a_file_that_is_not_there_and_a_job_without_any_are_told(api: ApiServer,
 
 def test_the_status_names_the_files(api: ApiServer, run: Run) -> None:
     _, out, _ = run("status", _job(api, "a.txt", "b.txt"))
-    shown = [line.split() for line in out.splitlines() if line.startswith("file ")]
-    assert shown == [["file", "a.txt", "3", "bytes"], ["file", "b.txt", "3", "bytes"]]
+    shown = [line.split() for line in out.partition("\nFiles\n")[2].splitlines()]
+    assert shown == [
+        ["name", "size", "type"],
+        ["a.txt", "3", "bytes", "text/plain"],
+        ["b.txt", "3", "bytes", "text/plain"],
+    ]

@@ -137,7 +137,7 @@ def test_the_same_file_again_is_the_same_version(prompts: Run, file: Callable[..
 def test_list_show_and_history_are_for_people(prompts: Run, file: Callable[..., Path]) -> None:
     prompts("put", file("One."), "--activate")
     prompts("put", file("Two."))
-    assert [line.split() for line in prompts("list")[1].splitlines()[2:]] == [
+    assert [line.split() for line in prompts("list")[1].splitlines()[1:]] == [
         ["writer/step-1", "Grant", "v1", "2"],
         ["writer/step-1", "Tender", "v1", "2"],
     ]
@@ -145,7 +145,7 @@ def test_list_show_and_history_are_for_people(prompts: Run, file: Callable[..., 
     assert shown.startswith("writer/step-1 v1\ncategories    Grant, Tender\nactive for    Grant, Tender\n")
     assert "One." in shown
     assert "active for    none" in prompts("show", NAME, "--version", 2)[1]
-    (row, _) = prompts("history", NAME)[1].splitlines()[2:]
+    (row, _) = prompts("history", NAME)[1].splitlines()[1:]
     assert row.split()[1:] == ["activate", "Grant", "the", "default", "v1"]
 
 

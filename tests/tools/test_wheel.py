@@ -1,6 +1,7 @@
 """The wheel contains the library, the tools and everything that they use. It works outside of this repository."""
 
 import json
+import subprocess
 import tomllib
 import zipfile
 from pathlib import Path
@@ -109,6 +110,28 @@ def test_a_declaration_and_a_client_run_on_every_supported_python(tmp_path: Path
     assert output(installed, "-c", BASE, folder=tmp_path) == "letters True\n"
     [packages] = (tmp_path / "venv" / "lib").glob("*/site-packages")
     assert not (packages / "botocore").exists(), "the base does not install AWS"
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.13"])
+def test_the_command_line_is_installed_with_its_extra(tmp_path: Path, version: str) -> None:
+    interpreter = python(version)
+    if interpreter is None:
+        pytest.skip(f"There is no Python {version} on this machine.")
+    program = environment(tmp_path / "venv", "cli", python=interpreter).with_name("analysis-jobs")
+    said = subprocess.run([program, "--version"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert said.stdout.startswith(f"analysis-jobs {places.version()} (commit ")
+    said = subprocess.run([program, "package"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert said.returncode == 2
+    assert (
+        "needs Python 3.13" in said.stderr if version != "3.13" else "pip install 'analysis-jobs[dev]'" in said.stderr
+    )
+
+
+def test_without_its_extra_the_command_line_says_how_to_install_it(tmp_path: Path) -> None:
+    program = environment(tmp_path / "venv").with_name("analysis-jobs")
+    said = subprocess.run([program, "list"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout) == (2, "")
+    assert said.stderr.endswith("pip install 'analysis-jobs[cli]'\n")
 
 
 def test_the_supported_versions_are_those_of_the_project() -> None:

@@ -7,18 +7,17 @@ workers or never started, and messages that are not ours. The job's state decide
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, Field, ValidationError
 
 from analysis_jobs.base.ids import ID_PATTERN
 from analysis_jobs.cli.redrive import Outcome, Redrive, StoppedError
+from analysis_jobs.cli.reports import Fate, QueueReport
 from analysis_jobs.client.http import Job
 
 if TYPE_CHECKING:
@@ -28,26 +27,6 @@ if TYPE_CHECKING:
 _VISIBILITY_TIMEOUT_S = 300
 _BATCH_SIZE = 10  # the limit of SQS
 _LONG_POLL_S = 1  # a long poll asks all of SQS's servers, so an empty answer means an empty queue
-_SHOWN_CHARACTERS = 200
-
-
-class Fate(StrEnum):
-    """The state of a message's job. With the first four, the message is deleted."""
-
-    RUN_AGAIN = "run_again"
-    COMPLETED = "completed"
-    CANCELLED = "cancelled"
-    UNDER_WAY = "under_way"
-    NOT_MEANT = "failed_but_not_meant"
-    NOT_RUN_AGAIN = "could_not_be_run_again"
-    OTHER_TENANT = "job_of_another_tenant"
-    UNKNOWN_JOB = "unknown_job"
-    NOT_A_JOB = "not_a_job_message"
-
-    @property
-    def accounted_for(self) -> bool:
-        """Whether the message can be deleted. The sweeper resends the message of an active job if it needs one."""
-        return self in {Fate.RUN_AGAIN, Fate.COMPLETED, Fate.CANCELLED, Fate.UNDER_WAY}
 
 
 class Pointer(BaseModel):
@@ -55,23 +34,6 @@ class Pointer(BaseModel):
 
     job_id: str = Field(pattern=f"^{ID_PATTERN}$")
     tenant: str
-
-
-@dataclass
-class QueueReport:
-    """What was done with the messages of one queue. `hidden` counts those that another consumer has received."""
-
-    queue_url: str
-    hidden: int = 0
-    fates: Counter[Fate] = field(default_factory=Counter)
-    left: list[dict[str, str]] = field(default_factory=list)
-
-    def note(self, message: Any, fate: Fate) -> None:
-        """Count a message. If it stays in the queue, keep its body for the report."""
-        self.fates[fate] += 1
-        if not fate.accounted_for:
-            body = message["Body"][:_SHOWN_CHARACTERS]
-            self.left.append({"message_id": message["MessageId"], "why": str(fate), "body": body})
 
 
 class DeadLetters:
@@ -158,6 +120,16 @@ class DeadLetters:
             ]
             with suppress(BotoCoreError, ClientError):
                 self._sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+
+
+def clean_up(reports: Sequence[QueueReport], redrive: Redrive, tenant: str | None) -> None:
+    """Check all messages of the queues, with the environment's AWS credentials. Raises `StoppedError`."""
+    try:
+        for report in reports:
+            sqs = boto3.client("sqs", region_name=region_of(report.queue_url))
+            DeadLetters(sqs, redrive, tenant).clean_up(report)
+    except BotoCoreError as error:
+        raise StoppedError(str(error)) from error
 
 
 def region_of(queue_url: str) -> str | None:

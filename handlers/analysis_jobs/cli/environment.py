@@ -29,7 +29,7 @@ def ca_bundle(environment: Mapping[str, str] | None = None) -> Path | None:
     return existing_file(value) if value else None
 
 
-def existing_file(path: str) -> Path:
+def existing_file(path: str | Path) -> Path:
     """Return the path of a file. Raises `SettingMissingError` if it does not exist."""
     if not Path(path).is_file():
         raise SettingMissingError(f"The file {path} does not exist: give the path of a PEM file of CA certificates.")

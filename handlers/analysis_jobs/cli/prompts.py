@@ -1,119 +1,185 @@
 """The commands `prompts …`: list and store prompts, and choose the active versions."""
 
-import argparse
+from __future__ import annotations
+
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+import typer
+from rich.text import Text
 
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.cli import environment
+from analysis_jobs.cli.options import DryRun, Json, positive
 from analysis_jobs.cli.screen import Screen, table
-from analysis_jobs.prompts.library import Change, Head, PromptLibrary
-from analysis_jobs.prompts.template import Prompt
+from analysis_jobs.cli.session import aws_extra, reported
+
+if TYPE_CHECKING:
+    from analysis_jobs.prompts.library import Change, Head, PromptLibrary
+    from analysis_jobs.prompts.template import Prompt
+
+app = typer.Typer(
+    help="List prompts, store new versions, and choose the active version. Needs AWS credentials and the extra `aws`.",
+    no_args_is_help=True,
+)
 
 _TEXTS = ("system_prompt", "user_prompt_template", "output_format")
 
+Name: TypeAlias = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of the prompt: section/sub-section.", show_default=False)
+]
+TableName: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--table", metavar="NAME", help=f"The prompt table. Default: {environment.PROMPT_TABLE_VARIABLE}."),
+]
 
-def run(screen: Screen, options: argparse.Namespace) -> int:
-    """Run one of the commands with the environment's AWS credentials. Return 0, 1 on failure, 2 for wrong arguments."""
-    try:
-        name = options.table or environment.required(
+
+@contextmanager
+def _library(table_name: str | None, screen: Screen) -> Iterator[PromptLibrary]:
+    """Yield the prompts of the table, with the environment's AWS credentials. Prints errors, as `session` does."""
+    with reported(screen):
+        name = table_name or environment.required(
             environment.PROMPT_TABLE_VARIABLE,
             "set it to the Terraform module's output `prompt_table_name`, or give --table",
         )
-    except environment.SettingMissingError as error:
-        screen.note(str(error))
-        return 2
-    try:
-        _COMMANDS[options.prompts_command](PromptLibrary(boto3.client("dynamodb"), name), screen, options)
-    except (ConfigurationError, BotoCoreError, ClientError, OSError) as error:
-        screen.note(str(error))
-        return 1
-    return 0
+        with aws_extra():
+            import boto3  # noqa: PLC0415 - slow, and other commands do not need it
+            from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+
+            from analysis_jobs.prompts.library import PromptLibrary  # noqa: PLC0415 - as above
+        try:
+            yield PromptLibrary(boto3.client("dynamodb"), name)
+        except (ConfigurationError, BotoCoreError, ClientError) as error:
+            screen.note(str(error))
+            raise typer.Exit(1) from error
 
 
-def _list(library: PromptLibrary, screen: Screen, _: argparse.Namespace) -> None:
-    heads = library.heads()
-    rows = [
-        (head.name, category, _version_text(head.active.get(category, 0)), head.latest)
-        for head in heads
-        for category in sorted(head.active) or ("",)
-    ]
-    answer = {"prompts": [{"name": head.name, "latest": head.latest, "active": dict(head.active)} for head in heads]}
-    screen.answer(answer, table(("prompt", "category", "active", "newest"), rows))
+@app.command("list")
+def list_(table_name: TableName = None, json: Json = False) -> None:
+    """List all prompts and their active versions."""
+    screen = Screen(json)
+    with _library(table_name, screen) as library:
+        heads = library.heads()
+        rows = [
+            (head.name, category, _version_text(head.active.get(category, 0)), head.latest)
+            for head in heads
+            for category in sorted(head.active) or ("",)
+        ]
+        found = [{"name": head.name, "latest": head.latest, "active": dict(head.active)} for head in heads]
+        screen.answer({"prompts": found}, [table(("prompt", "category", "active", "newest"), rows, whole=("prompt",))])
 
 
-def _show(library: PromptLibrary, screen: Screen, options: argparse.Namespace) -> None:
-    head = library.head(options.name)
-    versions = {options.version} if options.version else set(head.active.values()) or {head.latest}
-    shown = [library.version(head.name, version) for version in sorted(versions)]
-    answer = [_as_json(prompt, head) for prompt in shown]
-    screen.answer({"versions": answer}, (line for prompt in shown for line in _lines(prompt, head)))
+@app.command()
+def show(
+    name: Name,
+    version: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Number of the version. Default: the active one, else the newest."),
+    ] = None,
+    table_name: TableName = None,
+    json: Json = False,
+) -> None:
+    """Show a version of a prompt."""
+    screen = Screen(json)
+    with _library(table_name, screen) as library:
+        head = library.head(name)
+        versions = {version} if version else set(head.active.values()) or {head.latest}
+        shown = [library.version(head.name, each) for each in sorted(versions)]
+        answer = [_as_json(prompt, head) for prompt in shown]
+        screen.answer({"versions": answer}, (Text(line) for prompt in shown for line in _lines(prompt, head)))
 
 
-def _history(library: PromptLibrary, screen: Screen, options: argparse.Namespace) -> None:
-    head = library.head(options.name)
-    changes = list(islice(library.history(head.name), options.limit))
-    rows = [(change.at, change.action, *move) for change in changes for move in _moves(change)]
-    answer = {"name": head.name, "changes": [_change_as_json(change) for change in changes]}
-    screen.answer(answer, table(("time", "action", "category", "before", "after"), rows))
+@app.command()
+def history(
+    name: Name,
+    limit: Annotated[int, typer.Option(metavar="N", callback=positive, help="Show at most N changes.")] = 20,
+    table_name: TableName = None,
+    json: Json = False,
+) -> None:
+    """Show the changes of the active version, newest first."""
+    screen = Screen(json)
+    with _library(table_name, screen) as library:
+        head = library.head(name)
+        changes = list(islice(library.history(head.name), limit))
+        rows = [(change.at, change.action, *move) for change in changes for move in _moves(change)]
+        answer = {"name": head.name, "changes": [_change_as_json(change) for change in changes]}
+        screen.answer(answer, [table(("time", "action", "category", "before", "after"), rows, whole=("time",))])
 
 
-def _put(library: PromptLibrary, screen: Screen, options: argparse.Namespace) -> None:
-    given = Prompt.load(options.file)
-    head = library.find(given.name) or Head(given.name)
-    before = _in_use(library, head, given.categories)
-    doubts = [*given.warnings(), *_doubts_about_change(library, head, given)]
-    for doubt in doubts:
-        screen.note(f"{options.file.name}: {doubt}")
-    if options.dry_run:
-        prompt, is_new = library.preview_put(given)
-    else:
-        prompt, is_new = library.put(given, activate=options.activate)
-    stored = f"{prompt.name} v{prompt.version} {_put_result(is_new=is_new, dry_run=options.dry_run)}"
-    active = f"active for {', '.join(prompt.categories)}" if options.activate else "not activated"
-    names = ", ".join(prompt.placeholders) or "none"
-    summary = f"{stored}; {active}; placeholders: {names}"
-    _print_version(screen, options, _Outcome(prompt, is_new, before, summary, doubts))
+@app.command()
+def put(
+    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The prompt as a TOML file.", show_default=False)],
+    activate: Annotated[
+        bool, typer.Option("--activate", help="Also make it the active version for its categories.")
+    ] = False,
+    dry_run: DryRun = False,
+    table_name: TableName = None,
+    json: Json = False,
+) -> None:
+    """Store a new version of a prompt. A stored version never changes."""
+    screen = Screen(json)
+    with _library(table_name, screen) as library:
+        from analysis_jobs.prompts.library import Head  # noqa: PLC0415 - imports boto3
+        from analysis_jobs.prompts.template import Prompt  # noqa: PLC0415 - as above
+
+        given = Prompt.load(file)
+        head = library.find(given.name) or Head(given.name)
+        before = _in_use(library, head, given.categories)
+        doubts = [*given.warnings(), *_doubts_about_change(library, head, given)]
+        for doubt in doubts:
+            screen.note(f"{file.name}: {doubt}")
+        prompt, is_new = library.preview_put(given) if dry_run else library.put(given, activate=activate)
+        stored = f"{prompt.name} v{prompt.version} {_put_result(is_new=is_new, dry_run=dry_run)}"
+        active = f"active for {', '.join(prompt.categories)}" if activate else "not activated"
+        names = ", ".join(prompt.placeholders) or "none"
+        summary = f"{stored}; {active}; placeholders: {names}"
+        _print_version(screen, _Outcome(prompt, is_new, before, summary, doubts), dry_run=dry_run)
 
 
-def _activate(library: PromptLibrary, screen: Screen, options: argparse.Namespace) -> None:
-    prompt = library.version(options.name, options.version)
-    head = library.head(prompt.name)
-    before = _in_use(library, head, prompt.categories)
-    doubts = [*prompt.warnings(), *_doubts_about_change(library, head, prompt)]
-    for doubt in doubts:
-        screen.note(f"{prompt.name} v{prompt.version}: {doubt}")
-    change = None if options.dry_run else library.activate(options.name, options.version)
-    verb = "would be" if options.dry_run else "is" if change else "was already"
-    summary = f"{prompt.name} v{prompt.version} {verb} active for {', '.join(prompt.categories)}"
-    _print_version(screen, options, _Outcome(prompt, bool(change), before, summary, doubts))
+@app.command()
+def activate(
+    name: Name,
+    version: Annotated[int, typer.Argument(metavar="VERSION", help="Number of the version.", show_default=False)],
+    dry_run: DryRun = False,
+    table_name: TableName = None,
+    json: Json = False,
+) -> None:
+    """Make a version the active one for its categories."""
+    screen = Screen(json)
+    with _library(table_name, screen) as library:
+        prompt = library.version(name, version)
+        head = library.head(prompt.name)
+        before = _in_use(library, head, prompt.categories)
+        doubts = [*prompt.warnings(), *_doubts_about_change(library, head, prompt)]
+        for doubt in doubts:
+            screen.note(f"{prompt.name} v{prompt.version}: {doubt}")
+        change = None if dry_run else library.activate(name, version)
+        verb = "would be" if dry_run else "is" if change else "was already"
+        summary = f"{prompt.name} v{prompt.version} {verb} active for {', '.join(prompt.categories)}"
+        _print_version(screen, _Outcome(prompt, bool(change), before, summary, doubts), dry_run=dry_run)
 
 
-def _rollback(library: PromptLibrary, screen: Screen, options: argparse.Namespace) -> None:
-    change = library.preview_rollback(options.name) if options.dry_run else library.rollback(options.name)
-    _print_change(screen, options, change)
+@app.command()
+def rollback(name: Name, dry_run: DryRun = False, table_name: TableName = None, json: Json = False) -> None:
+    """Undo the last change that was not undone yet."""
+    screen = Screen(json)
+    with _library(table_name, screen) as library:
+        change = library.preview_rollback(name) if dry_run else library.rollback(name)
+        _print_change(screen, name, change, dry_run=dry_run)
 
 
-def _deactivate(library: PromptLibrary, screen: Screen, options: argparse.Namespace) -> None:
-    change = library.preview_deactivation(options.name) if options.dry_run else library.deactivate(options.name)
-    _print_change(screen, options, change)
-
-
-_COMMANDS: dict[str, Callable[[PromptLibrary, Screen, argparse.Namespace], None]] = {
-    "list": _list,
-    "show": _show,
-    "history": _history,
-    "put": _put,
-    "activate": _activate,
-    "rollback": _rollback,
-    "deactivate": _deactivate,
-}
+@app.command()
+def deactivate(name: Name, dry_run: DryRun = False, table_name: TableName = None, json: Json = False) -> None:
+    """Leave no version active. Jobs then use the prompt in the code."""
+    screen = Screen(json)
+    with _library(table_name, screen) as library:
+        change = library.preview_deactivation(name) if dry_run else library.deactivate(name)
+        _print_change(screen, name, change, dry_run=dry_run)
 
 
 def _in_use(library: PromptLibrary, head: Head, categories: Iterable[str]) -> Prompt | None:
@@ -141,27 +207,27 @@ class _Outcome:
     doubts: list[str]
 
 
-def _print_version(screen: Screen, options: argparse.Namespace, outcome: _Outcome) -> None:
+def _print_version(screen: Screen, outcome: _Outcome, *, dry_run: bool) -> None:
     prompt = outcome.prompt
-    diff = _diff(outcome.before, prompt) if options.dry_run else []
+    diff = _diff(outcome.before, prompt) if dry_run else []
     answer = {
         "name": prompt.name,
         "version": prompt.version,
-        "changed": outcome.changed and not options.dry_run,
-        "dry_run": options.dry_run,
+        "changed": outcome.changed and not dry_run,
+        "dry_run": dry_run,
         "placeholders": list(prompt.placeholders),
         "doubts": outcome.doubts,
     }
-    screen.answer(answer | ({"diff": diff} if options.dry_run else {}), [*diff, outcome.summary])
+    screen.answer(answer | ({"diff": diff} if dry_run else {}), map(Text, [*diff, outcome.summary]))
 
 
-def _print_change(screen: Screen, options: argparse.Namespace, change: Change | None) -> None:
-    verb = "would change" if options.dry_run else "changed"
-    lines = [
-        f"{options.name} {category}: {verb} from {before} to {after}" for category, before, after in _moves(change)
-    ] or [f"{options.name}: nothing to change"]
+def _print_change(screen: Screen, name: str, change: Change | None, *, dry_run: bool) -> None:
+    verb = "would change" if dry_run else "changed"
+    lines = [f"{name} {category}: {verb} from {before} to {after}" for category, before, after in _moves(change)]
     moved = _change_as_json(change) if change else None
-    screen.answer({"name": options.name, "dry_run": options.dry_run, "change": moved}, lines)
+    screen.answer(
+        {"name": name, "dry_run": dry_run, "change": moved}, map(Text, lines or [f"{name}: nothing to change"])
+    )
 
 
 def _moves(change: Change | None) -> list[tuple[str, str, str]]:

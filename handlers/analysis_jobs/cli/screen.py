@@ -1,47 +1,79 @@
-"""The output of the command line: answers on standard output, progress and errors on standard error."""
+"""Output for people on a terminal, and for programs as JSON."""
 
 import json
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
 
 from analysis_jobs.client.http import Job
 
-INTERRUPTED = 130  # the exit status that shells use after Ctrl-C
-_BAR_WIDTH = 24
+if TYPE_CHECKING:
+    from rich.status import Status
+
+INTERRUPTED = 130  # the exit status after Ctrl-C, as shells report it
 _MAX_CELL_CHARACTERS = 72
+# Without a terminal nobody sees the end of a line, but a program may search it: lines are not wrapped.
+_UNWRAPPED = 10_000
+STYLES = {
+    "queued": "yellow",
+    "processing": "cyan",
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "magenta",
+    "refused": "red",
+}
 
 
-@dataclass
 class Screen:
-    """Prints for a person, or with `as_json` one JSON document for a program."""
+    """Answers go to standard output: for people, or as one JSON document. Progress and errors go to standard error."""
 
-    as_json: bool = False
-    out: TextIO = field(default_factory=lambda: sys.stdout)
-    err: TextIO = field(default_factory=lambda: sys.stderr)
+    def __init__(self, as_json: bool = False, out: TextIO | None = None, err: TextIO | None = None) -> None:  # noqa: FBT001 - an option
+        self.as_json = as_json
+        self.out = _console(out or sys.stdout)
+        self.err = _console(err or sys.stderr)
+        self._live: Status | None = None
 
-    def answer(self, value: Any, lines: Iterable[str]) -> None:
-        """Print the answer of a command: `value` as JSON, or `lines`."""
-        text = json.dumps(value, indent=2, ensure_ascii=False) if self.as_json else "\n".join(lines)
-        self._write(self.out, f"{text}\n")
+    def answer(self, value: Any, shown: Iterable[RenderableType]) -> None:
+        """Print the JSON of `value`, or what people are shown."""
+        if self.as_json:
+            self.out.file.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        else:
+            for each in shown:
+                self._print(self.out, each)
+        self.out.file.flush()
 
     def note(self, text: str) -> None:
         """Print a line of progress, or an error."""
-        self._write(self.err, f"{text}\n")
+        self._print(self.err, Text(text))
 
     def live(self, text: str) -> None:
-        """Show a line that the next one overwrites. Without a terminal, show nothing."""
-        if self.err.isatty():
-            self._write(self.err, f"\r\x1b[K{text}")
+        """Show a line that the next one replaces. Empty: remove it. Without a terminal, show nothing."""
+        if not self.err.is_terminal:
+            return
+        if self._live is None and text:
+            self._live = self.err.status(Text(text))
+            self._live.start()
+        elif self._live and text:
+            self._live.update(Text(text))
+        elif self._live:
+            self._live.stop()
+            self._live = None
 
-    def _write(self, stream: TextIO, text: str) -> None:
-        # Show a question mark for a character that the terminal's encoding lacks, instead of an error.
-        with suppress(AttributeError):
-            text = text.encode(stream.encoding or "utf-8", "replace").decode(stream.encoding or "utf-8")
-        stream.write(text)
-        stream.flush()
+    def _print(self, console: Console, what: RenderableType) -> None:
+        if console.is_terminal:
+            console.print(what)
+            return
+        with console.capture() as captured:
+            console.print(what)
+        # Cells of tables are filled up with spaces.
+        lines = "\n".join(line.rstrip() for line in captured.get().split("\n"))
+        console.file.write(lines)
 
 
 class Bar:
@@ -50,32 +82,56 @@ class Bar:
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
         self._shown = ""
+        self._bar: Progress | None = None
+        if screen.err.is_terminal:
+            columns = (BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeElapsedColumn())
+            self._bar = Progress(*columns, TextColumn("{task.description}", markup=False), console=screen.err)
+            self._task = self._bar.add_task("", total=100)
+            self._bar.start()
 
     def update(self, job: Job) -> None:
         """Show the job's progress."""
         percent = 100 if job["status"] == "completed" else int(job.get("progress") or 0)
         doing = " ".join(filter(None, (job["status"], job.get("stage"))))
-        if self._screen.err.isatty():
-            filled = round(_BAR_WIDTH * percent / 100)
-            self._screen.live(f"[{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {percent:3d} %  {doing}")
+        if self._bar:
+            self._bar.update(self._task, completed=percent, description=doing)
         elif doing != self._shown:
             self._screen.note(doing)
         self._shown = doing
 
     def close(self) -> None:
-        """End the line of the bar."""
-        if self._screen.err.isatty() and self._shown:
-            self._screen.note("")
+        """End the bar."""
+        if self._bar:
+            self._bar.stop()
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Return the lines of a table. Long cells are truncated."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
-    lines = [list(headings), ["-" * width for width in widths], *cells]
-    return ["  ".join(f"{text:{width}}" for text, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, whole: Sequence[str] = ()) -> Table:
+    """Return a table with one line per row. Long cells are shortened, but not those of the columns `whole`."""
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in headings:
+        made.add_column(Text(heading), no_wrap=heading in whole)
+    for row in rows:
+        made.add_row(*(_cell(value, whole=name in whole) for name, value in zip(headings, row, strict=True)))
+    return made
 
 
-def _cell(value: object) -> str:
+def status_text(status: str) -> Text:
+    """Return the status of a job in its colour."""
+    return Text(status, STYLES.get(status, ""))
+
+
+def _cell(value: object, *, whole: bool) -> Text:
     text = " ".join(str("" if value is None else value).split())
-    return text if len(text) <= _MAX_CELL_CHARACTERS else f"{text[: _MAX_CELL_CHARACTERS - 1]}…"
+    if not whole and len(text) > _MAX_CELL_CHARACTERS:
+        text = f"{text[: _MAX_CELL_CHARACTERS - 1]}…"
+    # A terminal that is too narrow gets shorter cells, not more lines.
+    return Text(text, STYLES.get(text, ""), no_wrap=True, overflow="fold" if whole else "ellipsis")
+
+
+def _console(stream: TextIO) -> Console:
+    # Show a question mark for a character that the terminal's encoding lacks, instead of an error.
+    with suppress(AttributeError):
+        stream.reconfigure(errors="replace")  # type: ignore[attr-defined]
+    # Answers contain text of documents: never read it as rich's markup.
+    width = None if stream.isatty() else _UNWRAPPED
+    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
