@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -33,8 +34,8 @@ def python(version: str) -> str | None:
     return None
 
 
-def environment(folder: Path, *extras: str, python: str = sys.executable) -> Path:
-    """Create a virtual environment in `folder` with the wheel and some of its extras. Return its Python.
+def environment(folder: Path, *extras: str, python: str = sys.executable, also: Sequence[str] = ()) -> Path:
+    """Create a virtual environment in `folder` with the wheel, some of its extras, and `also`. Return its Python.
 
     Other distributions have the versions of requirements/dev.txt.
     """
@@ -42,7 +43,7 @@ def environment(folder: Path, *extras: str, python: str = sys.executable) -> Pat
     made = folder / "bin" / "python"
     _uv("venv", "--quiet", "--no-project", "--python", python, str(folder))
     lock = REPOSITORY / "requirements" / "dev.txt"
-    _uv("pip", "install", "--quiet", "--python", str(made), "--constraint", str(lock), wanted)
+    _uv("pip", "install", "--quiet", "--python", str(made), "--constraint", str(lock), wanted, *also)
     return made
 
 

@@ -21,7 +21,8 @@ from pathlib import Path
 from pydantic import BaseModel
 from analysis_jobs import *
 from analysis_jobs import Analysis, Job, stage
-from analysis_jobs.client.http import Client
+from analysis_jobs.client import Backend, Client
+from analysis_jobs.client.http import Client as Program
 
 class Text(BaseModel):
     text: str
@@ -31,7 +32,7 @@ def shorten(job: Job[Text]) -> Text:
     return Text(text=job.request.text[:9])
 
 letters = Analysis("letters", request=Text, result=Text, stages=[shorten])
-Client("https://api.example.com", "token")
+Program("https://api.example.com", "token")
 packages = Path(sys.modules["analysis_jobs"].__file__).parents[1]
 ours = (packages / "analysis_jobs", packages / "document_reader")
 whole = all(compileall.compile_dir(each, quiet=1, force=True) for each in ours)
@@ -106,8 +107,11 @@ def test_a_declaration_and_a_client_run_on_every_supported_python(tmp_path: Path
     interpreter = python(version)
     if interpreter is None:
         pytest.skip(f"There is no Python {version} on this machine.")
-    installed = environment(tmp_path / "venv", python=interpreter)
+    installed = environment(tmp_path / "venv", python=interpreter, also=["pytest"])
     assert output(installed, "-c", BASE, folder=tmp_path) == "letters True\n"
+    # pytest loads the plugin of the test kit in every environment with this distribution.
+    (tmp_path / "test_nothing.py").write_text("def test_nothing():\n    pass\n", encoding="utf-8")
+    assert "1 passed" in output(installed, "-m", "pytest", "-q", folder=tmp_path)
     [packages] = (tmp_path / "venv" / "lib").glob("*/site-packages")
     assert not (packages / "botocore").exists(), "the base does not install AWS"
 

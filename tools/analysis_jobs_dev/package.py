@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Build the packages, print a line for each, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("project", type=Path, nargs="?", help="folder of the analyses; its name is that of the zip")
-    parser.add_argument("--example", help="name of a folder in examples/, instead of a project; also the name of the zip")
+    parser.add_argument("--example", help="name of a folder in examples/, instead of a project")
     parser.add_argument("--analyses", type=Path, help="folder of the analyses (default: the example's)")
     parser.add_argument(
         "--architecture",

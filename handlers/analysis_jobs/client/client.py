@@ -1,6 +1,5 @@
 """`Client` and `AsyncClient`: the HTTP API of a deployment."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
@@ -298,6 +297,8 @@ class AsyncClient(_ApiCaller):
                 return
 
     async def _run(self, operation: Operation[Outcome]) -> Outcome:
+        import asyncio  # noqa: PLC0415 - slow to import, and a caller without an event loop does not need it
+
         try:
             step = next(operation)
             while True:
@@ -318,6 +319,8 @@ class AsyncClient(_ApiCaller):
         if not request.signed:
             return await self._perform(request, request.headers)
         if self._signer:
+            import asyncio  # noqa: PLC0415 - as in `_run`
+
             # Credentials may be refreshed by a request to another service.
             return await self._perform(request, await asyncio.to_thread(_signed, self._signer, request))
         answer = await self._perform(request, _with_token(request, await self._token()))
