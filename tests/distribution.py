@@ -35,9 +35,9 @@ def python(version: str) -> str | None:
 
 
 def environment(folder: Path, *extras: str, python: str = sys.executable, also: Sequence[str] = ()) -> Path:
-    """Create a virtual environment in `folder` with the wheel, some of its extras, and `also`. Return its Python.
+    """Create a virtual environment in `folder` with the wheel and some of its extras. Return its Python.
 
-    Other distributions have the versions of requirements/dev.txt.
+    `also` are more distributions. Other distributions have the versions of requirements/dev.txt.
     """
     wanted = f"{wheel()}[{','.join(extras)}]" if extras else str(wheel())
     made = folder / "bin" / "python"
