@@ -58,7 +58,7 @@ lint: .venv/.ready $(ACTIONLINT)/.ready ## Run the static checks of Python, Terr
 
 .PHONY: package
 package: .venv/.ready ## Build dist/<example>-arm64.zip and -x86_64.zip with their manifests [EXAMPLE=]
-	@PYTHONPATH=tools:handlers $(PYTHON_BIN) -m analysis_jobs_dev.package --example "$(EXAMPLE)"
+	@PYTHONPATH=tools:handlers $(PYTHON_BIN) -m analysis_jobs_dev.package "examples/$(EXAMPLE)" --out dist
 
 .PHONY: plan deploy
 plan: package ## Show what a deployment would change (ENV=staging or production)

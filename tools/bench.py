@@ -170,7 +170,7 @@ def _package_lines(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
         return ["There is no package: run `make package` first."]
     rows = [
         (
-            f"`{manifest['path']}`",
+            f"`dist/{manifest['path']}`",
             f"{manifest['size_bytes'] / 1e6:.1f}",
             f"{manifest['files']['unzipped_bytes'] / 1e6:.1f}",
             str(manifest["files"]["count"]),

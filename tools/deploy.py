@@ -43,13 +43,11 @@ class Environment:
         self.root = repository / "envs" / name
         self.plan_file = repository / ".local" / "plans" / f"{name}.tfplan"
         self.code_version: str = described["version"]
-        self._zip = repository / described["path"]
+        self._zip = manifest.parent / described["path"]
         self._sha256: str = described["sha256"]
-        self._package: dict[str, Any] = {
-            # Relative to the root, so that a state made on one machine fits another.
-            "path": os.path.relpath(self._zip, self.root),
-            **{name: described[name] for name in ("architecture", "sha256_base64", "size_bytes", "version")},
-        }
+        self._sha256_base64: str = described["sha256_base64"]
+        # Relative to the root, so that a state made on one machine fits another.
+        self._package: dict[str, Any] = {"manifest": os.path.relpath(manifest, self.root)}
         config = json.loads((self.root / "config.json").read_text(encoding="utf-8"))
         self._region: str = config["region"]
         self._package_bucket: str | None = config.get("package_bucket")
@@ -72,7 +70,7 @@ class Environment:
         """Return where the package is in S3, as the module takes it; empty if Terraform sends it itself."""
         if self._package_bucket is None:
             return {}
-        hashes = self._package["sha256_base64"], self._sha256
+        hashes = self._sha256_base64, self._sha256
         return {"s3": upload(self._zip, *hashes, bucket=self._package_bucket, region=self._region)}
 
     def apply(self) -> str:

@@ -8,11 +8,14 @@ resource "aws_s3_object" "package" {
   for_each = var.packages
 
   bucket = aws_s3_bucket.packages.bucket
-  key    = "${each.key}/${filesha256(each.value.path)}.zip"
-  source = each.value.path
+  key    = "${each.key}/${filesha256(local.zips[each.key])}.zip"
+  source = local.zips[each.key]
 }
 
 locals {
+  # A manifest names the zip beside it.
+  zips = { for name, package in var.packages : name => "${dirname(package.manifest)}/${jsondecode(file(package.manifest)).path}" }
+
   packages = {
     for name, package in var.packages : name => merge(package, {
       s3 = { bucket = aws_s3_bucket.packages.bucket, key = aws_s3_object.package[name].key }

@@ -19,14 +19,9 @@ variable "databases" {
 }
 
 variable "packages" {
-  description = "Built zip of each example to deploy, by its name, as the manifest describes it."
-  type = map(object({
-    architecture  = optional(string)
-    path          = string
-    sha256_base64 = string
-    version       = optional(string)
-  }))
-  nullable = false
+  description = "Path of the manifest of each example's package, by the example's name. These examples are deployed."
+  type        = map(object({ manifest = string }))
+  nullable    = false
 }
 
 variable "region" {

@@ -1,20 +1,24 @@
+locals {
+  package = jsondecode(file(var.package.manifest))
+}
+
 # Stands for the stack that the team has already: a function with its role, behind an HTTP API.
 resource "aws_lambda_function" "backend" {
   function_name    = "${var.name}-backend"
-  architectures    = [coalesce(var.package.architecture, "arm64")]
-  filename         = var.package.path
+  architectures    = [local.package.architecture]
+  filename         = "${dirname(var.package.manifest)}/${local.package.path}"
   handler          = "backend.handler"
   memory_size      = 512
   role             = aws_iam_role.backend.arn
   runtime          = "python3.13"
-  source_code_hash = var.package.sha256_base64
+  source_code_hash = local.package.sha256_base64
   timeout          = 30
 
   environment {
-    variables = merge(local.submit_environment, { JOBS_API_URL = module.analysis_jobs.api_url })
+    variables = module.analysis_jobs.backend_environment
   }
 
-  depends_on = [aws_cloudwatch_log_group.backend, aws_iam_role_policy.logs, aws_iam_role_policy.submit]
+  depends_on = [aws_cloudwatch_log_group.backend, aws_iam_role_policy.logs, aws_iam_role_policy.jobs]
 }
 
 resource "aws_cloudwatch_log_group" "backend" {
@@ -67,9 +71,14 @@ resource "aws_apigatewayv2_integration" "backend" {
   payload_format_version = "2.0"
 }
 
-resource "aws_apigatewayv2_route" "triage" {
+resource "aws_apigatewayv2_route" "backend" {
+  for_each = toset([
+    "GET /triages/{job_id}", "GET /triages/{job_id}/result", "POST /attachments/{filename}", "POST /tickets/{id}/triage",
+    "POST /triages/{job_id}/cancel",
+  ])
+
   api_id             = aws_apigatewayv2_api.backend.id
-  route_key          = "POST /tickets/{id}/triage"
+  route_key          = each.key
   target             = "integrations/${aws_apigatewayv2_integration.backend.id}"
   authorization_type = "JWT"
   authorizer_id      = aws_apigatewayv2_authorizer.backend.id

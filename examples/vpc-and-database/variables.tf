@@ -24,14 +24,10 @@ variable "name" {
 }
 
 variable "package" {
-  description = "The built zip, as its manifest describes it."
+  description = "Path of the built package's `manifest`. `s3` is where its zip was uploaded to, if it was."
   type = object({
-    architecture  = optional(string)
-    path          = string
-    s3            = optional(object({ bucket = string, key = string, object_version = optional(string) }))
-    sha256_base64 = string
-    size_bytes    = optional(number)
-    version       = optional(string)
+    manifest = string
+    s3       = optional(object({ bucket = string, key = string, object_version = optional(string) }))
   })
   nullable = false
 }

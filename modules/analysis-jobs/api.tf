@@ -46,7 +46,7 @@ module "api_function" {
   name                 = local.names.functions.api
   role_name            = local.names.roles.api
   handler              = "api.handler"
-  package              = var.package
+  package              = module.package.zip
   architecture         = local.architecture
   timeout_s            = var.api.timeout_s
   memory_mb            = var.api.memory_mb

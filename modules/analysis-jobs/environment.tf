@@ -15,7 +15,7 @@ locals {
   environment = merge(local.observability_environment, var.environment, {
     ANALYSES                     = join(",", var.analyses)
     BUCKET_NAME                  = local.bucket.name
-    CODE_VERSION                 = coalesce(var.package.version, var.package.sha256_base64)
+    CODE_VERSION                 = module.package.version
     DOCUMENT_MEMORY_MB           = floor(var.worker.memory_mb / 2)
     HEARTBEAT_S                  = var.lease.heartbeat_s
     JOBS_PER_INVOCATION          = var.worker.jobs_per_invocation

@@ -6,7 +6,7 @@ module "events" {
   name         = local.names.functions.events
   role_name    = local.names.roles.events
   handler      = "events.handler"
-  package      = var.package
+  package      = module.package.zip
   architecture = local.architecture
   # A call that hangs times out after half a minute, and the records are retried.
   timeout_s          = 60

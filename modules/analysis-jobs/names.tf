@@ -53,7 +53,7 @@ locals {
   prompt_table_arn = "arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${local.names.prompt_table}"
 
   # All functions share one zip, so they all run on the same architecture.
-  architecture = coalesce(var.worker.architecture, var.package.architecture, "arm64")
+  architecture = coalesce(var.worker.architecture, module.package.architecture, "arm64")
 
   # All stacks share the namespace. The dimension `service` distinguishes them.
   metrics_namespace = "AnalysisJobs"

@@ -4,7 +4,7 @@ module "sweeper" {
   name         = local.names.functions.sweeper
   role_name    = local.names.roles.sweeper
   handler      = "sweeper.handler"
-  package      = var.package
+  package      = module.package.zip
   architecture = local.architecture
   # Shorter than the minute between two sweeps.
   timeout_s          = 50

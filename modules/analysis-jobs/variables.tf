@@ -33,51 +33,6 @@ variable "deletion_protection" {
   default     = true
 }
 
-variable "package" {
-  description = <<-EOT
-    The built zip of all functions. A whole manifest of `make package` can be passed. `sha256_base64` is required, and
-    `path`, or `s3` with an `object_version` for a zip that is in S3 alone. `version` is recorded on every result; the default is the hash. `architecture` is the processor it was
-    built for. `s3` is where the same file was uploaded to, in a bucket of this Region; Lambda requires it for a zip
-    over 50 MB, which `size_bytes` tells before the apply.
-  EOT
-  type = object({
-    architecture  = optional(string)
-    path          = optional(string)
-    s3            = optional(object({ bucket = string, key = string, object_version = optional(string) }))
-    sha256_base64 = string
-    size_bytes    = optional(number)
-    version       = optional(string)
-  })
-  nullable = false
-
-  validation {
-    condition     = can(regex("^[A-Za-z0-9+/]{43}=$", var.package.sha256_base64))
-    error_message = "package.sha256_base64 must be a SHA-256 in base64, 44 characters that end in \"=\", as filebase64sha256(path) returns it. A hexadecimal hash is refused."
-  }
-
-  validation {
-    condition     = var.package.s3 == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{2,62}$", var.package.s3.bucket)) && !startswith(var.package.s3.key, "/") && length(var.package.s3.key) > 0
-    error_message = "package.s3 must have the name of a bucket and a key without a leading slash, not a URL: { bucket = \"acme-packages\", key = \"rfp-analysis-arm64.zip\" }."
-  }
-
-  validation {
-    # A plan cannot compare the hash of a file that is in S3 only.
-    condition     = var.package.path != null || try(var.package.s3.object_version, null) != null
-    error_message = "package needs path, or s3 with an object_version: without the file, only the version says which bytes are deployed."
-  }
-
-  validation {
-    # Lambda's limit for a zip in a request, in bytes. Without size_bytes the apply fails instead of the plan.
-    condition     = coalesce(var.package.size_bytes, 0) <= 52428800 || var.package.s3 != null
-    error_message = "package.size_bytes is ${coalesce(var.package.size_bytes, 0)}, and Lambda accepts at most 52428800 bytes (50 MB) that do not come from S3: upload the zip to a bucket in this Region and set package.s3 = { bucket, key }. `make deploy` does both if config.json names a package_bucket."
-  }
-
-  validation {
-    condition     = var.package.architecture == null || var.worker.architecture == null ? true : var.package.architecture == var.worker.architecture
-    error_message = "package.architecture must be the same as worker.architecture: compiled code of one processor does not run on the other. Use the other zip, or leave worker.architecture out."
-  }
-}
-
 variable "retention" {
   description = <<-EOT
     Retention in days of job rows (`jobs_days`), of the files of jobs (`artifacts_days`), of uploaded documents

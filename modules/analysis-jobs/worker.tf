@@ -4,7 +4,7 @@ module "worker" {
   name                 = local.names.functions.worker
   role_name            = local.names.roles.worker
   handler              = "worker.handler"
-  package              = var.package
+  package              = module.package.zip
   architecture         = local.architecture
   timeout_s            = var.worker.timeout_s
   memory_mb            = var.worker.memory_mb

@@ -1,6 +1,5 @@
 """What the documentation shows is run here, and what it names exists."""
 
-import json
 import os
 import re
 from pathlib import Path
@@ -14,6 +13,7 @@ from analysis_jobs.testing import Jobs
 from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.docs.pages import PAGES, REPOSITORY, block, blocks, executed, text_of
 from tests.modules.harness import Terraform
+from tests.modules.planning import write_package
 
 README = "README.md"
 # The pages that show whole Terraform roots.
@@ -78,9 +78,8 @@ def test_the_terraform_of_the_pages_is_valid(terraform: Terraform) -> None:
         (folder / "main.tf").write_text(text, encoding="utf-8")
     calls = [f'module "page{number}" {{\n  source = "./page{number}"\n}}\n' for number in range(len(shown))]
     (root / "main.tf").write_text("".join(calls), encoding="utf-8")
-    (root / "dist").mkdir()
-    manifest = json.dumps({"path": "dist/x.zip", "sha256_base64": "A" * 43 + "="})
-    (root / "dist" / "rfp-analysis-arm64.json").write_text(manifest, encoding="utf-8")
+    for example in ("minimal", "rfp-analysis"):
+        write_package(root / "dist", example)
     terraform.prepare("pages")
     validated = terraform.run("pages", "validate", "-no-color")
     assert validated.returncode == 0, validated.stdout + validated.stderr

@@ -91,7 +91,7 @@ def test_the_message_for_a_service_that_the_package_lacks_names_the_fix() -> Non
         boto3.client(service, region_name="eu-west-1")
     message = decide(raised.value).message
     assert message.startswith("Unknown service: 'nowhere'.")
-    assert "`aws_services` in the package.toml" in message
+    assert "`aws_services` in [tool.analysis-jobs] of pyproject.toml" in message
 
 
 def test_the_message_does_not_name_the_failed_connection() -> None:

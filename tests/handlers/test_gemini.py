@@ -341,4 +341,4 @@ def test_without_the_extra_the_first_question_names_it_and_where_to_add_it(hidde
     )
     assert run.returncode == 0, run.stderr
     assert '"gemini"' in run.stdout
-    assert "package.toml" in run.stdout
+    assert "pyproject.toml" in run.stdout

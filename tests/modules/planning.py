@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from analysis_jobs.authoring.declarations import declared
+from analysis_jobs_dev import package, places
 from tests.modules.harness import Terraform
 
 
@@ -73,13 +75,32 @@ class Plan:
         return call
 
 
-def write_package(folder: Path, name: str = "package.zip") -> dict[str, str]:
-    """Write a file in place of a built zip; return its manifest."""
+def write_package(folder: Path, example: str = "rfp-analysis", **changes: object) -> dict[str, str]:
+    """Write a file in place of the built zip of an example, and its manifest. Return the module's `package`.
+
+    `changes` replace fields of the manifest.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / name
+    path = folder / f"{example}-arm64.zip"
     path.write_bytes(b"stands for a built zip")
-    digest = base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()
-    return {"path": str(path), "sha256_base64": digest, "version": "1.2.3", "architecture": "arm64"}
+    project = package.example(example)
+    digest = hashlib.sha256(path.read_bytes())
+    content = {
+        "path": path.name,
+        "sha256": digest.hexdigest(),
+        "sha256_base64": base64.b64encode(digest.digest()).decode(),
+        "size_bytes": path.stat().st_size,
+        "architecture": "arm64",
+        "version": "1.2.3",
+        "project": {"name": project.name, "version": project.version, "commit": None},
+        "library": {"name": "analysis-jobs", "version": places.version(), "commit": None},
+        "extras": project.extras,
+        "declarations": {"analyses": declared(project.analyses), "secrets": [], "ocr_languages": ["eng"]},
+        "distributions": {"google-genai": "3", "tesserocr": "2"},
+    }
+    manifest = path.with_suffix(".json")
+    manifest.write_text(json.dumps(content | changes), encoding="utf-8")
+    return {"manifest": str(manifest)}
 
 
 def make_plan(terraform: Terraform, folder: str, account_url: str, **variables: object) -> Plan:

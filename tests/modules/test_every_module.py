@@ -1,6 +1,7 @@
 """Every module: its own tests pass, and each of its validations has input that it refuses."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,9 @@ def write_runs(module: str, root: Path) -> dict[str, str | None]:
     Returns the variable that each run expects to be refused, None where all of its input must pass.
     """
     (root / "tests").mkdir()
+    for path in (REPOSITORY / "modules" / module / "tests").iterdir():
+        if path.suffix != ".hcl":
+            shutil.copy(path, root / "tests")
     text = (REPOSITORY / "modules" / module / "tests" / VALIDATIONS).read_text(encoding="utf-8")
     given = blocks(text, "variables")[""]
     written: dict[str, str | None] = {}

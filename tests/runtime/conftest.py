@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis_jobs_dev.package import sources
+from analysis_jobs_dev.package import example, sources
 from analysis_jobs_dev.packager import HOST, build
 from tests.runtime.lambda_runtime import Function, LambdaRuntime
 
@@ -40,7 +40,7 @@ def start_source(tmp_path: Path, start: Start) -> StartSource:
 def real_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the package of the example for this machine and return the zip."""
     out = tmp_path_factory.mktemp("dist")
-    return Path(build(sources("rfp-analysis"), [HOST], out=out)[0].path)
+    return out / build(sources(example("rfp-analysis")), [HOST], out=out)[0].path
 
 
 @pytest.fixture(scope="session")

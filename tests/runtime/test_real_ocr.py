@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis_jobs_dev.package import sources
+from analysis_jobs_dev.package import example, sources
 from analysis_jobs_dev.packager import HOST, build
 from tests.handlers.office import picture, scanned_pdf, word, workbook, written_on
 from tests.runtime.conftest import Start
@@ -29,9 +29,9 @@ def handler(event, context):
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build and unpack the package of an example with the extra, for this machine."""
     out = tmp_path_factory.mktemp("dist")
-    [manifest] = build(sources("credential-extraction"), [HOST], out=out)
+    [manifest] = build(sources(example("credential-extraction")), [HOST], out=out)
     root = out / "task"
-    with zipfile.ZipFile(manifest.path) as archive:
+    with zipfile.ZipFile(out / manifest.path) as archive:
         archive.extractall(root)
     (root / "reading.py").write_text(SOURCE, encoding="utf-8")
     return root

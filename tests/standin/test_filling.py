@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from analysis_jobs_dev.cloud.stand_in.answers import Conversation
 from analysis_jobs_dev.cloud.stand_in.filling import NOT_STATED, SIGNATURE, fill, free_text
-from analysis_jobs_dev.cloud.stand_in.values import dates, money, numbers
+from analysis_jobs_dev.cloud.stand_in.values import dates, money, names, numbers
 from tests.standin.asking import document, user
 
 
@@ -227,3 +227,45 @@ def test_the_document_is_between_tags_else_the_last_turn(turns: list[str], sourc
     said = {"role": "assistant", "content": [{"text": "Well."}]}
     messages = [message for text in turns for message in (user(text), said)]
     assert Conversation(messages).source.strip() == source
+
+
+LETTER = """Rent of the boat house
+
+Dear Ms Okafor, our treasurer wrote to Harbour Rowing Club on 3 March 2027 about the overdue rent.
+We have had no answer, and file this as a complaint.
+
+Yours sincerely,
+Anna Lindqvist
+"""
+
+
+def test_required_dates_names_and_members_come_from_the_text_if_no_passage_names_their_field() -> None:
+    schema = {
+        "type": "object",
+        "required": ["sender", "reply_due", "subject_area"],
+        "properties": {
+            "sender": {"type": "string"},
+            "reply_due": {"type": "string", "format": "date"},
+            "subject_area": {"enum": ["invoice", "complaint"]},
+            "opened": {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]},
+        },
+    }
+    assert fill(schema, LETTER) == {
+        "sender": "Anna Lindqvist",
+        "reply_due": "2027-03-03",
+        "subject_area": "complaint",
+        "opened": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (LETTER, ["Anna Lindqvist", "Okafor", "Harbour Rowing Club"]),
+        ("The City of Lund and Bank of Scotland disagree.", ["City of Lund", "Bank of Scotland"]),
+        ("Nothing here. All small words.", []),
+    ],
+)
+def test_names_of_a_text(text: str, found: list[str]) -> None:
+    assert names(text)[: len(found)] == found
+    assert bool(names(text)) == bool(found)

@@ -23,8 +23,10 @@ from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.ministack import REGION
 from analysis_jobs_dev.cloud.signals import stop_on_signals
 from analysis_jobs_dev.cloud.stack import Progress, Stack
-from analysis_jobs_dev.packager import Manifest, Sources, Target
+from analysis_jobs_dev.packager import Library, Manifest, Sources, Target
+from analysis_jobs_dev.packager.declarations import Declarations
 from analysis_jobs_dev.packager.manifest import describe
+from analysis_jobs_dev.project import load
 from tests.system.watching import until
 
 PYTHON = sys.executable
@@ -223,27 +225,32 @@ def test_a_taken_port_of_the_database_means_a_fresh_start_too(tmp_path: Path) ->
 def test_a_package_is_built_again_only_when_its_sources_have_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    what = Sources("poems", tmp_path / "handlers", tmp_path / "analyses", tmp_path / "lock.txt")
-    for path in (what.handlers / "api.py", what.analyses / "poem.py", what.lock):
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("", "utf-8")
+    described = '[project]\nname = "poems"\n[tool.analysis-jobs]\nanalyses = ["poem"]\n'
+    for path, text in {"handlers/api.py": "", "p/poem.py": "", "lock.txt": "", "p/pyproject.toml": described}.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text, "utf-8")
+    handlers, lock = tmp_path / "handlers", tmp_path / "lock.txt"
+    what = Sources(load(tmp_path / "p"), Library(handlers, handlers, lock, tmp_path, "0.1.0", packages=()))
     builds: list[Manifest] = []
 
     def build(_what: Sources, targets: list[Target], *, out: Path) -> list[Manifest]:
         out.mkdir(exist_ok=True)
-        with zipfile.ZipFile(out / f"poems-{targets[0].name}.zip", "w") as archive:
-            archive.writestr("api.py", (what.handlers / "api.py").read_bytes())
-        builds.append(describe(out / f"poems-{targets[0].name}.zip", targets[0].name))
+        package = out / f"poems-{targets[0].name}.zip"
+        with zipfile.ZipFile(package, "w") as archive:
+            archive.writestr("api.py", (handlers / "api.py").read_bytes())
+        builds.append(describe(package, targets[0].name, what, Declarations([], [], [])))
+        builds[-1].write(out)
         return builds[-1:]
 
-    monkeypatch.setattr(packages, "sources", lambda _example: what)
+    monkeypatch.setattr(packages, "sources", lambda _project: what)
+    monkeypatch.setattr(packages, "example", lambda _name: what.project)
     monkeypatch.setattr(packages, "build", build)
     first = packages.packages(("poems",), tmp_path / "out")
     assert packages.packages(("poems",), tmp_path / "out") == first
     assert len(builds) == 1
-    (what.handlers / "api.py").write_text("handler = None", "utf-8")
+    (handlers / "api.py").write_text("handler = None", "utf-8")
     assert packages.packages(("poems",), tmp_path / "out") != first
-    what.lock.write_text("six==1.17.0", "utf-8")
+    lock.write_text("six==1.17.0", "utf-8")
     packages.packages(("poems",), tmp_path / "out")
     assert len(builds) == 3
 

@@ -6,9 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from analysis_jobs_dev.packager import HOST, Manifest, Sources, build
+from analysis_jobs_dev.packager import HOST, Library, Manifest, Sources, build
+from analysis_jobs_dev.project import load
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
+
+DESCRIBED = '[project]\nname = "poems"\nversion = "1.2.3"\n[tool.analysis-jobs]\nanalyses = ["poem"]\n'
+# Stands for the library's own module: the packages of these tests do not contain the library.
+DECLARED = """
+import importlib
+
+
+def declared(modules):
+    for module in modules:
+        importlib.import_module(module)
+    return [{"name": module, "module": module, "routes": []} for module in modules]
+"""
 
 Locked = Callable[..., str]
 Build = Callable[[Path], Manifest]
@@ -34,20 +47,27 @@ def write_project(locked: Locked) -> Callable[[Path], Sources]:
             "handlers/library/__init__.py": 'def answer(event, context):\n    return "yes"\n',
             "handlers/library/README.md": "for readers",
             "handlers/library/documents/__init__.py": "",  # code; a folder of this name beside an analysis is not
-            "analyses/poem.py": "from library import answer\n",
-            "analyses/prompts/poem.txt": "Write a poem.",
-            "analyses/main.tf": "",
-            "analyses/README.md": "for readers",
-            "analyses/documents/poem.pdf": "not for the zip",
-            "analyses/tests/test_poem.py": "import pytest\n",
-            "analyses/.hidden/secret.txt": "no",
+            "handlers/analysis_jobs/authoring/declarations.py": DECLARED,
+            "project/pyproject.toml": DESCRIBED,
+            "project/poem.py": "from library import answer\n",
+            "project/prompts/poem.txt": "Write a poem.",
+            "project/main.tf": "",
+            "project/README.md": "for readers",
+            "project/documents/poem.pdf": "not for the zip",
+            "project/tests/test_poem.py": "import pytest\n",
+            "project/.hidden/secret.txt": "no",
+            "project/.env": "SECRET=no",
             "lock.txt": locked("six"),
+            "extras/word.txt": locked("six", "jmespath"),
         }
         for name, text in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        return Sources("poems", folder / "handlers", folder / "analyses", folder / "lock.txt")
+        code = folder / "handlers"
+        packages = ("analysis_jobs", "library")
+        library = Library(code, code, folder / "lock.txt", folder / "extras", "0.1.0", "abc", packages)
+        return Sources(load(folder / "project"), library)
 
     return write
 

@@ -8,7 +8,7 @@ import bench
 
 STEPS = {"POST /jobs": Counter({"dynamodb:PutItem": 1, "dynamodb:Query": 4})}
 MILLISECONDS = {"boto3": 200.0, "api, imported": 250.0}
-MANIFEST = {"path": "dist/x.zip", "files": {"count": 7, "unzipped_bytes": 2_500_000}, "size_bytes": 1_200_000}
+MANIFEST = {"path": "x.zip", "files": {"count": 7, "unzipped_bytes": 2_500_000}, "size_bytes": 1_200_000}
 
 
 @pytest.fixture(scope="module")

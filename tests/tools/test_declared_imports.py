@@ -133,7 +133,7 @@ def test_every_import_is_declared(folder: str, by: str, known: str) -> None:
 
 
 def test_an_example_imports_what_its_package_carries() -> None:
-    """Without an extra of `package.toml`: what needs one is imported by the library, within `with extra(...)`."""
+    """Without an extra of the project: what needs one is imported by the library, within `with extra(...)`."""
     found = list(_of(REPOSITORY / "examples", EVERY_PACKAGE))
     assert "pydantic" in {each.module for each in found}, "the search finds imports"
     assert _undeclared(found) == []

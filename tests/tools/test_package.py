@@ -1,6 +1,7 @@
 """A package is reproducible and complete, and its manifest describes it."""
 
 import base64
+import dataclasses
 import hashlib
 import json
 import marshal
@@ -18,38 +19,53 @@ import pytest
 
 from analysis_jobs_dev import package, places
 from analysis_jobs_dev.packager import ARM64, HOST, X86_64, Manifest, PackageError, Sources, build, dependencies
+from analysis_jobs_dev.packager import manifest as manifests
 from analysis_jobs_dev.packager.targets import require_runtime
+from analysis_jobs_dev.project import load
 
 WriteProject = Callable[[Path], Sources]
 BuildProject = Callable[[], Manifest]
 
 
-def names(manifest: Manifest) -> list[str]:
-    with zipfile.ZipFile(manifest.path) as archive:
+def names(package: Path) -> list[str]:
+    with zipfile.ZipFile(package) as archive:
         return archive.namelist()
 
 
-def test_two_builds_in_two_folders_are_the_same_bytes(tmp_path: Path, write_project: WriteProject) -> None:
-    built: list[Manifest] = []
-    for folder in (tmp_path / "one", tmp_path / "another with a blank"):
+@pytest.fixture
+def built_zip(build_project: BuildProject, tmp_path: Path) -> Path:
+    return tmp_path / "dist" / build_project().path
+
+
+def test_two_builds_in_two_folders_have_the_same_bytes_and_the_same_manifest(
+    tmp_path: Path, write_project: WriteProject
+) -> None:
+    """The manifest therefore names no folder of a machine."""
+    built = []
+    for number, folder in enumerate((tmp_path / "one", tmp_path / "another with a blank")):
         project = write_project(folder)
         for path in folder.rglob("*"):
-            os.utime(path, (len(built), len(built)))
-            path.chmod(0o700 if built else 0o755)
-        built += build(project, [HOST], out=folder / "dist", cache=folder / "cache")
-    assert built[0].sha256 == built[1].sha256
-    assert built[0].path != built[1].path
+            os.utime(path, (number, number))
+            path.chmod(0o755 if number else 0o700)
+        before = os.umask(0o077 if number else 0o022)
+        try:
+            [manifest] = build(project, [HOST], out=folder / "dist", cache=folder / "cache")
+        finally:
+            os.umask(before)
+        built.append([(folder / "dist" / name).read_bytes() for name in (manifest.path, manifest.name)])
+    assert built[0] == built[1]
 
 
 def test_two_builds_of_the_real_package_are_the_same_bytes(tmp_path: Path) -> None:
-    real = package.sources("rfp-analysis")
     digests = set()
-    kept = real.lock.parents[1] / ".local" / "cache" / "packages"
+    kept = places.cache() / "packages"
     # One build installs its dependencies, the other uses the shared cache.
     for folder, cache in ((tmp_path / "one", tmp_path / "cache"), (tmp_path / "another", kept)):
-        shutil.copytree(real.handlers, folder / "handlers", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copytree(real.analyses, folder / "analyses", ignore=shutil.ignore_patterns("__pycache__"))
-        copied = Sources(real.name, folder / "handlers", folder / "analyses", real.lock)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(places.handlers(), folder / "handlers", ignore=ignored)
+        shutil.copytree(package.example("rfp-analysis").folder, folder / "project", ignore=ignored)
+        library = dataclasses.replace(package.library(), handlers=folder / "handlers", code=folder / "handlers")
+        copied = Sources(load(folder / "project"), library)
         [manifest] = build(copied, [HOST], out=folder / "dist", cache=cache)
         digests.add(manifest.sha256)
     assert len(digests) == 1
@@ -67,14 +83,12 @@ def test_another_lock_is_installed_afresh(
     build_project: BuildProject, project: Sources, locked: Callable[..., str]
 ) -> None:
     assert list(build_project().distributions) == ["six"]
-    project.lock.write_text(locked("six", "jmespath"), encoding="utf-8")
+    project.library.lock.write_text(locked("six", "jmespath"), encoding="utf-8")
     assert list(build_project().distributions) == ["jmespath", "six"]
 
 
-def test_the_zip_holds_the_handlers_the_library_the_analyses_and_their_data(
-    build_project: BuildProject,
-) -> None:
-    own = [name for name in names(build_project()) if not name.startswith(("six", "__pycache__"))]
+def test_the_zip_holds_the_handlers_the_library_the_analyses_and_their_data(built_zip: Path) -> None:
+    own = [name for name in names(built_zip) if not name.startswith(("six", "__pycache__", "analysis_jobs"))]
     assert own == [
         "api.py",
         "library/__init__.py",
@@ -86,26 +100,28 @@ def test_the_zip_holds_the_handlers_the_library_the_analyses_and_their_data(
     ]
 
 
-def test_the_real_package_holds_the_librarys_data_files() -> None:
-    real = package.sources("rfp-analysis")
-    data = [path for suffix in ("sql", "toml") for path in real.handlers.rglob(f"*.{suffix}")]
+def test_the_real_package_holds_the_librarys_data_files_and_not_its_tools() -> None:
+    files = package.sources(package.example("rfp-analysis")).files()
+    data = [path for suffix in ("sql", "toml") for path in places.handlers().rglob(f"*.{suffix}")]
     assert {"families.toml", "prices.toml"} <= {path.name for path in data}
-    assert set(data) <= set(real.files().values())
+    assert set(data) <= set(files.values())
+    assert "analysis_jobs/wiring.py" in files
+    assert not [name for name in files if name.startswith(("analysis_jobs/cli/", "analysis_jobs/testing/"))]
 
 
 def test_the_installers_notes_and_scripts_stay_out(
-    project: Sources, build_project: BuildProject, locked: Callable[..., str]
+    project: Sources, build_project: BuildProject, locked: Callable[..., str], tmp_path: Path
 ) -> None:
-    project.lock.write_text(locked("jmespath", "six"), encoding="utf-8")
-    found = names(build_project())
+    project.library.lock.write_text(locked("jmespath", "six"), encoding="utf-8")
+    found = names(tmp_path / "dist" / build_project().path)
     assert not [name for name in found if name.startswith("bin/")]
     forbidden = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", ".lock"}
     assert not forbidden & {name.rpartition("/")[2] for name in found}
     assert any(name.endswith("/METADATA") for name in found)
 
 
-def test_entries_are_sorted_with_one_date_and_one_mode(build_project: BuildProject) -> None:
-    with zipfile.ZipFile(build_project().path) as archive:
+def test_entries_are_sorted_with_one_date_and_one_mode(built_zip: Path) -> None:
+    with zipfile.ZipFile(built_zip) as archive:
         entries = archive.infolist()
     assert [entry.filename for entry in entries] == sorted(entry.filename for entry in entries)
     assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
@@ -113,9 +129,9 @@ def test_entries_are_sorted_with_one_date_and_one_mode(build_project: BuildProje
 
 
 def test_every_source_has_bytecode_that_is_never_checked_and_names_no_folder_of_the_builder(
-    build_project: BuildProject,
+    built_zip: Path,
 ) -> None:
-    with zipfile.ZipFile(build_project().path) as archive:
+    with zipfile.ZipFile(built_zip) as archive:
         sources = [name for name in archive.namelist() if name.endswith(".py")]
         for source in sources:
             folder, _, name = source.rpartition("/")
@@ -126,43 +142,67 @@ def test_every_source_has_bytecode_that_is_never_checked_and_names_no_folder_of_
             code = marshal.loads(content[16:])  # noqa: S302 - our own, just made
             assert isinstance(code, CodeType)
             assert code.co_filename == f"/var/task/{source}"
-    assert len(sources) == 5
+    assert len(sources) == 6
 
 
-def test_the_manifest_says_what_the_package_is(build_project: BuildProject) -> None:
+def test_the_manifest_says_what_the_package_is(build_project: BuildProject, tmp_path: Path) -> None:
     manifest = build_project()
-    path = Path(manifest.path)
+    path = tmp_path / "dist" / f"poems-{HOST.name}.zip"
     content = path.read_bytes()
     written = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    assert path.name == f"poems-{HOST.name}.zip"
-    assert written["path"] == manifest.path
+    assert written["path"] == manifest.path == path.name
     assert written["sha256"] == hashlib.sha256(content).hexdigest()
     assert base64.b64decode(written["sha256_base64"]).hex() == written["sha256"]
     assert written["architecture"] == HOST.name
-    assert written["python"].startswith("3.13.")
-    assert re.fullmatch(rf"\d+\.\d+\.\d+\+{written['sha256'][:12]}", written["version"])
-    assert written["files"]["count"] == len(names(manifest))
+    assert written["python"] == "3.13"
+    assert written["version"] == f"1.2.3+{written['sha256'][:12]}"
+    assert written["project"] == {"name": "poems", "version": "1.2.3", "commit": None}
+    assert written["library"] == {"name": "analysis-jobs", "version": "0.1.0", "commit": "abc"}
+    assert [each["name"] for each in written["declarations"]["analyses"]] == ["poem"]
+    assert written["files"]["count"] == len(names(path))
     assert written["size_bytes"] == len(content)
     assert written["files"]["unzipped_bytes"] > 30_000
     assert re.fullmatch(r"1\.\d+\.\d+", written["distributions"]["six"])
+    assert manifests.read(path.with_suffix(".json")) == manifest
+
+
+def test_the_manifest_names_the_projects_commit_and_whether_the_package_differs_from_it(
+    project: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert manifests.project_commit(project) is None
+    identity = ("-c", "user.name=n", "-c", "user.email=e@example.com")
+    for command in (("init", "-q"), ("add", "."), (*identity, "commit", "-q", "-m", "m")):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    folder = project.project.folder
+    # Other files than those of the package do not count, for example the built package.
+    (folder / "notes.txt").touch()
+    (tmp_path / "elsewhere.py").touch()
+    commit = manifests.project_commit(project)
+    assert re.fullmatch(r"[0-9a-f]{40}", commit or "")
+    (folder / "prompts" / "ode.txt").touch()
+    assert manifests.project_commit(project) == f"{commit}-dirty"
+    (folder / "prompts" / "ode.txt").unlink()
+    (folder / "poem.py").write_text("changed = True\n", encoding="utf-8")
+    assert manifests.project_commit(project) == f"{commit}-dirty"
 
 
 def test_the_commit_does_not_change_the_package(build_project: BuildProject, monkeypatch: pytest.MonkeyPatch) -> None:
     first = build_project()
-    monkeypatch.setattr(places, "commit", lambda: "another")
+    monkeypatch.setattr(manifests, "project_commit", lambda _what: "another")
     second = build_project()
     assert (first.sha256, first.version) == (second.sha256, second.version)
-    assert first.commit != second.commit
+    assert first.project.commit != second.project.commit
 
 
 def test_both_of_lambdas_architectures_are_built_on_any_machine(
     project: Sources, tmp_path: Path, cache: Path, locked: Callable[..., str]
 ) -> None:
-    project.lock.write_text(locked("six", "pydantic-core", "typing-extensions"), encoding="utf-8")
+    project.library.lock.write_text(locked("six", "pydantic-core", "typing-extensions"), encoding="utf-8")
     built = build(project, [ARM64, X86_64], out=tmp_path / "dist", cache=cache)
     machines = {}
     for manifest in built:
-        with zipfile.ZipFile(manifest.path) as archive:
+        with zipfile.ZipFile(tmp_path / "dist" / manifest.path) as archive:
             library = next(name for name in archive.namelist() if name.endswith(".so"))
             # The ELF header has the machine type at this offset.
             machines[manifest.architecture] = int.from_bytes(archive.read(library)[18:20], "little")
@@ -174,30 +214,36 @@ def test_another_python_than_the_functions_run_on_is_refused() -> None:
         require_runtime((3, 14))
 
 
-def test_the_program_builds_an_example(
+def test_the_program_builds_a_project(
     project: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(places, "requirements", lambda: tmp_path / "requirements")
-    monkeypatch.setattr(places, "handlers", lambda: tmp_path / "handlers")
-    (tmp_path / "requirements").mkdir()
-    (tmp_path / "requirements" / "package.txt").write_bytes(project.lock.read_bytes())
-    project.handlers.rename(tmp_path / "handlers")
-    arguments = ["--example", "odes", "--analyses", str(project.analyses)]
-    arguments += ["--architecture", "host", "--out", str(tmp_path / "dist")]
+    monkeypatch.setattr(package, "library", lambda: project.library)
+    (project.project.folder / "rates.csv").write_text("1", encoding="utf-8")
+    text = "from library import answer\nRATES = 'rates.csv'\n"
+    (project.project.folder / "poem.py").write_text(text, encoding="utf-8")
+    arguments = [str(project.project.folder), "--architecture", "host"]
+    assert package.main([*arguments, "--out", str(tmp_path / "dist")]) == 0
+    assert (tmp_path / "dist" / f"poems-{HOST.name}.zip").exists()
+    assert (tmp_path / "dist" / f"poems-{HOST.name}.json").exists()
+    said = capsys.readouterr()
+    assert f"poems-{HOST.name}.zip" in said.out
+    assert said.err == (
+        "rates.csv is not in the package, and poem.py:2 names it. If the code reads it, add it to `data` in "
+        "pyproject.toml.\n"
+    )
     assert package.main(arguments) == 0
-    assert (tmp_path / "dist" / f"odes-{HOST.name}.zip").exists()
-    assert (tmp_path / "dist" / f"odes-{HOST.name}.json").exists()
-    assert f"odes-{HOST.name}.zip" in capsys.readouterr().out
+    assert (project.project.folder / "dist" / f"poems-{HOST.name}.zip").exists(), "the default is in the project"
 
 
 def test_the_program_says_what_is_wrong_without_a_traceback() -> None:
     said = subprocess.run(
-        [sys.executable, "-m", "analysis_jobs_dev.package", "--example", "no-such-example"],
+        [sys.executable, "-m", "analysis_jobs_dev.package", "no-such-project"],
         cwd=Path(package.__file__).parents[1],
+        env={**os.environ, "PYTHONPATH": str(places.library())},
         capture_output=True,
         text=True,
         check=False,
     )
     assert said.returncode == 1
-    assert said.stderr.startswith("There is no folder ")
+    assert said.stderr.startswith("There is no folder no-such-project")
     assert "Traceback" not in said.stderr

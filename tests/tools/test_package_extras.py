@@ -1,5 +1,6 @@
-"""A package contains the extras that its `package.toml` names, and the build requires no other imports to work."""
+"""A package contains the extras that its project names, and the build requires no other imports to work."""
 
+import dataclasses
 import os
 import re
 import subprocess
@@ -20,10 +21,10 @@ from analysis_jobs_dev.packager import (
     Sources,
     Target,
     build,
-    extras,
     refusals,
 )
-from analysis_jobs_dev.packager.dependencies import zipped
+from analysis_jobs_dev.packager import locks as lock_files
+from analysis_jobs_dev.packager.dependencies import Dependencies, zipped
 
 REPOSITORY = places.requirements().parent
 EXTRAS = sorted(path.stem for path in (REPOSITORY / "requirements" / "extras").glob("*.txt"))
@@ -34,58 +35,30 @@ BuildWith = Callable[..., Manifest]
 
 
 @pytest.fixture
-def build_with(project: Sources, tmp_path: Path, cache: Path, locked: Callable[..., str]) -> BuildWith:
+def build_with(project: Sources, tmp_path: Path, cache: Path) -> BuildWith:
     """Build the project with these extras: `word` brings jmespath."""
-    lock = tmp_path / "word.txt"
-    lock.write_text(locked("six", "jmespath"), encoding="utf-8")
 
     def built(*names: str) -> Manifest:
-        chosen = dict.fromkeys(names, lock)
-        what = Sources(project.name, project.handlers, project.analyses, project.lock, chosen)
+        what = dataclasses.replace(project, project=dataclasses.replace(project.project, extras=names))
         return build(what, [HOST], out=tmp_path / "dist", cache=cache)[0]
 
     return built
 
 
-def _chosen(folder: Path, said: str | None) -> dict[str, Path]:
-    if said is not None:
-        (folder / "package.toml").write_text(said, encoding="utf-8")
-    locks = folder / "locks"
-    locks.mkdir()
-    for name in ("excel", "ocr"):
-        (locks / f"{name}.txt").touch()
-    return extras.chosen(folder, locks)
+def test_the_project_names_the_extras_and_their_locks_are_used(project: Sources) -> None:
+    what = dataclasses.replace(project, project=dataclasses.replace(project.project, extras=("word",)))
+    assert [lock.name for lock in what.library_locks] == ["lock.txt", "word.txt"]
 
 
-def test_without_a_package_file_there_are_no_extras(tmp_path: Path) -> None:
-    assert _chosen(tmp_path, None) == {}
-
-
-def test_the_package_file_names_the_locks(tmp_path: Path) -> None:
-    locks = tmp_path / "locks"
-    expected = {"excel": locks / "excel.txt", "ocr": locks / "ocr.txt"}
-    assert _chosen(tmp_path, 'extras = ["ocr", "excel", "ocr"]') == expected
-
-
-@pytest.mark.parametrize(
-    ("said", "message"),
-    [
-        ('extras = ["orc"]', r"package\.toml names unknown extras: orc\. Known extras: excel, ocr\."),
-        ('extra = ["ocr"]', r"package\.toml has unknown keys: extra\. Allowed keys: aws_services, extras\."),
-        ('extras = "ocr"', r"package\.toml: give extras as a list of names"),
-        ("extras = [1]", r"package\.toml: give extras as a list of names"),
-        ('extras = ["ocr"', r"package\.toml is not TOML"),
-    ],
-)
-def test_a_package_file_that_says_something_else_is_refused(said: str, message: str, tmp_path: Path) -> None:
+def test_an_unknown_extra_is_refused_with_the_nearest(project: Sources) -> None:
+    message = r"pyproject\.toml: extras names 'wrod', which is not .* Did you mean 'word'\? The extras are word\."
     with pytest.raises(PackageError, match=message):
-        _chosen(tmp_path, said)
+        dataclasses.replace(project, project=dataclasses.replace(project.project, extras=("wrod",)))
 
 
-def test_the_package_file_itself_is_not_packaged(project: Sources, build_with: BuildWith) -> None:
-    (project.analyses / "package.toml").write_text("extras = []", encoding="utf-8")
-    with zipfile.ZipFile(build_with().path) as archive:
-        assert "package.toml" not in archive.namelist()
+def test_the_description_of_the_project_is_not_packaged(build_with: BuildWith, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "dist" / build_with().path) as archive:
+        assert "pyproject.toml" not in archive.namelist()
 
 
 def test_an_extra_adds_what_it_locks(build_with: BuildWith) -> None:
@@ -97,8 +70,8 @@ def test_locks_that_contradict_each_other_are_refused(
     project: Sources, build_with: BuildWith, locked: Callable[..., str]
 ) -> None:
     other = re.sub(r"six==[\d.]+", "six==1.15.0", locked("six"))
-    project.lock.write_text(other, encoding="utf-8")
-    with pytest.raises(PackageError, match=r"lock\.txt and word\.txt cannot be installed"):
+    project.library.lock.write_text(other, encoding="utf-8")
+    with pytest.raises(PackageError, match=r"lock\.txt has six 1\.15\.0, and word\.txt has six 1\.\d+\.\d+"):
         build_with("word")
 
 
@@ -107,7 +80,7 @@ def test_the_library_may_lack_what_belongs_to_an_extra_that_is_not_carried(
     text: str, project: Sources, build_with: BuildWith
 ) -> None:
     _extras_module(project)
-    (project.handlers / "library" / "lazy.py").write_text(text, encoding="utf-8")
+    (project.library.handlers / "library" / "lazy.py").write_text(text, encoding="utf-8")
     assert build_with().files.count > 0
     with pytest.raises(PackageError, match=r"library/lazy\.py: nowhere: ModuleNotFoundError"):
         build_with("word")
@@ -118,9 +91,9 @@ def test_a_module_of_the_library_that_needs_an_extra_may_be_imported_by_others_o
 ) -> None:
     _extras_module(project)
     text = "from library.extras import extra\nwith extra('word'):\n  import jmespath\nsearch = jmespath.search\n"
-    (project.handlers / "library" / "words.py").write_text(text, encoding="utf-8")
+    (project.library.handlers / "library" / "words.py").write_text(text, encoding="utf-8")
     text = "def f():\n  from library.words import search\n  import library.words\n"
-    (project.handlers / "library" / "lazy.py").write_text(text, encoding="utf-8")
+    (project.library.handlers / "library" / "lazy.py").write_text(text, encoding="utf-8")
     assert build_with().files.count > 0
     assert build_with("word").files.count > 0
 
@@ -130,7 +103,7 @@ def test_an_analysis_must_have_what_it_imports_whichever_extra_it_belongs_to(
 ) -> None:
     _extras_module(project)
     text = "def f():\n  from library.extras import extra\n  with extra('word'):\n    import jmespath\n"
-    (project.analyses / "ode.py").write_text(text, encoding="utf-8")
+    (project.project.folder / "ode.py").write_text(text, encoding="utf-8")
     assert build_with("word").files.count > 0
     with pytest.raises(PackageError, match=r"ode\.py: jmespath: ModuleNotFoundError"):
         build_with()
@@ -140,7 +113,7 @@ def _extras_module(project: Sources) -> None:
     """Copy our `extras` module into the project's library."""
     text = (REPOSITORY / "handlers/analysis_jobs/base/extras.py").read_text(encoding="utf-8")
     text = text.replace("from analysis_jobs.base.errors import ConfigurationError", "ConfigurationError = Exception")
-    (project.handlers / "library" / "extras.py").write_text(text, encoding="utf-8")
+    (project.library.handlers / "library" / "extras.py").write_text(text, encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", EXTRAS)
@@ -155,15 +128,21 @@ def test_every_lock_of_an_extra_is_the_common_lock_and_more(name: str) -> None:
     assert versions(requirements / "package.txt") <= versions(requirements / "extras" / f"{name}.txt")
     assert versions(requirements / "extras" / f"{name}.txt") <= versions(requirements / "dev.txt")
     assert bool(brought) == (name != "word"), (
-        "only the extra `word` brings nothing: it is kept for older package.toml files"
+        "only the extra `word` brings nothing: it is kept for projects that name it"
     )
+
+
+def _dependencies(locks: list[Path], target: Target) -> Path:
+    """Return the zip of the dependencies in these locks."""
+    pins = lock_files.merged(map(lock_files.read, locks), None, target, "0.1.0")
+    return zipped(Dependencies(pins, target), places.cache() / "packages")
 
 
 @pytest.mark.parametrize("target", [ARM64, X86_64], ids=lambda target: target.name)
 def test_the_ocr_extra_brings_its_language_and_fits_beside_a_database(target: Target) -> None:
     requirements = REPOSITORY / "requirements"
     locks = [requirements / "package.txt", requirements / "extras/ocr.txt", requirements / "extras/postgres.txt"]
-    carried = zipped(locks, target, REPOSITORY / ".local" / "cache" / "packages")
+    carried = _dependencies(locks, target)
     refusals.too_large(carried)
     assert carried.stat().st_size < refusals.DIRECT_UPLOAD_LIMIT - 2_000_000, "no S3 needed"
     with zipfile.ZipFile(carried) as archive:
@@ -175,7 +154,7 @@ def test_the_ocr_extra_brings_its_language_and_fits_beside_a_database(target: Ta
 def test_pillow_works_without_what_is_left_out_of_it(tmp_path: Path) -> None:
     requirements = REPOSITORY / "requirements"
     locks = [requirements / "package.txt", requirements / "extras/ocr.txt"]
-    with zipfile.ZipFile(zipped(locks, HOST, REPOSITORY / ".local" / "cache" / "packages")) as archive:
+    with zipfile.ZipFile(_dependencies(locks, HOST)) as archive:
         archive.extractall(tmp_path)
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"

@@ -12,7 +12,7 @@ BuildProject = Callable[[], Manifest]
 
 
 def add(project: Sources, name: str, text: str = "") -> None:
-    path = project.analyses / name
+    path = project.project.folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
@@ -21,7 +21,7 @@ def add(project: Sources, name: str, text: str = "") -> None:
     ("name", "text", "message"),
     [
         ("stub_worker.py", "", r"stub_worker\.py is by its name not the real thing"),
-        ("mocks/bedrock.py", "", r"mocks/bedrock\.py is by its name not the real thing"),
+        ("mocks/__init__.py", "", r"mocks/__init__\.py is by its name not the real thing"),
         ("model_fake.py", "", r"model_fake\.py is by its name not the real thing"),
         ("dummy.py", "", r"dummy\.py is by its name not the real thing"),
         ("stand_in.py", "", r"stand_in\.py is by its name not the real thing"),
@@ -30,6 +30,8 @@ def add(project: Sources, name: str, text: str = "") -> None:
         ("a.py", "import pytest", r"a\.py imports pytest"),
         ("a.py", "import ministack", r"a\.py imports ministack"),
         ("a.py", "from analysis_jobs_dev.cloud import x", r"a\.py imports analysis_jobs_dev\.cloud"),
+        ("a.py", "from analysis_jobs.testing import x", r"a\.py imports analysis_jobs\.testing"),
+        ("a.py", "from analysis_jobs import cli", r"a\.py imports analysis_jobs\.cli"),
         ("a.py", "import unittest.mock", r"a\.py imports unittest\.mock"),
         ("a.py", "from unittest import mock", r"a\.py imports unittest\.mock"),
         ("a.py", "def f():\n  from unittest.mock import patch", r"a\.py imports unittest\.mock"),
@@ -52,17 +54,21 @@ def test_a_name_that_only_begins_like_one_is_packaged(name: str, project: Source
 def test_a_development_package_in_the_lock_is_refused(
     project: Sources, build_project: BuildProject, locked: Callable[..., str]
 ) -> None:
-    project.lock.write_text(locked("six", "pluggy", "iniconfig", "pytest"), encoding="utf-8")
+    project.library.lock.write_text(
+        locked("six", "pluggy", "iniconfig", "pytest", "packaging", "pygments"), encoding="utf-8"
+    )
     with pytest.raises(PackageError, match=r"poems-\w+\.zip holds development code: _pytest, pytest\."):
         build_project()
 
 
-@pytest.mark.parametrize("name", ["moto", "ministack", "analysis_jobs_dev", "tftest"])
+@pytest.mark.parametrize(
+    "name", ["moto", "ministack", "analysis_jobs_dev", "analysis_jobs/cli", "analysis_jobs/testing", "tftest"]
+)
 def test_a_finished_zip_with_development_code_in_it_is_refused(name: str, tmp_path: Path) -> None:
     package = tmp_path / "package.zip"
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr(f"{name}/__init__.py", "")
-    with pytest.raises(PackageError, match=rf"package\.zip holds development code: {name}\."):
+    with pytest.raises(PackageError, match=rf"package\.zip holds development code: {name.replace('/', '.')}\."):
         refusals.development_packages(package)
 
 
@@ -82,21 +88,21 @@ def test_a_module_that_lambda_could_not_import_is_refused(
     text: str, message: str, project: Sources, build_project: BuildProject
 ) -> None:
     add(project, "broken.py", text)
-    with pytest.raises(PackageError, match=r"poems-\w+\.zip does not import") as refused:
+    with pytest.raises(PackageError, match=r"The package of poems does not import") as refused:
         build_project()
     assert message in str(refused.value)
 
 
 def test_a_handler_that_lambda_could_not_import_is_refused(project: Sources, build_project: BuildProject) -> None:
-    (project.handlers / "worker.py").write_text("from library import gone\n", encoding="utf-8")
+    (project.library.handlers / "worker.py").write_text("from library import gone\n", encoding="utf-8")
     with pytest.raises(PackageError, match="worker: ImportError: cannot import name 'gone'"):
         build_project()
 
 
 def test_a_relative_import_is_resolved(project: Sources, build_project: BuildProject) -> None:
     text = "def f():\n  from . import gone\n  from .here import there\n"
-    (project.handlers / "library" / "lazy.py").write_text(text, encoding="utf-8")
-    (project.handlers / "library" / "here.py").write_text("there = 1\n", encoding="utf-8")
+    (project.library.handlers / "library" / "lazy.py").write_text(text, encoding="utf-8")
+    (project.library.handlers / "library" / "here.py").write_text("there = 1\n", encoding="utf-8")
     with pytest.raises(PackageError, match=r"library/lazy\.py: library\.gone:") as refused:
         build_project()
     assert "library.here" not in str(refused.value)
@@ -135,8 +141,8 @@ def test_a_name_that_a_dependency_has_already_is_refused(project: Sources, build
 
 
 def test_a_lock_that_cannot_be_installed_is_refused(project: Sources, build_project: BuildProject) -> None:
-    project.lock.write_text(f"six==1.17.0 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
-    with pytest.raises(PackageError, match=r"(?s)lock\.txt cannot be installed for \w+:\n.*Hash mismatch"):
+    project.library.lock.write_text(f"six==1.17.0 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
+    with pytest.raises(PackageError, match=r"(?s)in lock\.txt cannot be installed for \w+\..*Hash mismatch"):
         build_project()
 
 
@@ -150,4 +156,4 @@ def test_a_refused_build_leaves_nothing_behind(project: Sources, build_project: 
     add(project, "stub.py")
     with pytest.raises(PackageError):
         build_project()
-    assert not (project.handlers.parent.parent / "dist").exists()
+    assert not (project.library.handlers.parent.parent / "dist").exists()

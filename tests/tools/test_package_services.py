@@ -1,5 +1,6 @@
 """A package can call the AWS services that it needs and no others. The build reports a service that is missing."""
 
+import dataclasses
 import os
 import re
 import subprocess
@@ -12,8 +13,8 @@ import botocore
 import pytest
 
 from analysis_jobs_dev import package
-from analysis_jobs_dev.packager import HOST, Manifest, PackageError, Sources, build, extras, services
-from analysis_jobs_dev.packager.dependencies import zipped
+from analysis_jobs_dev.packager import HOST, Manifest, PackageError, Sources, build, locks, services
+from analysis_jobs_dev.packager.dependencies import Dependencies, zipped
 
 BOTO3 = ("six", "boto3", "botocore", "jmespath", "s3transfer", "python-dateutil", "urllib3")
 LISTED = frozenset({"rekognition"})
@@ -46,17 +47,20 @@ Project = Callable[..., Sources]
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    return build(package.sources("rfp-analysis"), [HOST], out=tmp_path_factory.mktemp("dist"))[0]
+    out = tmp_path_factory.mktemp("dist")
+    [manifest] = build(package.sources(package.example("rfp-analysis")), [HOST], out=out)
+    return dataclasses.replace(manifest, path=str(out / manifest.path))
 
 
 @pytest.fixture
 def calling(project: Sources, locked: Callable[..., str]) -> Project:
-    """Write a project with boto3 and an analysis of this source. `named` are the services of its package.toml."""
+    """Write a project with boto3 and an analysis of this source. `named` are its `aws_services`."""
 
     def write(source: str, named: frozenset[str] = frozenset()) -> Sources:
-        project.lock.write_text(locked(*BOTO3), encoding="utf-8")
-        (project.analyses / "faces.py").write_text(source, encoding="utf-8")
-        return Sources(project.name, project.handlers, project.analyses, project.lock, named_services=named)
+        project.library.lock.write_text(locked(*BOTO3), encoding="utf-8")
+        (project.project.folder / "faces.py").write_text(source, encoding="utf-8")
+        described = dataclasses.replace(project.project, aws_services=tuple(sorted(named)))
+        return dataclasses.replace(project, project=described)
 
     return write
 
@@ -94,7 +98,7 @@ def test_a_service_that_is_called_and_not_listed_is_refused(calling: Project, tm
     what = calling("import boto3\n\n\ndef find():\n    return boto3.client('rekognition')\n")
     message = (
         r"poems-\w+\.zip lacks AWS services that its code calls:\n  faces\.py:5: rekognition is not in the "
-        r'package: put "rekognition" into `aws_services` in package\.toml\.'
+        r'package: put "rekognition" into `aws_services` in pyproject\.toml\.'
     )
     with pytest.raises(PackageError, match=message):
         build(what, [HOST], out=tmp_path / "dist", cache=cache)
@@ -106,12 +110,14 @@ def test_a_service_that_is_listed_is_in_the_package_and_makes_it_another_one(
 ) -> None:
     source = "import boto3\n\n\ndef find():\n    return boto3.client('rekognition')\n"
     [manifest] = build(calling(source, LISTED), [HOST], out=tmp_path / "dist", cache=cache)
-    assert manifest.aws_services == sorted(services.OF_EVERY_PACKAGE | LISTED)
+    manifest_services = services.OF_EVERY_PACKAGE | LISTED
+    assert manifest.aws_services == sorted(manifest_services)
     [again] = build(calling(source, LISTED), [HOST], out=tmp_path / "again", cache=cache)
     assert again.sha256 == manifest.sha256
     # It has its own entry in the cache of dependencies.
-    lock = calling(source).lock
-    assert zipped([lock], HOST, cache) != zipped([lock], HOST, cache, services.OF_EVERY_PACKAGE | LISTED)
+    pins = locks.read(calling(source).library.lock).pins(HOST)
+    without = Dependencies(pins, HOST)
+    assert zipped(without, cache) != zipped(dataclasses.replace(without, aws_services=manifest_services), cache)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +162,7 @@ def test_what_the_library_calls_is_found_in_its_sources(tmp_path: Path) -> None:
     with zipfile.ZipFile(bare, "w") as archive:
         archive.writestr("botocore/data/s3/2006-03-01/service-2.json.gz", "")
     with pytest.raises(PackageError) as refused:
-        services.require_carried(bare, frozenset(), package.sources("rfp-analysis").files())
+        services.require_carried(bare, frozenset(), package.sources(package.example("rfp-analysis")).files())
     missed = re.findall(r"analysis_jobs/wiring\.py:\d+: (\S+) is not in the package", str(refused.value))
     assert set(missed) == services.OF_EVERY_PACKAGE - {"s3", "sts"}
 
@@ -166,30 +172,7 @@ def test_a_botocore_that_lacks_a_service_is_refused(real: Manifest) -> None:
         services.require_carried(Path(real.path), frozenset({"ec2", "s3"}), {})
 
 
-def test_the_package_file_names_services_beside_extras(tmp_path: Path) -> None:
-    assert services.chosen(tmp_path) == frozenset()
-    (tmp_path / "package.toml").write_text('extras = []\naws_services = ["rekognition"]', encoding="utf-8")
-    assert services.chosen(tmp_path) == LISTED
-    assert extras.chosen(tmp_path, tmp_path) == {}
-
-
-@pytest.mark.parametrize(
-    ("said", "message"),
-    [
-        (
-            'aws_services = ["rekogniton"]',
-            r"package\.toml: aws_services names rekogniton, which boto3 does not know; the nearest .* is rekognition\.",
-        ),
-        ('aws_services = "ec2"', r'package\.toml: give aws_services as a list of names, such as \["rekognition"\]'),
-        ('services = ["ec2"]', r"package\.toml has unknown keys: services\. Allowed keys: aws_services, extras\."),
-    ],
-)
-def test_a_package_file_with_a_service_that_is_none_is_refused(said: str, message: str, tmp_path: Path) -> None:
-    (tmp_path / "package.toml").write_text(said, encoding="utf-8")
+def test_a_project_that_names_no_service_of_aws_is_refused(project: Sources) -> None:
+    message = r"pyproject\.toml: aws_services names rekogniton, which boto3 .* the nearest name is rekognition\."
     with pytest.raises(PackageError, match=message):
-        services.chosen(tmp_path)
-
-
-def test_the_package_of_an_example_has_what_its_package_file_names(tmp_path: Path) -> None:
-    (tmp_path / "package.toml").write_text('aws_services = ["rekognition"]', encoding="utf-8")
-    assert package.sources("faces", tmp_path).aws_services == services.OF_EVERY_PACKAGE | LISTED
+        dataclasses.replace(project, project=dataclasses.replace(project.project, aws_services=("rekogniton",)))

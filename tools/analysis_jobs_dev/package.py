@@ -1,4 +1,4 @@
-"""Builds the deployment package of the functions: `package.py --example rfp-analysis --out dist`.
+"""Builds the deployment package of a project: `python -m analysis_jobs_dev.package PROJECT --out dist`.
 
 `packager` documents what a package contains, and what is refused. A manifest (JSON) is written beside each zip.
 """
@@ -6,68 +6,121 @@
 import argparse
 import sys
 import time
+import tomllib
+from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from analysis_jobs_dev import places
-from analysis_jobs_dev.packager import ARM64, HOST, X86_64, Manifest, PackageError, Sources, build, extras, services
+from analysis_jobs_dev.packager import ARM64, HOST, X86_64, Library, Manifest, PackageError, Sources, build
 from analysis_jobs_dev.packager.refusals import DIRECT_UPLOAD_LIMIT
+from analysis_jobs_dev.packager.sources import left_out
+from analysis_jobs_dev.project import Project, ProjectError, load
 
-DEFAULT_OUT = (places.repository() or Path()) / "dist"
 TARGETS = {"arm64": ARM64, "x86_64": X86_64, "host": HOST}
+DEFAULT_ARCHITECTURES = ("arm64", "x86_64")
+OUT = "dist"
 
 
-def sources(example: str, analyses: Path | None = None) -> Sources:
-    """Return the sources of an example's package. `analyses` replaces the example's folder.
-
-    Raises `PackageError` if the `package.toml` beside the analyses is wrong.
-    """
-    folder = analyses or (places.examples() or Path("examples")) / example
+def library() -> Library:
+    """Return the library of this installation, as packages contain it."""
     requirements = places.requirements()
-    return Sources(
-        name=example,
+    return Library(
         handlers=places.handlers(),
-        analyses=folder,
+        code=places.library(),
         lock=requirements / "package.txt",
-        extras=extras.chosen(folder, requirements / "extras"),
-        named_services=services.chosen(folder),
+        extras=requirements / "extras",
+        version=places.version(),
+        commit=places.commit(),
+        requirements=_requirements(),
     )
+
+
+def sources(project: Project) -> Sources:
+    """Return the sources of a project's package. Raises `PackageError` for an unknown extra or AWS service."""
+    return Sources(project, library())
+
+
+def example(name: str) -> Project:
+    """Return the project of an example. Raises `ProjectError` if there is no such example."""
+    examples = places.examples()
+    if examples is None:
+        raise ProjectError("This installation has no examples: give the folder of a project.")
+    return load(examples / name)
+
+
+def package(
+    project: Project, architectures: Sequence[str] = DEFAULT_ARCHITECTURES, *, out: Path | None = None
+) -> list[Manifest]:
+    """Build the package of a project for each architecture (a key of `TARGETS`), and return the manifests.
+
+    `out` is the folder of the zips and manifests, by default `dist` in the project. Raises `PackageError`.
+    """
+    return build(sources(project), [TARGETS[name] for name in architectures], out=out or project.folder / OUT)
+
+
+def notices(project: Project) -> list[str]:
+    """Return what somebody who builds the package should look at: data files that the code names, and it lacks."""
+    return [
+        f"{file} is not in the package, and {place} names it. If the code reads it, add it to `data` in pyproject.toml."
+        for file, place in left_out(project).items()
+    ]
+
+
+def summary(manifest: Manifest, out: Path) -> str:
+    """Return a line about a built package."""
+    files = manifest.files
+    zipped_mb, unzipped_mb = manifest.size_bytes / 1e6, files.unzipped_bytes / 1e6
+    size = f"{zipped_mb:.1f} MB, {unzipped_mb:.1f} MB unzipped, {files.count} files"
+    from_s3 = "; over 50 MB, so it must be deployed from S3" if manifest.size_bytes > DIRECT_UPLOAD_LIMIT else ""
+    return f"{out / manifest.path}  {size}, version {manifest.version}{from_s3}"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Build the packages, print a line for each, and return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("project", type=Path, nargs="?", help="folder of the analyses; its name is that of the zip")
-    parser.add_argument("--example", help="name of a folder in examples/, instead of a project")
-    parser.add_argument("--analyses", type=Path, help="folder of the analyses (default: the example's)")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("project", type=Path, nargs="?", default=Path(), help="folder of the project (default: here)")
     parser.add_argument(
         "--architecture",
         action="append",
         choices=TARGETS,
         help="architecture to build for; repeatable (default: arm64 and x86_64)",
     )
-    parser.add_argument("--out", type=Path, help="folder to write to (default: dist, in the project if there is one)")
+    parser.add_argument("--out", type=Path, help="folder to write to (default: dist in the project)")
     options = parser.parse_args(arguments)
-    folder = options.analyses or (None if options.example else options.project or Path())
-    out = options.out or (DEFAULT_OUT if options.example else folder / "dist")
-    targets = [TARGETS[name] for name in options.architecture or ["arm64", "x86_64"]]
     started = time.monotonic()
     try:
-        manifests = build(sources(options.example or folder.resolve().name, folder), targets, out=out)
-    except PackageError as error:
+        project = load(options.project)
+        out = options.out or project.folder / OUT
+        manifests = package(project, options.architecture or DEFAULT_ARCHITECTURES, out=out)
+    except (PackageError, ProjectError) as error:
         print(error, file=sys.stderr)
         return 1
+    for notice in notices(project):
+        print(notice, file=sys.stderr)
     for manifest in manifests:
-        print(_line(manifest))
+        print(summary(manifest, out))
     print(f"Built in {time.monotonic() - started:.1f} s")
     return 0
 
 
-def _line(manifest: Manifest) -> str:
-    files = manifest.files
-    zipped_mb, unzipped_mb = manifest.size_bytes / 1e6, files.unzipped_bytes / 1e6
-    size = f"{zipped_mb:.1f} MB, {unzipped_mb:.1f} MB unzipped, {files.count} files"
-    from_s3 = "; over 50 MB, so it must be deployed from S3" if manifest.size_bytes > DIRECT_UPLOAD_LIMIT else ""
-    return f"{manifest.path}  {size}, version {manifest.version}{from_s3}"
+def _requirements() -> tuple[Requirement, ...]:
+    """Return the requirements of this distribution, with the markers of its extras."""
+    checkout = places.repository()
+    if checkout is None:
+        found = list(map(Requirement, metadata.requires(places.DISTRIBUTION) or ()))
+    else:
+        project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        found = list(map(Requirement, project["dependencies"]))
+        for extra, requirements in project["optional-dependencies"].items():
+            for requirement in map(Requirement, requirements):
+                requirement.marker = Marker(f'extra == "{extra}"')
+                found.append(requirement)
+    return tuple(each for each in found if canonicalize_name(each.name) != places.DISTRIBUTION)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ class MissingExtraError(ConfigurationError):
 
     def __init__(self, extra: str, module: str | None) -> None:
         super().__init__(
-            f'{module} is not in the package: add "{extra}" to `extras` in the package.toml beside the analyses, '
+            f'{module} is not in the package: add "{extra}" to `extras` in [tool.analysis-jobs] of pyproject.toml, '
             "and build the package again"
         )
         self.extra = extra

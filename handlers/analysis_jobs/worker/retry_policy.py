@@ -32,7 +32,7 @@ _BUSY = {
     "ThrottlingException",
     "TransactionInProgressException",
 }
-_NAME_THE_SERVICE = "Put it into `aws_services` in the package.toml beside the analyses, and build the package again."
+_NAME_THE_SERVICE = "Put it into `aws_services` in [tool.analysis-jobs] of pyproject.toml, and build the package again."
 
 
 class Action(Enum):

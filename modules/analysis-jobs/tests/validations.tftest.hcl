@@ -195,47 +195,6 @@ run "refuses_notices_without_events" {
   expect_failures = [var.events]
 }
 
-run "refuses_a_hash_in_hexadecimal" {
-  command = plan
-  variables {
-    package = { path = "tests/package.txt", sha256_base64 = sha256("x") }
-  }
-  expect_failures = [var.package]
-}
-
-run "refuses_a_url_for_the_packages_bucket" {
-  command = plan
-  variables {
-    package = {
-      path          = "tests/package.txt"
-      s3            = { bucket = "s3://acme-packages", key = "proposals.zip" }
-      sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g="
-    }
-  }
-  expect_failures = [var.package]
-}
-
-run "refuses_to_send_more_than_lambda_takes_in_a_request" {
-  command = plan
-  variables {
-    package = {
-      path          = "tests/package.txt"
-      sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g="
-      size_bytes    = 52428801
-    }
-  }
-  expect_failures = [var.package]
-}
-
-run "refuses_a_package_for_the_other_processor" {
-  command = plan
-  variables {
-    package = { path = "tests/package.txt", sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=", architecture = "x86_64" }
-    worker  = { architecture = "arm64" }
-  }
-  expect_failures = [var.package]
-}
-
 run "refuses_messages_that_come_back_while_their_job_runs" {
   command = plan
   variables {
@@ -683,25 +642,6 @@ run "refuses_the_name_of_a_layer" {
   expect_failures = [var.tracing]
 }
 
-run "refuses_a_package_that_is_nowhere" {
-  command = plan
-  variables {
-    package = { sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=" }
-  }
-  expect_failures = [var.package]
-}
-
-run "refuses_a_package_in_s3_alone_without_a_version" {
-  command = plan
-  variables {
-    package = {
-      s3            = { bucket = "acme-packages", key = "proposals.zip" }
-      sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g="
-    }
-  }
-  expect_failures = [var.package]
-}
-
 run "refuses_a_single_poller" {
   command = plan
   variables {
@@ -1028,5 +968,20 @@ run "accepts_a_stack_without_an_api_and_a_retired_queue" {
     queue       = { fifo = true, retired = ["medium", "high", "high.fifo"] }
     web_origins = ["https://app.example.com"]
     names       = { functions = { worker = "acme-staging-analysis-worker" }, queues = { medium = "acme-staging-analysis-jobs" }, dead_letter_queues = { medium = "acme-staging-analysis-jobs-dlq" } }
+  }
+}
+
+run "refuses_a_tenant_that_would_widen_its_policy" {
+  command = plan
+  variables {
+    backend = { tenants = ["acme", "*"] }
+  }
+  expect_failures = [var.backend]
+}
+
+run "accepts_tenants_and_a_tag_of_the_session" {
+  command = plan
+  variables {
+    backend = { tenants = ["acme", "ada@example.com", "$${aws:PrincipalTag/tenant}"] }
   }
 }

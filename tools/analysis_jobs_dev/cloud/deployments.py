@@ -15,11 +15,10 @@ from analysis_jobs_dev import places
 from analysis_jobs_dev.cloud import ministack, root, state
 from analysis_jobs_dev.cloud.connection import Connection
 from analysis_jobs_dev.cloud.errors import CloudError
-from analysis_jobs_dev.cloud.packages import package_of, packages
+from analysis_jobs_dev.cloud.packages import Built, package_of, packages
 from analysis_jobs_dev.cloud.postgres import Login
 from analysis_jobs_dev.cloud.root import Root
 from analysis_jobs_dev.cloud.stack import DATA_FOLDER, Stack
-from analysis_jobs_dev.packager import Manifest
 from analysis_jobs_dev.project import Project
 
 SCHEMA_FILE = "schema.sql"
@@ -69,15 +68,15 @@ class Deployment(ABC):
         return ministack.REGION
 
     @abstractmethod
-    def packages(self, folder: Path) -> dict[str, Manifest]:
+    def packages(self, folder: Path) -> dict[str, Built]:
         """Build the packages for this machine into the folder, by the names of their stacks. Raises CloudError."""
 
     @abstractmethod
-    def stack(self, place: Place, built: Mapping[str, Manifest]) -> Stack:
+    def stack(self, place: Place, built: Mapping[str, Built]) -> Stack:
         """Return the Terraform stack that deploys the packages."""
 
     @abstractmethod
-    def fingerprint(self, stack: Stack, built: Mapping[str, Manifest]) -> str:
+    def fingerprint(self, stack: Stack, built: Mapping[str, Built]) -> str:
         """Return a hash of everything that an apply depends on."""
 
     @abstractmethod
@@ -95,11 +94,11 @@ class Examples(Deployment):
         )
 
     @override
-    def packages(self, folder: Path) -> dict[str, Manifest]:
+    def packages(self, folder: Path) -> dict[str, Built]:
         return packages([each.name for each in self.hosted], folder)
 
     @override
-    def stack(self, place: Place, built: Mapping[str, Manifest]) -> Stack:
+    def stack(self, place: Place, built: Mapping[str, Built]) -> Stack:
         connection = place.connection
         variables: dict[str, Any] = {
             "packages": {name: _package(package) for name, package in built.items()},
@@ -111,7 +110,7 @@ class Examples(Deployment):
         return Stack(places.local_root(), place.folder, connection.environment(), variables)
 
     @override
-    def fingerprint(self, stack: Stack, built: Mapping[str, Manifest]) -> str:
+    def fingerprint(self, stack: Stack, built: Mapping[str, Built]) -> str:
         folders = [places.modules(), stack.root, *(each.folder for each in self.hosted)]
         return state.fingerprint(folders, {**stack.variables, "packages": _contents(built)})
 
@@ -141,27 +140,36 @@ class ProjectDeployment(Deployment):
         return str(named or ministack.REGION)
 
     @override
-    def packages(self, folder: Path) -> dict[str, Manifest]:
+    def packages(self, folder: Path) -> dict[str, Built]:
         return {self.project.name: package_of(self.project, folder)}
 
     @override
-    def stack(self, place: Place, built: Mapping[str, Manifest]) -> Stack:
+    def stack(self, place: Place, built: Mapping[str, Built]) -> Stack:
         [package] = built.values()
-        uploaded = {**_package(package), "s3": upload(place.connection, package)}
-        prepared = self._root(place, uploaded)
+        code = upload(place.connection, package.file(), package.sha256)
+        given = {**_package(package), "s3": code}
+        prepared = self._root(place, given)
         prepared.set_up(self.region, place.folder / state.TERRAFORM_STATE, self.variables)
-        manifest = package.file().resolve().with_suffix(".json")
+        # For a module of an older version, which does not read manifests.
+        fields = {
+            "path": str(package.file()),
+            "sha256_base64": package.sha256_base64,
+            "version": package.version,
+            "architecture": package.architecture,
+            "s3": code,
+        }
+        manifest = package.manifest()
         return Stack(
             prepared.folder,
             place.folder,
-            {**place.connection.environment(), **self._given(prepared, place, uploaded)},
+            {**place.connection.environment(), **self._given(prepared, place, given)},
             {},
             lock_is_complete=False,
-            after_init=lambda: prepared.use(prepared.module_calls(place.folder / DATA_FOLDER), uploaded, manifest),
+            after_init=lambda: prepared.use(prepared.module_calls(place.folder / DATA_FOLDER), fields, manifest),
         )
 
     @override
-    def fingerprint(self, stack: Stack, built: Mapping[str, Manifest]) -> str:
+    def fingerprint(self, stack: Stack, built: Mapping[str, Built]) -> str:
         given = {name: value for name, value in stack.environment.items() if name.startswith("TF_VAR_")}
         given.pop("TF_VAR_package", None)  # the content of a package counts, not its path
         folders = [self.project.infra or stack.root, places.modules()]
@@ -228,14 +236,14 @@ def stack_name(project: str, environment: str = "") -> str:
     return re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-")[: MAX_NAME - len(end)].strip("-") + end
 
 
-def upload(connection: Connection, package: Manifest) -> dict[str, str]:
-    """Upload a package to S3, and return where it is. From a file, each function would upload it again."""
+def upload(connection: Connection, package: Path, sha256: str) -> dict[str, str]:
+    """Upload a zip to S3, and return where it is. From a file, each function would upload it again."""
     s3 = connection.boto3("s3")
-    where = {"bucket": PACKAGE_BUCKET, "key": f"{package.sha256}.zip"}
+    where = {"bucket": PACKAGE_BUCKET, "key": f"{sha256}.zip"}
     location = {} if connection.region == "us-east-1" else {"LocationConstraint": connection.region}
     with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
         s3.create_bucket(Bucket=PACKAGE_BUCKET, **({"CreateBucketConfiguration": location} if location else {}))
-    s3.put_object(Bucket=where["bucket"], Key=where["key"], Body=package.file().read_bytes())
+    s3.put_object(Bucket=where["bucket"], Key=where["key"], Body=package.read_bytes())
     return where
 
 
@@ -256,17 +264,12 @@ def put_parameter(connection: Connection, name: str, value: str) -> str:
     return str(parameters.get_parameter(Name=name)["Parameter"]["ARN"])
 
 
-def _package(package: Manifest) -> dict[str, Any]:
+def _package(package: Built) -> dict[str, Any]:
     """Return the module's argument `package` for a built package."""
-    return {
-        "path": str(package.file().resolve()),
-        "sha256_base64": package.sha256_base64,
-        "version": package.version,
-        "architecture": package.architecture,
-    }
+    return {"manifest": str(package.manifest())}
 
 
-def _contents(built: Mapping[str, Manifest]) -> dict[str, str]:
+def _contents(built: Mapping[str, Built]) -> dict[str, str]:
     return {name: package.sha256_base64 for name, package in built.items()}
 
 

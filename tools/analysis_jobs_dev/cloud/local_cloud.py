@@ -19,6 +19,7 @@ from analysis_jobs_dev.cloud.emulator.issuers import VARIABLE as ISSUER_VARIABLE
 from analysis_jobs_dev.cloud.emulator_environment import interpreter
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.ministack import MiniStack
+from analysis_jobs_dev.cloud.packages import Built
 from analysis_jobs_dev.cloud.ports import LOOPBACK, free_ports
 from analysis_jobs_dev.cloud.postgres import Login, PostgreSQL
 from analysis_jobs_dev.cloud.prompts import put_prompts
@@ -26,7 +27,6 @@ from analysis_jobs_dev.cloud.screen import Screen
 from analysis_jobs_dev.cloud.stack import Stack
 from analysis_jobs_dev.cloud.stand_in import StandIn
 from analysis_jobs_dev.cloud.stand_in.upstream import Upstream
-from analysis_jobs_dev.packager import Manifest
 
 # Outside of a checkout, the paths of this folder are those of the current one.
 REPOSITORY = places.repository() or Path()
@@ -259,19 +259,20 @@ class LocalCloud(Reach):
             self.boto3("dynamodb").describe_table(TableName=outputs[name])
         self.boto3("s3").head_bucket(Bucket=outputs["bucket_name"])
 
-    def _packages(self) -> dict[str, Manifest]:
+    def _packages(self) -> dict[str, Built]:
         """Build a package for this machine for each stack."""
         with self.screen.step("package") as step:
             built = self.deployment.packages(self.folder / "package")
             step.say("; ".join(f"{each.version}, {each.size_bytes / 1e6:.1f} MB" for each in built.values()))
             return built
 
-    def _apply(self, kept: state.Kept, built: Mapping[str, Manifest]) -> state.Kept:
+    def _apply(self, kept: state.Kept, built: Mapping[str, Built]) -> state.Kept:
         with self.screen.step("terraform") as step:
             self.stack = self.deployment.stack(Place(self.folder, self.connection, self._logins), built)
             self.stack.write_command()
             wanted = self.deployment.fingerprint(self.stack, built)
             if kept.applied == wanted:
+                self.stack.after_init()
                 step.say("nothing to do: nothing has changed since the last apply")
                 return kept
             dataclasses.replace(kept, applied="").save(self.folder)

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,21 @@ from analysis_jobs_dev.cloud.deployments import upload
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.local_cloud import LocalCloud
 from analysis_jobs_dev.cloud.packages import package_of
+from analysis_jobs_dev.cloud.patches import Code, code_of, patch
 from analysis_jobs_dev.cloud.screen import Screen
-from analysis_jobs_dev.packager import Manifest
+from analysis_jobs_dev.packager import archive
 from analysis_jobs_dev.project import Project, ProjectError
 
 ALIAS = "live"
 CODE_VERSION = "CODE_VERSION"
 UPDATE_TIMEOUT_S = 60.0
 POLL_S = 0.05
-# The functions that load the analyses come first.
-_FIRST = ("worker", "api")
+PACKAGES = "package"
+PATCHED = "patched.zip"
+# A change of these may change the dependencies.
+_DESCRIPTIONS = {"pyproject.toml", "requirements.txt", "uv.lock"}
 _NOT_WATCHED = {"__pycache__", "dist", "documents", "envs", "node_modules", "tests"}
-_NOT_WATCHED_SUFFIXES = {".md", ".pyc", ".swp", ".tmp", ".tf", ".tfvars", ".zip"}
+_NOT_WATCHED_SUFFIXES = {".log", ".md", ".pyc", ".swp", ".tf", ".tfvars", ".tmp", ".zip"}
 
 type Files = Mapping[Path, tuple[int, int]]  # time of the last change (ns) and size, by path
 
@@ -39,6 +43,7 @@ class Reloader:
     cloud: LocalCloud
     screen: Screen
     _seen: Files = field(init=False)
+    _patched: dict[str, Path | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._seen = files_of(self.project)
@@ -57,36 +62,58 @@ class Reloader:
             # The last good version stays in service.
             self.screen.say(f"  error  {_names(changed, self.project)}: {error}")
             return True
-        self.screen.say(f"   live  {_names(changed, self.project)}: {what} ({time.monotonic() - started:.1f} s)")
-        return True
+        if what:
+            took_s = time.monotonic() - started
+            self.screen.say(f"   live  {_names(changed, self.project)}: {what} ({took_s:.1f} s)")
+        return bool(what)
 
     def _bring_in(self, changed: set[Path]) -> str:
-        self.project = projects.load(self.project.folder)
+        before, self.project = self.project, projects.load(self.project.folder)
         done = []
-        if self.project.answers in changed:
+        if {before.answers, self.project.answers} & changed:
             self.cloud.stand_in.load_answers([self.project.answers] if self.project.answers else [])
             done.append("scripted answers")
         prompts = self.project.prompts
         if prompts and any(path.is_relative_to(prompts) for path in changed):
             self.cloud.put_prompts()
             done.append("prompts")
-        package = package_of(self.project, self.cloud.folder / "package")
-        if update(self.cloud.connection, package):
+        code = self._code(changed)
+        if code and update(self.cloud.connection, code):
             self.cloud.apply_at_next_start()
-            done.append(f"code {package.version}")
-        return ", ".join(done) or "nothing to do"
+            done.append(f"code {code.version}")
+        return ", ".join(done)
+
+    def _code(self, changed: set[Path]) -> Code | None:
+        """Return the package with the changed files; None if none of them belongs to it."""
+        folder = self.cloud.folder / PACKAGES
+        if any(path.name in _DESCRIPTIONS for path in changed):  # other dependencies or data: a whole build
+            self._patched.clear()
+            return code_of(package_of(self.project, folder).file(), self.project.version)
+        [package] = (path for path in folder.glob(f"{self.project.name}-*.zip") if path.name != PATCHED)
+        packaged = archive.names(package) | self._patched.keys()
+        source = self.project.source
+        for path in changed:
+            name = path.relative_to(source).as_posix() if path.is_relative_to(source) else ""
+            if name in packaged or (path.suffix == ".py" and name):
+                self._patched[name] = path if path.exists() else None
+                packaged |= {name}
+        ours = {path.relative_to(source).as_posix() for path in changed if path.is_relative_to(source)}
+        if not ours & self._patched.keys():
+            return None
+        patch(package, self._patched, folder / PATCHED)
+        return code_of(folder / PATCHED, self.project.version)
 
 
-def update(connection: Connection, package: Manifest) -> bool:
-    """Put the package into service in all functions; return whether that changed any of them."""
-    functions = connection.outputs["function_names"]
-    code = upload(connection, package)
-    names = sorted(functions, key=lambda name: (name not in _FIRST, name))
+def update(connection: Connection, code: Code) -> bool:
+    """Put the code into service in all functions; return whether that changed any of them."""
     aws = connection.boto3("lambda")
-    outdated = [each for each in (functions[name] for name in names) if not _has(aws, each, package)]
-    for name in outdated:
-        _update(aws, name, code, package.version)
-    return bool(outdated)
+    outdated = [name for name in connection.outputs["function_names"].values() if not _has(aws, name, code)]
+    if not outdated:
+        return False
+    where = upload(connection, code.path, code.sha256)
+    with ThreadPoolExecutor(len(outdated)) as pool:
+        list(pool.map(lambda name: _update(aws, name, where, code.version), outdated))
+    return True
 
 
 def files_of(project: Project) -> Files:
@@ -101,19 +128,19 @@ def files_of(project: Project) -> Files:
     return found
 
 
-def _has(aws: Any, name: str, package: Manifest) -> bool:  # noqa: ANN401 - a client of boto3
+def _has(aws: Any, name: str, code: Code) -> bool:  # noqa: ANN401 - a client of boto3
     found = aws.get_function_configuration(FunctionName=name, Qualifier=ALIAS)
-    return bool(found["CodeSha256"] == package.sha256_base64)
+    return bool(found["CodeSha256"] == code.sha256_base64)
 
 
-def _update(aws: Any, name: str, code: Mapping[str, str], version: str) -> None:  # noqa: ANN401 - as above
+def _update(aws: Any, name: str, where: Mapping[str, str], version: str) -> None:  # noqa: ANN401 - as above
     variables = aws.get_function_configuration(FunctionName=name).get("Environment", {}).get("Variables", {})
     if CODE_VERSION in variables:
         aws.update_function_configuration(
             FunctionName=name, Environment={"Variables": {**variables, CODE_VERSION: version}}
         )
         _wait(aws, name)
-    aws.update_function_code(FunctionName=name, S3Bucket=code["bucket"], S3Key=code["key"])
+    aws.update_function_code(FunctionName=name, S3Bucket=where["bucket"], S3Key=where["key"])
     _wait(aws, name)
     published = aws.publish_version(FunctionName=name)["Version"]
     aws.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=published)

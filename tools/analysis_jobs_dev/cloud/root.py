@@ -16,6 +16,7 @@ from typing import Any
 
 from analysis_jobs_dev.cloud.errors import CloudError
 
+LOCK_FILE = ".terraform.lock.hcl"
 LOCAL_VARIABLES = Path("envs", "local.json")
 DEPLOYMENTS = "analysis_jobs_deployments"
 SETUP_FILE = "analysis_jobs_setup_override.tf.json"
@@ -55,8 +56,9 @@ class Root:
 
         Relative paths stay valid: the folders above the root are there too, as far up as its files refer to them.
         """
-        shutil.rmtree(below, ignore_errors=True)
         original = original.resolve()
+        chosen = {path.name: path.read_bytes() for path in below.rglob(LOCK_FILE)}  # of the last `terraform init`
+        shutil.rmtree(below, ignore_errors=True)
         up = min(_levels_up(original), len(original.parents) - 1)
         above = [original, *original.parents][up]
         here = below
@@ -64,9 +66,10 @@ class Root:
         for number, name in enumerate(original.relative_to(above).parts):
             here, above = here / name, above / name
             _link(above, here, leave=original.relative_to(above).parts[:1] if number < up else ())
-        lock = original / ".terraform.lock.hcl"
-        if lock.exists():  # copied, because `terraform init` may add the checksums of this platform
-            shutil.copyfile(lock, here / lock.name)
+        if (lock := original / LOCK_FILE).exists():  # copied, because `terraform init` may add checksums
+            shutil.copyfile(lock, here / LOCK_FILE)
+        elif LOCK_FILE in chosen:
+            (here / LOCK_FILE).write_bytes(chosen[LOCK_FILE])
         return cls(original, here)
 
     @cached_property

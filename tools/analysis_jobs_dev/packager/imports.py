@@ -1,4 +1,4 @@
-"""Finds missing imports at build time: unpacks the finished zip, and imports its modules.
+"""Finds missing imports at build time: imports the modules of the unpacked zip.
 
 The test runs in a process that sees only the zip: no site-packages, no environment. Imports inside functions are tested
 too. Imports inside `try … except ImportError` are not. An import of the library inside `with extra("name")` is tested
@@ -9,8 +9,6 @@ import ast
 import json
 import subprocess
 import sys
-import tempfile
-import zipfile
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -22,32 +20,35 @@ from analysis_jobs_dev.packager.sources import Sources
 PROBE = Path(__file__).with_name("import_probe.py")
 
 
-def require_importable(package: Path, what: Sources, sources: Mapping[str, Path]) -> None:
-    """Import the modules of `what` from the zip `package`, and resolve every import in `sources`.
+def require_importable(tree: Path, what: Sources, sources: Mapping[str, Path]) -> None:
+    """Import the modules of `what` from `tree`, the unpacked zip, and resolve every import in `sources`.
 
     `sources` maps names in the zip to files. Raises `PackageError`; its message names everything that is missing.
     """
+    library = what.library.files()
     wanted: dict[str, list[Any]] = {"modules": what.modules(), "imports": [], "library_imports": []}
     for name, path in sources.items():
-        library = path.is_relative_to(what.handlers)
         if path.suffix == ".py":
-            found = _imports(path, name, set(what.extras) if library else None)
-            wanted["library_imports" if library else "imports"] += ([name, *imported] for imported in found)
+            found = _imports(path, name, set(what.extras) if name in library else None)
+            wanted["library_imports" if name in library else "imports"] += ([name, *imported] for imported in found)
     wanted["extras"] = list(what.extras)
-    with tempfile.TemporaryDirectory() as tree:
-        with zipfile.ZipFile(package) as archive:
-            archive.extractall(tree)
-        result = subprocess.run(
-            [sys.executable, "-I", "-S", "-B", str(PROBE), tree],
-            input=json.dumps(wanted),
-            env={},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    result = run_probe(PROBE, tree, wanted)
     if result.returncode:
         problems = result.stdout.strip() or result.stderr.strip()
-        raise PackageError(f"{package.name} does not import:\n{problems}")
+        raise PackageError(f"The package of {what.name} does not import:\n{problems}")
+
+
+def run_probe(program: Path, tree: Path, wanted: object) -> subprocess.CompletedProcess[str]:
+    """Run a program in a Python that sees only the unpacked zip `tree`. It gets `wanted` as JSON on standard input."""
+    return subprocess.run(
+        [sys.executable, "-I", "-S", "-B", str(program), str(tree)],
+        input=json.dumps(wanted),
+        cwd=tree,
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def _imports(path: Path, name: str, extras: AbstractSet[str] | None) -> Iterator[tuple[str, str]]:

@@ -12,10 +12,11 @@ from pathlib import Path, PurePosixPath
 from analysis_jobs_dev.packager.dependencies import distributions
 from analysis_jobs_dev.packager.errors import PackageError
 
-# Names of modules, and of distributions.
+# Names of modules and packages, and of distributions.
 DEVELOPMENT = frozenset(
     {
-        *("analysis_jobs_dev", "localstack", "ministack", "moto", "responses"),
+        *("analysis_jobs.cli", "analysis_jobs.testing", "analysis_jobs_dev"),
+        *("localstack", "ministack", "moto", "responses"),
         *("_pytest", "fpdf", "fpdf2", "hypothesis", "pytest", "tftest", "unittest.mock"),
         *("mypy", "ruff", "uv", "zizmor"),
     }
@@ -46,8 +47,9 @@ def development_code(files: Mapping[str, Path]) -> None:
 def development_packages(package: Path) -> None:
     """Raise `PackageError` if the finished zip contains a development package."""
     with zipfile.ZipFile(package) as archive:
-        roots = {name.partition("/")[0].removesuffix(".py") for name in archive.namelist()}
-    found = sorted((roots | set(distributions(package))) & DEVELOPMENT)
+        parts = [name.removesuffix(".py").split("/") for name in archive.namelist()]
+    modules = {".".join(each[:depth]) for each in parts for depth in (1, 2)}
+    found = sorted((modules | set(distributions(package))) & DEVELOPMENT)
     if found:
         raise PackageError(f"{package.name} holds development code: {', '.join(found)}.")
 
@@ -84,7 +86,8 @@ def _named_in(node: ast.AST) -> Iterable[str]:
 
 
 def _is_development(module: str) -> bool:
-    return module in DEVELOPMENT or module.partition(".")[0] in DEVELOPMENT
+    parts = module.split(".")
+    return any(".".join(parts[:depth]) in DEVELOPMENT for depth in (1, 2))
 
 
 def _mib(size: int) -> str:

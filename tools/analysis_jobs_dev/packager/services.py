@@ -1,8 +1,8 @@
 """Selects the AWS services that a package can call.
 
 boto3 describes about 400 services, in more bytes than all other code. A package contains only the descriptions of the
-services that the library calls, and of those in `package.toml`. The build searches the sources for calls such as
-`boto3.client("rekognition")`, so that a missing service fails here and not in production.
+services that the library calls, and of those in `aws_services` of the project. The build searches the sources for calls
+such as `boto3.client("rekognition")`, so that a missing service fails here and not in production.
 """
 
 import ast
@@ -13,8 +13,8 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from analysis_jobs_dev.packager import package_file
 from analysis_jobs_dev.packager.errors import PackageError
+from analysis_jobs_dev.project import Project
 
 # The services that the library calls, and `sts`, which boto3 needs to assume a role.
 OF_EVERY_PACKAGE = frozenset(
@@ -27,17 +27,13 @@ _DATA = ("botocore/data", "boto3/data")
 _CALLS = {"client", "resource", "create_client"}
 
 
-def chosen(analyses: Path) -> frozenset[str]:
-    """Return the `aws_services` in the `package.toml` of the folder `analyses`. Without the file: an empty set.
-
-    Raises `PackageError` for an invalid file, and for a service that boto3 does not know.
-    """
-    named = package_file.names(analyses, "aws_services")
-    for service in named:
+def require_known(project: Project) -> None:
+    """Raise `PackageError` if `aws_services` of a project names a service that boto3 does not know."""
+    for service in project.aws_services:
         if service not in known():
-            path = analyses / package_file.NAME
-            raise PackageError(f"{path}: aws_services names {service}, which boto3 does not know{_nearest(service)}.")
-    return frozenset(named)
+            raise PackageError(
+                f"{project.file}: aws_services names {service}, which boto3 does not know{_nearest(service)}."
+            )
 
 
 @cache
@@ -45,7 +41,9 @@ def known() -> frozenset[str]:
     """Return the services that the botocore of this Python describes. The packages contain the same version."""
     spec = importlib.util.find_spec("botocore")
     if not spec or not spec.origin:
-        raise PackageError("This Python lacks botocore, which has the names of the services: run `make package`.")
+        raise PackageError(
+            "This Python lacks botocore, which has the names of the services: install analysis-jobs[dev]."
+        )
     return frozenset(path.name for path in Path(spec.origin).with_name("data").iterdir() if path.is_dir())
 
 
@@ -71,14 +69,14 @@ def carried(package: Path) -> list[str]:
 def require_carried(package: Path, services: frozenset[str], sources: Mapping[str, Path]) -> None:
     """Raise `PackageError` if the zip lacks one of `services`, or a service that a call in `sources` names.
 
-    `sources` maps names in the zip to files. A zip without boto3 is not checked. The message names the file and the fix
-    in `package.toml`.
+    `sources` maps names in the zip to files. A zip without boto3 is not checked. The message names
+    the file and the fix.
     """
     there = set(carried(package))
     if not there:
         return
     if missing := sorted(services - there):
-        raise PackageError(f"The locked botocore does not know {', '.join(missing)}: update it with `make lock`.")
+        raise PackageError(f"The locked botocore does not know {', '.join(missing)}: lock a newer one.")
     problems = [
         f"  {name}:{line}: {_advice(service)}"
         for name, path in sources.items()
@@ -112,7 +110,7 @@ def _called(path: Path) -> Iterator[tuple[int, str, bool]]:
 def _advice(service: str) -> str:
     if service not in known():
         return f"boto3 does not know {service}{_nearest(service)}."
-    return f'{service} is not in the package: put "{service}" into `aws_services` in {package_file.NAME}.'
+    return f'{service} is not in the package: put "{service}" into `aws_services` in pyproject.toml.'
 
 
 def _nearest(service: str) -> str:

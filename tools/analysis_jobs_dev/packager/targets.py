@@ -38,4 +38,7 @@ def require_runtime(version: tuple[int, ...] = sys.version_info[:2]) -> None:
     """Raise `PackageError` unless this is the functions' version of Python: they can use only its bytecode."""
     if version != RUNTIME:
         wanted, found = (".".join(map(str, each)) for each in (RUNTIME, version))
-        raise PackageError(f"Packages are compiled by Python {wanted}, and this is {found}: run `make package`.")
+        raise PackageError(
+            f"Packages are compiled by Python {wanted}, and this is {found}: install analysis-jobs[dev] into an "
+            f"environment with Python {wanted}. With uv: `uv run --python {wanted} analysis-jobs package`."
+        )

@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from analysis_jobs_dev.cloud.stand_in.reading import Document, Passage, read, stems
-from analysis_jobs_dev.cloud.stand_in.values import dates, money, numbers
+from analysis_jobs_dev.cloud.stand_in.values import dates, money, names, numbers
 
 NOT_STATED: Final = "not stated in the document"
 SIGNATURE: Final = "(stand-in model)"
@@ -23,6 +23,7 @@ _MAX_ITEMS: Final = 200
 _MAX_CHARS: Final = 2_000
 _NO = re.compile(r"\b(?:not|no|never|none|without)\b", re.IGNORECASE)
 _UNKNOWN: Final = frozenset({"other", "unknown", "none", "unspecified"})
+_NAMED: Final = "name|sender|author|writer|person|company|customer|client|recipient|applicant|organi[sz]ation|issuer"
 _GENERIC: Final = stems("date name number value text")
 _LEAST: Final = {"boolean": False, "object": {}, "date": date.min.isoformat(), "date-time": "0001-01-01T00:00:00Z"}
 _ADDRESSES: Final = {
@@ -146,7 +147,8 @@ class _Filler:
             if found is _MISSING and name in required:
                 if self.line and part.get("type") != "string":
                     return _MISSING  # a line without a required date or number is not an item of the list
-                found = self._least(part, depth + 1)
+                found = self._elsewhere(part, _Wanted(name, str(part.get("description", ""))))
+                found = self._least(part, depth + 1) if found is None else found
             if found is not _MISSING:
                 filled[name] = found
         for name in properties:  # how sure the answer is: the share of the other fields that the document has
@@ -240,10 +242,9 @@ class _Filler:
 
     def _string(self, schema: Schema, wanted: _Wanted) -> str | None:
         about = f"{wanted.name} {wanted.description}".lower()
-        form = str(schema.get("format", "date" if "yyyy-mm-dd" in about else ""))
+        form = _form(schema, wanted)
         if form in {"date", "date-time"}:
-            days = [day.isoformat() for day in dates(self._text_with(wanted, dates))]
-            return (days[0] if form == "date" else f"{days[0]}T00:00:00Z") if days else None
+            return _day(dates(self._text_with(wanted, dates)), form)
         if wanted.says("currency"):
             text = next((each.currency for each in money(self.line or self.document.text)), None)
         elif address := next((each for words, each in _ADDRESSES.items() if re.search(words, about)), None):
@@ -254,6 +255,18 @@ class _Filler:
         if not text or len(text) < schema.get("minLength", 0) or not re.search(schema.get("pattern", ""), text):
             return None
         return _clipped(text, schema.get("maxLength", _MAX_CHARS))
+
+    def _elsewhere(self, schema: Schema, wanted: _Wanted) -> str | None:
+        """Return the first date or name of the whole text, for a required field that no passage is about."""
+        if schema.get("type") != "string" or schema.keys() & {"enum", "const", "pattern", "default"}:
+            return None
+        form = _form(schema, wanted)
+        if form in {"date", "date-time"}:
+            return _day(dates(self.document.text), form)
+        if form or not (wanted.says(_NAMED) or re.match(r"(the )?(full )?name of", wanted.description.lower())):
+            return None
+        found = next(iter(names(self.document.text)), None)
+        return found and _clipped(found, schema.get("maxLength", _MAX_CHARS))
 
     def _text(self, wanted: _Wanted) -> str | None:
         is_name = wanted.says("name|title|label|event|criterion|item")
@@ -308,6 +321,19 @@ class _Filler:
         if kind == "object" and depth < _MAX_DEPTH:
             return self._object(schema, _Wanted(""), depth)
         return _clipped(NOT_STATED, schema.get("maxLength", _MAX_CHARS)) if least is None else least
+
+
+def _form(schema: Schema, wanted: _Wanted) -> str:
+    """Return the format of a text field, such as `date`; empty without one."""
+    about = f"{wanted.name} {wanted.description}".lower()
+    return str(schema.get("format", "date" if "yyyy-mm-dd" in about else ""))
+
+
+def _day(days: Sequence[date], form: str) -> str | None:
+    """Return the first day as a `date` or a `date-time`."""
+    if not days:
+        return None
+    return days[0].isoformat() if form == "date" else f"{days[0].isoformat()}T00:00:00Z"
 
 
 def _options(schema: Schema) -> Sequence[Schema]:

@@ -20,6 +20,13 @@ _MONEY = re.compile(
     rf"(?:(?P<before>\b[A-Z]{{3}}(?=\s?\d)|[$\u20ac\u00a3\u00a5])\s?)?(?P<number>{_NUMBER})"
     r"(?:\s?(?P<scale>thousand|million|billion|[km])\b)?(?:\s?(?P<behind>USD|EUR|GBP|CHF|\u20ac))?"
 )
+_CAPITALISED: Final = r"[^\W\d_a-z][\w'\u2019-]+"
+_RUN: Final = rf"{_CAPITALISED}(?:[ \t]+(?:of|de|van|von|der|the|and|&)(?=[ \t]+[^\W\d_a-z]))?(?:[ \t]+{_CAPITALISED})+"
+_NAMES: Final = (
+    re.compile(rf"(?im)^\s*(?-i:(?:.*\b(?:sincerely|faithfully|truly|regards|wishes)\b),?\s*\n+\s*(?P<name>{_RUN}))"),
+    re.compile(rf"\b(?:Mrs?|Ms|Miss|Dr|Prof)\.?\s+(?P<name>{_CAPITALISED}(?:[ \t]+{_CAPITALISED})*)"),
+    re.compile(rf"(?<=[\w,;] )(?!(?:Mrs?|Ms|Miss|Dr|Prof)\b)(?P<name>{_RUN})"),
+)
 _PLAIN = re.compile(rf"(?<![\w.])-?(?:{_NUMBER})")
 
 
@@ -28,6 +35,15 @@ class Money(NamedTuple):
 
     amount: float
     currency: str
+
+
+def names(text: str) -> list[str]:
+    """Return the names of people and organisations in the text: those of a signature and after a title come first.
+
+    The others are runs of capitalised words that do not begin a sentence.
+    """
+    found = [match["name"].strip() for pattern in _NAMES for match in pattern.finditer(text)]
+    return list(dict.fromkeys(found))
 
 
 def dates(text: str) -> list[date]:

@@ -1,0 +1,23 @@
+output "architecture" {
+  description = "Processor that the package was built for; null if nobody says."
+  value       = local.architecture
+}
+
+output "library_versions" {
+  description = "Versions of the library that this release of the modules fits, without the last number."
+  value       = local.library_versions
+}
+
+output "version" {
+  description = "Version that is recorded on every result: that of the manifest, else the hash."
+  value       = try(local.manifest.version, coalesce(var.package.version, local.sha256_base64))
+}
+
+output "zip" {
+  description = "The zip as the function module takes it: `path`, `sha256_base64` and `s3`."
+  value = {
+    path          = local.path
+    s3            = var.package.s3
+    sha256_base64 = local.sha256_base64
+  }
+}

@@ -1,0 +1,46 @@
+# What the module reads from a manifest, and from a package that is described by hand.
+variables {
+  analyses = ["plain"]
+  lanes    = ["medium"]
+}
+
+run "the_zip_is_beside_its_manifest" {
+  command = plan
+  variables {
+    package = { manifest = "tests/manifest.json" }
+  }
+
+  assert {
+    condition     = output.zip.path == "tests/package.txt" && output.zip.sha256_base64 == filebase64sha256("tests/package.txt")
+    error_message = "The path of the zip begins at the manifest."
+  }
+
+  assert {
+    condition     = output.version == "1.0.0+4240cb952eb1" && output.architecture == "arm64"
+    error_message = "The version and the processor are those of the manifest."
+  }
+}
+
+run "the_zip_of_a_manifest_may_be_in_s3_alone" {
+  command = plan
+  variables {
+    package = { manifest = "tests/manifest-elsewhere.json", s3 = { bucket = "acme-packages", key = "a.zip", object_version = "v1" } }
+  }
+
+  assert {
+    condition     = output.zip.path == null && output.zip.s3.object_version == "v1"
+    error_message = "Without the file, the version pins the bytes."
+  }
+}
+
+run "by_hand_the_version_is_the_hash" {
+  command = plan
+  variables {
+    package = { path = "tests/package.txt", sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=" }
+  }
+
+  assert {
+    condition     = output.version == "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=" && output.architecture == null
+    error_message = "Without a version, results record the hash."
+  }
+}
