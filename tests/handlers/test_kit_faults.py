@@ -179,6 +179,13 @@ def test_a_deployment_keeps_only_the_stages_that_survive_it(jobs: Jobs) -> None:
     assert [asked.stage for asked in done.questions] == ["draft", "polish", "polish"]
 
 
+@pytest.mark.parametrize("fault", ["throttle", "crash_after", "crash_in", "cancel_in"])
+def test_a_fault_for_a_stage_that_does_not_exist_is_refused(jobs: Jobs, fault: str) -> None:
+    getattr(jobs, fault)("drafts")
+    with pytest.raises(ValueError, match="there is no stage drafts for a fault; the stages are draft, polish, finish"):
+        jobs.run(ESSAY, {})
+
+
 # Control
 
 
