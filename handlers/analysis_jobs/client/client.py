@@ -187,11 +187,10 @@ class Client(_ApiCaller):
             return self._perform(request, request.headers)
         if self._signer:
             return self._perform(request, _signed(self._signer, request))
-        answer = self._perform(request, _with_token(request, self._token()))
-        if answer.status == _UNAUTHORIZED and callable(self._given_token):
-            rejected = self._sent_token
-            if (fresh := self._token()) != rejected:
-                return self._perform(request, _with_token(request, fresh))
+        token = self._token()
+        answer = self._perform(request, _with_token(request, token))
+        if answer.status == _UNAUTHORIZED and callable(self._given_token) and (fresh := self._token()) != token:
+            return self._perform(request, _with_token(request, fresh))
         return answer
 
     def _token(self) -> str:
@@ -323,11 +322,10 @@ class AsyncClient(_ApiCaller):
 
             # Credentials may be refreshed by a request to another service.
             return await self._perform(request, await asyncio.to_thread(_signed, self._signer, request))
-        answer = await self._perform(request, _with_token(request, await self._token()))
-        if answer.status == _UNAUTHORIZED and callable(self._given_token):
-            rejected = self._sent_token
-            if (fresh := await self._token()) != rejected:
-                return await self._perform(request, _with_token(request, fresh))
+        token = await self._token()
+        answer = await self._perform(request, _with_token(request, token))
+        if answer.status == _UNAUTHORIZED and callable(self._given_token) and (fresh := await self._token()) != token:
+            return await self._perform(request, _with_token(request, fresh))
         return answer
 
     async def _token(self) -> str:
