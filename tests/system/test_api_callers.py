@@ -74,13 +74,14 @@ class Gateway:
 
     def get(self, path: str, credentials: Credentials | None = None, **headers: str) -> requests.Response:
         """Send a request, signed if credentials are given."""
-        request = AWSRequest(method="GET", url=f"{self.url}{path}", headers=headers)
+        url = f"{self.url}{path}"
+        request = AWSRequest(method="GET", url=url, headers=headers)
         if credentials:
             SigV4Auth(credentials, "execute-api", "eu-west-1").add_auth(request)
         with requests.Session() as session:
             session.trust_env = False
             session.verify = str(self.trusted.bundle)
-            return session.get(request.url, headers=dict(request.headers.items()), timeout=60)
+            return session.get(url, headers=dict(request.headers.items()), timeout=60)
 
     def role(self, name: str, resource: str | None) -> Credentials:
         """Make a role that may invoke the resource, and return credentials of a session of it."""
