@@ -15,10 +15,10 @@ resource "aws_lambda_function" "backend" {
   timeout          = 30
 
   environment {
-    variables = merge(local.submit_environment, { JOBS_API_URL = module.analysis_jobs.api_url })
+    variables = module.analysis_jobs.backend_environment
   }
 
-  depends_on = [aws_cloudwatch_log_group.backend, aws_iam_role_policy.logs, aws_iam_role_policy.submit]
+  depends_on = [aws_cloudwatch_log_group.backend, aws_iam_role_policy.logs, aws_iam_role_policy.jobs]
 }
 
 resource "aws_cloudwatch_log_group" "backend" {
@@ -71,9 +71,14 @@ resource "aws_apigatewayv2_integration" "backend" {
   payload_format_version = "2.0"
 }
 
-resource "aws_apigatewayv2_route" "triage" {
+resource "aws_apigatewayv2_route" "backend" {
+  for_each = toset([
+    "GET /triages/{job_id}", "GET /triages/{job_id}/result", "POST /attachments/{filename}", "POST /tickets/{id}/triage",
+    "POST /triages/{job_id}/cancel",
+  ])
+
   api_id             = aws_apigatewayv2_api.backend.id
-  route_key          = "POST /tickets/{id}/triage"
+  route_key          = each.key
   target             = "integrations/${aws_apigatewayv2_integration.backend.id}"
   authorization_type = "JWT"
   authorizer_id      = aws_apigatewayv2_authorizer.backend.id

@@ -8,7 +8,7 @@ module "analysis_jobs" {
   bedrock_model_ids = ["anthropic.claude-haiku-4-5-*"]
   model_id          = "eu.anthropic.claude-haiku-4-5-20251001-v1:0"
 
-  # Pages read the status of a job from this API, with the same tokens as those of the backend.
+  # The API of the jobs themselves, for the command line. The backend does not call it. Leave it out with `api = null`.
   api         = { authorizer = var.authorizer }
   environment = var.environment
 
@@ -16,18 +16,11 @@ module "analysis_jobs" {
   deletion_protection = false
 }
 
-resource "aws_iam_role_policy" "submit" {
-  name   = "submit-jobs"
-  role   = aws_iam_role.backend.name
-  policy = module.analysis_jobs.submit_policy_json
-}
+# The rights by need. The backend cannot run a failed job again, for example: that would be `retry`.
+resource "aws_iam_role_policy" "jobs" {
+  for_each = toset(["cancel", "read", "submit"])
 
-locals {
-  # The library in the backend reads these. They must name the same analyses and queues as the module's own functions.
-  submit_environment = {
-    ANALYSES    = "ticket_triage"
-    BUCKET_NAME = module.analysis_jobs.bucket_name
-    QUEUE_URLS  = jsonencode(module.analysis_jobs.queue_urls)
-    TABLE_NAME  = module.analysis_jobs.table_name
-  }
+  name   = "jobs-${each.key}"
+  role   = aws_iam_role.backend.name
+  policy = module.analysis_jobs.policies[each.key]
 }

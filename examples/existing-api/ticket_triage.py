@@ -4,13 +4,22 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from analysis_jobs import Analysis, Job, fill_prompt
+from analysis_jobs import Analysis, Document, Job, fill_prompt
+
+PROMPT = """Assign this support ticket.
+<ticket>
+{text}
+</ticket>
+<attachment>
+{attachment}
+</attachment>"""
 
 
 class Ticket(BaseModel):
-    """The request: what the customer wrote."""
+    """The request: what the customer wrote, and what was attached."""
 
     text: str = Field(min_length=1, max_length=20_000)
+    attachment: Document | None = None
 
 
 class Triage(BaseModel):
@@ -23,7 +32,8 @@ class Triage(BaseModel):
 
 def triage(job: Job[Ticket]) -> Triage:
     """Ask the model for the team and the urgency."""
-    prompt = fill_prompt("Assign this support ticket.\n<ticket>\n{text}\n</ticket>", text=job.request.text)
+    attached = job.text(job.request.attachment) if job.request.attachment else ""
+    prompt = fill_prompt(PROMPT, text=job.request.text, attachment=attached)
     return job.ask(prompt, answer=Triage)
 
 

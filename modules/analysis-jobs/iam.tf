@@ -3,32 +3,29 @@ locals {
   # The `SOURCE` of the library's events.
   event_source = "analysis-jobs"
 
-  table_arn   = module.job_table.arn
-  uploads_arn = "${local.bucket.arn}/${local.bucket.prefix}uploads/*"
-  files_arn   = "${local.bucket.arn}/${local.bucket.prefix}jobs/*"
+  table_arn    = module.job_table.arn
+  uploads_root = "${local.bucket.arn}/${local.bucket.prefix}uploads"
+  files_root   = "${local.bucket.arn}/${local.bucket.prefix}jobs"
+  uploads_arn  = "${local.uploads_root}/*"
+  files_arn    = "${local.files_root}/*"
 
   # The ARN of a bucket has no account. If the bucket were deleted, another account could create one with its name.
   own_bucket = [{ test = "StringEquals", variable = "aws:ResourceAccount", values = [local.account] }]
 
   queue_send = { actions = ["sqs:SendMessage"], conditions = [], resources = local.queue_arns }
 
-  # The rights to submit a job, for the API and for another stack's backend.
-  submit_statements = merge(local.key_statements.submit, {
+  api_statements = merge(local.key_statements.api, {
     inputs_write = { actions = ["s3:PutObject"], conditions = local.own_bucket, resources = [local.files_arn] }
-    jobs_write   = { actions = ["dynamodb:PutItem"], conditions = [], resources = [local.table_arn] }
-    queue_send   = local.queue_send
-    # A submission records the versions of its documents.
-    uploads_read = { actions = ["s3:GetObject"], conditions = local.own_bucket, resources = [local.uploads_arn] }
-  })
-
-  api_statements = merge(local.submit_statements, local.key_statements.api, {
     # Cancel and retry update the row. Submitting does not.
     jobs_write = { actions = ["dynamodb:PutItem", "dynamodb:UpdateItem"], resources = [local.table_arn] }
     jobs_read = {
       actions   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
       resources = [local.table_arn, "${local.table_arn}/index/by-*"]
     }
+    queue_send   = local.queue_send
     results_read = { actions = ["s3:GetObject"], conditions = local.own_bucket, resources = [local.files_arn] }
+    # A submission records the versions of its documents.
+    uploads_read = { actions = ["s3:GetObject"], conditions = local.own_bucket, resources = [local.uploads_arn] }
     # A presigned upload uses the rights of the role that signed it.
     uploads_write = { actions = ["s3:PutObject"], conditions = local.own_bucket, resources = [local.uploads_arn] }
   })
@@ -122,24 +119,4 @@ locals {
     one(module.model_access[*].statements), values(var.worker.secrets), var.worker.secret_key_arns,
     local.key_statements.worker, var.worker.statements,
   ])) + (local.tracing == "Active" ? 200 : 0)
-}
-
-locals {
-  submit_policy_json = jsonencode({
-    Version = "2012-10-17"
-    # The library reads the job of a known idempotency key, and what an admission policy needs to know of the subject.
-    Statement = [for name, statement in merge(local.submit_statements, {
-      jobs_read = { actions = ["dynamodb:BatchGetItem", "dynamodb:GetItem"], conditions = [], resources = [local.table_arn] }
-      }) : merge(
-      {
-        Sid      = replace(title(replace(name, "_", " ")), " ", "")
-        Effect   = "Allow"
-        Action   = statement.actions
-        Resource = statement.resources
-      },
-      length(statement.conditions) == 0 ? {} : {
-        Condition = { for condition in statement.conditions : condition.test => { (condition.variable) = condition.values } }
-      },
-    )]
-  })
 }

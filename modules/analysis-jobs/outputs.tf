@@ -70,6 +70,11 @@ output "arns" {
   value       = local.arns
 }
 
+output "backend_environment" {
+  description = "Environment variables for another stack's backend that uses the library in process, all with the prefix `ANALYSIS_JOBS_`. Add them to those of the backend, or pass them to `Backend` in another way."
+  value       = local.backend_environment
+}
+
 output "bucket_name" {
   description = "Name of the bucket. Uploaded documents are under `uploads/`, the files of jobs under `jobs/`, both below the prefix of an existing bucket."
   value       = local.bucket.name
@@ -94,6 +99,7 @@ output "deployment" {
     api_url                     = one(module.api[*].url)
     api_urls                    = one(module.api[*].urls)
     arns                        = local.arns
+    backend_environment         = local.backend_environment
     bucket_name                 = local.bucket.name
     dashboard_name              = one(module.alarms[*].dashboard_name)
     dead_letter_queue_urls      = local.dead_letter_queue_urls
@@ -194,8 +200,8 @@ output "role_names" {
 }
 
 output "submit_policy_json" {
-  description = "IAM policy for the role of another stack's backend that submits jobs with the library instead of the HTTP API. It allows writing the job, its input and its message."
-  value       = local.submit_policy_json
+  description = "Same as `policies.submit`. Kept for stacks that use this name."
+  value       = local.backend_policies[local.every_tenant].submit
 }
 
 output "table_name" {

@@ -1,7 +1,6 @@
 """A deployment on moto, and everything that calls it."""
 
 import asyncio
-import json
 import os
 from collections.abc import Callable, Iterator
 from unittest.mock import patch
@@ -10,7 +9,8 @@ import pytest
 
 from analysis_jobs.client import Jobs
 from tests.client.callers import KINDS, Gateway, caller
-from tests.handlers.deployment import BUCKET, Deployment, deployed
+from tests.client.environment import variables_of
+from tests.handlers.deployment import Deployment, deployed
 
 ANALYSES = "tests.client.analyses"
 
@@ -25,14 +25,7 @@ def deployment() -> Iterator[Deployment]:
 @pytest.fixture
 def environment(deployment: Deployment) -> dict[str, str]:
     """Return what the module's output `backend_environment` contains."""
-    return {
-        "ANALYSIS_JOBS_ANALYSES": ANALYSES,
-        "ANALYSIS_JOBS_BUCKET_NAME": BUCKET,
-        "ANALYSIS_JOBS_JOB_RETENTION_DAYS": "30",
-        "ANALYSIS_JOBS_QUEUE_URLS": json.dumps(dict(deployment.queue_urls)),
-        "ANALYSIS_JOBS_SERVICE_NAME": "jobs-prod",
-        "ANALYSIS_JOBS_TABLE_NAME": "aj-jobs",
-    }
+    return variables_of(deployment, ANALYSES)
 
 
 @pytest.fixture

@@ -66,6 +66,10 @@ def test_one_backend_serves_all_tenants(environment: dict[str, str], deployment:
     deployment.work()
     assert globex.result(job_id, Greeted).text == "Hello Ada"
     assert (acme.tenant, globex.tenant, list(acme.list())) == ("acme", "globex", [])
+    nobody = Backend(environment)
+    assert nobody.for_tenant("globex").status(job_id).status == "completed"
+    with pytest.raises(ConfigurationError, match="this backend has no tenant"):
+        nobody.status(job_id)
 
 
 def test_declarations_can_be_given_instead_of_their_modules(

@@ -54,7 +54,8 @@ class Backend:
     Args:
         environment: The module's output `backend_environment`: a mapping, or `os.environ` if the variables were added
             to those of the function. Nothing else is read.
-        tenant: The owner of the jobs. The caller is trusted to name the right one. See `for_tenant`.
+        tenant: The owner of the jobs. The caller is trusted to name the right one. A backend of several tenants leaves
+            it out, and calls `for_tenant` for each request.
         analyses: The analyses that this backend submits: their declarations, or names. The input of a declared analysis
             is validated at once. The input of a named one is validated by the worker, so a wrong input fails the job;
             see `UndeclaredAnalysis`. By default, the modules of the setting ANALYSES are imported.
@@ -69,7 +70,7 @@ class Backend:
     def __init__(  # noqa: PLR0913 - keywords with defaults
         self,
         environment: Mapping[str, str],
-        tenant: str,
+        tenant: str | None = None,
         *,
         analyses: "Iterable[Analysis[Any, Any] | UndeclaredAnalysis | str] | None" = None,
         session: Any = None,
@@ -81,14 +82,21 @@ class Backend:
         # A copy: the settings stay as they were when the backend was made.
         self._open(_Setup(partial(_services, dict(environment), given, session, clock, metrics=metrics)), tenant, clock)
 
-    def _open(self, setup: _Setup, tenant: str, clock: Clock) -> None:
-        if not is_tenant(tenant):
+    def _open(self, setup: _Setup, tenant: str | None, clock: Clock) -> None:
+        if tenant is not None and not is_tenant(tenant):
             raise ConfigurationError(
                 f"tenant {tenant!r}: give up to 128 letters, digits and _.@:+- that begin with a letter or a digit"
             )
-        self.tenant = tenant
+        self._tenant = tenant
         self._setup = setup
         self._clock = clock
+
+    @property
+    def tenant(self) -> str:
+        """The owner of the jobs. Raises `ConfigurationError` if none was given."""
+        if self._tenant is None:
+            raise ConfigurationError("this backend has no tenant: give one to Backend, or call for_tenant")
+        return self._tenant
 
     def for_tenant(self, tenant: str) -> "Backend":
         """Return a backend for another tenant. It shares the connections with this one."""
@@ -169,7 +177,7 @@ class AsyncBackend:
     boto3 blocks, so each call runs in a thread. The arguments are those of `Backend`.
     """
 
-    def __init__(self, environment: Mapping[str, str], tenant: str, **options: Any) -> None:
+    def __init__(self, environment: Mapping[str, str], tenant: str | None = None, **options: Any) -> None:
         self._backend = Backend(environment, tenant, **options)
 
     @property

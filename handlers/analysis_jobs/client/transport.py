@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.extras import MissingExtraError, extra
 from analysis_jobs.client.errors import Unreachable
 from analysis_jobs.client.operations import Request, Response
 
@@ -22,8 +23,9 @@ _DIRECT = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 def load_httpx() -> ModuleType:
     """Import httpx2. It is imported for the first request, so that importing the client is fast."""
     try:
-        import httpx2  # noqa: PLC0415 - slow to import
-    except ModuleNotFoundError as error:
+        with extra("client"):
+            import httpx2  # noqa: PLC0415 - slow to import
+    except MissingExtraError as error:
         raise ConfigurationError("the client needs httpx2: pip install 'analysis-jobs[client]'") from error
     return httpx2
 

@@ -970,3 +970,18 @@ run "accepts_a_stack_without_an_api_and_a_retired_queue" {
     names       = { functions = { worker = "acme-staging-analysis-worker" }, queues = { medium = "acme-staging-analysis-jobs" }, dead_letter_queues = { medium = "acme-staging-analysis-jobs-dlq" } }
   }
 }
+
+run "refuses_a_tenant_that_would_widen_its_policy" {
+  command = plan
+  variables {
+    backend = { tenants = ["acme", "*"] }
+  }
+  expect_failures = [var.backend]
+}
+
+run "accepts_tenants_and_a_tag_of_the_session" {
+  command = plan
+  variables {
+    backend = { tenants = ["acme", "ada@example.com", "$${aws:PrincipalTag/tenant}"] }
+  }
+}

@@ -193,6 +193,7 @@ run "a_stack_with_its_defaults" {
       api_url                     = output.api_url
       api_urls                    = output.api_urls
       arns                        = output.arns
+      backend_environment         = output.backend_environment
       bucket_name                 = output.bucket_name
       dashboard_name              = output.dashboard_name
       dead_letter_queue_urls      = output.dead_letter_queue_urls
@@ -266,11 +267,12 @@ run "a_stack_with_its_defaults" {
   }
   assert {
     condition = { for statement in jsondecode(output.submit_policy_json).Statement : statement.Sid => join(" ", concat(sort(statement.Action), ["on"], sort(statement.Resource))) } == {
-      InputsWrite = "s3:PutObject on arn:bucket/jobs/*"
-      JobsRead    = "dynamodb:BatchGetItem dynamodb:GetItem on arn:jobs"
-      JobsWrite   = "dynamodb:PutItem on arn:jobs"
-      QueueSend   = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
-      UploadsRead = "s3:GetObject on arn:bucket/uploads/*"
+      InputsWrite  = "s3:PutObject on arn:bucket/jobs/*"
+      JobsRead     = "dynamodb:BatchGetItem dynamodb:GetItem on arn:jobs"
+      JobsWrite    = "dynamodb:PutItem on arn:jobs"
+      QueueSend    = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
+      UploadsRead  = "s3:GetObject on arn:bucket/uploads/*"
+      UploadsWrite = "s3:PutObject on arn:bucket/uploads/*"
     }
     error_message = "The policy for other backends has changed."
   }
@@ -422,7 +424,7 @@ run "everything_set" {
     error_message = "The functions must use the bucket of this account only: its ARN has no account."
   }
   assert {
-    condition     = jsonencode(jsondecode(local.submit_policy_json).Statement[0].Condition) == jsonencode({ StringEquals = { "aws:ResourceAccount" = ["111122223333"] } })
+    condition     = jsonencode(jsondecode(output.submit_policy_json).Statement[0].Condition) == jsonencode({ StringEquals = { "aws:ResourceAccount" = ["111122223333"] } })
     error_message = "Another stack's backend must use the bucket of this account only."
   }
   assert {
