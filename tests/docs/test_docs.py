@@ -17,7 +17,7 @@ from tests.modules.planning import write_package
 
 README = "README.md"
 # The pages that show whole Terraform roots.
-TERRAFORM = (README, "docs/import/index.md")
+TERRAFORM = (README, *(f"docs/import/{page}.md" for page in ("api", "changes", "index", "names", "versions")))
 
 
 @pytest.mark.parametrize("page", PAGES)
