@@ -16,12 +16,12 @@ import pytest
 
 from analysis_jobs.testing.processes import Child
 from analysis_jobs_dev.cloud import ministack, packages, ports, state
-from analysis_jobs_dev.cloud.signals import stop_on_signals
 from analysis_jobs_dev.cloud.certificates import certificates
 from analysis_jobs_dev.cloud.connection import Connection
 from analysis_jobs_dev.cloud.emulator_environment import interpreter
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.ministack import REGION
+from analysis_jobs_dev.cloud.signals import stop_on_signals
 from analysis_jobs_dev.cloud.stack import Progress, Stack
 from analysis_jobs_dev.packager import Library, Manifest, Sources, Target
 from analysis_jobs_dev.packager.declarations import Declarations

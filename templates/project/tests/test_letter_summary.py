@@ -19,4 +19,4 @@ def test_the_model_reads_the_letter(jobs: Jobs) -> None:
     jobs.answer("summarise", ANSWER)
     done = jobs.run(letter_summary, {"document": "documents/letter.txt"})
     [question] = done.questions
-    assert "plot 17 on the Mill Lane site" in question.text
+    assert "plot 17 on the Mill Lane site" in question.prompt
