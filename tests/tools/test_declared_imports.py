@@ -93,7 +93,9 @@ def _named(node: ast.AST, by: str) -> Iterator[tuple[str, str]]:
             by = name
         case ast.If(ast.Name("TYPE_CHECKING")):
             by = DEV
-        case ast.Try(handlers=handlers) if any("ImportError" in ast.unparse(handler) for handler in handlers):
+        case ast.Try(handlers=handlers) if any(
+            each in ast.unparse(handler) for handler in handlers for each in ("ImportError", "ModuleNotFoundError")
+        ):
             by = OPTIONAL
     for child in ast.iter_child_nodes(node):
         yield from _named(child, by)
