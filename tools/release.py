@@ -28,6 +28,7 @@ from analysis_jobs_dev import init
 REPOSITORY = Path(__file__).resolve().parent.parent
 OUTPUT = REPOSITORY / "dist" / "release"
 NOTES = "release-notes.md"
+FITS = "modules/package/variables.tf"  # names the library versions that the modules fit
 # The earliest date of a zip. Its entries have no other date, so that the bytes depend on the contents only.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -43,21 +44,27 @@ def check(tag: str, repository: Path = REPOSITORY) -> str:
     version = parsed[1]
     project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     if project["version"] != version:
-        raise ReleaseError(
-            f"pyproject.toml has the version {project['version']}, the tag {version}: change one of them"
-        )
-    changelog = (repository / "CHANGELOG.md").read_text(encoding="utf-8")
-    newest = next(iter(re.findall(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)), None)
+        raise ReleaseError(f"pyproject.toml has the version {project['version']}, and the tag {version}: change one")
+    if f'"{version.rpartition(".")[0]}"' not in _found(repository / FITS, r"^  library_versions = \[(.*)\]$"):
+        raise ReleaseError(f"{FITS} does not name the library {version}: add its first two numbers to library_versions")
+    newest = _found(repository / "CHANGELOG.md", r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$")
     if newest != version:
-        raise ReleaseError(f'the newest version in CHANGELOG.md is {newest}: add "## [{version}] - <date>"')
-    if unreleased := section(changelog, "Unreleased").strip():
+        raise ReleaseError(
+            f'the newest version in CHANGELOG.md is {newest or "missing"}: add "## [{version}] - <date>"'
+        )
+    if unreleased := section((repository / "CHANGELOG.md").read_text(encoding="utf-8"), "Unreleased").strip():
         lines = len(unreleased.splitlines())
         raise ReleaseError(f'"Unreleased" of CHANGELOG.md still has {lines} lines: move them to [{version}]')
-    upgrading = (repository / "UPGRADING.md").read_text(encoding="utf-8")
-    described = next(iter(re.findall(r"^### (\d+\.\d+\.\d+)$", upgrading, re.MULTILINE)), None)
+    described = _found(repository / "UPGRADING.md", r"^### (\d+\.\d+\.\d+)$")
     if described != version:
-        raise ReleaseError(f'the newest section of UPGRADING.md is {described}: add "### {version}"')
+        raise ReleaseError(f'the newest section of UPGRADING.md is {described or "missing"}: add "### {version}"')
     return version
+
+
+def _found(path: Path, pattern: str) -> str:
+    """Return the group of the first line that matches. "" if there is none."""
+    found = re.search(pattern, path.read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else ""
 
 
 def section(changelog: str, name: str) -> str:

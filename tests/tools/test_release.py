@@ -66,8 +66,9 @@ def built(checkout: Path) -> dict[str, Path]:
 @pytest.fixture
 def small(tmp_path: Path, checkout: Path) -> Path:
     """Return a folder with what a check reads, to change one file."""
-    for name in ("CHANGELOG.md", "UPGRADING.md", "pyproject.toml"):
-        shutil.copy(checkout / name, tmp_path)
+    for name in ("CHANGELOG.md", "UPGRADING.md", "pyproject.toml", release.FITS):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(checkout / name, tmp_path / name)
     return tmp_path
 
 
@@ -85,11 +86,12 @@ def test_a_tag_is_a_version(tag: str, small: Path) -> None:
     ("file", "before", "after", "says"),
     [
         ("pyproject.toml", f'version = "{VERSION}"', 'version = "9.9.9"', "pyproject.toml has the version 9.9.9"),
+        (release.FITS, f'["{VERSION.rpartition(".")[0]}"]', '["9.9"]', f"does not name the library {VERSION}"),
         ("CHANGELOG.md", f"## [{VERSION}] - ", "## [9.9.9] - ", "the newest version in CHANGELOG.md is 9.9.9"),
-        ("CHANGELOG.md", " - 2026-12-01", "", "the newest version in CHANGELOG.md is None"),
+        ("CHANGELOG.md", " - 2026-12-01", "", "the newest version in CHANGELOG.md is missing"),
         ("CHANGELOG.md", "## [Unreleased]\n", "## [Unreleased]\n\n- A change.\n", "still has 1 lines"),
         ("UPGRADING.md", f"### {VERSION}\n", "### 9.9.9\n", "the newest section of UPGRADING.md is 9.9.9"),
-        ("UPGRADING.md", f"### {VERSION}\n", f"### {VERSION} (unreleased)\n", "UPGRADING.md is None"),
+        ("UPGRADING.md", f"### {VERSION}\n", f"### {VERSION} (unreleased)\n", "UPGRADING.md is missing"),
     ],
 )
 def test_a_file_that_disagrees_is_named(file: str, before: str, after: str, says: str, small: Path) -> None:
