@@ -1,6 +1,5 @@
 """Several stacks in one root: two in one Region, one in another Region, one in GovCloud. No two names collide."""
 
-import json
 import re
 from typing import Any
 
@@ -29,8 +28,8 @@ module "%(module)s" {
   providers = { aws = aws%(alias)s }
 
   name     = "%(name)s"
-  analyses = ["rfp_analysis"]
-  package  = jsondecode(file("dist/package.json"))
+  analyses = ["letter_summary"]
+  package  = { manifest = "dist/minimal-arm64.json" }
   events   = { sns = true }
   lanes    = { high = {}, low = {}, medium = {} }
 
@@ -73,8 +72,7 @@ def plan(terraform: Terraform, account_url: str) -> Plan:
         STACK % {"module": "government", "alias": ".government", "name": "books"},
     ]
     (root / "main.tf").write_text(ROOT + "".join(stacks), encoding="utf-8")
-    (root / "dist").mkdir()
-    (root / "dist" / "package.json").write_text(json.dumps(write_package(root / "dist")), encoding="utf-8")
+    write_package(root / "dist", "minimal")
     return make_plan(terraform, root.name, account_url)
 
 

@@ -15,7 +15,7 @@ import typer
 # The version of Python that Lambda runs the functions with. Their bytecode and their compiled wheels need it.
 RUNTIME = (3, 13)
 # A module of each distribution of the extra `dev` that the library itself does not need.
-_NEEDED = ("boto3", "cryptography", "platformdirs", "psycopg", "pytest", "requests", "trustme", "uv")
+_NEEDED = ("boto3", "cryptography", "packaging", "platformdirs", "psycopg", "pytest", "requests", "trustme", "uv")
 
 
 Project: TypeAlias = Annotated[
