@@ -142,14 +142,15 @@ def test_the_queue_has_their_timeouts(plan: Plan) -> None:
     assert (mapping["batch_size"], mapping["function_response_types"]) == (1, ["ReportBatchItemFailures"])
 
 
-def test_the_api_of_theirs_gets_the_rights_to_submit(plan: Plan) -> None:
+def test_the_api_of_theirs_gets_the_rights_to_submit_and_read(plan: Plan) -> None:
     [policy] = [
         each
         for each in plan.text["configuration"]["root_module"]["resources"]
-        if each["address"] == "aws_iam_role_policy.submit"
+        if each["address"] == "aws_iam_role_policy.jobs"
     ]
-    assert "module.analysis.submit_policy_json" in policy["expressions"]["policy"]["references"]
-    assert plan.resources["aws_iam_role_policy.submit"]["role"] == "books-staging-api-exec-role"
+    assert "module.analysis.policies" in policy["expressions"]["policy"]["references"]
+    for need in ("read", "submit"):
+        assert plan.resources[f'aws_iam_role_policy.jobs["{need}"]']["role"] == "books-staging-api-exec-role"
 
 
 def test_the_pattern_of_the_secret_matches_its_random_suffix_alone() -> None:

@@ -17,6 +17,7 @@ from analysis_jobs.client import Backend, Forbidden
 from analysis_jobs_dev.cloud.deployed import Deployed
 from analysis_jobs_dev.cloud.local_cloud import REPOSITORY, LocalCloud
 from tests import distribution
+from tests.client.helpdesk import SLOW
 from tests.clouds import for_session
 
 pytestmark = pytest.mark.system
@@ -33,9 +34,12 @@ def cloud(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory)
         yield cloud
 
 
-@pytest.fixture(scope="module")
-def stack(cloud: LocalCloud) -> Deployed:
-    return cloud.deployed(EXAMPLE)
+@pytest.fixture
+def stack(cloud: LocalCloud) -> Iterator[Deployed]:
+    """Return the stack. The model answers one ticket late, so that a test can cancel its job."""
+    cloud.stand_in.set(match=SLOW, first_token_s=60)
+    yield cloud.deployed(EXAMPLE)
+    cloud.stand_in.reset()
 
 
 def policies(stack: Deployed) -> dict[str, Any]:
@@ -128,5 +132,6 @@ def test_the_backend_on_lambda_answers_every_route(stack: Deployed) -> None:
     assert stack.client().ended(job_id)["status"] == "completed"
     assert ask(stack, "GET", f"/triages/{job_id}")["progress"] == 100
     assert ask(stack, "GET", f"/triages/{job_id}/result")["team"] in {"account", "billing", "technical"}
-    other = ask(stack, "POST", "/tickets/18/triage", json.dumps(TICKET).encode())["job_id"]
-    assert ask(stack, "POST", f"/triages/{other}/cancel", b"")["status"] in {"cancelled", "processing", "completed"}
+    other = ask(stack, "POST", "/tickets/18/triage", json.dumps({"text": SLOW}).encode())["job_id"]
+    assert ask(stack, "POST", f"/triages/{other}/cancel", b"")["status"] in {"cancelled", "processing"}
+    assert stack.client().ended(other)["status"] == "cancelled"
