@@ -4,14 +4,11 @@ The function answers with its event, so that the library's rules are tried on wh
 """
 
 import json
-import os
-import subprocess
 import zipfile
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,15 +20,12 @@ from botocore.credentials import Credentials
 from analysis_jobs.api.callers import prefix_of, tenant_of
 from analysis_jobs.api.problems import Problem
 from analysis_jobs.base.settings import CallerRules
-from analysis_jobs_dev.cloud import ministack, ports
-from analysis_jobs_dev.cloud.certificates import Certificates, certificates
+from analysis_jobs_dev.cloud.certificates import Certificates
 from analysis_jobs_dev.cloud.connection import Connection
-from analysis_jobs_dev.cloud.emulator_environment import interpreter
-from analysis_jobs_dev.provider_mirror import terraform_environment
+from tests.system import roots
 
 pytestmark = pytest.mark.system
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 ROLE = "arn:aws:iam::000000000000:role/team/backend"
 ECHO = "import json\ndef handler(event, context):\n    return {'statusCode': 200, 'body': json.dumps(event)}\n"
 ROOT = """
@@ -101,38 +95,13 @@ def policy(statement: dict[str, Any]) -> str:
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    folder = tmp_path_factory.mktemp("gateway")
-    trusted = certificates(folder / "certificates")
-    cloud = ministack.MiniStack(interpreter(), folder / "cloud", trusted, ports.free_ports(1)[0])
-    (folder / "cloud").mkdir()
-    cloud.start()
-    try:
-        root = folder / "root"
-        root.mkdir()
-        (root / "modules").symlink_to(REPOSITORY / "modules")
-        with zipfile.ZipFile(root / "echo.zip", "w") as archive:
+    with roots.made(tmp_path_factory.mktemp("gateway")) as root:
+        package = root.folder / "echo.zip"
+        with zipfile.ZipFile(package, "w") as archive:
             archive.writestr("echo.py", ECHO)
-        digest = b64encode(sha256((root / "echo.zip").read_bytes()).digest()).decode()
-        (root / "main.tf").write_text(ROOT % digest, encoding="utf-8")
-        outputs = applied(root, cloud.url, trusted)
-        aws = Connection("", "", cloud.url, cloud.url, str(trusted.bundle), {})
-        yield Gateway(f"{cloud.url}/_aws/execute-api/{outputs['id']}/$default", outputs["resource"], aws, trusted)
-    finally:
-        cloud.stop()
-
-
-def applied(root: Path, url: str, trusted: Certificates) -> dict[str, str]:
-    """Apply the root on the emulator and return its outputs."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
-    environment |= terraform_environment() | ministack.ROOT_CREDENTIALS
-    environment |= {"AWS_ENDPOINT_URL": url, "AWS_CA_BUNDLE": str(trusted.bundle), "CHECKPOINT_DISABLE": "1"}
-    environment |= {"NO_PROXY": "127.0.0.1", "AWS_EC2_METADATA_DISABLED": "true"}
-    for arguments in (["init"], ["apply", "-auto-approve"]):
-        command = ["terraform", *arguments, "-input=false", "-no-color"]
-        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    shown = subprocess.run(["terraform", "output", "-json"], cwd=root, env=environment, capture_output=True, check=True)
-    return {name: output["value"] for name, output in json.loads(shown.stdout).items()}
+        outputs = root.apply(ROOT % b64encode(sha256(package.read_bytes()).digest()).decode())
+        url = f"{root.url}/_aws/execute-api/{outputs['id']}/$default"
+        yield Gateway(url, outputs["resource"], root.aws, root.trusted)
 
 
 def test_a_role_with_the_right_is_recognised_by_its_arn(gateway: Gateway) -> None:
