@@ -17,7 +17,10 @@ from tests.modules.planning import write_package
 
 README = "README.md"
 # The pages that show whole Terraform roots.
-TERRAFORM = (README, *(f"docs/import/{page}.md" for page in ("api", "changes", "index", "names", "versions")))
+TERRAFORM = (
+    README,
+    *(f"docs/import/{page}.md" for page in ("api", "backend", "changes", "index", "names", "versions")),
+)
 
 
 @pytest.mark.parametrize("page", PAGES)
