@@ -11,7 +11,6 @@ from urllib.request import Request, urlopen
 from uuid import uuid4
 
 import pytest
-from uv import find_uv_bin
 
 from analysis_jobs.client import Backend, Forbidden
 from analysis_jobs_dev.cloud.deployed import Deployed
@@ -75,10 +74,9 @@ def test_the_backend_runs_on_another_python_with_its_policies_alone(
     found = distribution.python(version)
     if found is None:
         pytest.skip(f"there is no Python {version} on this machine")
-    python = distribution.environment(tmp_path / "environment", "aws", "client", python=found)
-    lock = str(OWN / "requirements.txt")
-    wanted = ["fastapi", "mangum", "--constraint", lock]
-    subprocess.run([find_uv_bin(), "pip", "install", "--quiet", "--python", str(python), *wanted], check=True)
+    python = distribution.environment(
+        tmp_path / "environment", "aws", "client", python=found, also=("fastapi", "mangum")
+    )
     granted = {name: policy for name, policy in policies(stack).items() if name.startswith("jobs-")}
     assert sorted(granted) == ["jobs-cancel", "jobs-read", "jobs-submit"]
     environment = {
