@@ -1,6 +1,6 @@
 """The settings of the functions. The only module that reads environment variables. Each is read and validated once.
 
-pydantic builds the models on first use (`defer_build`): declarations of analyses import this module, and use no settings.
+pydantic builds the models on first use (`defer_build`): declarations of analyses import this module without using them.
 """
 
 import json
