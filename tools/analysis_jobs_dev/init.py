@@ -165,7 +165,7 @@ def _copy_example(example: Path, project: NewProject) -> None:
     described = re.sub(r'^infra = "\."\n', "", described, flags=re.MULTILINE)
     described = described.replace('"analysis-jobs"', f'"analysis-jobs=={places.version()}"')
     groups = f'\n[dependency-groups]\ndev = ["analysis-jobs[dev]=={places.version()}"]\n'
-    pytest = '\n[tool.pytest.ini_options]\npythonpath = ["."]\ntestpaths = ["tests"]\n'
+    pytest = '\n[tool.pytest.ini_options]\npythonpath = ["."]\ntestpaths = ["."]\n'
     _write(project.folder / "pyproject.toml", described.rstrip("\n") + "\n" + groups + pytest)
     for path, target in _template_files(project):
         if target.parts[0] in {".github", ".gitignore"}:
