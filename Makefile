@@ -8,6 +8,7 @@ DOCUMENT ?=
 DIR ?=
 KINDS ?=
 ENV ?=
+TAG ?=
 
 PYTHON_BIN := .venv/bin/python
 CLOUD := PYTHONPATH=tools:handlers $(PYTHON_BIN) -m analysis_jobs_dev.cloud
@@ -65,6 +66,12 @@ plan: package ## Show what a deployment would change (ENV=staging or production)
 deploy: package ## Plan, apply that plan, and run one real job (ENV=staging or production)
 plan deploy:
 	@PYTHONPATH=handlers $(PYTHON_BIN) tools/deploy.py $@ "$(ENV)" --example "$(EXAMPLE)"
+
+.PHONY: release publish
+release: .venv/.ready ## Check a release, and build its files into dist/release (TAG=v1.2.3)
+	@PYTHONPATH=handlers:tools $(PYTHON_BIN) tools/release.py build "$(TAG)"
+publish: ## Publish the files of dist/release as a GitHub release; only the workflow does this (TAG=v1.2.3)
+	gh release create "$(TAG)" dist/release/* --notes-file dist/release-notes.md --verify-tag
 
 .PHONY: bench
 bench: package ## Measure cold starts, requests per job and the package; writes docs/benchmarks.md

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -33,16 +34,16 @@ def python(version: str) -> str | None:
     return None
 
 
-def environment(folder: Path, *extras: str, python: str = sys.executable) -> Path:
+def environment(folder: Path, *extras: str, python: str = sys.executable, also: Sequence[str] = ()) -> Path:
     """Create a virtual environment in `folder` with the wheel and some of its extras. Return its Python.
 
-    Other distributions have the versions of requirements/dev.txt.
+    `also` are more distributions. Other distributions have the versions of requirements/dev.txt.
     """
     wanted = f"{wheel()}[{','.join(extras)}]" if extras else str(wheel())
     made = folder / "bin" / "python"
     _uv("venv", "--quiet", "--no-project", "--python", python, str(folder))
     lock = REPOSITORY / "requirements" / "dev.txt"
-    _uv("pip", "install", "--quiet", "--python", str(made), "--constraint", str(lock), wanted)
+    _uv("pip", "install", "--quiet", "--python", str(made), "--constraint", str(lock), wanted, *also)
     return made
 
 

@@ -4,8 +4,11 @@
     PYTHONPATH=handlers python tools/corpus.py ~/documents --kinds pdf,docx --no-ocr --details corpus.jsonl
 
 For each kind: how many files were read, refused (with the codes), and killed because they crashed or took too long. For
-PDF and Office files also the words found, compared with a reference (`tools/visible_text.py`). The reference of a PDF
-needs `pdftotext` (Debian's package poppler-utils).
+PDF and Office files also the words found, compared with a reference (`tools/visible_text.py`). A file is listed if too
+little of its reference was found, by words and also by characters without spaces.
+
+The reference of a PDF needs `pdftotext` (Debian's package poppler-utils). If too little of it was found, the pages on
+which `pdftotext` itself has no words, or only pieces of words, are no reference. Their files are listed.
 """
 
 import argparse
@@ -18,7 +21,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -27,6 +30,7 @@ import visible_text
 from analysis_jobs.base.errors import Fail
 from analysis_jobs.documents.reader import DocumentReader, ReaderLimits
 from document_reader.kinds import EXTENSIONS
+from document_reader.pdf.trust import is_implausible
 
 type Outcome = Literal["read", "refused", "killed", "crashed"]
 
@@ -46,14 +50,20 @@ _MAX_BYTES = 50_000_000  # the module's default for `documents.max_bytes` is les
 
 @dataclass(frozen=True)
 class Figure:
-    """What became of one file. `reason` is a code and a message; `recall` the share of words found, if compared."""
+    """What became of one file. `reason` is a code and a message.
+
+    `words` is the share of words found, and `recall` the greater one of it and the share of characters, if compared.
+    `illegible` counts the pages that were not compared, because the reference has no words there.
+    """
 
     path: str
     kind: str
     outcome: Outcome
     seconds: float
     reason: str = ""
+    words: float | None = None
     recall: float | None = None
+    illegible: int = 0
 
 
 def documents(folder: Path, kinds: Sequence[str] | None) -> Iterator[tuple[Path, str]]:
@@ -81,11 +91,12 @@ def measure(folder: Path, document: tuple[Path, str], reader: DocumentReader) ->
     except Exception as error:  # noqa: BLE001 - every other error is a crash, which this program counts
         return figure("crashed", f"{type(error).__name__}: {error}")
     done = figure("read", "")
-    reference = visible_text.words(_reference(path, reading.kind) or "")
-    if reference.total() < MIN_WORDS:
-        return done
-    share = visible_text.recall(reference, visible_text.words(reading.text))
-    return Figure(done.path, done.kind, done.outcome, done.seconds, recall=round(share, 4))
+    reference = _reference(path, reading.kind) or ""
+    compared = _compared(done, reference, reading.text)
+    if kind == "pdf" and compared.recall is not None and compared.recall < WANTED[kind]:
+        legible, illegible = _legible(reference)
+        return _compared(replace(done, illegible=illegible), legible, reading.text)
+    return compared
 
 
 def _figure(path: str, kind: str, begun: float, outcome: Outcome, reason: str) -> Figure:
@@ -97,6 +108,21 @@ def _reference(path: Path, kind: str) -> str | None:
     if make is None or (kind == "pdf" and shutil.which("pdftotext") is None):
         return None
     return make(path)
+
+
+def _compared(figure: Figure, reference: str, found: str) -> Figure:
+    if visible_text.words(reference).total() < MIN_WORDS:
+        return figure
+    shares = visible_text.recall(reference, found)
+    return replace(figure, words=round(shares.words, 4), recall=round(shares.better, 4))
+
+
+def _legible(reference: str) -> tuple[str, int]:
+    """Return the pages of a reference that have words, and how many have none."""
+    pages = reference.split("\f")
+    doubts = (is_implausible, visible_text.is_torn, visible_text.is_mojibake)
+    legible = [page for page in pages if not any(doubt(page) for doubt in doubts)]
+    return "\f".join(legible), len(pages) - len(legible)
 
 
 def report(figures: Iterable[Figure]) -> Iterator[str]:
@@ -113,7 +139,7 @@ def report(figures: Iterable[Figure]) -> Iterator[str]:
 
 def _row(kind: str, figures: Sequence[Figure]) -> str:
     outcomes = Counter(figure.outcome for figure in figures)
-    shares = [figure.recall for figure in figures if figure.recall is not None]
+    shares = [figure.words for figure in figures if figure.words is not None]
     mean = f"{sum(shares) / len(shares):.1%}" if shares else "-"
     below = f"{len(_below(kind, figures))} below {WANTED[kind]}" if shares and kind in WANTED else "-"
     return (
@@ -131,6 +157,10 @@ def _details(kind: str, figures: Sequence[Figure]) -> Iterator[str]:
     if below := _below(kind, figures):
         yield f"\n{kind}: files with fewer words than wanted"
         yield from (f"  {figure.recall:.3f}  {figure.path}" for figure in below)
+    if illegible := [figure for figure in figures if figure.illegible]:
+        alone = sum(figure.recall is None for figure in illegible)
+        yield f"\n{kind}: pages not compared, as the reference has no words there; {alone} files have no other pages"
+        yield from (f"  {figure.illegible:5}  {figure.path}" for figure in illegible)
     for outcome in ("refused", "killed", "crashed"):
         chosen = sorted((figure for figure in figures if figure.outcome == outcome), key=lambda each: each.reason)
         if not chosen:

@@ -11,15 +11,27 @@ import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from defusedxml.ElementTree import fromstring
 
 # Chinese and Japanese put no spaces between words: each character counts as a word.
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[^\W_]+")
+_IDEOGRAPHS = r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+_IDEOGRAPH = re.compile(_IDEOGRAPHS)
+_WORD = re.compile(rf"{_IDEOGRAPHS}|(?:(?!{_IDEOGRAPHS})[^\W_])+")
+_LAST_LATIN = "\u024f"
 _BROKEN = re.compile(r"[-\u00ad\u2010]\s*\n\s*|\u00ad")
-_PDFTOTEXT_S = 120
+_POPPLER_S = 120
+_MAX_PAGES = 10_000
+_TURNED = re.compile(r"rot: +[1-9]")
+# Texts are compared without spaces in groups of so many characters.
+_GROUP = 3
+# A page of text is torn if more than this share of so many words has one or two letters. In English it is a quarter.
+_TORN, _MIN_TORN_WORDS = 0.5, 10
+# Vietnamese has the most letters with accents: a third. Text in a wrong encoding has more.
+_MAX_ACCENTED, _MIN_LETTERS = 0.6, 15
 # What a Word document contains and does not show.
 _HIDDEN = {"del", "delText", "moveFrom", "instrText", "delInstrText", "Fallback"}
 _BREAKS = {"tab", "ptab", "br", "cr", "p", "tc", "txbxContent", "footnote", "endnote", "comment"}
@@ -27,23 +39,77 @@ _BREAKS = {"tab", "ptab", "br", "cr", "p", "tc", "txbxContent", "footnote", "end
 _OFF = {"0", "false", "off"}
 
 
+@dataclass(frozen=True)
+class Recall:
+    """The share of a reference that was found, 0 to 1: of its words, and of its characters without spaces."""
+
+    words: float
+    characters: float
+
+    @property
+    def better(self) -> float:
+        """The greater share. Both texts may have torn or joined other words, and then only the characters agree."""
+        return max(self.words, self.characters)
+
+
+def recall(reference: str, found: str) -> Recall:
+    """Compare a text with its reference. What occurs several times counts as often."""
+    return Recall(share(words(reference), words(found)), share(_groups(reference), _groups(found)))
+
+
 def words(text: str) -> Counter[str]:
     """Return the words of a text and how often each occurs. Case and hyphens at line ends do not matter."""
-    joined = _BROKEN.sub("", text)
-    return Counter(_WORD.findall(unicodedata.normalize("NFKC", joined).casefold()))
+    return Counter(_words(text))
 
 
-def recall(reference: Counter[str], found: Counter[str]) -> float:
-    """Return the share of the reference's words that were found, 0 to 1. A word counts as often as it occurs."""
+def _words(text: str) -> list[str]:
+    return _WORD.findall(unicodedata.normalize("NFKC", _BROKEN.sub("", text)).casefold())
+
+
+def _groups(text: str) -> Counter[str]:
+    """Return each three characters that follow each other in the words of a text, across the spaces."""
+    joined = "".join(_words(text))
+    return Counter(joined[start : start + _GROUP] for start in range(len(joined) - _GROUP + 1))
+
+
+def is_torn(text: str) -> bool:
+    """Tell whether a text has mostly pieces of words. Numbers, Chinese and Japanese do not count."""
+    found = [word for word in _words(text) if not word.isdigit() and not _IDEOGRAPH.match(word)]
+    return len(found) >= _MIN_TORN_WORDS and sum(len(word) <= 2 for word in found) > _TORN * len(found)  # noqa: PLR2004
+
+
+def is_mojibake(text: str) -> bool:
+    """Tell whether most Latin letters of a text have accents: no language is written so, but bytes of another one."""
+    letters = [letter for letter in text if letter.isalpha() and letter <= _LAST_LATIN]
+    return len(letters) >= _MIN_LETTERS and sum(not each.isascii() for each in letters) > _MAX_ACCENTED * len(letters)
+
+
+def share(reference: Counter[str], found: Counter[str]) -> float:
+    """Return the share of the reference's items that were found, 0 to 1."""
     total = reference.total()
     return (reference & found).total() / total if total else 1.0
 
 
 def of_pdf(path: Path) -> str | None:
-    """Return the text that `pdftotext` finds; None if it cannot open the file."""
-    command = ["pdftotext", "-q", "-enc", "UTF-8", str(path), "-"]
+    """Return the text that `pdftotext` finds in what the pages show; None if it cannot open the file."""
+    return _run("pdftotext", "-q", "-enc", "UTF-8", *_cropped(path), str(path), "-")
+
+
+def _cropped(path: Path) -> list[str]:
+    """Return options that crop the text as the pages are: `pdftotext` reads whole pages. Empty if pages differ."""
+    told = _run("pdfinfo", "-f", "1", "-l", str(_MAX_PAGES), "-box", str(path)) or ""
+    boxes = {kind: set(re.findall(rf"{kind}Box: +([-\d. ]+)$", told, re.MULTILINE)) for kind in ("Media", "Crop")}
+    if boxes["Media"] == boxes["Crop"] or not all(len(found) == 1 for found in boxes.values()) or _TURNED.search(told):
+        return []
+    left, _, _, top = map(float, boxes["Media"].pop().split())
+    x0, y0, x1, y1 = map(float, boxes["Crop"].pop().split())
+    numbers = (x0 - left, top - y1, x1 - x0, y1 - y0)
+    return [part for option, number in zip("xyWH", numbers, strict=True) for part in (f"-{option}", str(round(number)))]
+
+
+def _run(*command: str) -> str | None:
     try:
-        done = subprocess.run(command, capture_output=True, check=False, timeout=_PDFTOTEXT_S)
+        done = subprocess.run(command, capture_output=True, check=False, timeout=_POPPLER_S)
     except subprocess.TimeoutExpired:
         return None
     return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None

@@ -87,8 +87,8 @@ def test_no_context_is_read_without_a_brief_or_in_mode_no_context(jobs: Jobs, gi
     assert "What the project asks for: {}" in done.questions[0].prompt
 
 
-@pytest.mark.parametrize("stage", ["context", "schedule", "excel_generation", "judge"])
-def test_a_crash_after_any_stage_leaves_one_complete_schedule(jobs: Jobs, stage: str) -> None:
+@pytest.mark.parametrize("stage", ["schedule", "judge"])
+def test_a_crash_after_a_stage_leaves_one_complete_schedule(jobs: Jobs, stage: str) -> None:
     jobs.crash_after(stage)
     done = jobs.run(drawing_schedule, {"drawing": HARBOUR, "context": BRIEF})
     asked = [question.stage for question in done.questions]

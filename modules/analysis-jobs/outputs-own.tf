@@ -6,9 +6,10 @@ output "bucket_settings" {
   }
 }
 
-output "key_policy_json" {
-  description = "Statements for the policy of your own KMS key: what CloudWatch Logs, alarms, SNS and EventBridge need. It refers to no resource, so the key of the same root can use it, with `source_policy_documents`."
-  value       = local.key_policy_json
+# Here and not at key_policy_json: the policy of the key, which is an input here, is made from that output.
+output "encryption_key_arn" {
+  description = "ARN of the KMS key of your own; null without `encryption`."
+  value       = one(var.encryption[*].key_arn)
 
   precondition {
     condition     = var.encryption == null ? true : split(":", var.encryption.key_arn)[3] == data.aws_region.current.id
@@ -24,4 +25,9 @@ output "key_policy_json" {
     condition     = try(var.encryption.key_policy_json, null) == null || anytrue([for grant in local.key_grants : length(grant.accounts) > 0 && contains(["kms:*", "kms:Decrypt", "*"], grant.action)])
     error_message = "encryption.key_policy_json allows no role to use the key: let the account's IAM policies decide, with the principal arn:PARTITION:iam::ACCOUNT:root and the action kms:*."
   }
+}
+
+output "key_policy_json" {
+  description = "Statements for the policy of your own KMS key: what CloudWatch Logs, alarms, SNS and EventBridge need. It refers to no resource, so the key of the same root can use it, with `source_policy_documents`."
+  value       = local.key_policy_json
 }

@@ -14,6 +14,7 @@ module "package" {
   models = {
     application_inference_profile_arns = var.application_inference_profile_arns
     bedrock_model_ids                  = var.bedrock_model_ids
+    geographies                        = var.model_access.geographies
     model_id                           = var.model_id
   }
 }

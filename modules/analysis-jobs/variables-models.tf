@@ -30,7 +30,7 @@ variable "marketplace" {
 }
 
 variable "model_access" {
-  description = "Narrows `bedrock_model_ids`: `geographies` are the inference profiles that the worker may call, for example [\"eu\"], and `regions` the Regions whose models it may call, for example [\"eu-central-1\", \"eu-west-1\"]. A profile needs each Region that it routes to. Without them all are allowed. An empty list of geographies allows no profile."
+  description = "Narrows `bedrock_model_ids`: `geographies` are the inference profiles that the worker may call, for example [\"eu\"], and `regions` the Regions in which it may call models, for example [\"eu-central-1\", \"eu-west-1\"]. A profile needs each Region that it routes to. Without them all are allowed. An empty list of geographies allows no profile."
   type = object({
     geographies = optional(list(string))
     regions     = optional(list(string))

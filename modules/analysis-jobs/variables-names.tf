@@ -13,8 +13,7 @@ variable "names" {
   description = <<-EOT
     Names that replace the ones made from `name`. `alarms` is the prefix of the alarms, their topic and their key.
     `functions` and `roles` are by `api`, `events`, `sweeper` and `worker`. `queues` and `dead_letter_queues` are by lane,
-    without ".fifo". The log group of a function has its name. `default` in [names](../../docs/import/names.md) lists
-    what each name is without this.
+    without ".fifo". The log group of a function has its name. [Names](../../docs/import/names.md) lists the defaults.
   EOT
   type = object({
     alarms                  = optional(string)

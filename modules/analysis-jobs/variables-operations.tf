@@ -44,8 +44,8 @@ variable "alarms" {
 variable "events" {
   description = <<-EOT
     Events for other systems. Every transition of a job is an event on the EventBridge bus `bus_name`, which must exist.
-    Add rules for the events that you need. With `sns` there is also a topic for ended jobs, or `topic` is the one that
-    you have. Events are enabled by
+    Add rules for the events that you need. With `sns` there is also a topic for ended jobs, or `topic` names an
+    existing one. Events are enabled by
     default and cost about one cent per thousand jobs.
   EOT
   type = object({

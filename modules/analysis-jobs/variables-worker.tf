@@ -146,7 +146,7 @@ variable "worker" {
 
   validation {
     condition     = alltrue([for name, statement in var.worker.statements : can(regex("^[a-z][a-z0-9]*(_[a-z0-9]+)*$", name)) && length(statement.actions) > 0 && length(statement.resources) > 0])
-    error_message = "worker.statements must have names in snake_case, and each at least one action and one resource: { books_read = { actions = [\"s3:GetObject\"], resources = [\"arn:aws:s3:::books/*\"] } }."
+    error_message = "worker.statements must have names in snake_case, and each at least one action and one resource: { books_read = { actions = [\"s3:GetObject\"], resources = [aws_s3_bucket.books.arn] } }."
   }
 
   validation {

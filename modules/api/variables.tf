@@ -129,6 +129,11 @@ variable "issuers" {
   }
 
   validation {
+    condition     = length(var.issuers) <= 10
+    error_message = "issuers must have at most 10 issuers, the quota of API Gateway for the authorizers of an API."
+  }
+
+  validation {
     # Plain HTTP is only allowed for an issuer on the same machine.
     condition     = alltrue([for each in var.issuers : can(regex("^(https://[^/?#\\s]+|http://(127\\.0\\.0\\.1|localhost)(:[0-9]+)?)(/[^?#\\s]*)?$", each.issuer))])
     error_message = "issuer of issuers must be an https URL without a query, for example \"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc\". http is accepted for 127.0.0.1 and localhost only."

@@ -57,7 +57,7 @@ variable "model_ids" {
 }
 
 variable "regions" {
-  description = "Regions whose models may be invoked, for example [\"eu-central-1\", \"eu-west-1\"]. Bedrock checks the called Region, and each Region that an inference profile routes to. Null allows every Region."
+  description = "Regions in which models may be invoked, for example [\"eu-central-1\", \"eu-west-1\"]. Bedrock checks the called Region, and each Region that an inference profile routes to. Null allows every Region."
   type        = list(string)
   default     = null
 

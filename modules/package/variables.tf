@@ -98,10 +98,11 @@ variable "lanes" {
 }
 
 variable "models" {
-  description = "What the worker may call: `bedrock_model_ids`, `application_inference_profile_arns`, and the default `model_id`, as the module analysis-jobs has them."
+  description = "What the worker may call: `bedrock_model_ids`, `geographies`, `application_inference_profile_arns`, and the default `model_id`, as the module analysis-jobs has them."
   type = object({
     application_inference_profile_arns = optional(list(string), [])
     bedrock_model_ids                  = optional(list(string), [])
+    geographies                        = optional(list(string))
     model_id                           = optional(string)
   })
   nullable = false
@@ -111,10 +112,10 @@ variable "models" {
     # The same rule as in the role's policy.
     condition = alltrue([
       for id in local.used_models : startswith(id, "gemini-") || contains(var.models.application_inference_profile_arns, id) || anytrue([
-        for pattern in var.models.bedrock_model_ids : can(regex("(^|^([a-z]{2}|apac|global|us-gov)\\.|:foundation-model/|:inference-profile/[a-z-]+\\.)${replace(replace(pattern, ".", "\\."), "*", ".*")}$", id))
+        for pattern in var.models.bedrock_model_ids : can(regex("(^|^(${join("|", coalesce(var.models.geographies, ["[a-z]{2}", "apac", "global", "us-gov"]))})\\.|:foundation-model/|:inference-profile/(${join("|", coalesce(var.models.geographies, ["[a-z]{2}", "apac", "global", "us-gov"]))})\\.)${replace(replace(pattern, ".", "\\."), "*", ".*")}$", id))
       ])
     ])
-    error_message = "bedrock_model_ids does not allow a model that an analysis in ${local.label} names, so Bedrock would deny its calls. The analyses name ${join(", ", local.used_models)}: add a pattern such as \"anthropic.claude-sonnet-4-5-*\"."
+    error_message = "bedrock_model_ids and model_access.geographies do not allow a model that an analysis in ${local.label} names, so Bedrock would deny its calls. The analyses name ${join(", ", local.used_models)}: add a pattern such as \"anthropic.claude-sonnet-4-5-*\", or the geography of the profile."
   }
 
   validation {

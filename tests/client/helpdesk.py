@@ -18,6 +18,7 @@ from analysis_jobs.client import AsyncBackend, AsyncClient, Client
 from ticket_triage import Triage
 
 TICKET = {"text": "The card was charged twice."}
+SLOW = "Never mind."  # the test lets the model answer this ticket late, so that it is cancelled before
 PATIENCE_S = 240
 
 
@@ -74,7 +75,7 @@ def main() -> None:
     attached = ask("POST", "/attachments/receipt.txt", b"Two payments of 9.99.", "text/plain")
     submitted = submit(attachment=attached["body"]["document"])
     job_id = submitted["body"]["job_id"]
-    other = submit()["body"]["job_id"]
+    other = submit(text=SLOW)["body"]["job_id"]
     answers = {
         "python": platform.python_version(),
         "attached": attached,

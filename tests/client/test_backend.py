@@ -20,6 +20,7 @@ from analysis_jobs.client import (
     JobFailed,
     JobInfo,
     Refused,
+    Unauthorized,
     Unavailable,
     UndeclaredAnalysis,
     Unreachable,
@@ -154,6 +155,7 @@ def test_waiting_asks_less_and_less_often(environment: dict[str, str], monkeypat
     ("code", "error", "message"),
     [
         ("AccessDeniedException", Forbidden, r"attach the module's policies\.read"),
+        ("ExpiredTokenException", Unauthorized, "AWS does not accept the credentials"),
         ("ProvisionedThroughputExceededException", Unavailable, "ProvisionedThroughputExceeded"),
     ],
 )

@@ -8,7 +8,7 @@ import yaml
 
 import analysis_jobs
 import docs_site
-from analysis_jobs import extraction
+from analysis_jobs import extraction, testing
 from tests.docs.pages import PAGES, REPOSITORY, text_of
 
 PAGES_OF_THE_SITE = {
@@ -29,7 +29,7 @@ def test_the_site_is_strict_and_asks_no_font_server() -> None:
     assert settings["theme"]["font"] is False
 
 
-@pytest.mark.parametrize("package", [analysis_jobs, extraction], ids=lambda package: package.__name__)
+@pytest.mark.parametrize("package", [analysis_jobs, extraction, testing], ids=lambda package: package.__name__)
 def test_the_reference_has_every_public_name(package: ModuleType) -> None:
     named = set(
         re.findall(rf"(?:::: |`){package.__name__}\.([A-Za-z]\w*)\b(?!\.)", text_of("docs/reference/python.md"))

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.system
 
 EXAMPLE = "credential-extraction"
 DOCUMENTS = REPOSITORY / "examples" / EXAMPLE / "documents"
-STUCK = 24  # the replaced system had 180; tests/handlers/test_credential_extraction.py runs as many
+STUCK = 24  # the replaced system had 180
 
 
 @pytest.fixture

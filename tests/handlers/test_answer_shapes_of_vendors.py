@@ -1,7 +1,5 @@
 """Both vendors accept the schema of every shape of answer, and what they answer is read."""
 
-from collections.abc import Iterator
-
 import pytest
 from pydantic import BaseModel, Field, RootModel
 
@@ -46,19 +44,12 @@ SHAPES: list[type[BaseModel]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[StandIn]:
-    with StandIn() as server:
-        yield server
-
-
 @pytest.mark.parametrize("vendor", VENDORS.values(), ids=VENDORS)
 @pytest.mark.parametrize("model", SHAPES, ids=lambda model: model.__name__)
-def test_a_model_answers_in_the_shape(server: StandIn, vendor: Vendor, model: type[BaseModel]) -> None:
-    server.reset()
+def test_a_model_answers_in_the_shape(stand_in: StandIn, vendor: Vendor, model: type[BaseModel]) -> None:
     shape = AnswerShape.of(model)
     prompt = f"Fill it.\n<document>\n{DOCUMENT}\n</document>"
     question = Question(vendor.model_id, prompt, 2_000, tool=shape.tool)
-    reply = vendor.port(server.url).ask(question, lambda _: None, CancellationToken())
+    reply = vendor.port(stand_in.url).ask(question, lambda _: None, CancellationToken())
     assert reply.fault is None
     assert isinstance(shape.read(reply.data), model)

@@ -1,12 +1,11 @@
 """The share of the repeated input tokens that the five examples read from the prompt caches of the stand-in."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pydantic import BaseModel
 
 import book_models
@@ -135,15 +134,9 @@ RUNS = {
 }
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[StandIn]:
-    with StandIn() as server:
-        yield server
-
-
-def measure(server: StandIn, case: Run) -> Meter:
+def measure(stand_in: StandIn, case: Run) -> Meter:
     """Run a job of an example to its end."""
-    meter = Meter({True: gemini(server.url, silence_s=60), False: bedrock(server.url, silence_s=60)})
+    meter = Meter({True: gemini(stand_in.url, silence_s=60), False: bedrock(stand_in.url, silence_s=60)})
     clock, store, artifacts = ManualClock(START), MemoryJobStore(), MemoryArtifactStore()
     given = dict(case.given)
     for name, (filename, content) in case.uploads.items():
@@ -171,11 +164,11 @@ def _end(_job: Any) -> Anything:
     return Anything()
 
 
-def figures(server: StandIn) -> dict[str, tuple[int, int]]:
+def figures(stand_in: StandIn) -> dict[str, tuple[int, int]]:
     """Return for each example the repeated tokens, and how many of them were read from the cache."""
     found = {}
     for name, case in RUNS.items():
-        meter = measure(server, case)
+        meter = measure(stand_in, case)
         found[name] = (meter.repeated, meter.read)
     return found
 
@@ -184,18 +177,16 @@ def share(found: Mapping[str, tuple[int, int]]) -> float:
     return sum(read for _, read in found.values()) / sum(repeated for repeated, _ in found.values())
 
 
-def test_most_of_the_repeated_input_is_read_from_the_cache(server: StandIn) -> None:
-    server.reset()
-    found = figures(server)
+def test_most_of_the_repeated_input_is_read_from_the_cache(stand_in: StandIn) -> None:
+    found = figures(stand_in)
     assert found["credential-extraction"][0] > 3_000, "its second stage sends the document again"
     print(found, share(found))
     assert share(found) >= WANTED, found
 
 
-def test_a_repair_turn_reads_the_document_where_the_first_question_wrote_it(server: StandIn) -> None:
-    server.reset()
-    server.set(*({"nonsense": True, "tool": name, "times": 1} for name in ("Classification", "Brief")))
-    twice, once = (measure(server, RUNS[name]) for name in ("credential-extraction", "rfp-analysis"))
+def test_a_repair_turn_reads_the_document_where_the_first_question_wrote_it(stand_in: StandIn) -> None:
+    stand_in.set(*({"nonsense": True, "tool": name, "times": 1} for name in ("Classification", "Brief")))
+    twice, once = (measure(stand_in, RUNS[name]) for name in ("credential-extraction", "rfp-analysis"))
     assert twice.calls == 3
     assert twice.read == twice.repeated > 7_000, "both stages ask, so the first question is worth a write"
     assert (once.calls, once.read) == (2, 0), "a job that asks once does not pay for a cache in advance"

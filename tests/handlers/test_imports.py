@@ -56,7 +56,17 @@ _OF_EVERY_PACKAGE = {
 }
 _OURS = {"analysis_jobs", "document_reader", "rfp_analysis", *HANDLERS}
 _NOBODY = {
-    *("analysis_jobs.cli", "analysis_jobs_dev", "aws_xray_sdk", "google", "httpx2", "moto", "pypdfium2", "pytest"),
+    *(
+        "analysis_jobs.cli",
+        "analysis_jobs.testing",
+        "analysis_jobs_dev",
+        "aws_xray_sdk",
+        "google",
+        "httpx2",
+        "moto",
+        "pypdfium2",
+        "pytest",
+    ),
     "tests",
 }
 _EXTRAS = {

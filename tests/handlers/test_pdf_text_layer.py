@@ -142,6 +142,12 @@ def test_text_at_an_angle_keeps_its_words() -> None:
     assert lines(found.text) == ["The boundary of the site is marked in red", "Map"]
 
 
+def test_the_numbers_on_the_axis_of_a_chart_are_not_one_word() -> None:
+    axis = b"".join(b"BT /F1 12 Tf 1 0 0 1 60 %d Tm (%d) Tj ET\n" % (100 + 50 * number, number) for number in range(5))
+    [found] = read_pages(drawn_with_character_table(axis, lambda code: code))
+    assert lines(found.text) == ["0", "1", "2", "3", "4"]
+
+
 def test_a_list_of_codes_looks_wrong_but_is_confirmed_by_ocr() -> None:
     codes = [f"BXZ {number}17 KRTW PLMN {number}04 GHJK DRTF" for number in range(2, 8)]
     assert trust.is_implausible("\n".join(codes))

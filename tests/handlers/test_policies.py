@@ -3,117 +3,32 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
-from unittest.mock import patch
 
 import pytest
-from pydantic import BaseModel
 
-from analysis_jobs import Admission, Analysis, NewItems, Rate, Trigger
-from analysis_jobs.api.problems import Problem, problem_from
-from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.api.problems import problem_from
 from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.jobs.admission import AdmissionWrite, Outcome
-from analysis_jobs.jobs.ports import Applied, Created, JobStore, WriteConflict
-from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobRecord, Payload
+from analysis_jobs.jobs.ports import Created, JobStore, WriteConflict
+from analysis_jobs.jobs.record import IdempotencyKey, JobRecord
 from analysis_jobs.jobs.request_errors import (
     IdempotencyKeyReusedError,
     NotAdmittedError,
     RateLimitedError,
-    RequestError,
-    StateConflictError,
     TooBusyError,
 )
-from analysis_jobs.jobs.transitions import CANCEL, CLAIM, COMPLETE, FAIL, Status, Transition
+from analysis_jobs.jobs.transitions import FAIL, Status
 from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, MemoryQueue
-from analysis_jobs.submission.admission_service import SubmissionResult
-from analysis_jobs.submission.control import JobControl
 from analysis_jobs.submission.service import Submission, SubmissionService
-from tests.handlers.builders import MINUTE, SECOND, Value, some_settings
-
-HOUR = timedelta(hours=1)
-
-
-class Chat(BaseModel):
-    user_id: str | int
-    context: str = "support"
-    messages: list[str] = []
-
-
-def describe(_job: Any) -> Value:
-    raise NotImplementedError
-
-
-TRIGGERS = {
-    "messages": Trigger("low", NewItems(at_least=2, count=lambda chat, _since: len(chat.messages))),
-    "view": Trigger("medium"),
-    "manual": Trigger("high", skips_freshness=True),
-    "quiet": Trigger(),
-}
-ANALYSES = Analyses(
-    [
-        Analysis(
-            "profile",
-            request=Chat,
-            result=Value,
-            stages=[describe],
-            subject="users/{user_id}/{context}",
-            admission=Admission(fresh_for=HOUR, at_most=Rate(2, per=HOUR, of="users/{user_id}")),
-            triggers=TRIGGERS,
-        ),
-        Analysis("single", request=Chat, result=Value, stages=[describe], admission=Admission()),
-    ]
-)
-SETTINGS = some_settings(queue_urls={"low": "l", "medium": "m", "high": "h"})
+from tests.handlers.builders import MINUTE, some_settings
+from tests.handlers.policies import ANALYSES, HOUR, SETTINGS, ask, end, refusal, sent, the_job
 
 
 @pytest.fixture
 def submissions(store: JobStore, clock: ManualClock) -> SubmissionService:
     return SubmissionService(store, MemoryQueue(), MemoryArtifactStore(), ANALYSES, SETTINGS, clock)
-
-
-def ask(
-    submissions: SubmissionService,
-    trigger: str | None = "manual",
-    key: str | None = None,
-    tenant: str = "acme",
-    **given: Any,
-) -> SubmissionResult:
-    submission = {"analysis": "profile", "input": {"user_id": "ada", **given}, "trigger": trigger}
-    return submissions.submit_with_outcome(tenant, Submission.model_validate(submission), key)
-
-
-def refusal(submissions: SubmissionService, **fields: Any) -> Problem:
-    submission = {"analysis": "profile", "input": {"user_id": "ada"}, "trigger": "manual"} | fields
-    with pytest.raises(RequestError) as refused:
-        submissions.submit_with_outcome("acme", Submission.model_validate(submission))
-    assert sent(submissions) == []
-    return problem_from(refused.value)
-
-
-def sent(submissions: SubmissionService) -> list[str]:
-    assert isinstance(submissions.queue, MemoryQueue)
-    return [priority for priority, *_ in submissions.queue.sent]
-
-
-def the_job(answer: SubmissionResult) -> JobRecord:
-    assert answer.job
-    return answer.job
-
-
-def take(submissions: SubmissionService, job: JobRecord, transition: Transition, **changes: Any) -> JobRecord:
-    key, now = job.key, submissions.clock.now()
-    outcome = submissions.store.transition(key, transition, Changes(changes), now=now, read=submissions.store.get(key))
-    assert isinstance(outcome, Applied)
-    return outcome.job
-
-
-def end(submissions: SubmissionService, answer: SubmissionResult, how: Transition = COMPLETE) -> JobRecord:
-    """Complete a job as a worker does."""
-    take(submissions, the_job(answer), CLAIM, lease_until=submissions.clock.now() + MINUTE)
-    return take(submissions, the_job(answer), how, finished_at=submissions.clock.now(), due_at=None, lease_until=None)
 
 
 # The four outcomes
@@ -335,79 +250,3 @@ def test_the_input_is_stored_only_for_admitted_jobs(submissions: SubmissionServi
     ask(submissions, messages=long)
     assert isinstance(submissions.artifacts, MemoryArtifactStore)
     assert len(submissions.artifacts.objects) == 1
-
-
-# Retrying a job
-
-
-@pytest.fixture
-def control(submissions: SubmissionService) -> JobControl:
-    return JobControl(
-        submissions.store,
-        submissions.queue,
-        submissions.artifacts,
-        submissions.analyses,
-        submissions.settings,
-        submissions.clock,
-    )
-
-
-def test_an_older_job_cannot_be_retried_while_a_newer_job_is_active(
-    submissions: SubmissionService, control: JobControl, clock: ManualClock
-) -> None:
-    older = end(submissions, ask(submissions), FAIL)
-    clock.advance(SECOND)
-    newer = the_job(ask(submissions))
-    with pytest.raises(StateConflictError, match=f"has a newer job, {newer.job_id}"):
-        control.retry(older.key)
-    take(submissions, newer, CANCEL, finished_at=clock.now(), due_at=None)
-    with pytest.raises(StateConflictError, match="has a newer job"):
-        control.retry(older.key)
-    clock.advance(HOUR)
-    assert control.retry(newer.key).status == Status.QUEUED
-    assert ask(submissions, "view").job == submissions.store.get(newer.key)
-
-
-def test_a_retried_job_becomes_the_active_job(submissions: SubmissionService, control: JobControl) -> None:
-    job = end(submissions, ask(submissions), FAIL)
-    assert control.retry(job.key).status == Status.QUEUED
-    assert ask(submissions).outcome == Outcome.EXISTING
-    assert control.retry(job.key) == submissions.store.get(job.key)
-    assert sent(submissions) == ["high", "high"]
-
-
-def test_a_retry_counts_towards_the_rate(
-    submissions: SubmissionService, control: JobControl, clock: ManualClock
-) -> None:
-    job = end(submissions, ask(submissions), FAIL)
-    clock.advance(MINUTE)
-    again = control.retry(job.key)
-    assert again.status == Status.QUEUED
-    take(submissions, again, CANCEL, finished_at=clock.now(), due_at=None)
-    with pytest.raises(RateLimitedError) as refused:
-        control.retry(job.key)
-    problem = problem_from(refused.value)
-    assert (problem.status, problem.members["outcome"], problem.headers["Retry-After"]) == (429, "limited", "3540")
-    with pytest.raises(RateLimitedError):
-        ask(submissions, context="another subject of the same user")
-    clock.advance(HOUR - MINUTE)
-    assert control.retry(job.key).status == Status.QUEUED
-
-
-def test_a_retry_of_an_active_job_is_not_counted(submissions: SubmissionService, control: JobControl) -> None:
-    job = the_job(ask(submissions))
-    assert control.retry(job.key) == control.retry(job.key) == job
-    assert ask(submissions, context="other").outcome == Outcome.CREATED
-
-
-def test_a_job_whose_input_does_not_fill_the_rate_of_newer_code_is_not_retried(
-    submissions: SubmissionService, control: JobControl
-) -> None:
-    job = end(submissions, ask(submissions), FAIL)
-    newer = replace(ANALYSES["profile"], admission=Admission(at_most=Rate(2, per=HOUR, of="teams/{user_id}")))
-    older_input = replace(job, input=Payload('{"context": "support"}'))
-    with (
-        patch.object(type(control.store), "get", lambda *_: older_input),
-        pytest.raises(StateConflictError, match=r"does not fill 'teams/\{user_id\}'"),
-    ):
-        replace(control, analyses=Analyses([newer])).retry(job.key)

@@ -175,17 +175,20 @@ class _CallerIdentity(BaseHTTPRequestHandler):
     ANSWER = (
         '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">'
         "<GetCallerIdentityResult><UserId>test</UserId>"
-        f"<Account>{ACCOUNT}</Account><Arn>arn:aws:iam::{ACCOUNT}:user/test</Arn>"
+        f"<Account>{ACCOUNT}</Account><Arn>arn:{{partition}}:iam::{ACCOUNT}:user/test</Arn>"
         "</GetCallerIdentityResult></GetCallerIdentityResponse>"
-    ).encode()
+    )
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
+        # The provider takes the partition from this ARN. The signature names the Region.
+        partition = "aws-us-gov" if "/us-gov-" in self.headers.get("Authorization", "") else "aws"
+        answer = self.ANSWER.format(partition=partition).encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/xml")
-        self.send_header("Content-Length", str(len(self.ANSWER)))
+        self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
-        self.wfile.write(self.ANSWER)
+        self.wfile.write(answer)
 
     def log_request(self, code: object = "-", size: object = "-") -> None:
         """Log nothing."""

@@ -1,5 +1,6 @@
 """Changes that could lose jobs are refused: destroying a protected stack, and deleting a queue that is not retired."""
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -148,3 +149,49 @@ def test_an_unprotected_stack_can_be_destroyed_after_one_apply(guarded: Guarded)
     assert guarded.apply(deletion_protection=False).returncode == 0
     assert guarded.apply("destroy", deletion_protection=False).returncode == 0
     assert guarded.resources == set()
+
+
+EARLIER = """
+module "jobs" {
+  source   = "./modules/analysis-jobs"
+  name     = "acme"
+  analyses = ["rfp_analysis"]
+  package  = { path = "package.zip", sha256_base64 = filebase64sha256("package.zip") }
+  api      = { authorizer = { issuer = "https://login.example.com", audience = ["acme"] } }
+}
+"""
+# Resources of a stack from before a change of addresses: module and resource then, and now.
+MOVED = {
+    "module.jobs.module.api.aws_apigatewayv2_api.this": "module.jobs.module.api[0].aws_apigatewayv2_api.this",
+    "module.jobs.module.api.aws_apigatewayv2_authorizer.jwt": (
+        'module.jobs.module.api[0].aws_apigatewayv2_authorizer.jwt["jwt"]'
+    ),
+    "module.jobs.module.api_function.aws_iam_role.this": "module.jobs.module.api_function[0].aws_iam_role.this",
+    "module.jobs.module.artifact_bucket.aws_s3_bucket.this": "module.jobs.module.artifact_bucket[0].aws_s3_bucket.this",
+}
+
+
+def test_an_earlier_stack_finds_its_resources_at_their_new_addresses(terraform: Terraform, account_url: str) -> None:
+    root = terraform.root / "earlier"
+    root.mkdir()
+    (root / "modules").symlink_to(terraform.root / "modules")
+    (root / "main.tf").write_text(EARLIER, encoding="utf-8")
+    (root / "package.zip").write_bytes(b"stands for a built zip")
+    (root / "terraform.tfstate").write_text(json.dumps({"version": 4, "resources": list(map(stored, MOVED))}), "utf-8")
+    here = dataclasses.replace(terraform, environment=terraform.environment | {"AWS_ENDPOINT_URL_STS": account_url})
+    here.prepare(root.name)
+    for command in (["init"], ["plan", "-refresh=false", "-out=plan"]):
+        done = here.run(root.name, *command, "-no-color")
+        assert done.returncode == 0, done.stderr
+    changes = json.loads(here.run(root.name, "show", "-json", "plan").stdout)["resource_changes"]
+    moved = {change["previous_address"]: change["address"] for change in changes if "previous_address" in change}
+    assert moved == MOVED
+
+
+def stored(address: str) -> dict[str, Any]:
+    """Return a resource as a state file has it, with its ID only."""
+    module, kind, name = re.fullmatch(r"(.+)\.(\w+)\.(\w+)", address).groups()  # type: ignore[union-attr]
+    instance = {"schema_version": 0, "attributes": {"id": "x"}}
+    provider = 'provider["registry.terraform.io/hashicorp/aws"]'
+    managed = {"mode": "managed", "provider": provider, "instances": [instance]}
+    return {"module": module, "type": kind, "name": name, **managed}

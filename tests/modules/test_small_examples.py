@@ -4,7 +4,9 @@ import re
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 
+import backend
 from tests.modules.harness import REPOSITORY, Terraform
 from tests.modules.planning import Plan, make_plan, write_package
 
@@ -59,22 +61,32 @@ def test_a_page_names_tests_and_files_that_exist(example: str) -> None:
     assert [name for name in listed if not (REPOSITORY / "examples" / example / name).exists()] == []
 
 
-def test_the_submit_policy_is_attached_to_the_backends_role(plan: Plan) -> None:
-    policy = resource(plan, "helpdesk", "aws_iam_role_policy.submit")["expressions"]
-    assert "module.analysis_jobs.submit_policy_json" in policy["policy"]["references"]
-    assert "aws_iam_role.backend.name" in policy["role"]["references"]
+def test_three_policies_are_attached_to_the_backends_role(plan: Plan) -> None:
+    found = resource(plan, "helpdesk", "aws_iam_role_policy.jobs")
+    assert "module.analysis_jobs.policies" in found["expressions"]["policy"]["references"]
+    assert "aws_iam_role.backend.name" in found["expressions"]["role"]["references"]
+    names = {each["name"] for each in plan.of_type("aws_iam_role_policy").values()}
+    assert {"jobs-cancel", "jobs-read", "jobs-submit"} <= names
+    assert not {"jobs-retry", "jobs-upload"} & names
 
 
-def test_the_backend_is_told_where_to_submit(plan: Plan) -> None:
+def test_the_backend_gets_the_variables_of_the_module(plan: Plan) -> None:
     backend = resource(plan, "helpdesk", "aws_lambda_function.backend")["expressions"]
     [environment] = backend["environment"]
-    assert {"local.submit_environment", "module.analysis_jobs.api_url"} <= set(environment["variables"]["references"])
+    assert "module.analysis_jobs.backend_environment" in environment["variables"]["references"]
     assert "aws_iam_role.backend.arn" in backend["role"]["references"]
 
 
-def test_the_backends_own_route_wants_a_token(plan: Plan) -> None:
-    route = plan.one("aws_apigatewayv2_route", route_key="POST /tickets/{id}/triage")
-    assert route["authorization_type"] == "JWT"
+def test_every_route_of_the_backend_wants_a_token(plan: Plan) -> None:
+    routes = {each["route_key"]: each for each in plan.of_type("aws_apigatewayv2_route").values()}
+    served = {
+        f"{method} {route.path.replace('{ticket}', '{id}')}"
+        for route in backend.app.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }
+    assert len(served) == 5
+    assert {routes[key]["authorization_type"] for key in served} == {"JWT"}
 
 
 def test_only_the_worker_is_in_the_vpc(plan: Plan) -> None:

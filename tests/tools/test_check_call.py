@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 
 from analysis_jobs_dev.check_call import check, main
+from analysis_jobs_dev.init import create
 from analysis_jobs_dev.module_interface import Type, read_variables
+from analysis_jobs_dev.package import notices, package, refuse_misspelt_settings
+from analysis_jobs_dev.packager import PackageError
+from analysis_jobs_dev.project import load
 from tests.modules.harness import MODULES, REPOSITORY
 
 URL = "git::https://example.com/acme/analysis-jobs.git//modules/analysis-jobs?ref=v1.0.0"
@@ -126,6 +130,7 @@ def test_a_file_that_is_not_hcl_is_named_and_the_others_are_checked(tmp_path: Pa
     first, second = check(tmp_path)
     assert (first.file.name, first.line) == ("broken.tf", 2)
     assert "not valid HCL" in first.message
+    assert (first.is_certain, second.is_certain) == (False, True)
     assert "worker.timeout_sec" in second.message
 
 
@@ -166,3 +171,20 @@ def test_what_a_page_shows_has_no_misspelt_setting(page: Path, tmp_path: Path) -
         text = re.sub(r'"(?:\./|\.\./)*modules/', '"acme/analysis-jobs/aws//modules/', shown)
         (tmp_path / "main.tf").write_text(text, encoding="utf-8")
         assert check(tmp_path) == []
+
+
+def test_a_project_with_a_misspelt_setting_is_not_packaged(tmp_path: Path) -> None:
+    folder = create("letters", within=tmp_path)
+    root = folder / "infra" / "main.tf"
+    text = root.read_text(encoding="utf-8")
+    root.write_text(text.replace("{ email = var.alarm_emails }", "{ emails = var.alarm_emails }"), encoding="utf-8")
+    with pytest.raises(PackageError, match=r"infra/main\.tf:\d+: .* no setting alarms\.emails.* alarms\.email\?$"):
+        package(load(folder))
+
+
+def test_terraform_that_cannot_be_checked_is_a_notice(tmp_path: Path) -> None:
+    project = load(create("letters", within=tmp_path))
+    (tmp_path / "letters" / "infra" / "new.tf").write_text("}\n", encoding="utf-8")
+    refuse_misspelt_settings(project)
+    [notice] = notices(project)
+    assert "new.tf:1: this is not valid HCL" in notice

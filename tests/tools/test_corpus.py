@@ -15,6 +15,7 @@ import corpus
 import visible_text
 from analysis_jobs.documents import child
 from tests.handlers.office import repacked, word
+from tests.handlers.pdf_pages import typed
 from tests.handlers.pdfs import pdf
 
 SENTENCE = "Ten words are the least that a file needs for comparison"
@@ -97,9 +98,62 @@ def test_a_pdf_is_compared_with_pdftotext(tmp_path: Path) -> None:
     assert (found["good.pdf"]["recall"], found["short.pdf"]["recall"]) == (1, None)
 
 
+@pytest.mark.skipif(not shutil.which("pdftotext"), reason="pdftotext (poppler-utils) is not installed")
+def test_the_reference_of_a_cropped_page_is_what_it_shows(tmp_path: Path) -> None:
+    lines = [f"line {number}" for number in range(1, 6)]
+    whole = write(tmp_path / "documents", whole_pdf=typed(lines), top_pdf=typed(lines, b"/CropBox[0 675 600 790]"))
+    assert (visible_text.of_pdf(whole / "whole.pdf") or "").split() == " ".join(lines).split()
+    assert (visible_text.of_pdf(whole / "top.pdf") or "").split() == ["line", "1", "line", "2", "line", "3"]
+
+
 def test_words_ignore_case_hyphens_at_line_ends_and_compatibility_forms() -> None:
     assert visible_text.words("Evalu-\nation ﬁne \uff37 東京") == {"evaluation": 1, "fine": 1, "w": 1, "東": 1, "京": 1}
-    assert visible_text.recall(visible_text.words("a a b c"), visible_text.words("a b d")) == 0.5
+    assert visible_text.recall("a a b c", "a b d").words == 0.5
+
+
+def test_torn_words_agree_by_their_characters() -> None:
+    shares = visible_text.recall("H e l l o W o r l d", "Hello World")
+    assert (shares.words, shares.characters, shares.better) == (0, 1, 1)
+    missing = visible_text.recall("The report is due in May", "The report is due")
+    assert missing.better < 0.8, "words that are missing are missing by characters too"
+    assert visible_text.recall("The report is due in May", "yaM ni eud si troper ehT").better < 0.2
+
+
+@pytest.mark.parametrize(
+    ("text", "doubted"),
+    [
+        (SENTENCE, ""),
+        ("H e l l o W o r l d", "torn"),
+        ("Lo ad re no n au pl m ip lu gu ac is ci", "torn"),
+        ("1 2 3 4 5 6 7 8 9 10 11 12", ""),
+        ("我 们 在 这 里 一 起 学 习 中 文", ""),
+        ("ÓÚìüÔòÎÊÌâÂÒâÍÇÒÓÐÇÑÌÈÎÎñ", "mojibake"),
+        ("Mọi người sinh ra đều được tự do và bình đẳng về nhân phẩm", ""),
+    ],
+)
+def test_a_reference_without_words_is_recognised(text: str, doubted: str) -> None:
+    assert (visible_text.is_torn(text), visible_text.is_mojibake(text)) == (doubted == "torn", doubted == "mojibake")
+
+
+TORN = "W h a t i s n o t o n t h e p a g e"
+
+
+@pytest.mark.parametrize(
+    ("reference", "printed"),
+    [
+        (f"{SENTENCE}\f{TORN}", "no words there; 0 files have no other pages\n      1  good.pdf"),
+        (TORN, "no words there; 1 files have no other pages\n      1  good.pdf"),
+        (" ".join(SENTENCE.replace(" ", "")), "0 below 0.8"),
+        (f"{SENTENCE}\fand as many words that are missing on every page of it", "1 below 0.8"),
+    ],
+    ids=["a page is torn", "all pages are torn", "torn, but the same characters", "a page is missing"],
+)
+def test_pages_of_a_reference_without_words_are_listed_if_too_little_of_it_was_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, reference: str, printed: str
+) -> None:
+    monkeypatch.setattr(corpus, "_reference", lambda *_: reference)
+    figures(write(tmp_path / "documents", good_pdf=pdf([SENTENCE])))
+    assert printed in capsys.readouterr().out
 
 
 def test_the_reference_of_a_word_document_is_what_word_shows(tmp_path: Path) -> None:

@@ -112,6 +112,7 @@ def test_a_relative_import_is_resolved(project: Sources, build_project: BuildPro
     "text",
     [
         "try:\n  import nowhere\nexcept ImportError:\n  nowhere = None\n",
+        "try:\n  import nowhere\nexcept (OSError, ModuleNotFoundError):\n  nowhere = None\n",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n  import nowhere\n",
     ],
 )

@@ -21,7 +21,8 @@ from pathlib import Path
 from pydantic import BaseModel
 from analysis_jobs import *
 from analysis_jobs import Analysis, Job, stage
-from analysis_jobs.client.http import Client
+from analysis_jobs.client import Backend, Client
+from analysis_jobs.client.http import Client as Program
 
 class Text(BaseModel):
     text: str
@@ -31,11 +32,32 @@ def shorten(job: Job[Text]) -> Text:
     return Text(text=job.request.text[:9])
 
 letters = Analysis("letters", request=Text, result=Text, stages=[shorten])
-Client("https://api.example.com", "token")
+Program("https://api.example.com", "token")
 packages = Path(sys.modules["analysis_jobs"].__file__).parents[1]
 ours = (packages / "analysis_jobs", packages / "document_reader")
 whole = all(compileall.compile_dir(each, quiet=1, force=True) for each in ours)
 print(letters.name, whole)
+"""
+# Every module, also those that only functions import. Optional libraries may be missing.
+EVERY_MODULE = """
+import importlib, pkgutil
+import analysis_jobs, document_reader
+from analysis_jobs.base.extras import MissingExtraError
+
+found = []
+for package in (analysis_jobs, document_reader):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if not module.name.endswith("__main__") and not module.name.startswith("analysis_jobs.testing"):
+            try:
+                importlib.import_module(module.name)
+            except MissingExtraError:
+                continue
+            except ModuleNotFoundError as error:
+                if error.name.partition(".")[0] not in ("PIL", "defusedxml", "openpyxl", "tesserocr"):
+                    raise
+                continue
+            found.append(module.name)
+print(len(found))
 """
 PLACES = """
 import json
@@ -110,6 +132,15 @@ def test_a_declaration_and_a_client_run_on_every_supported_python(tmp_path: Path
     assert output(installed, "-c", BASE, folder=tmp_path) == "letters True\n"
     [packages] = (tmp_path / "venv" / "lib").glob("*/site-packages")
     assert not (packages / "botocore").exists(), "the base does not install AWS"
+
+
+def test_a_backend_in_process_runs_on_the_oldest_python(tmp_path: Path) -> None:
+    """It uses most of the library. So every module must be importable, not only compile."""
+    interpreter = python(SUPPORTED[0])
+    if interpreter is None:
+        pytest.skip(f"There is no Python {SUPPORTED[0]} on this machine.")
+    installed = environment(tmp_path / "venv", "cli", "client", "worker", python=interpreter)
+    assert int(output(installed, "-c", EVERY_MODULE, folder=tmp_path)) > 150
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.13"])

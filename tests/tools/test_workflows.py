@@ -41,7 +41,10 @@ def test_a_workflow_runs_make_and_nothing_else(path: Path) -> None:
 def test_a_workflow_may_do_nothing_that_a_job_does_not_ask_for(path: Path) -> None:
     workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert workflow["permissions"] == {}
-    allowed = {"contents": "read", "id-token": "write"} if path.stem == "deploy" else {"contents": "read"}
+    allowed = {
+        "deploy": {"contents": "read", "id-token": "write"},
+        "release": {"attestations": "write", "contents": "write", "id-token": "write"},
+    }.get(path.stem, {"contents": "read"})
     assert all(job["permissions"] == allowed for job in workflow["jobs"].values())
     checkouts = [step for step in steps(path) if step.get("uses", "").startswith("actions/checkout@")]
     assert [step["with"]["persist-credentials"] for step in checkouts] == [False]

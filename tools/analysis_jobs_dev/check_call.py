@@ -44,11 +44,15 @@ _PUBLISHED = re.compile(r"analysis-jobs(?:/aws)?(?:\.git)?(?://(?:[\w./-]*/)?mod
 
 @dataclass(frozen=True)
 class Finding:
-    """A setting that the module does not have, or a file that cannot be read. `line` counts from 1."""
+    """A setting that the module does not have. `line` counts from 1.
+
+    With `is_certain` False it is a file that cannot be read: Terraform may understand it.
+    """
 
     file: Path
     line: int
     message: str
+    is_certain: bool = True
 
     def __str__(self) -> str:
         """Return `FILE:LINE: MESSAGE`."""
@@ -69,7 +73,8 @@ def check(folder: Path, modules: Path | None = None) -> list[Finding]:
             parsed[path] = list(blocks(text))
         except LarkError as error:
             line = getattr(error, "line", 1)
-            findings.add(Finding(path, line, "this is not valid HCL, so its module calls are not checked"))
+            message = "this is not valid HCL, so its module calls are not checked"
+            findings.add(Finding(path, line, message, is_certain=False))
     values = {
         name: (path, attribute.expression)
         for path, found in parsed.items()

@@ -4,8 +4,11 @@ They need Python 3.13, which the functions run on, and the extra `dev`. Where on
 a command uses is imported when it runs, so that the other commands start fast.
 """
 
+import json as json_
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
+from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeAlias
@@ -15,7 +18,26 @@ import typer
 # The version of Python that Lambda runs the functions with. Their bytecode and their compiled wheels need it.
 RUNTIME = (3, 13)
 # A module of each distribution of the extra `dev` that the library itself does not need.
-_NEEDED = ("boto3", "cryptography", "platformdirs", "psycopg", "pytest", "requests", "trustme", "uv")
+_NEEDED = (
+    "boto3",
+    "cryptography",
+    "hcl2",
+    "packaging",
+    "platformdirs",
+    "psycopg",
+    "pytest",
+    "requests",
+    "trustme",
+    "uv",
+)
+
+
+class Architecture(StrEnum):
+    """The architectures that a package can be built for. `host` is that of this machine."""
+
+    ARM64 = "arm64"
+    X86_64 = "x86_64"
+    HOST = "host"
 
 
 Project: TypeAlias = Annotated[
@@ -120,17 +142,33 @@ def local(
 
 def package(
     project: Project = Path(),
-    architecture: Annotated[list[str] | None, typer.Option(help="arm64 or x86_64. Repeatable. Default: both.")] = None,
+    architecture: Annotated[
+        list[Architecture] | None,
+        typer.Option(help="Architecture to build for. Repeatable. Default: the two of Lambda."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Folder to write to. Default: dist in the project.")
     ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the manifests as one JSON document.")] = False,
 ) -> None:
     """Build the deployment package of a project."""
     from analysis_jobs_dev import package as packages  # noqa: PLC0415 - see the module
+    from analysis_jobs_dev.packager import PackageError  # noqa: PLC0415 - as above
+    from analysis_jobs_dev.project import ProjectError, load  # noqa: PLC0415 - as above
 
-    folder = ["--out", str(out)] if out else []
-    code = packages.main([str(project), *folder, *(f"--architecture={each}" for each in architecture or ())])
-    raise typer.Exit(code)
+    try:
+        given = load(project)
+        folder = out or given.folder / packages.OUT
+        manifests = packages.package(given, architecture or packages.DEFAULT_ARCHITECTURES, out=folder)
+    except (PackageError, ProjectError) as error:
+        _fail(error)
+    for notice in packages.notices(given):
+        typer.echo(notice, err=True)
+    if json:
+        typer.echo(json_.dumps({"packages": [asdict(manifest) for manifest in manifests]}, indent=2))
+        return
+    for manifest in manifests:
+        typer.echo(packages.summary(manifest, folder))
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {"init": init, "package": package, "local": local}

@@ -23,7 +23,7 @@ MAX_NAME = 25
 _NAME = re.compile(rf"[a-z](?:[a-z0-9-]{{0,{MAX_NAME - 2}}}[a-z0-9])")
 # Modules at the root of every deployment package.
 _TAKEN = {"analysis_jobs", "api", "document_reader", "events", "sweeper", "worker"}
-_NOT_COPIED = {"README.md", "package.toml", "pyproject.toml", "__pycache__", ".local", "dist", "uv.lock"}
+_NOT_COPIED = {"README.md", "pyproject.toml", "__pycache__", ".local", "dist", "uv.lock"}
 _EXAMPLES_SOURCE = re.compile(r'source\s*=\s*"\.\./\.\./modules/analysis-jobs"')
 _PACKAGE_ARGUMENT = re.compile(r"(?P<name>package\s*=\s*)var\.package$", re.MULTILINE)
 _VARIABLE_BLOCK = re.compile(r'^variable "(?P<name>\w+)" \{.*?^\}\n', re.MULTILINE | re.DOTALL)
@@ -165,7 +165,7 @@ def _copy_example(example: Path, project: NewProject) -> None:
     described = re.sub(r'^infra = "\."\n', "", described, flags=re.MULTILINE)
     described = described.replace('"analysis-jobs"', f'"analysis-jobs=={places.version()}"')
     groups = f'\n[dependency-groups]\ndev = ["analysis-jobs[dev]=={places.version()}"]\n'
-    pytest = '\n[tool.pytest.ini_options]\npythonpath = ["."]\ntestpaths = ["."]\n'
+    pytest = '\n[tool.pytest.ini_options]\npythonpath = ["."]\n'
     _write(project.folder / "pyproject.toml", described.rstrip("\n") + "\n" + groups + pytest)
     for path, target in _template_files(project):
         if target.parts[0] in {".github", ".gitignore"}:
@@ -186,6 +186,7 @@ def _adapt_terraform(project: NewProject) -> None:
     for path in infra.glob("*.tf"):
         text = _EXAMPLES_SOURCE.sub(lambda _: f'source = "{project.module}"', path.read_text("utf-8"))
         text = _PACKAGE_ARGUMENT.sub(r"\g<name>{ manifest = var.package }", text)
+        text = text.replace("var.package.manifest", "var.package")
         text = _PACKAGE_VARIABLE.sub(lambda _: blocks["package"], text)
         path.write_text(text, "utf-8")
     shutil.copyfile(template / "versions.tf", infra / "versions.tf")

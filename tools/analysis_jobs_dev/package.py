@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from analysis_jobs_dev import places
+from analysis_jobs_dev.check_call import Finding, check
 from analysis_jobs_dev.packager import ARM64, HOST, X86_64, Library, Manifest, PackageError, Sources, build
 from analysis_jobs_dev.packager.refusals import DIRECT_UPLOAD_LIMIT
 from analysis_jobs_dev.packager.sources import left_out
@@ -60,12 +61,28 @@ def package(
 
     `out` is the folder of the zips and manifests, by default `dist` in the project. Raises `PackageError`.
     """
+    refuse_misspelt_settings(project)
     return build(sources(project), [TARGETS[name] for name in architectures], out=out or project.folder / OUT)
 
 
+def refuse_misspelt_settings(project: Project) -> None:
+    """Raise `PackageError` if the project's Terraform has a setting that the module does not have."""
+    misspelt = [str(finding) for finding in _findings(project) if finding.is_certain]
+    if misspelt:
+        raise PackageError("\n".join(misspelt))
+
+
+def _findings(project: Project) -> list[Finding]:
+    return check(project.infra) if project.infra else []
+
+
 def notices(project: Project) -> list[str]:
-    """Return what somebody who builds the package should look at: data files that the code names, and it lacks."""
-    return [
+    """Return what somebody who builds the package should look at.
+
+    These are data files that the code names, and that are missing in the package, and Terraform that cannot be checked.
+    """
+    unread = [str(finding) for finding in _findings(project) if not finding.is_certain]
+    return unread + [
         f"{file} is not in the package, and {place} names it. If the code reads it, add it to `data` in pyproject.toml."
         for file, place in left_out(project).items()
     ]

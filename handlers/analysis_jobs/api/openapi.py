@@ -22,9 +22,13 @@ _JSON = "application/json"
 _PROBLEM = "application/problem+json"
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _DESCRIPTION = (
-    "Submit an analysis, then poll its job until it has ended. Every call needs a bearer token. The tenant claim of "
-    "the token decides which jobs a call can see. This document is the same for all tenants."
+    "Submit an analysis, then poll its job until it has ended. Every call needs the credentials that `security` names. "
+    "They belong to a tenant, which decides which jobs a call can see. This document is the same for all tenants."
 )
+_BEARER = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+# The notation of Amazon API Gateway:
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-authtype.html
+_SIGV4 = {"type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "awsSigv4"}
 _HEADERS = {
     "CacheControl": "How the response may be cached.",
     "ETag": "The version of the job. Send it as `If-None-Match`.",
@@ -166,6 +170,8 @@ class _Schemas:
 def document(analyses: Analyses, settings: Settings) -> dict[str, Any]:
     """Return the document as a JSON object. It is the same for all tenants."""
     schemas = _Schemas(analyses, sorted(settings.queue_urls))
+    # A caller with AWS credentials uses the routes below a path of its own; see `servers`.
+    schemes = {"bearer": _BEARER} | ({"sigv4": _SIGV4} if settings.callers.iam else {})
     paths: dict[str, dict[str, Any]] = {}
     for call in (*_standard_operations(schemas), *_analyses_operations(schemas)):
         method, path = call.route.split(" ", 1)
@@ -175,10 +181,10 @@ def document(analyses: Analyses, settings: Settings) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "analysis-jobs", "version": settings.code_version, "description": _DESCRIPTION},
-        "security": [{"bearer": []}],
+        "security": [{name: []} for name in schemes],
         "paths": paths,
         "components": {
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "securitySchemes": schemes,
             "schemas": {name: each for name, each in schemas.components.items() if name != ListQuery.__name__},
             "responses": dict(_error_responses(schemas)),
             "headers": {name: {"description": text, "schema": {"type": "string"}} for name, text in _HEADERS.items()},

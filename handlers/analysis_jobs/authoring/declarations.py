@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from analysis_jobs.authoring.analysis import Analysis, load_analyses
+from analysis_jobs.authoring.analysis import Analyses, Analysis, load_analyses
+from analysis_jobs.base.errors import ConfigurationError
 
 
 def declared(modules: Sequence[str]) -> list[dict[str, Any]]:
     """Return what the analyses of the modules declare, as JSON, in the order of the modules.
 
-    Raises `ConfigurationError` if a module is missing or defines no analysis, or if two analyses have the same name.
+    Raises `ConfigurationError` if a module is missing or defines no analysis, or if two analyses have the same name or
+    the same route.
     """
-    load_analyses(",".join(modules))  # the same checks as when a function starts
+    _check_routes(load_analyses(",".join(modules)))
     return [_described(analysis, module) for module in modules for analysis in load_analyses(module).values()]
 
 
+def _check_routes(analyses: Analyses) -> None:
+    """Refuse routes that match the same requests: only the parameters have other names."""
+    taken: dict[str, str] = {}
+    for analysis in analyses.values():
+        for route in _routes(analysis):
+            other = taken.setdefault(re.sub(r"\{\w+\}", "{}", route), analysis.name)
+            if other != analysis.name:
+                raise ConfigurationError(f"analyses {other} and {analysis.name} have the same route: {route}")
+
+
+def _routes(analysis: Analysis[Any, Any]) -> list[str]:
+    found = (analysis.submit_route, analysis.status_route, analysis.download_route)
+    return [route for route in found if route is not None]
+
+
 def _described(analysis: Analysis[Any, Any], module: str) -> dict[str, Any]:
-    routes = {"submit": analysis.submit_route, "status": analysis.status_route, "download": analysis.download_route}
     priorities = {trigger.priority for trigger in analysis.triggers.values() if trigger.priority}
     return {
         "name": analysis.name,
@@ -27,7 +44,7 @@ def _described(analysis: Analysis[Any, Any], module: str) -> dict[str, Any]:
         "result": analysis.result.__name__,
         "stages": [stage.__name__ for stage in analysis.stages],
         "model_id": analysis.model_id,
-        "routes": [route for route in routes.values() if route is not None],
+        "routes": _routes(analysis),
         "lanes": sorted(priorities),
         "tiers": list(analysis.tiers.order) if analysis.tiers else [],
         "triggers": sorted(analysis.triggers),

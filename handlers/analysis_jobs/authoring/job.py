@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from pydantic import BaseModel
 
+from analysis_jobs.authoring.job_files import JobFiles
+from analysis_jobs.authoring.job_questions import JobQuestions
 from analysis_jobs.authoring.outputs import MISSING, restore_as
 from analysis_jobs.base.errors import ConfigurationError, Finished
 
@@ -23,20 +25,16 @@ if TYPE_CHECKING:
     from analysis_jobs.base.attachment import Attachment
     from analysis_jobs.base.usage import Usage
     from analysis_jobs.documents import Reading
-    from analysis_jobs.llm.families import Effort, Tier
     from analysis_jobs.postgres.database import Database
-    from analysis_jobs.prompts import Prompt, RenderedPrompt
 
-DEFAULT_MAX_TOKENS = 4_096
 _CHECKPOINT_NAME = re.compile(r"[A-Za-z0-9][\w.:/-]{0,99}")
 
 Request = TypeVar("Request", bound=BaseModel)
-Answer = TypeVar("Answer", bound=BaseModel)
 Item = TypeVar("Item")
 Output = TypeVar("Output")
 
 
-class Job(Generic[Request]):
+class Job(JobFiles, JobQuestions, Generic[Request]):
     """One attempt at a job. Every stage of the analysis receives it.
 
     `request` is the validated input of the job.
@@ -174,78 +172,6 @@ class Job(Generic[Request]):
             raise ConfigurationError(f"checkpoint {name!r}: give up to 100 letters, digits and any of _ . : / -")
         return f"{self._context.stage.name}/{name}"
 
-    # Files
-
-    def save_file(self, name: str, content: bytes, content_type: str) -> None:
-        """Save a file that callers can download. It replaces a file of the same name.
-
-        Callers see it after the next checkpoint, at the latest when the stage ends.
-
-        Args:
-            name: Up to 128 letters, digits, dots, hyphens and underscores.
-            content: Up to 50 MB. A job has at most 25 files.
-            content_type: For example `text/plain`.
-
-        Raises:
-            Fail: `file_name_invalid`, `file_too_large`, `files_too_many`.
-            ConfigurationError: The content type is invalid.
-        """
-        self._context.check()
-        self._context.report.files.save(name, content, content_type)
-
-    def save_json(self, name: str, value: Any) -> None:
-        """Save a value (JSON, pydantic models, dataclasses, dates) as indented JSON. See `save_file`.
-
-        Raises:
-            Fail: `file_invalid` if the value is not JSON, and the codes of `save_file`.
-        """
-        from analysis_jobs.authoring.files import json_file  # noqa: PLC0415 - see above
-
-        self.save_file(name, json_file(name, value), "application/json")
-
-    def save_csv(self, name: str, rows: Sequence[BaseModel], *, columns: type[BaseModel] | None = None) -> None:
-        """Save rows as comma-separated values that Excel can open. See `save_excel` and `save_file`."""
-        from analysis_jobs.tables.spreadsheets import CSV_TYPE, csv_file  # noqa: PLC0415 - import only when used
-
-        self.save_file(name, csv_file(rows, columns), CSV_TYPE)
-
-    def save_excel(
-        self,
-        name: str,
-        rows: Sequence[BaseModel],
-        *,
-        sheet: str = "Sheet1",
-        title: str | None = None,
-        columns: type[BaseModel] | None = None,
-    ) -> None:
-        """Save rows as an Excel workbook with one sheet and one column per field. See `save_file`.
-
-        It needs the extra `excel`.
-
-        Args:
-            name: The name of the file, for example `schedule.xlsx`.
-            rows: Up to 50,000 instances of one model. A field's `title` is the header of its column.
-            sheet: The name of the sheet.
-            title: A line above the header.
-            columns: The model of the rows. It is needed if `rows` may be empty.
-
-        Raises:
-            Fail: `file_too_large` for too many rows, and the codes of `save_file`.
-            ConfigurationError: The rows have different models, or the package does not contain the extra.
-        """
-        from analysis_jobs.tables.spreadsheets import EXCEL_TYPE, excel_file  # noqa: PLC0415 - import only when used
-
-        self.save_file(name, excel_file(rows, columns, sheet=sheet, title=title), EXCEL_TYPE)
-
-    def write_once(self, name: str, content: bytes, content_type: str) -> bool:
-        """Save a file unless this method has saved one of this name for the job. Return whether it saved the file.
-
-        The first write of any attempt stays. Use it for a side effect that must happen once. Callers can download the
-        file. Its key is `files/<name>` in the job's folder of the bucket. Parameters and errors: see `save_file`.
-        """
-        self._context.check()
-        return self._context.report.files.save_once(name, content, content_type)
-
     # Documents
 
     def text(self, document: str) -> str:
@@ -292,117 +218,6 @@ class Job(Generic[Request]):
     def attachment(self, document: str) -> Attachment:
         """Return an uploaded document as an attachment for `ask`. Raises as `read`."""
         return self._documents.attachment(document)
-
-    # Models
-
-    def prompt(self, name: str, *, category: str, default: Prompt, **values: str) -> RenderedPrompt:
-        """Return the active prompt of a category, with `values` filled in.
-
-            prompt = job.prompt("proposal_writer/step-1", category="RFP", default=DEFAULT, rfp_text=text)
-
-        Args:
-            name: `section/sub_section` in the prompt table.
-            category: The category.
-            default: The prompt to use if the table has no active one.
-            **values: A value for each placeholder of the template.
-
-        Raises:
-            ConfigurationError: The template has no placeholder for one of the values.
-        """
-        section, _, sub_section = name.partition("/")
-        prompt = self._context.services.prompts.active(section, sub_section, category) or default
-        rendered = prompt.render(values)
-        self._context.report.used_prompt(self._context.stage.name, rendered.source)
-        return rendered
-
-    @overload
-    def ask(
-        self,
-        prompt: RenderedPrompt | str,
-        *,
-        attachments: Sequence[Attachment] = ...,
-        max_tokens: int = ...,
-        model_id: str | None = None,
-        effort: Effort | None = None,
-        tier: Tier | None = None,
-        thinking_tokens: int | None = None,
-        cache: bool | None = None,
-    ) -> str: ...
-
-    @overload
-    def ask(
-        self,
-        prompt: RenderedPrompt | str,
-        *,
-        answer: type[Answer],
-        attachments: Sequence[Attachment] = ...,
-        max_tokens: int = ...,
-        model_id: str | None = None,
-        effort: Effort | None = None,
-        tier: Tier | None = None,
-        thinking_tokens: int | None = None,
-        cache: bool | None = None,
-    ) -> Answer: ...
-
-    def ask(  # noqa: PLR0913 - each is a choice of the author, by its name
-        self,
-        prompt: RenderedPrompt | str,
-        *,
-        answer: type[BaseModel] | None = None,
-        attachments: Sequence[Attachment] = (),
-        max_tokens: int = DEFAULT_MAX_TOKENS,
-        model_id: str | None = None,
-        effort: Effort | None = None,
-        tier: Tier | None = None,
-        thinking_tokens: int | None = None,
-        cache: bool | None = None,
-    ) -> BaseModel | str:
-        """Ask a model, and return its answer: text, or an instance of `answer`.
-
-        If the answer does not fit the schema of `answer`, the model is asked once more with the errors.
-
-            brief = job.ask(prompt, answer=Brief, attachments=[job.attachment(job.request.document)])
-
-        Args:
-            prompt: From `prompt`, or a text.
-            answer: The pydantic model that the answer must fit.
-            attachments: Pictures and documents. See `page_images` and `attachment`.
-            max_tokens: The longest answer, in tokens. Some models count their thoughts too.
-            model_id: Default: the analysis's model, then the stack's. IDs with `gemini-` go to Gemini, all others to
-                Bedrock.
-            effort: How much the model thinks: `minimal`, `low`, `medium`, `high`, `xhigh` or `max`, if it takes that.
-            tier: The service tier: `priority`, `default`, `flex` or `reserved`, if the model has it. Default: the tier
-                of the job's lane, if the model has that.
-            thinking_tokens: The model may think with so many tokens, beside `max_tokens`. For models with a budget.
-            cache: Whether to use the vendor's prompt cache for the document in the prompt. None: if the document is
-                sent again, or may be. See the guide on models.
-
-        Raises:
-            Fail: The request would fail again, for example `model_answer_too_long` or `attachment_too_large`.
-            Retry: Another attempt may succeed, for example `model_answer_invalid` or `model_timeout`.
-            Defer: The model asks us to wait, for example `model_throttled`.
-            ConfigurationError: No model is set, or it does not take `effort`, `tier` or `thinking_tokens`.
-        """
-        from analysis_jobs.llm.options import AskOptions  # noqa: PLC0415 - see above
-
-        return self._asker.ask(
-            prompt,
-            answer=answer,
-            attachments=attachments,
-            max_tokens=max_tokens,
-            options=AskOptions(model_id, effort, tier, thinking_tokens, cache),
-        )
-
-    def _track_answer(self) -> Callable[[float], None]:
-        """Return a function that moves the progress by the share (0 to 1) of the answer that has arrived."""
-        report, stage = self._context.report, self._context.stage
-        begun_at = report.percent
-
-        def move(share: float) -> None:
-            if not stage.in_series:  # within `each`, finished items move the progress
-                report.move_progress(begun_at, share)
-
-        return move
 
     # Secrets and databases
 

@@ -3,7 +3,6 @@
 They write the row, the input and the message with the IAM role of the caller. The policies are outputs of the module.
 """
 
-import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
@@ -215,6 +214,8 @@ class AsyncBackend:
         self, job_id: str, *, timeout_s: float = 300.0, on_status: Callable[[JobInfo], None] | None = None
     ) -> JobInfo:
         """Return the job as soon as it has ended, in any state. It needs the policy `read`."""
+        import asyncio  # noqa: PLC0415 - slow to import, and a caller without an event loop does not need it
+
         polls = _Polls(self._backend._clock, timeout_s, on_status)  # noqa: SLF001 - of this module
         while (pause_s := polls.next(job := await self.status(job_id))) is not None:  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(pause_s)
@@ -284,6 +285,8 @@ class _Polls:
 
 
 async def _in_thread(call: Callable[[], Outcome]) -> Outcome:
+    import asyncio  # noqa: PLC0415 - as above
+
     return await asyncio.to_thread(call)
 
 

@@ -1,6 +1,5 @@
 """`Client` and `AsyncClient`: the HTTP API of a deployment."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
@@ -188,11 +187,10 @@ class Client(_ApiCaller):
             return self._perform(request, request.headers)
         if self._signer:
             return self._perform(request, _signed(self._signer, request))
-        answer = self._perform(request, _with_token(request, self._token()))
-        if answer.status == _UNAUTHORIZED and callable(self._given_token):
-            rejected = self._sent_token
-            if (fresh := self._token()) != rejected:
-                return self._perform(request, _with_token(request, fresh))
+        token = self._token()
+        answer = self._perform(request, _with_token(request, token))
+        if answer.status == _UNAUTHORIZED and callable(self._given_token) and (fresh := self._token()) != token:
+            return self._perform(request, _with_token(request, fresh))
         return answer
 
     def _token(self) -> str:
@@ -298,6 +296,8 @@ class AsyncClient(_ApiCaller):
                 return
 
     async def _run(self, operation: Operation[Outcome]) -> Outcome:
+        import asyncio  # noqa: PLC0415 - slow to import, and a caller without an event loop does not need it
+
         try:
             step = next(operation)
             while True:
@@ -318,13 +318,14 @@ class AsyncClient(_ApiCaller):
         if not request.signed:
             return await self._perform(request, request.headers)
         if self._signer:
+            import asyncio  # noqa: PLC0415 - as in `_run`
+
             # Credentials may be refreshed by a request to another service.
             return await self._perform(request, await asyncio.to_thread(_signed, self._signer, request))
-        answer = await self._perform(request, _with_token(request, await self._token()))
-        if answer.status == _UNAUTHORIZED and callable(self._given_token):
-            rejected = self._sent_token
-            if (fresh := await self._token()) != rejected:
-                return await self._perform(request, _with_token(request, fresh))
+        token = await self._token()
+        answer = await self._perform(request, _with_token(request, token))
+        if answer.status == _UNAUTHORIZED and callable(self._given_token) and (fresh := await self._token()) != token:
+            return await self._perform(request, _with_token(request, fresh))
         return answer
 
     async def _token(self) -> str:

@@ -26,7 +26,16 @@ from analysis_jobs.base.field_errors import field_errors
 from analysis_jobs.base.ids import is_id
 from analysis_jobs.base.observability import counting_for
 from analysis_jobs.base.settings import Settings, from_environment
-from analysis_jobs.client.errors import Forbidden, NotAdmitted, NotFound, Unavailable, Unreachable, rejection
+from analysis_jobs.client.errors import (
+    Forbidden,
+    NotAdmitted,
+    NotFound,
+    Unauthorized,
+    Unavailable,
+    Unreachable,
+    rejection,
+    retry_after_of,
+)
 from analysis_jobs.client.interface import SubmitOptions
 from analysis_jobs.client.jobs import JobInfo, Submitted, UploadForm, submitted_from_json
 from analysis_jobs.documents import upload_key
@@ -34,7 +43,6 @@ from analysis_jobs.jobs.ports import NotFound as MissingArtifact
 from analysis_jobs.jobs.record import JobKey, JobRecord
 from analysis_jobs.jobs.request_errors import (
     InvalidRequestError,
-    RateLimitedError,
     RequestError,
     UnknownResourceError,
 )
@@ -52,6 +60,16 @@ _REQUIRED = ("TABLE_NAME", "BUCKET_NAME", "QUEUE_URLS")
 _UPLOAD_LIFE = timedelta(hours=1)
 _DOWNLOAD_LIFE = timedelta(minutes=5)
 _DENIED = {"AccessDenied", "AccessDeniedException", "403", "Forbidden", "UnauthorizedOperation"}
+_BAD_CREDENTIALS = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+_UNAUTHORIZED = 401
 _FORBIDDEN = 403
 _NOT_FOUND = 404
 _UNAVAILABLE = 503
@@ -177,7 +195,7 @@ class InProcess:
                 yield
         except RequestError as error:
             problem = problem_from(error)
-            wait_s = error.retry_after_s if isinstance(error, RateLimitedError) else None
+            wait_s = retry_after_of(problem.headers.get("Retry-After"))
             raise rejection(where, problem.status, problem.body(), wait_s) from error
         except MissingArtifact as error:
             message = f"the file is missing, or this role has no right to read it: attach policies.{policy}"
@@ -234,4 +252,6 @@ def _aws_error(where: str, policy: str, error: AwsError) -> Exception:
     if code in _DENIED:
         detail_ = f"{error}; attach the module's policies.{policy} to the role of this backend"
         return Forbidden(where, _FORBIDDEN, {"detail": detail_})
+    if code in _BAD_CREDENTIALS:
+        return Unauthorized(where, _UNAUTHORIZED, {"detail": f"AWS does not accept the credentials: {error}"})
     return Unavailable(where, _UNAVAILABLE, {"detail": str(error)})

@@ -119,14 +119,25 @@ class Backend:
         raise RuntimeError("the jobs do not come to rest")
 
     def run_to_end(self, key: JobKey) -> None:
-        """Run jobs until this one has ended. The clock moves to the next message or the next sweep."""
+        """Run jobs until this one has ended. The clock moves to the next message or the next sweep.
+
+        Raises `ValueError` if a fault is for a stage that no analysis has.
+        """
         __tracebackhide__ = True
+        self._check_stages()
         for _ in range(_MOST_STEPS):
             self.run_due()
             if self.store.jobs[key].status.ended:
                 return
             self.clock.advance(max(_SECOND, self._next_at() - self.clock.now()))
         raise RuntimeError(f"the job does not end: {self.store.jobs[key]}")
+
+    def _check_stages(self) -> None:
+        __tracebackhide__ = True
+        known = [stage.__name__ for analysis in self._analyses.values() for stage in analysis.stages]
+        wanted = self.store.crashes_after | self.store.cancels_in | self.model.crashes
+        if unknown := sorted((wanted | self.model.script.stages_of_faults) - set(known)):
+            raise ValueError(f"there is no stage {', '.join(unknown)} for a fault; the stages are {', '.join(known)}")
 
     def _deliver(self, message: Message) -> None:
         """Deliver a message to a worker in a new invocation."""

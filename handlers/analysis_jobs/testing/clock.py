@@ -7,6 +7,7 @@ from threading import Event, Lock
 from analysis_jobs.base.clock import ManualClock
 
 _POLL_S = 0.001
+_PATIENCE_S = 60.0  # real seconds
 _HEARTBEAT = "heartbeat"  # the name of the thread in `worker.heartbeat`
 
 
@@ -24,6 +25,7 @@ class TestClock(ManualClock):
         self._step = step
         self._moving = Lock()  # the threads of `job.each` may move the clock too
         self._heartbeat_rests_until = self.now()
+        self._foreign = set(threading.enumerate())
 
     def advance(self, duration: timedelta = timedelta(), **units: float) -> None:
         """Move the clock forward: `advance(timedelta(minutes=5))` or `advance(minutes=5)`."""
@@ -40,18 +42,19 @@ class TestClock(ManualClock):
 
     def wait(self, event: Event, duration: timedelta) -> bool:
         """See `Clock.wait`. Only the heartbeat calls it."""
-        self._heartbeat_rests_until = self.now() + duration
-        return super().wait(event, duration)
+        # One time for both: `advance` moves the clock as soon as it sees that the heartbeat rests.
+        until = self._heartbeat_rests_until = self.now() + duration
+        while self.now() < until and not event.wait(_POLL_S):
+            pass
+        return event.is_set()
 
     def _heartbeat_is_idle(self) -> bool:
         """Wait until the heartbeat waits for the clock. Return False if no heartbeat runs."""
         glance = Event()
-        while _heartbeat_runs():
+        for _ in range(int(_PATIENCE_S / _POLL_S)):
+            if not any(thread.name == _HEARTBEAT for thread in set(threading.enumerate()) - self._foreign):
+                return False
             if self._heartbeat_rests_until > self.now():
                 return True
             glance.wait(_POLL_S)
-        return False
-
-
-def _heartbeat_runs() -> bool:
-    return any(thread.name == _HEARTBEAT for thread in threading.enumerate())
+        raise RuntimeError("the heartbeat does not keep up with the clock")

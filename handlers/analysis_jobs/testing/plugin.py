@@ -50,6 +50,8 @@ def jobs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")  # they would fill the output of a failed test
     if sys.version_info[:2] < _PYTHON:
         pytest.fail("the fixture `jobs` runs the worker, which needs Python 3.13", pytrace=False)
+    if any(find_spec(name) is None for name in ("aws_lambda_powertools", "boto3")):
+        pytest.fail("the fixture `jobs` runs the worker: install analysis-jobs with the extra `dev`", pytrace=False)
     from analysis_jobs.testing.jobs import Jobs  # noqa: PLC0415 - see the module
     from analysis_jobs.testing.project import ProjectFiles  # noqa: PLC0415 - as above
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from analysis_jobs.authoring.analysis import Analysis, stage_options
 from analysis_jobs.authoring.checkpoints import Checkpoints
@@ -66,9 +66,17 @@ class JobRun(Generic[Result]):
 
     @property
     def result(self) -> Result:
-        """The result, as an instance of the result model. Raises `JobFailed` if there is none."""
+        """The result, as an instance of the result model.
+
+        Raises `JobFailed` if there is none, and `ValueError` if the model does not accept its own JSON, for example
+        because of a computed field: then use `json`.
+        """
         __tracebackhide__ = True
-        result: Result = as_type(self.analysis.result, self.json)
+        try:
+            result: Result = as_type(self.analysis.result, self.json)
+        except ValidationError as error:
+            name = self.analysis.result.__name__
+            raise ValueError(f"{name} does not accept the JSON that it writes; use `json`: {error}") from error
         return result
 
     @property

@@ -77,6 +77,11 @@ class Script:
         """Add a fault for the next questions of a stage, or of any stage. Without an answer, theirs is cut off."""
         self._faults.append(_Fault(None if stage is None else name_of_stage(stage), times, answer))
 
+    @property
+    def stages_of_faults(self) -> set[str]:
+        """The stages whose next questions have a fault."""
+        return {fault.stage for fault in self._faults if fault.stage is not None and fault.times > 0}
+
     def take(self, asked: Asked, recorded: Callable[[Asked], Answer] | None) -> Answer:
         """Return the answer to a question. `recorded` answers what is not scripted.
 

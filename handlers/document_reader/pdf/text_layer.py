@@ -169,7 +169,8 @@ def _is_invisible(layer: Any) -> bool:
 def _lines(characters: list[Character]) -> list[Line]:
     """Divide the characters into lines.
 
-    PDFium misses a line end after a hyphen if the line before ended in a hyphen too, and inserts a space instead.
+    PDFium misses a line end after a hyphen if the line before ended in a hyphen too, and inserts a space instead. It
+    also takes numbers that are far above each other, as on the axis of a chart, for one word.
     """
     lines = [Line()]
     for number, character in enumerate(characters):
@@ -183,10 +184,21 @@ def _lines(characters: list[Character]) -> list[Line]:
                 if before.text != "\u00ad" or len(line.characters) > 1:
                     before.text, before.made = _JOINED, True
                 continue
+        if line.characters and _is_far_above_or_below(character, line.characters[-1]):
+            lines.append(Line([character]))
+            continue
         if line.characters and _is_apart(character, line.characters[-1]):
             line.characters.append(Character(" ", character.box, made=True))
         line.characters.append(character)
     return [line for line in lines if not all(each.text.isspace() for each in line.characters)]
+
+
+def _is_far_above_or_below(character: Character, before: Character) -> bool:
+    if character.made or before.made or character.text.isspace() or before.text.isspace():
+        return False
+    box, last = character.box, before.box
+    height = max(box.bottom - box.top, last.bottom - last.top)
+    return max(box.top - last.bottom, last.top - box.bottom) > _GAP * height > 0
 
 
 def _is_apart(character: Character, before: Character) -> bool:

@@ -231,7 +231,7 @@ run "a_key_of_another_region" {
     encryption = { key_arn = "arn:aws:kms:us-east-1:111122223333:key/0a1b2c3d" }
   }
 
-  expect_failures = [output.key_policy_json]
+  expect_failures = [output.encryption_key_arn]
 }
 
 run "the_key_policy_of_the_outputs_is_enough" {
@@ -277,7 +277,7 @@ run "refuses_a_key_without_rights_for_the_logs" {
       key_policy_json = jsonencode({ Statement = [{ Effect = "Allow", Principal = { AWS = "arn:aws:iam::111122223333:root" }, Action = "kms:*", Resource = "*" }, { Effect = "Allow", Principal = { Service = ["cloudwatch.amazonaws.com", "sns.amazonaws.com"] }, Action = ["kms:Decrypt", "kms:GenerateDataKey*"], Resource = "*" }] })
     }
   }
-  expect_failures = [output.key_policy_json]
+  expect_failures = [output.encryption_key_arn]
 }
 
 run "refuses_a_key_without_rights_for_the_alarms" {
@@ -288,7 +288,7 @@ run "refuses_a_key_without_rights_for_the_alarms" {
       key_policy_json = jsonencode({ Statement = [{ Effect = "Allow", Principal = { AWS = "arn:aws:iam::111122223333:root" }, Action = "kms:*", Resource = "*" }, { Effect = "Allow", Principal = { Service = "logs.eu-west-1.amazonaws.com" }, Action = ["kms:Decrypt*", "kms:GenerateDataKey*"], Resource = "*" }] })
     }
   }
-  expect_failures = [output.key_policy_json]
+  expect_failures = [output.encryption_key_arn]
 }
 
 run "refuses_a_key_that_the_logs_may_only_decrypt_with" {
@@ -299,7 +299,7 @@ run "refuses_a_key_that_the_logs_may_only_decrypt_with" {
       key_policy_json = jsonencode({ Statement = [{ Effect = "Allow", Principal = { AWS = "arn:aws:iam::111122223333:root" }, Action = "kms:*", Resource = "*" }, { Effect = "Allow", Principal = { Service = ["cloudwatch.amazonaws.com", "sns.amazonaws.com"] }, Action = ["kms:Decrypt", "kms:GenerateDataKey*"], Resource = "*" }, { Effect = "Allow", Principal = { Service = "logs.eu-west-1.amazonaws.com" }, Action = ["kms:Decrypt*"], Resource = "*" }] })
     }
   }
-  expect_failures = [output.key_policy_json]
+  expect_failures = [output.encryption_key_arn]
 }
 
 run "refuses_a_key_that_denies_the_alarms" {
@@ -310,7 +310,7 @@ run "refuses_a_key_that_denies_the_alarms" {
       key_policy_json = jsonencode({ Statement = [{ Effect = "Allow", Principal = { AWS = "arn:aws:iam::111122223333:root" }, Action = "kms:*", Resource = "*" }, { Effect = "Allow", Principal = { Service = "logs.eu-west-1.amazonaws.com" }, Action = ["kms:Decrypt*", "kms:GenerateDataKey*"], Resource = "*" }, { Effect = "Deny", Principal = { Service = ["cloudwatch.amazonaws.com", "sns.amazonaws.com"] }, Action = ["kms:Decrypt", "kms:GenerateDataKey*"], Resource = "*" }] })
     }
   }
-  expect_failures = [output.key_policy_json]
+  expect_failures = [output.encryption_key_arn]
 }
 
 run "refuses_a_key_that_no_role_may_use" {
@@ -321,7 +321,7 @@ run "refuses_a_key_that_no_role_may_use" {
       key_policy_json = jsonencode({ Statement = [{ Effect = "Allow", Principal = { Service = "logs.eu-west-1.amazonaws.com" }, Action = ["kms:Decrypt*", "kms:GenerateDataKey*"], Resource = "*" }, { Effect = "Allow", Principal = { Service = ["cloudwatch.amazonaws.com", "sns.amazonaws.com"] }, Action = ["kms:Decrypt", "kms:GenerateDataKey*"], Resource = "*" }] })
     }
   }
-  expect_failures = [output.key_policy_json]
+  expect_failures = [output.encryption_key_arn]
 }
 
 run "admits_a_key_with_every_right" {

@@ -257,3 +257,11 @@ run "accepts_every_kind_of_caller_and_a_domain" {
     }
   }
 }
+
+run "refuses_more_issuers_than_an_api_may_have" {
+  command = plan
+  variables {
+    issuers = { for number in range(11) : "issuer-${number}" => { issuer = "https://issuer-${number}.example.com", audience = ["orders"], path = "issuer-${number}" } }
+  }
+  expect_failures = [var.issuers]
+}

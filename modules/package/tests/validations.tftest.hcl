@@ -296,3 +296,20 @@ run "accepts_a_zip_that_is_in_s3_alone" {
     package = { s3 = { bucket = "acme-packages", key = "a.zip", object_version = "v1" }, sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=" }
   }
 }
+
+run "refuses_a_model_of_a_geography_that_the_role_may_not_call" {
+  command = plan
+  variables {
+    analyses = ["other_model"]
+    models   = { bedrock_model_ids = ["anthropic.claude-opus-4-5-*"], geographies = ["us"] }
+  }
+  expect_failures = [var.models]
+}
+
+run "admits_a_model_of_the_geography" {
+  command = plan
+  variables {
+    analyses = ["other_model"]
+    models   = { bedrock_model_ids = ["anthropic.claude-opus-4-5-*"], geographies = ["eu"] }
+  }
+}

@@ -138,7 +138,9 @@ def test_the_body_cannot_name_another_tenant() -> None:
 
 def test_the_document_says_below_which_path_its_routes_are() -> None:
     with served():
-        assert ask("GET", "/iam/openapi.json", signed(SESSION)).json["servers"] == [{"url": "/iam"}]
+        below = ask("GET", "/iam/openapi.json", signed(SESSION)).json
+        assert below["servers"] == [{"url": "/iam"}]
+        assert below["security"] == [{"bearer": []}, {"sigv4": []}]
         assert "servers" not in ask("GET", "/openapi.json", token(iss=OURS, org="acme")).json
 
 

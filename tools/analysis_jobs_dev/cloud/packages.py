@@ -9,7 +9,7 @@ from pathlib import Path
 
 from analysis_jobs_dev import packager
 from analysis_jobs_dev.cloud.errors import CloudError
-from analysis_jobs_dev.package import example, sources
+from analysis_jobs_dev.package import example, refuse_misspelt_settings, sources
 from analysis_jobs_dev.packager import HOST, Manifest, PackageError, Sources, build, manifest
 from analysis_jobs_dev.project import Project, ProjectError
 
@@ -55,6 +55,7 @@ def packages(examples: Sequence[str], folder: Path) -> dict[str, Built]:
 def package_of(project: Project, folder: Path) -> Built:
     """Build the project's package into the folder, as `packages` does. Raises CloudError."""
     try:
+        refuse_misspelt_settings(project)
         return _package(sources(project), folder)
     except PackageError as error:
         raise CloudError(str(error)) from error

@@ -1,8 +1,8 @@
 """Finds missing imports at build time: imports the modules of the unpacked zip.
 
 The test runs in a process that sees only the zip: no site-packages, no environment. Imports inside functions are tested
-too. Imports inside `try … except ImportError` are not. An import of the library inside `with extra("name")` is tested
-only in a package with that extra. Imports of the analyses are always tested.
+too. Imports inside `try … except ImportError` (or ModuleNotFoundError) are not. An import of the library inside
+`with extra("name")` is tested only in a package with that extra. Imports of the analyses are always tested.
 """
 
 import ast
@@ -73,12 +73,17 @@ def _reached(node: ast.AST, extras: AbstractSet[str] | None) -> Iterator[ast.AST
     if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
         return
     guarded: list[ast.stmt] = []
-    if isinstance(node, ast.Try) and any("ImportError" in ast.dump(h) for h in node.handlers):
+    if isinstance(node, ast.Try) and any(_catches_missing(handler) for handler in node.handlers):
         guarded = node.body
     yield node
     for child in ast.iter_child_nodes(node):
         if child not in guarded:
             yield from _reached(child, extras)
+
+
+def _catches_missing(handler: ast.ExceptHandler) -> bool:
+    text = ast.dump(handler.type) if handler.type else ""
+    return "ImportError" in text or "ModuleNotFoundError" in text
 
 
 def _extras_of(block: ast.With) -> set[str]:
