@@ -48,7 +48,15 @@ TOGETHER = {
     ),
 }
 # The order of all files: first those that mostly wait for a cloud, then long ones.
-ORDER = (*chain(*TOGETHER.values()), "tests/faults/", "tests/runtime/", "tests/modules/", "tests/tools/", "")
+ORDER = (
+    *chain(*TOGETHER.values()),
+    "tests/system/",
+    "tests/faults/",
+    "tests/runtime/",
+    "tests/modules/",
+    "tests/tools/",
+    "",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -39,8 +39,8 @@ class Block:
         if source is None:
             raise ValueError(f"{self.name} has no description")
         if heredoc := _HEREDOC.fullmatch(source):
-            return " ".join(heredoc[2].split())
-        return source[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+            return " ".join(heredoc[2].split()).replace("$${", "${")
+        return source[1:-1].replace('\\"', '"').replace("\\\\", "\\").replace("$${", "${")
 
 
 def source(module: Path, name: str) -> str:

@@ -183,6 +183,10 @@ def test_an_expired_token_is_explained_after_the_refusal(
     assert (status, api.asked("GET", "/jobs")) == (1, 1)
     assert "answered 401" in err
     assert "expired" in err
+    status, out, err = run("cancel", api.add("queued"), api.add("queued"))
+    assert (status, out) == (1, "")
+    assert err.count("answered 401") == 1, "the second job is not tried with the same token"
+    assert "expired" in err
 
 
 def test_a_mistyped_analysis_is_refused_before_the_upload(api: ApiServer, run: Run, tmp_path: Path) -> None:

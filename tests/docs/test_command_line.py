@@ -12,7 +12,8 @@ from tests.docs.pages import REPOSITORY
 
 def shown() -> Iterator[tuple[str, str]]:
     """Yield (page, command) for each line of a code block that calls the command line."""
-    for page in sorted([*REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("examples/*/README.md")]):
+    pages = ("README.md", "docs/**/*.md", "examples/*/README.md")
+    for page in sorted(path for pattern in pages for path in REPOSITORY.glob(pattern)):
         for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
             for line in block.replace("\\\n", " ").splitlines():
                 if line.strip().startswith("analysis-jobs "):

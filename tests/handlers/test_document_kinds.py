@@ -249,7 +249,7 @@ def test_the_error_names_the_extra_that_the_package_lacks(monkeypatch: pytest.Mo
     """The child process has the import path of the function, and nothing else."""
     bare = [entry for entry in sys.path if "site-packages" not in entry]
     monkeypatch.setattr(sys, "path", bare)
-    with pytest.raises(MissingExtraError, match=r'add "ocr" to `extras` in the package\.toml'):
+    with pytest.raises(MissingExtraError, match=r'add "ocr" to `extras` in \[tool\.analysis-jobs\] of pyproject\.toml'):
         read(picture(written_on("x"), "PNG"), "a.png")
 
 

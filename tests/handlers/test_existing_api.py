@@ -1,6 +1,7 @@
 """The FastAPI backend of the example existing-api, on moto, as API Gateway and Lambda call it."""
 
 import base64
+import importlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -10,18 +11,25 @@ from unittest.mock import patch
 import pytest
 from botocore.exceptions import ClientError
 
-import backend
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from tests.client.environment import variables_of
 from tests.handlers.deployment import Deployment, deployed
 from tests.handlers.events import Context, call, http_event
+from tests.handlers.fastapi_backend import imported_backend
 
 TICKET = {"text": "The card was charged twice."}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def event_loop() -> Iterator[None]:
+    with imported_backend():
+        yield
 
 
 @pytest.fixture
 def helpdesk() -> Iterator[Deployment]:
     """Deploy the functions with the example's analysis, and set the variables of the backend."""
+    backend = importlib.import_module("backend")
     with deployed() as deployment, patch.dict(os.environ, {"ANALYSES": "ticket_triage"} | variables_of(deployment)):
         backend._backend.cache_clear()  # noqa: SLF001 - what an execution environment keeps
         yield deployment
@@ -42,7 +50,7 @@ def ask(
     event = http_event(method, path, text, claims={"tenant": tenant}, headers=headers)
     if raw is not None:
         event |= {"body": base64.b64encode(raw).decode(), "isBase64Encoded": True}
-    answer = backend.handler(json.loads(json.dumps(event)), cast("Any", Context()))
+    answer = importlib.import_module("backend").handler(json.loads(json.dumps(event)), cast("Any", Context()))
     # Mangum encodes types of content that it does not know, and API Gateway decodes them.
     content = base64.b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"]
     return answer["statusCode"], json.loads(content)

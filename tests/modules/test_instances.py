@@ -33,7 +33,8 @@ module "%(module)s" {
   events   = { sns = true }
   lanes    = { high = {}, low = {}, medium = {} }
 
-  bedrock_model_ids = ["anthropic.claude-sonnet-4-5-*"]
+  bedrock_model_ids = ["anthropic.claude-haiku-4-5-*"]
+  model_id          = "eu.anthropic.claude-haiku-4-5-20251001-v1:0"
 
   api = {
     authorizer = { issuer = "https://login.example.com", audience = ["acme"] }

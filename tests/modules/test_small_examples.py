@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
-import backend
+from tests.handlers.fastapi_backend import imported_backend
 from tests.modules.harness import REPOSITORY, Terraform
 from tests.modules.planning import Plan, make_plan, write_package
 
@@ -79,12 +79,13 @@ def test_the_backend_gets_the_variables_of_the_module(plan: Plan) -> None:
 
 def test_every_route_of_the_backend_wants_a_token(plan: Plan) -> None:
     routes = {each["route_key"]: each for each in plan.of_type("aws_apigatewayv2_route").values()}
-    served = {
-        f"{method} {route.path.replace('{ticket}', '{id}')}"
-        for route in backend.app.routes
-        if isinstance(route, APIRoute)
-        for method in route.methods or ()
-    }
+    with imported_backend() as backend:
+        served = {
+            f"{method} {route.path.replace('{ticket}', '{id}')}"
+            for route in backend.app.routes
+            if isinstance(route, APIRoute)
+            for method in route.methods or ()
+        }
     assert len(served) == 5
     assert {routes[key]["authorization_type"] for key in served} == {"JWT"}
 

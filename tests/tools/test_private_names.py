@@ -70,6 +70,11 @@ PRIVATE = {
 }
 # MiniStack runs in an environment of its own, so another Python looks for these.
 OF_MINISTACK = {
+    "apigateway._fetch_jwks": "tools/analysis_jobs_dev/cloud/emulator/issuers.py",
+    "apigateway._fetch_oidc_jwks_uri": "tools/analysis_jobs_dev/cloud/emulator/issuers.py",
+    "apigateway._get_authorizer": "tools/analysis_jobs_dev/cloud/emulator/descriptions.py",
+    "cloudwatch._alarms": "tools/analysis_jobs_dev/cloud/emulator/descriptions.py",
+    "cloudwatch._describe_alarms": "tools/analysis_jobs_dev/cloud/emulator/descriptions.py",
     "eventbridge._put_events": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
     "eventbridge.error_response_json": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
     "iam._IAM_HANDLERS": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
@@ -101,9 +106,9 @@ OF_MINISTACK = {
 _IN_MINISTACK = """
 import json, operator, sys
 from ministack.core import iam_actions, lambda_runtime
-from ministack.services import eventbridge, iam, lambda_svc, sqs
+from ministack.services import apigateway, cloudwatch, eventbridge, iam, lambda_svc, sqs
 
-modules = (eventbridge, iam, iam_actions, lambda_runtime, lambda_svc, sqs)
+modules = (apigateway, cloudwatch, eventbridge, iam, iam_actions, lambda_runtime, lambda_svc, sqs)
 roots = {module.__name__.rpartition(".")[2]: module for module in modules}
 roots["worker"] = lambda_runtime.Worker("f", {}, b"")
 

@@ -1,4 +1,7 @@
-"""The settings of the functions. The only module that reads environment variables. Each is read and validated once."""
+"""The settings of the functions. The only module that reads environment variables. Each is read and validated once.
+
+pydantic builds the models on first use (`defer_build`): declarations of analyses import this module without using them.
+"""
 
 import json
 import os
@@ -27,7 +30,7 @@ _LANGUAGE = "[a-z]{3}(_[a-z]+)*"
 class IssuerRule(BaseModel):
     """How the tokens of one issuer name the tenant: by a claim, or `tenant` for all. `tenants` limits the claim."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     claim: _NonEmpty = "tenant"
     tenant: _NonEmpty | None = None
@@ -37,7 +40,7 @@ class IssuerRule(BaseModel):
 class IamRule(BaseModel):
     """The tenant of callers with AWS credentials: `tenants` has the ARNs of roles and users by tenant, or `tenant`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     tenant: _NonEmpty | None = None
     tenants: dict[_NonEmpty, list[_NonEmpty]] = Field(default_factory=dict)
@@ -51,7 +54,7 @@ class CallerRules(BaseModel):
     custom domain.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     issuers: dict[_NonEmpty, IssuerRule] = Field(default_factory=dict)
     iam: IamRule | None = None
@@ -63,7 +66,7 @@ class CallerRules(BaseModel):
 class Settings(BaseModel):
     """The settings of a function. `modules/analysis-jobs` sets all of them. Suffixes name the units."""
 
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False, defer_build=True)
 
     analyses: _NonEmpty
     table_name: _NonEmpty
@@ -169,7 +172,7 @@ def _parse_json(value: object, example: str) -> object:
 class EventSettings(BaseModel):
     """The settings of the events function. It needs no analyses and no job queues."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     event_bus_name: _NonEmpty
     event_dead_letter_queue_url: _NonEmpty

@@ -27,10 +27,11 @@ from analysis_jobs.cli.options import (
 )
 from analysis_jobs.cli.screen import Bar, Screen, status_text, table
 from analysis_jobs.cli.session import session
-from analysis_jobs.client.http import CallError, Client, Job
+from analysis_jobs.client.http import ApiError, CallError, Client, Job
 from analysis_jobs.jobs.transitions import Status
 
 _PAGE = 100
+_UNAUTHORIZED = 401
 _LISTED = ("job_id", "analysis", "status", "progress", "created_at", "subject", "error")
 
 
@@ -191,6 +192,8 @@ def _each(ask: Callable[[str], Job], screen: Screen, job_ids: list[str]) -> int:
         try:
             done.append(ask(job_id))
         except CallError as error:
+            if isinstance(error, ApiError) and error.status == _UNAUTHORIZED:
+                raise  # the token, not the job
             done.append({"job_id": job_id, "status": "refused", "detail": str(error)})
     screen.answer({"jobs": done}, map(_outcome, done))
     return int(any(job["status"] == "refused" for job in done))

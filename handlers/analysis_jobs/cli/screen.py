@@ -130,7 +130,7 @@ def _cell(value: object, *, whole: bool) -> Text:
 
 def _console(stream: TextIO) -> Console:
     # Show a question mark for a character that the terminal's encoding lacks, instead of an error.
-    with suppress(AttributeError):
+    with suppress(AttributeError, OSError):
         stream.reconfigure(errors="replace")  # type: ignore[attr-defined]
     # Answers contain text of documents: never read it as rich's markup.
     width = None if stream.isatty() else _UNWRAPPED

@@ -88,7 +88,7 @@ class Backend:
             )
         self._tenant = tenant
         self._setup = setup
-        self._clock = clock
+        self.clock = clock
 
     @property
     def tenant(self) -> str:
@@ -100,11 +100,12 @@ class Backend:
     def for_tenant(self, tenant: str) -> "Backend":
         """Return a backend for another tenant. It shares the connections with this one."""
         other = Backend.__new__(Backend)
-        other._open(self._setup, tenant, self._clock)  # noqa: SLF001 - of the same class
+        other._open(self._setup, tenant, self.clock)  # noqa: SLF001 - of the same class
         return other
 
     @property
-    def _jobs(self) -> "InProcess":
+    def in_process(self) -> "InProcess":
+        """The operations without types, which `AsyncBackend` uses too."""
         return self._setup.services()
 
     def submit(
@@ -112,27 +113,27 @@ class Backend:
     ) -> Submitted:
         """Submit a job. It needs the policy `submit`."""
         named = analysis if isinstance(analysis, str) else analysis.name
-        return self._jobs.submit(self.tenant, named, checked_input(job_input), options)
+        return self.in_process.submit(self.tenant, named, checked_input(job_input), options)
 
     def upload(self, source: Path | bytes, *, filename: str | None = None, content_type: str | None = None) -> str:
         """Upload a document, and return its name for an input. It needs the policy `submit` or `upload`."""
-        return self._jobs.upload(self.tenant, *document_of(source, filename, content_type))
+        return self.in_process.upload(self.tenant, *document_of(source, filename, content_type))
 
     def upload_form(self, filename: str, content_type: str, size: int) -> UploadForm:
         """Return a form with which somebody else uploads one document. It needs the policy `submit` or `upload`."""
-        return self._jobs.upload_form(self.tenant, filename, content_type, size)
+        return self.in_process.upload_form(self.tenant, filename, content_type, size)
 
     def status(self, job_id: str) -> JobInfo:
         """Return the state of a job. It needs the policy `read`."""
-        return self._jobs.status(self.tenant, job_id)
+        return self.in_process.status(self.tenant, job_id)
 
     def wait(
         self, job_id: str, *, timeout_s: float = 300.0, on_status: Callable[[JobInfo], None] | None = None
     ) -> JobInfo:
         """Return the job as soon as it has ended, in any state. It needs the policy `read`."""
-        polls = _Polls(self._clock, timeout_s, on_status)
+        polls = _Polls(self.clock, timeout_s, on_status)
         while (pause_s := polls.next(job := self.status(job_id))) is not None:
-            self._clock.sleep(timedelta(seconds=pause_s))
+            self.clock.sleep(timedelta(seconds=pause_s))
         return job
 
     def result(self, job_id: str, type_: type[Result], *, timeout_s: float = 0.0) -> Result:
@@ -146,25 +147,25 @@ class Backend:
 
     def download(self, job_id: str, name: str) -> bytes:
         """Return the content of one of a job's files. It needs the policy `read`."""
-        return self._jobs.download(self.tenant, job_id, name)
+        return self.in_process.download(self.tenant, job_id, name)
 
     def download_url(self, job_id: str, name: str) -> str:
         """Return a URL that downloads a file without other credentials. It needs the policy `read`."""
-        return self._jobs.download_url(self.tenant, job_id, name)
+        return self.in_process.download_url(self.tenant, job_id, name)
 
     def cancel(self, job_id: str) -> JobInfo:
         """Cancel a job, and return it. It needs the policy `cancel`."""
-        return self._jobs.cancel(self.tenant, job_id)
+        return self.in_process.cancel(self.tenant, job_id)
 
     def retry(self, job_id: str) -> JobInfo:
         """Run a failed or cancelled job again, and return it. It needs the policy `retry`."""
-        return self._jobs.retry(self.tenant, job_id)
+        return self.in_process.retry(self.tenant, job_id)
 
     def list(self, **options: Unpack[ListOptions]) -> Iterator[JobInfo]:
         """Yield jobs, newest first. It needs the policy `read`."""
         query, cursor = list_query(options), None
         while True:
-            jobs, cursor = self._jobs.page(self.tenant, query, cursor)
+            jobs, cursor = self.in_process.page(self.tenant, query, cursor)
             yield from jobs
             if cursor is None:
                 return
@@ -216,7 +217,7 @@ class AsyncBackend:
         """Return the job as soon as it has ended, in any state. It needs the policy `read`."""
         import asyncio  # noqa: PLC0415 - slow to import, and a caller without an event loop does not need it
 
-        polls = _Polls(self._backend._clock, timeout_s, on_status)  # noqa: SLF001 - of this module
+        polls = _Polls(self._backend.clock, timeout_s, on_status)
         while (pause_s := polls.next(job := await self.status(job_id))) is not None:  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(pause_s)
         return job
@@ -250,7 +251,7 @@ class AsyncBackend:
         """Yield jobs, newest first. It needs the policy `read`."""
         query, cursor = list_query(options), None
         while True:
-            page = partial(self._backend._jobs.page, self.tenant, query, cursor)  # noqa: SLF001 - of this module
+            page = partial(self._backend.in_process.page, self.tenant, query, cursor)
             jobs, cursor = await _in_thread(page)
             for job in jobs:
                 yield job

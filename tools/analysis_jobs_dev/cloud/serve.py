@@ -23,13 +23,13 @@ from hypercorn.asyncio import serve  # type: ignore[import-not-found]
 from hypercorn.config import Config  # type: ignore[import-not-found]
 from ministack.app import app  # type: ignore[import-not-found]
 from ministack.core import iam_actions, lambda_runtime  # type: ignore[import-not-found]
-from ministack.services import apigateway, eventbridge, iam, lambda_svc, sqs  # type: ignore[import-not-found]
+from ministack.services import apigateway, cloudwatch, eventbridge, iam, lambda_svc, sqs  # type: ignore[import-not-found]
 
 # This file is run by its path in an isolated Python.
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from analysis_jobs_dev.cloud import emulator
-from analysis_jobs_dev.cloud.emulator import issuers
+from analysis_jobs_dev.cloud.emulator import descriptions, issuers
 
 KEEP_ALIVE_S = 75.0
 # How long a stop waits for the TLS close_notify of idle clients; most never send it. asyncio's default is 30 s.
@@ -52,6 +52,7 @@ async def main(bind: str, certificate: str, key: str) -> None:
     logging.getLogger("asyncio").addFilter(lambda record: not _is_close_timeout(record))
     lambda_runtime.Worker._drain_stderr_bounded = whole_log  # noqa: SLF001 - there is no setting for this
     iam_actions.extract_resource_arn = _with_parameters_by_arn(iam_actions.extract_resource_arn)
+    descriptions.install(apigateway, cloudwatch)
     issuers.install(apigateway, os.environ.get(issuers.VARIABLE, ""))
     services = SimpleNamespace(
         eventbridge=eventbridge, iam=iam, iam_actions=iam_actions, lambda_svc=lambda_svc, sqs=sqs

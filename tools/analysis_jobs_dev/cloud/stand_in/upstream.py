@@ -130,7 +130,7 @@ class Upstream:
     def answer(self, conversation: Conversation, most_tokens: int) -> "tuple[Answer, Generation]":
         """Return the answer to a conversation, and the generation with its token counts. Raises RefusedError."""
         generation = Generation()
-        with self._asked(conversation, most_tokens, stream=False) as response:
+        with self.asked(conversation, most_tokens, stream=False) as response:
             generation.take(_json(response.read()))
         return _finished(conversation, generation), generation
 
@@ -139,9 +139,10 @@ class Upstream:
         return Stream(self, conversation, most_tokens, pause_s)
 
     @contextlib.contextmanager
-    def _asked(
+    def asked(
         self, conversation: Conversation, most_tokens: int, *, stream: bool
     ) -> Iterator[urllib3.BaseHTTPResponse]:
+        """Send the question; the context is the open response. Raises RefusedError if the server refuses it."""
         body = {**request(conversation, self.model, most_tokens), "stream": stream}
         if stream:
             body["stream_options"] = {"include_usage": True}
@@ -215,7 +216,7 @@ class Stream:
 
     def _read(self) -> None:
         try:
-            with self._upstream._asked(self._conversation, self._most_tokens, stream=True) as response:  # noqa: SLF001 - the same module
+            with self._upstream.asked(self._conversation, self._most_tokens, stream=True) as response:
                 for chunk in _chunks(response):
                     if self._left.is_set():
                         return
