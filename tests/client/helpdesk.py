@@ -1,7 +1,8 @@
 """Uses the backend of the example existing-api: uploads, submits, reads and cancels. Needs no other file of the tests.
 
 A test runs it with another Python. It calls the handler with events of API Gateway, as Lambda does, and prints the
-answers as JSON. With `ANALYSIS_JOBS_URL`, it also reads a job over HTTP, blocking and in an event loop.
+answers as JSON. It cancels a job with the text `SLOW_TICKET`. With `ANALYSIS_JOBS_URL`, it also reads a job over HTTP,
+blocking and in an event loop.
 """
 
 import asyncio
@@ -18,7 +19,6 @@ from analysis_jobs.client import AsyncBackend, AsyncClient, Client
 from ticket_triage import Triage
 
 TICKET = {"text": "The card was charged twice."}
-SLOW = "Never mind."  # the test lets the model answer this ticket late, so that it is cancelled before
 PATIENCE_S = 240
 
 
@@ -75,7 +75,7 @@ def main() -> None:
     attached = ask("POST", "/attachments/receipt.txt", b"Two payments of 9.99.", "text/plain")
     submitted = submit(attachment=attached["body"]["document"])
     job_id = submitted["body"]["job_id"]
-    other = submit(text=SLOW)["body"]["job_id"]
+    other = submit(text=os.environ["SLOW_TICKET"])["body"]["job_id"]
     answers = {
         "python": platform.python_version(),
         "attached": attached,
