@@ -19,6 +19,7 @@ from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
 from analysis_jobs.base.clock import Clock, SystemClock
+from analysis_jobs.client.errors import problem_of, retry_after_of
 from analysis_jobs.client.proxies import connection_pool, proxy_of
 
 CONNECT_TIMEOUT_S = 10.0
@@ -54,11 +55,11 @@ class ApiError(CallError):
 
     def __init__(self, where: str, response: BaseHTTPResponse) -> None:
         self.status = response.status
-        self.problem = _problem(response)
+        self.problem = problem_of(response.data)
         # An admission policy may limit for hours: the caller decides whether to wait so long.
         limited = self.problem.get("outcome") == "limited"
         self.retryable = (self.status == _TOO_MANY and not limited) or self.status >= 500  # noqa: PLR2004 - 5xx
-        self.retry_after_s = _retry_after_s(response.headers.get("Retry-After"))
+        self.retry_after_s = retry_after_of(response.headers.get("Retry-After"))
         self.detail = str(self.problem.get("detail") or self.problem.get("message") or self.problem)
         super().__init__(f"{where} answered {self.status}: {self.detail}")
 
@@ -231,19 +232,6 @@ def _encoded(value: object) -> bytes:
 
 def _path(job_id: str) -> str:
     return f"/jobs/{quote(job_id, safe='')}"
-
-
-def _problem(response: BaseHTTPResponse) -> dict[str, Any]:
-    try:
-        problem = response.json()
-    except ValueError:
-        problem = None
-    return problem if isinstance(problem, dict) else {"detail": response.data.decode("utf-8", "replace").strip()}
-
-
-def _retry_after_s(retry_after: str | None) -> float | None:
-    """Return the seconds of a `Retry-After` header. Ignore its other form, a date: API Gateway does not send it."""
-    return float(retry_after) if retry_after and retry_after.isdecimal() else None
 
 
 def _pause_s(error: CallError, number: int) -> float:
