@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis_jobs_dev import places, project
+from analysis_jobs_dev import commands, places, project
 from analysis_jobs_dev.cloud import demo_file
 from analysis_jobs_dev.cloud.root import local_variables, region_of
 from analysis_jobs_dev.init import InitError, create, known_examples
@@ -56,6 +56,16 @@ def test_a_new_project_has_everything_under_its_own_name(tmp_path: Path) -> None
     assert local_variables(folder)["name"] == "meeting-notes-local"
     assert demo_file.load(folder).submit.analysis == "meeting-notes"
     assert region_of(folder / "infra") is None, "the Region comes from envs/*.json"
+
+
+@pytest.mark.parametrize("example", [None, *known_examples()])
+def test_the_demo_that_the_command_suggests_has_its_document(
+    example: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    commands.init("meeting-notes", example=example)
+    document = capsys.readouterr().out.split("--demo ")[1].strip()
+    assert (tmp_path / "meeting-notes" / document).is_file()
 
 
 def test_the_name_of_each_environments_stack_is_short_enough(tmp_path: Path) -> None:

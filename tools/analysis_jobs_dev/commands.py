@@ -78,13 +78,15 @@ def init(
     ] = None,
 ) -> None:
     """Create a project that runs, in a new folder NAME."""
-    from analysis_jobs_dev.init import InitError, create  # noqa: PLC0415 - see the module
+    from analysis_jobs_dev.cloud import demo_file  # noqa: PLC0415 - see the module
+    from analysis_jobs_dev.init import InitError, create  # noqa: PLC0415 - as above
 
     try:
         folder = create(name, example=example, module=module)
     except InitError as error:
         _fail(error)
-    typer.echo(f"Created {folder}. Next:\n\n  cd {folder}\n  pytest\n  analysis-jobs local --demo documents/letter.txt")
+    document = demo_file.documents_of(folder, demo_file.load(folder))[0].relative_to(folder)
+    typer.echo(f"Created {folder}. Next:\n\n  cd {folder}\n  pytest\n  analysis-jobs local --demo {document}")
 
 
 def local(
