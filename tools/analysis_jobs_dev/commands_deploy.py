@@ -89,7 +89,7 @@ def deploy(
     try:
         with deploying.prepared(environment, build=build) as root:
             deploying.apply(root, plan)
-            typer.echo(f"\n{environment} is deployed. {root.deployment().get('api_url') or ''}".rstrip())
+            typer.echo(f"\n{environment} is deployed. {root.api_url or ''}".rstrip())
     except deploying.ERRORS as error:
         _fail(error)
 

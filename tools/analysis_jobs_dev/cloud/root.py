@@ -17,7 +17,6 @@ from typing import Any
 from analysis_jobs_dev.cloud.errors import CloudError
 
 LOCK_FILE = ".terraform.lock.hcl"
-LOCAL_VARIABLES = Path("envs", "local.json")
 DEPLOYMENTS = "analysis_jobs_deployments"
 SETUP_FILE = "analysis_jobs_setup_override.tf.json"
 PACKAGE_FILE = "analysis_jobs_package_override.tf.json"
@@ -142,20 +141,6 @@ def write_default(folder: Path, variables: Mapping[str, object], module: str) ->
     block = {"source": module, **{name: _escaped(value) for name, value in variables.items()}}
     (folder / "main.tf.json").write_text(json.dumps({"module": {"analysis_jobs": block}}, indent=2) + "\n", "utf-8")
     return folder
-
-
-def local_variables(project: Path) -> dict[str, Any]:
-    """Return the variables in the project's `envs/local.json`; empty without the file. Raises CloudError."""
-    path = project / LOCAL_VARIABLES
-    if not path.exists():
-        return {}
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise CloudError(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise CloudError(f"{path} must have an object: the variables of the Terraform root by name.")
-    return content
 
 
 def region_of(root: Path) -> str | None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from analysis_jobs_dev.cloud.errors import CloudError
-from analysis_jobs_dev.environments import summary
+from analysis_jobs_dev.environments import local, summary
 from analysis_jobs_dev.environments.config import load
 from analysis_jobs_dev.environments.model import ConfigError, Environment
 from analysis_jobs_dev.environments.package import Package
@@ -25,10 +25,15 @@ ERRORS = (CloudError, ConfigError, MirrorError, PackageError, TerraformError, Up
 def prepared(name: str, *, build: bool = False, start: Path = Path()) -> Iterator[TerraformRoot]:
     """Check the environment, and yield its root after `terraform init`, with the package to deploy.
 
-    `build` builds the package first. If the environment has a package bucket, the package is uploaded. Raises one of
-    `ERRORS`.
+    `build` builds the package first. If the environment has a package bucket, the package is uploaded. The environment
+    `local` always gets a new package, and a local cloud if none runs. Raises one of `ERRORS`.
     """
     environment = load(name, start)
+    if environment.is_local:
+        with local.prepared(environment) as root:
+            root.init()
+            yield root
+        return
     if build:
         _build(environment)
     package = Package.of(environment)
