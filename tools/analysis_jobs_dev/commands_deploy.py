@@ -70,7 +70,8 @@ def plan(
             deploying.plan(root, file)
             typer.echo(f"\nThe plan is in {file}, and its summary in {file}.md.")
             typer.echo(f"Apply it: analysis-jobs deploy {environment} --plan {file}")
-            typer.echo(f"Or work with Terraform itself: {root.command('plan')}")
+            if not root.connection:
+                typer.echo(f"Or work with Terraform itself: {root.command('plan')}")
     except deploying.ERRORS as error:
         _fail(error)
 
@@ -82,16 +83,21 @@ def deploy(
     plan: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Apply this plan, which `analysis-jobs plan --out` wrote.")
     ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print only what is deployed, as JSON.")] = False,
 ) -> None:
     """Plan an environment, and apply exactly that plan."""
     from analysis_jobs_dev.environments import deploy as deploying  # noqa: PLC0415 - see the module `commands`
 
     try:
-        with deploying.prepared(environment, build=build) as root:
+        with deploying.prepared(environment, build=build, quiet=json) as root:
             deploying.apply(root, plan)
-            typer.echo(f"\n{environment} is deployed. {root.api_url or ''}".rstrip())
+            url, version = root.api_url, root.package.version
     except deploying.ERRORS as error:
         _fail(error)
+    if json:
+        typer.echo(json_.dumps({"environment": environment, "api_url": url, "code_version": version}, indent=2))
+    else:
+        typer.echo(f"\n{environment} runs version {version}. {url or 'It has no API.'}")
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {"config": config, "plan": plan, "deploy": deploy}

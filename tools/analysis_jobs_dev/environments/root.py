@@ -54,7 +54,7 @@ class TerraformRoot:
     """The prepared root of an environment. Every method runs Terraform in `folder` and raises `TerraformError`.
 
     `variables` are environment variables for Terraform. With a `connection`, Terraform reaches that local cloud, and
-    not the account that the environment variables with the prefix AWS_ name.
+    not the account that the environment variables with the prefix AWS_ name. A quiet root prints only errors.
     """
 
     environment: Environment
@@ -62,6 +62,7 @@ class TerraformRoot:
     lock_is_complete: bool
     variables: Mapping[str, str] = field(repr=False)
     connection: Connection | None = None
+    is_quiet: bool = False
     _package: list[Package] = field(default_factory=list, repr=False)
 
     @property
@@ -160,6 +161,7 @@ class TerraformRoot:
     def _run(
         self, *arguments: str, quiet: bool = False, accepted: tuple[int, ...] = (0,)
     ) -> subprocess.CompletedProcess[str]:
+        quiet = quiet or self.is_quiet
         is_local = self.connection is not None
         inherited = {name: value for name, value in os.environ.items() if not (is_local and name.startswith("AWS_"))}
         done = subprocess.run(
@@ -214,7 +216,7 @@ def prepare(
     _write(folder / VARIABLES_FILE, _variables(environment, given))
     if not environment.has_own_root:
         _write(folder / PACKAGE_FILE, {"module": {MODULE_CALL: {"package": given}}})
-    return TerraformRoot(environment, folder, own_lock, variables or {}, connection, [package])
+    return TerraformRoot(environment, folder, own_lock, variables or {}, connection, _package=[package])
 
 
 def _folder(environment: Environment) -> Path:
