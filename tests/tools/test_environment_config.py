@@ -232,8 +232,10 @@ def test_a_missing_value_is_named_with_what_to_write(refused: Refused) -> None:
     assert refused('{"project": "examples/rfp-analysis"}') == [
         '1: name is missing. Add "name": "…" (Prefix of all names in the stack).',
         '1: region is missing. Add "region": "eu-west-1" (Region of the stack).',
-        ('1: settings is missing. Add "settings": {"authorizer": {"audience": ["…"], "issuer": "…"}}'
-        " (The variables of the Terraform root)."),
+        (
+            '1: settings is missing. Add "settings": {"authorizer": {"audience": ["…"], "issuer": "…"}}'
+            " (The variables of the Terraform root)."
+        ),
     ]
 
 
