@@ -154,6 +154,14 @@ class PromptLibrary:
         """
         return self._change_active(name, "rollback", self._undo_last)
 
+    def restore(self, name: str, active: Mapping[str, int], *, is_undo: bool) -> Change | None:
+        """Make versions active by category; 0 means none. Return the change; None if they were active already.
+
+        With `is_undo` it counts as a rollback of the last change: a later `rollback` undoes an earlier change. Raises
+        `PromptError` if a version does not exist.
+        """
+        return self._change_active(name, "rollback" if is_undo else "activate", lambda _: active)
+
     def deactivate(self, name: str) -> Change | None:
         """Deactivate all versions. Jobs use the default of the code then. Return the change; None if none was active.
 
