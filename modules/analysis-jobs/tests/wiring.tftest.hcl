@@ -614,6 +614,7 @@ run "names_of_their_own" {
       alarms                  = "team-alarms"
       api                     = "team-http"
       bucket                  = "team-bucket"
+      canary_queue            = "team-canary"
       dashboard               = "team-dashboard"
       dead_letter_queues      = { medium = "team-dead" }
       event_dead_letter_queue = "team-events-dead"
@@ -631,6 +632,7 @@ run "names_of_their_own" {
       alarms                  = "team-alarms"
       api                     = "team-http"
       bucket                  = "team-bucket"
+      canary_queue            = "team-canary"
       dashboard               = "team-dashboard"
       dead_letter_queues      = { high = "orders-jobs-high-dlq", medium = "team-dead" }
       event_dead_letter_queue = "team-events-dead"

@@ -53,6 +53,7 @@ class Alarms:
         found: dict[str, str] = {}
         for first in range(0, len(self.names), _NAMES_PER_REQUEST):
             names = list(self.names[first : first + _NAMES_PER_REQUEST])
-            for page in self.client.get_paginator("describe_alarms").paginate(AlarmNames=names, StateValue="ALARM"):
-                found |= {each["AlarmName"]: each.get("StateReason", "") for each in page["MetricAlarms"]}
+            for page in self.client.get_paginator("describe_alarms").paginate(AlarmNames=names):
+                ringing = [each for each in page["MetricAlarms"] if each["StateValue"] == "ALARM"]
+                found |= {each["AlarmName"]: each.get("StateReason", "") for each in ringing}
         return found

@@ -284,8 +284,8 @@ class _Attempt:
     @contextmanager
     def _undone(self, begun: Begun) -> Iterator[None]:
         """Undo the release if the block fails. Errors end here; an interruption is raised again."""
+        self.record.begin(begun)
         try:
-            self.record.begin(begun)
             yield
         except RecordLostError:
             raise

@@ -87,7 +87,8 @@ class PromptRelease:
     def go_back(self, changes: Sequence[PromptChange], *, is_undo: bool = True) -> list[str]:
         """Activate the versions of before. Return a line for each prompt.
 
-        Without `is_undo`, the changes were made by a rollback, and this one takes that back. A prompt that somebody has changed since stays as it is.
+        Without `is_undo`, the changes were made by a rollback, and this one takes that back. A prompt that
+        somebody has changed since stays as it is.
         """
         lines = []
         for change in changes:

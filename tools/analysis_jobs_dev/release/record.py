@@ -5,6 +5,7 @@ dies, the next release or rollback finds what it had begun, and undoes it.
 """
 
 import json
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -154,7 +155,7 @@ class Record:
             Key=KEY,
             UpdateExpression=expression,
             ConditionExpression=condition,
-            ExpressionAttributeValues=_used({":me": {"S": self._owner}, **values}, expression + condition),
+            ExpressionAttributeValues=_used({":me": {"S": self._owner}, **values}, f"{expression} {condition}"),
             ReturnValues=returned,
         )
         found: dict[str, Any] = answer.get("Attributes", {})
@@ -167,5 +168,5 @@ class Record:
 
 def _used(values: Mapping[str, Any], text: str) -> dict[str, Any]:
     """Return the values that an expression uses. DynamoDB refuses others."""
-    words = set(text.replace(",", " ").split())
-    return {name: value for name, value in values.items() if name in words}
+    used = set(re.findall(r":\w+", text))
+    return {name: value for name, value in values.items() if name in used}
