@@ -59,7 +59,7 @@ def test_a_release_probes_and_tries_the_new_version_before_callers_reach_it(site
     assert seen == [FIRST] * len(seen), "nothing moves before the canaries have ended"
 
 
-def test_a_first_deployment_is_in_service_at_once_and_runs_its_canaries(site: Site, tmp_path: Path) -> None:
+def test_a_first_deployment_is_in_service_at_once_and_runs_its_canaries(site: Site) -> None:
     other = replace(site, exists=False, applies=0)
     for name in FUNCTIONS.values():
         site.functions.client.delete_function(FunctionName=name)
@@ -210,7 +210,7 @@ def test_ctrl_c_goes_back_and_ends_the_program(site: Site) -> None:
     def stop(_: timedelta) -> None:
         raise KeyboardInterrupt
 
-    site.clock.sleep = stop  # type: ignore[method-assign]
+    site.clock.sleep = stop  # type: ignore[assignment, method-assign]
     release = site.release("2", steps=STEPS)
     with pytest.raises(KeyboardInterrupt):
         release.run()
@@ -289,7 +289,7 @@ def test_old_versions_are_deleted_and_never_one_that_an_alias_uses(site: Site) -
     assert site.versions.prune(1, clock) == {}, "a young version may still run"
     clock.advance(timedelta(days=100_000))
     pruned = site.versions.prune(1, clock)
-    assert pruned == dict.fromkeys(FUNCTIONS, ["1", "2"])
+    assert pruned == {key: ["1", "2"] for key in FUNCTIONS}
     assert (site.versions.of(PREVIOUS)["worker"], site.versions.of(CANDIDATE)["worker"]) == ("3", "4")
 
 
