@@ -1,6 +1,7 @@
 """Reads a JSON file and keeps the line of each value, so that a problem can name it."""
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -55,7 +56,7 @@ class Document:
             problem = Problem(file, 1, f"this is not UTF-8 (byte {error.start}): save the file as UTF-8.")
             raise SyntaxProblemError(problem) from error
         try:
-            value = json.loads(text, parse_constant=_refuse_constant)
+            value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
         except json.JSONDecodeError as error:
             problem = Problem(file, error.lineno, _explained(error, text))
             raise SyntaxProblemError(problem) from error
@@ -124,6 +125,11 @@ def _parser() -> Lark:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse_constant(text)
 
 
 def _line_of(text: str, word: str) -> int:
