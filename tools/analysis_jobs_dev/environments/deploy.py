@@ -8,6 +8,7 @@ from pathlib import Path
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.screen import Screen
 from analysis_jobs_dev.environments import local, summary
+from analysis_jobs_dev.environments.check import ARCHITECTURES
 from analysis_jobs_dev.environments.config import load
 from analysis_jobs_dev.environments.model import ConfigError, Environment
 from analysis_jobs_dev.environments.package import Package
@@ -70,4 +71,9 @@ def check_plan(root: TerraformRoot, file: Path) -> None:
 def _build(environment: Environment) -> None:
     """Build the package that the environment deploys, for the architecture in the name of its manifest."""
     architecture = environment.package.stem.removeprefix(f"{environment.project.name}-")
+    if architecture not in ARCHITECTURES:
+        raise ConfigError(
+            f"A build does not write {environment.package.name}. Leave `package` out of {environment.file}, or deploy "
+            "without a build."
+        )
     build_packages(environment.project, [architecture], out=environment.package.parent)
