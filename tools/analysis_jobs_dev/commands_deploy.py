@@ -73,7 +73,8 @@ def plan(
             deploying.plan(root, file)
             typer.echo(f"\nThe plan is in {file}, and its summary in {file}.md.")
             typer.echo(f"Apply it: analysis-jobs deploy {environment} --plan {file}")
-            typer.echo(f"Or work with Terraform itself: {root.command('plan')}")
+            if not root.connection:
+                typer.echo(f"Or work with Terraform itself: {root.command('plan')}")
     except (*deploying.ERRORS, ReleaseError) as error:
         _fail(error)
 

@@ -41,7 +41,7 @@ def deploy(
     from analysis_jobs_dev.release.errors import ReleaseError  # noqa: PLC0415 - as above
 
     try:
-        with _stoppable(), deploying.prepared(environment, build=build) as root:
+        with _stoppable(), deploying.prepared(environment, build=build, quiet=json) as root:
             release = command.release(root, who(), plan_file=plan, at_once=at_once, say=_say(json))
             try:
                 release.run()

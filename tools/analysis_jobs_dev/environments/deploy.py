@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from analysis_jobs_dev.cloud.errors import CloudError
+from analysis_jobs_dev.cloud.screen import Screen
 from analysis_jobs_dev.environments import local, summary
 from analysis_jobs_dev.environments.config import load
 from analysis_jobs_dev.environments.model import ConfigError, Environment
@@ -22,22 +24,24 @@ ERRORS = (CloudError, ConfigError, MirrorError, PackageError, TerraformError, Up
 
 
 @contextmanager
-def prepared(name: str, *, build: bool = False, start: Path = Path()) -> Iterator[TerraformRoot]:
+def prepared(name: str, *, build: bool = False, quiet: bool = False, start: Path = Path()) -> Iterator[TerraformRoot]:
     """Check the environment, and yield its root after `terraform init`, with the package to deploy.
 
     `build` builds the package first. If the environment has a package bucket, the package is uploaded. The environment
-    `local` always gets a new package, and a local cloud if none runs. Raises one of `ERRORS`.
+    `local` always gets a new package, and a local cloud if none runs. With `quiet`, Terraform prints only errors.
+    Raises one of `ERRORS`.
     """
     environment = load(name, start)
     if environment.is_local:
-        with local.prepared(environment) as root:
+        with local.prepared(environment, Screen.silent() if quiet else None) as found:
+            root = replace(found, is_quiet=quiet)
             root.init()
             yield root
         return
     if build:
         _build(environment)
     package = Package.of(environment)
-    root = prepare(environment, package)
+    root = replace(prepare(environment, package), is_quiet=quiet)
     root.init()
     if environment.package_bucket:
         root.use(package.uploaded(environment.package_bucket, environment.region))

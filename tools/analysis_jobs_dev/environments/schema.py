@@ -167,7 +167,8 @@ class RootInterface:
 def for_root(root: RootInterface, provided: frozenset[str] = frozenset()) -> Schema:
     """Return the schema of a configuration for a root. The variables in `provided` get their values elsewhere."""
     settings = dict(root.settings)
-    required = [name for name in settings.pop("required", ()) if name not in provided]
+    elsewhere = provided - set(root.inner)
+    required = [name for name in settings.pop("required", ()) if name not in elsewhere]
     if required:
         settings["required"] = required
     known = _known(root)
