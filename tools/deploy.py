@@ -16,9 +16,9 @@ from typing import Any
 
 import smoke
 from analysis_jobs.cli.environment import TOKEN_VARIABLE
+from analysis_jobs_dev.environments.package_bucket import UploadError, upload
 from analysis_jobs_dev.packager.refusals import DIRECT_UPLOAD_LIMIT
 from analysis_jobs_dev.provider_mirror import MirrorError, terraform_environment
-from package_bucket import UploadError, upload
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ARCHITECTURE = "arm64"

@@ -97,15 +97,12 @@ class Root:
 
         Raises CloudError if there is none.
         """
-        installed = json.loads((data_folder / "modules" / "modules.json").read_text("utf-8"))["Modules"]
-        texts = {each["Key"]: _text_of(self.folder / each["Dir"]) for each in installed if each["Key"]}
-        found = {name: text for name, text in texts.items() if all(mark in text for mark in _MARKS)}
-        direct = [ModuleCall(name, bool(_MANIFEST.search(text))) for name, text in found.items() if "." not in name]
+        direct = module_calls_in(self.folder, data_folder)
         if not direct:
-            inside = f" Only modules inside others call it: {', '.join(found)}." if found else ""
             raise CloudError(
-                f"No module block in {self.original} calls the module analysis-jobs.{inside} Add the block to the "
-                "root, or remove the root: without one, the local cloud uses the module with its defaults."
+                f"No module block in {self.original} calls the module analysis-jobs, or only one inside another "
+                "module does. Add the block to the root, or remove the root: without one, the local cloud uses the "
+                "module with its defaults."
             )
         return direct
 
@@ -125,6 +122,18 @@ class Root:
 
     def _write(self, name: str, content: object) -> None:
         (self.folder / name).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+
+
+def module_calls_in(folder: Path, data_folder: Path) -> list[ModuleCall]:
+    """Return the module blocks of a root that call the module, after `terraform init`. Only direct calls count."""
+    installed = json.loads((data_folder / "modules" / "modules.json").read_text("utf-8"))["Modules"]
+    names = [(each["Key"], folder / each["Dir"]) for each in installed if each["Key"] and "." not in each["Key"]]
+    texts = {name: _text_of(module) for name, module in names}
+    return [
+        ModuleCall(name, bool(_MANIFEST.search(text)))
+        for name, text in texts.items()
+        if all(mark in text for mark in _MARKS)
+    ]
 
 
 def write_default(folder: Path, variables: Mapping[str, object], module: str) -> Path:
