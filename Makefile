@@ -67,6 +67,10 @@ deploy: package ## Plan, apply that plan, and run one real job (ENV=staging or p
 plan deploy:
 	@PYTHONPATH=handlers $(PYTHON_BIN) tools/deploy.py $@ "$(ENV)" --example "$(EXAMPLE)"
 
+.PHONY: doctor
+doctor: .venv/.ready ## Check models, quotas, rights, secrets, prompts and versions (ENV=staging or production)
+	@PYTHONPATH=tools:handlers $(PYTHON_BIN) -m analysis_jobs.cli doctor "$(ENV)"
+
 .PHONY: release publish
 release: .venv/.ready ## Check a release, and build its files into dist/release (TAG=v1.2.3)
 	@PYTHONPATH=handlers:tools $(PYTHON_BIN) tools/release.py build "$(TAG)"
