@@ -155,8 +155,14 @@ def package(
         Path | None, typer.Option(metavar="FOLDER", help="Folder to write to. Default: dist in the project.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the manifests as one JSON document.")] = False,
+    environments: Annotated[
+        bool, typer.Option("--environments", help="Build the packages of all environments, each once.")
+    ] = False,
 ) -> None:
     """Build the deployment package of a project."""
+    if environments:
+        commands_deploy.package_environments()
+        return
     from analysis_jobs_dev import package as packages  # noqa: PLC0415 - see the module
     from analysis_jobs_dev.packager import PackageError  # noqa: PLC0415 - as above
     from analysis_jobs_dev.project import ProjectError, load  # noqa: PLC0415 - as above
