@@ -63,6 +63,7 @@ class Releases:
             who="tests",
             steps=steps,
             say=self.lines.append,
+            trusted=self.cloud.connection.ca_bundle,
         )
 
     @property

@@ -44,7 +44,7 @@ def read(tree: Path, what: Sources) -> list[dict[str, Any]]:
         raise PackageError(f"The analyses of {what.name} do not load: {problem}")
     found: list[dict[str, Any]] = json.loads(result.stdout)
     for analysis in found:
-        for canary in analysis["canaries"]:
+        for canary in analysis.get("canaries", ()):
             _require_documents(what.project, f"The canary {canary['name']} of {analysis['name']}", canary["documents"])
     return found
 

@@ -7,7 +7,6 @@ do that. The job has a tenant and a lane of its own.
 import hashlib
 import json
 import mimetypes
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -59,13 +58,17 @@ class _Running:
 
 @dataclass(frozen=True)
 class Canaries:
-    """Runs canaries. `documents` is the folder of the project, `prompts` the versions of prompts that they use."""
+    """Runs canaries. `documents` is the folder of the project, `prompts` the versions of prompts that they use.
+
+    `trusted` is the file of the certificates that S3 is trusted by, or True for the usual ones.
+    """
 
     versions: Versions
     clients: Clients
     documents: Path
     clock: Clock
     prompts: Mapping[str, int] = field(default_factory=dict)
+    trusted: str | bool = True
 
     def run(self, manifest: Mapping[str, Any], analyses: Sequence[str] | None = None) -> list[CanaryResult]:
         """Run the canaries of a package at the same time, and return how each ended.
@@ -153,7 +156,7 @@ class Canaries:
 
     def _result_of(self, job: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
         if url := job.get("result_url"):
-            answer = requests.get(url, timeout=_UPLOAD_TIMEOUT_S, verify=_trusted())
+            answer = requests.get(url, timeout=_UPLOAD_TIMEOUT_S, verify=self.trusted)
             answer.raise_for_status()
             return answer.json()
         return job["result"]
@@ -172,7 +175,7 @@ class Canaries:
             data=form["upload"]["fields"],
             files={"file": (file.name, content, kind)},
             timeout=_UPLOAD_TIMEOUT_S,
-            verify=_trusted(),
+            verify=self.trusted,
         )
         if answer.status_code not in _OK:
             raise ReleaseError(f"S3 refused the upload of {path}: {answer.status_code} {answer.text[:500]}")
@@ -236,8 +239,3 @@ def canary_event(
         "body": text,
         "isBase64Encoded": False,
     }
-
-
-def _trusted() -> str | bool:
-    """Return the certificates that boto3 trusts too."""
-    return os.environ.get("AWS_CA_BUNDLE") or True

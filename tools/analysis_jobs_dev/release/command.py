@@ -51,6 +51,7 @@ def release(
         who=who,
         steps=[Step(each["percent"], timedelta(seconds=each["wait_s"])) for each in steps],
         say=say,
+        trusted=root.connection.ca_bundle if root.connection else os.environ.get("AWS_CA_BUNDLE") or True,
     )
 
 

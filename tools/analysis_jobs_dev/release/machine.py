@@ -74,7 +74,8 @@ class Package:
 class Release:
     """One release: `Release(…).run()`. `who` names the person or the run that makes it.
 
-    `steps` come before all jobs move; without them all move at once. `plan_shown` is called between plan and apply.
+    `steps` come before all jobs move; without them all move at once. `keep` is how many versions of a function are
+    kept. `trusted` is described in `canaries.Canaries`.
     """
 
     terraform: Terraform
@@ -85,6 +86,7 @@ class Release:
     clock: Clock = field(default_factory=SystemClock)
     say: Callable[[str], None] = print
     keep: int = KEPT_VERSIONS
+    trusted: str | bool = True
 
     def __post_init__(self) -> None:
         self.report = Report(self.clock, self.say, code_version=str(self.package.manifest["version"]))
@@ -226,6 +228,7 @@ class _Attempt:
             package.project,
             self.release.clock,
             {change.name: change.version for change in self.changes},
+            self.release.trusted,
         )
         self.report.canaries = canaries.run(package.manifest, package.analyses)
         if not self.report.canaries:
