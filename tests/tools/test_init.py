@@ -16,6 +16,10 @@ from analysis_jobs_dev.init import InitError, create, known_examples
 FILES = {
     ".github/workflows/ci.yml",
     ".github/workflows/deploy.yml",
+    ".github/workflows/drift.yml",
+    ".github/workflows/package.yml",
+    ".github/workflows/plan.yml",
+    ".github/workflows/rollback.yml",
     ".gitignore",
     "README.md",
     "answers.toml",

@@ -18,7 +18,7 @@ from analysis_jobs_dev.package import package as build_packages
 from analysis_jobs_dev.packager import PackageError
 from analysis_jobs_dev.provider_mirror import MirrorError
 
-__all__ = ["ERRORS", "check_plan", "plan", "prepared"]
+__all__ = ["ERRORS", "build_package", "check_plan", "plan", "prepared"]
 
 # What a command reports without a traceback.
 ERRORS = (CloudError, ConfigError, MirrorError, PackageError, TerraformError, UploadError)
@@ -40,7 +40,7 @@ def prepared(name: str, *, build: bool = False, quiet: bool = False, start: Path
             yield root
         return
     if build:
-        _build(environment)
+        build_package(environment)
     package = Package.of(environment)
     root = replace(prepare(environment, package), is_quiet=quiet)
     root.init()
@@ -68,8 +68,11 @@ def check_plan(root: TerraformRoot, file: Path) -> None:
         )
 
 
-def _build(environment: Environment) -> None:
-    """Build the package that the environment deploys, for the architecture in the name of its manifest."""
+def build_package(environment: Environment) -> None:
+    """Build the package that the environment deploys, for the architecture in the name of its manifest.
+
+    Raises `ConfigError` for another name, `PackageError` if the build refuses the package.
+    """
     architecture = environment.package.stem.removeprefix(f"{environment.project.name}-")
     if architecture not in ARCHITECTURES:
         raise ConfigError(
