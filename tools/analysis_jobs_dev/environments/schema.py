@@ -26,6 +26,7 @@ REGION = "^[a-z]{2}(-[a-z]+)+-[0-9]$"
 MODULE_PATH = "^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z_][A-Za-z0-9_]*)*$"
 LANES = ("high", "medium", "low")
 BUCKET = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+STATE_KEY = "^[^/\\s](.*[^/\\s])?$"
 ROLE = "^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$"
 # The variables that keys beside `settings` set. A root need not have them; the Region is also that of the provider.
 OF_THE_ROOT = ("analyses", "lanes", "name")
@@ -78,7 +79,7 @@ _COMMON: Mapping[str, Schema] = {
                 "pattern": BUCKET,
                 "description": "The bucket. Default: the environment variable TF_STATE_BUCKET.",
             },
-            "key": {"type": "string", "pattern": "^[^/\\s](.*[^/\\s])?$", "description": "The key in the bucket."},
+            "key": {"type": "string", "pattern": STATE_KEY, "description": "The key in the bucket."},
         },
         "additionalProperties": False,
     },
