@@ -149,8 +149,8 @@ def test_the_environments_of_a_new_project_are_right(example: str | None, tmp_pa
         ('"WebOrigins": []', "Did you mean settings.web_origins?"),
         ('"region": "x"', "It belongs at the top of the file."),
         (
-            '"alarm_emails": null, "lease": null, "authorizer": null',
-            "settings.authorizer must be an object, and is null.",
+            '"lease": null, "environment": {"A": null}',
+            "settings.environment.A must be a text, and is null. Give a value",
         ),
         ('"zzz": 1', "Remove it, or use one of: alarm_emails, authorizer, "),
         ('"lease": {"lease_s": "60"}', 'must be a number, and is the text "60". Write 60 without quotes.'),
