@@ -64,9 +64,11 @@ locals {
       resources = ["${local.api}/apis/*"]
     }
     ApiPartsChange = { actions = ["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST"], resources = ["${local.api}/apis/*/*"] }
-    ApiTags        = { actions = ["apigateway:DELETE", "apigateway:POST", "apigateway:PUT"], resources = ["${local.api}/tags/*"] }
-    Dashboards     = { actions = ["cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard"], resources = local.dashboards }
-    DomainsChange  = { actions = ["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST"], resources = concat(local.domains, [for name in slice(var.extra.domains, 0, min(1, length(var.extra.domains))) : "${local.api}/domainnames"]) }
+    # A new API is tagged with the rights of its caller. The ARNs in AWS's messages begin with "/tags/" or with a second ARN.
+    ApiTags         = { actions = ["apigateway:DELETE", "apigateway:POST", "apigateway:PUT"], resources = ["${local.api}*/tags/*"] }
+    ApiTagsOnCreate = { actions = ["apigateway:TagResource"], resources = ["${local.api}/*"] }
+    Dashboards      = { actions = ["cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard"], resources = local.dashboards }
+    DomainsChange   = { actions = ["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST"], resources = concat(local.domains, [for name in slice(var.extra.domains, 0, min(1, length(var.extra.domains))) : "${local.api}/domainnames"]) }
     FunctionsChange = {
       actions = [
         "lambda:AddPermission", "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction",
