@@ -10,9 +10,9 @@ import pytest
 from moto import mock_aws
 
 from analysis_jobs.authoring import declarations
+from analysis_jobs_dev.environments.package_bucket import upload
 from analysis_jobs_dev.packager import HOST, Sources, build
 from analysis_jobs_dev.packager.refusals import DIRECT_UPLOAD_LIMIT
-from package_bucket import upload
 from tests.modules.harness import account_server, make_workspace
 from tests.modules.planning import make_plan
 

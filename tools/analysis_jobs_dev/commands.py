@@ -15,6 +15,8 @@ from typing import Annotated, Any, NoReturn, TypeAlias
 
 import typer
 
+from analysis_jobs_dev import commands_deploy
+
 # The version of Python that Lambda runs the functions with. Their bytecode and their compiled wheels need it.
 RUNTIME = (3, 13)
 # A module of each distribution of the extra `dev` that the library itself does not need.
@@ -22,6 +24,7 @@ _NEEDED = (
     "boto3",
     "cryptography",
     "hcl2",
+    "jsonschema",
     "packaging",
     "platformdirs",
     "psycopg",
@@ -173,7 +176,12 @@ def package(
         typer.echo(packages.summary(manifest, folder))
 
 
-COMMANDS: dict[str, Callable[..., Any]] = {"init": init, "package": package, "local": local}
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "init": init,
+    "package": package,
+    "local": local,
+    **commands_deploy.COMMANDS,
+}
 
 
 def _refusal(problem: str) -> Callable[[], None]:

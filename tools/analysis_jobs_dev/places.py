@@ -22,6 +22,7 @@ __all__ = [
     "modules",
     "repository",
     "requirements",
+    "schemas",
     "state",
     "templates",
     "version",
@@ -70,6 +71,11 @@ def local_root() -> Path:
 def requirements() -> Path:
     """Return the folder of the locks: `package.txt`, and `extras/<extra>.txt`."""
     return _root() / "requirements"
+
+
+def schemas() -> Path:
+    """Return the folder of the published JSON schemas."""
+    return _root() / "schemas"
 
 
 def templates() -> Path:

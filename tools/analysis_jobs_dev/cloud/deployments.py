@@ -5,7 +5,7 @@ import json
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,8 @@ from analysis_jobs_dev.cloud.packages import Built, package_of, packages
 from analysis_jobs_dev.cloud.postgres import Login
 from analysis_jobs_dev.cloud.root import Root
 from analysis_jobs_dev.cloud.stack import DATA_FOLDER, Stack
+from analysis_jobs_dev.environments import config
+from analysis_jobs_dev.environments.config import Environment
 from analysis_jobs_dev.project import Project
 
 SCHEMA_FILE = "schema.sql"
@@ -121,23 +123,34 @@ class Examples(Deployment):
 
 
 class ProjectDeployment(Deployment):
-    """A project with its own Terraform root, or with the module and its defaults if it has no root."""
+    """A project with its own Terraform root, or with the module and its defaults if it has no root.
 
-    def __init__(self, project: Project) -> None:
+    `environment` names the Region and the variables of the root. The default is the environment `local` of the project,
+    if it has one.
+    """
+
+    def __init__(self, project: Project, environment: Environment | None = None) -> None:
         self.project = project
+        self._environment = environment
         analysis = project.analyses[0].rpartition(".")[2].replace("_", "-")
         self.hosted = (Hosted(project.name, project.folder, analysis, project.prompts, project.answers),)
 
     @cached_property
+    def environment(self) -> Environment | None:
+        """The environment, None without one. Raises CloudError for a wrong configuration."""
+        return self._environment or local_environment(self.project)
+
+    @property
     def variables(self) -> dict[str, Any]:
-        """The variables of `envs/local.json`."""
-        return root.local_variables(self.project.folder)
+        """The variables that the environment sets."""
+        return dict(self.environment.variables) if self.environment else {}
 
     @property
     @override
     def region(self) -> str:
-        named = self.variables.get("region") or (self.project.infra and root.region_of(self.project.infra))
-        return str(named or ministack.REGION)
+        if self.environment:
+            return self.environment.region
+        return (self.project.infra and root.region_of(self.project.infra)) or ministack.REGION
 
     @override
     def packages(self, folder: Path) -> dict[str, Built]:
@@ -162,7 +175,7 @@ class ProjectDeployment(Deployment):
         return Stack(
             prepared.folder,
             place.folder,
-            {**place.connection.environment(), **self._given(prepared, place, given)},
+            {**place.connection.environment(), **self.given(prepared.required_variables, place, given)},
             {},
             lock_is_complete=False,
             after_init=lambda: prepared.use(prepared.module_calls(place.folder / DATA_FOLDER), fields, manifest),
@@ -205,8 +218,8 @@ class ProjectDeployment(Deployment):
         root.write_default(folder, {**variables, **self.variables}, module)
         return Root(folder, folder)
 
-    def _given(self, prepared: Root, place: Place, package: Mapping[str, object]) -> dict[str, str]:
-        """Return values for variables that the root requires and `envs/local.json` does not set.
+    def given(self, required: Collection[str], place: Place, package: Mapping[str, object]) -> dict[str, str]:
+        """Return values for variables that the root requires and the environment `local` does not set.
 
         They are environment variables, because Terraform ignores those that the root does not declare.
         """
@@ -220,14 +233,24 @@ class ProjectDeployment(Deployment):
         }
         if login := place.logins.get(self.project.name):
             values["database_secret_arn"] = put_secret(place.connection, f"{name}-database", login.secret("database"))
-        if "gemini_key_arn" in prepared.required_variables:
+        if "gemini_key_arn" in required:
             values["gemini_key_arn"] = put_parameter(place.connection, f"/{name}/gemini-key", "any key is accepted")
-        wanted = prepared.required_variables - self.variables.keys()
+        wanted = set(required) - self.variables.keys()
         return {
             f"TF_VAR_{name}": value if isinstance(value, str) else json.dumps(value)
             for name, value in values.items()
             if name in wanted
         }
+
+
+def local_environment(project: Project) -> Environment | None:
+    """Return the environment `local` of a project, None without one. Raises CloudError for a wrong configuration."""
+    if config.LOCAL not in config.names(project.folder):
+        return None
+    try:
+        return config.load(config.LOCAL, project.folder)
+    except config.ConfigError as error:
+        raise CloudError(str(error)) from error
 
 
 def stack_name(project: str, environment: str = "") -> str:

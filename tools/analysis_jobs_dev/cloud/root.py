@@ -17,7 +17,6 @@ from typing import Any
 from analysis_jobs_dev.cloud.errors import CloudError
 
 LOCK_FILE = ".terraform.lock.hcl"
-LOCAL_VARIABLES = Path("envs", "local.json")
 DEPLOYMENTS = "analysis_jobs_deployments"
 SETUP_FILE = "analysis_jobs_setup_override.tf.json"
 PACKAGE_FILE = "analysis_jobs_package_override.tf.json"
@@ -97,15 +96,12 @@ class Root:
 
         Raises CloudError if there is none.
         """
-        installed = json.loads((data_folder / "modules" / "modules.json").read_text("utf-8"))["Modules"]
-        texts = {each["Key"]: _text_of(self.folder / each["Dir"]) for each in installed if each["Key"]}
-        found = {name: text for name, text in texts.items() if all(mark in text for mark in _MARKS)}
-        direct = [ModuleCall(name, bool(_MANIFEST.search(text))) for name, text in found.items() if "." not in name]
+        direct = module_calls_in(self.folder, data_folder)
         if not direct:
-            inside = f" Only modules inside others call it: {', '.join(found)}." if found else ""
             raise CloudError(
-                f"No module block in {self.original} calls the module analysis-jobs.{inside} Add the block to the "
-                "root, or remove the root: without one, the local cloud uses the module with its defaults."
+                f"No module block in {self.original} calls the module analysis-jobs, or only one inside another "
+                "module does. Add the block to the root, or remove the root: without one, the local cloud uses the "
+                "module with its defaults."
             )
         return direct
 
@@ -127,26 +123,24 @@ class Root:
         (self.folder / name).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
 
+def module_calls_in(folder: Path, data_folder: Path) -> list[ModuleCall]:
+    """Return the module blocks of a root that call the module, after `terraform init`. Only direct calls count."""
+    installed = json.loads((data_folder / "modules" / "modules.json").read_text("utf-8"))["Modules"]
+    names = [(each["Key"], folder / each["Dir"]) for each in installed if each["Key"] and "." not in each["Key"]]
+    texts = {name: _text_of(module) for name, module in names}
+    return [
+        ModuleCall(name, bool(_MANIFEST.search(text)))
+        for name, text in texts.items()
+        if all(mark in text for mark in _MARKS)
+    ]
+
+
 def write_default(folder: Path, variables: Mapping[str, object], module: str) -> Path:
     """Write a root that calls the module at the path `module` with these variables. Return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     block = {"source": module, **{name: _escaped(value) for name, value in variables.items()}}
     (folder / "main.tf.json").write_text(json.dumps({"module": {"analysis_jobs": block}}, indent=2) + "\n", "utf-8")
     return folder
-
-
-def local_variables(project: Path) -> dict[str, Any]:
-    """Return the variables in the project's `envs/local.json`; empty without the file. Raises CloudError."""
-    path = project / LOCAL_VARIABLES
-    if not path.exists():
-        return {}
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise CloudError(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise CloudError(f"{path} must have an object: the variables of the Terraform root by name.")
-    return content
 
 
 def region_of(root: Path) -> str | None:

@@ -1,0 +1,108 @@
+"""The commands that check, plan and deploy an environment. `commands` registers them."""
+
+import json as json_
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeAlias
+
+import typer
+
+Environment: TypeAlias = Annotated[str, typer.Argument(metavar="ENV", help="Name of an environment, such as staging.")]
+Build: TypeAlias = Annotated[bool, typer.Option("--build", help="Build the package first.")]
+
+
+def config(
+    environments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ENV]...", help="Names of environments. Default: all.")
+    ] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of the project in this folder, for editors.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the problems as JSON.")] = False,
+) -> None:
+    """Check the configuration of environments. This needs no credentials and no Terraform."""
+    from analysis_jobs_dev import project  # noqa: PLC0415 - see the module `commands`
+    from analysis_jobs_dev.environments import config as configs  # noqa: PLC0415 - as above
+    from analysis_jobs_dev.environments.schema import for_root  # noqa: PLC0415 - as above
+    from analysis_jobs_dev.environments.variables import UnreadableRootError  # noqa: PLC0415 - as above
+
+    if schema:
+        try:
+            interface = configs.interface_of(project.load(Path()))
+        except (project.ProjectError, UnreadableRootError) as error:
+            _fail(error)
+        typer.echo(json_.dumps(for_root(interface), indent=2))
+        return
+    try:
+        found = [configs.load(name) for name in environments] if environments else configs.load_all()
+    except configs.ConfigError as error:
+        if json:
+            problems = [{"file": str(each.file), "line": each.line, "message": each.message} for each in error.problems]
+            typer.echo(json_.dumps({"problems": problems or [{"message": str(error)}]}, indent=2))
+            raise typer.Exit(1) from error
+        _fail(error)
+    if json:
+        typer.echo(json_.dumps({"problems": []}))
+        return
+    for each in found:
+        typer.echo(f"{each.name}: {each.project.name} as {each.stack or 'its root names it'} in {each.region}")
+
+
+def plan(
+    environment: Environment,
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Check only the configuration.")] = False,
+    build: Build = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Keep the plan in FILE, and its summary in Markdown in FILE.md."),
+    ] = None,
+) -> None:
+    """Show what a deployment of an environment would change."""
+    from analysis_jobs_dev.environments import deploy as deploying  # noqa: PLC0415 - see the module `commands`
+
+    if check:
+        config([environment])
+        return
+    try:
+        with deploying.prepared(environment, build=build) as root:
+            file = (out or root.plan_file).resolve()
+            deploying.plan(root, file)
+            typer.echo(f"\nThe plan is in {file}, and its summary in {file}.md.")
+            typer.echo(f"Apply it: analysis-jobs deploy {environment} --plan {file}")
+            if not root.connection:
+                typer.echo(f"Or work with Terraform itself: {root.command('plan')}")
+    except deploying.ERRORS as error:
+        _fail(error)
+
+
+def deploy(
+    environment: Environment,
+    *,
+    build: Build = False,
+    plan: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Apply this plan, which `analysis-jobs plan --out` wrote.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print only what is deployed, as JSON.")] = False,
+) -> None:
+    """Plan an environment, and apply exactly that plan."""
+    from analysis_jobs_dev.environments import deploy as deploying  # noqa: PLC0415 - see the module `commands`
+
+    try:
+        with deploying.prepared(environment, build=build, quiet=json) as root:
+            deploying.apply(root, plan)
+            url, version = root.api_url, root.package.version
+    except deploying.ERRORS as error:
+        _fail(error)
+    if json:
+        typer.echo(json_.dumps({"environment": environment, "api_url": url, "code_version": version}, indent=2))
+    else:
+        typer.echo(f"\n{environment} runs version {version}. {url or 'It has no API.'}")
+
+
+COMMANDS: dict[str, Callable[..., Any]] = {"config": config, "plan": plan, "deploy": deploy}
+
+
+def _fail(error: Exception) -> NoReturn:
+    typer.echo(error, err=True)
+    raise typer.Exit(1)
