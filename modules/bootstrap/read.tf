@@ -21,7 +21,8 @@ locals {
     }
     FunctionsRead = {
       actions = [
-        "lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionEventInvokeConfig",
+        "lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration",
+        "lambda:GetFunctionEventInvokeConfig",
         "lambda:GetFunctionRecursionConfig", "lambda:GetPolicy", "lambda:ListVersionsByFunction",
       ]
       resources = local.functions

@@ -66,6 +66,6 @@ module "jobs" {
     vpc                  = local.plain ? null : { security_group_ids = [var.given.security_group_id], subnet_ids = [var.given.subnet_id] }
   }
   lanes     = local.plain ? { medium = {} } : { high = {}, medium = { maximum_concurrency = 5 } }
-  retention = { logs_days = local.changed ? 0 : 30 }
+  retention = { logs_days = local.changed ? 7 : 30 }
   tracing   = { mode = local.plain ? "none" : "xray" }
 }

@@ -160,3 +160,31 @@ run "the_longest_names" {
     error_message = "Each policy must fit the 6144 characters of IAM."
   }
 }
+
+# As tools/deploy_rights/account.tf: tests/modules/test_deploy_rights.py compares its policies with the recorded rights.
+run "the_recorded_account" {
+  command = plan
+
+  variables {
+    name     = "letters-recorded"
+    github   = { environment = "recorded", repository = "acme/letters" }
+    packages = { create = true }
+
+    extra = {
+      code_signing_config_arns = ["arn:aws:lambda:eu-west-1:111122223333:code-signing-config:csc-0123456789abcdefg"]
+      domains                  = ["letters.example.com"]
+      hosted_zone_ids          = ["ZONE"]
+      kms_key_arns             = ["arn:aws:kms:eu-west-1:111122223333:key/ID"]
+      layer_arns               = ["arn:aws:lambda:eu-west-1:111122223333:layer:telemetry:1"]
+      topic_arns               = ["arn:aws:sns:eu-west-1:111122223333:ended"]
+      truststores              = ["arn:aws:s3:::acme-trust/clients.pem"]
+      vpc                      = true
+    }
+    state = { kms_key_arn = "arn:aws:kms:eu-west-1:111122223333:key/1a2b" }
+  }
+
+  assert {
+    condition     = length(output.policies) == 6
+    error_message = "A test reads the policies."
+  }
+}

@@ -72,6 +72,10 @@ class StackAccount:
                 return f"arn:aws:kms:{self._region}:{self.id}:key/{_key_id(target)}"
         return None
 
+    def tags_of(self, key: str) -> Mapping[str, str]:
+        """Return the tags of a KMS key."""
+        return dict(self._modules.tagging.resource_tags(key) or {})
+
     def function_of(self, mapping: str) -> str | None:
         """Return the ARN of the function of an event source mapping."""
         found = self._modules.lambda_svc._esms.get(mapping) or {}  # noqa: SLF001 - as above
@@ -82,7 +86,8 @@ class StackAccount:
 def install(modules: Any, record: Path | None) -> None:  # noqa: ANN401 - MiniStack has no types
     """Replace the functions of MiniStack that find the right of a request and check it.
 
-    `modules` has `apigateway`, `iam`, `iam_actions`, `iam_evaluator`, `kms`, `lambda_svc`, `responses` and `router`.
+    `modules` has `apigateway`, `iam`, `iam_actions`, `iam_evaluator`, `kms`, `lambda_svc`, `responses`, `router` and
+    `tagging`.
     """
     checks = Checks(modules, Record(record))
     modules.iam_actions.extract_iam_action = checks.action

@@ -44,6 +44,9 @@ class Account(Protocol):
     def key_of(self, alias: str) -> str | None:
         """Return the ARN of the KMS key that an alias names."""
 
+    def tags_of(self, key: str) -> Mapping[str, str]:
+        """Return the tags of a KMS key."""
+
     def function_of(self, mapping: str) -> str | None:
         """Return the ARN of the function of an event source mapping."""
 
@@ -332,22 +335,30 @@ def _kms(request: Request) -> Iterator[Right]:
     if alias and request.operation in {"CreateAlias", "DeleteAlias", "UpdateAlias"}:
         key = request.given("TargetKeyId") or request.account.key_of(alias) or EVERYTHING
         yield Right(request.action, request.arn("kms", alias))
-        yield Right(request.action, _key_arn(request, key), _aliases(request, key))
-    elif request.operation in {"CreateKey", "ListAliases", "ListKeys"}:
+        yield _of_key(request, key)
+    elif request.operation == "CreateKey":
+        yield Right(request.action, EVERYTHING, _new_tags(request))
+        if request.tagged:
+            yield Right("kms:TagResource", request.arn("kms", "key/new"), _new_tags(request))
+    elif request.operation in {"ListAliases", "ListKeys"}:
         yield Right(request.action)
-        if request.operation == "CreateKey" and request.tagged:
-            yield Right("kms:TagResource", request.arn("kms", "key/new"))
     else:
-        yield Right(request.action, request.resource, _aliases(request, request.resource))
+        yield _of_key(request, request.resource)
 
 
-def _key_arn(request: Request, key: str) -> str:
-    return key if key.startswith("arn:") or key == EVERYTHING else request.arn("kms", f"key/{key}")
+def _of_key(request: Request, key: str) -> Right:
+    """Return the right to a key. Its tags and its aliases are condition keys."""
+    arn = key if key.startswith("arn:") or key == EVERYTHING else request.arn("kms", f"key/{key}")
+    context: dict[str, Any] = {f"aws:ResourceTag/{name}": value for name, value in request.account.tags_of(arn).items()}
+    if aliases := request.account.aliases_of(arn):
+        context["kms:ResourceAliases"] = aliases
+    if request.operation == "TagResource":
+        context.update(_new_tags(request))
+    return Right(request.action or "", arn, context)
 
 
-def _aliases(request: Request, key: str) -> dict[str, list[str]]:
-    found = request.account.aliases_of(key)
-    return {"kms:ResourceAliases": found} if found else {}
+def _new_tags(request: Request) -> dict[str, str]:
+    return {f"aws:RequestTag/{tag['TagKey']}": tag["TagValue"] for tag in request.fields.get("Tags") or []}
 
 
 def _route53(request: Request) -> Iterator[Right]:
