@@ -10,11 +10,13 @@ import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,16 +148,32 @@ def record(account: Recorder) -> dict[str, list[Right]]:
     backend = [f"-backend-config={key}={made['bootstrap']['state'][key]}" for key in ("bucket", "key")]
     account.terraform("stack", deploy, "init", "-input=false", *backend)
     apply = ("apply", "-auto-approve", "-input=false", "-parallelism=60", *variables)
-    for variant in ("plain", "full", "changed"):
-        _say(f"apply: {variant}")
-        account.terraform("stack", deploy, *apply, f"-var=variant={variant}")
-        plan = account.role(made["bootstrap"]["plan_role_arn"])
-        account.terraform("stack", plan, "plan", "-input=false", "-lock=false", *variables, f"-var=variant={variant}")
-    _say("versions")
-    _versions(account, deploy)
+    with ThreadPoolExecutor() as beside:
+        with_keys = beside.submit(_with_keys, account, deploy, made["given"])
+        for variant in ("plain", "full", "changed"):
+            _say(f"apply: {variant}")
+            account.terraform("stack", deploy, *apply, f"-var=variant={variant}")
+            plan = account.role(made["bootstrap"]["plan_role_arn"])
+            account.terraform(
+                "stack", plan, "plan", "-input=false", "-lock=false", *variables, f"-var=variant={variant}"
+            )
+        _say("versions")
+        _versions(account, deploy)
+        with_keys.result()
     _say("destroy")
     account.terraform("stack", deploy, "destroy", "-auto-approve", "-input=false", *variables, "-var=variant=changed")
     return {role: recorded(account.rights, f"{made['given']['name']}-{role}/") for role in ROLES}
+
+
+def _with_keys(account: Recorder, deploy: Mapping[str, str], given: Mapping[str, Any]) -> None:
+    """Deploy and destroy another stack, which is encrypted with a key of its own. Its state is a file."""
+    folder = account.folder / "keys"
+    shutil.copytree(account.folder / "stack", folder, symlinks=True, ignore=shutil.ignore_patterns(".terraform*"))
+    (folder / "state_override.tf").write_text('terraform {\n  backend "local" {}\n}\n', encoding="utf-8")
+    variables = [f"-var=given={json.dumps({**given, 'name': f'{given["name"]}-keys'})}", "-var=variant=keys"]
+    account.terraform("keys", deploy, "init", "-input=false")
+    for command in ("apply", "destroy"):
+        account.terraform("keys", deploy, command, "-auto-approve", "-input=false", "-parallelism=60", *variables)
 
 
 def _upload(account: Recorder, deploy: Mapping[str, str], made: Mapping[str, Any]) -> None:

@@ -34,6 +34,9 @@ class Account:
     def key_of(self, alias: str) -> str | None:
         return KEY if alias == "alias/letters-alarms" else None
 
+    def hash_key_of(self, table: str) -> str | None:
+        return {"letters-jobs": "tenant"}.get(table)
+
     def tags_of(self, key: str) -> Mapping[str, str]:
         return {"team": "books"} if key == KEY else {}
 
@@ -155,6 +158,12 @@ def test_a_key_has_its_tags_and_its_aliases() -> None:
 def test_an_alias_needs_the_right_to_its_key_too() -> None:
     found = rights("kms", body={"AliasName": "alias/letters-alarms"}, action="kms:DeleteAlias")
     assert [right.resource for right in found] == [f"arn:aws:kms:{HERE}:alias/letters-alarms", KEY]
+
+
+def test_a_row_has_its_tenant_as_a_condition_key() -> None:
+    body = {"TableName": "letters-jobs", "Key": {"tenant": {"S": "acme"}, "item": {"S": "job#1"}}}
+    [right] = rights("dynamodb", body=body, action="dynamodb:GetItem", resource="arn:table")
+    assert right == Right("dynamodb:GetItem", "arn:table", {"dynamodb:LeadingKeys": ["acme"]})
 
 
 def test_a_new_key_with_tags_needs_the_right_to_tag() -> None:

@@ -1,4 +1,5 @@
-# The stack whose deployment is recorded. `variant`: the module's defaults, all of its options, and changes to them.
+# The stack whose deployment is recorded. `variant` is `plain` (the defaults of the module), `full` (its options), `changed`
+# (other values), or `keys` (a key of its own for everything).
 terraform {
   backend "s3" {
     region       = "eu-west-1"
@@ -57,7 +58,7 @@ module "jobs" {
   role                = { permissions_boundary_arn = var.given.boundary_arn }
   alarms              = { email = local.changed ? [] : ["ops@example.com"] }
   bedrock_model_ids   = ["anthropic.claude-*"]
-  encryption          = local.changed ? { key_arn = var.given.key_arn } : null
+  encryption          = var.variant == "keys" ? { key_arn = var.given.key_arn } : null
   events              = { sns = !local.plain }
   functions = {
     layers               = local.plain ? [] : [var.given.layer_arn]

@@ -23,7 +23,7 @@ from hypercorn.asyncio import serve  # type: ignore[import-not-found]
 from hypercorn.config import Config  # type: ignore[import-not-found]
 from ministack.app import app  # type: ignore[import-not-found]
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses, router  # type: ignore[import-not-found]
-from ministack.services import apigateway, cloudwatch, eventbridge, iam, kms, lambda_svc, sqs, tagging  # type: ignore[import-not-found]
+from ministack.services import apigateway, cloudwatch, dynamodb, eventbridge, iam, kms, lambda_svc, sqs, tagging  # type: ignore[import-not-found]
 
 # This file is run by its path in an isolated Python.
 sys.path.append(str(Path(__file__).resolve().parents[2]))
@@ -56,6 +56,7 @@ async def main(bind: str, certificate: str, key: str) -> None:
     issuers.install(apigateway, os.environ.get(issuers.VARIABLE, ""))
     services = SimpleNamespace(
         apigateway=apigateway,
+        dynamodb=dynamodb,
         eventbridge=eventbridge,
         iam=iam,
         iam_actions=iam_actions,

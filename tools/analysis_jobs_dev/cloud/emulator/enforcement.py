@@ -13,6 +13,7 @@ from typing import Any
 from analysis_jobs_dev.cloud.emulator.rights import Request, Right, needed
 
 VARIABLE = "ANALYSIS_JOBS_RIGHTS"
+TRANSACTIONS = ("dynamodb:TransactGetItems", "dynamodb:TransactWriteItems")
 
 # The right that MiniStack checks itself for the request that is being served.
 _checked: ContextVar[Right | None] = ContextVar("checked_right", default=None)
@@ -72,6 +73,11 @@ class StackAccount:
                 return f"arn:aws:kms:{self._region}:{self.id}:key/{_key_id(target)}"
         return None
 
+    def hash_key_of(self, table: str) -> str | None:
+        """Return the name of a DynamoDB table's hash key."""
+        schema = (self._modules.dynamodb._tables.get(table) or {}).get("KeySchema", [])  # noqa: SLF001 - as above
+        return next((each["AttributeName"] for each in schema if each["KeyType"] == "HASH"), None)
+
     def tags_of(self, key: str) -> Mapping[str, str]:
         """Return the tags of a KMS key."""
         return dict(self._modules.tagging.resource_tags(key) or {})
@@ -86,8 +92,8 @@ class StackAccount:
 def install(modules: Any, record: Path | None) -> None:  # noqa: ANN401 - MiniStack has no types
     """Replace the functions of MiniStack that find the right of a request and check it.
 
-    `modules` has `apigateway`, `iam`, `iam_actions`, `iam_evaluator`, `kms`, `lambda_svc`, `responses`, `router` and
-    `tagging`.
+    `modules` has `apigateway`, `dynamodb`, `iam`, `iam_actions`, `iam_evaluator`, `kms`, `lambda_svc`, `responses`,
+    `router` and `tagging`.
     """
     checks = Checks(modules, Record(record))
     modules.iam_actions.extract_iam_action = checks.action
@@ -126,7 +132,9 @@ class Checks:
             return action
         caller = self._modules.iam_evaluator.caller_arn()
         for right in rights:
-            self._record.add(caller, right)
+            # A transaction is no right. MiniStack checks the right to each of its items.
+            if right.action not in TRANSACTIONS:
+                self._record.add(caller, right)
         chosen = rights[0]
         if len(rights) > 1:
             key = self._modules.router.extract_access_key_id(headers, parameters)
@@ -150,6 +158,8 @@ class Checks:
         chosen = _checked.get()
         if chosen and chosen.action == action and chosen.context:
             named["service_context"] = {**(named.get("service_context") or {}), **chosen.context}
+        elif chosen and chosen.action in TRANSACTIONS:
+            self._record.add(self._modules.iam_evaluator.caller_arn(), Right(action, named.get("resource_arn", "*")))
         return self._enforce(access_key, action, *more, **named)
 
 

@@ -44,6 +44,9 @@ class Account(Protocol):
     def key_of(self, alias: str) -> str | None:
         """Return the ARN of the KMS key that an alias names."""
 
+    def hash_key_of(self, table: str) -> str | None:
+        """Return the name of a DynamoDB table's hash key."""
+
     def tags_of(self, key: str) -> Mapping[str, str]:
         """Return the tags of a KMS key."""
 
@@ -318,7 +321,7 @@ def _dynamodb(request: Request) -> Iterator[Right]:
     if not request.action:
         return
     resource = request.given("ResourceArn") or request.resource
-    yield Right(request.action, resource)
+    yield Right(request.action, resource, _leading_keys(request))
     if request.operation == "CreateTable":
         if request.tagged:
             yield Right("dynamodb:TagResource", resource)
@@ -326,6 +329,16 @@ def _dynamodb(request: Request) -> Iterator[Right]:
             # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
             via = {"kms:ViaService": f"dynamodb.{request.region}.amazonaws.com"}
             yield from (Right(f"kms:{each}", key, via) for each in ("CreateGrant", "DescribeKey"))
+
+
+def _leading_keys(request: Request) -> dict[str, list[str]]:
+    """Return the condition key with the hash key of the row that a request names."""
+    row = request.fields.get("Key") or request.fields.get("Item")
+    table = request.given("TableName")
+    if not isinstance(row, Mapping) or not table:
+        return {}
+    value = row.get(request.account.hash_key_of(table.rpartition("/")[2]) or "")
+    return {"dynamodb:LeadingKeys": [str(each) for each in value.values()]} if isinstance(value, Mapping) else {}
 
 
 def _kms(request: Request) -> Iterator[Right]:
