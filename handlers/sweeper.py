@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 from analysis_jobs import wiring
-from analysis_jobs.base import observability, settings
+from analysis_jobs.base import observability, probe, settings
 from analysis_jobs.sweeper.sweeper import Sweeper
 
 
@@ -14,8 +14,11 @@ def _sweeper() -> Sweeper:
 
 
 @observability.contained
-def handler(_event: Any, _context: Any) -> dict[str, int]:
+def handler(event: Any, _context: Any) -> dict[str, Any]:
     """Sweep once. Return how many jobs got each step, by the name of the step."""
-    steps = _sweeper().sweep()
+    sweeper = _sweeper()
+    if probe.is_probe(event):
+        return probe.answer()
+    steps = sweeper.sweep()
     observability.flush()
     return dict(steps)

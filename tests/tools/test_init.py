@@ -1,6 +1,5 @@
 """`analysis-jobs init`: the new project is whole, and what cannot be created is refused with the rule."""
 
-import json
 import re
 import subprocess
 import tomllib
@@ -10,7 +9,8 @@ import pytest
 
 from analysis_jobs_dev import commands, places, project
 from analysis_jobs_dev.cloud import demo_file
-from analysis_jobs_dev.cloud.root import local_variables, region_of
+from analysis_jobs_dev.cloud.root import region_of
+from analysis_jobs_dev.environments import config
 from analysis_jobs_dev.init import InitError, create, known_examples
 
 FILES = {
@@ -21,6 +21,7 @@ FILES = {
     "answers.toml",
     "demo.toml",
     "documents/letter.txt",
+    "envs/environment.schema.json",
     "envs/local.json",
     "envs/production.json",
     "envs/staging.json",
@@ -53,7 +54,7 @@ def test_a_new_project_has_everything_under_its_own_name(tmp_path: Path) -> None
     assert (found.name, found.analyses, found.infra) == ("meeting-notes", ("meeting_notes",), folder / "infra")
     described = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
     assert described["project"]["dependencies"] == [f"analysis-jobs=={places.version()}"]
-    assert local_variables(folder)["name"] == "meeting-notes-local"
+    assert config.load("local", folder).stack == "meeting-notes-local"
     assert demo_file.load(folder).submit.analysis == "meeting-notes"
     assert region_of(folder / "infra") is None, "the Region comes from envs/*.json"
 
@@ -70,9 +71,9 @@ def test_the_demo_that_the_command_suggests_has_its_document(
 
 def test_the_name_of_each_environments_stack_is_short_enough(tmp_path: Path) -> None:
     folder = create("a" * 25, within=tmp_path)
-    names = {path.stem: json.loads(path.read_text("utf-8"))["name"] for path in (folder / "envs").iterdir()}
-    assert max(map(len, names.values())) <= 25
-    assert len(set(names.values())) == 3
+    names = {each.stack or "" for each in config.load_all(folder)}
+    assert max(map(len, names)) <= 25
+    assert len(names) == 3
 
 
 def test_the_terraform_of_a_new_project_is_formatted(tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from analysis_jobs_dev.cloud import root
-from analysis_jobs_dev.cloud.deployments import stack_name
+from analysis_jobs_dev.cloud.deployments import local_environment, stack_name
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.root import ModuleCall, Root
+from analysis_jobs_dev.init import create
+from analysis_jobs_dev.project import load
 
 MODULE = """
 variable "analyses" { type = list(string) }
@@ -164,13 +166,16 @@ def test_the_region_is_that_of_the_provider(tmp_path: Path, text: str, region: s
     assert root.region_of(tmp_path) == region
 
 
-@pytest.mark.parametrize(("text", "complaint"), [("{", "is not JSON"), ("[]", "must have an object")])
-def test_variables_that_cannot_be_read_are_refused(tmp_path: Path, text: str, complaint: str) -> None:
-    assert root.local_variables(tmp_path) == {}
-    (tmp_path / "envs").mkdir()
-    (tmp_path / root.LOCAL_VARIABLES).write_text(text, "utf-8")
-    with pytest.raises(CloudError, match=complaint):
-        root.local_variables(tmp_path)
+def test_a_wrong_environment_local_is_refused_with_its_line(tmp_path: Path) -> None:
+    folder = create("letters", within=tmp_path)
+    found = local_environment(load(folder))
+    assert found and (found.stack, found.region) == ("letters-local", "eu-west-1")  # noqa: PT018 - for mypy
+    path = folder / "envs" / "local.json"
+    path.write_text(path.read_text("utf-8").replace('"model_id"', '"modelid"'), "utf-8")
+    with pytest.raises(CloudError, match=r"local\.json:11: .*Did you mean settings\.model_id\?"):
+        local_environment(load(folder))
+    path.unlink()
+    assert local_environment(load(folder)) is None
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from uuid import uuid4
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
+from analysis_jobs.jobs.canaries import uncounted
 from analysis_jobs.jobs.dispatch import send, send_grace
 from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore
 from analysis_jobs.jobs.record import Changes, JobFailure, JobKey, JobRecord, ending
@@ -37,7 +38,8 @@ class Sweeper:
         steps: Counter[str] = Counter()
         for key in self.store.due(self.clock.now()):
             try:
-                step = self._sweep_job(key)
+                with uncounted(key.tenant):
+                    step = self._sweep_job(key)
                 steps[step] += 1
                 if step not in _NO_STEP:
                     log(
@@ -103,7 +105,7 @@ class Sweeper:
 
     def _end(self, key: JobKey, transition: Transition, why: Mapping[str, Any]) -> str:
         now = self.clock.now()
-        ended = ending(now, self.settings.job_retention)
+        ended = ending(now, self.settings.retention_of(key.tenant))
         outcome = self.store.transition(key, transition, Changes({**ended, **why}), now=now)
         if not isinstance(outcome, Applied):
             return "overtaken"

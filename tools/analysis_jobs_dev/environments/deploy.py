@@ -17,7 +17,7 @@ from analysis_jobs_dev.package import package as build_packages
 from analysis_jobs_dev.packager import PackageError
 from analysis_jobs_dev.provider_mirror import MirrorError
 
-__all__ = ["ERRORS", "apply", "plan", "prepared"]
+__all__ = ["ERRORS", "check_plan", "plan", "prepared"]
 
 # What a command reports without a traceback.
 ERRORS = (CloudError, ConfigError, MirrorError, PackageError, TerraformError, UploadError)
@@ -56,19 +56,15 @@ def plan(root: TerraformRoot, file: Path) -> bool:
     return has_changes
 
 
-def apply(root: TerraformRoot, file: Path | None = None) -> None:
-    """Apply a written plan, or plan now and apply that. Raises `ConfigError` for the plan of another package."""
-    if file is None:
-        file = root.plan_file
-        plan(root, file)
-    elif not file.is_file():
+def check_plan(root: TerraformRoot, file: Path) -> None:
+    """Raise `ConfigError` if there is no such plan, or if it is that of another package."""
+    if not file.is_file():
         raise ConfigError(f"There is no plan {file}: write it with `analysis-jobs plan {root.environment.name} --out`.")
-    elif root.package.sha256_base64 not in (hashes := summary.code_hashes(root.show(file))) and hashes:
+    if root.package.sha256_base64 not in (hashes := summary.code_hashes(root.show(file))) and hashes:
         raise ConfigError(
             f"{file} is the plan of another package than {root.package.manifest}: plan again, or take the package that "
             "was planned."
         )
-    root.apply(file)
 
 
 def _build(environment: Environment) -> None:

@@ -1,6 +1,7 @@
 """Reads a JSON file and keeps the line of each value, so that a problem can name it."""
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,8 +24,10 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        """Return `FILE:LINE: MESSAGE`."""
-        return f"{self.file}:{self.line}: {self.message}"
+        """Return `FILE:LINE: MESSAGE`. The file is relative to the current folder, if it is below."""
+        here = Path.cwd()
+        file = self.file.relative_to(here) if self.file.is_relative_to(here) else self.file
+        return f"{file}:{self.line}: {self.message}"
 
 
 class SyntaxProblemError(Exception):
@@ -53,7 +56,7 @@ class Document:
             problem = Problem(file, 1, f"this is not UTF-8 (byte {error.start}): save the file as UTF-8.")
             raise SyntaxProblemError(problem) from error
         try:
-            value = json.loads(text, parse_constant=_refuse_constant)
+            value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
         except json.JSONDecodeError as error:
             problem = Problem(file, error.lineno, _explained(error, text))
             raise SyntaxProblemError(problem) from error
@@ -122,6 +125,11 @@ def _parser() -> Lark:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse_constant(text)
 
 
 def _line_of(text: str, word: str) -> int:

@@ -91,11 +91,7 @@ class TerraformRoot:
         _write(self.folder / VARIABLES_FILE, _variables(self.environment, given))
         calls = self._calls()
         if not calls:
-            if not RootInterface.read(self.environment.root).has("package"):
-                raise ConfigError(
-                    f"{self.environment.root} neither calls the module analysis-jobs nor has a variable `package`: add "
-                    "the variable, and pass it to the module."
-                )
+            _require_variable(self.environment, given)
             return
         _write(self.folder / PACKAGE_FILE, {"module": {name: self._arguments(name, given) for name in calls}})
         # A module with `count` is a list, one with `for_each` an object, any other is the module itself.
@@ -219,21 +215,18 @@ def prepare(
     environment variables for Terraform. Raises `ConfigError`.
     """
     state = backend or Backend.in_s3(environment, os.environ.get(STATE_BUCKET))
-    folder = _folder(environment)
+    folder = _folder(environment, package)
     own_lock = environment.has_own_root and (environment.root / LOCK_FILE).exists()
     shared_lock = places.local_root() / LOCK_FILE
     if not (folder / LOCK_FILE).exists() and shared_lock.exists():
         shutil.copyfile(shared_lock, folder / LOCK_FILE)
     _keep_installation(environment.folder / "terraform", folder)
     _write_environment(environment, folder, state)
-    given = _argument(package, folder)
-    _write(folder / VARIABLES_FILE, _variables(environment, given))
-    if not environment.has_own_root:
-        _write(folder / PACKAGE_FILE, {"module": {MODULE_CALL: {"package": given}}})
+    _write(folder / VARIABLES_FILE, _variables(environment, _argument(package, folder)))
     return TerraformRoot(environment, folder, own_lock, variables or {}, connection, _package=[package])
 
 
-def _folder(environment: Environment) -> Path:
+def _folder(environment: Environment, package: Package) -> Path:
     """Make the folder anew, with links to the files of the project's root, or with a call of the module."""
     below = environment.folder / "root"
     if environment.has_own_root:
@@ -244,7 +237,7 @@ def _folder(environment: Environment) -> Path:
     if environment.permissions_boundary_arn:
         boundary = {"permissions_boundary_arn": environment.permissions_boundary_arn}
         variables["role"] = {**boundary, **variables.get("role", {})}
-    return write_default(below, variables, module)
+    return write_default(below, {**variables, "package": _argument(package, below)}, module)
 
 
 def _keep_installation(kept: Path, folder: Path) -> None:
@@ -294,6 +287,21 @@ def _variables(environment: Environment, package: Mapping[str, Any]) -> dict[str
     kinds = variable.schema.get("type", [])
     is_text = "string" in ([kinds] if isinstance(kinds, str) else kinds)
     return {**environment.variables, "package": package["manifest"] if is_text else dict(package)}
+
+
+def _require_variable(environment: Environment, package: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` if the root's own variable `package` does not take what the package has."""
+    variable = RootInterface.read(environment.root).variables.get("package")
+    if variable is None:
+        raise ConfigError(
+            f"{environment.root} neither calls the module analysis-jobs nor has a variable `package`: add the "
+            "variable, and pass it to the module."
+        )
+    if lost := package.keys() - {"manifest"} - variable.schema.get("properties", {}).keys():
+        raise ConfigError(
+            f"{environment.root} does not call the module analysis-jobs itself, and its variable `package` does not "
+            f"take {', '.join(sorted(lost))}: give the variable the module's type."
+        )
 
 
 def _argument(package: Package, folder: Path) -> dict[str, Any]:

@@ -11,15 +11,27 @@ __all__ = ["found"]
 FIX = "Keep it in Secrets Manager or Systems Manager, and give the ARN"
 # A setting with such a name has a credential as its value, unless the value is an ARN or a name of one.
 _NAMES = re.compile(
-    r"(^|[_\W])(password|passwd|passphrase|secret|token|api_?key|private_?key|secret_?key|access_?key(_id)?|credentials?)$",
+    r"(^|[_\W])(password|passwd|passphrase|pass|pwd|secret|token|credentials?"
+    r"|(api|auth|private|secret|signing|encryption|access)_?key(_id)?)$",
     re.IGNORECASE,
 )
+# A setting with such a name may also be a name of something. It is a credential if its value looks random.
+_KEYS = re.compile(r"(^|[_\W])key$", re.IGNORECASE)
+_RANDOM = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9_+=-]{16,}")
 _VALUES = {
     "an AWS access key": r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
     "a token of GitHub": r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,})",
     "a token of GitLab": r"\bglpat-[\w-]{20,}",
     "an API key of Google": r"\bAIza[\w-]{35}",
+    # 40 characters of base64, with all kinds of letters and digits among them.
+    "a secret key of AWS": r"(?<![\w/+=-])(?=\S*[a-z])(?=\S*[A-Z])(?=\S*[0-9])[A-Za-z0-9/+]{40}(?![\w/+=-])",
+    "a key of Stripe": r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}",
+    "a token of Hugging Face": r"\bhf_[A-Za-z0-9]{30,}",
+    "a token of npm": r"\bnpm_[A-Za-z0-9]{36}",
+    "a token of PyPI": r"\bpypi-[\w-]{50,}",
+    "a key of SendGrid": r"\bSG\.[\w-]{16,}\.[\w-]{16,}",
+    "a key of Azure": r"\bAccountKey=[A-Za-z0-9+/=]{40,}",
     "an API key of OpenAI or Anthropic": r"\bsk-(?:ant-|proj-)?[\w-]{20,}",
     "a token of Slack": r"\bxox[abeoprs]-[\w-]{10,}",
     "a webhook of Slack": r"https://hooks\.slack\.com/services/\S+",
@@ -43,5 +55,9 @@ def found(value: Any, path: Key = ()) -> Iterator[tuple[Key, str]]:  # noqa: ANN
         names = [each for each in path if isinstance(each, str)]
         if kind:
             yield path, kind
-        elif names and _NAMES.search(_CAMEL.sub("_", names[-1])) and not value.startswith("arn:"):
+        elif names and not value.startswith("arn:") and _is_named_so(_CAMEL.sub("_", names[-1]), value):
             yield path, "a credential, by its name"
+
+
+def _is_named_so(name: str, value: str) -> bool:
+    return bool(_NAMES.search(name) or (_KEYS.search(name) and _RANDOM.fullmatch(value)))
