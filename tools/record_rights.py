@@ -7,6 +7,7 @@ right ends the run.
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import re
@@ -24,6 +25,9 @@ from typing import Any
 
 import boto3
 
+from analysis_jobs.base.clock import SystemClock
+from analysis_jobs.prompts import Prompt
+from analysis_jobs.prompts.library import PromptLibrary
 from analysis_jobs_dev.cloud import ministack, ports
 from analysis_jobs_dev.cloud.certificates import Certificates, certificates
 from analysis_jobs_dev.cloud.connection import Connection
@@ -32,11 +36,13 @@ from analysis_jobs_dev.cloud.emulator.rights import Right
 from analysis_jobs_dev.cloud.emulator_environment import interpreter
 from analysis_jobs_dev.cloud.github import web_identity
 from analysis_jobs_dev.provider_mirror import terraform_environment
+from analysis_jobs_dev.release.record import Begun, Record
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FOLDER = REPOSITORY / "tools" / "deploy_rights"
 TARGET = REPOSITORY / "tests" / "modules" / "deploy-rights.json"
 REGION = ministack.REGION
+STACK = "letters-recorded"
 SUBJECT = "repo:acme/letters:environment:recorded"
 ROLES = ("deploy", "plan")
 
@@ -187,14 +193,28 @@ def _upload(account: Recorder, deploy: Mapping[str, str], made: Mapping[str, Any
 def _versions(account: Recorder, deploy: Mapping[str, str]) -> None:
     """Do with boto3 what a deployment, its canary jobs and a rollback do."""
     functions, alarms = account.client("lambda", deploy), account.client("cloudwatch", deploy)
-    name = "letters-recorded-sweeper"
+    name = f"{STACK}-sweeper"
     versions = [each["Version"] for each in functions.list_versions_by_function(FunctionName=name)["Versions"]]
+    functions.get_function_configuration(FunctionName=name, Qualifier=versions[-1])
     functions.get_alias(FunctionName=name, Name="live")
     functions.create_alias(FunctionName=name, Name="previous", FunctionVersion=versions[-1])
     functions.update_alias(FunctionName=name, Name="previous", FunctionVersion=versions[-1])
+    functions.list_aliases(FunctionName=name)
     functions.invoke(FunctionName=name, Qualifier="live")
     functions.delete_alias(FunctionName=name, Name="previous")
-    alarms.describe_alarms(AlarmNames=["letters-recorded-worker-errors"])
+    alarms.describe_alarms(AlarmNames=[f"{STACK}-worker-errors"])
+    account.client("logs", deploy).filter_log_events(logGroupName=f"/aws/lambda/{name}")
+    tables = account.client("dynamodb", deploy)
+    with Record(tables, f"{STACK}-jobs", "a recording", SystemClock()) as record:
+        record.begin(Begun({"worker": versions[-1]}))
+        record.clear()
+    library = PromptLibrary(tables, f"{STACK}-prompts")
+    for path in sorted((REPOSITORY / "examples" / "rfp-analysis" / "prompts").glob("*.toml")):
+        prompt, _ = library.put(Prompt.load(path))
+        library.activate(prompt.name, prompt.version)
+        changed, _ = library.put(dataclasses.replace(prompt, version=0, system_prompt=f"{prompt.system_prompt}\n"))
+        library.activate(prompt.name, changed.version)
+        library.restore(prompt.name, dict.fromkeys(prompt.categories, 0), is_undo=True)
 
 
 def normalised(rights: Sequence[Right]) -> list[dict[str, Any]]:

@@ -67,13 +67,15 @@ locals {
     # A new API is tagged with the rights of its caller. The ARNs in AWS's messages begin with "/tags/" or with a second ARN.
     ApiTags         = { actions = ["apigateway:DELETE", "apigateway:POST", "apigateway:PUT"], resources = ["${local.api}*/tags/*"] }
     ApiTagsOnCreate = { actions = ["apigateway:TagResource"], resources = ["${local.api}/*"] }
-    Dashboards      = { actions = ["cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard"], resources = local.dashboards }
-    DomainsChange   = { actions = ["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST"], resources = concat(local.domains, [for name in slice(var.extra.domains, 0, min(1, length(var.extra.domains))) : "${local.api}/domainnames"]) }
+    # Why a canary has failed.
+    CanaryLogs    = { actions = ["logs:FilterLogEvents"], resources = local.log_groups }
+    Dashboards    = { actions = ["cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard"], resources = local.dashboards }
+    DomainsChange = { actions = ["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST"], resources = concat(local.domains, [for name in slice(var.extra.domains, 0, min(1, length(var.extra.domains))) : "${local.api}/domainnames"]) }
     FunctionsChange = {
       actions = [
         "lambda:AddPermission", "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction",
         "lambda:DeleteFunctionCodeSigningConfig", "lambda:DeleteFunctionConcurrency", "lambda:DeleteFunctionEventInvokeConfig",
-        "lambda:InvokeFunction", "lambda:PublishVersion", "lambda:PutFunctionCodeSigningConfig", "lambda:PutFunctionConcurrency",
+        "lambda:InvokeFunction", "lambda:ListAliases", "lambda:PublishVersion", "lambda:PutFunctionCodeSigningConfig", "lambda:PutFunctionConcurrency",
         "lambda:PutFunctionEventInvokeConfig", "lambda:PutFunctionRecursionConfig", "lambda:RemovePermission", "lambda:TagResource",
         "lambda:UntagResource", "lambda:UpdateAlias", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
       ]
@@ -121,6 +123,21 @@ locals {
         "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration",
       ]
       resources = local.buckets
+    }
+    # A release keeps its record in one row of the job table, which belongs to no tenant.
+    ReleaseRecord = {
+      actions = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+      condition = {
+        "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = ["_release"] }
+        # Without keys, a condition for all of them would hold.
+        Null = { "dynamodb:LeadingKeys" = "false" }
+      }
+      resources = local.tables
+    }
+    # A release stores and activates the prompts of the project.
+    PromptsChange = {
+      actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
+      resources = ["${local.arn}:dynamodb:${local.here}:table/${coalesce(var.prompt_table, "${var.name}-prompts")}"]
     }
     # A destroy empties the bucket, unless the stack is protected.
     FilesDelete  = { actions = ["s3:DeleteObject", "s3:DeleteObjectVersion"], resources = [for bucket in local.buckets : "${bucket}/*"] }

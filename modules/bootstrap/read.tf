@@ -36,9 +36,10 @@ locals {
     # Supports no narrower resource, like ListAliases and GetSubscriptionAttributes.
     LogGroupsList = { actions = ["logs:DescribeLogGroups"], resources = ["*"] }
     LogGroupsRead = { actions = ["logs:ListTagsForResource"], resources = local.log_groups }
+    # After its deletion a mapping has no function. Terraform asks for it until it is gone.
     MappingsRead = {
       actions   = ["lambda:GetEventSourceMapping"]
-      condition = local.of_stack_functions
+      condition = { ArnLikeIfExists = local.of_stack_functions["ArnLike"] }
       resources = [local.mappings]
     }
     # A tag request names the mapping, and not its function.

@@ -125,6 +125,17 @@ variable "packages" {
   }
 }
 
+variable "prompt_table" {
+  description = "Name of the table of prompts, which a deployment writes to. Null is the name that the module gives it."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.prompt_table == null ? true : can(regex("^[A-Za-z0-9_.-]{3,255}$", var.prompt_table))
+    error_message = "prompt_table must have 3 to 255 letters, digits, hyphens, underscores and dots, as DynamoDB demands."
+  }
+}
+
 variable "role" {
   description = "The `path` and the `name_prefix` of the functions' roles, if the stack's `role` sets them."
   type = object({

@@ -57,6 +57,10 @@ def _applies(statement: dict[str, Any], action: str, resource: str, context: Con
 def _holds(test: str, wanted: str | list[str], value: str | list[str] | None) -> bool:
     if test == "Null":
         return (value is None) == (_many(wanted) == ["true"])
+    if test.startswith("ForAllValues:"):
+        return value is None or all(_holds(test.removeprefix("ForAllValues:"), wanted, each) for each in _many(value))
+    if test.endswith("IfExists"):
+        return value is None or _holds(test.removesuffix("IfExists"), wanted, value)
     # Any value of a request may be the one.
     test = test.removeprefix("ForAnyValue:")
     if test == "StringNotEquals":

@@ -104,6 +104,8 @@ def _variables(
             if value is not None
         },
     }
+    if table := (found.variables.get("names") or {}).get("prompt_table"):
+        given["prompt_table"] = table
     if packages or found.package_bucket:
         given["packages"] = {"bucket": found.package_bucket, "create": packages}
     if file:

@@ -50,8 +50,8 @@ module "jobs" {
   api = {
     authorizer       = { issuer = "https://login.example.com", audience = ["letters"] }
     cors             = { allow_origins = ["https://letters.example.com"] }
-    default_endpoint = local.plain
-    domain           = local.plain ? null : { name = var.given.domain, certificate_arn = var.given.certificate_arn, route53 = { zone_id = var.given.zone_id } }
+    default_endpoint = contains(["keys", "plain"], var.variant)
+    domain           = contains(["keys", "plain"], var.variant) ? null : { name = var.given.domain, certificate_arn = var.given.certificate_arn, route53 = { zone_id = var.given.zone_id } }
     iam              = local.plain ? null : { tenant = "acme" }
   }
   deletion_protection = false

@@ -142,6 +142,14 @@ run "refuses_a_bucket_by_its_arn" {
   expect_failures = [var.packages]
 }
 
+run "refuses_a_table_by_its_arn" {
+  command = plan
+  variables {
+    prompt_table = "arn:aws:dynamodb:eu-west-1:111122223333:table/prompts"
+  }
+  expect_failures = [var.prompt_table]
+}
+
 run "refuses_a_path_without_a_slash" {
   command = plan
   variables {
@@ -240,7 +248,8 @@ run "accepts_everything_of_a_stack" {
       hosted_zone_ids     = ["Z0123"]
       kms_key_arns        = ["arn:aws-cn:kms:cn-north-1:111122223333:key/0f7a"]
     }
-    packages = { bucket = "acme-packages" }
-    role     = { name_prefix = "team-", path = "/teams/books/" }
+    packages     = { bucket = "acme-packages" }
+    prompt_table = "abc"
+    role         = { name_prefix = "team-", path = "/teams/books/" }
   }
 }
