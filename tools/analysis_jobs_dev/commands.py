@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn, TypeAlias
 
 import typer
 
-from analysis_jobs_dev import commands_deploy, commands_doctor, commands_release
+from analysis_jobs_dev import commands_bootstrap, commands_deploy, commands_doctor, commands_release
 
 # The version of Python that Lambda runs the functions with. Their bytecode and their compiled wheels need it.
 RUNTIME = (3, 13)
@@ -187,6 +187,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "init": init,
     "package": package,
     "local": local,
+    **commands_bootstrap.COMMANDS,
     **commands_deploy.COMMANDS,
     **commands_release.COMMANDS,
     **commands_doctor.COMMANDS,
