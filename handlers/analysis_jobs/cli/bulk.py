@@ -144,7 +144,7 @@ def _counts(run: Redrive) -> dict[str, int]:
 
 
 def _groups(run: Redrive) -> Counter[tuple[str, str]]:
-    return Counter((job["analysis"], code_of(job)) for job in run.found.values())
+    return Counter((job.analysis, code_of(job)) for job in run.found.values())
 
 
 def _shown(run: Redrive, queues: list[QueueReport]) -> Iterator[RenderableType]:
@@ -152,7 +152,7 @@ def _shown(run: Redrive, queues: list[QueueReport]) -> Iterator[RenderableType]:
     yield table(("analysis", "error code", "jobs"), [(*group, number) for group, number in groups])
     yield ""
     if first := list(run.found.values())[:_FIRST]:
-        rows = [(job["job_id"], job["created_at"], code_of(job), (job["error"] or {}).get("message")) for job in first]
+        rows = [(job.job_id, job.raw.get("created_at"), code_of(job), job.error and job.error.message) for job in first]
         yield table(("first jobs", "submitted", "error code", "message"), rows, whole=("first jobs",))
         yield ""
     yield Text(", ".join(f"{number} {name.replace('_', ' ')}" for name, number in _counts(run).items()))

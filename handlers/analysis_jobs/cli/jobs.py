@@ -1,15 +1,13 @@
 """The commands for single jobs: submit, status, download, list, cancel, retry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import uuid4
 
 import typer
 from rich.text import Text
 
-from analysis_jobs.base.clock import rfc3339
 from analysis_jobs.cli import readable
 from analysis_jobs.cli.analyses import require_analysis
 from analysis_jobs.cli.options import (
@@ -27,11 +25,10 @@ from analysis_jobs.cli.options import (
 )
 from analysis_jobs.cli.screen import Bar, Screen, status_text, table
 from analysis_jobs.cli.session import session
-from analysis_jobs.client.http import ApiError, CallError, Client, Job
+from analysis_jobs.client import Client, ClientError, JobInfo, NotAdmitted, SubmitOptions, Unauthorized
+from analysis_jobs.client.results import whole_answer
 from analysis_jobs.jobs.transitions import Status
 
-_PAGE = 100
-_UNAUTHORIZED = 401
 _LISTED = ("job_id", "analysis", "status", "progress", "created_at", "subject", "error")
 
 
@@ -70,21 +67,21 @@ def submit(
     ca_bundle: CaBundle = None,
 ) -> None:
     """Submit a job."""
-    members = {"subject": subject, "priority": priority, "trigger": trigger, "client": client, "project": project}
+    options: SubmitOptions = {
+        "subject": subject,
+        "priority": priority,
+        "trigger": trigger,
+        "client": client,
+        "project": project,
+        "idempotency_key": idempotency_key,
+    }
     with session(url, ca_bundle, as_json=json) as now:
         given = input_ or {}
         if document:
             # A wrong name must not cost the time of an upload.
             require_analysis(now.client, analysis)
             given = given | {"document": now.client.upload(document)}
-        # If the answer is lost, the client sends the request again. With the same key, it finds the first job.
-        job = now.client.submit(
-            analysis,
-            given,
-            idempotency_key=idempotency_key or str(uuid4()),
-            **{name: value for name, value in members.items() if value is not None},
-        )
-        _end(_submitted(now.client, now.screen, job, analysis, timeout_s if wait else None))
+        _end(_submit(now.client, now.screen, analysis, given, options, timeout_s if wait else None))
 
 
 def status(
@@ -99,7 +96,7 @@ def status(
     with session(url, ca_bundle, as_json=json) as now:
         if wait:
             _end(_follow(now.client, now.screen, job_id, timeout_s))
-        job = now.client.job(job_id)
+        job = whole_answer(now.client, now.client.status(job_id))
         now.screen.answer(job, readable.job(job))
 
 
@@ -115,7 +112,7 @@ def download(
 ) -> None:
     """Save a job's files."""
     with session(url, ca_bundle, as_json=json) as now:
-        names = [name] if name else sorted(now.client.job(job_id)["files"])
+        names = [name] if name else sorted(file.name for file in now.client.files(job_id))
         if not names:
             now.screen.note(f"Job {job_id} has no files.")
             raise typer.Exit(1)
@@ -142,15 +139,10 @@ def list_(
 ) -> None:
     """Show jobs, newest first."""
     with session(url, ca_bundle, as_json=json) as now:
-        filters = {
-            "status": str(status) if status else None,
-            "client": client,
-            "subject": subject,
-            "from": rfc3339(since) if since else None,
-            "to": rfc3339(until) if until else None,
-            "limit": min(limit, _PAGE),
-        }
-        jobs = list(islice(now.client.jobs(**filters), limit))
+        found = now.client.list(
+            status=str(status) if status else None, client=client, subject=subject, since=since, until=until
+        )
+        jobs = [job.raw for job in islice(found, limit)]
         rows = [[readable.error_text(job) if name == "error" else job.get(name) for name in _LISTED] for job in jobs]
         now.screen.answer({"jobs": jobs}, [table(_LISTED, rows, whole=("job_id", "status"))])
 
@@ -172,34 +164,44 @@ def _end(code: int) -> None:
         raise typer.Exit(code)
 
 
-def _submitted(client: Client, screen: Screen, job: Job, analysis: str, timeout_s: float | None) -> int:
-    """Show a submission. With `timeout_s`, wait for the job's end: only `completed` is a success then."""
-    why = f"{job['outcome']}: {reason['message']}" if (reason := job.get("reason")) else ""
-    if job["job_id"] is None:
-        screen.answer(job, [Text(why)])
+def _submit(
+    client: Client,
+    screen: Screen,
+    analysis: str,
+    job_input: dict[str, Any],
+    options: SubmitOptions,
+    timeout_s: float | None,
+) -> int:
+    """Submit a job, and show it. With `timeout_s`, wait for its end: only `completed` is a success then."""
+    try:
+        job = client.submit(analysis, job_input, **options)
+    except NotAdmitted as error:
+        answer = {"job_id": None, "status": None, "outcome": "skipped", "reason": error.reason}
+        screen.answer(answer, [Text(f"skipped: {error}")])
         return 1
     if timeout_s is None:
-        screen.answer(job, [Text(f"{job['job_id']} ").append_text(status_text(job["status"])).append(f"  {why}")])
+        why = f"{job.outcome}: {job.reason['message']}" if job.reason else ""
+        screen.answer(job.raw, [Text(f"{job.job_id} ").append_text(status_text(job.status)).append(f"  {why}")])
         return 0
-    screen.note(f"Submitted {analysis} as job {job['job_id']}")
-    return _follow(client, screen, job["job_id"], timeout_s)
+    screen.note(f"Submitted {analysis} as job {job.job_id}")
+    return _follow(client, screen, job.job_id, timeout_s)
 
 
-def _each(ask: Callable[[str], Job], screen: Screen, job_ids: list[str]) -> int:
+def _each(ask: Callable[[str], JobInfo], screen: Screen, job_ids: list[str]) -> int:
     """Send one request per job. A refusal does not stop the rest."""
-    done: list[dict[str, Any]] = []
+    done: list[Mapping[str, Any]] = []
     for job_id in job_ids:
         try:
-            done.append(ask(job_id))
-        except CallError as error:
-            if isinstance(error, ApiError) and error.status == _UNAUTHORIZED:
-                raise  # the token, not the job
+            done.append(ask(job_id).raw)
+        except Unauthorized:
+            raise  # the token, not the job
+        except ClientError as error:
             done.append({"job_id": job_id, "status": "refused", "detail": str(error)})
     screen.answer({"jobs": done}, map(_outcome, done))
     return int(any(job["status"] == "refused" for job in done))
 
 
-def _outcome(job: Job) -> Text:
+def _outcome(job: Mapping[str, Any]) -> Text:
     shown = Text(f"{job['job_id']} ").append_text(status_text(job["status"]))
     return shown.append(f": {job['detail']}") if "detail" in job else shown
 
@@ -207,8 +209,9 @@ def _outcome(job: Job) -> Text:
 def _follow(client: Client, screen: Screen, job_id: str, timeout_s: float) -> int:
     bar = Bar(screen)
     try:
-        job = client.ended(job_id, timeout_s=timeout_s, poll_s=1, on_status=bar.update)
+        job = client.wait(job_id, timeout_s=timeout_s, on_status=bar.update)
     finally:
         bar.close()
-    screen.answer(job, readable.job(job))
-    return int(job["status"] != "completed")
+    answer = whole_answer(client, job)
+    screen.answer(answer, readable.job(answer))
+    return int(job.status != "completed")

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
-from analysis_jobs.client.proxies import proxy_of
+from analysis_jobs.cli.proxies import proxy_of
 
 LIMIT_S = 1.5
 _PORTS = {"http": 80, "https": 443}

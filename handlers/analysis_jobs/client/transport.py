@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # An API Gateway HTTP API ends a request after 30 s.
 READ_TIMEOUT_S = 35.0
 # A proxy of the environment never gets requests to this machine.
-_DIRECT = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+_DIRECT = ("all://localhost", "all://*.localhost", "all://127.0.0.1", "all://[::1]")
 
 
 def load_httpx() -> ModuleType:
