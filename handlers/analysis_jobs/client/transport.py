@@ -26,7 +26,10 @@ def load_httpx() -> ModuleType:
         with extra("client"):
             import httpx2  # noqa: PLC0415 - slow to import
     except MissingExtraError as error:
-        raise ConfigurationError("the client needs httpx2: pip install 'analysis-jobs[client]'") from error
+        raise ConfigurationError(
+            'the client needs httpx2. In a package: add "client" to `extras` in [tool.analysis-jobs] of '
+            "pyproject.toml, and build the package again. Elsewhere: pip install httpx2"
+        ) from error
     return httpx2
 
 
