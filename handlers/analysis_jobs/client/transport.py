@@ -1,6 +1,5 @@
 """Sends the requests of `operations` with httpx2, and explains why a host cannot be reached."""
 
-import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +11,8 @@ from analysis_jobs.client.errors import Unreachable
 from analysis_jobs.client.operations import Request, Response
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
 # An API Gateway HTTP API ends a request after 30 s.
@@ -39,6 +40,8 @@ def http_options(ca_bundle: Path | str | None, connect_timeout_s: float, transpo
     Without a `ca_bundle` the system's certificates are trusted. Redirects are never followed: the token must not be
     sent to another host.
     """
+    import ssl  # noqa: PLC0415 - as httpx2, which imports it too
+
     httpx = load_httpx()
     return {
         "follow_redirects": False,
@@ -65,6 +68,8 @@ def response(answer: "httpx2.Response") -> Response:
 
 def unreachable(request: Request, error: Exception, connect_timeout_s: float) -> Unreachable:
     """Return the error for a request that got no answer."""
+    import ssl  # noqa: PLC0415 - as in `http_options`
+
     httpx = load_httpx()
     where = f"{request.where} cannot be reached"
     match error:
@@ -81,7 +86,7 @@ def unreachable(request: Request, error: Exception, connect_timeout_s: float) ->
     return Unreachable(f"{where}: the connection broke: {error or type(error).__name__}", connected=True)
 
 
-def _untrusted(where: str, error: ssl.SSLError) -> Unreachable:
+def _untrusted(where: str, error: "ssl.SSLError") -> Unreachable:
     why = getattr(error, "verify_message", None) or error.reason or str(error)
     fix = "give ca_bundle, a PEM file with the certificate of your authority" if "verify" in str(error).lower() else ""
     return Unreachable(": ".join(filter(None, (where, f"TLS failed: {why}", fix))), retryable=False)
