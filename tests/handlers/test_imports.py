@@ -73,23 +73,21 @@ _EXTRAS = {
     *("PIL", "chardet", "chardetng_py", "defusedxml", "docx", "lxml", "openpyxl", "pi_heif", "pptx", "psycopg"),
     *("striprtf", "tesserocr", "xlsxwriter"),
 }
+_NOT_FOR_SMALL_FUNCTIONS = {
+    *("analysis_jobs.api.routes", "analysis_jobs.authoring", "analysis_jobs.documents", "analysis_jobs.llm"),
+    *("analysis_jobs.submission", "analysis_jobs.worker.worker", "aws_lambda_powertools.event_handler"),
+    *("document_reader", "rfp_analysis"),
+}
 _UNWANTED = {
-    "api": {"analysis_jobs.llm.bedrock.model", "analysis_jobs.worker.worker", "analysis_jobs.worker.heartbeat"},
-    "worker": {"analysis_jobs.api.routes", "aws_lambda_powertools.event_handler"},
-    "sweeper": {
-        "analysis_jobs.api.routes",
+    "api": {
+        "analysis_jobs.documents.reader",
         "analysis_jobs.llm.bedrock.model",
         "analysis_jobs.worker.worker",
-        "rfp_analysis",
-    }
-    | {"aws_lambda_powertools.event_handler"},
-    "events": {
-        "analysis_jobs.api.routes",
-        "analysis_jobs.llm.bedrock.model",
-        "analysis_jobs.worker.worker",
-        "rfp_analysis",
-    }
-    | {"aws_lambda_powertools.event_handler"},
+        "analysis_jobs.worker.heartbeat",
+    },
+    "worker": {"analysis_jobs.api.routes", "analysis_jobs.submission", "aws_lambda_powertools.event_handler"},
+    "sweeper": _NOT_FOR_SMALL_FUNCTIONS,
+    "events": _NOT_FOR_SMALL_FUNCTIONS | {"analysis_jobs.sweeper"},
 }
 _LACKS = dict.fromkeys(HANDLERS, ("ANALYSES", "TABLE_NAME", "BUCKET_NAME", "QUEUE_URLS")) | {
     "events": ("EVENT_BUS_NAME", "EVENT_DEAD_LETTER_QUEUE_URL", "POWERTOOLS_SERVICE_NAME")
