@@ -14,17 +14,19 @@ from rich.text import Text
 from analysis_jobs.base.clock import SystemClock
 from analysis_jobs.cli import options
 from analysis_jobs.cli.ledger import Ledger
-from analysis_jobs.cli.options import CaBundle, Json, Since, Until, Url
+from analysis_jobs.cli.options import Since, Until
 from analysis_jobs.cli.redrive import Filters, Outcome, Redrive, StoppedError, code_of
 from analysis_jobs.cli.reports import QueueReport
 from analysis_jobs.cli.screen import INTERRUPTED, table
-from analysis_jobs.cli.session import aws_extra, session
+from analysis_jobs.cli.session import Session, aws_extra, calls_api
 from analysis_jobs.cli.tokens import tenant_of
 
 _FIRST = 5
 
 
+@calls_api
 def redrive(
+    now: Session,
     analysis: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only jobs of this analysis. Repeatable.")
     ] = None,
@@ -63,34 +65,30 @@ def redrive(
     tenant_claim: Annotated[
         str, typer.Option(metavar="NAME", help="The claim of the token that names the tenant.")
     ] = "tenant",
-    json: Json = False,
-    url: Url = None,
-    ca_bundle: CaBundle = None,
 ) -> None:
     """Run many failed jobs again, and clean up dead-letter queues.
 
     The exit status is 0 only if every selected job was run again.
     """
-    with session(url, ca_bundle, as_json=json) as now:
-        # A dry run reads an existing state file, but never creates one.
-        path = state if apply or (state and state.exists()) else None
-        with Ledger(path, now.client.url) as ledger:
-            run = Redrive(
-                now.client,
-                Filters(frozenset(analysis or ()), frozenset(error_code or ()), since, until),
-                ledger,
-                SystemClock(),
-                apply=apply,
-                limit=limit,
-                spacing=timedelta(seconds=1 / rate),
-                on_progress=now.screen.live,
-            )
-            queues = [QueueReport(queue) for queue in dead_letter_queue or ()]
-            stopped, code = _run(run, queues, tenant_of(now.token, tenant_claim))
-        now.screen.live("")
-        now.screen.answer(_as_json(run, queues, stopped), _shown(run, queues))
-        if stopped:
-            now.screen.note(stopped)
+    # A dry run reads an existing state file, but never creates one.
+    path = state if apply or (state and state.exists()) else None
+    with Ledger(path, now.client.url) as ledger:
+        run = Redrive(
+            now.client,
+            Filters(frozenset(analysis or ()), frozenset(error_code or ()), since, until),
+            ledger,
+            SystemClock(),
+            apply=apply,
+            limit=limit,
+            spacing=timedelta(seconds=1 / rate),
+            on_progress=now.screen.live,
+        )
+        queues = [QueueReport(queue) for queue in dead_letter_queue or ()]
+        stopped, code = _run(run, queues, tenant_of(now.token, tenant_claim))
+    now.screen.live("")
+    now.screen.answer(_as_json(run, queues, stopped), _shown(run, queues))
+    if stopped:
+        now.screen.note(stopped)
     if code or run.troubles:
         raise typer.Exit(code or 1)
 

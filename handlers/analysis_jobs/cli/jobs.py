@@ -11,20 +11,17 @@ from rich.text import Text
 from analysis_jobs.cli import readable
 from analysis_jobs.cli.analyses import require_analysis
 from analysis_jobs.cli.options import (
-    CaBundle,
     JobId,
     JobIds,
-    Json,
     Since,
     TimeoutS,
     Until,
-    Url,
     Wait,
     json_object,
     positive,
 )
 from analysis_jobs.cli.screen import Bar, Screen, status_text, table
-from analysis_jobs.cli.session import session
+from analysis_jobs.cli.session import Session, calls_api
 from analysis_jobs.client import Client, ClientError, JobInfo, NotAdmitted, SubmitOptions, Unauthorized
 from analysis_jobs.client.results import whole_answer
 from analysis_jobs.jobs.transitions import Status
@@ -32,7 +29,9 @@ from analysis_jobs.jobs.transitions import Status
 _LISTED = ("job_id", "analysis", "status", "progress", "created_at", "subject", "error")
 
 
+@calls_api
 def submit(
+    now: Session,
     analysis: Annotated[str, typer.Argument(help="Name of the analysis.", show_default=False)],
     document: Annotated[
         Path | None, typer.Option(metavar="FILE", help="File to upload. It becomes the input's field `document`.")
@@ -62,9 +61,6 @@ def submit(
     ] = None,
     wait: Wait = False,
     timeout_s: TimeoutS = 3600,
-    json: Json = False,
-    url: Url = None,
-    ca_bundle: CaBundle = None,
 ) -> None:
     """Submit a job."""
     options: SubmitOptions = {
@@ -75,88 +71,81 @@ def submit(
         "project": project,
         "idempotency_key": idempotency_key,
     }
-    with session(url, ca_bundle, as_json=json) as now:
-        given = input_ or {}
-        if document:
-            # A wrong name must not cost the time of an upload.
-            require_analysis(now.client, analysis)
-            given = given | {"document": now.client.upload(document)}
-        _end(_submit(now.client, now.screen, analysis, given, options, timeout_s if wait else None))
+    given = input_ or {}
+    if document:
+        # A wrong name must not cost the time of an upload.
+        require_analysis(now.client, analysis)
+        given = given | {"document": now.client.upload(document)}
+    _end(_submit(now.client, now.screen, analysis, given, options, timeout_s if wait else None))
 
 
+@calls_api
 def status(
+    now: Session,
     job_id: JobId,
     wait: Wait = False,
     timeout_s: TimeoutS = 3600,
-    json: Json = False,
-    url: Url = None,
-    ca_bundle: CaBundle = None,
 ) -> None:
     """Show a job, with its result and its files."""
-    with session(url, ca_bundle, as_json=json) as now:
-        if wait:
-            _end(_follow(now.client, now.screen, job_id, timeout_s))
-        job = whole_answer(now.client, now.client.status(job_id))
-        now.screen.answer(job, readable.job(job))
+    if wait:
+        _end(_follow(now.client, now.screen, job_id, timeout_s))
+    job = whole_answer(now.client, now.client.status(job_id))
+    now.screen.answer(job, readable.job(job))
 
 
+@calls_api
 def download(
+    now: Session,
     job_id: JobId,
     name: Annotated[str | None, typer.Argument(help="Name of one file. Default: all files.")] = None,
     to: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Folder to save in. Default: the current one.", show_default=False)
     ] = Path(),
-    json: Json = False,
-    url: Url = None,
-    ca_bundle: CaBundle = None,
 ) -> None:
     """Save a job's files."""
-    with session(url, ca_bundle, as_json=json) as now:
-        names = [name] if name else sorted(file.name for file in now.client.files(job_id))
-        if not names:
-            now.screen.note(f"Job {job_id} has no files.")
-            raise typer.Exit(1)
-        to.mkdir(parents=True, exist_ok=True)
-        done = []
-        for each in names:
-            content = now.client.download(job_id, each)
-            target = to / Path(each).name  # the server's answer must not choose the folder
-            target.write_bytes(content)
-            done.append({"name": each, "path": str(target), "size": len(content)})
-        now.screen.answer({"files": done}, (Text(f"{file['path']}  {file['size']} bytes") for file in done))
+    names = [name] if name else sorted(file.name for file in now.client.files(job_id))
+    if not names:
+        now.screen.note(f"Job {job_id} has no files.")
+        raise typer.Exit(1)
+    to.mkdir(parents=True, exist_ok=True)
+    done = []
+    for each in names:
+        content = now.client.download(job_id, each)
+        target = to / Path(each).name  # the server's answer must not choose the folder
+        target.write_bytes(content)
+        done.append({"name": each, "path": str(target), "size": len(content)})
+    now.screen.answer({"files": done}, (Text(f"{file['path']}  {file['size']} bytes") for file in done))
 
 
+@calls_api
 def list_(
+    now: Session,
     status: Annotated[Status | None, typer.Option(help="Only jobs with this status.")] = None,
     client: Annotated[str | None, typer.Option(help="Only jobs filed under this client.")] = None,
     subject: Annotated[str | None, typer.Option(help="Only jobs with this subject, for example books/42.")] = None,
     since: Since = None,
     until: Until = None,
     limit: Annotated[int, typer.Option(metavar="N", callback=positive, help="Show at most N jobs.")] = 50,
-    json: Json = False,
-    url: Url = None,
-    ca_bundle: CaBundle = None,
 ) -> None:
     """Show jobs, newest first."""
-    with session(url, ca_bundle, as_json=json) as now:
-        found = now.client.list(
-            status=str(status) if status else None, client=client, subject=subject, since=since, until=until
-        )
-        jobs = [job.raw for job in islice(found, limit)]
-        rows = [[readable.error_text(job) if name == "error" else job.get(name) for name in _LISTED] for job in jobs]
-        now.screen.answer({"jobs": jobs}, [table(_LISTED, rows, whole=("job_id", "status"))])
+    found = now.client.list(
+        status=str(status) if status else None, client=client, subject=subject, since=since, until=until
+    )
+    jobs = [job.raw for job in islice(found, limit)]
+    rows = [[readable.error_text(job) if name == "error" else job.get(name) for name in _LISTED] for job in jobs]
+    now.screen.answer({"jobs": jobs}, [table(_LISTED, rows, whole=("job_id", "status"))])
 
 
-def cancel(job_id: JobIds, json: Json = False, url: Url = None, ca_bundle: CaBundle = None) -> None:
+@calls_api
+def cancel(now: Session, job_id: JobIds) -> None:
     """Cancel jobs. The worker of a running job is asked to stop."""
-    with session(url, ca_bundle, as_json=json) as now:
-        _end(_each(now.client.cancel, now.screen, job_id))
+    _end(_each(now.client.cancel, now.screen, job_id))
 
 
-def retry(job_id: JobIds, json: Json = False, url: Url = None, ca_bundle: CaBundle = None) -> None:
+@calls_api
+def retry(now: Session, job_id: JobIds) -> None:
     """Run failed or cancelled jobs again."""
-    with session(url, ca_bundle, as_json=json) as now:
-        _end(_each(now.client.retry, now.screen, job_id))
+    _end(_each(now.client.retry, now.screen, job_id))
 
 
 def _end(code: int) -> None:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import typer
 
 from analysis_jobs.cli import environment
 from analysis_jobs.cli.analyses import UnknownAnalysisError
 from analysis_jobs.cli.ledger import LedgerError
+from analysis_jobs.cli.options import CaBundle, Json, Url, opening
 from analysis_jobs.cli.reach import NotReachableError, require_reachable
 from analysis_jobs.cli.screen import INTERRUPTED, Screen
 from analysis_jobs.client import Client, ClientError, Forbidden, Unauthorized
@@ -36,13 +36,15 @@ class Session:
 
 
 @contextmanager
-def session(url: str | None, ca_bundle: Path | None, *, as_json: bool) -> Iterator[Session]:
+def session(json: Json = False, url: Url = None, ca_bundle: CaBundle = None) -> Iterator[Session]:
     """Yield the session of a command that calls the API. The token comes from the environment.
+
+    The parameters are options of each such command.
 
     Raises `typer.Exit` with 2 if a setting is missing, with 1 if the block raises one of the expected errors, and with
     130 after Ctrl-C. The error is printed, with a hint where there is one.
     """
-    screen = Screen(as_json)
+    screen = Screen(json)
     with reported(screen):
         token = environment.required(environment.TOKEN_VARIABLE, "set it to a bearer token for the API")
         url = url or environment.required(environment.URL_VARIABLE, "set it to the URL of the API, or give --url")
@@ -55,6 +57,10 @@ def session(url: str | None, ca_bundle: Path | None, *, as_json: bool) -> Iterat
             screen.note(str(error))
             screen.note(_HINTS[type(error)])
             raise typer.Exit(1) from error
+
+
+calls_api = opening(session)
+"""Decorates a command that calls the API. The command gets the session as its first argument."""
 
 
 @contextmanager
