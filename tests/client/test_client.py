@@ -409,6 +409,12 @@ def test_a_bad_certificate_is_reported_at_once_with_the_fix(tls_server: Any, tmp
             client.status("j1")
         assert not raised.value.retryable
         assert clock.pauses == []
+        authority.cert_pem.write_to_path(tmp_path / "known.pem")
+        with (
+            Client(f"https://127.0.0.1:{port}", "t", ca_bundle=tmp_path / "known.pem", connect_timeout_s=60) as client,
+            pytest.raises(Unreachable, match=r"TLS failed: .*mismatch.*: check the URL"),
+        ):
+            client.status("j1")
         bundle = tmp_path / "ca.pem"
         authority.cert_pem.write_to_path(bundle)
         with Client(f"https://localhost:{port}", "t", ca_bundle=bundle, connect_timeout_s=60) as client:

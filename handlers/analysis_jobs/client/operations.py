@@ -120,7 +120,7 @@ class Operations:
     ) -> Operation[Response]:
         """Send a request to a path of the API. A POST gets an idempotency key, so that it is safe to repeat."""
         sent = dict(headers)
-        if method == "POST" and "idempotency-key" not in {name.lower() for name in sent}:
+        if method.upper() == "POST" and "idempotency-key" not in {name.lower() for name in sent}:
             sent["Idempotency-Key"] = str(uuid4())
         return (yield from self._call(method, path, json_body=json_body, query=query, headers=sent))
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # An API Gateway HTTP API ends a request after 30 s.
 READ_TIMEOUT_S = 35.0
+# OpenSSL's codes (X509_V_ERR_…) for a certificate of an authority that this machine does not know.
+UNKNOWN_CA = frozenset({18, 19, 20, 21})
 # A proxy of the environment never gets requests to this machine.
 _DIRECT = ("all://localhost", "all://*.localhost", "all://127.0.0.1", "all://[::1]")
 
@@ -87,8 +89,11 @@ def unreachable(request: Request, error: Exception, connect_timeout_s: float) ->
 
 
 def _untrusted(where: str, error: "ssl.SSLError") -> Unreachable:
-    why = getattr(error, "verify_message", None) or error.reason or str(error)
-    fix = "give ca_bundle, a PEM file with the certificate of your authority" if "verify" in str(error).lower() else ""
+    why = str(getattr(error, "verify_message", None) or error.reason or error).rstrip(".")
+    code = getattr(error, "verify_code", None)
+    fix = "check the URL" if code else ""
+    if code in UNKNOWN_CA:
+        fix = "give ca_bundle, a PEM file with the certificate of your authority"
     return Unreachable(": ".join(filter(None, (where, f"TLS failed: {why}", fix))), retryable=False)
 
 
