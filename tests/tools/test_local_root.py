@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from analysis_jobs_dev import places
 from analysis_jobs_dev.cloud import root
-from analysis_jobs_dev.cloud.deployments import stack_name
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.root import ModuleCall, Root
+from analysis_jobs_dev.naming import MAX_NAME, NAME, stack_name
+from analysis_jobs_dev.terraform_files import provider_region
 
 MODULE = """
 variable "analyses" { type = list(string) }
@@ -161,16 +163,7 @@ def test_the_chosen_provider_is_kept_for_a_root_without_a_lock_file(
 )
 def test_the_region_is_that_of_the_provider(tmp_path: Path, text: str, region: str | None) -> None:
     (tmp_path / "main.tf").write_text(text, "utf-8")
-    assert root.region_of(tmp_path) == region
-
-
-@pytest.mark.parametrize(("text", "complaint"), [("{", "is not JSON"), ("[]", "must have an object")])
-def test_variables_that_cannot_be_read_are_refused(tmp_path: Path, text: str, complaint: str) -> None:
-    assert root.local_variables(tmp_path) == {}
-    (tmp_path / "envs").mkdir()
-    (tmp_path / root.LOCAL_VARIABLES).write_text(text, "utf-8")
-    with pytest.raises(CloudError, match=complaint):
-        root.local_variables(tmp_path)
+    assert provider_region(tmp_path) == region
 
 
 @pytest.mark.parametrize(
@@ -178,8 +171,20 @@ def test_variables_that_cannot_be_read_are_refused(tmp_path: Path, text: str, co
     [
         ("letters", "", "letters"),
         ("Letter_Summary", "staging", "letter-summary-staging"),
-        ("a-very-long-name-of-a-project", "production", "a-very-long-na-production"),
+        (
+            "a-very-long-name-of-a-project-that-goes-on",
+            "production",
+            "a-very-long-name-of-a-project-that-goes-production",
+        ),
+        ("2024-letters", "", "stack-2024-letters"),
+        ("x", "", "stack-x"),
     ],
 )
 def test_the_name_of_a_stack_follows_the_modules_rule(project: str, environment: str, name: str) -> None:
     assert stack_name(project, environment) == name
+
+
+def test_the_longest_name_of_a_project_is_the_modules() -> None:
+    text = (places.modules() / "analysis-jobs" / "variables-names.tf").read_text("utf-8")
+    assert f'can(regex("^{NAME.pattern}$", var.name))' in text
+    assert len(stack_name("a" * 2 * MAX_NAME, "production")) == MAX_NAME

@@ -276,10 +276,11 @@ class LocalCloud(Reach):
                 step.say("nothing to do: nothing has changed since the last apply")
                 return kept
             dataclasses.replace(kept, applied="").save(self.folder)
+            is_again = (self.folder / state.TERRAFORM_STATE).exists()
             try:
                 progress = self.stack.apply(lambda progress: step.say(str(progress)))
             except CloudError as error:
-                hint = f"\n\n{FORGET} rm -r {self.folder}" if kept.outputs else ""
+                hint = f"\n\n{FORGET} rm -r {self.folder}" if is_again else ""
                 raise CloudError(f"{error}{hint}") from error
             step.say(f"{progress.done} resources applied")
             stacks = self.deployment.outputs(self.stack)

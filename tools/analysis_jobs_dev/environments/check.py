@@ -11,7 +11,6 @@ from analysis_jobs_dev import check_call, places
 from analysis_jobs_dev import project as projects
 from analysis_jobs_dev.cloud import demo_file
 from analysis_jobs_dev.cloud.errors import CloudError
-from analysis_jobs_dev.cloud.root import region_of
 from analysis_jobs_dev.environments import explain, schema, secrets
 from analysis_jobs_dev.environments.backend import own_block
 from analysis_jobs_dev.environments.document import Document, Key, Problem, SyntaxProblemError, dotted
@@ -20,6 +19,7 @@ from analysis_jobs_dev.environments.model import FOLDER, LOCAL, ConfigError, fil
 from analysis_jobs_dev.environments.schema import RootInterface
 from analysis_jobs_dev.environments.variables import UnreadableRootError
 from analysis_jobs_dev.project import Project, ProjectError
+from analysis_jobs_dev.terraform_files import provider_region
 
 __all__ = ["ARCHITECTURES", "Checked", "check", "default_package", "interface_of", "root_of"]
 
@@ -186,7 +186,7 @@ class _Check:
             )
             yield self.document.problem(("state",), message)
         region = self._value.get("region")
-        fixed = region_of(root)
+        fixed = provider_region(root)
         if isinstance(region, str) and fixed not in {None, region} and not _takes_region(root):
             message = f"region is {region}, and the provider in {root} has {fixed}. Write region = var.region there."
             yield self.document.problem(("region",), message)
