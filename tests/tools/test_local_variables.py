@@ -143,7 +143,10 @@ def test_what_nobody_knows_is_refused_with_its_place_and_the_file(
     ("content", "complaint"),
     [
         ({"settngs": {}}, r"local\.json:2: the key settngs is unknown.* Did you mean settings\?"),
-        ({"settings": {"lease": {"leas_s": 3}}}, r"local\.json:4: .*settings\.lease\.leas_s is unknown.* Did you mean settings\.lease\.lease_s"),
+        (
+            {"settings": {"lease": {"leas_s": 3}}},
+            r"local\.json:4: .*settings\.lease\.leas_s is unknown.* Did you mean settings\.lease\.lease_s",
+        ),
         ({"lanes": {"low": {"most": 3}}}, r"local\.json:4: the key lanes\.low\.most is unknown"),
         ({"routes": [{"path": "/"}, {"method": 1}]}, r"the key routes\[1\]\.method is unknown"),
         (

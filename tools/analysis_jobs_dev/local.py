@@ -15,7 +15,7 @@ from analysis_jobs_dev.cloud.demo_file import DemoFile
 from analysis_jobs_dev.cloud.deployments import ProjectDeployment
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.local_cloud import LocalCloud
-from analysis_jobs_dev.cloud.reload import Reloader
+from analysis_jobs_dev.cloud.reload import Reloader, files_of
 from analysis_jobs_dev.cloud.screen import Screen
 from analysis_jobs_dev.cloud.stack import COMMAND
 from analysis_jobs_dev.cloud.stand_in.upstream import Upstream
@@ -54,10 +54,10 @@ class Local:
 
     def up(self, model: Upstream | None = None) -> int:
         """Run the cloud until Ctrl-C, or until one of its processes dies. Changed files are brought in."""
-        ready = False
+        ready, seen = False, files_of(self.project)
         try:
             with self._cloud(model) as cloud:
-                reloader = Reloader(self.project, cloud, self.screen)
+                reloader = Reloader(self.project, cloud, self.screen, seen)
                 self._show_guide(cloud.connection, model)
                 ready = True
                 self.screen.say("ready")
