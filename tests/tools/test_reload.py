@@ -1,4 +1,4 @@
-"""A running local cloud takes changed files in. It shows what is refused, and keeps the last good version in service."""
+"""A running local cloud takes changed files in. It shows what is refused, and the last good version stays live."""
 
 import io
 from collections.abc import Callable
