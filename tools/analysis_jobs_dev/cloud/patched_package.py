@@ -3,6 +3,7 @@
 import shutil
 import zipfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +40,13 @@ class PatchedPackage:
         self._folder = folder
         self._sources_of = sources_of
         self._name = project.name
+        self._pool = ThreadPoolExecutor(2, "checks")
         self._begin(project)
 
     @property
     def declarations(self) -> Declarations:
         """What the code of the built package declares."""
-        return manifest.read(self._folder / f"{self._name}-{HOST.name}.json").declarations
+        return manifest.read(self._package.with_suffix(".json")).declarations
 
     def update(self, project: Project, changed: set[Path]) -> Changed | None:
         """Put changed files into the package. Return None if none of them belongs to it.
@@ -68,33 +70,43 @@ class PatchedPackage:
         """Begin with the package that has just been built."""
         self._files: dict[str, Path | None] = {}
         self._built = set(self._sources_of(project).project_files())
-        self._tree: Path | None = None
+        # In advance: the first edit need not wait for it.
+        self._tree = self._pool.submit(self._unpacked)
 
     def _checked(self, what: Sources, files: Mapping[str, Path]) -> Changed:
         """Write the patched zip, and test it. Raises CloudError or PackageError."""
-        package, patched = self._folder / f"{self._name}-{HOST.name}.zip", self._folder / PATCHED
+        patched = self._folder / PATCHED
         what.files()  # refuses a name that the library has
         refusals.development_code(files)
-        patch(package, self._files, patched)
+        patch(self._package, self._files, patched)
         refusals.too_large(patched)
         services.require_carried(patched, what.aws_services, files)
-        tree = self._unpacked(package, patched)
+        tree = self._tree.result()
+        self._bring_up_to_date(tree, patched)
+        analyses = self._pool.submit(declarations.read, tree, what)  # meanwhile: both mostly wait for a process
         require_project_importable(tree, what)
         declared = Declarations(
-            analyses=declarations.read(tree, what),
+            analyses=analyses.result(),
             secrets=declarations.secrets(files),
             ocr_languages=declarations.ocr_languages(patched),
         )
         return Changed(code_of(patched, what.project.version), declared)
 
-    def _unpacked(self, package: Path, patched: Path) -> Path:
-        """Return the folder with the unpacked zip `patched`. Only its changed files are written anew."""
+    @property
+    def _package(self) -> Path:
+        """The built package."""
+        return self._folder / f"{self._name}-{HOST.name}.zip"
+
+    def _unpacked(self) -> Path:
+        """Unpack the built package, and return the folder."""
         tree = self._folder / UNPACKED
-        if self._tree is None:
-            shutil.rmtree(tree, ignore_errors=True)
-            with zipfile.ZipFile(package) as zipped:
-                zipped.extractall(tree)
-            self._tree = tree
+        shutil.rmtree(tree, ignore_errors=True)
+        with zipfile.ZipFile(self._package) as zipped:
+            zipped.extractall(tree)
+        return tree
+
+    def _bring_up_to_date(self, tree: Path, patched: Path) -> None:
+        """Write the changed files of the zip `patched` into the unpacked package, and remove those that are gone."""
         names = {each for name in self._files for each in (name, bytecode_of(name)) if each}
         with zipfile.ZipFile(patched) as zipped:
             there = names & set(zipped.namelist())
@@ -102,7 +114,6 @@ class PatchedPackage:
                 zipped.extract(name, tree)
         for name in names - there:
             (tree / name).unlink(missing_ok=True)
-        return tree
 
 
 def new_declarations(before: Declarations, now: Declarations) -> list[str]:
