@@ -1,4 +1,4 @@
-"""What a local cloud deploys: the examples of this repository with their common root, or one project with its own."""
+"""What a local cloud deploys: one project with its own root, or several examples with a common one."""
 
 import contextlib
 import json
@@ -84,7 +84,7 @@ class Deployment(ABC):
 
 
 class Examples(Deployment):
-    """Examples of this repository. The root `envs/local` deploys them."""
+    """Several examples of this repository. The root `envs/local` deploys them together, in one apply for the tests."""
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self.hosted = tuple(
