@@ -30,6 +30,8 @@ _STORE_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "sta
 # Signature version 4, because newer buckets refuse older ones. The Region's own host name, because the global endpoint
 # redirects an upload form, and browsers do not send the body again after a redirect.
 _S3_CONFIG = _STORE_CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
+# A step of the sweeper is two requests of some milliseconds. boto3 has 10 connections for each client.
+_SWEEP_THREADS = 8
 # Textract needs a few seconds for a page.
 _OCR_CONFIG = _STORE_CONFIG.merge(Config(read_timeout=60))
 # No retries in the client: each request is billed, and the job engine decides about retries. `BedrockModel` sets the
@@ -118,7 +120,7 @@ def sweeper(settings: Settings) -> Sweeper:
     """Return the sweeper. It loads no analyses: a broken analysis must not stop the sweep."""
     clock = SystemClock()
     store = DynamoJobStore(_client("dynamodb"), settings.table_name, clock)
-    return Sweeper(store, SqsJobQueue(_client("sqs"), settings.queue_urls), settings, clock)
+    return Sweeper(store, SqsJobQueue(_client("sqs"), settings.queue_urls), settings, clock, at_once=_SWEEP_THREADS)
 
 
 def publisher(settings: EventSettings) -> Publisher:

@@ -252,7 +252,7 @@ run "a_stack_with_its_defaults" {
   assert {
     condition = { for key, statement in local.sweeper_statements : key => join(" ", concat(sort(statement.actions), ["on"], statement.resources)) } == {
       due_read   = "dynamodb:Query on arn:jobs/index/due"
-      jobs_write = "dynamodb:GetItem dynamodb:UpdateItem on arn:jobs"
+      jobs_write = "dynamodb:BatchGetItem dynamodb:GetItem dynamodb:UpdateItem on arn:jobs"
       queue_send = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
     }
     error_message = "The sweeper's role has changed."
