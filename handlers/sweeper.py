@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from analysis_jobs import wiring
-from analysis_jobs.base import observability, settings
+from analysis_jobs.base import observability, probe, settings
 from analysis_jobs.sweeper.sweeper import Sweeper
 
 
@@ -19,9 +19,11 @@ _MARGIN = timedelta(seconds=5)
 
 
 @observability.contained
-def handler(_event: Any, context: Any) -> dict[str, int]:
+def handler(event: Any, context: Any) -> dict[str, Any]:
     """Sweep once. Return how many jobs got each step, by the name of the step."""
     sweeper = _sweeper()
+    if probe.is_probe(event):
+        return probe.answer()
     left = timedelta(milliseconds=context.get_remaining_time_in_millis())
     try:
         return dict(sweeper.sweep(sweeper.clock.now() + left - _MARGIN))

@@ -13,6 +13,7 @@ from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.settings import EventSettings, Settings, variable
 from analysis_jobs.documents.reader import DocumentReader, ReaderLimits
 from analysis_jobs.documents.turns import Turns
+from analysis_jobs.jobs.canaries import CANARY_LANE
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
@@ -39,6 +40,12 @@ _OCR_CONFIG = _STORE_CONFIG.merge(Config(read_timeout=60))
 MODEL_CONFIG = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 1})
 
 
+def _queue(settings: Settings, session: Any = None) -> SqsJobQueue:
+    """Return the queues of the lanes, and that of canaries if there is one. No caller can name the latter."""
+    canary = {CANARY_LANE: settings.canary_queue_url} if settings.canary_queue_url else {}
+    return SqsJobQueue(_client("sqs", session=session), {**settings.queue_urls, **canary})
+
+
 def submissions(
     settings: Settings, analyses: Analyses | None = None, session: Any = None, clock: Clock | None = None
 ) -> SubmissionService:
@@ -49,7 +56,7 @@ def submissions(
     clock = clock or SystemClock()
     return SubmissionService(
         store=DynamoJobStore(_client("dynamodb", session=session), settings.table_name, clock),
-        queue=SqsJobQueue(_client("sqs", session=session), settings.queue_urls),
+        queue=_queue(settings, session),
         artifacts=S3ArtifactStore(
             _client("s3", _S3_CONFIG, session=session), settings.bucket_name, settings.bucket_prefix
         ),
@@ -120,7 +127,7 @@ def sweeper(settings: Settings) -> Sweeper:
     """Return the sweeper. It loads no analyses: a broken analysis must not stop the sweep."""
     clock = SystemClock()
     store = DynamoJobStore(_client("dynamodb"), settings.table_name, clock)
-    return Sweeper(store, SqsJobQueue(_client("sqs"), settings.queue_urls), settings, clock, at_once=_SWEEP_THREADS)
+    return Sweeper(store, _queue(settings), settings, clock, at_once=_SWEEP_THREADS)
 
 
 def publisher(settings: EventSettings) -> Publisher:

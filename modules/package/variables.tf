@@ -128,6 +128,7 @@ variable "package" {
   description = "The built zip, as the module analysis-jobs takes it: `manifest`, or `path` and `sha256_base64`."
   type = object({
     architecture  = optional(string)
+    live_versions = optional(object({ api = optional(string), events = optional(string), sweeper = optional(string), worker = optional(string) }))
     manifest      = optional(string)
     path          = optional(string)
     s3            = optional(object({ bucket = string, key = string, object_version = optional(string) }))
@@ -163,6 +164,11 @@ variable "package" {
       local.library_versions, try(join(".", slice(split(".", jsondecode(file(var.package.manifest)).library.version), 0, 2)), "")
     )
     error_message = "The package contains analysis-jobs ${try(jsondecode(file(var.package.manifest)).library.version, "of an unknown version")}, and this module fits the versions ${join(", ", [for version in local.library_versions : "${version}.x"])}. Use the module of the same release, or build the package with a version that fits."
+  }
+
+  validation {
+    condition     = alltrue([for version in values(coalesce(var.package.live_versions, {})) : version == null ? true : can(regex("^[1-9][0-9]*$", version))])
+    error_message = "package.live_versions must have numbers of published versions, such as { api = \"7\", worker = \"7\" }. `analysis-jobs deploy` sets them; leave them out to put the newest version in service."
   }
 
   validation {

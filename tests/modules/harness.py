@@ -50,7 +50,7 @@ class TestRun:
 
 @dataclass(frozen=True)
 class Terraform:
-    """Terraform in `root`, a copy of the repository's `modules`, `envs` and `examples`.
+    """Terraform in `root`, a copy of the repository's `modules`, `envs`, `examples` and `schemas`.
 
     `environment` is added to this process's own. Folders are given relative to `root`.
     """
@@ -117,7 +117,7 @@ class Terraform:
 
 def make_workspace(root: Path) -> Terraform:
     """Copy what Terraform reads into `root`, so that it writes nothing into the repository."""
-    for folder in ("modules", "envs", "examples"):
+    for folder in ("modules", "envs", "examples", "schemas"):
         ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__")
         shutil.copytree(REPOSITORY / folder, root / folder, ignore=ignored)
     return Terraform(root, OFFLINE | terraform_environment())

@@ -1,6 +1,5 @@
 """`analysis-jobs init`: the new project is whole, and what cannot be created is refused with the rule."""
 
-import json
 import re
 import subprocess
 import tomllib
@@ -10,6 +9,7 @@ import pytest
 
 from analysis_jobs_dev import commands, places, project
 from analysis_jobs_dev.cloud import demo_file
+from analysis_jobs_dev.environments import config
 from analysis_jobs_dev.init import InitError, create, known_examples
 from analysis_jobs_dev.naming import MAX_NAME
 from analysis_jobs_dev.terraform_files import provider_region
@@ -22,6 +22,7 @@ FILES = {
     "answers.toml",
     "demo.toml",
     "documents/letter.txt",
+    "envs/environment.schema.json",
     "envs/local.json",
     "envs/production.json",
     "envs/staging.json",
@@ -54,7 +55,7 @@ def test_a_new_project_has_everything_under_its_own_name(tmp_path: Path) -> None
     assert (found.name, found.analyses, found.infra) == ("meeting-notes", ("meeting_notes",), folder / "infra")
     described = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
     assert described["project"]["dependencies"] == [f"analysis-jobs=={places.version()}"]
-    assert json.loads((folder / "envs/local.json").read_text("utf-8"))["name"] == "meeting-notes-local"
+    assert config.load("local", folder).stack == "meeting-notes-local"
     assert demo_file.load(folder).submit.analysis == "meeting-notes"
     assert provider_region(folder / "infra") is None, "the Region comes from envs/*.json"
 
@@ -71,9 +72,9 @@ def test_the_demo_that_the_command_suggests_has_its_document(
 
 def test_the_name_of_each_environments_stack_is_short_enough(tmp_path: Path) -> None:
     folder = create("a" * MAX_NAME, within=tmp_path)
-    names = {path.stem: json.loads(path.read_text("utf-8"))["name"] for path in (folder / "envs").iterdir()}
-    assert max(map(len, names.values())) <= MAX_NAME
-    assert len(set(names.values())) == 3
+    names = {each.stack or "" for each in config.load_all(folder)}
+    assert max(map(len, names)) <= MAX_NAME
+    assert len(names) == 3
 
 
 def test_the_terraform_of_a_new_project_is_formatted(tmp_path: Path) -> None:

@@ -10,9 +10,12 @@ import pytest
 
 from analysis_jobs_dev import places
 from analysis_jobs_dev.cloud import root
+from analysis_jobs_dev.cloud.deployments import local_environment
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.root import ModuleCall, Root
+from analysis_jobs_dev.init import create
 from analysis_jobs_dev.naming import MAX_NAME, NAME, stack_name
+from analysis_jobs_dev.project import load
 from analysis_jobs_dev.terraform_files import provider_region
 
 MODULE = """
@@ -164,6 +167,21 @@ def test_the_chosen_provider_is_kept_for_a_root_without_a_lock_file(
 def test_the_region_is_that_of_the_provider(tmp_path: Path, text: str, region: str | None) -> None:
     (tmp_path / "main.tf").write_text(text, "utf-8")
     assert provider_region(tmp_path) == region
+
+
+def test_a_wrong_environment_local_is_refused_with_its_line(tmp_path: Path) -> None:
+    folder = create("letters", within=tmp_path)
+    found = local_environment(load(folder))
+    assert found and (found.stack, found.region) == ("letters-local", "eu-west-1")  # noqa: PT018 - for mypy
+    path = folder / "envs" / "local.json"
+    path.write_text(path.read_text("utf-8").replace('"model_id"', '"modelid"'), "utf-8")
+    with pytest.raises(CloudError, match=r"local\.json:11: .*Did you mean settings\.model_id\?"):
+        local_environment(load(folder))
+    path.write_text('{ "name": "letters-local", "region": "eu-west-1" }', "utf-8")
+    found = local_environment(load(folder))
+    assert found and "authorizer" not in found.variables  # noqa: PT018 - as above
+    path.unlink()
+    assert local_environment(load(folder)) is None
 
 
 @pytest.mark.parametrize(

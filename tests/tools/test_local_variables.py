@@ -11,7 +11,7 @@ from moto import mock_aws
 from analysis_jobs_dev.cloud.connection import Connection
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.known_values import MODEL, MODEL_IDS, KnownValues, Secrets
-from analysis_jobs_dev.cloud.variables import FILE, LocalFile, filled
+from analysis_jobs_dev.cloud.variables import filled
 from analysis_jobs_dev.environments.schema import RootInterface
 from tests.in_memory import InMemory
 
@@ -29,20 +29,15 @@ def aws() -> Iterator[Connection]:
 
 @pytest.fixture
 def fill(aws: Connection, tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """Return a function that fills the variables of a root, given types by name and the content of the file."""
+    """Return a function that fills the variables of a root, given types by name and the given values."""
 
     def run(
-        variables: dict[str, str], content: object = None, *, login: dict[str, object] | None = None
+        variables: dict[str, str], given: dict[str, Any] | None = None, *, login: dict[str, object] | None = None
     ) -> dict[str, Any]:
         blocks = [f'variable "{name}" {{\n  type = {kind}\n}}\n' for name, kind in variables.items()]
         (tmp_path / "variables.tf").write_text("".join(blocks), "utf-8")
         known = KnownValues(aws, "letters", PACKAGE, Secrets(aws, "letters", login))
-        root = RootInterface.read(tmp_path)
-        if content is not None:
-            (tmp_path / FILE).parent.mkdir(exist_ok=True)
-            (tmp_path / FILE).write_text(json.dumps(content, indent=2), "utf-8")
-        file = LocalFile.of(tmp_path)
-        return filled(root, file.variables(root), known, file.path)
+        return filled(RootInterface.read(tmp_path), given or {}, known)
 
     return run
 
@@ -77,23 +72,6 @@ def test_attributes_that_an_object_requires_are_filled_too(fill: Callable[..., d
     assert fill({"settings": kind}, {"settings": {"lease_s": 20, "authorizer": {"issuer": "https://own"}}}) == {
         "settings": {"lease_s": 20, "authorizer": {"issuer": "https://own", "audience": ["analysis-jobs"]}}
     }
-
-
-@pytest.mark.parametrize("content", [{}, {"$schema": "x", "project": ".", "name": "n", "region": "eu-north-1"}])
-def test_the_file_of_an_environment_has_the_variables_in_its_settings(
-    fill: Callable[..., dict[str, Any]], content: dict[str, Any]
-) -> None:
-    found = fill({"name": "string", "size": "number"}, {**content, "settings": {"size": 3}})
-    assert found == {"name": content.get("name", "letters"), "size": 3}
-
-
-def test_the_attributes_of_a_variable_settings_are_beside_the_other_variables(
-    fill: Callable[..., dict[str, Any]],
-) -> None:
-    variables = {"settings": "object({ size = number, deep = optional(bool) })", "place": "string"}
-    expected = {"settings": {"size": 3}, "place": "x"}
-    assert fill(variables, {"name": "n", "settings": {"size": 3, "place": "x"}}) == expected
-    assert fill(variables, {"place": "x", "settings": {"size": 3}}) == expected
 
 
 def test_a_secret_is_made_for_an_arn_and_keeps_what_somebody_puts_into_it(
@@ -134,37 +112,10 @@ def test_what_nobody_knows_is_refused_with_its_place_and_the_file(
 ) -> None:
     kind = f"object({{ {name} = string, sizes = list(number), width = number }})"
     with pytest.raises(
-        CloudError, match=rf"requires own\.{name} \(string\), own\.width \(number\), which .*local\.json"
+        CloudError,
+        match=rf"requires settings\.own\.{name} \(string\), settings\.own\.width \(number\), which .*local\.json",
     ):
         fill({"own": kind})
-
-
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        ({"settngs": {}}, r"local\.json:2: the key settngs is unknown.* Did you mean settings\?"),
-        (
-            {"settings": {"lease": {"leas_s": 3}}},
-            r"local\.json:4: .*settings\.lease\.leas_s is unknown.* Did you mean settings\.lease\.lease_s",
-        ),
-        ({"lanes": {"low": {"most": 3}}}, r"local\.json:4: the key lanes\.low\.most is unknown"),
-        ({"routes": [{"path": "/"}, {"method": 1}]}, r"the key routes\[1\]\.method is unknown"),
-        (
-            {"settings": {"lease": {"lease_s": "3"}}},
-            r"settings\.lease\.lease_s must be a number.* Write 3 without quotes",
-        ),
-    ],
-)
-def test_a_setting_that_does_not_fit_the_root_is_refused(
-    fill: Callable[..., dict[str, Any]], content: dict[str, Any], complaint: str
-) -> None:
-    variables = {
-        "settings": "object({ lease = optional(object({ lease_s = optional(number) })) })",
-        "lanes": "map(object({ maximum = number }))",
-        "routes": "list(object({ path = string }))",
-    }
-    with pytest.raises(CloudError, match=complaint):
-        fill(variables, content)
 
 
 def test_variables_that_are_set_elsewhere_are_left_alone(
@@ -173,12 +124,3 @@ def test_variables_that_are_set_elsewhere_are_left_alone(
     (tmp_path / "terraform.tfvars").write_text('name = "own"\n', "utf-8")
     monkeypatch.setenv("TF_VAR_topic_arn", "arn:own")
     assert fill({"name": "string", "region": "string", "topic_arn": "string"}) == {"region": "eu-west-1"}
-
-
-def test_the_content_of_the_file_is_an_object(tmp_path: Path) -> None:
-    assert LocalFile.of(tmp_path).document is None
-    (tmp_path / "envs").mkdir()
-    for text, complaint in {"{": "this is not JSON", "[]": "must have an object"}.items():
-        (tmp_path / FILE).write_text(text, "utf-8")
-        with pytest.raises(CloudError, match=complaint):
-            LocalFile.of(tmp_path)

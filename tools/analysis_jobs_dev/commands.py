@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn, TypeAlias
 
 import typer
 
-from analysis_jobs_dev import commands_deploy
+from analysis_jobs_dev import commands_deploy, commands_release
 
 # The version of Python that Lambda runs the functions with. Their bytecode and their compiled wheels need it.
 RUNTIME = (3, 13)
@@ -181,6 +181,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "package": package,
     "local": local,
     **commands_deploy.COMMANDS,
+    **commands_release.COMMANDS,
 }
 
 

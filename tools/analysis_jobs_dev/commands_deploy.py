@@ -1,4 +1,4 @@
-"""The commands that check, plan and deploy an environment. `commands` registers them."""
+"""The commands that check and plan an environment. `commands` registers them."""
 
 import json as json_
 from collections.abc import Callable
@@ -60,41 +60,26 @@ def plan(
 ) -> None:
     """Show what a deployment of an environment would change."""
     from analysis_jobs_dev.environments import deploy as deploying  # noqa: PLC0415 - see the module `commands`
+    from analysis_jobs_dev.release.errors import ReleaseError  # noqa: PLC0415 - as above
+    from analysis_jobs_dev.release.terraform import keep_live  # noqa: PLC0415 - as above
 
     if check:
         config([environment])
         return
     try:
         with deploying.prepared(environment, build=build) as root:
+            keep_live(root)
             file = (out or root.plan_file).resolve()
             deploying.plan(root, file)
             typer.echo(f"\nThe plan is in {file}, and its summary in {file}.md.")
             typer.echo(f"Apply it: analysis-jobs deploy {environment} --plan {file}")
-            typer.echo(f"Or work with Terraform itself: {root.command('plan')}")
-    except deploying.ERRORS as error:
+            if not root.connection:
+                typer.echo(f"Or work with Terraform itself: {root.command('plan')}")
+    except (*deploying.ERRORS, ReleaseError) as error:
         _fail(error)
 
 
-def deploy(
-    environment: Environment,
-    *,
-    build: Build = False,
-    plan: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Apply this plan, which `analysis-jobs plan --out` wrote.")
-    ] = None,
-) -> None:
-    """Plan an environment, and apply exactly that plan."""
-    from analysis_jobs_dev.environments import deploy as deploying  # noqa: PLC0415 - see the module `commands`
-
-    try:
-        with deploying.prepared(environment, build=build) as root:
-            deploying.apply(root, plan)
-            typer.echo(f"\n{environment} is deployed. {root.deployment().get('api_url') or ''}".rstrip())
-    except deploying.ERRORS as error:
-        _fail(error)
-
-
-COMMANDS: dict[str, Callable[..., Any]] = {"config": config, "plan": plan, "deploy": deploy}
+COMMANDS: dict[str, Callable[..., Any]] = {"config": config, "plan": plan}
 
 
 def _fail(error: Exception) -> NoReturn:

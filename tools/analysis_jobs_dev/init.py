@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from analysis_jobs_dev import places
-from analysis_jobs_dev.cloud.root import Root
+from analysis_jobs_dev.environments.schema import RootInterface, for_root
 from analysis_jobs_dev.naming import MAX_NAME, NAME, stack_name
 
 TEMPLATE = "project"
@@ -19,6 +19,7 @@ TEMPLATE = "project"
 TEMPLATE_NAME = "letter-summary"
 TEMPLATE_MODULE = "letter_summary"
 ENVIRONMENTS = ("local", "staging", "production")
+ENVIRONMENT_SCHEMA = Path("envs", "environment.schema.json")
 # Modules at the root of every deployment package.
 _TAKEN = {"analysis_jobs", "api", "document_reader", "events", "sweeper", "worker"}
 _NOT_COPIED = {"README.md", "pyproject.toml", "__pycache__", ".local", "dist", "uv.lock"}
@@ -79,6 +80,8 @@ def create(name: str, *, example: str | None = None, module: str | None = None, 
         _copy_example(source, project)
     else:
         _copy_template(project)
+    interface = RootInterface.read(folder / "infra")
+    _write(folder / ENVIRONMENT_SCHEMA, json.dumps(for_root(interface), indent=2) + "\n")
     return folder
 
 
@@ -193,8 +196,12 @@ def _adapt_terraform(project: NewProject) -> None:
 
 
 def _write_environments(project: NewProject) -> None:
-    """Write the variables that the example's root requires. What only the reader knows is a placeholder."""
-    required = Root(project.folder / "infra", project.folder / "infra").required_variables
+    """Write the environments with the settings that the example's root requires.
+
+    What only the reader knows is a placeholder.
+    """
+    interface = RootInterface.read(project.folder / "infra")
+    required = interface.settings.get("required", [])
     authorizer = {"issuer": "https://login.example.com", "audience": [project.name]}
     for environment in ENVIRONMENTS:
         protected = environment != "local"
@@ -202,12 +209,17 @@ def _write_environments(project: NewProject) -> None:
             "authorizer": authorizer,
             "database_secret_arn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:database",
             "gemini_key_arn": "arn:aws:ssm:eu-west-1:123456789012:parameter/gemini-key",
-            "name": stack_name(project.name, environment),
-            "region": "eu-west-1",
-            "settings": {"authorizer": authorizer, "deletion_protection": protected},
         }
         made_by_local_cloud = set() if protected else {"database_secret_arn", "gemini_key_arn"}
-        values = {name: known[name] for name in sorted(required & known.keys() - made_by_local_cloud)}
+        settings = {name: known[name] for name in required if name in known and name not in made_by_local_cloud}
+        if "deletion_protection" in interface.settings["properties"]:
+            settings["deletion_protection"] = protected
+        values = {
+            "$schema": ENVIRONMENT_SCHEMA.name,
+            "name": stack_name(project.name, environment),
+            "region": "eu-west-1",
+            "settings": settings,
+        }
         _write(project.folder / "envs" / f"{environment}.json", json.dumps(values, indent=2) + "\n")
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from analysis_jobs.api.answers import fits, job_body, json_text, page_body
-from analysis_jobs.api.callers import prefix_of, tenant_of
+from analysis_jobs.api.callers import canary_of, prefix_of, tenant_of
 from analysis_jobs.api.polling import pause_between_reads, retry_after
 from analysis_jobs.api.problems import Problem, problem_from
 from analysis_jobs.api.requests import ListQuery
@@ -23,8 +23,10 @@ from analysis_jobs.authoring.files import file_key
 from analysis_jobs.base.field_errors import FieldError, field_errors
 from analysis_jobs.base.ids import is_id
 from analysis_jobs.base.observability import count, log
+from analysis_jobs.base.tenants import CANARY_TENANT
 from analysis_jobs.documents import upload_key
 from analysis_jobs.jobs.admission import Outcome
+from analysis_jobs.jobs.canaries import CanaryRun
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
 from analysis_jobs.jobs.ports import WaitingSlot, WaitingSlots
 from analysis_jobs.jobs.record import JobKey, JobRecord
@@ -255,7 +257,7 @@ class Api:
 
     def _submit(self, tenant: str, submission: Submission) -> Response[str]:
         key = self.app.current_event.headers.get("idempotency-key")
-        result = self.submissions.submit_with_outcome(tenant, submission, key)
+        result = self.submissions.submit_with_outcome(tenant, submission, key, self._canary())
         job = result.job
         status_url = self._path_of(job.job_id) if job else None
         estimate = self.submissions.analyses[submission.analysis].estimated_time
@@ -340,7 +342,12 @@ class Api:
         known = self.app.current_event.headers.get("if-none-match") or ""
         return etag(job) in (tag.strip().removeprefix("W/") for tag in known.split(","))
 
+    def _canary(self) -> CanaryRun | None:
+        return canary_of(self.app.current_event.request_context.raw_event)
+
     def _tenant(self) -> str:
+        if self._canary():
+            return CANARY_TENANT
         authorizer = self.app.current_event.request_context.get("authorizer") or {}
         return tenant_of(authorizer, self.submissions.settings.callers, self.tenant_claim)
 

@@ -21,7 +21,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from analysis_jobs.base.clock import Clock, SystemClock, rfc3339
 from analysis_jobs.base.errors import ConfigurationError
-from analysis_jobs.prompts.store import ACTIVE, prompt_key
+from analysis_jobs.prompts.store import ACTIVE, prompt_key, version_item
 from analysis_jobs.prompts.template import Prompt, parse
 
 if TYPE_CHECKING:
@@ -154,6 +154,14 @@ class PromptLibrary:
         """
         return self._change_active(name, "rollback", self._undo_last)
 
+    def restore(self, name: str, active: Mapping[str, int], *, is_undo: bool) -> Change | None:
+        """Make versions active by category; 0 means none. Return the change; None if they were active already.
+
+        With `is_undo` it counts as a rollback of the last change: a later `rollback` undoes an earlier change. Raises
+        `PromptError` if a version does not exist.
+        """
+        return self._change_active(name, "rollback" if is_undo else "activate", lambda _: active)
+
     def deactivate(self, name: str) -> Change | None:
         """Deactivate all versions. Jobs use the default of the code then. Return the change; None if none was active.
 
@@ -260,14 +268,14 @@ class PromptLibrary:
 
     def _put_version(self, prompt: Prompt) -> dict[str, Any]:
         written = _fields(prompt) | {"written_at": rfc3339(self._clock.now())}
-        return self._put(prompt.name, f"v{prompt.version:06}", written) | _IF_NEW
+        return self._put(prompt.name, version_item(prompt.version), written) | _IF_NEW
 
     def _put(self, hash_key: str, item: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         serialized = {name: TypeSerializer().serialize(value) for name, value in fields.items()}
         return {"TableName": self._table, "Item": serialized | _key(hash_key, item)}
 
     def _find_version(self, name: str, version: int) -> Prompt | None:
-        item = self._get(name, f"v{version:06}")
+        item = self._get(name, version_item(version))
         return parse(item, f"{name} v{version} in the table") if item else None
 
     def _get(self, hash_key: str, item: str) -> dict[str, Any] | None:

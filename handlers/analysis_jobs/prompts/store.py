@@ -17,11 +17,19 @@ def prompt_key(section: str, sub_section: str, category: str) -> str:
     return f"{section}/{sub_section}#{category}"
 
 
+def version_item(version: int) -> str:
+    """Return the sort key of a version. The hash key is the name of the prompt."""
+    return f"v{version:06}"
+
+
 class PromptStore(Protocol):
     """The prompt table, as a worker reads it."""
 
     def active(self, section: str, sub_section: str, category: str) -> Prompt | None:
         """Return the active prompt of a category; None if it has none."""
+
+    def version(self, name: str, version: int) -> Prompt | None:
+        """Return a version of the prompt `section/sub_section`, whether it is active or not; None if there is none."""
 
 
 class MemoryPromptStore:
@@ -33,10 +41,15 @@ class MemoryPromptStore:
             for prompt in prompts
             for category in prompt.categories
         }
+        self._versions = {(prompt.name, prompt.version): prompt for prompt in prompts}
 
     def active(self, section: str, sub_section: str, category: str) -> Prompt | None:
         """See `PromptStore.active`."""
         return self._prompts.get(prompt_key(section, sub_section, category))
+
+    def version(self, name: str, version: int) -> Prompt | None:
+        """See `PromptStore.version`."""
+        return self._versions.get((name, version))
 
 
 class DynamoPromptStore:
@@ -48,12 +61,19 @@ class DynamoPromptStore:
 
     def active(self, section: str, sub_section: str, category: str) -> Prompt | None:
         """See `PromptStore.active`. It takes one request. Raises `ConfigurationError` if the item is invalid."""
+        key = prompt_key(section, sub_section, category)
+        prompt = self._read(key, ACTIVE)
+        return prompt if prompt and prompt.is_active else None
+
+    def version(self, name: str, version: int) -> Prompt | None:
+        """See `PromptStore.version`. Requests and errors are as for `active`."""
+        return self._read(name, version_item(version))
+
+    def _read(self, key: str, item: str) -> Prompt | None:
         from boto3.dynamodb.types import TypeDeserializer  # noqa: PLC0415 - the API function never reads a prompt
 
-        key = prompt_key(section, sub_section, category)
-        response = self._client.get_item(TableName=self._table, Key={"prompt": {"S": key}, "item": {"S": ACTIVE}})
+        response = self._client.get_item(TableName=self._table, Key={"prompt": {"S": key}, "item": {"S": item}})
         if "Item" not in response:
             return None
-        item = {name: TypeDeserializer().deserialize(value) for name, value in response["Item"].items()}
-        prompt = parse(item, f"{key} in the table")
-        return prompt if prompt.is_active else None
+        content = {name: TypeDeserializer().deserialize(value) for name, value in response["Item"].items()}
+        return parse(content, f"{key} in the table")

@@ -14,6 +14,7 @@ from uuid import uuid4
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
+from analysis_jobs.jobs.canaries import uncounted
 from analysis_jobs.jobs.dispatch import send, send_grace
 from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore
 from analysis_jobs.jobs.record import Changes, JobFailure, JobKey, JobRecord, ending
@@ -103,7 +104,7 @@ class Sweeper:
 
     def _end(self, key: JobKey, transition: Transition, why: Mapping[str, Any]) -> str:
         now = self.clock.now()
-        ended = ending(now, self.settings.job_retention)
+        ended = ending(now, self.settings.retention_of(key.tenant))
         outcome = self.store.transition(key, transition, Changes({**ended, **why}), now=now)
         if not isinstance(outcome, Applied):
             return "overtaken"
@@ -159,7 +160,8 @@ class _Sweep:
     def _take(self, key: JobKey, job: Callable[[], JobRecord | None]) -> None:
         about: dict[str, Any] = {"job_id": key.job_id, "tenant": key.tenant}
         try:
-            step = self._sweeper.step(key, job())
+            with uncounted(key.tenant):
+                step = self._sweeper.step(key, job())
         except Exception as error:  # noqa: BLE001 - continue with the next row
             step = "error"
             log("sweep.error", "a row could not be swept", error=error, **about)

@@ -18,7 +18,9 @@ from analysis_jobs_dev.cloud.packages import Built, package_of, packages
 from analysis_jobs_dev.cloud.postgres import Login
 from analysis_jobs_dev.cloud.root import Root
 from analysis_jobs_dev.cloud.stack import DATA_FOLDER, Stack
-from analysis_jobs_dev.cloud.variables import LocalFile, filled
+from analysis_jobs_dev.cloud.variables import filled
+from analysis_jobs_dev.environments import config
+from analysis_jobs_dev.environments.config import Environment
 from analysis_jobs_dev.naming import stack_name
 from analysis_jobs_dev.package import sources
 from analysis_jobs_dev.packager.declarations import secret_methods
@@ -120,23 +122,29 @@ class Examples(Deployment):
 
 
 class ProjectDeployment(Deployment):
-    """A project with its own Terraform root, or with the module if it has no root."""
+    """A project with its own Terraform root, or with the module if it has no root.
 
-    def __init__(self, project: Project) -> None:
+    `environment` names the Region and the variables of the root. The default is the environment `local` of the project,
+    if it has one.
+    """
+
+    def __init__(self, project: Project, environment: Environment | None = None) -> None:
         self.project = project
+        self._environment = environment
         analysis = project.analyses[0].rpartition(".")[2].replace("_", "-")
         self.hosted = (Hosted(project.name, project.folder, analysis, project.prompts, project.answers),)
 
     @cached_property
-    def file(self) -> LocalFile:
-        """The project's `envs/local.json`."""
-        return LocalFile.of(self.project.folder)
+    def environment(self) -> Environment | None:
+        """The environment, None without one. Raises CloudError for a wrong configuration."""
+        return self._environment or local_environment(self.project)
 
     @property
     @override
     def region(self) -> str:
-        named = self.file.region or (self.project.infra and provider_region(self.project.infra))
-        return str(named or ministack.REGION)
+        if self.environment:
+            return self.environment.region
+        return (self.project.infra and provider_region(self.project.infra)) or ministack.REGION
 
     @override
     def packages(self, folder: Path) -> dict[str, Built]:
@@ -183,23 +191,43 @@ class ProjectDeployment(Deployment):
         texts = {name: value for name, value in found.items() if isinstance(value, str)}
         return {self.project.name: {**texts, **deployments[0]}}
 
-    def _root(self, place: Place, package: Built, given: Mapping[str, object]) -> Root:
-        """Return the project's root with its variables, or one that calls the module. `given` is its `package`."""
-        name, login = stack_name(self.project.name), place.logins.get(self.project.name)
+    def values(self, place: Place, package: Built, argument: Mapping[str, object]) -> dict[str, Any]:
+        """Return the variables of the project's root; without a root, the arguments of the module.
+
+        `argument` is the `package` of the module. Raises CloudError for a variable that nobody knows.
+        """
+        name = (self.environment and self.environment.stack) or stack_name(self.project.name)
+        login = place.logins.get(self.project.name)
         secrets = Secrets(place.connection, name, login.secret("database") if login else None)
-        known = KnownValues(place.connection, name, given, secrets)
+        known = KnownValues(place.connection, name, argument, secrets)
+        given = dict(self.environment.variables) if self.environment else {}
+        if self.project.infra:
+            return filled(Root(self.project.infra, self.project.infra).interface, given, known)
+        methods = secret_methods(sources(self.project).project_files())
+        return default_root.arguments(self.project, package.declarations, methods, known, given)
+
+    def _root(self, place: Place, package: Built, argument: Mapping[str, object]) -> Root:
+        """Return the root with its variables. `argument` is its `package`."""
         folder = (place.folder / "root").resolve()
+        values = self.values(place, package, argument)
         if self.project.infra:
             prepared = Root.link(self.project.infra, folder)
-            variables = filled(prepared.interface, self.file.variables(prepared.interface), known, self.file.path)
         else:
-            prepared, variables = Root(folder, folder), {}
-            chosen = self.file.variables(Root(default_root.module(), folder).interface)
-            methods = secret_methods(sources(self.project).project_files())
-            arguments = default_root.arguments(self.project, package.declarations, methods, known, chosen)
-            default_root.write(folder, arguments)
-        prepared.set_up(self.region, place.folder / state.TERRAFORM_STATE, variables)
+            prepared = Root(folder, folder)
+            default_root.write(folder, values)
+            values = {}  # they are in the call of the module
+        prepared.set_up(self.region, place.folder / state.TERRAFORM_STATE, values)
         return prepared
+
+
+def local_environment(project: Project) -> Environment | None:
+    """Return the environment `local` of a project, None without one. Raises CloudError for a wrong configuration."""
+    if config.LOCAL not in config.names(project.folder):
+        return None
+    try:
+        return config.load(config.LOCAL, project.folder)
+    except config.ConfigError as error:
+        raise CloudError(str(error)) from error
 
 
 def upload(connection: Connection, package: Path, sha256: str) -> dict[str, str]:

@@ -134,6 +134,15 @@ class LocalCloud(Reach):
             self.stop()
             raise
 
+    def serve(self) -> None:
+        """Start the servers alone. The stacks in them stay as they are; the next `start` applies them again."""
+        try:
+            self._start_servers()
+            self.apply_at_next_start()
+        except BaseException:
+            self.stop()
+            raise
+
     def stop(self) -> None:
         """Stop everything; return when all processes have ended and all ports are free."""
         self._open.close()
@@ -146,12 +155,31 @@ class LocalCloud(Reach):
             put.append(f"{put_prompts(hosted.prompts, self.boto3('dynamodb'), table)} in {table}")
         return ", ".join(put)
 
+    @property
+    def place(self) -> Place:
+        """Where a stack is deployed to this cloud."""
+        return Place(self.folder, self.connection, self._logins)
+
     def apply_at_next_start(self) -> None:
         """Make the next start apply the stack, because this process has changed the deployed code since."""
         if kept := state.read(self.folder):
             dataclasses.replace(kept, applied="").save(self.folder)
 
     def _start(self) -> None:
+        kept = self._start_servers()
+        if lost := self._lost(kept):
+            self.screen.say(f"        Terraform restores what MiniStack has lost: {lost}")
+            kept = dataclasses.replace(kept, applied="")
+        kept = self._apply(kept, self._packages())
+        kept.save(self.folder)
+        self._stacks = kept.outputs["stacks"]
+        self.connection = self.deployed(self.examples[0]).connection
+        with self.screen.step("prompts") as step:
+            step.say(self.put_prompts())
+        self.connection.save(self.folder)
+
+    def _start_servers(self) -> state.Kept:
+        """Start the servers on the kept state, or on a fresh one, and return it."""
         python = interpreter(self.screen)
         version, region = ministack.version(python), self.deployment.region
         self._open.enter_context(state.locked(self.folder))
@@ -169,16 +197,7 @@ class LocalCloud(Reach):
         if with_database:  # before the functions that use it, so that it also stops after them
             self._serve_databases(with_database, kept.database_port, trusted)
         self._serve(python, kept, trusted)
-        if lost := self._lost(kept):
-            self.screen.say(f"        Terraform restores what MiniStack has lost: {lost}")
-            kept = dataclasses.replace(kept, applied="")
-        kept = self._apply(kept, self._packages())
-        kept.save(self.folder)
-        self._stacks = kept.outputs["stacks"]
-        self.connection = self.deployed(self.examples[0]).connection
-        with self.screen.step("prompts") as step:
-            step.say(self.put_prompts())
-        self.connection.save(self.folder)
+        return kept
 
     def _serve(self, python: Path, kept: state.Kept, trusted: Certificates) -> None:
         """Start the stand-in and MiniStack."""
@@ -274,7 +293,7 @@ class LocalCloud(Reach):
 
     def _apply(self, kept: state.Kept, built: Mapping[str, Built]) -> state.Kept:
         with self.screen.step("terraform") as step:
-            self.stack = self.deployment.stack(Place(self.folder, self.connection, self._logins), built)
+            self.stack = self.deployment.stack(self.place, built)
             self.stack.write_command()
             wanted = self.deployment.fingerprint(self.stack, built)
             if kept.applied == wanted:

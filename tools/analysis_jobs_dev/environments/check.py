@@ -23,8 +23,6 @@ from analysis_jobs_dev.terraform_files import provider_region
 
 __all__ = ["ARCHITECTURES", "Checked", "check", "default_package", "interface_of", "root_of"]
 
-# The local cloud sets these variables itself.
-PROVIDED_LOCALLY = frozenset({"authorizer", "database_secret_arn", "environment", "gemini_key_arn"})
 DIST = "dist"
 ARCHITECTURES = ("arm64", "x86_64")
 # Terraform and GitHub Actions replace such texts in their own files, and nobody replaces them here.
@@ -82,10 +80,9 @@ class _Check:
         except UnreadableRootError as error:
             raise ConfigError.of([*problems, self.document.problem(("project",), str(error))]) from error
         absent = [key for key in schema.OF_THE_ROOT if key in value and not interface.has(key)]
-        provided = PROVIDED_LOCALLY if self.name == LOCAL else frozenset()
         self._find_misplaced(interface)
         problems += self._of_the_root(interface, project)
-        problems += self._of_the_schema(schema.for_root(interface, provided), absent)
+        problems += self._of_the_schema(schema.for_root(interface, is_filled=self.name == LOCAL), absent)
         problems += self._of_absent_variables(interface, absent, project)
         problems += self._of_values(project)
         if problems:

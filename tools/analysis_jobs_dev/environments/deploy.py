@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from analysis_jobs_dev.cloud.errors import CloudError
-from analysis_jobs_dev.environments import summary
+from analysis_jobs_dev.cloud.screen import Screen
+from analysis_jobs_dev.environments import local, summary
 from analysis_jobs_dev.environments.config import load
 from analysis_jobs_dev.environments.model import ConfigError, Environment
 from analysis_jobs_dev.environments.package import Package
@@ -15,24 +17,31 @@ from analysis_jobs_dev.package import package as build_packages
 from analysis_jobs_dev.packager import PackageError
 from analysis_jobs_dev.provider_mirror import MirrorError
 
-__all__ = ["ERRORS", "apply", "plan", "prepared"]
+__all__ = ["ERRORS", "check_plan", "plan", "prepared"]
 
 # What a command reports without a traceback.
 ERRORS = (CloudError, ConfigError, MirrorError, PackageError, TerraformError, UploadError)
 
 
 @contextmanager
-def prepared(name: str, *, build: bool = False, start: Path = Path()) -> Iterator[TerraformRoot]:
+def prepared(name: str, *, build: bool = False, quiet: bool = False, start: Path = Path()) -> Iterator[TerraformRoot]:
     """Check the environment, and yield its root after `terraform init`, with the package to deploy.
 
-    `build` builds the package first. If the environment has a package bucket, the package is uploaded. Raises one of
-    `ERRORS`.
+    `build` builds the package first. If the environment has a package bucket, the package is uploaded. The environment
+    `local` always gets a new package, and a local cloud if none runs. With `quiet`, Terraform prints only errors.
+    Raises one of `ERRORS`.
     """
     environment = load(name, start)
+    if environment.is_local:
+        with local.prepared(environment, Screen.silent() if quiet else None) as found:
+            root = replace(found, is_quiet=quiet)
+            root.init()
+            yield root
+        return
     if build:
         _build(environment)
     package = Package.of(environment)
-    root = prepare(environment, package)
+    root = replace(prepare(environment, package), is_quiet=quiet)
     root.init()
     if environment.package_bucket:
         root.use(package.uploaded(environment.package_bucket, environment.region))
@@ -47,19 +56,15 @@ def plan(root: TerraformRoot, file: Path) -> bool:
     return has_changes
 
 
-def apply(root: TerraformRoot, file: Path | None = None) -> None:
-    """Apply a written plan, or plan now and apply that. Raises `ConfigError` for the plan of another package."""
-    if file is None:
-        file = root.plan_file
-        plan(root, file)
-    elif not file.is_file():
+def check_plan(root: TerraformRoot, file: Path) -> None:
+    """Raise `ConfigError` if there is no such plan, or if it is that of another package."""
+    if not file.is_file():
         raise ConfigError(f"There is no plan {file}: write it with `analysis-jobs plan {root.environment.name} --out`.")
-    elif root.package.sha256_base64 not in (hashes := summary.code_hashes(root.show(file))) and hashes:
+    if root.package.sha256_base64 not in (hashes := summary.code_hashes(root.show(file))) and hashes:
         raise ConfigError(
             f"{file} is the plan of another package than {root.package.manifest}: plan again, or take the package that "
             "was planned."
         )
-    root.apply(file)
 
 
 def _build(environment: Environment) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis_jobs_dev import places
+from analysis_jobs_dev.cloud.connection import Connection
 from analysis_jobs_dev.cloud.root import DEPLOYMENTS, LOCK_FILE, Root, module_calls_in, write_default
 from analysis_jobs_dev.environments.backend import Backend
 from analysis_jobs_dev.environments.model import ConfigError, Environment
@@ -52,15 +53,16 @@ class TerraformError(Exception):
 class TerraformRoot:
     """The prepared root of an environment. Every method runs Terraform in `folder` and raises `TerraformError`.
 
-    `variables` are environment variables for Terraform. If the root is isolated, Terraform does not get those of this
-    process with the prefix AWS_.
+    `variables` are environment variables for Terraform. With a `connection`, Terraform reaches that local cloud, and
+    not the account that the environment variables with the prefix AWS_ name. A quiet root prints only errors.
     """
 
     environment: Environment
     folder: Path
     lock_is_complete: bool
     variables: Mapping[str, str] = field(repr=False)
-    is_isolated: bool = False
+    connection: Connection | None = None
+    is_quiet: bool = False
     _package: list[Package] = field(default_factory=list, repr=False)
 
     @property
@@ -88,11 +90,7 @@ class TerraformRoot:
         _write(self.folder / VARIABLES_FILE, _variables(self.environment, given))
         calls = self._calls()
         if not calls:
-            if not RootInterface.read(self.environment.root).has("package"):
-                raise ConfigError(
-                    f"{self.environment.root} neither calls the module analysis-jobs nor has a variable `package`: add "
-                    "the variable, and pass it to the module."
-                )
+            _require_variable(self.environment, given)
             return
         _write(self.folder / PACKAGE_FILE, {"module": {name: {"package": given} for name in calls}})
         # A module with `count` is a list, one with `for_each` an object, any other is the module itself.
@@ -132,6 +130,21 @@ class TerraformRoot:
             )
         return found[0] if found else {}
 
+    @property
+    def api_url(self) -> str | None:
+        """The URL of the deployed API, as this machine reaches it; None without an API."""
+        url: str | None = self.deployment().get("api_url")
+        return self.connection.reachable(url) if url and self.connection else url
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - a client of any service
+        """Return a boto3 client of the environment's account and Region."""
+        if self.connection:
+            return self.connection.boto3(service)
+        import boto3  # noqa: PLC0415 - takes long to import, and a plan alone does not need it
+
+        session: Any = boto3.Session()  # its overloads want a literal name
+        return session.client(service, region_name=self.environment.region)
+
     def command(self, *arguments: str) -> str:
         """Return the command line with which somebody runs Terraform here."""
         folder = os.path.relpath(self.folder)
@@ -144,14 +157,15 @@ class TerraformRoot:
     def _run(
         self, *arguments: str, quiet: bool = False, accepted: tuple[int, ...] = (0,)
     ) -> subprocess.CompletedProcess[str]:
-        inherited = {
-            name: value for name, value in os.environ.items() if not (self.is_isolated and name.startswith("AWS_"))
-        }
+        quiet = quiet or self.is_quiet
+        is_local = self.connection is not None
+        inherited = {name: value for name, value in os.environ.items() if not (is_local and name.startswith("AWS_"))}
         done = subprocess.run(
             ["terraform", f"-chdir={self.folder}", *arguments],
             env={
                 **inherited,
                 **terraform_environment(),
+                **(self.connection.environment() if self.connection else {}),
                 **self.variables,
                 "TF_IN_AUTOMATION": "1",
                 "CHECKPOINT_DISABLE": "1",
@@ -178,38 +192,34 @@ def prepare(
     package: Package,
     *,
     backend: Backend | None = None,
+    connection: Connection | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> TerraformRoot:
     """Write the root of an environment, and return it.
 
-    `backend` replaces the state in S3. `variables` are environment variables for Terraform; with them, those of this
-    process with the prefix AWS_ are hidden, so that no other account is reached. Raises `ConfigError`.
+    `backend` replaces the state in S3, and `connection` the account by a local cloud. `variables` are further
+    environment variables for Terraform. Raises `ConfigError`.
     """
     state = backend or Backend.in_s3(environment, os.environ.get(STATE_BUCKET))
-    folder = _folder(environment)
+    folder = _folder(environment, package)
     own_lock = environment.has_own_root and (environment.root / LOCK_FILE).exists()
     shared_lock = places.local_root() / LOCK_FILE
     if not (folder / LOCK_FILE).exists() and shared_lock.exists():
         shutil.copyfile(shared_lock, folder / LOCK_FILE)
     _keep_installation(environment.folder / "terraform", folder)
     _write_environment(environment, folder, state)
-    given = _argument(package, folder)
-    _write(folder / VARIABLES_FILE, _variables(environment, given))
-    if not environment.has_own_root:
-        _write(folder / PACKAGE_FILE, {"module": {MODULE_CALL: {"package": given}}})
-    return TerraformRoot(
-        environment, folder, own_lock, variables or {}, is_isolated=variables is not None, _package=[package]
-    )
+    _write(folder / VARIABLES_FILE, _variables(environment, _argument(package, folder)))
+    return TerraformRoot(environment, folder, own_lock, variables or {}, connection, _package=[package])
 
 
-def _folder(environment: Environment) -> Path:
+def _folder(environment: Environment, package: Package) -> Path:
     """Make the folder anew, with links to the files of the project's root, or with a call of the module."""
     below = environment.folder / "root"
     if environment.has_own_root:
         return Root.link(environment.root, below).folder
     shutil.rmtree(below, ignore_errors=True)
     module = os.path.relpath(places.modules().resolve() / "analysis-jobs", below.resolve())
-    return write_default(below, environment.variables, module)
+    return write_default(below, {**environment.variables, "package": _argument(package, below)}, module)
 
 
 def _keep_installation(kept: Path, folder: Path) -> None:
@@ -259,6 +269,21 @@ def _variables(environment: Environment, package: Mapping[str, Any]) -> dict[str
     kinds = variable.schema.get("type", [])
     is_text = "string" in ([kinds] if isinstance(kinds, str) else kinds)
     return {**environment.variables, "package": package["manifest"] if is_text else dict(package)}
+
+
+def _require_variable(environment: Environment, package: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` if the root's own variable `package` does not take what the package has."""
+    variable = RootInterface.read(environment.root).variables.get("package")
+    if variable is None:
+        raise ConfigError(
+            f"{environment.root} neither calls the module analysis-jobs nor has a variable `package`: add the "
+            "variable, and pass it to the module."
+        )
+    if lost := package.keys() - {"manifest"} - variable.schema.get("properties", {}).keys():
+        raise ConfigError(
+            f"{environment.root} does not call the module analysis-jobs itself, and its variable `package` does not "
+            f"take {', '.join(sorted(lost))}: give the variable the module's type."
+        )
 
 
 def _argument(package: Package, folder: Path) -> dict[str, Any]:
