@@ -184,7 +184,7 @@ variable "package" {
   validation {
     # Lambda's limit for a zip in a request, in bytes. Without a size the apply fails instead of the plan.
     condition     = var.package.s3 != null || try(jsondecode(file(var.package.manifest)).size_bytes, coalesce(var.package.size_bytes, 0)) <= 52428800
-    error_message = "The package has ${try(jsondecode(file(var.package.manifest)).size_bytes, coalesce(var.package.size_bytes, 0))} bytes, and Lambda accepts at most 52428800 (50 MB) that do not come from S3: upload the zip to a bucket in this Region and set package.s3 = { bucket, key }. `make deploy` does both if config.json names a package_bucket."
+    error_message = "The package has ${try(jsondecode(file(var.package.manifest)).size_bytes, coalesce(var.package.size_bytes, 0))} bytes, and Lambda accepts at most 52428800 (50 MB) that do not come from S3: upload the zip to a bucket in this Region and set package.s3 = { bucket, key }. `analysis-jobs deploy` does both if the environment names a package_bucket."
   }
 
   validation {

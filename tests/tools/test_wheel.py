@@ -63,7 +63,9 @@ PLACES = """
 import json
 from pathlib import Path
 from analysis_jobs_dev import places
-functions = (places.library, places.handlers, places.modules, places.local_root, places.requirements, places.examples)
+functions = (
+    places.library, places.handlers, places.modules, places.local_root, places.requirements, places.examples, places.schemas
+)
 print(json.dumps({each.__name__: str(each()) for each in functions} | {
     "repository": places.repository(), "version": places.version(), "commit": places.commit(),
 }))
@@ -94,7 +96,8 @@ def test_the_wheel_has_what_the_tools_use(names: set[str]) -> None:
     modules = {path for path in below("modules", "*.tf") if "/tests/" not in path}
     locks = {"requirements/package.txt", "requirements/cloud.txt"} | below("requirements/extras", "*.txt")
     local = below("envs/local", "*.tf") | {"envs/local/.terraform.lock.hcl", "envs/local/config.json"}
-    assert {DATA + path for path in modules | locks | local | below("examples", "*.tf")} <= names
+    schemas = {"schemas/environment.schema.json"}
+    assert {DATA + path for path in modules | locks | local | schemas | below("examples", "*.tf")} <= names
 
 
 def test_the_wheel_has_nothing_else(names: set[str]) -> None:

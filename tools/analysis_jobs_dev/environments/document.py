@@ -23,8 +23,10 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        """Return `FILE:LINE: MESSAGE`."""
-        return f"{self.file}:{self.line}: {self.message}"
+        """Return `FILE:LINE: MESSAGE`. The file is relative to the current folder, if it is below."""
+        here = Path.cwd()
+        file = self.file.relative_to(here) if self.file.is_relative_to(here) else self.file
+        return f"{file}:{self.line}: {self.message}"
 
 
 class SyntaxProblemError(Exception):
