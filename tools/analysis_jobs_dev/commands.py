@@ -23,6 +23,7 @@ RUNTIME = (3, 13)
 _NEEDED = (
     "boto3",
     "cryptography",
+    "detect_secrets",
     "hcl2",
     "jsonschema",
     "packaging",

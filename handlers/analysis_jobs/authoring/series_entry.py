@@ -57,8 +57,8 @@ class SeriesEntry:
         if before and before[-1].last >= number:
             # The item finished before, and its checkpoint is gone. Split the run around it.
             old = before.pop()
-            before += [old._replace(last=number - 1)] if old.first < number else []
-            after[:0] = [old._replace(first=number + 1)] if number < old.last else []
+            before += [Run(old.first, number - 1, old.fence)] if old.first < number else []
+            after[:0] = [Run(number + 1, old.last, old.fence)] if number < old.last else []
         near = _merged([*before[-1:], Run(number, number, fence), *after[:1]])
         return type(self)(self.digest, [*before[:-1], *near, *after[1:]])
 
@@ -83,7 +83,7 @@ def _merged(runs: list[Run]) -> list[Run]:
     merged: list[Run] = []
     for run in runs:
         if merged and merged[-1].last + 1 == run.first and merged[-1].fence == run.fence:
-            merged[-1] = merged[-1]._replace(last=run.last)
+            merged[-1] = Run(merged[-1].first, run.last, run.fence)
         else:
             merged.append(run)
     return merged

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis_jobs_dev import places
-from analysis_jobs_dev.packager import archive, declarations, dependencies, locks, refusals, services, sources
+from analysis_jobs_dev.packager import archive, declarations, dependencies, gate, locks, refusals, services, sources
 from analysis_jobs_dev.packager.declarations import Declarations
 from analysis_jobs_dev.packager.dependencies import Dependencies
 from analysis_jobs_dev.packager.errors import PackageError
-from analysis_jobs_dev.packager.imports import require_importable
+from analysis_jobs_dev.packager.imports import require_importable, require_same_modules
+from analysis_jobs_dev.packager.leftovers import leftovers
 from analysis_jobs_dev.packager.locks import Lock
 from analysis_jobs_dev.packager.manifest import Manifest, describe
+from analysis_jobs_dev.packager.natives import natives
 from analysis_jobs_dev.packager.sources import Sources
+from analysis_jobs_dev.packager.stubs import stubs
 from analysis_jobs_dev.packager.targets import HOST, Target, require_runtime
 from analysis_jobs_dev.project import LIBRARY
 
@@ -33,12 +36,20 @@ def build(what: Sources, targets: list[Target], *, out: Path, cache: Path | None
     cache = cache or places.cache() / "packages"
     files = what.files()
     refusals.development_code(files)
+    own_files = what.project_files()
+    problems = [*stubs(own_files), *leftovers(own_files)]
+    gate.refuse(what.project, problems)
     lock = locks.of_project(what.project, what.library.version)
     with tempfile.TemporaryDirectory() as temporary:
         work = _Build(what, lock, cache, Path(temporary))
         own = work.compiled(files)
         # Imports can be tested only with a package for this machine. The others contain the same sources.
         built = {target: work.assemble(own, target) for target in dict.fromkeys([HOST, *targets])}
+        for target in targets:
+            require_same_modules(built[HOST], built[target], files)
+        problems += [each for target in targets for each in natives(built[target], target.name)]
+        gate.refuse(what.project, problems)
+        gate.refuse_unused(what.project, problems)
         services.require_carried(built[HOST], what.aws_services, files)
         declared = work.declared(built[HOST], files)
         out.mkdir(parents=True, exist_ok=True)
@@ -78,7 +89,7 @@ class _Build:
         package = self.folder / f"{what.name}-{target.name}.zip"
         archive.write(package, own, base=base)
         refusals.development_packages(package)
-        refusals.too_large(package)
+        refusals.too_large(package, what.project.size_mb)
         return package
 
     def declared(self, package: Path, files: Mapping[str, Path]) -> Declarations:

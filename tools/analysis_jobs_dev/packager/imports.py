@@ -9,6 +9,7 @@ import ast
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -53,6 +54,29 @@ def _require(
     if result.returncode:
         problems = result.stdout.strip() or result.stderr.strip()
         raise PackageError(f"The package of {what.name} does not import:\n{problems}")
+
+
+def require_same_modules(tested: Path, other: Path, sources: Mapping[str, Path]) -> None:
+    """Raise `PackageError` if the zip `other` lacks a module that a source imports, and that the zip `tested` has.
+
+    Imports are tested with the package for this machine. A dependency can have a marker for one architecture only.
+    """
+    only_tested = _top_level(tested) - _top_level(other)
+    for name, path in sources.items():
+        if path.suffix != ".py" or not only_tested:
+            continue
+        imported = {module.partition(".")[0] for module, _ in _imports(path, name, None)}
+        if missing := sorted(imported & only_tested):
+            raise PackageError(
+                f"{other.name} lacks {', '.join(missing)}, which {name} imports: a dependency of "
+                "another architecture only. Remove its marker, or guard the import with `except ImportError`."
+            )
+
+
+def _top_level(package: Path) -> set[str]:
+    """Return the names of the modules and packages at the top of a zip."""
+    with zipfile.ZipFile(package) as archive:
+        return {name.partition("/")[0].partition(".")[0] for name in archive.namelist()}
 
 
 def run_probe(program: Path, tree: Path, wanted: object) -> subprocess.CompletedProcess[str]:
