@@ -69,6 +69,7 @@ def test_files_that_no_package_contains_change_nothing(edit: Edit) -> None:
         ({"poem.py": "raise ValueError('no')\n"}, "poem: ValueError: no"),
         ({"poem.py": "import rhymes\n", "rhymes.py": None}, "No module named 'rhymes'"),
         ({"poem.py": "def write(job):\n    import pytest\n"}, "poem.py imports pytest, which is development code"),
+        ({"poem.py": "def write(job):\n    breakpoint()\n"}, "must not be deployed"),
         ({"fake_poem.py": "x = 1\n"}, "fake_poem.py is by its name not the real thing"),
         ({"poem.py": "def write(\n"}, "poem.py does not compile"),
         ({"library.py": "x = 1\n", "api.py": "x = 1\n"}, "api.py is there twice"),

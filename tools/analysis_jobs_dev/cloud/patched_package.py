@@ -11,6 +11,7 @@ from analysis_jobs_dev.cloud.packages import package_of
 from analysis_jobs_dev.cloud.patches import Code, bytecode_of, code_of, patch
 from analysis_jobs_dev.package import sources
 from analysis_jobs_dev.packager import HOST, Sources, declarations, manifest, refusals, services
+from analysis_jobs_dev.packager.build import source_problems
 from analysis_jobs_dev.packager.declarations import Declarations
 from analysis_jobs_dev.packager.imports import require_project_importable
 from analysis_jobs_dev.project import Project
@@ -77,9 +78,9 @@ class PatchedPackage:
         """Write the patched zip, and test it. Raises CloudError or PackageError."""
         patched = self._folder / PATCHED
         what.files()  # refuses a name that the library has
-        refusals.development_code(files)
+        source_problems(what, files)
         patch(self._package, self._files, patched)
-        refusals.too_large(patched)
+        refusals.too_large(patched, what.project.size_mb)
         services.require_carried(patched, what.aws_services, files)
         tree = self._tree.result()
         self._bring_up_to_date(tree, patched)
