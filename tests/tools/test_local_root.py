@@ -17,6 +17,7 @@ from analysis_jobs_dev.init import create
 from analysis_jobs_dev.naming import MAX_NAME, NAME, stack_name
 from analysis_jobs_dev.project import load
 from analysis_jobs_dev.terraform_files import provider_region
+from tests.docs.pages import blocks
 
 MODULE = """
 variable "analyses" { type = list(string) }
@@ -206,3 +207,12 @@ def test_the_longest_name_of_a_project_is_the_modules() -> None:
     text = (places.modules() / "analysis-jobs" / "variables-names.tf").read_text("utf-8")
     assert f'can(regex("^{NAME.pattern}$", var.name))' in text
     assert len(stack_name("a" * 2 * MAX_NAME, "production")) == MAX_NAME
+
+
+def test_the_environment_that_the_page_shows_is_one_of_a_new_project(tmp_path: Path) -> None:
+    folder = create("letters", within=tmp_path)
+    [shown] = blocks("docs/write/local.md", "json")
+    (folder / "envs" / "local.json").write_text(shown, "utf-8")
+    found = local_environment(load(folder))
+    assert found
+    assert found.variables["deletion_protection"] is False
