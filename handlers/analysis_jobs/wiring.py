@@ -100,7 +100,7 @@ def worker(settings: Settings) -> Worker:
     secrets = Secrets(variable, aws.read, accepted.clock, settings.secret_max_age)
     services = Services(
         artifacts=accepted.artifacts,
-        prompts=DynamoPromptStore(_client("dynamodb"), settings.prompt_table_name),
+        prompts=DynamoPromptStore(_client("dynamodb"), settings.prompt_table_name, settings.code_version),
         model=ModelRouter(BedrockModel(_client("bedrock-runtime", MODEL_CONFIG)), secrets, settings.gemini_base_url),
         settings=settings,
         prices=Prices.parse(settings.model_prices, accepted.clock),

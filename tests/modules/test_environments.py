@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from analysis_jobs_dev.cloud.root import DEPLOYMENTS
 from analysis_jobs_dev.environments.backend import Backend
 from analysis_jobs_dev.environments.config import ConfigError, load
 from analysis_jobs_dev.environments.package import Package
-from analysis_jobs_dev.environments.root import DEPLOYMENTS, TerraformRoot, prepare
+from analysis_jobs_dev.environments.root import TerraformRoot, prepare
 from tests.modules.harness import ACCOUNT, REPOSITORY, Terraform
 from tests.modules.planning import Plan, plan_environment, write_package
 

@@ -300,6 +300,7 @@ def test_an_analysis_that_the_project_does_not_declare_is_refused(tmp_path: Path
         ("{\n'a': 1}", "2: this is not JSON: .* Texts and names need double quotes."),
         ('{"a":\nTrue}', "2: write true, false and null in small letters."),
         ('{\n"a": NaN}', "2: NaN is not JSON."),
+        ('{\n"a": 1e999}', "2: 1e999 is not JSON."),
         ("\ufeff{}", "1: the file begins with a byte order mark: save it as UTF-8 without one."),
     ],
 )
@@ -322,9 +323,15 @@ def test_a_file_in_another_encoding_is_refused(repository: Path) -> None:
         '"PEM": "-----BEGIN RSA PRIVATE KEY-----"',
         '"DSN": "postgresql://app:hunter2@db.example.com/app"',
         f'"X": "ghp_{"a" * 36}"',
-        f'"X": "sk-ant-{"a" * 30}"',
+        f'"X": "sk-ant-api03-{"a" * 30}"',
         f'"X": "AIza{"a" * 35}"',
-        f'"X": "eyJ{"a" * 10}.eyJ{"a" * 10}.c"',
+        '"X": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"',
+        f'"X": "sk_live_{"a1" * 12}"',
+        f'"X": "hf_{"a" * 34}"',
+        '"X": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"',
+        f'"X": "DefaultEndpointsProtocol=https;AccountKey={"a" * 86}=="',
+        '"VENDOR_KEY": "3f8a1c9be27d4f60a1b2c3d4"',
+        '"DB_PASS": "hunter2"',
         '"DATABASE_PASSWORD": "hunter2"',
         '"OPENAI_API_KEY": "whatever"',
         '"clientSecret": "whatever"',
@@ -342,6 +349,10 @@ def test_a_credential_is_refused_and_not_repeated(value: str, refused: Refused) 
     [
         '"GEMINI_API_KEY": "arn:aws:ssm:eu-west-1:111122223333:parameter/key"',
         '"TOKEN_LIMIT": "4000"',
+        '"PARTITION_KEY": "customer"',
+        '"COMMIT": "3b18e512dba79e4c8300dd08aeb37f8e728b8dad"',
+        '"MODEL": "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"',
+        '"ROLE": "arn:aws:iam::111122223333:role/a-Very-long-Name-of-a-role-2-of-the-team"',
         '"PASSWORD_POLICY_URL": "https://example.com/policy"',
         '"SECRET_NAME": "rfp/database"',
         '"ENDPOINT": "https://example.com:8443/path"',
@@ -391,6 +402,14 @@ def test_an_unknown_environment_is_refused_and_the_known_ones_are_named(name: st
     (repository / "envs" / "no-environment").mkdir()
     with pytest.raises(ConfigError, match=r"There is no environment .*\. There are: development\."):
         config.load(name, repository)
+
+
+def test_a_folder_without_its_file_is_named(repository: Path) -> None:
+    write(repository, "{}")
+    (repository / "envs" / "qa").mkdir()
+    (repository / "envs" / "qa" / "config.yaml").touch()
+    with pytest.raises(ConfigError, match=r"The folder envs/qa has no config\.json\."):
+        config.load("qa", repository)
 
 
 def test_an_environment_with_two_files_is_refused(repository: Path) -> None:

@@ -17,6 +17,10 @@ from analysis_jobs_dev.terraform_files import provider_region
 FILES = {
     ".github/workflows/ci.yml",
     ".github/workflows/deploy.yml",
+    ".github/workflows/drift.yml",
+    ".github/workflows/package.yml",
+    ".github/workflows/plan.yml",
+    ".github/workflows/rollback.yml",
     ".gitignore",
     "README.md",
     "answers.toml",

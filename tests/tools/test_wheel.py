@@ -64,7 +64,8 @@ import json
 from pathlib import Path
 from analysis_jobs_dev import places
 functions = (
-    places.library, places.handlers, places.modules, places.local_root, places.requirements, places.examples, places.schemas
+    places.library, places.handlers, places.modules, places.local_root, places.requirements, places.examples,
+    places.schemas,
 )
 print(json.dumps({each.__name__: str(each()) for each in functions} | {
     "repository": places.repository(), "version": places.version(), "commit": places.commit(),

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn, TypeAlias
 
 import typer
 
-from analysis_jobs_dev import commands_deploy, commands_release
+from analysis_jobs_dev import commands_deploy, commands_doctor, commands_release
 
 # The version of Python that Lambda runs the functions with. Their bytecode and their compiled wheels need it.
 RUNTIME = (3, 13)
@@ -156,8 +156,14 @@ def package(
         Path | None, typer.Option(metavar="FOLDER", help="Folder to write to. Default: dist in the project.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the manifests as one JSON document.")] = False,
+    environments: Annotated[
+        bool, typer.Option("--environments", help="Build the packages of all environments, each once.")
+    ] = False,
 ) -> None:
     """Build the deployment package of a project."""
+    if environments:
+        commands_deploy.package_environments()
+        return
     from analysis_jobs_dev import package as packages  # noqa: PLC0415 - see the module
     from analysis_jobs_dev.packager import PackageError  # noqa: PLC0415 - as above
     from analysis_jobs_dev.project import ProjectError, load  # noqa: PLC0415 - as above
@@ -183,6 +189,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "local": local,
     **commands_deploy.COMMANDS,
     **commands_release.COMMANDS,
+    **commands_doctor.COMMANDS,
 }
 
 

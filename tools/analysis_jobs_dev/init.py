@@ -18,6 +18,15 @@ TEMPLATE = "project"
 # The names in the template, which is itself a project.
 TEMPLATE_NAME = "letter-summary"
 TEMPLATE_MODULE = "letter_summary"
+# How the workflows install the tool in this repository, and in a project.
+_OWN_INSTALLATION = 'python -m pip install --requirement requirements/dev.txt ".[dev]"\n'
+_INSTALLATION = """\
+python -m pip install "$ANALYSIS_JOBS"
+        env:
+          ANALYSIS_JOBS: ${{ vars.ANALYSIS_JOBS }}
+"""
+# The workflows of this repository that a new project gets.
+WORKFLOWS = ("deploy", "drift", "package", "plan", "rollback")
 ENVIRONMENTS = ("local", "staging", "production")
 ENVIRONMENT_SCHEMA = Path("envs", "environment.schema.json")
 # Modules at the root of every deployment package.
@@ -136,6 +145,15 @@ def _example(name: str) -> Path:
 def _copy_template(project: NewProject) -> None:
     for path, target in _template_files(project):
         _write(project.folder / target, project.filled(path.read_text("utf-8")))
+    _copy_workflows(project)
+
+
+def _copy_workflows(project: NewProject) -> None:
+    """Copy the workflows of this repository that any project can use. They install the tool in another way here."""
+    for name in WORKFLOWS:
+        text = (places.workflows() / f"{name}.yml").read_text("utf-8")
+        text = text.replace(_OWN_INSTALLATION, _INSTALLATION)
+        _write(project.folder / ".github" / "workflows" / f"{name}.yml", text)
 
 
 def _template_files(project: NewProject) -> Iterator[tuple[Path, Path]]:
@@ -170,6 +188,7 @@ def _copy_example(example: Path, project: NewProject) -> None:
     for path, target in _template_files(project):
         if target.parts[0] in {".github", ".gitignore"}:
             _write(project.folder / target, _for_example(project.filled(path.read_text("utf-8")), example))
+    _copy_workflows(project)
     _write(project.folder / "README.md", _readme(project, example))
     _write_environments(project)
 

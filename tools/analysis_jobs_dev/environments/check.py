@@ -13,7 +13,7 @@ from analysis_jobs_dev.cloud import demo_file
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.environments import explain, schema, secrets
 from analysis_jobs_dev.environments.backend import own_block
-from analysis_jobs_dev.environments.document import Document, Key, Problem, SyntaxProblemError, dotted
+from analysis_jobs_dev.environments.document import Document, Problem, SyntaxProblemError, dotted, texts
 from analysis_jobs_dev.environments.explain import nearest
 from analysis_jobs_dev.environments.model import FOLDER, LOCAL, ConfigError, files_of
 from analysis_jobs_dev.environments.schema import RootInterface
@@ -100,7 +100,7 @@ class _Check:
         for path, kind in secrets.found(self.document.value):
             message = f"{dotted(path)} looks like {kind}. {secrets.FIX}. The file is in the repository."
             yield self.document.problem(path, message)
-        for path, text in _texts(self.document.value):
+        for path, text in texts(self.document.value):
             if _TEMPLATE.search(text):
                 message = f"{dotted(path)} is {text!r}, and nothing replaces the expression here. Write the value."
                 yield self.document.problem(path, message)
@@ -286,17 +286,6 @@ def _identity(environment: str, value: Mapping[str, Any]) -> dict[str, Any]:
         "key": state.get("key", f"/{environment}"),
         "stack": (value.get("name"), value.get("region")),
     }
-
-
-def _texts(value: Any, path: Key = ()) -> Iterator[tuple[Key, str]]:  # noqa: ANN401 - JSON
-    if isinstance(value, dict):
-        for name, each in value.items():
-            yield from _texts(each, (*path, name))
-    elif isinstance(value, list):
-        for number, each in enumerate(value):
-            yield from _texts(each, (*path, number))
-    elif isinstance(value, str):
-        yield path, value
 
 
 def _regions() -> list[str]:

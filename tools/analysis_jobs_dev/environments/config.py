@@ -22,6 +22,8 @@ from analysis_jobs_dev.environments.check import ARCHITECTURES, Checked, check, 
 from analysis_jobs_dev.environments.document import Document, SyntaxProblemError
 from analysis_jobs_dev.environments.explain import nearest
 from analysis_jobs_dev.environments.model import (
+    FILE,
+    FOLDER,
     LOCAL,
     ConfigError,
     Environment,
@@ -80,6 +82,8 @@ def _file(name: str, repository: Path) -> Path:
     if name not in files:
         near = nearest(name, sorted(files))
         advice = f" Did you mean {near}?" if near else ""
+        if name and (repository / FOLDER / name).is_dir() and "/" not in name:
+            advice = f" The folder {FOLDER}/{name} has no {FILE}."
         raise ConfigError(f"There is no environment {name!r}. There are: {', '.join(sorted(files))}.{advice}")
     if len(files[name]) > 1:
         both = " and ".join(each.relative_to(repository).as_posix() for each in files[name])
@@ -109,4 +113,5 @@ def _environment(name: str, document: Document, repository: Path, checked: Check
         root=root_of(project),
         has_own_root=project.infra is not None,
         deployment=value.get("deployment", {}),
+        roles=value.get("roles", {}),
     )

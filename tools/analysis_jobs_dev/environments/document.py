@@ -1,6 +1,7 @@
 """Reads a JSON file and keeps the line of each value, so that a problem can name it."""
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -9,7 +10,7 @@ from typing import Any, NoReturn
 
 from lark import Lark, Token, Tree
 
-__all__ = ["Document", "Key", "Problem", "SyntaxProblemError", "dotted"]
+__all__ = ["Document", "Key", "Problem", "SyntaxProblemError", "dotted", "texts"]
 
 type Key = tuple[str | int, ...]
 
@@ -55,7 +56,7 @@ class Document:
             problem = Problem(file, 1, f"this is not UTF-8 (byte {error.start}): save the file as UTF-8.")
             raise SyntaxProblemError(problem) from error
         try:
-            value = json.loads(text, parse_constant=_refuse_constant)
+            value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
         except json.JSONDecodeError as error:
             problem = Problem(file, error.lineno, _explained(error, text))
             raise SyntaxProblemError(problem) from error
@@ -84,6 +85,18 @@ def dotted(path: Key) -> str:
     """Return a path as text, such as `settings.web_origins[0]`."""
     text = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in path)
     return text.removeprefix(".")
+
+
+def texts(value: Any, path: Key = ()) -> Iterator[tuple[Key, str]]:  # noqa: ANN401 - JSON
+    """Yield the path of each text in a JSON value, and the text."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from texts(each, (*path, name))
+    elif isinstance(value, list):
+        for number, each in enumerate(value):
+            yield from texts(each, (*path, number))
+    elif isinstance(value, str):
+        yield path, value
 
 
 def _positions(node: Tree[Token] | Token, path: Key) -> Iterator[tuple[Key, int]]:
@@ -124,6 +137,11 @@ def _parser() -> Lark:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse_constant(text)
 
 
 def _line_of(text: str, word: str) -> int:

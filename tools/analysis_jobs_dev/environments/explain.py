@@ -9,7 +9,7 @@ from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
 from analysis_jobs_dev.environments.document import Key, dotted
-from analysis_jobs_dev.environments.schema import BUCKET, MODULE_PATH, NAME, REGION
+from analysis_jobs_dev.environments.schema import BUCKET, MODULE_PATH, NAME, REGION, ROLE
 
 __all__ = ["nearest", "problems"]
 
@@ -29,6 +29,7 @@ _PATTERNS = {
     NAME: "2 to 50 small letters, digits and hyphens, beginning with a letter and not ending with a hyphen",
     REGION: 'a Region, such as "eu-west-1"',
     BUCKET: "the name of an S3 bucket: 3 to 63 small letters, digits, hyphens and dots, without s3:// or a path",
+    ROLE: "the ARN of a role: arn:aws:iam::123456789012:role/…",
     MODULE_PATH: 'the import path of a module, such as "rfp_analysis", not a file name',
 }
 _SHOWN = 12

@@ -34,8 +34,10 @@ def prepared(environment: Environment, screen: Screen | None = None) -> Iterator
     beside = default_folder(environment.project.name)
     for running, file in ((folder, state.TERRAFORM_STATE), (beside, BESIDE)):
         if connection := Connection.find(running):
-            yield _root(environment, deployment, Place(running, connection, _logins(connection)), running / file)
-            _apply_at_next_start(running)
+            try:
+                yield _root(environment, deployment, Place(running, connection, _logins(connection)), running / file)
+            finally:
+                _apply_at_next_start(running)
             return
     folder.mkdir(parents=True, exist_ok=True)
     cloud = LocalCloud(folder, deployment=deployment, screen=screen or Screen())

@@ -26,6 +26,7 @@ REGION = "^[a-z]{2}(-[a-z]+)+-[0-9]$"
 MODULE_PATH = "^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z_][A-Za-z0-9_]*)*$"
 LANES = ("high", "medium", "low")
 BUCKET = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+ROLE = "^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$"
 # The variables that keys beside `settings` set. A root need not have them; the Region is also that of the provider.
 OF_THE_ROOT = ("analyses", "lanes", "name")
 TOP_LEVEL = (*OF_THE_ROOT, "region")
@@ -87,6 +88,16 @@ _COMMON: Mapping[str, Schema] = {
         "description": "Path of the package's manifest. Default: that of arm64, which `analysis-jobs package` writes.",
     },
     "deployment": DEPLOYMENT,
+    "roles": {
+        "type": "object",
+        "description": "The roles that GitHub Actions takes. `analysis-jobs bootstrap` makes them.",
+        "properties": {
+            "plan": {"type": "string", "pattern": ROLE, "description": "The role that reads, for plans."},
+            "deploy": {"type": "string", "pattern": ROLE, "description": "The role that deploys."},
+        },
+        "required": ["deploy", "plan"],
+        "additionalProperties": False,
+    },
 }
 _NAME: Schema = {"type": "string", "pattern": NAME, "description": "Prefix of all names in the stack."}
 _ANALYSES: Schema = {

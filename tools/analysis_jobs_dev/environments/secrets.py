@@ -1,47 +1,42 @@
 """Finds credentials in a configuration. It is in the repository, so a credential there is known to every reader."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from analysis_jobs_dev.environments.document import Key
+from analysis_jobs_dev.environments.document import Key, texts
+from analysis_jobs_dev.packager.leftovers import kinds_of_secrets
 
 __all__ = ["found"]
 
 FIX = "Keep it in Secrets Manager or Systems Manager, and give the ARN"
 # A setting with such a name has a credential as its value, unless the value is an ARN or a name of one.
 _NAMES = re.compile(
-    r"(^|[_\W])(password|passwd|passphrase|secret|token|api_?key|private_?key|secret_?key|access_?key(_id)?|credentials?)$",
+    r"(^|[_\W])(password|passwd|passphrase|pass|pwd|secret|token|credentials?"
+    r"|(api|auth|private|secret|signing|encryption|access)_?key(_id)?)$",
     re.IGNORECASE,
 )
-_VALUES = {
-    "an AWS access key": r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b",
-    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-    "a token of GitHub": r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,})",
-    "a token of GitLab": r"\bglpat-[\w-]{20,}",
-    "an API key of Google": r"\bAIza[\w-]{35}",
-    "an API key of OpenAI or Anthropic": r"\bsk-(?:ant-|proj-)?[\w-]{20,}",
-    "a token of Slack": r"\bxox[abeoprs]-[\w-]{10,}",
-    "a webhook of Slack": r"https://hooks\.slack\.com/services/\S+",
-    "a JSON Web Token": r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*",
-    "a URL with a password": r"\b[a-z][a-z0-9+.-]*://[^\s/:@]*:[^\s/:@]+@",
-}
-_PATTERNS = {kind: re.compile(pattern) for kind, pattern in _VALUES.items()}
+# A setting with such a name may also be a name of something. It is a credential if its value looks random.
+_KEYS = re.compile(r"(^|[_\W])key$", re.IGNORECASE)
+_RANDOM = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9_+=-]{16,}")
+# 40 characters of base64, with all kinds of letters and digits among them. The library finds it only beside its name.
+_AWS_SECRET_KEY = re.compile(r"(?=\S*[a-z])(?=\S*[A-Z])(?=\S*[0-9])[A-Za-z0-9/+]{40}")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
-def found(value: Any, path: Key = ()) -> Iterator[tuple[Key, str]]:  # noqa: ANN401 - JSON
+def found(value: Any) -> Iterator[tuple[Key, str]]:  # noqa: ANN401 - JSON
     """Yield the path of each credential in a JSON value, and what it is. The credential itself is not returned."""
-    if isinstance(value, dict):
-        for name, each in value.items():
-            yield from found(each, (*path, name))
-    elif isinstance(value, list):
-        for number, each in enumerate(value):
-            yield from found(each, (*path, number))
-    elif isinstance(value, str) and value:
-        kind = next((kind for kind, pattern in _PATTERNS.items() if pattern.search(value)), None)
+    given = [(path, text) for path, text in texts(value) if text]
+    for (path, text), kinds in zip(given, kinds_of_secrets(json.dumps(text) for _, text in given), strict=True):
         names = [each for each in path if isinstance(each, str)]
-        if kind:
-            yield path, kind
-        elif names and _NAMES.search(_CAMEL.sub("_", names[-1])) and not value.startswith("arn:"):
+        if kinds:
+            yield path, f"a credential ({', '.join(sorted(kinds))})"
+        elif _AWS_SECRET_KEY.fullmatch(text):
+            yield path, "a credential (AWS secret key)"
+        elif names and not text.startswith("arn:") and _is_named_so(_CAMEL.sub("_", names[-1]), text):
             yield path, "a credential, by its name"
+
+
+def _is_named_so(name: str, value: str) -> bool:
+    return bool(_NAMES.search(name) or (_KEYS.search(name) and _RANDOM.fullmatch(value)))

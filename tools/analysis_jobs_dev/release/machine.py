@@ -146,7 +146,7 @@ class _Attempt:
                 self._apply(before)
             new = {key: to for key, to in self.versions.of(CANDIDATE).items() if before.get(key) != to}
             with self.report.step("prompts") if self.release.package.prompts else _nothing():
-                self._stage_prompts()
+                self._stage_prompts(self.versions.code_of(before))
             if not new and not self.changes:
                 self.report.outcome = Outcome.UNCHANGED
                 self.record.clear()
@@ -194,21 +194,14 @@ class _Attempt:
         self.release.terraform.apply()
         self.stack = Stack.of(self.release.terraform.deployment())
 
-    def _stage_prompts(self) -> None:
+    def _stage_prompts(self, old_code: str = "") -> None:
         last = self.record.last
         self.digests = self._prompts.digests()
-        self.changes = self._prompts.stage(last.digests if last else self.released)
+        self.changes = self._prompts.stage(last.digests if last else self.released, old_code, self.report.code_version)
         for change in self.changes:
             self.report.note(f"{change.name} v{change.version} is stored, and becomes active with the move")
-        warnings = self._prompts.warnings(self.changes)
-        for warning in warnings:
+        for warning in self._prompts.warnings(self.changes):
             self.report.note(warning)
-        if warnings and self.release.steps:
-            raise ReleaseError(
-                "A prompt has other placeholders than the active version, and in steps the old and the new code would "
-                "use the same one. Deploy with --at-once.",
-                warnings,
-            )
 
     def _try(self, functions: Sequence[str]) -> None:
         with self.report.step("probe"):
@@ -249,6 +242,8 @@ class _Attempt:
         watched = bool(self.release.steps)
         if watched and (ringing := alarms.begin()):
             self.report.note(f"these alarms ring already, and are watched once they are quiet: {', '.join(ringing)}")
+        # Before the worker: the new code has its prompts from its first job on, and the old code keeps its own.
+        self._prompts.activate(self.changes)
         for step in self.release.steps if "worker" in new else ():
             self.versions.move("worker", new["worker"], percent=step.percent)
             self.report.note(f"{step.percent} % of the jobs run on version {new['worker']}, for {step.wait}")
@@ -257,8 +252,6 @@ class _Attempt:
         for function in ORDER:
             if function in new:
                 self.versions.move(function, new[function])
-            if function == "worker":
-                self._prompts.activate(self.changes)
         self.report.note(f"in service: {', '.join(f'{key} {to}' for key, to in sorted(new.items())) or 'prompts only'}")
         if watched:
             alarms.watch(self.release.steps[-1].wait, self.record.check)
