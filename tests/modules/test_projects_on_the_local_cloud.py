@@ -1,6 +1,6 @@
 """Every example, planned as `analysis-jobs local PROJECT` applies it: its own root, with the values that are filled in.
 
-One root calls the prepared roots of all examples, so that Terraform plans once.
+One root calls the prepared roots of all examples, so that Terraform plans once. A project without a root is among them.
 """
 
 import base64
@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,12 +30,14 @@ from analysis_jobs_dev.project import Project
 from tests.in_memory import InMemory
 from tests.modules.harness import Terraform
 
+ROOTLESS = "rootless"
 EXAMPLES = sorted(path.parent for path in (places.examples() or Path()).glob("*/pyproject.toml"))
 FUNCTIONS = ("api", "events", "sweeper", "worker")
 LOGIN = Login("127.0.0.1", 5432, "role", "password", "database", "/ca.pem")
 STAND_IN = "http://127.0.0.1:9"
 
 every_example = pytest.mark.parametrize("example", [each.name for each in EXAMPLES])
+every_project = pytest.mark.parametrize("name", [*(each.name for each in EXAMPLES), ROOTLESS])
 
 
 class Planned(InMemory):
@@ -51,12 +54,23 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Stack
     found = {}
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         patch.setattr(sys, "path", [*map(str, EXAMPLES), *sys.path])
-        for folder in EXAMPLES:
+        for folder in [*EXAMPLES, without_a_root(tmp_path_factory.mktemp("project") / ROOTLESS)]:
             what = project.load(folder)
             cloud = tmp_path_factory.mktemp(folder.name)
             place = Place(cloud, Planned(what.name, "", "http://aws", STAND_IN, "", {}), {what.name: LOGIN})
             found[folder.name] = ProjectDeployment(what).stack(place, {what.name: built(what, cloud / "package")})
         yield found
+
+
+def without_a_root(folder: Path) -> Path:
+    """Write a project that has only the code of an example, with routes and lanes, and a secret."""
+    example = project.load(EXAMPLES[0].parent / "profile-interpretation")
+    shutil.copytree(example.folder, folder, ignore=shutil.ignore_patterns("*.tf", "envs", "__pycache__"))
+    (folder / "pyproject.toml").write_text(
+        f'[project]\nname = "{ROOTLESS}"\n[tool.analysis-jobs]\nanalyses = ["profile_interpretation"]\n', "utf-8"
+    )
+    (folder / "crm.py").write_text("def key(job):\n    return job.secret('CRM_KEY')\n", "utf-8")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -119,9 +133,9 @@ def built(what: Project, folder: Path) -> Built:
     return Built.of(described, folder)
 
 
-@every_example
-def test_an_example_needs_nothing_but_the_command(example: str, planned: set[str]) -> None:
-    within = f"module.{example}.module.analysis_jobs."
+@every_project
+def test_a_project_needs_nothing_but_the_command(name: str, planned: set[str]) -> None:
+    within = f"module.{name}.module.analysis_jobs."
     functions = [each for each in planned if each.startswith(within) and ".aws_lambda_function." in each]
     assert len(functions) == len(FUNCTIONS), functions
 
@@ -136,3 +150,9 @@ def test_the_choices_of_an_example_are_those_of_its_file(stacks: dict[str, Stack
     given = variables(stacks["rfp-analysis"])
     assert given["name"] == "rfp-local"
     assert given["settings"]["lease"] == {"heartbeat_s": 5, "lease_s": 20}
+
+
+def test_a_project_without_a_root_gets_its_lanes(planned: set[str]) -> None:
+    """Routes and secrets need no assertion: the module refuses a plan that lacks one that the package declares."""
+    within = f"module.{ROOTLESS}.module.analysis_jobs.aws_lambda_event_source_mapping.lane"
+    assert {f'{within}["{lane}"]' for lane in ("high", "low", "medium")} <= planned
