@@ -21,7 +21,7 @@ from tests.system.watching import logged, statements, until, without_statement
 pytestmark = pytest.mark.system
 
 DOCUMENT = default_document(REPOSITORY / "examples" / "rfp-analysis")
-# An input beyond `inline_bytes` of envs/local goes to the bucket, and a file's name is nearly all of the input.
+# An input beyond INLINE_BYTES goes to the bucket, and a file's name is nearly all of the input.
 LONG_NAME = "a-very-long-name-of-a-document-" * 4 + ".pdf"
 
 # As most AWS services say it, as SNS says it, and as the error of a job says it.

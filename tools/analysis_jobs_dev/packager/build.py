@@ -21,6 +21,7 @@ from analysis_jobs_dev.packager import (
 from analysis_jobs_dev.packager.declarations import Declarations
 from analysis_jobs_dev.packager.dependencies import Dependencies
 from analysis_jobs_dev.packager.errors import PackageError
+from analysis_jobs_dev.packager.gate import Problem
 from analysis_jobs_dev.packager.imports import require_importable, require_same_modules
 from analysis_jobs_dev.packager.leftovers import leftovers
 from analysis_jobs_dev.packager.locks import Lock
@@ -45,10 +46,7 @@ def build(what: Sources, targets: list[Target], *, out: Path, cache: Path | None
     require_runtime()
     cache = cache or places.cache() / "packages"
     files = what.files()
-    refusals.development_code(files)
-    own_files = what.project_files()
-    problems = [*stubs(own_files), *leftovers(own_files)]
-    gate.refuse(what.project, problems)
+    problems = source_problems(what, files)
     lock = locks.of_project(what.project, what.library.version)
     with tempfile.TemporaryDirectory() as temporary:
         work = _Build(what, lock, cache, Path(temporary))
@@ -72,6 +70,18 @@ def build(what: Sources, targets: list[Target], *, out: Path, cache: Path | None
         for manifest in manifests:
             manifest.write(out)
     return manifests
+
+
+def source_problems(what: Sources, files: Mapping[str, Path]) -> list[Problem]:
+    """Return the problems in the project's sources that the project allows. Raises `PackageError` for all others.
+
+    `files` are searched for development code. They are the project's own, perhaps with the library.
+    """
+    refusals.development_code(files)
+    own = what.project_files()
+    problems = [*stubs(own), *leftovers(own)]
+    gate.refuse(what.project, problems)
+    return problems
 
 
 @dataclass(frozen=True)
