@@ -115,7 +115,7 @@ def local(
     ] = None,
 ) -> None:
     """Run a local cloud around a project, until Ctrl-C. Changed files are live within seconds."""
-    from analysis_jobs.client.http import CallError  # noqa: PLC0415 - see the module
+    from analysis_jobs.client import ClientError  # noqa: PLC0415 - see the module
     from analysis_jobs_dev.cloud.errors import CloudError  # noqa: PLC0415 - as above
     from analysis_jobs_dev.cloud.screen import Screen  # noqa: PLC0415 - as above
     from analysis_jobs_dev.cloud.signals import stop_on_signals  # noqa: PLC0415 - as above
@@ -139,7 +139,7 @@ def local(
             code = cloud.demo(demo, upstream)
         else:
             code = cloud.up(upstream)
-    except (CallError, CloudError, ProjectError) as error:
+    except (ClientError, CloudError, ProjectError) as error:
         _fail(error)
     except KeyboardInterrupt:
         code = 130

@@ -11,8 +11,8 @@ from importlib import metadata
 from pathlib import Path
 
 from analysis_jobs_dev import places
-from analysis_jobs_dev.cloud.deployments import stack_name
 from analysis_jobs_dev.environments.schema import RootInterface, for_root
+from analysis_jobs_dev.naming import MAX_NAME, NAME, stack_name
 
 TEMPLATE = "project"
 # The names in the template, which is itself a project.
@@ -29,14 +29,11 @@ python -m pip install "$ANALYSIS_JOBS"
 WORKFLOWS = ("deploy", "drift", "package", "plan", "rollback")
 ENVIRONMENTS = ("local", "staging", "production")
 ENVIRONMENT_SCHEMA = Path("envs", "environment.schema.json")
-MAX_NAME = 25
-_NAME = re.compile(rf"[a-z](?:[a-z0-9-]{{0,{MAX_NAME - 2}}}[a-z0-9])")
 # Modules at the root of every deployment package.
 _TAKEN = {"analysis_jobs", "api", "document_reader", "events", "sweeper", "worker"}
 _NOT_COPIED = {"README.md", "pyproject.toml", "__pycache__", ".local", "dist", "uv.lock"}
 _EXAMPLES_SOURCE = re.compile(r'source\s*=\s*"\.\./\.\./modules/analysis-jobs"')
 _PACKAGE_ARGUMENT = re.compile(r"(?P<name>package\s*=\s*)var\.package$", re.MULTILINE)
-_VARIABLE_BLOCK = re.compile(r'^variable "(?P<name>\w+)" \{.*?^\}\n', re.MULTILINE | re.DOTALL)
 _PACKAGE_VARIABLE = re.compile(r'^variable "package" \{.*?^\}\n', re.MULTILINE | re.DOTALL)
 
 
@@ -99,7 +96,7 @@ def create(name: str, *, example: str | None = None, module: str | None = None, 
 
 def check_name(name: str) -> None:
     """Raise InitError unless `name` can be the name of a project."""
-    if not _NAME.fullmatch(name) or "--" in name:
+    if not NAME.fullmatch(name) or "--" in name:
         raise InitError(
             f"{name!r} is not a name for a project: give 2 to {MAX_NAME} small letters, digits and single hyphens, "
             "beginning with a letter, such as letter-summary. It becomes the prefix of names in AWS."

@@ -182,16 +182,16 @@ class RootInterface:
         return {**{name: value for name, value in settings.items() if name not in self.inner}, SETTINGS: inside}
 
 
-def for_root(root: RootInterface, provided: frozenset[str] = frozenset()) -> Schema:
-    """Return the schema of a configuration for a root. The variables in `provided` get their values elsewhere."""
-    settings = dict(root.settings)
-    elsewhere = provided - set(root.inner)
-    required = [name for name in settings.pop("required", ()) if name not in elsewhere]
-    if required:
-        settings["required"] = required
+def for_root(root: RootInterface, *, is_filled: bool = False) -> Schema:
+    """Return the schema of a configuration for a root.
+
+    With `is_filled`, settings may be missing: the local cloud fills them in.
+    """
+    settings = _without_required(root.settings) if is_filled else root.settings
     known = _known(root)
     needed = [name for name in ("name",) if name in known and root.variables[name].is_required]
-    return _document({**known, SETTINGS: settings}, [*needed, "region", *([SETTINGS] if required else [])], title=TITLE)
+    top = [*needed, "region", *([SETTINGS] if "required" in settings else [])]
+    return _document({**known, SETTINGS: settings}, top, title=TITLE)
 
 
 def published(module: RootInterface, examples: Mapping[str, RootInterface]) -> Schema:
@@ -247,3 +247,14 @@ def _document(properties: Mapping[str, Schema], required: list[str], *, title: s
         "required": required,
         "additionalProperties": False,
     }
+
+
+def _without_required(schema: Schema) -> Schema:
+    """Return the schema that accepts objects without some of their attributes."""
+    kept = {key: value for key, value in schema.items() if key != "required"}
+    if properties := kept.get("properties"):
+        kept["properties"] = {name: _without_required(each) for name, each in properties.items()}
+    for key in ("items", "additionalProperties"):
+        if isinstance(inner := kept.get(key), dict):
+            kept[key] = _without_required(inner)
+    return kept
