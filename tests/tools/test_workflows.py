@@ -203,7 +203,8 @@ def test_the_workflows_of_a_new_project_are_clean(workflows_of_a_new_project: li
         "pedantic",
         folder,
     ]
-    assert subprocess.run(zizmor, capture_output=True, text=True, check=False).stdout == ""
+    found = subprocess.run(zizmor, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout
 
 
 def test_ci_runs_the_tests_and_ends_with_their_status(tmp_path: Path) -> None:
