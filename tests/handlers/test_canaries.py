@@ -29,7 +29,7 @@ from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, Mem
 from analysis_jobs.stores.waiting import MemoryWaitingSlots
 from analysis_jobs.submission.service import Submission, SubmissionService
 from analysis_jobs.worker.message import Message
-from analysis_jobs_dev.release.canaries import canary_event
+from analysis_jobs_dev.release.paths import canary_event
 from tests.handlers.api.site import BOOK, VALUATION, Valuation
 from tests.handlers.builders import (
     MINUTE,
@@ -277,7 +277,7 @@ def test_the_row_of_a_canary_keeps_its_prompts(versions: dict[str, int] | None) 
 
 def test_the_service_makes_a_canary_of_a_submission_with_a_mark_alone() -> None:
     shown = Shown()
-    shown.submissions.submit_with_outcome(CANARY_TENANT, Submission(**BOOK), canary=CanaryRun())
+    shown.submissions.submit_with_outcome(CANARY_TENANT, Submission.model_validate(BOOK), canary=CanaryRun())
     [job] = shown.jobs
     assert (job.priority, job.prompt_versions) == (CANARY_LANE, None)
 

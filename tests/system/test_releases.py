@@ -36,6 +36,13 @@ def cloud(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory)
     with for_session(pytestconfig, tmp_path_factory, "releases", (DEFAULT_EXAMPLE,)) as cloud:
         yield cloud
         cloud.apply_at_next_start()
+        # The emulator writes the code of every version when it stops, which takes minutes.
+        client = cloud.boto3("lambda")
+        for name in cloud.outputs["function_names"].values():
+            aliases = client.list_aliases(FunctionName=name)["Aliases"]
+            for version in client.list_versions_by_function(FunctionName=name)["Versions"]:
+                if version["Version"] not in {"$LATEST", *(alias["FunctionVersion"] for alias in aliases)}:
+                    client.delete_function(FunctionName=name, Qualifier=version["Version"])
 
 
 @pytest.fixture(scope="module")

@@ -147,6 +147,11 @@ def test_the_environments_of_a_new_project_are_right(example: str | None, tmp_pa
         ),
         ('"lease_s": 60', "It belongs in settings.lease.lease_s."),
         ('"WebOrigins": []', "Did you mean settings.web_origins?"),
+        ('"region": "x"', "It belongs at the top of the file."),
+        (
+            '"lease": null, "environment": {"A": null}',
+            "settings.environment.A must be a text, and is null. Give a value",
+        ),
         ('"zzz": 1', "Remove it, or use one of: alarm_emails, authorizer, "),
         ('"lease": {"lease_s": "60"}', 'must be a number, and is the text "60". Write 60 without quotes.'),
         ('"deletion_protection": "false"', 'must be true or false, and is the text "false". Write false without'),

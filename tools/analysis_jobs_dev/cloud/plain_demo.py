@@ -19,7 +19,7 @@ def of(connection: Connection, document: Path) -> DemoFile:
 
     Raises CloudError if the analysis needs more than a document.
     """
-    described = connection.client(connection.token()).call("GET", "/openapi.json").json()
+    described = connection.client(connection.token()).request("GET", "/openapi.json").json()
     return described_by(described, connection.analysis, document)
 
 

@@ -111,7 +111,7 @@ class Root:
         by_manifest = {"manifest": str(manifest), "s3": package.get("s3")}
         packages = {call.name: by_manifest if call.takes_manifest else package for call in calls}
         names = list(packages)
-        self._write(PACKAGE_FILE, {"module": {name: {"package": _escaped(each)} for name, each in packages.items()}})
+        self._write(PACKAGE_FILE, {"module": {name: {"package": escaped(each)} for name, each in packages.items()}})
         # A module with `count` is a list, one with `for_each` an object, any other is the module itself.
         parts = [f"try(module.{name}[*].deployment, values(module.{name})[*].deployment)" for name in names]
         output = {"value": f"${{concat({', '.join(parts)})}}", "sensitive": False}
@@ -131,7 +131,7 @@ def module_calls_in(folder: Path, data_folder: Path) -> list[ModuleCall]:
 def write_default(folder: Path, arguments: Mapping[str, object], module: str) -> Path:
     """Write a root that calls the module at the path `module` with these arguments. Return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    block = {"source": module, **{name: _escaped(value) for name, value in arguments.items()}}
+    block = {"source": module, **{name: escaped(value) for name, value in arguments.items()}}
     (folder / "main.tf.json").write_text(json.dumps({"module": {"analysis_jobs": block}}, indent=2) + "\n", "utf-8")
     return folder
 
@@ -165,10 +165,10 @@ def _takes_manifest(module: Path) -> bool:
     return "manifest" in (read_variables(module)["package"].attributes or {})
 
 
-def _escaped(value: Any) -> Any:  # noqa: ANN401 - JSON
+def escaped(value: Any) -> Any:  # noqa: ANN401 - JSON
     """Return the value with its texts escaped: Terraform reads the texts in its JSON files as templates."""
     if isinstance(value, str):
         return value.replace("${", "$${").replace("%{", "%%{")
     if isinstance(value, Mapping):
-        return {name: _escaped(each) for name, each in value.items()}
-    return [_escaped(each) for each in value] if isinstance(value, list | tuple) else value
+        return {name: escaped(each) for name, each in value.items()}
+    return [escaped(each) for each in value] if isinstance(value, list | tuple) else value

@@ -61,6 +61,7 @@ class Environment:
     stack: str | None
     region: str
     package_bucket: str | None
+    permissions_boundary_arn: str | None
     state: StatePlace
     package: Path
     variables: Mapping[str, Any] = field(repr=False)

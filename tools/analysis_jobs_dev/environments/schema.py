@@ -25,7 +25,9 @@ NAME = "^[a-z][a-z0-9-]{0,48}[a-z0-9]$"
 REGION = "^[a-z]{2}(-[a-z]+)+-[0-9]$"
 MODULE_PATH = "^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z_][A-Za-z0-9_]*)*$"
 LANES = ("high", "medium", "low")
+POLICY_ARN = "^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9/+=,.@_-]+$"
 BUCKET = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+STATE_KEY = "^[^/\\s](.*[^/\\s])?$"
 ROLE = "^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$"
 # The variables that keys beside `settings` set. A root need not have them; the Region is also that of the provider.
 OF_THE_ROOT = ("analyses", "lanes", "name")
@@ -69,6 +71,11 @@ _COMMON: Mapping[str, Schema] = {
         "pattern": BUCKET,
         "description": "Bucket in the Region, which packages are uploaded to. Lambda requires it for a zip over 50 MB.",
     },
+    "permissions_boundary_arn": {
+        "type": ["string", "null"],
+        "pattern": POLICY_ARN,
+        "description": "Boundary of the functions' roles. `analysis-jobs bootstrap` makes and prints it.",
+    },
     "state": {
         "type": "object",
         "description": "Where Terraform's state is kept, in S3. The bucket is in the Region of the environment.",
@@ -78,7 +85,7 @@ _COMMON: Mapping[str, Schema] = {
                 "pattern": BUCKET,
                 "description": "The bucket. Default: the environment variable TF_STATE_BUCKET.",
             },
-            "key": {"type": "string", "pattern": "^[^/\\s](.*[^/\\s])?$", "description": "The key in the bucket."},
+            "key": {"type": "string", "pattern": STATE_KEY, "description": "The key in the bucket."},
         },
         "additionalProperties": False,
     },

@@ -19,7 +19,7 @@ from lark.exceptions import LarkError
 
 from analysis_jobs_dev.module_interface import blocks, function_name, key_text, unwrap
 
-__all__ = ["UnreadableRootError", "Variable", "given_names", "nullable", "read", "type_schema"]
+__all__ = ["UnreadableRootError", "Variable", "given_names", "has_argument", "nullable", "read", "type_schema"]
 
 type Schema = dict[str, Any]
 
@@ -78,6 +78,18 @@ def given_names(root: Path) -> set[str]:
         if path.is_file():
             found |= set(_json(path))
     return found
+
+
+def has_argument(root: Path, call: str, argument: str) -> bool:
+    """Tell whether the block of a module in a root has an argument. Raises `UnreadableRootError`."""
+    for path in sorted(root.glob("*.tf")):
+        try:
+            found = list(blocks(path.read_text("utf-8")))
+        except LarkError as error:
+            raise UnreadableRootError(f"{path} is not Terraform configuration: {error}") from error
+        if any(each.kind == "module" and each.labels == (call,) and argument in each.attributes for each in found):
+            return True
+    return False
 
 
 def type_schema(type_: str) -> Schema:

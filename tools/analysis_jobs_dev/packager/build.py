@@ -3,11 +3,21 @@
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from analysis_jobs_dev import places
-from analysis_jobs_dev.packager import archive, declarations, dependencies, gate, locks, refusals, services, sources
+from analysis_jobs_dev.packager import (
+    archive,
+    clients,
+    declarations,
+    dependencies,
+    gate,
+    locks,
+    refusals,
+    services,
+    sources,
+)
 from analysis_jobs_dev.packager.declarations import Declarations
 from analysis_jobs_dev.packager.dependencies import Dependencies
 from analysis_jobs_dev.packager.errors import PackageError
@@ -122,5 +132,11 @@ class _Build:
         locks.require_consistent(pins, own, target, (*EVERY_PACKAGE, *what.extras))
         options = tuple(lock.options()) if lock else ()
         found = Dependencies(pins, target, what.aws_services, options, what.project.folder)
-        locks.require_consistent(pins, dependencies.required(dependencies.zipped(found, self.cache)), target)
+        required = dependencies.required(dependencies.zipped(found, self.cache))
+        if among := clients.candidates(what, lock, target):
+            left_out = clients.unneeded(among, pins, required, what.project.requirements, target)
+            pins = {name: pin for name, pin in pins.items() if name not in left_out}
+            found = replace(found, pins=pins)
+            required = dependencies.required(dependencies.zipped(found, self.cache))
+        locks.require_consistent(pins, required, target)
         return found

@@ -23,6 +23,7 @@ from analysis_jobs.prompts.library import PromptLibrary
 from analysis_jobs_dev.release.alarms import Alarms
 from analysis_jobs_dev.release.canaries import Canaries
 from analysis_jobs_dev.release.errors import RecordLostError, ReleaseError
+from analysis_jobs_dev.release.paths import CanaryPath, IntoTheTable, ThroughTheApi
 from analysis_jobs_dev.release.probe import probe
 from analysis_jobs_dev.release.prompts import PromptChange, PromptRelease
 from analysis_jobs_dev.release.record import Begun, Finished, Record
@@ -75,7 +76,7 @@ class Release:
     """One release: `Release(…).run()`. `who` names the person or the run that makes it.
 
     `steps` come before all jobs move; without them all move at once. `keep` is how many versions of a function are
-    kept. `trusted` is described in `canaries.Canaries`.
+    kept. `trusted` is described in `paths.ThroughTheApi`.
     """
 
     terraform: Terraform
@@ -211,18 +212,11 @@ class _Attempt:
 
     def _run_canaries(self) -> None:
         package = self.release.package
-        if not self.stack.canary_queue_url or "api" not in self.stack.functions:
-            missing = "no API" if self.stack.canary_queue_url else "no lane for canaries"
-            self.report.note(f"the stack has {missing}, so no canary was run")
+        if (path := self._canary_path()) is None:
+            self.report.note("the stack has no lane for canaries, so no canary was run")
             return
-        canaries = Canaries(
-            self.versions,
-            self.release.clients,
-            package.project,
-            self.release.clock,
-            {change.name: change.version for change in self.changes},
-            self.release.trusted,
-        )
+        worker = self.stack.functions["worker"]
+        canaries = Canaries(path, package.project, self.release.clock, self.release.clients("logs"), worker)
         self.report.canaries = canaries.run(package.manifest, package.analyses)
         if not self.report.canaries:
             self.report.note("the package declares no canary: no job was run on the new version")
@@ -235,6 +229,16 @@ class _Attempt:
                 "; ".join(f"The canary {each.name} of {each.analysis} failed: {each.failure}" for each in failed),
                 [line for each in failed for line in each.details],
             )
+
+    def _canary_path(self) -> CanaryPath | None:
+        """Return the way of a canary into the stack; None without a lane for it."""
+        release, prompts = self.release, {change.name: change.version for change in self.changes}
+        if not self.stack.canary_queue_url:
+            return None
+        if "api" in self.stack.functions:
+            return ThroughTheApi(self.versions, release.clock, prompts, release.trusted)
+        environment, queue_url = self.stack.backend_environment, self.stack.canary_queue_url
+        return IntoTheTable(environment, queue_url, release.clients, release.clock, prompts)
 
     def _move(self, before: FunctionVersions, new: FunctionVersions) -> None:
         self.record.begin(Begun(before, [change.as_json() for change in self.changes], step="move"))
