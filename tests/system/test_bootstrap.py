@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from analysis_jobs_dev.cloud.client import Client
 from botocore.exceptions import ClientError
 
 from analysis_jobs_dev import places, project
 from analysis_jobs_dev.cloud import github, ministack
-from analysis_jobs_dev.cloud.client import Client
 from analysis_jobs_dev.cloud.deployments import AUDIENCE, ProjectDeployment
 from analysis_jobs_dev.cloud.local_cloud import LocalCloud
 from analysis_jobs_dev.cloud.packages import package_of
