@@ -75,7 +75,7 @@ locals {
 
   sweeper_statements = merge(local.key_statements.sweeper, {
     due_read   = { actions = ["dynamodb:Query"], resources = [module.job_table.index_arns["due"]] }
-    jobs_write = { actions = ["dynamodb:GetItem", "dynamodb:UpdateItem"], resources = [local.table_arn] }
+    jobs_write = { actions = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"], resources = [local.table_arn] }
     queue_send = local.queue_send
   })
 

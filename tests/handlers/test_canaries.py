@@ -29,7 +29,7 @@ from analysis_jobs.stores.memory import MemoryArtifactStore, MemoryJobStore, Mem
 from analysis_jobs.stores.waiting import MemoryWaitingSlots
 from analysis_jobs.submission.service import Submission, SubmissionService
 from analysis_jobs.worker.message import Message
-from analysis_jobs_dev.release.canaries import canary_event
+from analysis_jobs_dev.release.paths import canary_event
 from tests.handlers.api.site import BOOK, VALUATION, Valuation
 from tests.handlers.builders import (
     MINUTE,

@@ -11,7 +11,7 @@ from analysis_jobs_dev.cloud.local_cloud import DEFAULT_EXAMPLE, EXAMPLES, Local
 from analysis_jobs_dev.cloud.patches import code_of, patch
 from analysis_jobs_dev.cloud.stack import Stack
 from analysis_jobs_dev.release.machine import Package, Release, Step
-from analysis_jobs_dev.release.versions import LIVE, Versions
+from analysis_jobs_dev.release.versions import CANDIDATE, LIVE, Versions
 
 SOURCE = "rfp_analysis.py"
 PROJECT = EXAMPLES / DEFAULT_EXAMPLE
@@ -26,6 +26,7 @@ class Releases:
     lines: list[str] = field(default_factory=list)
     _package: str = ""
     _live: Mapping[str, str] | None = None
+    _with_terraform: bool = True
 
     def changed(self, name: str, *edits: tuple[str, str], **canary: Any) -> Path:
         """Return the manifest of a package with edits of the analysis: pairs of a text and the new one.
@@ -53,9 +54,14 @@ class Releases:
         manifest.write_text(json.dumps(content), "utf-8")
         return manifest
 
-    def release(self, manifest: Path, prompts: Path | None = None, steps: Sequence[Step] = ()) -> Release:
-        """Return the release of a package."""
-        self._package = str(manifest)
+    def release(
+        self, manifest: Path, prompts: Path | None = None, steps: Sequence[Step] = (), *, terraform: bool = False
+    ) -> Release:
+        """Return the release of a package.
+
+        Without `terraform` the versions are published with the same requests as by Terraform, which takes much longer.
+        """
+        self._package, self._with_terraform = str(manifest), terraform
         return Release(
             terraform=self,
             package=Package(json.loads(manifest.read_text("utf-8")), PROJECT, prompts),
@@ -86,7 +92,20 @@ class Releases:
         return ()
 
     def apply(self) -> None:
-        self.stack().apply()
+        if self._with_terraform:
+            self.stack().apply()
+            return
+        content = json.loads(Path(self._package).read_text("utf-8"))
+        code = {"S3Bucket": "packages", "S3Key": f"{content['sha256']}.zip"}
+        package = Path(self._package).with_name(content["path"])
+        self.cloud.boto3("s3").put_object(Bucket=code["S3Bucket"], Key=code["S3Key"], Body=package.read_bytes())
+        client = self.cloud.boto3("lambda")
+        for name in self.cloud.outputs["function_names"].values():
+            variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+            variables["CODE_VERSION"] = content["version"]
+            client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+            made = client.update_function_code(FunctionName=name, Publish=True, **code)
+            client.update_alias(FunctionName=name, Name=CANDIDATE, FunctionVersion=made["Version"])
 
     def stack(self) -> Stack:
         """Return the Terraform stack with the package of the last release, and the versions that it kept."""

@@ -231,11 +231,15 @@ class Site:
                 Runtime="python3.13",
                 Handler="a.b",
                 Code={"ZipFile": package},
+                Environment={"Variables": {"CODE_VERSION": self.wanted["version"]}},
                 Publish=True,
             )
             for alias in ("live", "candidate"):
                 client.create_alias(FunctionName=name, Name=alias, FunctionVersion=made["Version"])
         else:
+            client.update_function_configuration(
+                FunctionName=name, Environment={"Variables": {"CODE_VERSION": self.wanted["version"]}}
+            )
             made = client.update_function_code(FunctionName=name, ZipFile=package, Publish=True)
             client.update_alias(FunctionName=name, Name="candidate", FunctionVersion=made["Version"])
             live = (self._live or {}).get(key) or made["Version"]

@@ -12,6 +12,7 @@ import pytest
 from moto import mock_aws
 
 from analysis_jobs.base.clock import ManualClock
+from analysis_jobs.prompts import DynamoPromptStore
 from analysis_jobs.prompts.library import PromptLibrary
 from analysis_jobs_dev.release.errors import RecordLostError, ReleaseError, ReleaseRunningError
 from analysis_jobs_dev.release.machine import Step
@@ -372,13 +373,33 @@ def test_a_release_of_other_code_leaves_the_prompt_that_an_operator_has_changed(
     assert library.head("letters/summarise").active == {"all": 2}
 
 
-def test_a_prompt_with_other_placeholders_is_refused_in_steps(site: Site) -> None:
-    write_prompt(site, "Summarise.")
+def test_old_and_new_code_each_use_their_own_prompt_while_both_run(site: Site) -> None:
+    """A template and the code that fills it change together. A job of the old code would fail with the new one."""
+    library = write_prompt(site, "Summarise.")
     site.release("2").run()
     write_prompt(site, "Summarise for {reader}.")
+    seen: list[tuple[int, int]] = []
+    sleep = site.clock.sleep
+
+    def read(code: str) -> int:
+        prompt = DynamoPromptStore(site.clients["dynamodb"], "prompts", code).active("letters", "summarise", "all")
+        assert prompt
+        return prompt.version
+
+    def look(duration: timedelta) -> None:
+        seen.append((read("2"), read("3")))
+        sleep(duration)
+
+    site.clock.sleep = look  # type: ignore[method-assign]
     report = site.release("3", steps=STEPS).run()
-    assert "Deploy with --at-once" in report.failure
-    assert site.release("3").run().outcome is Outcome.DEPLOYED
+    assert report.outcome is Outcome.DEPLOYED
+    assert "letters/summarise: the active version v1 does not have {reader}" in "\n".join(report.steps[2].lines)
+    assert set(seen) == {(1, 2)}
+    assert (read("2"), read("3"), read("4")) == (1, 2, 2)
+    Rollback(Stack.of(site.deployment()), site.client, "tests", site.clock, site.lines.append).run()
+    assert (read("2"), read("3"), read("4")) == (1, 2, 1), "jobs that still run on the newer code end with its prompt"
+    library.activate("letters/summarise", 2)
+    assert read("2") == 2, "what an operator activates is for all"
 
 
 def test_the_report_is_json(site: Site) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from analysis_jobs.prompts.template import Prompt, parse
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 ACTIVE = "active"
+_KEPT_CODE, _KEPT_VERSION = "kept_code", "kept_version"
 
 
 def prompt_key(section: str, sub_section: str, category: str) -> str:
@@ -20,6 +21,11 @@ def prompt_key(section: str, sub_section: str, category: str) -> str:
 def version_item(version: int) -> str:
     """Return the sort key of a version. The hash key is the name of the prompt."""
     return f"v{version:06}"
+
+
+def kept_for(code_version: str, version: int) -> dict[str, Any]:
+    """Return the fields of an active prompt instead of which a version of the code uses another one; 0 means none."""
+    return {_KEPT_CODE: code_version, _KEPT_VERSION: version}
 
 
 class PromptStore(Protocol):
@@ -53,27 +59,38 @@ class MemoryPromptStore:
 
 
 class DynamoPromptStore:
-    """Active prompts in DynamoDB, one item per category. See `library` for the other items of the table."""
+    """Active prompts in DynamoDB, one item per category. See `library` for the other items of the table.
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
+    `code_version` is that of the reader. An item may name one version of the code that keeps an earlier prompt.
+    """
+
+    def __init__(self, client: DynamoDBClient, table: str, code_version: str = "") -> None:
         self._client = client
         self._table = table
+        self._code_version = code_version
 
     def active(self, section: str, sub_section: str, category: str) -> Prompt | None:
-        """See `PromptStore.active`. It takes one request. Raises `ConfigurationError` if the item is invalid."""
+        """See `PromptStore.active`. It takes one request, and two for the code that keeps an earlier prompt.
+
+        Raises `ConfigurationError` if the item is invalid.
+        """
         key = prompt_key(section, sub_section, category)
-        prompt = self._read(key, ACTIVE)
+        content = self._read(key, ACTIVE)
+        if content and self._code_version and content.get(_KEPT_CODE) == self._code_version:
+            kept = int(content[_KEPT_VERSION])
+            return self.version(f"{section}/{sub_section}", kept) if kept else None
+        prompt = parse(content, f"{key} in the table") if content else None
         return prompt if prompt and prompt.is_active else None
 
     def version(self, name: str, version: int) -> Prompt | None:
-        """See `PromptStore.version`. Requests and errors are as for `active`."""
-        return self._read(name, version_item(version))
+        """See `PromptStore.version`. It takes one request. Raises as `active` does."""
+        content = self._read(name, version_item(version))
+        return parse(content, f"{name} v{version} in the table") if content else None
 
-    def _read(self, key: str, item: str) -> Prompt | None:
+    def _read(self, key: str, item: str) -> dict[str, Any] | None:
         from boto3.dynamodb.types import TypeDeserializer  # noqa: PLC0415 - the API function never reads a prompt
 
         response = self._client.get_item(TableName=self._table, Key={"prompt": {"S": key}, "item": {"S": item}})
         if "Item" not in response:
             return None
-        content = {name: TypeDeserializer().deserialize(value) for name, value in response["Item"].items()}
-        return parse(content, f"{key} in the table")
+        return {name: TypeDeserializer().deserialize(value) for name, value in response["Item"].items()}

@@ -1,34 +1,7 @@
 # Each overridden part has distinct values, so that a value shows its source.
 mock_provider "aws" {
   override_during = plan
-
-  mock_data "aws_caller_identity" {
-    defaults = { account_id = "111122223333" }
-  }
-
-  mock_data "aws_partition" {
-    defaults = { dns_suffix = "amazonaws.com", partition = "aws" }
-  }
-
-  mock_data "aws_region" {
-    defaults = { id = "eu-west-1" }
-  }
-
-  mock_resource "aws_cloudwatch_event_rule" {
-    defaults = { arn = "arn:aws:events:eu-west-1:111122223333:rule/orders-sweep" }
-  }
-
-  mock_resource "aws_dynamodb_table" {
-    defaults = { arn = "arn:prompts" }
-  }
-
-  mock_resource "aws_sns_topic" {
-    defaults = { arn = "arn:aws:sns:eu-west-1:111122223333:orders-notices" }
-  }
-
-  mock_resource "aws_sqs_queue" {
-    defaults = { arn = "arn:aws:sqs:eu-west-1:111122223333:orders-events-dlq", id = "https://sqs/events-dlq", url = "https://sqs/events-dlq" }
-  }
+  source          = "./tests/mocks"
 }
 
 override_module {
@@ -274,7 +247,7 @@ run "a_stack_with_its_defaults" {
   assert {
     condition = { for key, statement in local.sweeper_statements : key => join(" ", concat(sort(statement.actions), ["on"], statement.resources)) } == {
       due_read   = "dynamodb:Query on arn:jobs/index/due"
-      jobs_write = "dynamodb:GetItem dynamodb:UpdateItem on arn:jobs"
+      jobs_write = "dynamodb:BatchGetItem dynamodb:GetItem dynamodb:UpdateItem on arn:jobs"
       queue_send = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium arn:aws:sqs:eu-west-1:111122223333:canary"
     }
     error_message = "The sweeper's role has changed."

@@ -114,4 +114,5 @@ def _environment(name: str, document: Document, repository: Path, checked: Check
         root=root_of(project),
         has_own_root=project.infra is not None,
         deployment=value.get("deployment", {}),
+        roles=value.get("roles", {}),
     )

@@ -103,7 +103,8 @@ class TerraformRoot:
         """Write the plan to a file, and print it unless `quiet`. Return whether it has changes."""
         file = (out or self.plan_file).resolve()
         file.parent.mkdir(parents=True, exist_ok=True)
-        options = ["-input=false", f"-out={file}", "-detailed-exitcode"]
+        # A plan changes nothing, and the role that only plans cannot lock. Terraform refuses to apply an old plan.
+        options = ["-input=false", "-lock=false", f"-out={file}", "-detailed-exitcode"]
         return self._run("plan", *options, quiet=quiet, accepted=(0, _CHANGES)).returncode == _CHANGES
 
     def show(self, plan: Path | None = None) -> dict[str, Any]:

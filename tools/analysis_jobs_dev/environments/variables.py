@@ -24,6 +24,9 @@ __all__ = ["UnreadableRootError", "Variable", "given_names", "has_argument", "nu
 type Schema = dict[str, Any]
 
 _HEREDOC = re.compile(r"<<-?(\w+)\n(.*?)\n?\s*\1", re.DOTALL)
+# Blocks in the layout of `terraform fmt`.
+_VARIABLE = re.compile(r'^variable\s+"\w+"\s*\{.*?^\}\n', re.MULTILINE | re.DOTALL)
+_VALIDATION = re.compile(r"^  validation\s*\{.*?^  \}\n", re.MULTILINE | re.DOTALL)
 _SIMPLE: Mapping[str, Schema] = {
     "any": {},
     "bool": {"type": "boolean"},
@@ -112,8 +115,15 @@ def _of_hcl(path: Path, text: str) -> Iterator[Variable]:
     try:
         found = list(blocks(text))
     except LarkError as error:
-        line = getattr(error, "line", 1)
-        raise UnreadableRootError(f"{path}:{line}: this is not valid HCL. `terraform validate` says more.") from error
+        # python-hcl2 does not know every expression that Terraform knows. Those of other blocks do not matter.
+        try:
+            found = [block for each in _VARIABLE.findall(text) for block in blocks(_VALIDATION.sub("", each))]
+        except LarkError:
+            found = []
+        if not found:
+            line = getattr(error, "line", 1)
+            message = f"{path}:{line}: this is not valid HCL. `terraform validate` says more."
+            raise UnreadableRootError(message) from error
     for block in found:
         if block.kind != "variable":
             continue

@@ -6,6 +6,7 @@
 - `machine` has the steps, and `rollback` puts the previous version in service again.
 - `stack` and `versions` are what is deployed: its names, and the aliases of its functions.
 - `record` is the row in the job table that only one release at a time can hold. It says what an interrupted one did.
-- `probe`, `canaries` and `alarms` find out whether a version works. `prompts` are released with it.
+- `probe`, `canaries` (on one of the `paths` into a stack) and `alarms` find out whether a version works. `prompts` are
+  released with it.
 - `report` says what happened.
 """

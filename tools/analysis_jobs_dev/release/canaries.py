@@ -1,34 +1,21 @@
-"""Runs the canaries of a package on the newest version: through the API function, the queue and the worker.
+"""Runs the canaries of a package on the newest version, and compares their results with what they expect."""
 
-The API function is invoked directly, with an event that marks the job as a canary. Only who may invoke the function can
-do that. The job has a tenant and a lane of its own.
-"""
-
-import hashlib
-import json
-import mimetypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import requests
-
-from analysis_jobs.api.callers import CANARY_MARK
 from analysis_jobs.authoring.canary import input_with, unmet
-from analysis_jobs.base.clock import Clock, rfc3339, to_ms
+from analysis_jobs.base.clock import Clock, to_ms
 from analysis_jobs_dev.release.errors import ReleaseError
-from analysis_jobs_dev.release.probe import invoke
-from analysis_jobs_dev.release.stack import Clients
-from analysis_jobs_dev.release.versions import Versions
+from analysis_jobs_dev.release.paths import CanaryPath
 
 _PAUSE = timedelta(seconds=1)
 # After its cancel, a worker needs up to one heartbeat to stop.
 _CANCEL_GRACE = timedelta(seconds=60)
-_UPLOAD_TIMEOUT_S = 120
 _LOG_LINES = 20
-_OK = range(200, 300)
 
 
 @dataclass(frozen=True)
@@ -58,17 +45,13 @@ class _Running:
 
 @dataclass(frozen=True)
 class Canaries:
-    """Runs canaries. `documents` is the folder of the project, `prompts` the versions of prompts that they use.
+    """Runs canaries. `documents` is the folder of the project. `logs` is a client of CloudWatch Logs."""
 
-    `trusted` is the file of the certificates that S3 is trusted by, or True for the usual ones.
-    """
-
-    versions: Versions
-    clients: Clients
+    path: CanaryPath
     documents: Path
     clock: Clock
-    prompts: Mapping[str, int] = field(default_factory=dict)
-    trusted: str | bool = True
+    logs: Any
+    worker: str
 
     def run(self, manifest: Mapping[str, Any], analyses: Sequence[str] | None = None) -> list[CanaryResult]:
         """Run the canaries of a package at the same time, and return how each ended.
@@ -93,19 +76,19 @@ class Canaries:
                     self.clock.sleep(_PAUSE)
         finally:
             for each in running:  # this process is being stopped
-                self._call("POST", f"/jobs/{each.job_id}/cancel")
+                with suppress(Exception):  # their time limit ends them too
+                    self.path.cancel(each.job_id)
         return results
 
     def _submit(self, analysis: str, canary: Mapping[str, Any]) -> _Running:
         uploaded = {where: self._upload(path) for where, path in canary["documents"].items()}
         body = {"analysis": analysis, "input": input_with(canary["input"], uploaded)}
         body |= {name: canary[name] for name in ("subject", "trigger") if canary[name] is not None}
-        accepted = self._call("POST", "/jobs", body)
-        return _Running(analysis, canary, accepted["job_id"], self.clock.now())
+        return _Running(analysis, canary, self.path.submit(body), self.clock.now())
 
     def _look(self, running: _Running, code_version: str) -> CanaryResult | None:
         """Return the result of a canary that has ended. Cancel one that takes too long or costs too much."""
-        job, now = self._call("GET", f"/jobs/{running.job_id}"), self.clock.now()
+        job, now = self.path.job(running.job_id), self.clock.now()
         cost = job["cost_usd"]
         if job["status"] in {"completed", "failed", "cancelled"}:
             failure, details = self._judge(running, job, code_version)
@@ -118,7 +101,7 @@ class Canaries:
             running.stopped = self._reason_to_stop(running, cost, now)
             if running.stopped:
                 running.stopped_at = now
-                self._call("POST", f"/jobs/{running.job_id}/cancel")
+                self.path.cancel(running.job_id)
         elif running.stopped_at and now - running.stopped_at > _CANCEL_GRACE:
             seconds = (now - running.since).total_seconds()
             details = [f"it is still {job['status']} after its cancel", *self._log(running)]
@@ -151,15 +134,8 @@ class Canaries:
             return "its cost is unknown: add the price of its model to model_prices of the module", []
         if expensive := self._too_expensive(running.canary, job["cost_usd"]):
             return expensive, []
-        found = unmet(running.canary["expect"], self._result_of(job))
+        found = unmet(running.canary["expect"], job["result"])
         return ("its result is not what it expects" if found else ""), list(map(str, found))
-
-    def _result_of(self, job: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
-        if url := job.get("result_url"):
-            answer = requests.get(url, timeout=_UPLOAD_TIMEOUT_S, verify=self.trusted)
-            answer.raise_for_status()
-            return answer.json()
-        return job["result"]
 
     def _upload(self, path: str) -> str:
         file = self.documents / path
@@ -167,75 +143,16 @@ class Canaries:
             raise ReleaseError(
                 f"There is no {file}, which a canary of the package needs: deploy from the project's folder."
             )
-        content = file.read_bytes()
-        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-        form = self._call("POST", "/uploads", {"filename": file.name, "content_type": kind, "size": len(content)})
-        answer = requests.post(
-            form["upload"]["url"],
-            data=form["upload"]["fields"],
-            files={"file": (file.name, content, kind)},
-            timeout=_UPLOAD_TIMEOUT_S,
-            verify=self.trusted,
-        )
-        if answer.status_code not in _OK:
-            raise ReleaseError(f"S3 refused the upload of {path}: {answer.status_code} {answer.text[:500]}")
-        return str(form["document"])
-
-    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Call the newest version of the API function as a canary. Raises `ReleaseError` unless it succeeds."""
-        event = canary_event(method, path, body, self.prompts, self.clock.now())
-        answer = invoke(self.versions, "api", event, self.clock)
-        if answer.error:
-            raise ReleaseError(f"The API function failed at {method} {path}: {answer.error}", answer.log)
-        said = json.loads(answer.payload.get("body") or "{}")
-        if answer.payload["statusCode"] not in _OK:
-            raise ReleaseError(
-                f"The API refused {method} {path} of a canary: {said.get('detail') or said}",
-                [f"{each['field']}: {each['message']}" for each in said.get("errors", ())],
-            )
-        found: dict[str, Any] = said
-        return found
+        return self.path.upload(file)
 
     def _log(self, running: _Running) -> list[str]:
         """Return the last lines of the worker's log about a job. Empty if they cannot be read."""
         try:
-            found = self.clients("logs").filter_log_events(
-                logGroupName=f"/aws/lambda/{self.versions.functions['worker']}",
+            found = self.logs.filter_log_events(
+                logGroupName=f"/aws/lambda/{self.worker}",
                 filterPattern=f'"{running.job_id}"',
                 startTime=to_ms(running.since - timedelta(minutes=1)),
             )
         except Exception as error:  # noqa: BLE001 - the report is better without the lines than not at all
             return [f"(the worker's log could not be read: {error})"]
         return [f"log: {event['message'].strip()}" for event in found["events"]][-_LOG_LINES:]
-
-
-def canary_event(
-    method: str, path: str, body: Mapping[str, Any] | None, prompts: Mapping[str, int], now: datetime
-) -> dict[str, Any]:
-    """Return the event of a canary's request: that of an HTTP API (payload format 2.0), with the mark of a canary."""
-    text = None if body is None else json.dumps(body)
-    request_id = hashlib.sha256(f"{now}{method}{path}{text}".encode()).hexdigest()[:32]
-    return {
-        "version": "2.0",
-        "routeKey": f"{method} {path}",
-        "rawPath": path,
-        "rawQueryString": "",
-        "headers": {"content-type": "application/json"},
-        "requestContext": {
-            CANARY_MARK: {"prompts": dict(prompts)},
-            "domainName": "canary",
-            "http": {
-                "method": method,
-                "path": path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": "",
-                "userAgent": "analysis-jobs",
-            },
-            "requestId": request_id,
-            "stage": "$default",
-            "time": rfc3339(now),
-            "timeEpoch": to_ms(now),
-        },
-        "body": text,
-        "isBase64Encoded": False,
-    }

@@ -23,6 +23,7 @@ from analysis_jobs.prompts.library import PromptLibrary
 from analysis_jobs_dev.release.alarms import Alarms
 from analysis_jobs_dev.release.canaries import Canaries
 from analysis_jobs_dev.release.errors import RecordLostError, ReleaseError
+from analysis_jobs_dev.release.paths import CanaryPath, IntoTheTable, ThroughTheApi
 from analysis_jobs_dev.release.probe import probe
 from analysis_jobs_dev.release.prompts import PromptChange, PromptRelease
 from analysis_jobs_dev.release.record import Begun, Finished, Record
@@ -75,7 +76,7 @@ class Release:
     """One release: `Release(…).run()`. `who` names the person or the run that makes it.
 
     `steps` come before all jobs move; without them all move at once. `keep` is how many versions of a function are
-    kept. `trusted` is described in `canaries.Canaries`.
+    kept. `trusted` is described in `paths.ThroughTheApi`.
     """
 
     terraform: Terraform
@@ -146,7 +147,7 @@ class _Attempt:
                 self._apply(before)
             new = {key: to for key, to in self.versions.of(CANDIDATE).items() if before.get(key) != to}
             with self.report.step("prompts") if self.release.package.prompts else _nothing():
-                self._stage_prompts()
+                self._stage_prompts(self.versions.code_of(before))
             if not new and not self.changes:
                 self.report.outcome = Outcome.UNCHANGED
                 self.record.clear()
@@ -194,21 +195,14 @@ class _Attempt:
         self.release.terraform.apply()
         self.stack = Stack.of(self.release.terraform.deployment())
 
-    def _stage_prompts(self) -> None:
+    def _stage_prompts(self, old_code: str = "") -> None:
         last = self.record.last
         self.digests = self._prompts.digests()
-        self.changes = self._prompts.stage(last.digests if last else self.released)
+        self.changes = self._prompts.stage(last.digests if last else self.released, old_code, self.report.code_version)
         for change in self.changes:
             self.report.note(f"{change.name} v{change.version} is stored, and becomes active with the move")
-        warnings = self._prompts.warnings(self.changes)
-        for warning in warnings:
+        for warning in self._prompts.warnings(self.changes):
             self.report.note(warning)
-        if warnings and self.release.steps:
-            raise ReleaseError(
-                "A prompt has other placeholders than the active version, and in steps the old and the new code would "
-                "use the same one. Deploy with --at-once.",
-                warnings,
-            )
 
     def _try(self, functions: Sequence[str]) -> None:
         with self.report.step("probe"):
@@ -218,18 +212,11 @@ class _Attempt:
 
     def _run_canaries(self) -> None:
         package = self.release.package
-        if not self.stack.canary_queue_url or "api" not in self.stack.functions:
-            missing = "no API" if self.stack.canary_queue_url else "no lane for canaries"
-            self.report.note(f"the stack has {missing}, so no canary was run")
+        if (path := self._canary_path()) is None:
+            self.report.note("the stack has no lane for canaries, so no canary was run")
             return
-        canaries = Canaries(
-            self.versions,
-            self.release.clients,
-            package.project,
-            self.release.clock,
-            {change.name: change.version for change in self.changes},
-            self.release.trusted,
-        )
+        worker = self.stack.functions["worker"]
+        canaries = Canaries(path, package.project, self.release.clock, self.release.clients("logs"), worker)
         self.report.canaries = canaries.run(package.manifest, package.analyses)
         if not self.report.canaries:
             self.report.note("the package declares no canary: no job was run on the new version")
@@ -243,12 +230,24 @@ class _Attempt:
                 [line for each in failed for line in each.details],
             )
 
+    def _canary_path(self) -> CanaryPath | None:
+        """Return the way of a canary into the stack; None without a lane for it."""
+        release, prompts = self.release, {change.name: change.version for change in self.changes}
+        if not self.stack.canary_queue_url:
+            return None
+        if "api" in self.stack.functions:
+            return ThroughTheApi(self.versions, release.clock, prompts, release.trusted)
+        environment, queue_url = self.stack.backend_environment, self.stack.canary_queue_url
+        return IntoTheTable(environment, queue_url, release.clients, release.clock, prompts)
+
     def _move(self, before: FunctionVersions, new: FunctionVersions) -> None:
         self.record.begin(Begun(before, [change.as_json() for change in self.changes], step="move"))
         alarms = Alarms(self.release.clients("cloudwatch"), self.stack.alarms, self.release.clock)
         watched = bool(self.release.steps)
         if watched and (ringing := alarms.begin()):
             self.report.note(f"these alarms ring already, and are watched once they are quiet: {', '.join(ringing)}")
+        # Before the worker: the new code has its prompts from its first job on, and the old code keeps its own.
+        self._prompts.activate(self.changes)
         for step in self.release.steps if "worker" in new else ():
             self.versions.move("worker", new["worker"], percent=step.percent)
             self.report.note(f"{step.percent} % of the jobs run on version {new['worker']}, for {step.wait}")
@@ -257,8 +256,6 @@ class _Attempt:
         for function in ORDER:
             if function in new:
                 self.versions.move(function, new[function])
-            if function == "worker":
-                self._prompts.activate(self.changes)
         self.report.note(f"in service: {', '.join(f'{key} {to}' for key, to in sorted(new.items())) or 'prompts only'}")
         if watched:
             alarms.watch(self.release.steps[-1].wait, self.record.check)

@@ -20,12 +20,18 @@ from analysis_jobs.prompts.library import PromptError, PromptLibrary
 
 @dataclass(frozen=True)
 class PromptChange:
-    """A prompt that a release activates: its new version, and the active versions before and after, by category."""
+    """A prompt that a release activates: its new version, and the active versions before and after, by category.
+
+    `old_code` and `new_code` are the versions of the code before and after it. Jobs that still run on the code that
+    leaves keep the prompts that they began with. Both are empty if the code stays the same.
+    """
 
     name: str
     version: int
     before: Mapping[str, int]
     after: Mapping[str, int]
+    old_code: str = ""
+    new_code: str = ""
 
     @classmethod
     def of(cls, text: Mapping[str, Any]) -> Self:
@@ -48,10 +54,11 @@ class PromptRelease:
         """Return a digest of each prompt file, by the name of its prompt."""
         return {prompt.name: _digest(prompt) for prompt in self._files()}
 
-    def stage(self, released: Mapping[str, str] | None) -> list[PromptChange]:
+    def stage(self, released: Mapping[str, str] | None, old_code: str = "", new_code: str = "") -> list[PromptChange]:
         """Store the prompts that have changed since the release with these digests. None of them becomes active.
 
-        None means that nobody knows what was released. Then a prompt that the table has already stays as it is.
+        See `PromptChange` for the versions of the code. `released` is None if nobody knows what was released. Then a
+        prompt that the table has already stays as it is.
         """
         found = []
         for prompt in self._files():
@@ -64,7 +71,8 @@ class PromptRelease:
             after = dict.fromkeys(version.categories, version.version)
             before = {category: head.active.get(category, 0) for category in version.categories}
             if before != after:
-                found.append(PromptChange(prompt.name, version.version, before, after))
+                codes = (old_code, new_code) if old_code != new_code else ("", "")
+                found.append(PromptChange(prompt.name, version.version, before, after, *codes))
         return found
 
     def warnings(self, changes: Sequence[PromptChange]) -> list[str]:
@@ -82,7 +90,7 @@ class PromptRelease:
     def activate(self, changes: Sequence[PromptChange]) -> None:
         """Activate the new versions."""
         for change in changes:
-            self.library.activate(change.name, change.version)
+            self.library.activate(change.name, change.version, except_for=change.old_code)
 
     def go_back(self, changes: Sequence[PromptChange], *, is_undo: bool = True) -> list[str]:
         """Activate the versions of before. Return a line for each prompt.
@@ -97,7 +105,7 @@ class PromptRelease:
                 if any(active.get(category, 0) != version for category, version in change.before.items()):
                     lines.append(f"the prompt {change.name} was changed by somebody else, and stays as it is")
                 continue
-            self.library.restore(change.name, change.before, is_undo=is_undo)
+            self.library.restore(change.name, change.before, is_undo=is_undo, except_for=change.new_code)
             lines.append(f"the prompt {change.name} has its earlier version again")
         return lines
 

@@ -63,7 +63,9 @@ class Rollback:
                 after={**live, **previous},
                 # The other way round, for a rollback of this rollback.
                 prompts=[
-                    PromptChange(each.name, each.version, before=each.after, after=each.before).as_json()
+                    PromptChange(
+                        each.name, each.version, each.after, each.before, old_code=each.new_code, new_code=each.old_code
+                    ).as_json()
                     for each in changes
                 ],
                 # The next deployment activates the prompts again that this one puts back.

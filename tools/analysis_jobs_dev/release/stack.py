@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from analysis_jobs_dev.release.errors import ReleaseError
@@ -18,6 +18,7 @@ class Stack:
 
     `functions` are the names of the functions by `worker`, `sweeper`, `api` and `events`. The last two may be missing.
     `alarms` are the names of its alarms. `canary_queue_url` is None without a lane for canaries.
+    `backend_environment` is the output of this name.
     """
 
     functions: Mapping[str, str]
@@ -25,6 +26,7 @@ class Stack:
     prompt_table: str
     alarms: tuple[str, ...]
     canary_queue_url: str | None
+    backend_environment: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, deployment: Mapping[str, Any]) -> Self:
@@ -36,6 +38,7 @@ class Stack:
                 prompt_table=deployment["prompt_table_name"],
                 alarms=tuple((deployment.get("alarm_names") or {}).values()),
                 canary_queue_url=deployment.get("canary_queue_url"),
+                backend_environment=deployment.get("backend_environment") or {},
             )
         except KeyError as error:
             raise ReleaseError(

@@ -84,6 +84,13 @@ class Versions:
         )
         return found
 
+    def code_of(self, versions: FunctionVersions) -> str:
+        """Return the version of the code that the worker has in these versions; "" if nobody knows."""
+        if "worker" not in versions:
+            return ""
+        variables = self.configuration("worker", versions["worker"]).get("Environment", {}).get("Variables", {})
+        return str(variables.get("CODE_VERSION", ""))
+
     def _keys(self) -> list[str]:
         return [key for key in ORDER if key in self.functions]
 
