@@ -11,7 +11,7 @@ from analysis_jobs.cli.main import main
 from analysis_jobs_dev import commands_bootstrap
 from analysis_jobs_dev.bootstrap import report
 from analysis_jobs_dev.bootstrap.account import github_provider
-from analysis_jobs_dev.bootstrap.extra import extra_of
+from analysis_jobs_dev.bootstrap.extra import extra_of, prefixes_of
 from analysis_jobs_dev.bootstrap.root import PACKAGES, PROVIDER, BootstrapRoot
 from analysis_jobs_dev.environments.config import load
 from analysis_jobs_dev.init import create
@@ -67,6 +67,18 @@ OUTPUTS: dict[str, Any] = {
 )
 def test_the_rights_follow_the_settings(settings: dict[str, Any], expected: dict[str, Any]) -> None:
     assert extra_of(settings, "aws-cn") == expected
+
+
+def test_files_in_a_bucket_of_others_are_the_functions_alone() -> None:
+    [statement] = extra_of({"bucket": {"name": "acme-shared", "prefix": "analysis/"}})["function_statements"]
+    assert statement["resources"] == ["arn:aws:s3:::acme-shared/analysis/*"]
+    assert "s3:PutObject" in statement["actions"]
+
+
+def test_names_that_do_not_begin_with_the_stacks_are_prefixes_too() -> None:
+    names = {"table": "letters-rows", "functions": {"worker": "acme-worker"}, "queues": {"medium": "acme-queue"}}
+    assert prefixes_of({"names": names}, "letters") == ["acme-queue", "acme-worker"]
+    assert prefixes_of({}, "letters") == []
 
 
 def test_the_environment_on_github_gets_its_variables_and_its_branches() -> None:

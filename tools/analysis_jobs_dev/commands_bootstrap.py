@@ -91,7 +91,7 @@ def _variables(
     file: Path | None,
 ) -> dict[str, Any]:
     """Return the variables of modules/bootstrap. Raises ConfigError."""
-    from analysis_jobs_dev.bootstrap.extra import extra_of  # noqa: PLC0415 - see the module `commands`
+    from analysis_jobs_dev.bootstrap.extra import extra_of, prefixes_of  # noqa: PLC0415 - see the module `commands`
     from analysis_jobs_dev.environments.config import ConfigError  # noqa: PLC0415 - as above
 
     repository = repository or origin(found.repository)
@@ -104,6 +104,7 @@ def _variables(
         "extra": extra_of(found.variables, _partition(found.region)),
         "github": {"environment": github_environment, "repository": repository},
         "name": found.stack,
+        "name_prefixes": prefixes_of(found.variables, found.stack),
         "role": {key: role[key] for key in ("name_prefix", "path") if key in role},
         "state": {
             key: value
