@@ -19,7 +19,8 @@ from botocore.exceptions import ClientError
 
 from analysis_jobs_dev import places, project
 from analysis_jobs_dev.cloud import github, ministack
-from analysis_jobs_dev.cloud.deployments import AUDIENCE, ProjectDeployment
+from analysis_jobs_dev.cloud.deployments import ProjectDeployment
+from analysis_jobs_dev.cloud.known_values import AUDIENCE
 from analysis_jobs_dev.cloud.local_cloud import LocalCloud
 from analysis_jobs_dev.cloud.packages import package_of
 from analysis_jobs_dev.cloud.root import DEPLOYMENTS
