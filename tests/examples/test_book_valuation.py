@@ -11,6 +11,7 @@ import pytest
 from analysis_jobs_dev.cloud.client import ApiError
 from analysis_jobs_dev.cloud.deployed import Deployed
 from analysis_jobs_dev.cloud.local_cloud import REPOSITORY
+from tests.examples import canaries
 from tests.examples.doing import deliver_again
 from tests.modules.iam import allows
 from tests.system.breaking import kill_workers, make_overdue, sweep
@@ -201,3 +202,7 @@ def test_queues_and_worker_have_the_numbers_that_they_had(stack: Deployed) -> No
     assert worker["CodeSha256"] == api["CodeSha256"], "one package"
     [mapping] = functions.list_event_source_mappings(FunctionName=f"{names['worker']}:live")["EventSourceMappings"]
     assert mapping["BatchSize"] == 1
+
+
+def test_the_canary_meets_its_expectations(stack: Deployed) -> None:
+    assert [(each.failure, each.details) for each in canaries.run(stack)] == [("", [])]

@@ -18,6 +18,7 @@ from psycopg import sql
 from analysis_jobs_dev.cloud.deployed import Deployed
 from analysis_jobs_dev.cloud.local_cloud import REPOSITORY
 from analysis_jobs_dev.cloud.postgres import Login
+from tests.examples import canaries
 from tests.examples.doing import deliver_again
 from tests.system.watching import calls_of, until
 
@@ -248,3 +249,7 @@ def redrive(stack: Deployed, tenant: str, *options: str) -> dict[str, Any]:
 
 
 HANDLERS: Path = REPOSITORY / "handlers"
+
+
+def test_the_canary_meets_its_expectations(stack: Deployed) -> None:
+    assert [(each.failure, each.details) for each in canaries.run(stack)] == [("", [])]
