@@ -72,6 +72,10 @@ deploy: ## Build the package, and put it in service after it has worked (ENV=loc
 plan deploy: .venv/.ready $(if $(filter local,$(ENV)),.venv-cloud/.ready)
 	@$(ANALYSIS_JOBS) $@ "$(ENV)" --build
 
+.PHONY: doctor
+doctor: .venv/.ready ## Check models, quotas, rights, secrets, prompts and versions (ENV=staging or production)
+	@PYTHONPATH=tools:handlers $(PYTHON_BIN) -m analysis_jobs.cli doctor "$(ENV)"
+
 .PHONY: release publish
 release: .venv/.ready ## Check a release, and build its files into dist/release (TAG=v1.2.3)
 	@PYTHONPATH=handlers:tools $(PYTHON_BIN) tools/release.py build "$(TAG)"

@@ -277,7 +277,7 @@ def test_the_row_of_a_canary_keeps_its_prompts(versions: dict[str, int] | None) 
 
 def test_the_service_makes_a_canary_of_a_submission_with_a_mark_alone() -> None:
     shown = Shown()
-    shown.submissions.submit_with_outcome(CANARY_TENANT, Submission(**BOOK), canary=CanaryRun())
+    shown.submissions.submit_with_outcome(CANARY_TENANT, Submission.model_validate(BOOK), canary=CanaryRun())
     [job] = shown.jobs
     assert (job.priority, job.prompt_versions) == (CANARY_LANE, None)
 

@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.parent.name for path in REPOSITORY.glob("modules/*/versions.tf"))
 ACCOUNT = "111122223333"
 # Modules with tests that read the plans. Terraform prints the schema of the whole provider with each plan, 13 MB.
-PLANS_ARE_READ = {"alarms", "artifact-bucket", "function", "model-access", "queue"}
+PLANS_ARE_READ = {"alarms", "artifact-bucket", "bootstrap", "function", "model-access", "queue"}
 
 # No proxy between Terraform and local servers, and no real account.
 OFFLINE = {

@@ -242,6 +242,14 @@ def test_a_package_that_is_not_built_is_named_with_the_command(
     assert "Build it: `analysis-jobs package`." in capsys.readouterr().err
 
 
+def test_a_package_that_no_build_writes_is_not_built(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "dist" / "letters-arm64.json").rename(project / "dist" / "promoted.json")
+    configure(project, package="dist/promoted.json")
+    assert main(["plan", "staging", "--build"]) == 1
+    assert "A build does not write promoted.json. Leave `package` out of " in capsys.readouterr().err
+    assert main(["plan", "staging"]) == 0
+
+
 # What stops a deployment
 
 

@@ -99,6 +99,13 @@ def test_a_root_that_terraform_cannot_read_is_refused_with_its_line(tmp_path: Pa
         variables.read(tmp_path)
 
 
+def test_an_expression_that_the_parser_does_not_know_hides_no_variable(tmp_path: Path) -> None:
+    condition = "  validation {\n    condition = var.one ~~ 1\n  }\n"
+    text = f'variable "one" {{\n  type = string\n{condition}}}\nresource "x" "y" {{\n  z = ~~\n}}\n'
+    (tmp_path / "a.tf").write_text(text, "utf-8")
+    assert variables.read(tmp_path).keys() == {"one"}
+
+
 def test_what_a_file_of_the_root_sets_is_not_required(tmp_path: Path) -> None:
     (tmp_path / "a.tf").write_text("".join(f'variable "{name}" {{\n  type = string\n}}\n' for name in "abcd"), "utf-8")
     (tmp_path / "terraform.tfvars").write_text('a = "x"\n', "utf-8")

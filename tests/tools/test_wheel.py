@@ -22,7 +22,6 @@ from pydantic import BaseModel
 from analysis_jobs import *
 from analysis_jobs import Analysis, Job, stage
 from analysis_jobs.client import Backend, Client
-from analysis_jobs.client.http import Client as Program
 
 class Text(BaseModel):
     text: str
@@ -32,7 +31,7 @@ def shorten(job: Job[Text]) -> Text:
     return Text(text=job.request.text[:9])
 
 letters = Analysis("letters", request=Text, result=Text, stages=[shorten])
-Program("https://api.example.com", "token")
+Client("https://api.example.com", "token")
 packages = Path(sys.modules["analysis_jobs"].__file__).parents[1]
 ours = (packages / "analysis_jobs", packages / "document_reader")
 whole = all(compileall.compile_dir(each, quiet=1, force=True) for each in ours)

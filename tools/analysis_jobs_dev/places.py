@@ -26,6 +26,7 @@ __all__ = [
     "state",
     "templates",
     "version",
+    "workflows",
 ]
 
 DISTRIBUTION = "analysis-jobs"
@@ -76,6 +77,11 @@ def requirements() -> Path:
 def schemas() -> Path:
     """Return the folder of the published JSON schemas."""
     return _root() / "schemas"
+
+
+def workflows() -> Path:
+    """Return the folder of the workflows that a new project gets a copy of."""
+    return _root() / ".github" / "workflows"
 
 
 def templates() -> Path:

@@ -30,7 +30,7 @@ RUNTIME = "3.13"
 LIBRARY = canonicalize_name("analysis-jobs")
 # Extras of the library that a project does not choose. `aws`, `pdf` and `worker` are in every package. The others are
 # for people and tests, and in no package.
-NOT_CHOSEN = frozenset({"aws", "cli", "client", "dev", "pdf", "testing", "worker"})
+NOT_CHOSEN = frozenset({"aws", "cli", "dev", "pdf", "testing", "worker"})
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _EXAMPLES = {
     "allow": '[{ rule = "stub", file = "letters.py", reason = "…" }]',

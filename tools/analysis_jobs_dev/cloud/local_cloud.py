@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from analysis_jobs_dev import places
+from analysis_jobs_dev import places, project
 from analysis_jobs_dev.cloud import ministack, state
 from analysis_jobs_dev.cloud.certificates import Certificates, certificates
 from analysis_jobs_dev.cloud.connection import FILE, Connection
 from analysis_jobs_dev.cloud.deployed import Deployed, Reach
-from analysis_jobs_dev.cloud.deployments import Deployment, Examples, Hosted, Place
+from analysis_jobs_dev.cloud.deployments import Deployment, Examples, Hosted, Place, ProjectDeployment
 from analysis_jobs_dev.cloud.emulator.issuers import VARIABLE as ISSUER_VARIABLE
 from analysis_jobs_dev.cloud.emulator_environment import interpreter
 from analysis_jobs_dev.cloud.errors import CloudError
@@ -51,6 +51,15 @@ def default_folder(example: str) -> Path:
     return places.state() / "cloud" / example
 
 
+def _deployment_of(examples: Sequence[str]) -> Deployment:
+    """Return what deploys these examples: the project itself, or the common root for several of them."""
+    for example in examples:
+        require_example(example)
+    if len(examples) > 1:
+        return Examples(EXAMPLES, examples)
+    return ProjectDeployment(project.load(EXAMPLES / examples[0]))
+
+
 class LocalCloud(Reach):
     """The stacks of examples, or of a project, on this machine: `with LocalCloud(folder) as cloud`.
 
@@ -73,11 +82,8 @@ class LocalCloud(Reach):
         model: Upstream | None = None,
         screen: Screen | None = None,
     ) -> None:
-        if deployment is None:
-            for example in examples:
-                require_example(example)
         self.folder = folder.resolve()
-        self.deployment = deployment or Examples(EXAMPLES, examples)
+        self.deployment = deployment or _deployment_of(examples)
         self.examples = tuple(each.name for each in self.deployment.hosted)
         self.screen = screen or Screen.silent()
         self.stack: Stack
@@ -295,10 +301,11 @@ class LocalCloud(Reach):
                 step.say("nothing to do: nothing has changed since the last apply")
                 return kept
             dataclasses.replace(kept, applied="").save(self.folder)
+            is_again = (self.folder / state.TERRAFORM_STATE).exists()
             try:
                 progress = self.stack.apply(lambda progress: step.say(str(progress)))
             except CloudError as error:
-                hint = f"\n\n{FORGET} rm -r {self.folder}" if kept.outputs else ""
+                hint = f"\n\n{FORGET} rm -r {self.folder}" if is_again else ""
                 raise CloudError(f"{error}{hint}") from error
             step.say(f"{progress.done} resources applied")
             stacks = self.deployment.outputs(self.stack)

@@ -11,20 +11,18 @@ from analysis_jobs_dev import check_call, places
 from analysis_jobs_dev import project as projects
 from analysis_jobs_dev.cloud import demo_file
 from analysis_jobs_dev.cloud.errors import CloudError
-from analysis_jobs_dev.cloud.root import region_of
 from analysis_jobs_dev.environments import explain, schema, secrets
 from analysis_jobs_dev.environments.backend import own_block
-from analysis_jobs_dev.environments.document import Document, Key, Problem, SyntaxProblemError, dotted
+from analysis_jobs_dev.environments.document import Document, Problem, SyntaxProblemError, dotted, texts
 from analysis_jobs_dev.environments.explain import nearest
 from analysis_jobs_dev.environments.model import FOLDER, LOCAL, ConfigError, files_of
 from analysis_jobs_dev.environments.schema import RootInterface
 from analysis_jobs_dev.environments.variables import UnreadableRootError
 from analysis_jobs_dev.project import Project, ProjectError
+from analysis_jobs_dev.terraform_files import provider_region
 
 __all__ = ["ARCHITECTURES", "Checked", "check", "default_package", "interface_of", "root_of"]
 
-# The local cloud sets these variables itself.
-PROVIDED_LOCALLY = frozenset({"authorizer", "database_secret_arn", "environment", "gemini_key_arn"})
 DIST = "dist"
 ARCHITECTURES = ("arm64", "x86_64")
 # Terraform and GitHub Actions replace such texts in their own files, and nobody replaces them here.
@@ -82,10 +80,9 @@ class _Check:
         except UnreadableRootError as error:
             raise ConfigError.of([*problems, self.document.problem(("project",), str(error))]) from error
         absent = [key for key in schema.OF_THE_ROOT if key in value and not interface.has(key)]
-        provided = PROVIDED_LOCALLY if self.name == LOCAL else frozenset()
         self._find_misplaced(interface)
         problems += self._of_the_root(interface, project)
-        problems += self._of_the_schema(schema.for_root(interface, provided), absent)
+        problems += self._of_the_schema(schema.for_root(interface, is_filled=self.name == LOCAL), absent)
         problems += self._of_absent_variables(interface, absent, project)
         problems += self._of_values(project)
         if problems:
@@ -103,7 +100,7 @@ class _Check:
         for path, kind in secrets.found(self.document.value):
             message = f"{dotted(path)} looks like {kind}. {secrets.FIX}. The file is in the repository."
             yield self.document.problem(path, message)
-        for path, text in _texts(self.document.value):
+        for path, text in texts(self.document.value):
             if _TEMPLATE.search(text):
                 message = f"{dotted(path)} is {text!r}, and nothing replaces the expression here. Write the value."
                 yield self.document.problem(path, message)
@@ -186,7 +183,7 @@ class _Check:
             )
             yield self.document.problem(("state",), message)
         region = self._value.get("region")
-        fixed = region_of(root)
+        fixed = provider_region(root)
         if isinstance(region, str) and fixed not in {None, region} and not _takes_region(root):
             message = f"region is {region}, and the provider in {root} has {fixed}. Write region = var.region there."
             yield self.document.problem(("region",), message)
@@ -289,17 +286,6 @@ def _identity(environment: str, value: Mapping[str, Any]) -> dict[str, Any]:
         "key": state.get("key", f"/{environment}"),
         "stack": (value.get("name"), value.get("region")),
     }
-
-
-def _texts(value: Any, path: Key = ()) -> Iterator[tuple[Key, str]]:  # noqa: ANN401 - JSON
-    if isinstance(value, dict):
-        for name, each in value.items():
-            yield from _texts(each, (*path, name))
-    elif isinstance(value, list):
-        for number, each in enumerate(value):
-            yield from _texts(each, (*path, number))
-    elif isinstance(value, str):
-        yield path, value
 
 
 def _regions() -> list[str]:

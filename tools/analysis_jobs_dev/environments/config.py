@@ -107,10 +107,12 @@ def _environment(name: str, document: Document, repository: Path, checked: Check
         stack=value.get("name"),
         region=value["region"],
         package_bucket=value.get("package_bucket"),
+        permissions_boundary_arn=value.get("permissions_boundary_arn"),
         state=StatePlace(state.get("bucket"), state.get("key", f"{prefix}/{name}.tfstate"), "key" in state),
         package=package or default_package(project, repository, architecture),
         variables={**interface.values(value.get("settings", {})), **given},
         root=root_of(project),
         has_own_root=project.infra is not None,
         deployment=value.get("deployment", {}),
+        roles=value.get("roles", {}),
     )

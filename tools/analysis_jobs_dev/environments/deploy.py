@@ -8,6 +8,7 @@ from pathlib import Path
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.screen import Screen
 from analysis_jobs_dev.environments import local, summary
+from analysis_jobs_dev.environments.check import ARCHITECTURES
 from analysis_jobs_dev.environments.config import load
 from analysis_jobs_dev.environments.model import ConfigError, Environment
 from analysis_jobs_dev.environments.package import Package
@@ -17,7 +18,7 @@ from analysis_jobs_dev.package import package as build_packages
 from analysis_jobs_dev.packager import PackageError
 from analysis_jobs_dev.provider_mirror import MirrorError
 
-__all__ = ["ERRORS", "check_plan", "plan", "prepared"]
+__all__ = ["ERRORS", "build_package", "check_plan", "plan", "prepared"]
 
 # What a command reports without a traceback.
 ERRORS = (CloudError, ConfigError, MirrorError, PackageError, TerraformError, UploadError)
@@ -39,7 +40,7 @@ def prepared(name: str, *, build: bool = False, quiet: bool = False, start: Path
             yield root
         return
     if build:
-        _build(environment)
+        build_package(environment)
     package = Package.of(environment)
     root = replace(prepare(environment, package), is_quiet=quiet)
     root.init()
@@ -67,7 +68,15 @@ def check_plan(root: TerraformRoot, file: Path) -> None:
         )
 
 
-def _build(environment: Environment) -> None:
-    """Build the package that the environment deploys, for the architecture in the name of its manifest."""
+def build_package(environment: Environment) -> None:
+    """Build the package that the environment deploys, for the architecture in the name of its manifest.
+
+    Raises `ConfigError` for another name, `PackageError` if the build refuses the package.
+    """
     architecture = environment.package.stem.removeprefix(f"{environment.project.name}-")
+    if architecture not in ARCHITECTURES:
+        raise ConfigError(
+            f"A build does not write {environment.package.name}. Leave `package` out of {environment.file}, or deploy "
+            "without a build."
+        )
     build_packages(environment.project, [architecture], out=environment.package.parent)

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from lark import Lark, Token, Tree
 
-__all__ = ["Document", "Key", "Problem", "SyntaxProblemError", "dotted"]
+__all__ = ["Document", "Key", "Problem", "SyntaxProblemError", "dotted", "texts"]
 
 type Key = tuple[str | int, ...]
 
@@ -85,6 +85,18 @@ def dotted(path: Key) -> str:
     """Return a path as text, such as `settings.web_origins[0]`."""
     text = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in path)
     return text.removeprefix(".")
+
+
+def texts(value: Any, path: Key = ()) -> Iterator[tuple[Key, str]]:  # noqa: ANN401 - JSON
+    """Yield the path of each text in a JSON value, and the text."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from texts(each, (*path, name))
+    elif isinstance(value, list):
+        for number, each in enumerate(value):
+            yield from texts(each, (*path, number))
+    elif isinstance(value, str):
+        yield path, value
 
 
 def _positions(node: Tree[Token] | Token, path: Key) -> Iterator[tuple[Key, int]]:

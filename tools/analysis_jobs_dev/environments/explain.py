@@ -9,7 +9,7 @@ from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
 from analysis_jobs_dev.environments.document import Key, dotted
-from analysis_jobs_dev.environments.schema import BUCKET, MODULE_PATH, NAME, REGION
+from analysis_jobs_dev.environments.schema import BUCKET, MODULE_PATH, NAME, POLICY_ARN, REGION, ROLE, STATE_KEY
 
 __all__ = ["nearest", "problems"]
 
@@ -29,6 +29,9 @@ _PATTERNS = {
     NAME: "2 to 50 small letters, digits and hyphens, beginning with a letter and not ending with a hyphen",
     REGION: 'a Region, such as "eu-west-1"',
     BUCKET: "the name of an S3 bucket: 3 to 63 small letters, digits, hyphens and dots, without s3:// or a path",
+    POLICY_ARN: "the ARN of a policy: arn:aws:iam::123456789012:policy/…",
+    STATE_KEY: "a key without a slash at either end",
+    ROLE: "the ARN of a role: arn:aws:iam::123456789012:role/…",
     MODULE_PATH: 'the import path of a module, such as "rfp_analysis", not a file name',
 }
 _SHOWN = 12
@@ -88,8 +91,10 @@ def _about_a_value(error: ValidationError, instance: Any, here: str, rule: Any) 
         case "uniqueItems":
             twice = next((each for number, each in enumerate(instance) if each in instance[:number]), None)
             return f"{here} has {json.dumps(twice)} twice. Remove one."
-        case "minItems" | "minProperties" | "minLength":
-            return f"{here} must not be empty. Leave it out, or give at least {rule}."
+        case "minLength":
+            return f"{here} must not be empty. Give a text, or leave it out."
+        case "minItems" | "minProperties":
+            return f"{here} needs at least {rule}. Give that many, or leave it out."
     return f"{here}: {error.message}."
 
 
@@ -112,7 +117,8 @@ def _unknown(name: str, path: Key, known: Mapping[str, Schema], places: Mapping[
         what += ", and Terraform would ignore it" if len(path) > 1 else ": the Terraform root has no such variable"
     elsewhere = [each for each in places.get(name, []) if each != dotted((*path, name))]
     if elsewhere:
-        return f"{what}. It belongs in {' or '.join(elsewhere[:2])}."
+        where = "at the top of the file" if "." not in elsewhere[0] else f"in {' or '.join(elsewhere[:2])}"
+        return f"{what}. It belongs {where}."
     if near := nearest(name, known):
         return f"{what}. Did you mean {dotted((*path, near))}?"
     names = sorted(known)
@@ -171,7 +177,7 @@ def _type_fix(value: Any, rule: str | list[str]) -> str:  # noqa: ANN401 - JSON
     kinds = {rule} if isinstance(rule, str) else set(rule)
     match value:
         case None:
-            return ". Leave it out for the default."
+            return ". Give a value, or leave it out for the default."
         case str() if kinds & {"number", "integer"} and _is_number(value):
             return f". Write {value.strip()} without quotes."
         case str() if "boolean" in kinds and value.lower() in {"true", "false", "yes", "no", "on", "off"}:

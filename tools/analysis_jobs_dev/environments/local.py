@@ -16,7 +16,6 @@ from analysis_jobs_dev.environments.backend import Backend
 from analysis_jobs_dev.environments.model import Environment
 from analysis_jobs_dev.environments.package import Package
 from analysis_jobs_dev.environments.root import TerraformRoot, prepare
-from analysis_jobs_dev.environments.schema import RootInterface
 
 __all__ = ["prepared"]
 
@@ -61,10 +60,11 @@ def _root(
 ) -> TerraformRoot:
     built = package_of(environment.project, place.folder / "package")
     package = Package(built.manifest(), upload(place.connection, built.file(), built.sha256))
-    required = [each.name for each in RootInterface.read(environment.root).variables.values() if each.is_required]
-    variables = deployment.given(required, place, {})
+    values = deployment.values(place, built, {"manifest": str(built.manifest())})
+    values.pop("package", None)  # `prepare` sets it
+    environment = dataclasses.replace(environment, variables=values)
     # Most of an apply is waits that are compiled into the provider: let them run in parallel.
-    variables["TF_CLI_ARGS_apply"] = "-parallelism=60"
+    variables = {"TF_CLI_ARGS_apply": "-parallelism=60"}
     backend = Backend.local(terraform_state.resolve())
     return prepare(environment, package, backend=backend, connection=place.connection, variables=variables)
 

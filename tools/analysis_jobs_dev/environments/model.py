@@ -50,7 +50,8 @@ class Environment:
 
     `stack` is the `name` in the file; None if the root has no such variable. `package` is the manifest to deploy, which
     may not be built yet. `variables` are those of the Terraform root in the folder `root`, except `package`.
-    `root` is the module itself if `has_own_root` is False.
+    `root` is the module itself if `has_own_root` is False. `roles` are the ARNs of the roles to `plan` and to `deploy`,
+    if the file has them.
     """
 
     name: str
@@ -60,12 +61,14 @@ class Environment:
     stack: str | None
     region: str
     package_bucket: str | None
+    permissions_boundary_arn: str | None
     state: StatePlace
     package: Path
     variables: Mapping[str, Any] = field(repr=False)
     root: Path
     has_own_root: bool
     deployment: Mapping[str, Any]
+    roles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_local(self) -> bool:

@@ -28,6 +28,7 @@ from analysis_jobs_dev.environments.backend import Backend
 from analysis_jobs_dev.environments.model import ConfigError, Environment
 from analysis_jobs_dev.environments.package import Package
 from analysis_jobs_dev.environments.schema import RootInterface
+from analysis_jobs_dev.environments.variables import has_argument
 from analysis_jobs_dev.provider_mirror import terraform_environment
 
 __all__ = ["STATE_BUCKET", "TerraformError", "TerraformRoot", "prepare"]
@@ -92,7 +93,7 @@ class TerraformRoot:
         if not calls:
             _require_variable(self.environment, given)
             return
-        _write(self.folder / PACKAGE_FILE, {"module": {name: {"package": given} for name in calls}})
+        _write(self.folder / PACKAGE_FILE, {"module": {name: self._arguments(name, given) for name in calls}})
         # A module with `count` is a list, one with `for_each` an object, any other is the module itself.
         parts = [f"try(module.{name}[*].deployment, values(module.{name})[*].deployment)" for name in calls]
         output = {"description": "What the module deploys.", "value": f"${{concat({', '.join(parts)})}}"}
@@ -180,6 +181,19 @@ class TerraformRoot:
             raise TerraformError(f"`terraform {arguments[0]}` failed{said}")
         return done
 
+    def _arguments(self, call: str, package: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments that replace those of a module block. Raises `ConfigError`."""
+        boundary = self.environment.permissions_boundary_arn
+        if boundary is None or not self.environment.has_own_root:
+            return {"package": package}
+        if has_argument(self.environment.root, call, "role"):
+            raise ConfigError(
+                f'The block `module "{call}"` in {self.environment.root} has an argument `role`: set '
+                f"role.permissions_boundary_arn there, and remove permissions_boundary_arn from "
+                f"{self.environment.file}."
+            )
+        return {"package": package, "role": {"permissions_boundary_arn": boundary}}
+
     def _calls(self) -> list[str]:
         """Return the names of the module blocks that call the module."""
         if not self.environment.has_own_root:
@@ -219,7 +233,11 @@ def _folder(environment: Environment, package: Package) -> Path:
         return Root.link(environment.root, below).folder
     shutil.rmtree(below, ignore_errors=True)
     module = os.path.relpath(places.modules().resolve() / "analysis-jobs", below.resolve())
-    return write_default(below, {**environment.variables, "package": _argument(package, below)}, module)
+    variables = dict(environment.variables)
+    if environment.permissions_boundary_arn:
+        boundary = {"permissions_boundary_arn": environment.permissions_boundary_arn}
+        variables["role"] = {**boundary, **variables.get("role", {})}
+    return write_default(below, {**variables, "package": _argument(package, below)}, module)
 
 
 def _keep_installation(kept: Path, folder: Path) -> None:

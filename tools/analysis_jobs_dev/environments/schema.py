@@ -25,7 +25,10 @@ NAME = "^[a-z][a-z0-9-]{0,48}[a-z0-9]$"
 REGION = "^[a-z]{2}(-[a-z]+)+-[0-9]$"
 MODULE_PATH = "^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z_][A-Za-z0-9_]*)*$"
 LANES = ("high", "medium", "low")
+POLICY_ARN = "^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9/+=,.@_-]+$"
 BUCKET = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+STATE_KEY = "^[^/\\s](.*[^/\\s])?$"
+ROLE = "^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$"
 # The variables that keys beside `settings` set. A root need not have them; the Region is also that of the provider.
 OF_THE_ROOT = ("analyses", "lanes", "name")
 TOP_LEVEL = (*OF_THE_ROOT, "region")
@@ -68,6 +71,11 @@ _COMMON: Mapping[str, Schema] = {
         "pattern": BUCKET,
         "description": "Bucket in the Region, which packages are uploaded to. Lambda requires it for a zip over 50 MB.",
     },
+    "permissions_boundary_arn": {
+        "type": ["string", "null"],
+        "pattern": POLICY_ARN,
+        "description": "Boundary of the functions' roles. `analysis-jobs bootstrap` makes and prints it.",
+    },
     "state": {
         "type": "object",
         "description": "Where Terraform's state is kept, in S3. The bucket is in the Region of the environment.",
@@ -77,7 +85,7 @@ _COMMON: Mapping[str, Schema] = {
                 "pattern": BUCKET,
                 "description": "The bucket. Default: the environment variable TF_STATE_BUCKET.",
             },
-            "key": {"type": "string", "pattern": "^[^/\\s](.*[^/\\s])?$", "description": "The key in the bucket."},
+            "key": {"type": "string", "pattern": STATE_KEY, "description": "The key in the bucket."},
         },
         "additionalProperties": False,
     },
@@ -87,6 +95,16 @@ _COMMON: Mapping[str, Schema] = {
         "description": "Path of the package's manifest. Default: that of arm64, which `analysis-jobs package` writes.",
     },
     "deployment": DEPLOYMENT,
+    "roles": {
+        "type": "object",
+        "description": "The roles that GitHub Actions takes. `analysis-jobs bootstrap` makes them.",
+        "properties": {
+            "plan": {"type": "string", "pattern": ROLE, "description": "The role that reads, for plans."},
+            "deploy": {"type": "string", "pattern": ROLE, "description": "The role that deploys."},
+        },
+        "required": ["deploy", "plan"],
+        "additionalProperties": False,
+    },
 }
 _NAME: Schema = {"type": "string", "pattern": NAME, "description": "Prefix of all names in the stack."}
 _ANALYSES: Schema = {
@@ -164,16 +182,16 @@ class RootInterface:
         return {**{name: value for name, value in settings.items() if name not in self.inner}, SETTINGS: inside}
 
 
-def for_root(root: RootInterface, provided: frozenset[str] = frozenset()) -> Schema:
-    """Return the schema of a configuration for a root. The variables in `provided` get their values elsewhere."""
-    settings = dict(root.settings)
-    elsewhere = provided - set(root.inner)
-    required = [name for name in settings.pop("required", ()) if name not in elsewhere]
-    if required:
-        settings["required"] = required
+def for_root(root: RootInterface, *, is_filled: bool = False) -> Schema:
+    """Return the schema of a configuration for a root.
+
+    With `is_filled`, settings may be missing: the local cloud fills them in.
+    """
+    settings = _without_required(root.settings) if is_filled else root.settings
     known = _known(root)
     needed = [name for name in ("name",) if name in known and root.variables[name].is_required]
-    return _document({**known, SETTINGS: settings}, [*needed, "region", *([SETTINGS] if required else [])], title=TITLE)
+    top = [*needed, "region", *([SETTINGS] if "required" in settings else [])]
+    return _document({**known, SETTINGS: settings}, top, title=TITLE)
 
 
 def published(module: RootInterface, examples: Mapping[str, RootInterface]) -> Schema:
@@ -229,3 +247,14 @@ def _document(properties: Mapping[str, Schema], required: list[str], *, title: s
         "required": required,
         "additionalProperties": False,
     }
+
+
+def _without_required(schema: Schema) -> Schema:
+    """Return the schema that accepts objects without some of their attributes."""
+    kept = {key: value for key, value in schema.items() if key != "required"}
+    if properties := kept.get("properties"):
+        kept["properties"] = {name: _without_required(each) for name, each in properties.items()}
+    for key in ("items", "additionalProperties"):
+        if isinstance(inner := kept.get(key), dict):
+            kept[key] = _without_required(inner)
+    return kept

@@ -19,11 +19,14 @@ from lark.exceptions import LarkError
 
 from analysis_jobs_dev.module_interface import blocks, function_name, key_text, unwrap
 
-__all__ = ["UnreadableRootError", "Variable", "given_names", "nullable", "read", "type_schema"]
+__all__ = ["UnreadableRootError", "Variable", "given_names", "has_argument", "nullable", "read", "type_schema"]
 
 type Schema = dict[str, Any]
 
 _HEREDOC = re.compile(r"<<-?(\w+)\n(.*?)\n?\s*\1", re.DOTALL)
+# Blocks in the layout of `terraform fmt`.
+_VARIABLE = re.compile(r'^variable\s+"\w+"\s*\{.*?^\}\n', re.MULTILINE | re.DOTALL)
+_VALIDATION = re.compile(r"^  validation\s*\{.*?^  \}\n", re.MULTILINE | re.DOTALL)
 _SIMPLE: Mapping[str, Schema] = {
     "any": {},
     "bool": {"type": "boolean"},
@@ -77,6 +80,18 @@ def given_names(root: Path) -> set[str]:
     return found
 
 
+def has_argument(root: Path, call: str, argument: str) -> bool:
+    """Tell whether the block of a module in a root has an argument. Raises `UnreadableRootError`."""
+    for path in sorted(root.glob("*.tf")):
+        try:
+            found = list(blocks(path.read_text("utf-8")))
+        except LarkError as error:
+            raise UnreadableRootError(f"{path} is not Terraform configuration: {error}") from error
+        if any(each.kind == "module" and each.labels == (call,) and argument in each.attributes for each in found):
+            return True
+    return False
+
+
 def type_schema(type_: str) -> Schema:
     """Return the JSON schema of a type expression, such as `object({ lease_s = optional(number) })`.
 
@@ -100,8 +115,15 @@ def _of_hcl(path: Path, text: str) -> Iterator[Variable]:
     try:
         found = list(blocks(text))
     except LarkError as error:
-        line = getattr(error, "line", 1)
-        raise UnreadableRootError(f"{path}:{line}: this is not valid HCL. `terraform validate` says more.") from error
+        # python-hcl2 does not know every expression that Terraform knows. Those of other blocks do not matter.
+        try:
+            found = [block for each in _VARIABLE.findall(text) for block in blocks(_VALIDATION.sub("", each))]
+        except LarkError:
+            found = []
+        if not found:
+            line = getattr(error, "line", 1)
+            message = f"{path}:{line}: this is not valid HCL. `terraform validate` says more."
+            raise UnreadableRootError(message) from error
     for block in found:
         if block.kind != "variable":
             continue

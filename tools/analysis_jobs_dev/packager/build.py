@@ -3,14 +3,25 @@
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from analysis_jobs_dev import places
-from analysis_jobs_dev.packager import archive, declarations, dependencies, gate, locks, refusals, services, sources
+from analysis_jobs_dev.packager import (
+    archive,
+    clients,
+    declarations,
+    dependencies,
+    gate,
+    locks,
+    refusals,
+    services,
+    sources,
+)
 from analysis_jobs_dev.packager.declarations import Declarations
 from analysis_jobs_dev.packager.dependencies import Dependencies
 from analysis_jobs_dev.packager.errors import PackageError
+from analysis_jobs_dev.packager.gate import Problem
 from analysis_jobs_dev.packager.imports import require_importable, require_same_modules
 from analysis_jobs_dev.packager.leftovers import leftovers
 from analysis_jobs_dev.packager.locks import Lock
@@ -35,10 +46,7 @@ def build(what: Sources, targets: list[Target], *, out: Path, cache: Path | None
     require_runtime()
     cache = cache or places.cache() / "packages"
     files = what.files()
-    refusals.development_code(files)
-    own_files = what.project_files()
-    problems = [*stubs(own_files), *leftovers(own_files)]
-    gate.refuse(what.project, problems)
+    problems = source_problems(what, files)
     lock = locks.of_project(what.project, what.library.version)
     with tempfile.TemporaryDirectory() as temporary:
         work = _Build(what, lock, cache, Path(temporary))
@@ -62,6 +70,18 @@ def build(what: Sources, targets: list[Target], *, out: Path, cache: Path | None
         for manifest in manifests:
             manifest.write(out)
     return manifests
+
+
+def source_problems(what: Sources, files: Mapping[str, Path]) -> list[Problem]:
+    """Return the problems in the project's sources that the project allows. Raises `PackageError` for all others.
+
+    `files` are searched for development code. They are the project's own, perhaps with the library.
+    """
+    refusals.development_code(files)
+    own = what.project_files()
+    problems = [*stubs(own), *leftovers(own)]
+    gate.refuse(what.project, problems)
+    return problems
 
 
 @dataclass(frozen=True)
@@ -112,5 +132,11 @@ class _Build:
         locks.require_consistent(pins, own, target, (*EVERY_PACKAGE, *what.extras))
         options = tuple(lock.options()) if lock else ()
         found = Dependencies(pins, target, what.aws_services, options, what.project.folder)
-        locks.require_consistent(pins, dependencies.required(dependencies.zipped(found, self.cache)), target)
+        required = dependencies.required(dependencies.zipped(found, self.cache))
+        if among := clients.candidates(what, lock, target):
+            left_out = clients.unneeded(among, pins, required, what.project.requirements, target)
+            pins = {name: pin for name, pin in pins.items() if name not in left_out}
+            found = replace(found, pins=pins)
+            required = dependencies.required(dependencies.zipped(found, self.cache))
+        locks.require_consistent(pins, required, target)
         return found

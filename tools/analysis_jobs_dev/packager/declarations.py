@@ -65,7 +65,17 @@ def _files_near(path: Path, folder: Path) -> list[str]:
 
 def secrets(sources: Mapping[str, Path]) -> list[str]:
     """Return the names of the secrets that the sources read (name in the zip -> file), sorted."""
-    return sorted({name for path in sources.values() if path.suffix == ".py" for name in _secrets_in(path)})
+    return sorted(secret_methods(sources))
+
+
+def secret_methods(sources: Mapping[str, Path]) -> dict[str, set[str]]:
+    """Return the methods of `Job` that read each secret, such as "database", by the secret's name."""
+    found: dict[str, set[str]] = {}
+    for path in sources.values():
+        if path.suffix == ".py":
+            for name, method in _secrets_in(path):
+                found.setdefault(name, set()).add(method)
+    return found
 
 
 def ocr_languages(package: Path) -> list[str]:
@@ -75,10 +85,11 @@ def ocr_languages(package: Path) -> list[str]:
     return sorted(path.stem for path in paths if path.match("share/tessdata/*.traineddata"))
 
 
-def _secrets_in(path: Path) -> Iterator[str]:
+def _secrets_in(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the name of each secret in a source, and the method that reads it."""
     for node in ast.walk(ast.parse(path.read_bytes())):
         match node:
             case ast.Call(
                 func=ast.Attribute(attr=method, value=ast.Name(id="job")), args=[ast.Constant(value=str(name)), *_]
             ) if method in _SECRET_METHODS:
-                yield name
+                yield name, method

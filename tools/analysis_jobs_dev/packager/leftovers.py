@@ -57,20 +57,26 @@ def secrets(name: str, path: Path) -> Iterator[Problem]:
     if len(content) > _MAX_BYTES or b"\0" in content:
         return
     text = content.decode("utf-8", errors="replace")
-    plugins = [each.__name__ for each in get_mapping_from_secret_type_to_class().values()]
+    for number, found in enumerate(kinds_of_secrets(text.splitlines()), 1):
+        if found:
+            yield Problem(
+                "secret",
+                name,
+                number,
+                f"this looks like a secret ({', '.join(sorted(found))}), and everybody who can read the package can "
+                "read it",
+                "Put it into Secrets Manager and pass its ARN with `worker.secrets`; if it was ever committed, "
+                "replace it.",
+            )
+
+
+def kinds_of_secrets(lines: Iterable[str]) -> Iterator[set[str]]:
+    """Yield the kinds of secrets that each line looks like, such as `AWS Access Key`."""
+    classes: Iterable[type] = get_mapping_from_secret_type_to_class().values()
+    plugins = [each.__name__ for each in classes]
     with transient_settings({"plugins_used": [{"name": each} for each in plugins if each not in _NOT_USED]}):
-        for number, line in enumerate(text.splitlines(), 1):
-            found = {kind for kind, pattern in _MORE.items() if pattern.search(line)} | _kinds(line)
-            if found:
-                yield Problem(
-                    "secret",
-                    name,
-                    number,
-                    f"this looks like a secret ({', '.join(sorted(found))}), and everybody who can read the package "
-                    "can read it",
-                    "Put it into Secrets Manager and pass its ARN with `worker.secrets`; if it was ever committed, "
-                    "replace it.",
-                )
+        for line in lines:
+            yield {kind for kind, pattern in _MORE.items() if pattern.search(line)} | _kinds(line)
 
 
 def _kinds(line: str) -> set[str]:
