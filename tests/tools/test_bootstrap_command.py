@@ -91,6 +91,7 @@ def test_the_text_has_the_variables_the_subjects_and_the_keys_of_the_configurati
     assert "deploy: repo:acme/letters:environment:staging" in text
     assert '"permissions_boundary_arn": "arn:aws:iam::111122223333:policy/' in text
     assert '"package_bucket": "packages-letters"' in text
+    assert f'"plan": "{OUTPUTS["plan_role_arn"]}"' in text, "the workflows take the roles from the file"
 
 
 class Iam:
