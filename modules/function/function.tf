@@ -5,6 +5,7 @@ locals {
 }
 
 resource "aws_lambda_function" "this" {
+  #checkov:skip=CKV_AWS_116:It would hold failed asynchronous invocations only. The API is invoked synchronously, the worker's messages have the queue's dead-letter queue, the events function has a destination for failures, and the sweeper does missed work in its next minute.
   function_name                  = var.name
   architectures                  = [var.architecture]
   code_signing_config_arn        = var.code_signing_config_arn
