@@ -66,7 +66,7 @@ class Place:
         found = self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10, VisibilityTimeout=0)
         return len(found.get("Messages", []))
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def stored(self, prefix: str = "") -> list[str]:
         """Return the keys of all versions of all objects below a prefix."""
         return sorted(version.key for version in self.files.versions(prefix))
 

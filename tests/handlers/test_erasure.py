@@ -15,9 +15,10 @@ from analysis_jobs.documents import upload_key
 from analysis_jobs.jobs.erasing import Scope, Tombstone
 from analysis_jobs.jobs.payloads import job_folder
 from analysis_jobs.jobs.ports import ConditionFailed, Created
-from analysis_jobs.jobs.record import Changes, HistoryEntry, IdempotencyKey, JobKey, Listing
+from analysis_jobs.jobs.record import Changes, HistoryEntry, IdempotencyKey, Listing
 from analysis_jobs.jobs.transitions import ALL, Status
 from analysis_jobs.stores.items import to_item
+from analysis_jobs.stores.memory_erasing import MemoryRows
 from analysis_jobs.stores.streams import read_change
 from analysis_jobs.stores.tombstones import tombstone_item
 from analysis_jobs.worker.message import Message
@@ -67,7 +68,7 @@ def test_a_subject_is_erased_with_everything_and_others_stay(place: Place) -> No
     assert place.store.latest("acme", job.analysis, "users/7") is None
     assert place.store.get(other.key) == other
     assert place.store.latest("acme", other.analysis, "users/8") == other
-    assert {key.split("/")[2] for key in place.keys()} == {other.job_id}
+    assert {key.split("/")[2] for key in place.stored()} == {other.job_id}
     assert place.dead_letters() == 1
     assert list(place.store.list_jobs(Listing("acme")).jobs) == [other]
     assert list(place.store.list_jobs(Listing("acme", subject="users/7")).jobs) == []
@@ -81,14 +82,14 @@ def test_one_job_is_erased_and_its_subject_points_to_the_job_before(place: Place
     assert receipt.complete
     assert place.store.get(first.key) == first
     assert place.store.latest("acme", first.analysis, "users/7") == first
-    assert {key.split("/")[2] for key in place.keys()} == {first.job_id}
+    assert {key.split("/")[2] for key in place.stored()} == {first.job_id}
 
 
 def test_a_job_is_found_below_its_client_and_project(place: Place) -> None:
     job = an_ended_job(place, client="Jane & Co", project="p/1")
-    assert place.keys(job_folder(job))
+    assert place.stored(job_folder(job))
     assert place.erase(job=job.key).complete
-    assert place.keys() == []
+    assert place.stored() == []
 
 
 def test_a_tenant_is_erased_with_uploads_that_no_job_used_and_other_tenants_stay(place: Place) -> None:
@@ -102,7 +103,7 @@ def test_a_tenant_is_erased_with_uploads_that_no_job_used_and_other_tenants_stay
     receipt = place.erase()
     assert receipt.complete
     assert receipt.removed["uploads"] == [unused.partition("/")[0]]
-    assert place.keys() == [upload_key("acme.x", unused)]
+    assert place.stored() == [upload_key("acme.x", unused)]
     assert place.items() == ["Tombstone", "Tombstone"]
     assert place.store.get(stranger.key) == stranger
 
@@ -116,12 +117,12 @@ def test_a_document_that_another_job_names_stays(place: Place) -> None:
     [kept] = receipt.kept
     assert (kept["kind"], kept["id"]) == ("upload", document.partition("/")[0])
     assert other.job_id in kept["why"]
-    assert upload_key("acme", document) in place.keys()
+    assert upload_key("acme", document) in place.stored()
 
 
 def test_a_dry_run_lists_and_changes_nothing(place: Place) -> None:
     job = an_ended_job(place, documents=[a_document()])
-    before = (place.items(), place.keys(), place.dead_letters())
+    before = (place.items(), place.stored(), place.dead_letters())
     receipt = place.erase(subject="users/7", dry_run=True)
     shown = receipt.as_json()
     assert not shown["complete"]
@@ -135,7 +136,7 @@ def test_a_dry_run_lists_and_changes_nothing(place: Place) -> None:
         "subject_pointers": 1,
         "uploads": 1,
     }
-    assert (place.items(), place.keys(), place.dead_letters()) == before
+    assert (place.items(), place.stored(), place.dead_letters()) == before
     assert place.store.get(job.key) == job
 
 
@@ -201,7 +202,7 @@ def test_files_that_a_stopped_worker_still_writes_are_found_by_another_run(place
     again = place.erase(job=job.key)
     assert again.removed["job_files"] == [job.job_id]
     assert again.complete
-    assert place.keys() == []
+    assert place.stored() == []
 
 
 def a_claim_now() -> Any:
@@ -247,7 +248,7 @@ def test_an_erasure_that_dies_at_any_write_is_finished_by_another_run(place: Pla
         else:
             break
         assert place.erasure.run(scope, by="an operator").complete
-        assert place.keys() == []
+        assert place.stored() == []
         assert set(place.items()) == {"Tombstone"}
         assert place.dead_letters() == 0
     assert died > 6
@@ -314,7 +315,7 @@ def test_the_message_of_an_erased_job_is_acknowledged() -> None:
     key = shop.keep()
     shop.clock.advance(MINUTE)
     place = in_memory(shop.clock)
-    place = replace(place, store=shop.store, rows=type(place.rows)(shop.store))
+    place = replace(place, store=shop.store, rows=MemoryRows(shop.store))
     assert place.erase(job=key).complete
     shop.worker.handle(Message(key, QUEUE_ARN, "receipt"))  # else it raises `UnknownJob`
     assert shop.sweeper.sweep() == {}
