@@ -85,6 +85,14 @@ resource "aws_lambda_alias" "live" {
   name             = "live"
   description      = "The version in service."
   function_name    = aws_lambda_function.this.function_name
+  function_version = coalesce(var.live_version, aws_lambda_function.this.version)
+}
+
+# The newest version. A deployment tries it before it moves `live`.
+resource "aws_lambda_alias" "candidate" {
+  name             = "candidate"
+  description      = "The newest version, which a deployment tries before callers reach it."
+  function_name    = aws_lambda_function.this.function_name
   function_version = aws_lambda_function.this.version
 }
 

@@ -12,7 +12,10 @@ from typing import Any
 from analysis_jobs.api.problems import Problem
 from analysis_jobs.base.settings import CallerRules, IamRule, IssuerRule
 from analysis_jobs.base.tenants import is_tenant
+from analysis_jobs.jobs.canaries import CanaryRun
 
+# The key of the mark in the request context.
+CANARY_MARK = "analysisJobsCanary"
 # A role's session has no path of the role, so the path of a configured role does not count. IAM's names of roles are
 # unique in an account.
 _SESSION = re.compile(r"arn:([a-z-]+):sts::(\d{12}):assumed-role/([^/]+)/.+")
@@ -34,6 +37,18 @@ def tenant_of(authorizer: Mapping[str, Any], rules: CallerRules, tenant_claim: s
     if rule is None:
         raise _forbidden("the issuer of the token is not one of this API")
     return _tenant_of_claims(claims, rule)
+
+
+def canary_of(context: Mapping[str, Any]) -> CanaryRun | None:
+    """Return the mark of a canary in the request context of an event; None for the request of a caller.
+
+    Only a direct invocation of the function can set it: API Gateway makes the whole request context of a request. The
+    `apiId`, which every such context has, excludes the mark all the same.
+    """
+    mark = context.get(CANARY_MARK)
+    if not isinstance(mark, Mapping) or "apiId" in context:
+        return None
+    return CanaryRun({str(name): int(version) for name, version in (mark.get("prompts") or {}).items()})
 
 
 def _tenant_of_claims(claims: Mapping[str, Any], rule: IssuerRule) -> str:
