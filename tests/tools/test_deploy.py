@@ -126,7 +126,7 @@ def test_a_plan_is_written_with_its_summary_and_nothing_is_applied(
     assert calls(project) == [
         ["init", "-input=false", "-reconfigure", "-backend-config=analysis_jobs.s3.tfbackend"],
         ["output", "-json"],
-        ["plan", "-input=false", f"-out={plan}", "-detailed-exitcode"],
+        ["plan", "-input=false", f"-out={plan}", "-detailed-exitcode", "-lock=false"],
         ["show", "-json", str(plan)],
     ]
     assert "## Plan of staging" in plan.with_name("plan.md").read_text("utf-8")

@@ -248,7 +248,7 @@ def test_a_missing_value_is_named_with_what_to_write(refused: Refused) -> None:
     ("project", "message"),
     [
         ("examples/rfp-anlysis", "there is no folder examples/rfp-anlysis. Did you mean examples/rfp-analysis?"),
-        ("/tmp/x", "project is '/tmp/x'. Give a path relative to "),
+        ("/srv/x", "project is '/srv/x'. Give a path relative to "),
         ("modules/queue", "is not a project"),
     ],
 )

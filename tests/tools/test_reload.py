@@ -137,3 +137,10 @@ def test_a_route_that_the_stack_does_not_have_needs_another_start(
     monkeypatch.setattr(reload, "new_declarations", new)
     said = running.edit("poem.py", "LINES = 4\n")
     assert "start `analysis-jobs local` again for the route POST /poems" in said
+
+
+@pytest.mark.parametrize("name", ["main.tf", "envs/local.json"])
+def test_a_changed_setting_needs_another_start(running: Running, name: str) -> None:
+    assert running.edit(name, "{}") == f"restart  {name}: start `analysis-jobs local` again to apply it\n"
+    assert running.cloud.calls == []
+    assert running.edit("envs/staging.json", "{}") == ""

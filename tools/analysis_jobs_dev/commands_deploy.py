@@ -80,7 +80,7 @@ def plan(
         bool, typer.Option("--expect-no-changes", help="Exit with 2 if the plan would change something.")
     ] = False,
 ) -> None:
-    """Show what a deployment of an environment would change."""
+    """Show what a deployment of an environment would change. The state is read, and not locked."""
     from analysis_jobs_dev.environments import deploy as deploying  # noqa: PLC0415 - see the module `commands`
     from analysis_jobs_dev.release.errors import ReleaseError  # noqa: PLC0415 - as above
     from analysis_jobs_dev.release.terraform import keep_live  # noqa: PLC0415 - as above
@@ -92,7 +92,7 @@ def plan(
         with deploying.prepared(environment, build=build) as root:
             keep_live(root)
             file = (out or root.plan_file).resolve()
-            has_changes = deploying.plan(root, file)
+            has_changes = deploying.plan(root, file, lock=False)
             typer.echo(f"\nThe plan is in {file}, and its summary in {file}.md.")
             typer.echo(f"Apply it: analysis-jobs deploy {environment} --plan {file}")
             if not root.connection:

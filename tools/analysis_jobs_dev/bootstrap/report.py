@@ -22,6 +22,7 @@ def configuration(outputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys to set in the configuration of the environment."""
     found = {
         "permissions_boundary_arn": outputs["functions_boundary_arn"],
+        "roles": {"deploy": outputs["deploy_role_arn"], "plan": outputs["plan_role_arn"]},
         "state": {"bucket": outputs["state"]["bucket"], "key": outputs["state"]["key"]},
     }
     return {**found, **({"package_bucket": outputs["package_bucket"]} if outputs.get("package_bucket") else {})}

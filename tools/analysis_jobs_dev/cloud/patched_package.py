@@ -3,7 +3,7 @@
 import shutil
 import zipfile
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +55,7 @@ class PatchedPackage:
         Raises CloudError or PackageError if a build would refuse the package. The next call tries these files again.
         """
         if any(path.name in _DESCRIPTIONS for path in changed):
+            wait([self._tree])  # two must not unpack at once
             built = package_of(project, self._folder)
             self._begin(project)
             return Changed(code_of(built.file(), project.version), built.declarations)

@@ -28,9 +28,10 @@ CODE_VERSION = "CODE_VERSION"
 UPDATE_TIMEOUT_S = 60.0
 POLL_S = 0.05
 PACKAGES = "package"
-_NOT_WATCHED = {"__pycache__", "dist", "documents", "envs", "node_modules", "tests"}
-_NOT_WATCHED_SUFFIXES = {".log", ".md", ".pyc", ".swp", ".tf", ".tfvars", ".tmp", ".zip"}
+_NOT_WATCHED = {"__pycache__", "dist", "documents", "node_modules", "tests"}
+_NOT_WATCHED_SUFFIXES = {".log", ".md", ".pyc", ".swp", ".tmp", ".zip"}
 
+_TERRAFORM = {".tf", ".tfvars"}
 # What a changed file may raise. Any other error is one of this program.
 _REFUSALS = (BotoCoreError, ClientError, CloudError, ConfigurationError, OSError, PackageError, ProjectError)
 
@@ -64,6 +65,9 @@ class Reloader:
         changed = {path for path in found.keys() | self.seen.keys() if found.get(path) != self.seen.get(path)}
         self.seen = found
         started = time.monotonic()
+        if settings := {path for path in changed if self._is_setting(path)}:
+            self.screen.say(f"restart  {_names(settings, self.project)}: start `analysis-jobs local` again to apply it")
+            changed -= settings
         try:
             what = self._bring_in(changed)
         except _REFUSALS as error:
@@ -73,6 +77,10 @@ class Reloader:
             took_s = time.monotonic() - started
             self.screen.say(f"   live  {_names(changed, self.project)}: {what} ({took_s:.1f} s)")
         return bool(what)
+
+    def _is_setting(self, path: Path) -> bool:
+        """Tell whether only an apply brings a file in: Terraform, and the environment `local`."""
+        return path.suffix in _TERRAFORM or path == self.project.folder / "envs" / "local.json"
 
     def _bring_in(self, changed: set[Path]) -> str:
         before, self.project = self.project, projects.load(self.project.folder)

@@ -49,9 +49,9 @@ def prepared(name: str, *, build: bool = False, quiet: bool = False, start: Path
     yield root
 
 
-def plan(root: TerraformRoot, file: Path) -> bool:
+def plan(root: TerraformRoot, file: Path, *, lock: bool = True) -> bool:
     """Write the plan to a file, print it, and write its summary to `<file>.md`. Return whether it has changes."""
-    has_changes = root.plan(file)
+    has_changes = root.plan(file, lock=lock)
     text = summary.markdown(root.environment, root.package, root.show(file))
     file.with_name(f"{file.name}.md").write_text(text, "utf-8")
     return has_changes

@@ -99,11 +99,15 @@ class TerraformRoot:
         output = {"description": "What the module deploys.", "value": f"${{concat({', '.join(parts)})}}"}
         _write(self.folder / OUTPUT_FILE, {"output": {DEPLOYMENTS: output}})
 
-    def plan(self, out: Path | None = None, *, quiet: bool = False) -> bool:
-        """Write the plan to a file, and print it unless `quiet`. Return whether it has changes."""
+    def plan(self, out: Path | None = None, *, quiet: bool = False, lock: bool = True) -> bool:
+        """Write the plan to a file, and print it unless `quiet`. Return whether it has changes.
+
+        Without `lock` the state is only read, so that a role without the right to write it can plan. Terraform refuses
+        to apply the plan of a state that has changed since.
+        """
         file = (out or self.plan_file).resolve()
         file.parent.mkdir(parents=True, exist_ok=True)
-        options = ["-input=false", f"-out={file}", "-detailed-exitcode"]
+        options = ["-input=false", f"-out={file}", "-detailed-exitcode", *([] if lock else ["-lock=false"])]
         return self._run("plan", *options, quiet=quiet, accepted=(0, _CHANGES)).returncode == _CHANGES
 
     def show(self, plan: Path | None = None) -> dict[str, Any]:
