@@ -77,9 +77,7 @@ class PostgresSource:
             from psycopg.rows import dict_row  # noqa: PLC0415 - as above
 
         names = {"table": self.table, "key": self.key, "status": self.status}
-        query = sql.SQL(statement).format(  # type: ignore[arg-type]  # a literal of this module
-            **{name: sql.Identifier(*value.split(".")) for name, value in names.items()}
-        )
+        query = sql.SQL(statement).format(**{name: sql.Identifier(*value.split(".")) for name, value in names.items()})
         with self.connection.cursor(row_factory=dict_row) as cursor:
             return list(cursor.execute(query, values).fetchall())
 

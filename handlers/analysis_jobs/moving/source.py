@@ -43,7 +43,9 @@ class OldJob:
 class Source(Protocol):
     """A queue or a table of the old system."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The name of the source, for idempotency keys. It must not change between two runs."""
 
     def unfinished(self) -> Iterator[OldJob]:
         """Yield every job that is queued, running, or taken by an earlier run that did not finish."""
