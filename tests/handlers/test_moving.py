@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -268,14 +268,27 @@ def test_running_work_ends_in_the_old_system_unless_its_worker_is_dead(table: Mo
     assert list(moved(table, new).moved) == ["1"]
 
 
-def test_a_job_that_starts_meanwhile_is_left_to_its_worker(table: Model, clock: ManualClock) -> None:
+def test_a_job_that_starts_meanwhile_is_left_to_its_worker(clock: ManualClock) -> None:
     new = NewSystem(clock)
+    with mock_aws():
+        model = a_status_table()
+        model.add("1", isbn="isbn 1")
+
+        def work_while_an_old_worker_starts(old: OldJob) -> Work:
+            model.add(old.old_id, State.RUNNING, "isbn 1")
+            return work_of(old)
+
+        report = Move(model.source, work_while_an_old_worker_starts, new.submit, clock, MINUTES_15).run()
+        assert (report.started_meanwhile, report.moved, report.drained) == (["1"], {}, False)
+        assert new.isbns() == []
+        assert moved(model, new).running == ["1"]
+
+
+def test_a_job_is_taken_once(table: Model) -> None:
     table.add("1", isbn="isbn 1")
     [read] = table.source.unfinished()
-    assert table.source.take(read)
-    stale = replace(read)
-    assert not table.source.take(stale)  # as if an old worker had been faster
-    assert list(moved(table, new).moved) == ["1"]  # the earlier run had taken it
+    assert [table.source.take(read), table.source.take(read)] == [True, False]
+    assert [old.state for old in table.source.unfinished()] == [State.MOVING]
 
 
 def test_work_that_cannot_be_translated_stays_and_is_reported(model: Model, clock: ManualClock) -> None:
