@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from analysis_jobs_dev.cloud.client import Client
 from botocore.exceptions import ClientError
 
 from analysis_jobs_dev import places, project
