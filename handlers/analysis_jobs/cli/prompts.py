@@ -53,10 +53,15 @@ def _library(table_name: str | None, screen: Screen) -> Iterator[PromptLibrary]:
 
             from analysis_jobs.prompts.library import PromptLibrary  # noqa: PLC0415 - as above
         try:
-            yield PromptLibrary(boto3.client("dynamodb"), name)
+            yield PromptLibrary(boto3.client("dynamodb"), name, who=lambda: _caller(boto3.client("sts")))
         except (ConfigurationError, BotoCoreError, ClientError) as error:
             screen.note(str(error))
             raise typer.Exit(1) from error
+
+
+def _caller(sts: Any) -> str:
+    """Return the ARN of the principal. Every principal may ask for its own."""
+    return str(sts.get_caller_identity()["Arn"])
 
 
 @app.command("list")
@@ -101,14 +106,14 @@ def history(
     table_name: TableName = None,
     json: Json = False,
 ) -> None:
-    """Show the changes of the active version, newest first."""
+    """Show the changes of the active version and who made them, newest first."""
     screen = Screen(json)
     with _library(table_name, screen) as library:
         head = library.head(name)
         changes = list(islice(library.history(head.name), limit))
-        rows = [(change.at, change.action, *move) for change in changes for move in _moves(change)]
+        rows = [(change.at, change.action, *move, change.by or "") for change in changes for move in _moves(change)]
         answer = {"name": head.name, "changes": [_change_as_json(change) for change in changes]}
-        screen.answer(answer, [table(("time", "action", "category", "before", "after"), rows, whole=("time",))])
+        screen.answer(answer, [table(("time", "action", "category", "before", "after", "by"), rows, whole=("time",))])
 
 
 @app.command()
