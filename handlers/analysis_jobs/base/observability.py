@@ -35,6 +35,8 @@ _NAMESPACE = "AnalysisJobs"
 _COUNT, _SECONDS = "Count", "Seconds"  # units of CloudWatch
 _SCOPE: ContextVar[Counter[str] | None] = ContextVar("_SCOPE", default=None)
 _METRICS_LOCK = Lock()  # the jobs of one invocation run in threads
+UNKNOWN_ANALYSIS = "unknown"
+"""The dimension of a job whose analysis is not deployed: its name may be any text, and CloudWatch bills each value."""
 _STACK_LEVEL = 3  # makes the location of a log line the caller of `log`
 
 
@@ -176,6 +178,13 @@ def measure_amounts(amounts: Mapping[str, float], analysis: str) -> None:
     own = _own_metrics(analysis)
     for metric, amount in amounts.items():
         own.add_metric(metric, _COUNT, amount)
+    own.flush_metrics()
+
+
+def measure_total(metric: str, amount: float) -> None:
+    """Write an amount with the dimension service alone. An alarm cannot add the values of several analyses up."""
+    own = _own_metrics()
+    own.add_metric(metric, _COUNT, amount)
     own.flush_metrics()
 
 
