@@ -165,7 +165,8 @@ def rings(alarm: dict[str, Any], lines: list[Line]) -> bool:
     if value is None:
         return bool(alarm["treat_missing_data"] == "breaching")
     above = alarm["comparison_operator"] == "GreaterThanThreshold"
-    return value > alarm["threshold"] if above else value < alarm["threshold"]
+    threshold = float(alarm["threshold"])
+    return value > threshold if above else value < threshold
 
 
 def alarms(terraform: Terraform) -> dict[str, dict[str, Any]]:

@@ -45,8 +45,14 @@ class Spending:
             cost_usd = None if cost is None else float(cost)
             if cost_usd is not None:
                 measure_total("CostUsd", cost_usd)
-            tokens = {"input_tokens": input_tokens, "output_tokens": usage.output_tokens}
-            log("attempt.spent", "the attempt called models", cost_usd=cost_usd, **tokens, **self._record.log_fields)
+            log(
+                "attempt.spent",
+                "the attempt called models",
+                cost_usd=cost_usd,
+                input_tokens=input_tokens,
+                output_tokens=usage.output_tokens,
+                **self._record.log_fields,
+            )
 
     def changes(self) -> dict[str, Any]:
         """Return the changes for the row. A job without calls writes its usage only."""
