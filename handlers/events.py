@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 from analysis_jobs import wiring
-from analysis_jobs.base import observability, settings
+from analysis_jobs.base import observability, probe, settings
 from analysis_jobs.base.errors import InvocationFailedError
 from analysis_jobs.events.publisher import Publisher
 
@@ -21,8 +21,11 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     Raises `InvocationFailedError` if no event was published, so that the function's error metric shows the outage.
     Lambda retries the batch either way.
     """
+    events = _events()
+    if probe.is_probe(event):
+        return probe.answer()
     records = event["Records"]
-    done = _events().publish(records)
+    done = events.publish(records)
     observability.flush()
     if done == len(records):
         return {"batchItemFailures": []}

@@ -3,9 +3,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-extras=(excel gemini heic ocr ocr-deu ocr-jpn postgres rtf word)
+extras=(client excel gemini heic ocr ocr-deu ocr-jpn postgres rtf word)
 everything=$(mktemp)
-trap 'rm -f "$everything"' EXIT
+excluded=$(mktemp)
+trap 'rm -f "$everything" "$excluded"' EXIT
+# The base of the distribution includes the client of the API. Packages of functions do not need its HTTP library.
+echo httpx2 >"$excluded"
 
 lock() { # arguments: lock file, then its inputs as options of `uv pip compile`
   local file=$1
@@ -17,10 +20,13 @@ lock() { # arguments: lock file, then its inputs as options of `uv pip compile`
 
 # Resolve all extras together first, and use the result as constraints: then every package has the tested versions.
 lock "$everything" pyproject.toml --extra worker "${extras[@]/#/--extra=}"
-lock requirements/package.txt pyproject.toml --extra worker --constraints "$everything"
+lock requirements/package.txt pyproject.toml --extra worker --constraints "$everything" --excludes "$excluded"
 mkdir -p requirements/extras
 for extra in "${extras[@]}"; do
-  lock "requirements/extras/$extra.txt" pyproject.toml --extra worker --extra "$extra" --constraints "$everything"
+  without=(--excludes "$excluded")
+  case $extra in client | gemini) without=() ;; esac
+  lock "requirements/extras/$extra.txt" pyproject.toml --extra worker --extra "$extra" --constraints "$everything" \
+    "${without[@]}"
 done
 lock requirements/dev.txt pyproject.toml --extra dev "${extras[@]/#/--extra=}" --group dev --constraints "$everything"
 lock requirements/cloud.txt --group pyproject.toml:cloud

@@ -11,43 +11,38 @@ from pathlib import Path
 from typing import Any
 
 from analysis_jobs.cli.environment import TOKEN_VARIABLE
-from analysis_jobs.client.http import CallError, Client
-
-LONG_POLL_S = 20
-POLL_S = 1.0
+from analysis_jobs.client import Client, ClientError, JobInfo
 
 
 class SmokeError(Exception):
     """The job did not complete, or the wrong version of the code ran it. The message says why."""
 
 
-def run_job(api: Client, analysis: str, values: dict[str, Any], *, timeout_s: float) -> dict[str, Any]:
+def run_job(api: Client, analysis: str, values: dict[str, Any], *, timeout_s: float) -> JobInfo:
     """Submit a job, wait for its end, and return it.
 
-    Raises `SmokeError` if it does not complete, and `TimeoutError` if it does not end within `timeout_s`.
+    Raises `SmokeError` if it does not complete, and `ClientError` if it does not end within `timeout_s`.
     """
-    job_id = api.submit(analysis, values)["job_id"]
+    job_id = api.submit(analysis, values).job_id
     print(f"Submitted {analysis} as job {job_id}")
     seen: list[str] = []
 
-    def show(job: dict[str, Any]) -> None:
-        if job["status"] not in seen:
-            seen.append(job["status"])
-            print(f"  {job['status']}")
+    def show(job: JobInfo) -> None:
+        if job.status not in seen:
+            seen.append(job.status)
+            print(f"  {job.status}")
 
-    job = api.ended(job_id, timeout_s=timeout_s, poll_s=POLL_S, wait_s=LONG_POLL_S, on_status=show)
-    if job["status"] != "completed":
-        error = job.get("error") or {}
-        reason = f"{error.get('code', 'no code')}: {error.get('message', 'no message')}"
-        raise SmokeError(f"Job {job_id} {job['status']}: {reason}")
+    job = api.wait(job_id, timeout_s=timeout_s, on_status=show)
+    if job.status != "completed":
+        reason = f"{job.error.code}: {job.error.message}" if job.error else "no error"
+        raise SmokeError(f"Job {job_id} {job.status}: {reason}")
     return job
 
 
-def require_version(job: dict[str, Any], code_version: str) -> None:
+def require_version(job: JobInfo, code_version: str) -> None:
     """Raise `SmokeError` if another version of the code than `code_version` ran the job."""
-    if job.get("code_version") != code_version:
-        ran = job.get("code_version")
-        raise SmokeError(f"Job {job['job_id']} was run by version {ran}, and {code_version} was deployed.")
+    if (ran := job.raw.get("code_version")) != code_version:
+        raise SmokeError(f"Job {job.job_id} was run by version {ran}, and {code_version} was deployed.")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,16 +59,16 @@ def main(arguments: list[str] | None = None) -> int:
     if not token:
         print(f"{TOKEN_VARIABLE} is not set: set it to a bearer token for the API.", file=sys.stderr)
         return 2
-    api = Client(options.url, token)
     try:
-        document = {"document": api.upload(options.document)} if options.document else {}
-        job = run_job(api, options.analysis, {**options.input, **document}, timeout_s=options.timeout_s)
+        with Client(options.url, token) as api:
+            document = {"document": api.upload(options.document)} if options.document else {}
+            job = run_job(api, options.analysis, {**options.input, **document}, timeout_s=options.timeout_s)
         if options.code_version:
             require_version(job, options.code_version)
-    except (CallError, SmokeError, TimeoutError) as error:
+    except (ClientError, SmokeError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"Completed by version {job.get('code_version')}")
+    print(f"Completed by version {job.raw.get('code_version')}")
     return 0
 
 

@@ -4,17 +4,34 @@ provider "aws" {
 }
 
 locals {
-  config     = jsondecode(file("${path.module}/config.json"))
-  authorizer = { issuer = var.stand_in_url, audience = [local.config.audience] }
+  # The names of the stacks. `config.json` beside this file is the environment `local`, a stack of its own.
+  names = {
+    book-valuation         = "catalogue-local-analysis"
+    credential-extraction  = "credentials-local"
+    drawing-schedule       = "drawings-local"
+    existing-api           = "helpdesk-local"
+    minimal                = "letters-local"
+    profile-interpretation = "profiles-local"
+    rfp-analysis           = "rfp-local"
+  }
+
+  authorizer = { issuer = var.stand_in_url, audience = ["analysis-jobs"] }
 
   environment = {
     # The models are a stand-in on this machine.
     AWS_ENDPOINT_URL_BEDROCK_RUNTIME = var.stand_in_url
     # The limit is low here, so that the demo shows inputs and results in the table and in the bucket.
-    INLINE_BYTES = local.config.inline_bytes
+    INLINE_BYTES = 100
   }
 
-  settings = merge(local.config.settings, { authorizer = local.authorizer, environment = local.environment })
+  settings = {
+    authorizer          = local.authorizer
+    deletion_protection = false
+    environment         = local.environment
+    lease               = { heartbeat_s = 5, lease_s = 20 }
+    maximum_concurrency = 4
+    web_origins         = ["http://localhost:3000"]
+  }
 
   # The local database has a certificate of its own authority.
   database_settings = merge(local.settings, { environment = merge(local.environment, { DATABASE_CA_BUNDLE = var.ca_bundle }) })
@@ -27,7 +44,7 @@ module "book_valuation" {
   source = "../../examples/book-valuation"
   count  = contains(keys(var.packages), "book-valuation") ? 1 : 0
 
-  name                = local.config.names["book-valuation"]
+  name                = local.names["book-valuation"]
   package             = local.packages["book-valuation"]
   database_secret_arn = aws_secretsmanager_secret_version.database["book-valuation"].arn
   settings            = local.database_settings
@@ -37,7 +54,7 @@ module "credential_extraction" {
   source = "../../examples/credential-extraction"
   count  = contains(keys(var.packages), "credential-extraction") ? 1 : 0
 
-  name                = local.config.names["credential-extraction"]
+  name                = local.names["credential-extraction"]
   package             = local.packages["credential-extraction"]
   database_secret_arn = aws_secretsmanager_secret_version.database["credential-extraction"].arn
   settings            = local.database_settings
@@ -47,7 +64,7 @@ module "drawing_schedule" {
   source = "../../examples/drawing-schedule"
   count  = contains(keys(var.packages), "drawing-schedule") ? 1 : 0
 
-  name           = local.config.names["drawing-schedule"]
+  name           = local.names["drawing-schedule"]
   package        = local.packages["drawing-schedule"]
   gemini_key_arn = aws_ssm_parameter.gemini_key[0].arn
   settings       = local.gemini_settings
@@ -57,7 +74,7 @@ module "existing_api" {
   source = "../../examples/existing-api"
   count  = contains(keys(var.packages), "existing-api") ? 1 : 0
 
-  name        = local.config.names["existing-api"]
+  name        = local.names["existing-api"]
   package     = local.packages["existing-api"]
   authorizer  = local.authorizer
   environment = local.environment
@@ -67,7 +84,7 @@ module "minimal" {
   source = "../../examples/minimal"
   count  = contains(keys(var.packages), "minimal") ? 1 : 0
 
-  name        = local.config.names["minimal"]
+  name        = local.names["minimal"]
   package     = local.packages["minimal"]
   authorizer  = local.authorizer
   environment = local.environment
@@ -77,7 +94,7 @@ module "profile_interpretation" {
   source = "../../examples/profile-interpretation"
   count  = contains(keys(var.packages), "profile-interpretation") ? 1 : 0
 
-  name     = local.config.names["profile-interpretation"]
+  name     = local.names["profile-interpretation"]
   package  = local.packages["profile-interpretation"]
   settings = local.settings
 }
@@ -86,7 +103,7 @@ module "rfp_analysis" {
   source = "../../examples/rfp-analysis"
   count  = contains(keys(var.packages), "rfp-analysis") ? 1 : 0
 
-  name     = local.config.names["rfp-analysis"]
+  name     = local.names["rfp-analysis"]
   package  = local.packages["rfp-analysis"]
   settings = local.settings
 }

@@ -2,7 +2,7 @@
 resource "aws_secretsmanager_secret" "database" {
   for_each = nonsensitive(toset(keys(var.databases)))
 
-  name = "${local.config.names[each.key]}-database"
+  name = "${local.names[each.key]}-database"
   # Delete the secret at once, so that the name can be reused.
   recovery_window_in_days = 0
 }
@@ -17,7 +17,7 @@ resource "aws_secretsmanager_secret_version" "database" {
 resource "aws_ssm_parameter" "gemini_key" {
   count = contains(keys(var.packages), "drawing-schedule") ? 1 : 0
 
-  name  = "/${local.config.names["drawing-schedule"]}/gemini-key"
+  name  = "/${local.names["drawing-schedule"]}/gemini-key"
   type  = "SecureString"
   value = "the stand-in accepts any key"
 }

@@ -20,8 +20,11 @@ variable "databases" {
 
 variable "packages" {
   description = "Path of the manifest of each example's package, by the example's name. These examples are deployed."
-  type        = map(object({ manifest = string }))
-  nullable    = false
+  type = map(object({
+    live_versions = optional(object({ api = optional(string), events = optional(string), sweeper = optional(string), worker = optional(string) }))
+    manifest      = string
+  }))
+  nullable = false
 }
 
 variable "region" {

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from analysis_jobs import Analysis, Document
+from analysis_jobs import Analysis, Between, Canary, Document, Length
 from drawing_stages import EVALUATION_FILE, SCHEDULE_FILE, context, excel_generation, judge, schedule
 
 
@@ -39,4 +39,11 @@ drawing_schedule = Analysis(
     status_route="GET /status/{job_id}",
     download_route="GET /download/{job_id}/{file_type}",
     downloads={"excel": SCHEDULE_FILE, "evaluation": EVALUATION_FILE},
+    canaries=[
+        Canary(
+            documents={"drawing": "documents/harbour-point-level-1.pdf"},
+            expect={"devices": Between(low=1), "files": Length(low=2)},
+            max_cost_usd=0.50,
+        )
+    ],
 )

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from analysis_jobs import Analysis, Document, Job, fill_prompt
+from analysis_jobs import Analysis, Canary, Document, Job, NotEmpty, OneOf, fill_prompt
 
 PROMPT = """Assign this support ticket.
 <ticket>
@@ -37,4 +37,16 @@ def triage(job: Job[Ticket]) -> Triage:
     return job.ask(prompt, answer=Triage)
 
 
-ticket_triage = Analysis("ticket-triage", request=Ticket, result=Triage, stages=[triage])
+ticket_triage = Analysis(
+    "ticket-triage",
+    request=Ticket,
+    result=Triage,
+    stages=[triage],
+    canaries=[
+        Canary(
+            input={"text": "I was charged twice this month. Please refund one of the payments."},
+            expect={"team": OneOf(["account", "billing", "technical"]), "summary": NotEmpty()},
+            max_cost_usd=0.05,
+        )
+    ],
+)

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from analysis_jobs import Analysis, Document, Job, fill_prompt
+from analysis_jobs import Analysis, Canary, Document, Job, NotEmpty, fill_prompt
 
 
 class Letter(BaseModel):
@@ -26,4 +26,10 @@ def summarise(job: Job[Letter]) -> Summary:
     return job.ask(fill_prompt(template, text=text), answer=Summary)
 
 
-letter_summary = Analysis("letter-summary", request=Letter, result=Summary, stages=[summarise])
+letter_summary = Analysis(
+    "letter-summary",
+    request=Letter,
+    result=Summary,
+    stages=[summarise],
+    canaries=[Canary(documents={"letter": "documents/allotment-lease.pdf"}, expect={"summary": NotEmpty()})],
+)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from analysis_jobs import Analysis, Document, Job, Prompt
+from analysis_jobs import Analysis, Canary, Document, Job, Matches, NotEmpty, Prompt
 
 DEFAULT_PROMPT = Path(__file__).parent / "prompts" / "proposal-writer-step-1.toml"
 
@@ -60,4 +60,11 @@ rfp_analysis = Analysis(
     submit_route="POST /proposals/{id}/analyze-rfp",
     status_route="GET /proposals/{id}/analysis-status",
     subject="proposals/{id}",
+    canaries=[
+        Canary(
+            documents={"document": "documents/coastal-road-resilience.pdf"},
+            expect={"summary": NotEmpty(), "extracted_data.title": Matches("(?i)coastal road")},
+            max_cost_usd=0.20,
+        )
+    ],
 )

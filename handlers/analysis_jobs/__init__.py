@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analysis_jobs.authoring.analysis import Analysis, stage
+    from analysis_jobs.authoring.canary import Between, Canary, Length, Matches, NotEmpty, OneOf
     from analysis_jobs.authoring.job import Job
     from analysis_jobs.base.attachment import Attachment
     from analysis_jobs.base.errors import Defer, Fail, Retry
@@ -21,11 +22,17 @@ __all__ = [
     "Admission",
     "Analysis",
     "Attachment",
+    "Between",
+    "Canary",
     "Defer",
     "Document",
     "Fail",
     "Job",
+    "Length",
+    "Matches",
     "NewItems",
+    "NotEmpty",
+    "OneOf",
     "Page",
     "Prompt",
     "Rate",
@@ -43,6 +50,7 @@ __all__ = [
 # The module of each name. It repeats the imports above, which only a type checker reads.
 _MODULES = {
     "authoring.analysis": ("Analysis", "stage"),
+    "authoring.canary": ("Between", "Canary", "Length", "Matches", "NotEmpty", "OneOf"),
     "authoring.job": ("Job",),
     "base.attachment": ("Attachment",),
     "base.errors": ("Defer", "Fail", "Retry"),

@@ -1,4 +1,7 @@
-"""Builds the services with their AWS clients. Each execution environment builds them once, on first use."""
+"""Builds the services with their AWS clients. Each execution environment builds them once, on first use.
+
+Each function imports what it builds: the sweeper, for example, pays neither for analyses nor for documents.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,22 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import boto3
 from botocore.config import Config
 
-from analysis_jobs.authoring.analysis import Analyses, load_analyses
 from analysis_jobs.base.clock import Clock, SystemClock
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.settings import EventSettings, Settings, variable
-from analysis_jobs.documents.reader import DocumentReader, ReaderLimits
-from analysis_jobs.documents.turns import Turns
+from analysis_jobs.jobs.canaries import CANARY_LANE
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
 from analysis_jobs.stores.waiting import DynamoWaitingSlots
-from analysis_jobs.submission.service import SubmissionService
-from analysis_jobs.sweeper.sweeper import Sweeper
 
 if TYPE_CHECKING:
     from analysis_jobs.api.routes import Api
+    from analysis_jobs.authoring.analysis import Analyses
+    from analysis_jobs.documents.reader import DocumentReader
     from analysis_jobs.events.publisher import Publisher
+    from analysis_jobs.submission.service import SubmissionService
+    from analysis_jobs.sweeper.sweeper import Sweeper
     from analysis_jobs.worker.worker import Worker
 
 # boto3's retry defaults have changed between versions, so they are set here: at most three requests of 10 s each.
@@ -30,11 +33,19 @@ _STORE_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "sta
 # Signature version 4, because newer buckets refuse older ones. The Region's own host name, because the global endpoint
 # redirects an upload form, and browsers do not send the body again after a redirect.
 _S3_CONFIG = _STORE_CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
+# A step of the sweeper is two requests of some milliseconds. boto3 has 10 connections for each client.
+_SWEEP_THREADS = 8
 # Textract needs a few seconds for a page.
 _OCR_CONFIG = _STORE_CONFIG.merge(Config(read_timeout=60))
 # No retries in the client: each request is billed, and the job engine decides about retries. `BedrockModel` sets the
 # read timeout of each request: it limits the silence of the stream, which includes the wait for the first token.
 MODEL_CONFIG = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 1})
+
+
+def _queue(settings: Settings, session: Any = None) -> SqsJobQueue:
+    """Return the queues of the lanes, and that of canaries if there is one. No caller can name the latter."""
+    canary = {CANARY_LANE: settings.canary_queue_url} if settings.canary_queue_url else {}
+    return SqsJobQueue(_client("sqs", session=session), {**settings.queue_urls, **canary})
 
 
 def submissions(
@@ -44,17 +55,26 @@ def submissions(
 
     Without `analyses` the modules of the setting are imported. A backend gives its own boto3 `session`.
     """
+    from analysis_jobs.authoring.analysis import load_analyses  # noqa: PLC0415 - see the module
+    from analysis_jobs.submission.service import SubmissionService  # noqa: PLC0415
+
     clock = clock or SystemClock()
     return SubmissionService(
-        store=DynamoJobStore(_client("dynamodb", session=session), settings.table_name, clock),
-        queue=SqsJobQueue(_client("sqs", session=session), settings.queue_urls),
-        artifacts=S3ArtifactStore(
-            _client("s3", _S3_CONFIG, session=session), settings.bucket_name, settings.bucket_prefix
-        ),
+        store=_store(settings, clock, session),
+        queue=_queue(settings, session),
+        artifacts=_artifacts(settings, session),
         analyses=_check_tiers(load_analyses(settings.analyses) if analyses is None else analyses, settings),
         settings=settings,
         clock=clock,
     )
+
+
+def _store(settings: Settings, clock: Clock, session: Any = None) -> DynamoJobStore:
+    return DynamoJobStore(_client("dynamodb", session=session), settings.table_name, clock)
+
+
+def _artifacts(settings: Settings, session: Any = None) -> S3ArtifactStore:
+    return S3ArtifactStore(_client("s3", _S3_CONFIG, session=session), settings.bucket_name, settings.bucket_prefix)
 
 
 def _check_tiers(analyses: Analyses, settings: Settings) -> Analyses:
@@ -68,7 +88,7 @@ def _check_tiers(analyses: Analyses, settings: Settings) -> Analyses:
 
 def api(settings: Settings) -> Api:
     """Return the HTTP API."""
-    from analysis_jobs.api.routes import Api  # noqa: PLC0415 - slow to import; only the API needs it
+    from analysis_jobs.api.routes import Api  # noqa: PLC0415 - see the module
 
     waiting = DynamoWaitingSlots(
         _client("dynamodb"), settings.table_name, settings.max_waiting_per_tenant, settings.max_waiting
@@ -78,7 +98,8 @@ def api(settings: Settings) -> Api:
 
 def worker(settings: Settings) -> Worker:
     """Return the worker, which runs jobs."""
-    from analysis_jobs.authoring.context import Services  # noqa: PLC0415 - slow to import; only the worker needs them
+    from analysis_jobs.authoring.analysis import load_analyses  # noqa: PLC0415 - see the module
+    from analysis_jobs.authoring.context import Services  # noqa: PLC0415
     from analysis_jobs.base.secrets import AwsSecrets, Secrets  # noqa: PLC0415
     from analysis_jobs.llm.bedrock.model import BedrockModel  # noqa: PLC0415
     from analysis_jobs.llm.prices import Prices  # noqa: PLC0415
@@ -86,23 +107,28 @@ def worker(settings: Settings) -> Worker:
     from analysis_jobs.prompts import DynamoPromptStore  # noqa: PLC0415
     from analysis_jobs.worker.worker import Worker  # noqa: PLC0415
 
-    accepted = submissions(settings)
+    clock = SystemClock()
+    store, queue, artifacts = _store(settings, clock), _queue(settings), _artifacts(settings)
+    analyses = _check_tiers(load_analyses(settings.analyses), settings)
     aws = AwsSecrets(lambda: _client("secretsmanager"), lambda: _client("ssm"))
-    secrets = Secrets(variable, aws.read, accepted.clock, settings.secret_max_age)
+    secrets = Secrets(variable, aws.read, clock, settings.secret_max_age)
     services = Services(
-        artifacts=accepted.artifacts,
-        prompts=DynamoPromptStore(_client("dynamodb"), settings.prompt_table_name),
+        artifacts=artifacts,
+        prompts=DynamoPromptStore(_client("dynamodb"), settings.prompt_table_name, settings.code_version),
         model=ModelRouter(BedrockModel(_client("bedrock-runtime", MODEL_CONFIG)), secrets, settings.gemini_base_url),
         settings=settings,
-        prices=Prices.parse(settings.model_prices, accepted.clock),
+        prices=Prices.parse(settings.model_prices, clock),
         secrets=secrets,
         documents=document_reader(settings),
     )
-    return Worker(accepted.store, accepted.queue, accepted.analyses, services, accepted.clock)
+    return Worker(store, queue, analyses, services, clock)
 
 
 def document_reader(settings: Settings) -> DocumentReader:
     """Return the document reader, with the limits and the OCR engine of the settings."""
+    from analysis_jobs.documents.reader import DocumentReader, ReaderLimits  # noqa: PLC0415 - see the module
+    from analysis_jobs.documents.turns import Turns  # noqa: PLC0415
+
     limits = ReaderLimits(settings.max_pages, settings.max_pixels, settings.reader_memory_mb)
     turns = Turns(settings.document_memory_mb // settings.reader_memory_mb)
     if settings.ocr_engine == "textract":
@@ -116,15 +142,16 @@ def document_reader(settings: Settings) -> DocumentReader:
 
 def sweeper(settings: Settings) -> Sweeper:
     """Return the sweeper. It loads no analyses: a broken analysis must not stop the sweep."""
+    from analysis_jobs.sweeper.sweeper import Sweeper  # noqa: PLC0415 - see the module
+
     clock = SystemClock()
-    store = DynamoJobStore(_client("dynamodb"), settings.table_name, clock)
-    return Sweeper(store, SqsJobQueue(_client("sqs"), settings.queue_urls), settings, clock)
+    return Sweeper(_store(settings, clock), _queue(settings), settings, clock, at_once=_SWEEP_THREADS)
 
 
 def publisher(settings: EventSettings) -> Publisher:
     """Return the publisher of job events."""
-    from analysis_jobs.events.channels import EventBridgeBus, SnsTopic, SqsDeadLetterSink  # noqa: PLC0415
-    from analysis_jobs.events.publisher import Publisher  # noqa: PLC0415 - only the events function needs it
+    from analysis_jobs.events.channels import EventBridgeBus, SnsTopic, SqsDeadLetterSink  # noqa: PLC0415 - see the module
+    from analysis_jobs.events.publisher import Publisher  # noqa: PLC0415
     from analysis_jobs.stores.streams import read_change  # noqa: PLC0415
 
     topic = settings.notice_topic_arn

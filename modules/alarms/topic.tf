@@ -17,7 +17,8 @@ resource "aws_kms_key" "alarms" {
   description             = "Encrypts the alarms of ${var.name} in SNS."
   deletion_window_in_days = 7
   enable_key_rotation     = true
-  tags                    = var.tags
+  # The deploy role of modules/bootstrap may change the keys with this tag only: a key has no name.
+  tags = merge(var.tags, { "analysis-jobs:key" = "${var.name}-alarms" })
 
   policy = jsonencode({
     Version = "2012-10-17"

@@ -47,6 +47,7 @@ module "api_function" {
   role_name            = local.names.roles.api
   handler              = "api.handler"
   package              = module.package.zip
+  live_version         = module.package.live_versions.api
   architecture         = local.architecture
   timeout_s            = var.api.timeout_s
   memory_mb            = var.api.memory_mb

@@ -46,14 +46,14 @@ locals {
         conditions = rows
         resources  = [local.table_arn]
       }
-      queue_send = local.queue_send
+      queue_send = local.backend_queue_send
     })
     submit = merge(local.key_statements.submit, {
       inputs_write = { actions = ["s3:PutObject"], conditions = local.own_bucket, resources = ["${local.files_root}/${local.backend_files[tenant]}"] }
       # The job of a known idempotency key, and what an admission policy needs to know of the subject.
       jobs_read  = { actions = ["dynamodb:BatchGetItem", "dynamodb:GetItem"], conditions = rows, resources = [local.table_arn] }
       jobs_write = { actions = ["dynamodb:PutItem"], conditions = rows, resources = [local.table_arn] }
-      queue_send = local.queue_send
+      queue_send = local.backend_queue_send
       # A submission records the versions of its documents.
       uploads_read  = { actions = ["s3:GetObject"], conditions = local.own_bucket, resources = ["${local.uploads_root}/${local.backend_files[tenant]}"] }
       uploads_write = { actions = ["s3:PutObject"], conditions = local.own_bucket, resources = ["${local.uploads_root}/${local.backend_files[tenant]}"] }

@@ -29,12 +29,14 @@ locals {
     }, var.model_id == null ? {} : { MODEL_ID = var.model_id },
     { for name, value in local.document_limits : name => value if value != null },
     local.bucket.prefix == "" ? {} : { BUCKET_PREFIX = local.bucket.prefix },
+    local.canary_queue_url == null ? {} : { CANARY_QUEUE_URL = local.canary_queue_url },
     length(local.service_tiers) == 0 ? {} : { SERVICE_TIERS = jsonencode(local.service_tiers) },
     length(var.model_prices) == 0 ? {} : { MODEL_PRICES = jsonencode(var.model_prices) },
   )
 
   # The events function loads no analyses and reads no table.
   event_environment = merge(local.observability_environment, var.environment, {
+    CODE_VERSION                 = module.package.version
     EVENT_BUS_NAME               = var.events.bus_name
     EVENT_DEAD_LETTER_QUEUE_URL  = one(aws_sqs_queue.event_dead_letter[*].url)
     POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace

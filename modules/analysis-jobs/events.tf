@@ -7,6 +7,7 @@ module "events" {
   role_name    = local.names.roles.events
   handler      = "events.handler"
   package      = module.package.zip
+  live_version = module.package.live_versions.events
   architecture = local.architecture
   # A call that hangs times out after half a minute, and the records are retried.
   timeout_s          = 60

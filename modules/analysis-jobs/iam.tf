@@ -12,7 +12,9 @@ locals {
   # The ARN of a bucket has no account. If the bucket were deleted, another account could create one with its name.
   own_bucket = [{ test = "StringEquals", variable = "aws:ResourceAccount", values = [local.account] }]
 
-  queue_send = { actions = ["sqs:SendMessage"], conditions = [], resources = local.queue_arns }
+  # A backend of another stack sends to the lanes. The functions also send to the lane of canaries.
+  backend_queue_send = { actions = ["sqs:SendMessage"], conditions = [], resources = local.queue_arns }
+  queue_send         = { actions = ["sqs:SendMessage"], conditions = [], resources = concat(local.queue_arns, local.canary_queue_arns) }
 
   api_statements = merge(local.key_statements.api, {
     inputs_write = { actions = ["s3:PutObject"], conditions = local.own_bucket, resources = [local.files_arn] }
@@ -38,7 +40,7 @@ locals {
       prompts_read   = { actions = ["dynamodb:GetItem"], resources = [local.prompt_table_arn] }
       queue_consume = {
         actions   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
-        resources = concat(local.queue_arns, local.retired_queue_arns)
+        resources = concat(local.queue_arns, local.canary_queue_arns, local.retired_queue_arns)
       }
       queue_send = local.queue_send
     },
@@ -73,7 +75,7 @@ locals {
 
   sweeper_statements = merge(local.key_statements.sweeper, {
     due_read   = { actions = ["dynamodb:Query"], resources = [module.job_table.index_arns["due"]] }
-    jobs_write = { actions = ["dynamodb:GetItem", "dynamodb:UpdateItem"], resources = [local.table_arn] }
+    jobs_write = { actions = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"], resources = [local.table_arn] }
     queue_send = local.queue_send
   })
 
@@ -112,8 +114,8 @@ locals {
   max_inline_policy_characters = 10240
   # The rest of the worker's policies. Its ARNs are unknown before the first apply, so this is its size with the longest
   # names. A test plans that stack and measures it.
-  own_policy_characters = 4000 + 13 * max(0, local.longest_name - 42) + 140 * length(var.queue.retired)
-  longest_name          = max([for name in concat(values(local.names.queues), [local.names.table, local.names.prompt_table, local.names.functions.worker]) : length(name)]...)
+  own_policy_characters = 4200 + 15 * max(0, local.longest_name - 42) + 140 * length(var.queue.retired)
+  longest_name          = max([for name in concat(values(local.names.queues), [local.names.canary_queue, local.names.table, local.names.prompt_table, local.names.functions.worker]) : length(name)]...)
 
   worker_policy_characters = local.own_policy_characters + length(jsonencode([
     one(module.model_access[*].statements), values(var.worker.secrets), var.worker.secret_key_arns,

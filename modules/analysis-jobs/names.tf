@@ -17,6 +17,7 @@ locals {
     alarms                  = coalesce(var.names.alarms, var.name)
     api                     = coalesce(var.names.api, "${var.name}-api")
     bucket                  = coalesce(var.names.bucket, "${var.name}-artifacts-${local.account}-${local.region}")
+    canary_queue            = coalesce(var.names.canary_queue, "${var.name}-canary")
     dashboard               = coalesce(var.names.dashboard, "${var.name}-jobs-${local.region}")
     dead_letter_queues      = { for key, queue in local.queues : key => queue.dead_letter_name }
     event_dead_letter_queue = coalesce(var.names.event_dead_letter_queue, "${var.name}-events-dlq")

@@ -15,6 +15,7 @@ locals {
     alarm_topic             = one(module.alarms[*].topic_arn)
     api                     = one(module.api[*].arn)
     bucket                  = local.bucket.arn
+    canary_queue            = one(local.canary_queue_arns)
     dead_letter_queues      = { for lane, key in local.queue_key : lane => module.queue[key].dead_letter_arn }
     event_bus               = var.events.enabled ? local.event_bus_arn : null
     event_dead_letter_queue = one(aws_sqs_queue.event_dead_letter[*].arn)
@@ -30,19 +31,25 @@ locals {
     table_stream            = module.job_table.stream_arn
   }
 
-  queue_name_list = concat(values(local.names.queues), values(local.names.dead_letter_queues), [local.names.event_dead_letter_queue])
+  queue_name_list = concat(values(local.names.queues), values(local.names.dead_letter_queues), [local.names.event_dead_letter_queue, local.names.canary_queue, "${local.names.canary_queue}-dlq"])
 
   # The names of what exists.
   used_names = merge(local.names, {
     alarms                  = var.alarms.enabled ? local.names.alarms : null
     bucket                  = var.bucket == null ? local.names.bucket : var.bucket.name
     api                     = var.api == null ? null : local.names.api
+    canary_queue            = var.canary.enabled ? local.names.canary_queue : null
     dashboard               = var.alarms.enabled ? local.names.dashboard : null
     event_dead_letter_queue = var.events.enabled ? local.names.event_dead_letter_queue : null
     functions               = { for name in keys(local.function) : name => local.names.functions[name] }
     notice_topic            = var.events.sns ? local.names.notice_topic : null
     roles                   = { for name in keys(local.function) : name => local.names.roles[name] }
   })
+}
+
+output "alarm_names" {
+  description = "Names of the alarms, by the keys of the alarms module; null if alarms are disabled."
+  value       = one(module.alarms[*].alarm_names)
 }
 
 output "alarm_topic_arn" {
@@ -80,6 +87,11 @@ output "bucket_name" {
   value       = local.bucket.name
 }
 
+output "canary_queue_url" {
+  description = "URL of the queue of canaries; null without `canary.enabled`."
+  value       = local.canary_queue_url
+}
+
 output "dashboard_name" {
   description = "Name of the CloudWatch dashboard; null if alarms are disabled."
   value       = one(module.alarms[*].dashboard_name)
@@ -94,6 +106,7 @@ output "dead_letter_queue_urls" {
 output "deployment" {
   description = "All other outputs except the policies in one object, with the same names. A root module can pass it on as its only output; the deploy command and the local cloud read it."
   value = {
+    alarm_names                 = one(module.alarms[*].alarm_names)
     alarm_topic_arn             = one(module.alarms[*].topic_arn)
     api_id                      = one(module.api[*].id)
     api_url                     = one(module.api[*].url)
@@ -101,6 +114,7 @@ output "deployment" {
     arns                        = local.arns
     backend_environment         = local.backend_environment
     bucket_name                 = local.bucket.name
+    canary_queue_url            = local.canary_queue_url
     dashboard_name              = one(module.alarms[*].dashboard_name)
     dead_letter_queue_urls      = local.dead_letter_queue_urls
     domain_target               = one(module.api[*].domain_target)

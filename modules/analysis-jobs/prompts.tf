@@ -33,6 +33,7 @@ resource "aws_dynamodb_table" "prompts" {
   depends_on = [
     aws_cloudwatch_event_rule.sweep,
     aws_cloudwatch_event_target.sweep,
+    aws_lambda_event_source_mapping.canary,
     aws_lambda_event_source_mapping.events,
     aws_lambda_event_source_mapping.lane,
     aws_lambda_function_event_invoke_config.sweep,
@@ -45,6 +46,7 @@ resource "aws_dynamodb_table" "prompts" {
     module.api,
     module.api_function,
     module.artifact_bucket,
+    module.canary_queue,
     module.events,
     module.job_table,
     module.queue,

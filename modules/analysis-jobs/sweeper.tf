@@ -5,6 +5,7 @@ module "sweeper" {
   role_name    = local.names.roles.sweeper
   handler      = "sweeper.handler"
   package      = module.package.zip
+  live_version = module.package.live_versions.sweeper
   architecture = local.architecture
   # Shorter than the minute between two sweeps.
   timeout_s          = 50

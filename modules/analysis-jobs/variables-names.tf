@@ -19,6 +19,7 @@ variable "names" {
     alarms                  = optional(string)
     api                     = optional(string)
     bucket                  = optional(string)
+    canary_queue            = optional(string)
     dashboard               = optional(string)
     dead_letter_queues      = optional(map(string), {})
     event_dead_letter_queue = optional(string)
@@ -60,9 +61,9 @@ variable "names" {
 
   validation {
     condition = alltrue([
-      for name in concat(values(var.names.queues), values(var.names.dead_letter_queues), var.names.event_dead_letter_queue[*]) : can(regex("^[A-Za-z0-9_-]{1,71}$", name))
+      for name in concat(values(var.names.queues), values(var.names.dead_letter_queues), var.names.event_dead_letter_queue[*], var.names.canary_queue[*]) : can(regex("^[A-Za-z0-9_-]{1,71}$", name))
     ])
-    error_message = "names.queues, dead_letter_queues and event_dead_letter_queue must have 1 to 71 letters, digits, hyphens and underscores each: \"-dlq.fifo\" must fit within the 80 characters of SQS. The module adds \".fifo\" itself."
+    error_message = "names.queues, dead_letter_queues, canary_queue and event_dead_letter_queue must have 1 to 71 letters, digits, hyphens and underscores each: \"-dlq.fifo\" must fit within the 80 characters of SQS. The module adds \".fifo\" itself."
   }
 
   validation {

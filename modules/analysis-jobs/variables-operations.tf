@@ -45,6 +45,25 @@ variable "alarms" {
   }
 }
 
+variable "canary" {
+  description = <<-EOT
+    The lane of canaries, which are jobs that `analysis-jobs deploy` runs on new code before callers reach it. At most
+    `maximum_concurrency` of them run at a time, 2 to 1000. With `enabled = false` there is no such lane, and a deployment
+    only tests whether each function starts. An idle lane costs about 0.26 USD a month: Lambda polls its queue.
+  EOT
+  type = object({
+    enabled             = optional(bool, true)
+    maximum_concurrency = optional(number, 2)
+  })
+  nullable = false
+  default  = {}
+
+  validation {
+    condition     = var.canary.maximum_concurrency >= 2 && var.canary.maximum_concurrency <= 1000 && floor(var.canary.maximum_concurrency) == var.canary.maximum_concurrency
+    error_message = "canary.maximum_concurrency must be a whole number from 2 to 1000, the range of Lambda."
+  }
+}
+
 variable "events" {
   description = <<-EOT
     Events for other systems. Every transition of a job is an event on the EventBridge bus `bus_name`, which must exist.

@@ -7,10 +7,13 @@ variable "package" {
     For a zip of your own without a manifest, give `path` and `sha256_base64`, and if known `architecture`, `size_bytes`
     and `version`, which is recorded on every result (default: the hash). It is not compared with the settings. The zip
     may be in S3 alone if `s3` has an `object_version`.
+    `live_versions` are the versions that stay in service, by function. `analysis-jobs deploy` sets them, so that an apply
+    does not move the alias `live`. Without them an apply puts the newest version in service.
     `sha256` only helps to recognise the content of a manifest, which is refused.
   EOT
   type = object({
     architecture  = optional(string)
+    live_versions = optional(object({ api = optional(string), events = optional(string), sweeper = optional(string), worker = optional(string) }))
     manifest      = optional(string)
     path          = optional(string)
     s3            = optional(object({ bucket = string, key = string, object_version = optional(string) }))

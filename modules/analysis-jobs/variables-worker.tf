@@ -124,9 +124,9 @@ variable "worker" {
     # receive, so messages would move to the dead-letter queue unprocessed.
     condition = var.worker.reserved_concurrency == null ? true : (
       alltrue([for lane in var.lanes : lane.maximum_concurrency != null]) &&
-      var.worker.reserved_concurrency >= sum([for lane in var.lanes : coalesce(lane.maximum_concurrency, 0)])
+      var.worker.reserved_concurrency >= sum([for lane in var.lanes : coalesce(lane.maximum_concurrency, 0)]) + (var.canary.enabled ? var.canary.maximum_concurrency : 0)
     )
-    error_message = "worker.reserved_concurrency must be at least the sum of the lanes' maximum_concurrency, and every lane needs one: otherwise Lambda throttles invocations, and messages move to the dead-letter queue unprocessed."
+    error_message = "worker.reserved_concurrency must be at least the sum of the lanes' maximum_concurrency and of canary.maximum_concurrency (${var.canary.enabled ? var.canary.maximum_concurrency : 0}), and every lane needs one: otherwise Lambda throttles invocations, and messages move to the dead-letter queue unprocessed."
   }
 
   validation {

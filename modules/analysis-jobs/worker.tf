@@ -5,6 +5,7 @@ module "worker" {
   role_name            = local.names.roles.worker
   handler              = "worker.handler"
   package              = module.package.zip
+  live_version         = module.package.live_versions.worker
   architecture         = local.architecture
   timeout_s            = var.worker.timeout_s
   memory_mb            = var.worker.memory_mb

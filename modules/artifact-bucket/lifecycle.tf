@@ -21,7 +21,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     for_each = var.lifecycle_rules
 
     content {
-      id     = rule.key
+      id     = rule.key == "" ? "all" : rule.key
       status = "Enabled"
 
       filter {

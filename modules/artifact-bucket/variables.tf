@@ -45,7 +45,7 @@ variable "kms_key_arn" {
 }
 
 variable "lifecycle_rules" {
-  description = "Lifecycle rules by prefix, for example \"uploads/\". `expire_after_days` is the age at which an object expires; null means never. `noncurrent_after_days` is how long a replaced, deleted or expired version can still be restored."
+  description = "Lifecycle rules by prefix, for example \"uploads/\"; \"\" is the whole bucket. `expire_after_days` is the age at which an object expires; null means never. `noncurrent_after_days` is how long a replaced, deleted or expired version can still be restored."
   type = map(object({
     expire_after_days     = optional(number)
     noncurrent_after_days = optional(number, 30)
@@ -54,8 +54,8 @@ variable "lifecycle_rules" {
   nullable = false
 
   validation {
-    condition     = alltrue([for prefix in keys(var.lifecycle_rules) : can(regex("^[^/].*/$", prefix))])
-    error_message = "Each key of lifecycle_rules must be a prefix that ends with a slash and does not begin with one, for example \"uploads/\"."
+    condition     = alltrue([for prefix in keys(var.lifecycle_rules) : can(regex("^([^/].*/)?$", prefix))])
+    error_message = "Each key of lifecycle_rules must be a prefix that ends with a slash and does not begin with one, for example \"uploads/\", or \"\" for the whole bucket."
   }
 
   validation {

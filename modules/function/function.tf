@@ -85,6 +85,14 @@ resource "aws_lambda_alias" "live" {
   name             = "live"
   description      = "The version in service."
   function_name    = aws_lambda_function.this.function_name
+  function_version = coalesce(var.live_version, aws_lambda_function.this.version)
+}
+
+# The newest version. A deployment tries it before it moves `live`.
+resource "aws_lambda_alias" "candidate" {
+  name             = "candidate"
+  description      = "The newest version, which a deployment tries before callers reach it."
+  function_name    = aws_lambda_function.this.function_name
   function_version = aws_lambda_function.this.version
 }
 
@@ -99,7 +107,8 @@ resource "aws_lambda_function_recursion_config" "this" {
 
 check "deployed_code" {
   assert {
-    condition     = aws_lambda_function.this.code_sha256 == var.package.sha256_base64
+    # While a plan changes the code, the version is unknown, and so is the condition: the old code is then no fault.
+    condition     = aws_lambda_function.this.version == "" || aws_lambda_function.this.code_sha256 == var.package.sha256_base64
     error_message = "${var.name} runs code with the SHA-256 ${aws_lambda_function.this.code_sha256}, which is not the code of ${local.package_source}: it was deployed outside Terraform, or the object in S3 is another file. Restore the package with `aws lambda update-function-code --function-name ${var.name} ${local.package_arguments} --publish`, then apply."
   }
 }

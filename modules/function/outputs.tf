@@ -18,6 +18,11 @@ output "arn" {
   value       = aws_lambda_function.this.arn
 }
 
+output "candidate_arn" {
+  description = "ARN of the alias \"candidate\", which points at the newest version."
+  value       = aws_lambda_alias.candidate.arn
+}
+
 output "log_group_arn" {
   description = "ARN of the function's log group."
   value       = aws_cloudwatch_log_group.this.arn
@@ -44,6 +49,6 @@ output "role_name" {
 }
 
 output "version" {
-  description = "Version that the alias points at."
+  description = "The newest version. The alias \"live\" points at it unless `live_version` names another one."
   value       = aws_lambda_function.this.version
 }

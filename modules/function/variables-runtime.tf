@@ -15,6 +15,17 @@ variable "layers" {
   }
 }
 
+variable "live_version" {
+  description = "Number of the version that the alias \"live\" points at. Null: the newest one, so that an apply deploys. A deployment tool that moves the alias itself gives the version in service."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.live_version == null ? true : can(regex("^[1-9][0-9]*$", var.live_version))
+    error_message = "live_version must be the number of a published version, such as \"7\", or null. The alias cannot point at $LATEST."
+  }
+}
+
 variable "snap_start" {
   description = "Whether new executions start from a snapshot of the initialized function instead of importing it. A version takes minutes longer to publish. Lambda bills the cached snapshot and each restore of a Python function."
   type        = bool

@@ -8,6 +8,13 @@ output "library_versions" {
   value       = local.library_versions
 }
 
+output "live_versions" {
+  description = "Version of each function that stays in service, by `api`, `events`, `sweeper` and `worker`; null for the newest one."
+  value = {
+    for function in ["api", "events", "sweeper", "worker"] : function => try(var.package.live_versions[function], null)
+  }
+}
+
 output "version" {
   description = "Version that is recorded on every result: that of the manifest, else the hash."
   value       = try(local.manifest.version, coalesce(var.package.version, local.sha256_base64))

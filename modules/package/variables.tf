@@ -128,6 +128,7 @@ variable "package" {
   description = "The built zip, as the module analysis-jobs takes it: `manifest`, or `path` and `sha256_base64`."
   type = object({
     architecture  = optional(string)
+    live_versions = optional(object({ api = optional(string), events = optional(string), sweeper = optional(string), worker = optional(string) }))
     manifest      = optional(string)
     path          = optional(string)
     s3            = optional(object({ bucket = string, key = string, object_version = optional(string) }))
@@ -166,6 +167,11 @@ variable "package" {
   }
 
   validation {
+    condition     = alltrue([for version in values(coalesce(var.package.live_versions, {})) : version == null ? true : can(regex("^[1-9][0-9]*$", version))])
+    error_message = "package.live_versions must have numbers of published versions, such as { api = \"7\", worker = \"7\" }. `analysis-jobs deploy` sets them; leave them out to put the newest version in service."
+  }
+
+  validation {
     condition     = var.package.sha256_base64 == null || can(regex("^[A-Za-z0-9+/]{43}=$", var.package.sha256_base64))
     error_message = "package.sha256_base64 must be a SHA-256 in base64, 44 characters that end in \"=\", as filebase64sha256(path) returns it. A hexadecimal hash is refused."
   }
@@ -178,7 +184,7 @@ variable "package" {
   validation {
     # Lambda's limit for a zip in a request, in bytes. Without a size the apply fails instead of the plan.
     condition     = var.package.s3 != null || try(jsondecode(file(var.package.manifest)).size_bytes, coalesce(var.package.size_bytes, 0)) <= 52428800
-    error_message = "The package has ${try(jsondecode(file(var.package.manifest)).size_bytes, coalesce(var.package.size_bytes, 0))} bytes, and Lambda accepts at most 52428800 (50 MB) that do not come from S3: upload the zip to a bucket in this Region and set package.s3 = { bucket, key }. `make deploy` does both if config.json names a package_bucket."
+    error_message = "The package has ${try(jsondecode(file(var.package.manifest)).size_bytes, coalesce(var.package.size_bytes, 0))} bytes, and Lambda accepts at most 52428800 (50 MB) that do not come from S3: upload the zip to a bucket in this Region and set package.s3 = { bucket, key }. `analysis-jobs deploy` does both if the environment names a package_bucket."
   }
 
   validation {

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from analysis_jobs import Analysis, Document, Job, Prompt
+from analysis_jobs import Analysis, Canary, Document, Job, NotEmpty, OneOf, Prompt
 
 PROMPT = Prompt.load(Path(__file__).parent / "prompts" / "letter-summary.toml")
 
@@ -33,4 +33,17 @@ def summarise(job: Job[Letter]) -> Summary:
     return job.ask(prompt, answer=Summary)
 
 
-letter_summary = Analysis("letter-summary", request=Letter, result=Summary, stages=[summarise])
+letter_summary = Analysis(
+    "letter-summary",
+    request=Letter,
+    result=Summary,
+    stages=[summarise],
+    canaries=[
+        # A deployment runs this job on new code, before callers reach it.
+        Canary(
+            documents={"document": "documents/letter.txt"},
+            expect={"summary": NotEmpty(), "kind": OneOf(["contract", "invoice", "complaint", "other"])},
+            max_cost_usd=0.10,
+        )
+    ],
+)

@@ -30,7 +30,7 @@ class ApiServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.jobs: dict[str, dict[str, Any]] = {}
         self.calls: list[tuple[str, str]] = []
@@ -79,7 +79,9 @@ class ApiServer(ThreadingHTTPServer):
         return self.calls.count((method, path))
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """Answers the requests of an `ApiServer`."""
+
     server: ApiServer
 
     def do_GET(self) -> None:
@@ -102,10 +104,11 @@ class _Handler(BaseHTTPRequestHandler):
                     return
                 self._send(status, content, headers)
                 return
-            status, answer = self._answer(url.path, parse_qs(url.query), body)
+            status, answer = self.answer(url.path, parse_qs(url.query), body)
         self._send(status, json.dumps(answer).encode(), {})
 
-    def _answer(self, path: str, query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
+    def answer(self, path: str, query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
+        """Return the status and the JSON of an answer."""
         tenant = self._tenant()
         if path == "/bucket":
             return 200, {}
@@ -119,7 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, {"paths": {"/jobs": {"post": {"requestBody": {"content": content}}}}}
         if path == "/uploads":
             upload = {"url": f"{self.server.url}/bucket", "fields": {"key": "k", "policy": "p"}}
-            return 201, {"document": f"u1/{json.loads(body)['filename']}", "upload": upload}
+            document = f"u1/{json.loads(body)['filename']}"
+            return 201, {"document": document, "upload": upload, "expires_in_seconds": 900}
         if path == "/jobs":
             return self._submit(tenant, json.loads(body)) if self.command == "POST" else self._list(tenant, query)
         found = re.fullmatch(r"/jobs/([^/]+)(/retry|/cancel)?", path)
@@ -132,7 +136,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _submit(self, tenant: str, body: dict[str, Any]) -> tuple[int, Any]:
         job_id = self.server.add("queued", tenant=tenant, analysis=body["analysis"])
-        return 202, {"job_id": job_id, "status": "queued", "status_url": f"/jobs/{job_id}"}
+        accepted = {"job_id": job_id, "status": "queued", "outcome": "created", "estimated_time_seconds": 60}
+        return 202, accepted | {"status_url": f"/jobs/{job_id}"}
 
     def _list(self, tenant: str, query: dict[str, list[str]]) -> tuple[int, Any]:
         one = {name: values[0] for name, values in query.items()}

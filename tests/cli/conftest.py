@@ -7,7 +7,7 @@ import pytest
 
 from analysis_jobs.base.clock import ManualClock, SystemClock
 from analysis_jobs.cli.main import main
-from analysis_jobs.client.http import Client
+from analysis_jobs.client import Client
 from tests.cli.api_server import ApiServer, serving, token_of
 
 
@@ -26,9 +26,10 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def client(api: ApiServer, clock: ManualClock) -> Client:
+def client(api: ApiServer, clock: ManualClock) -> Iterator[Client]:
     """Return a client as the command line makes it, but without pauses."""
-    return Client(api.url, token_of("acme"), tries=6, clock=clock)
+    with Client(api.url, token_of("acme"), tries=6, clock=clock, connect_timeout_s=60) as made:
+        yield made
 
 
 @pytest.fixture

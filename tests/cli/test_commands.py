@@ -13,8 +13,8 @@ import pytest
 from moto import mock_aws
 
 from analysis_jobs.cli.main import main
-from analysis_jobs.client.http import Client
-from tests.cli.api_server import ApiServer
+from analysis_jobs.client import Client
+from tests.cli.api_server import ApiServer, Handler
 
 type Run = Callable[..., tuple[int, str, str]]
 
@@ -47,7 +47,7 @@ def test_submit_says_which_job_stands_instead_and_why(
 ) -> None:
     reason = {"code": "fresh", "message": "the last analysis is still fresh"}
     state = "completed" if job_id else None
-    answer = {"job_id": job_id, "status": state, "outcome": "skipped", "reason": reason}
+    answer = {"job_id": job_id, "status": state, "outcome": "skipped", "reason": reason, "estimated_time_seconds": 0}
     api.troubles["POST", "/jobs"] = deque([(200, {}, json.dumps(answer).encode())])
     status, out, _ = run("submit", "profile-interpretation", "--trigger", "view")
     said = "skipped: the last analysis is still fresh"
@@ -68,13 +68,14 @@ def test_submit_waits_for_the_end_and_says_whether_it_was_a_good_one(
     api: ApiServer, run: Run, monkeypatch: pytest.MonkeyPatch, ending: str, expected: int
 ) -> None:
     states = iter(["queued", "processing", ending])
-    job = Client.job
+    answer = Handler.answer
 
-    def next_state(client: Client, job_id: str, *, wait_s: int = 0) -> Any:
-        api.jobs[job_id]["status"] = next(states)
-        return job(client, job_id, wait_s=wait_s)
+    def next_state(handler: Handler, path: str, *request: Any) -> tuple[int, Any]:
+        if path.startswith("/jobs/"):
+            api.jobs[path.removeprefix("/jobs/")]["status"] = next(states)
+        return answer(handler, path, *request)
 
-    monkeypatch.setattr(Client, "job", next_state)
+    monkeypatch.setattr(Handler, "answer", next_state)
     status, out, err = run("submit", "rfp-analysis", "--wait", "--json")
     assert (status, read(out)["status"]) == (expected, ending)
     assert err.splitlines()[1:] == ["queued", "processing", ending]

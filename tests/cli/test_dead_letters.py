@@ -14,7 +14,7 @@ from analysis_jobs.cli.ledger import Ledger
 from analysis_jobs.cli.redrive import Filters, Outcome, Redrive, StoppedError
 from analysis_jobs.cli.reports import QueueReport
 from analysis_jobs.cli.tokens import tenant_of
-from analysis_jobs.client.http import Client
+from analysis_jobs.client import Client
 from tests.cli.api_server import ApiServer, token_of
 
 REGION = "eu-west-1"

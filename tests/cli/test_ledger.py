@@ -5,15 +5,20 @@ from pathlib import Path
 import pytest
 
 from analysis_jobs.cli.ledger import Ledger, LedgerError
+from analysis_jobs.client import JobInfo
 
 API = "https://api.example.com"
-FAILED = {"status": "failed", "finished_at": "2026-05-04T12:00:00.000Z"}
+FAILED: dict[str, str | None] = {"status": "failed", "finished_at": "2026-05-04T12:00:00.000Z"}
+
+
+def a_job(job_id: str, state: dict[str, str | None] = FAILED) -> JobInfo:
+    return JobInfo.from_json({"job_id": job_id, "analysis": "letters", **state})
 
 
 def test_what_was_done_is_remembered_and_what_was_asked_only_is_unconfirmed(tmp_path: Path) -> None:
     with Ledger(tmp_path / "state", API) as ledger:
         for job_id in ("a", "b", "c"):
-            ledger.record_request({"job_id": job_id, **FAILED})
+            ledger.record_request(a_job(job_id))
         ledger.record_success("a")
         ledger.record_refusal("b")
     with Ledger(tmp_path / "state", API) as ledger:
@@ -31,21 +36,21 @@ def test_what_was_done_is_remembered_and_what_was_asked_only_is_unconfirmed(tmp_
 )
 def test_a_job_tells_by_its_failure_whether_it_was_run(job: dict[str, str | None], expected: bool) -> None:
     with Ledger(None, API) as ledger:
-        ledger.record_request({"job_id": "a", **FAILED})
-        assert ledger.was_run({"job_id": "a", **job}) is expected
+        ledger.record_request(a_job("a"))
+        assert ledger.was_run(a_job("a", job)) is expected
 
 
 def test_a_file_that_was_cut_off_anywhere_can_be_gone_on_with(tmp_path: Path) -> None:
     path = tmp_path / "state"
     with Ledger(path, API) as ledger:
-        ledger.record_request({"job_id": "a", **FAILED})
+        ledger.record_request(a_job("a"))
         ledger.record_success("a")
     whole = path.read_bytes()
     for length in range(len(whole) + 1):
         path.write_bytes(whole[:length])
         with Ledger(path, API) as ledger:
             assert ledger.done == int(length == len(whole))
-            ledger.record_request({"job_id": "b", **FAILED})
+            ledger.record_request(a_job("b"))
             ledger.record_success("b")
         with Ledger(path, API) as ledger:
             assert ledger.has_done("b")
@@ -74,7 +79,7 @@ def test_a_line_that_a_redrive_does_not_write_is_named(tmp_path: Path, line: str
 def test_without_a_file_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with Ledger(None, API) as ledger:
-        ledger.record_request({"job_id": "a", **FAILED})
+        ledger.record_request(a_job("a"))
         ledger.record_success("a")
         assert ledger.done == 1
     assert list(tmp_path.iterdir()) == []

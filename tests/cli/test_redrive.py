@@ -9,7 +9,7 @@ import pytest
 from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.cli.ledger import Ledger
 from analysis_jobs.cli.redrive import Filters, Outcome, Redrive, StoppedError
-from analysis_jobs.client.http import Client
+from analysis_jobs.client import Client, JobInfo
 from tests.cli.api_server import START, ApiServer, token_of
 
 
@@ -187,8 +187,8 @@ def test_killed_before_or_after_any_step_it_goes_on_and_runs_each_job_once(
             if steps == at:
                 raise Killed
             answer = step(*arguments)  # type: ignore[operator]
-            if fails_again and isinstance(answer, dict):
-                api.fail(answer["job_id"])
+            if fails_again and isinstance(answer, JobInfo):
+                api.fail(answer.job_id)
             steps += 1
             if steps == at:
                 raise Killed
@@ -218,4 +218,5 @@ def test_without_a_state_a_second_redrive_runs_what_failed_again(api: ApiServer,
 
 def test_the_jobs_of_another_tenant_are_not_found(api: ApiServer) -> None:
     api.add(tenant="acme")
-    assert ran(a_redrive(Client(api.url, token_of("globex")))) == {}
+    with Client(api.url, token_of("globex"), connect_timeout_s=60) as other:
+        assert ran(a_redrive(other)) == {}

@@ -7,6 +7,7 @@ import pytest
 
 from analysis_jobs.cli import readable
 from analysis_jobs.cli.screen import Bar, Screen, table
+from analysis_jobs.client import JobInfo
 
 
 class Terminal(io.TextIOWrapper):
@@ -35,7 +36,11 @@ def test_a_terminal_is_shown_a_bar_with_the_stage(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("TERM", "xterm")
     terminal = Terminal()
     bar = Bar(Screen(err=terminal))
-    bar.update({"status": "processing", "progress": 50, "stage": "brief [draft]"})
+    bar.update(
+        JobInfo.from_json(
+            {"job_id": "j1", "analysis": "letters", "status": "processing", "progress": 50, "stage": "brief [draft]"}
+        )
+    )
     bar.close()
     assert "━" in terminal.shown
     assert " 50 %" in terminal.shown
@@ -46,8 +51,12 @@ def test_without_a_terminal_each_stage_is_one_line() -> None:
     err = io.StringIO()
     bar = Bar(Screen(err=err))
     for progress in (10, 20):
-        bar.update({"status": "processing", "progress": progress, "stage": "brief"})
-    bar.update({"status": "completed", "progress": 90})
+        bar.update(
+            JobInfo.from_json(
+                {"job_id": "j1", "analysis": "letters", "status": "processing", "progress": progress, "stage": "brief"}
+            )
+        )
+    bar.update(JobInfo.from_json({"job_id": "j1", "analysis": "letters", "status": "completed", "progress": 90}))
     bar.close()
     assert err.getvalue() == "processing brief\ncompleted\n"
 

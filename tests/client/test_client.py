@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gc
 import json
 import socket
 import ssl
@@ -240,6 +241,74 @@ def test_a_signature_needs_a_region_and_credentials() -> None:
         Client(URL, sign_with=credentials)
 
 
+def test_a_token_with_an_impossible_expiry_is_not_said_to_have_expired() -> None:
+    for expiry in (1e400, -(10**20), "soon"):
+        with pytest.raises(Unauthorized, match="compare its issuer and audience"):
+            a_client(Answers(answered(401)), a_token(exp=expiry, iss="i")).status("j1")
+
+
+# Requests of any kind
+
+
+def test_a_request_reaches_any_path_of_the_api() -> None:
+    answers = Answers(answered(503), answered(202, {"job_id": "j1"}, ETag="1"))
+    answer = a_client(answers).request("POST", "/books/1/analysis", json={"a": "Zürich"}, query={"b": "c d", "e": None})
+    assert (answer.status, answer.json(), answer.headers["etag"]) == (202, {"job_id": "j1"}, "1")
+    request = answers.requests[-1]
+    assert (str(request.url), request.headers["authorization"]) == (f"{URL}/books/1/analysis?b=c%20d", "Bearer t")
+    assert request.content == '{"a":"Zürich"}'.encode()
+    assert len({each.headers["idempotency-key"] for each in answers.requests}) == 1, "it is safe to repeat"
+
+
+def test_a_request_raises_the_errors_of_the_api() -> None:
+    with pytest.raises(Refused) as raised:
+        a_client(Answers(answered(422, {"errors": [{"field": "year", "message": "give a year"}]}))).request("GET", "/x")
+    assert [(each.field, each.message) for each in raised.value.errors] == [("year", "give a year")]
+
+
+def test_an_asynchronous_client_sends_the_same_requests() -> None:
+    answers = Answers(answered(200, {"openapi": "3.1.0"}))
+
+    async def run() -> Any:
+        async with AsyncClient(URL, "t", transport=httpx2.MockTransport(answers)) as client:
+            return await client.request("GET", "/openapi.json", headers={"Accept": "application/json"})
+
+    assert asyncio.run(run()).json() == {"openapi": "3.1.0"}
+    assert "idempotency-key" not in answers.requests[0].headers
+
+
+def test_the_connections_of_a_client_that_nobody_closed_are_closed() -> None:
+    closed = []
+
+    class Transport(httpx2.MockTransport):
+        def close(self) -> None:
+            closed.append(True)
+
+    client = Client(URL, "t", transport=Transport(Answers(answered(200, JOB))))
+    client.status("j1")
+    del client
+    gc.collect()
+    assert closed == [True]
+
+
+def test_a_job_id_cannot_leave_its_place_in_the_path() -> None:
+    answers = Answers(answered(404))
+    with pytest.raises(Rejected):
+        a_client(answers).retry("../jobs/x?a=b")
+    assert answers.requests[0].url.raw_path == b"/jobs/..%2Fjobs%2Fx%3Fa%3Db/retry"
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [("Zürich €", '{"a":"Zürich €"}'.encode()), ("\ud83d", b'{"a": "\\ud83d"}')],
+    ids=["text", "half a pair"],
+)
+def test_a_body_is_sent_in_as_few_bytes_as_possible(text: str, sent: bytes) -> None:
+    answers = Answers(answered(200, {}))
+    a_client(answers).request("POST", "/nowhere", json={"a": text})
+    assert answers.requests[0].content == sent
+
+
 # Hosts that cannot be reached
 
 
@@ -340,6 +409,12 @@ def test_a_bad_certificate_is_reported_at_once_with_the_fix(tls_server: Any, tmp
             client.status("j1")
         assert not raised.value.retryable
         assert clock.pauses == []
+        authority.cert_pem.write_to_path(tmp_path / "known.pem")
+        with (
+            Client(f"https://127.0.0.1:{port}", "t", ca_bundle=tmp_path / "known.pem", connect_timeout_s=60) as client,
+            pytest.raises(Unreachable, match=r"TLS failed: .*mismatch.*: check the URL"),
+        ):
+            client.status("j1")
         bundle = tmp_path / "ca.pem"
         authority.cert_pem.write_to_path(bundle)
         with Client(f"https://localhost:{port}", "t", ca_bundle=bundle, connect_timeout_s=60) as client:

@@ -8,9 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from analysis_jobs_dev.cloud.client import ApiError
+from analysis_jobs.client import Rejected
 from analysis_jobs_dev.cloud.deployed import Deployed
 from analysis_jobs_dev.cloud.local_cloud import REPOSITORY
+from tests.examples import canaries
 from tests.examples.doing import deliver_again
 from tests.modules.iam import allows
 from tests.system.breaking import kill_workers, make_overdue, sweep
@@ -37,14 +38,14 @@ def book(name: str = "river-voyages.json") -> dict[str, Any]:
 
 
 def submit(stack: Deployed, book_id: str, given: dict[str, Any], tenant: str = "acme") -> str:
-    answer = stack.client(tenant).call("POST", f"/books/{book_id}/analysis/generate-async", json=given)
+    answer = stack.client(tenant).request("POST", f"/books/{book_id}/analysis/generate-async", json=given)
     assert answer.status == 202
     assert answer.json()["estimated_time_seconds"] == 360
     return str(answer.json()["job_id"])
 
 
 def status(stack: Deployed, book_id: str, tenant: str = "acme") -> dict[str, Any]:
-    found: dict[str, Any] = stack.client(tenant).call("GET", f"/books/{book_id}/analysis/status").json()
+    found: dict[str, Any] = stack.client(tenant).request("GET", f"/books/{book_id}/analysis/status").json()
     return found
 
 
@@ -68,7 +69,7 @@ def test_a_book_is_appraised_and_the_catalogue_has_its_mid_value(
     book_id = uuid4().hex[:8]
     stack.rows("INSERT INTO books (tenant, id, title) VALUES ('acme', %s, 'As the catalogue has it')", book_id)
     job_id = submit(stack, book_id, book(name))
-    job = stack.client().ended(job_id)
+    job = stack.client().wait(job_id).raw
     assert (job["status"], job["error"], job["stages_completed"]) == ("completed", None, STAGES)
     assert [(call["model"], call["outcome"]) for call in calls_of(stack, job_id)] == [(OPUS, "ok"), (SONNET, "ok")]
     assert (job["result"]["value_mid"], job["usage"]["calls"]) == (mid, 2)
@@ -83,7 +84,7 @@ def test_the_status_is_of_the_newest_analysis_and_says_which_code_made_it(stack:
     book_id = uuid4().hex[:8]
     for name in ("garden-herbal.json", "river-voyages.json"):
         job_id = submit(stack, book_id, book(name))
-        assert stack.client().ended(job_id)["status"] == "completed"
+        assert stack.client().wait(job_id).status == "completed"
     found = status(stack, book_id)
     assert (found["job_id"], found["code_version"]) == (job_id, deployed_version(stack))
     assert (value(stack, book_id), len(analyses(stack, book_id))) == ([(Decimal("2225.00"), "EUR")], 2)
@@ -97,11 +98,11 @@ def deployed_version(stack: Deployed) -> str:
 def test_a_message_that_comes_twice_changes_nothing(stack: Deployed) -> None:
     book_id = uuid4().hex[:8]
     job_id = submit(stack, book_id, book())
-    job = stack.client().ended(job_id)
+    job = stack.client().wait(job_id).raw
     before = value(stack, book_id), analyses(stack, book_id)
     deliver_again(stack, job_id)
     assert (value(stack, book_id), analyses(stack, book_id)) == before
-    assert stack.client().job(job_id) == job
+    assert stack.client().status(job_id).raw == job
     assert len(calls_of(stack, job_id)) == 2
 
 
@@ -110,10 +111,10 @@ def test_a_worker_killed_in_the_extraction_is_replaced_without_the_long_call(sta
     stack.stand_in.set(match="Extract the figures", first_token_s=60)
     job_id = submit(stack, book_id, book())
     until(lambda: [call["model"] for call in calls_of(stack, job_id)] == [OPUS, SONNET])
-    assert stack.client().job(job_id)["stages_completed"] == ["analyse"]
+    assert stack.client().status(job_id).raw["stages_completed"] == ["analyse"]
     assert kill_workers(stack) > 0
     stack.stand_in.set()
-    job = stack.client().ended(job_id)
+    job = stack.client().wait(job_id).raw
     assert (job["status"], job["attempt"], job["stages_completed"]) == ("completed", 2, STAGES)
     assert [call["model"] for call in calls_of(stack, job_id)] == [OPUS, SONNET, SONNET]
     assert (value(stack, book_id), len(analyses(stack, book_id))) == ([(Decimal("2225.00"), "EUR")], 1)
@@ -127,7 +128,7 @@ def test_a_job_whose_worker_died_is_found_by_the_sweeper_when_nobody_asks(stack:
     assert kill_workers(stack) > 0
     make_overdue(stack, job_id)
     sweep(stack)
-    job = stack.client().ended(job_id)
+    job = stack.client().wait(job_id).raw
     assert (job["status"], job["attempt"]) == ("completed", 2)
 
 
@@ -137,7 +138,7 @@ def test_the_long_call_shows_signs_of_life(stack: Deployed) -> None:
     seen: set[int] = set()
 
     def look() -> bool:
-        job = stack.client().job(job_id)
+        job = stack.client().status(job_id).raw
         seen.add(job["progress"])
         return bool(job["status"] == "completed")
 
@@ -148,11 +149,11 @@ def test_the_long_call_shows_signs_of_life(stack: Deployed) -> None:
 def test_another_tenant_has_no_such_book(stack: Deployed) -> None:
     book_id = uuid4().hex[:8]
     job_id = submit(stack, book_id, book())
-    stack.client().ended(job_id)
-    with pytest.raises(ApiError, match="404"):
+    stack.client().wait(job_id)
+    with pytest.raises(Rejected, match="404"):
         status(stack, book_id, "globex")
     other = submit(stack, book_id, book("garden-herbal.json"), "globex")
-    assert stack.client("globex").ended(other)["status"] == "completed"
+    assert stack.client("globex").wait(other).status == "completed"
     rows = stack.rows("SELECT tenant, value_mid FROM books WHERE id = %s ORDER BY tenant", book_id)
     assert [(row["tenant"], row["value_mid"]) for row in rows] == [
         ("acme", Decimal("2225.00")),
@@ -161,8 +162,8 @@ def test_another_tenant_has_no_such_book(stack: Deployed) -> None:
 
 
 def test_a_book_that_is_none_is_refused_before_anything_is_asked(stack: Deployed) -> None:
-    with pytest.raises(ApiError, match="published") as raised:
-        stack.client().call("POST", "/books/1/analysis/generate-async", json={**book(), "published": 17680})
+    with pytest.raises(Rejected, match="published") as raised:
+        stack.client().request("POST", "/books/1/analysis/generate-async", json={**book(), "published": 17680})
     assert raised.value.status == 422
 
 
@@ -199,5 +200,10 @@ def test_queues_and_worker_have_the_numbers_that_they_had(stack: Deployed) -> No
     worker, api = (functions.get_function_configuration(FunctionName=names[name]) for name in ("worker", "api"))
     assert (worker["Timeout"], worker["MemorySize"]) == (600, 256)
     assert worker["CodeSha256"] == api["CodeSha256"], "one package"
-    [mapping] = functions.list_event_source_mappings(FunctionName=f"{names['worker']}:live")["EventSourceMappings"]
+    mappings = functions.list_event_source_mappings(FunctionName=f"{names['worker']}:live")["EventSourceMappings"]
+    [mapping] = [each for each in mappings if each["FunctionArn"].endswith(":live")]  # not that of canaries
     assert mapping["BatchSize"] == 1
+
+
+def test_the_canary_meets_its_expectations(stack: Deployed) -> None:
+    assert [(each.failure, each.details) for each in canaries.run(stack)] == [("", [])]

@@ -11,8 +11,9 @@ import openpyxl
 import pytest
 import requests
 
-from analysis_jobs_dev.cloud.client import ApiError
+from analysis_jobs.client import Rejected
 from analysis_jobs_dev.cloud.deployed import Deployed
+from tests.examples import canaries
 from tests.handlers.drawings import BRIEF, CLINIC, HARBOUR, HEADER, listed
 from tests.system.breaking import alarm_on, kill_workers, make_overdue, settle, sweep
 from tests.system.watching import until
@@ -39,7 +40,7 @@ def drawings(deployed: Callable[[str], Deployed]) -> Deployed:
 def _submit(stack: Deployed, drawing: Path, *, client: str = "harbour-point", brief: Path | None = BRIEF) -> str:
     caller = stack.client()
     given = {"drawing": caller.upload(drawing)} | ({"context": caller.upload(brief)} if brief else {})
-    answer = caller.call("POST", f"/clients/{client}/projects/fit-out/drawings", json=given)
+    answer = caller.request("POST", f"/clients/{client}/projects/fit-out/drawings", json=given)
     body = answer.json()
     assert (answer.status, body["status"], body["estimated_time_seconds"]) == (202, "queued", 240)
     return str(body["job_id"])
@@ -67,13 +68,13 @@ def _calls(stack: Deployed) -> list[tuple[str, bool]]:
 
 def test_a_drawing_becomes_a_schedule_that_opens_and_is_right(drawings: Deployed) -> None:
     job_id = _submit(drawings, HARBOUR)
-    job = drawings.client().ended(job_id)
+    job = drawings.client().wait(job_id).raw
     assert job["status"] == "completed", job["error"]
     assert job["stages_completed"] == ["context", "schedule", "excel_generation", "judge"]
     assert (job["result"]["devices"], job["result"]["score"]) == (18, 95)
     assert job["result"]["findings"] == ["CAM-07 is on the drawing and not in the schedule."]
     assert _calls(drawings) == [(READER, True), (READER, True), (JUDGE, True)]
-    assert drawings.client().call("GET", f"/status/{job_id}").json() == drawings.client().job(job_id)
+    assert drawings.client().request("GET", f"/status/{job_id}").json() == drawings.client().status(job_id).raw
     lead = _get(drawings, f"/download/{job_id}/excel")
     assert lead.status_code == 302
     file = requests.get(lead.headers["Location"], verify=drawings.connection.ca_bundle, timeout=30)
@@ -87,7 +88,7 @@ def test_a_drawing_becomes_a_schedule_that_opens_and_is_right(drawings: Deployed
 
 def test_the_files_of_a_job_are_below_company_client_and_project(drawings: Deployed) -> None:
     job_id = _submit(drawings, CLINIC, brief=None)
-    assert drawings.client().ended(job_id)["status"] == "completed"
+    assert drawings.client().wait(job_id).status == "completed"
     prefix = f"jobs/acme/harbour-point/fit-out/{job_id}/"
     found = drawings.boto3("s3").list_objects_v2(Bucket=drawings.outputs["bucket_name"], Prefix=prefix)
     names = {entry["Key"].removeprefix(prefix) for entry in found["Contents"]}
@@ -117,7 +118,7 @@ def test_killed_while_the_workbook_is_written_it_asks_no_model_again(drawings: D
         kill_workers(drawings)
         if _row(drawings, job_id)["stage"]["S"] == "excel_generation":
             break
-        drawings.client().ended(job_id)  # the stage was over before the kill
+        drawings.client().wait(job_id)  # the stage was over before the kill
     else:
         pytest.fail("the stage was over each time")
     job = _killed_and_done(drawings, job_id)
@@ -129,7 +130,7 @@ def _killed_and_done(stack: Deployed, job_id: str) -> Any:
     kill_workers(stack)
     make_overdue(stack, job_id)
     sweep(stack)
-    job = stack.client().ended(job_id)
+    job = stack.client().wait(job_id).raw
     assert (job["status"], job["attempt"]) == ("completed", 2), job["error"]
     return job
 
@@ -165,7 +166,7 @@ def _wait_for_stage(stack: Deployed, job_id: str, stage: str) -> None:
 def test_a_drawing_that_is_cut_off_fails_once_and_asks_no_model(drawings: Deployed, tmp_path: Path) -> None:
     torn = tmp_path / "torn.pdf"
     torn.write_bytes(HARBOUR.read_bytes()[:2_000])
-    job = drawings.client().ended(_submit(drawings, torn))
+    job = drawings.client().wait(_submit(drawings, torn)).raw
     assert (job["status"], job["attempt"], job["error"]["code"]) == ("failed", 1, "document_corrupt")
     assert job["error"]["retryable"] is False
     assert job["error"]["message"].startswith("torn.pdf ")
@@ -174,24 +175,24 @@ def test_a_drawing_that_is_cut_off_fails_once_and_asks_no_model(drawings: Deploy
 
 def test_a_rate_limit_is_waited_for_without_spending_an_attempt(drawings: Deployed) -> None:
     drawings.stand_in.set(match=PROMPTS["schedule"], error="RESOURCE_EXHAUSTED", retry_delay_s=1, times=1)
-    job = drawings.client().ended(_submit(drawings, CLINIC, brief=None))
+    job = drawings.client().wait(_submit(drawings, CLINIC, brief=None)).raw
     assert (job["status"], job["attempt"]) == ("completed", 1), job["error"]
     assert "defer" in [entry["transition"] for entry in job["history"]]
 
 
 def test_another_company_can_neither_see_nor_download(drawings: Deployed) -> None:
     job_id = _submit(drawings, CLINIC, brief=None)
-    drawings.client().ended(job_id)
+    drawings.client().wait(job_id)
     for path in (f"/status/{job_id}", f"/download/{job_id}/excel", f"/jobs/{job_id}/files/schedule_v1.xlsx"):
         assert _get(drawings, path, tenant="globex").status_code == 404
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(Rejected) as caught:
         drawings.client("globex").download(job_id, "schedule_v1.xlsx")
     assert caught.value.status == 404
 
 
 def test_a_link_is_for_its_one_file(drawings: Deployed) -> None:
     job_id = _submit(drawings, CLINIC, brief=None)
-    drawings.client().ended(job_id)
+    drawings.client().wait(job_id)
     link = _get(drawings, f"/download/{job_id}/evaluation").headers["Location"]
     other = link.replace("evaluation.json", "schedule_v1.xlsx")
     assert requests.get(other, verify=drawings.connection.ca_bundle, timeout=30).status_code == 403
@@ -202,10 +203,10 @@ def test_jobs_are_listed_by_status_by_client_and_by_date(drawings: Deployed) -> 
     client = drawings.client()
     name = f"client-{time.time_ns()}"
     job_id = _submit(drawings, CLINIC, client=name, brief=None)
-    created = client.ended(job_id)["created_at"]
+    created = client.wait(job_id).raw["created_at"]
 
     def ids(**query: str) -> list[str]:
-        return [job["job_id"] for job in client.call("GET", "/jobs", params=query).json()["jobs"]]
+        return [job["job_id"] for job in client.request("GET", "/jobs", query=query).json()["jobs"]]
 
     assert ids(client=name) == [job_id]
     assert ids(client=name, to=created) == []
@@ -238,6 +239,10 @@ def test_the_numbers_are_theirs(drawings: Deployed) -> None:
 
 def test_a_row_expires_thirty_days_after_its_job_has_ended(drawings: Deployed) -> None:
     job_id = _submit(drawings, CLINIC, brief=None)
-    drawings.client().ended(job_id)
+    drawings.client().wait(job_id)
     row = _row(drawings, job_id)
     assert int(row["expires_at"]["N"]) - int(row["finished_at"]["N"]) // 1000 in (30 * 86_400, 30 * 86_400 - 1)
+
+
+def test_the_canary_meets_its_expectations(stack: Deployed) -> None:
+    assert [(each.failure, each.details) for each in canaries.run(stack)] == [("", [])]

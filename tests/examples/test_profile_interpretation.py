@@ -16,16 +16,16 @@ import pytest
 from analysis_jobs.authoring.analysis import load_analyses
 from analysis_jobs.base.clock import SystemClock
 from analysis_jobs.base.settings import Settings
-from analysis_jobs.client.http import UnreachableError
+from analysis_jobs.client import Rejected, Unreachable
 from analysis_jobs.jobs.admission import Outcome
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
 from analysis_jobs.submission.admission_service import SubmissionResult
 from analysis_jobs.submission.service import Submission, SubmissionService
-from analysis_jobs_dev.cloud.client import ApiError
 from analysis_jobs_dev.cloud.deployed import Deployed
 from analysis_jobs_dev.cloud.local_cloud import REPOSITORY
+from tests.examples import canaries
 from tests.system.watching import calls_of, until
 
 pytestmark = pytest.mark.system
@@ -61,8 +61,8 @@ def analyze(
     """Request an analysis; return status and body."""
     body = {"user_id": user, "context": "support", "trigger": trigger, "messages": messages or chat(12), **given}
     try:
-        answer = stack.client().call("POST", "/api/profile/analyze", json=body)
-    except ApiError as error:
+        answer = stack.client().request("POST", "/api/profile/analyze", json=body)
+    except Rejected as error:
         return error.status, error.problem
     return answer.status, answer.json()
 
@@ -73,13 +73,13 @@ def outcome(answer: tuple[int, dict[str, Any]]) -> tuple[int, str, str | None]:
 
 
 def status(stack: Deployed, user: str, context: str = "support") -> dict[str, Any]:
-    found: dict[str, Any] = stack.client().call("GET", f"/api/profile/{user}/{context}/status").json()
+    found: dict[str, Any] = stack.client().request("GET", f"/api/profile/{user}/{context}/status").json()
     return found
 
 
 def completed(stack: Deployed, answer: tuple[int, dict[str, Any]]) -> dict[str, Any]:
     assert answer[0] == 202, answer
-    job: dict[str, Any] = stack.client().ended(answer[1]["job_id"])
+    job = dict(stack.client().wait(answer[1]["job_id"]).raw)
     assert job["status"] == "completed", job["error"]
     return job
 
@@ -129,7 +129,7 @@ def a_hundred[Answered](threads: int, ask: Callable[[int], Answered]) -> list[An
 def over_http(stack: Deployed, user: str, **given: Any) -> tuple[int, dict[str, Any]]:
     """Request an analysis. Repeat it if a busy machine does not answer; the first request may have succeeded."""
     for _ in range(10):
-        with suppress(UnreachableError):
+        with suppress(Unreachable):
             answer = analyze(stack, user, **given)
             if answer[0] < HTTPStatus.INTERNAL_SERVER_ERROR:
                 return answer
@@ -245,7 +245,7 @@ def test_three_attempts_then_it_failed_and_the_user_was_answered_all_the_while(s
     stack.stand_in.set(match="bridges", error="ModelErrorException")
     code, body = analyze(stack, user)
     assert code == 202
-    job = stack.client().ended(body["job_id"], timeout_s=120)
+    job = stack.client().wait(body["job_id"], timeout_s=120).raw
     assert (job["status"], job["attempt"], job["error"]["code"]) == ("failed", 3, "model_error")
     assert len(calls_of(stack, job["job_id"])) == 3
     assert status(stack, user)["error"] == job["error"]
@@ -253,14 +253,18 @@ def test_three_attempts_then_it_failed_and_the_user_was_answered_all_the_while(s
 
 def test_an_older_job_does_not_run_again_beside_a_newer_one(stack: Deployed, user: str) -> None:
     stack.stand_in.set(match="bridges", error="ValidationException")
-    older = stack.client().ended(analyze(stack, user)[1]["job_id"])
+    older = stack.client().wait(analyze(stack, user)[1]["job_id"]).raw
     assert older["status"] == "failed"
     stack.stand_in.set(match="bridges", first_token_s=60)
     let_an_hour_pass(stack, user)
     code, newer = analyze(stack, user)
     assert code == 202
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(Rejected) as refused:
         stack.client().retry(older["job_id"])
     assert refused.value.status == 409
     assert newer["job_id"] in refused.value.problem["detail"]
     stack.client().cancel(newer["job_id"])
+
+
+def test_the_canary_meets_its_expectations(stack: Deployed) -> None:
+    assert [(each.failure, each.details) for each in canaries.run(stack)] == [("", [])]

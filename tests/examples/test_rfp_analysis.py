@@ -47,19 +47,19 @@ def stack(restarted_stack: LocalCloud) -> Iterator[Deployed]:
 
 def submit(stack: Deployed, proposal: str, document: Path = RIVERSIDE) -> str:
     client = stack.client()
-    answer = client.call("POST", f"/proposals/{proposal}/analyze-rfp", json={"document": client.upload(document)})
+    answer = client.request("POST", f"/proposals/{proposal}/analyze-rfp", json={"document": client.upload(document)})
     assert answer.status == 202
     return str(answer.json()["job_id"])
 
 
 def status(stack: Deployed, proposal: str) -> dict[str, Any]:
-    found: dict[str, Any] = stack.client().call("GET", f"/proposals/{proposal}/analysis-status").json()
+    found: dict[str, Any] = stack.client().request("GET", f"/proposals/{proposal}/analysis-status").json()
     return found
 
 
 def analysed(stack: Deployed) -> dict[str, Any]:
     """Run a job on the example's document, and return it when it has ended."""
-    return stack.client().ended(submit(stack, uuid4().hex[:8]))
+    return dict(stack.client().wait(submit(stack, uuid4().hex[:8])).raw)
 
 
 def test_a_page_that_polls_every_three_seconds_has_its_brief_within_five_minutes(stack: Deployed) -> None:
@@ -87,10 +87,10 @@ def test_a_page_that_waits_hears_of_each_step_and_of_the_end_at_once(stack: Depl
     job_id, tag = submit(stack, uuid4().hex[:8]), ""
     heard: list[dict[str, Any]] = []
     while not heard or heard[-1]["status"] not in {"completed", "failed"}:
-        known: dict[str, Any] = {"params": {"wait": 20}, "headers": {"If-None-Match": tag}} if tag else {}
-        answer = client.call("GET", f"/jobs/{job_id}", **known)
+        known: dict[str, Any] = {"query": {"wait": 20}, "headers": {"If-None-Match": tag}} if tag else {}
+        answer = client.request("GET", f"/jobs/{job_id}", **known)
         if answer.status == 200:
-            tag = answer.headers["ETag"]
+            tag = answer.headers["etag"]
             heard.append(answer.json())
     assert heard[-1]["status"] == "completed"
     progress = [job["progress"] for job in heard]
@@ -147,7 +147,7 @@ def test_a_word_file_is_read_as_a_pdf_is(stack: Deployed, tmp_path: Path) -> Non
     document.save(content)
     path = tmp_path / "call.docx"
     path.write_bytes(content.getvalue())
-    job = stack.client().ended(submit(stack, uuid4().hex[:8], path))
+    job = stack.client().wait(submit(stack, uuid4().hex[:8], path)).raw
     assert (job["status"], job["error"]) == ("completed", None)
     assert job["result"]["extracted_data"]["title"] == "Digital Heritage Access Programme 2027"
 

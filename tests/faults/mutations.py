@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
-from analysis_jobs.authoring import checkpoints
 from analysis_jobs.authoring.read_pages import ReadPages
+from analysis_jobs.authoring.series_entry import SeriesEntry
 from analysis_jobs.documents.reader import DocumentReader
 from analysis_jobs.jobs import transitions as table
 from analysis_jobs.jobs.admission import Admission, AdmissionDecision, Rate, decide
@@ -215,12 +215,12 @@ POLICY_MUTATIONS: dict[str, tuple[Mutation, scenes.Scene]] = {
 
 
 def _pages_listed_under_another_token() -> AbstractContextManager[object]:
-    given = checkpoints._format_series  # noqa: SLF001 - it writes the row's list of tokens
+    given = SeriesEntry.with_item
 
-    def shifted(digest: str, fences: Mapping[int, int]) -> str:
-        return given(digest, {number: fence + 1 for number, fence in fences.items()})
+    def shifted(entry: SeriesEntry, number: int, fence: int) -> SeriesEntry:
+        return given(entry, number, fence + 1)
 
-    return patch.object(checkpoints, "_format_series", shifted)
+    return patch.object(SeriesEntry, "with_item", shifted)
 
 
 def _pages_saved_after_the_last_one() -> AbstractContextManager[object]:

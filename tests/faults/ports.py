@@ -165,6 +165,10 @@ class ObservedStore:
         """See `JobStore.due`."""
         yield from self.network.perform("read", lambda: list(self.inner.due(now)))
 
+    def read_many(self, keys: Sequence[JobKey]) -> dict[JobKey, JobRecord]:
+        """See `JobStore.read_many`."""
+        return self.network.perform("read", lambda: self.inner.read_many(keys))
+
     def transition(
         self, key: JobKey, transition: Transition, changes: Changes, *, now: datetime, read: JobRecord | None = None
     ) -> Applied | ConditionFailed:

@@ -18,7 +18,7 @@ from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.stores.dynamo import DynamoJobStore
-from analysis_jobs.stores.items import Item
+from analysis_jobs.stores.items import DUE_SHARDS, Item
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
 from analysis_jobs.submission.service import Submission, SubmissionService
@@ -29,11 +29,14 @@ from tests.faults.capacity import size, write_units
 from tests.faults.figures import record
 from tests.handlers.aws import REGION, client, create_job_table
 from tests.handlers.builders import (
+    MINUTE,
     QUEUE_ARN,
+    START,
     Book,
     ScriptedModel,
     SteppedClock,
     Value,
+    a_processing_job,
     says,
     some_settings,
 )
@@ -151,6 +154,17 @@ def requests_of_a_sweep(
     meter.requests.clear()
     assert not Sweeper(store, queue, settings, clock).sweep()
     return meter.requests.total()
+
+
+def test_a_sweep_reads_a_hundred_living_jobs_in_one_request(meter: Meter) -> None:
+    clock = SteppedClock()
+    store = DynamoJobStore(client("dynamodb"), "jobs", clock)
+    for _ in range(250):
+        store.create(a_processing_job(due_at=START, lease_until=START + MINUTE), None)
+    queue = SqsJobQueue(client("sqs"), some_settings().queue_urls)
+    meter.requests.clear()
+    assert Sweeper(store, queue, some_settings(), clock).sweep() == {"alive": 250}
+    assert meter.requests == {"dynamodb:Query": DUE_SHARDS, "dynamodb:BatchGetItem": 3}
 
 
 def test_sizes_and_units_follow_the_rules_of_the_service() -> None:

@@ -61,6 +61,13 @@ def test_the_request_has_limits_system_prompt_and_metadata(model: BedrockModel, 
     assert with_system["input_tokens"] > without["input_tokens"]
 
 
+def test_labels_have_only_characters_that_bedrock_accepts(model: BedrockModel, stand_in: StandIn) -> None:
+    labels = {"analysis": "letters", "stage": "prüfe" + "x" * 300}
+    model.ask(replace(FREE, metadata=labels), _nothing, CancellationToken())
+    [call] = stand_in.calls()
+    assert call["metadata"] == {"analysis": "letters", "stage": "pr_fe" + "x" * 251}
+
+
 class _Stream:
     """A stream of decoded events."""
 

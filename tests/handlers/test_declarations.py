@@ -61,6 +61,7 @@ def test_an_analysis_is_described_for_the_module(monkeypatch: pytest.MonkeyPatch
             "lanes": ["high", "low"],
             "tiers": ["gold", "free"],
             "triggers": ["complaint", "nightly", "other"],
+            "canaries": [],
         },
         {
             "name": "plain",
@@ -73,6 +74,7 @@ def test_an_analysis_is_described_for_the_module(monkeypatch: pytest.MonkeyPatch
             "lanes": [],
             "tiers": [],
             "triggers": [],
+            "canaries": [],
         },
     ]
 

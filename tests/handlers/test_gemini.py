@@ -38,6 +38,16 @@ def _refused(model: GeminiModel, question: Question = QUESTION) -> JobError:
     return refused.value
 
 
+def test_a_server_of_ours_gets_the_labels_and_google_does_not(stand_in: StandIn) -> None:
+    labels = {"analysis": "letters", "stage": "prüfe", "job_id": "j1"}
+    question = replace(QUESTION, metadata=labels)
+    stand_in.set(match={"stage": "prüfe"}, answer="scripted")
+    assert _ask(gemini(stand_in.url), question).text == "scripted"
+    assert stand_in.calls()[0]["metadata"] == labels
+    googles = GeminiModel(no_secrets())
+    assert googles._headers(question) == {}  # noqa: SLF001 - Google cannot be asked here
+
+
 # The key
 
 

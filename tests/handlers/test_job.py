@@ -132,7 +132,7 @@ def test_a_valid_answer_is_returned_after_one_question() -> None:
     assert (question.tool.name, question.tool.description) == ("Summary", "The gist.")
     assert question.tool.schema == Summary.model_json_schema()
     assert (question.prompt, question.max_tokens, question.system) == ("Which book?", 4_096, None)
-    assert question.metadata == {"job_id": RECORD.job_id}
+    assert question.metadata == {"analysis": RECORD.analysis, "job_id": RECORD.job_id, "stage": ""}
 
 
 def test_a_question_without_a_result_type_returns_text() -> None:

@@ -296,6 +296,22 @@ def due(store: JobStore, at: timedelta) -> set[JobKey]:
     return set(found)
 
 
+def test_the_longest_overdue_job_is_due_first(store: JobStore) -> None:
+    jobs = [a_job(due_at=START + minute * MINUTE) for minute in (3, 0, 9, 5, 1, 7, 2, 8, 4, 6)]
+    for job in jobs:
+        store.create(job, None)
+    in_order = sorted(jobs, key=lambda job: job.due_at or START)
+    assert list(store.due(START + timedelta(hours=1))) == [job.key for job in in_order]
+
+
+def test_many_jobs_are_read_together(store: JobStore) -> None:
+    jobs = [a_job(tenant=f"tenant-{number}") for number in range(100)]
+    for job in jobs[1:]:
+        store.create(job, None)
+    assert store.read_many([job.key for job in jobs]) == {job.key: store.get(job.key) for job in jobs[1:]}
+    assert store.read_many([jobs[0].key]) == {}
+
+
 def test_a_job_is_due_from_its_due_time_on(store: JobStore) -> None:
     jobs = [a_job(due_at=START + minute * MINUTE, tenant=f"tenant-{minute}") for minute in range(6)]
     for job in jobs:

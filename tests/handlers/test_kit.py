@@ -16,6 +16,7 @@ from analysis_jobs.testing import (
     InvalidRequestError,
     JobFailed,
     Jobs,
+    Match,
     UnscriptedQuestion,
     plugin,
 )
@@ -144,6 +145,26 @@ def test_answers_of_a_stage_are_used_in_order_and_the_last_one_is_repeated(jobs:
 def test_an_answer_can_be_for_the_model_that_a_question_asks_for(jobs: Jobs) -> None:
     jobs.answer(Letter, {"sender": "nobody"})
     assert jobs.run(MAIL, {}).result.answers == []
+
+
+@pytest.mark.parametrize(
+    ("match", "holds"),
+    [
+        (Match(stage="answer"), True),
+        (Match(stage="answer", text="a key", analysis="mail"), True),
+        (Match(stage="answer", text="a lamp"), False),
+        (Match(analysis="letters"), False),
+        (Match(tool="Letter"), False),
+        (Match(model="gemini-*"), False),
+        (Match(), True),
+    ],
+)
+def test_an_answer_can_have_several_conditions(jobs: Jobs, match: Match, holds: bool) -> None:
+    jobs.answer(Letter, {"sender": "x", "wishes": ["a key"]})
+    jobs.answer(Match(stage="read"), {"sender": "x", "wishes": ["a key"]})
+    jobs.answer("answer", "no")
+    jobs.answer(match, "yes")
+    assert jobs.run(MAIL, {}).result.answers == ["yes" if holds else "no"]
 
 
 def test_a_function_answers_what_it_knows_and_leaves_the_rest(jobs: Jobs) -> None:

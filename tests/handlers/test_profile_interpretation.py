@@ -110,7 +110,7 @@ def test_every_trigger_returns_the_active_analysis(service: Service) -> None:
     for trigger in ("messages", "view", "manual"):
         answer = analyze(chat(12), trigger)
         assert (answer.status, answer.json["outcome"], answer.json["job_id"]) == (200, "existing", first)
-        assert (answer.headers["location"], answer.headers["retry-after"]) == (f"/jobs/{first}", "3")
+        assert (answer.headers["location"], answer.headers["retry-after"]) == (f"/jobs/{first}", "2")
     assert len(service.queue.sent) == 1
 
 

@@ -75,6 +75,7 @@ def test_every_variable_is_read() -> None:
     given = {
         "BUCKET_PREFIX": "teams/analysis/",
         "PROMPT_TABLE_NAME": "prompts",
+        "CANARY_QUEUE_URL": "https://sqs/1/canary",
         "CODE_VERSION": "v1",
         "LEASE_S": "20",
         "HEARTBEAT_S": "2.5",

@@ -1,7 +1,7 @@
 """The sweeper: every overdue job gets its next step once, and one bad row does not stop the sweep."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from analysis_jobs import Job
+from analysis_jobs.base.observability import counting_for
 from analysis_jobs.jobs.dispatch import SEND_GRACE, send_grace
 from analysis_jobs.jobs.ports import Applied, ConditionFailed
 from analysis_jobs.jobs.record import Changes, JobFailure, JobKey, JobRecord
@@ -27,6 +28,7 @@ from tests.handlers.builders import (
     a_processing_job,
     some_settings,
 )
+from tests.handlers.events import logged
 
 THROTTLED = JobFailure("model_throttled", "slow down", retryable=True)
 
@@ -332,6 +334,9 @@ def test_one_bad_row_does_not_stop_the_sweep(shop: Shop) -> None:
                 raise TypeError("the row lacks a field")
             return super().get(key)
 
+        def read_many(self, keys: Sequence[JobKey]) -> dict[JobKey, JobRecord]:
+            return {key: job for key in keys if (job := self.get(key))}
+
     shop.store = Unreadable()
     jobs = [a_job(due_at=START - n * MILLISECOND) for n in range(5)]
     bad = jobs[2].key
@@ -352,3 +357,59 @@ def test_an_unreadable_row_in_dynamodb_does_not_stop_the_sweep(
     sweeper = Sweeper(dynamo_store, shop.queue, some_settings(), shop.clock)
     assert sweeper.sweep() == {"resend": 1, "requeue": 1, "error": 1}
     assert {key for _, key, _ in shop.queue.sent} == {job.key for job in jobs[1:]}
+
+
+# Many jobs
+
+
+def overdue(shop: Shop, count: int) -> list[JobKey]:
+    """Keep overdue jobs, and return them with the longest overdue first."""
+    jobs = [a_job(due_at=START - n * MILLISECOND) for n in range(count)]
+    return [kept(shop, job) for job in jobs][::-1]
+
+
+def test_the_longest_overdue_job_comes_first(shop: Shop) -> None:
+    jobs = overdue(shop, 7)
+    shop.sweeper.sweep()
+    assert [key for _, key, _ in shop.queue.sent] == jobs
+
+
+def test_a_sweep_that_runs_out_of_time_ends_as_usual_and_the_next_one_goes_on(shop: Shop) -> None:
+    class Slow(MemoryQueue):
+        def send(self, priority: str, job: JobKey, **options: Any) -> None:
+            shop.clock.advance(timedelta(seconds=1))
+            super().send(priority, job, **options)
+
+    shop.queue = Slow()
+    jobs = overdue(shop, 5)
+    until = shop.clock.now() + timedelta(seconds=3)
+    with logged() as lines, counting_for(None):
+        assert shop.sweeper.sweep(until) == {"resend": 3}
+    [line] = [line for line in lines if line["event"] == "sweep.done"]
+    assert (line["steps"], line["out_of_time"]) == ({"resend": 3}, True)
+    assert shop.sweeper.sweep() == {"resend": 2}
+    assert [key for _, key, _ in shop.queue.sent] == jobs
+
+
+def test_a_sweep_without_time_takes_no_step(shop: Shop) -> None:
+    overdue(shop, 1)
+    assert shop.sweeper.sweep(shop.clock.now()) == {}
+    assert shop.queue.sent == []
+
+
+def test_threads_take_one_step_with_each_job(shop: Shop) -> None:
+    jobs = overdue(shop, 1_000)
+    assert replace(shop.sweeper, at_once=8).sweep() == {"resend": 1_000}
+    assert sorted(key.job_id for _, key, _ in shop.queue.sent) == sorted(key.job_id for key in jobs)
+
+
+def test_an_error_of_the_index_in_a_thread_fails_the_sweep(shop: Shop) -> None:
+    class Unreachable(MemoryJobStore):
+        def due(self, now: datetime) -> Iterator[JobKey]:
+            yield from super().due(now)
+            raise ConnectionError("the index cannot be read")
+
+    shop.store = Unreachable()
+    overdue(shop, 1)
+    with pytest.raises(ConnectionError):
+        replace(shop.sweeper, at_once=2).sweep()

@@ -7,13 +7,14 @@ from unittest.mock import patch
 
 import pytest
 
+import sweeper
 from analysis_jobs.base.clock import SystemClock
 from analysis_jobs.base.ids import new_id
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.sqs import SqsJobQueue
 from tests.handlers.builders import START
 from tests.handlers.deployment import Deployment, deployed
-from tests.handlers.events import call, logged
+from tests.handlers.events import Context, call, logged
 
 DOCUMENT = f"{new_id(START)}/missing.pdf"
 
@@ -81,7 +82,11 @@ def test_one_bad_row_does_not_stop_the_sweep_and_is_counted(
             raise ValueError("a row that nobody can read")
         return get(store, key)  # type: ignore[arg-type]
 
-    with patch.object(DynamoJobStore, "get", broken), logged() as lines:
+    with (
+        patch.object(DynamoJobStore, "get", broken),
+        patch.object(DynamoJobStore, "read_many", side_effect=ValueError("a row that nobody can read")),
+        logged() as lines,
+    ):
         assert stack.sweep() == {"resend": 2, "error": 1}
     assert _counted(capsys, "SweepErrors") == [1.0]
     [line] = [line for line in lines if line["event"] == "sweep.error"]
@@ -91,3 +96,16 @@ def test_one_bad_row_does_not_stop_the_sweep_and_is_counted(
 def test_the_sweeper_needs_no_analysis(stack: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANALYSES", "an_analysis_that_was_broken")
     assert stack.sweep() == {}
+
+
+def test_a_sweep_near_the_end_of_its_invocation_takes_no_step_but_writes_its_metrics(
+    stack: Deployment, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _submit()
+    stack.messages()
+    request.getfixturevalue("later")
+    capsys.readouterr()
+    assert sweeper.handler({}, Context(timedelta(seconds=4))) == {}
+    [metrics] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert (metrics["Sweeps"], metrics["SweepsOutOfTime"]) == ([1.0], [1.0])
+    assert stack.sweep() == {"resend": 1}

@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.parent.name for path in REPOSITORY.glob("modules/*/versions.tf"))
 ACCOUNT = "111122223333"
 # Modules with tests that read the plans. Terraform prints the schema of the whole provider with each plan, 13 MB.
-PLANS_ARE_READ = {"alarms", "artifact-bucket", "function", "model-access", "queue"}
+PLANS_ARE_READ = {"alarms", "artifact-bucket", "bootstrap", "function", "model-access", "queue"}
 
 # No proxy between Terraform and local servers, and no real account.
 OFFLINE = {
@@ -50,7 +50,7 @@ class TestRun:
 
 @dataclass(frozen=True)
 class Terraform:
-    """Terraform in `root`, a copy of the repository's `modules`, `envs` and `examples`.
+    """Terraform in `root`, a copy of the repository's `modules`, `envs`, `examples` and `schemas`.
 
     `environment` is added to this process's own. Folders are given relative to `root`.
     """
@@ -117,7 +117,7 @@ class Terraform:
 
 def make_workspace(root: Path) -> Terraform:
     """Copy what Terraform reads into `root`, so that it writes nothing into the repository."""
-    for folder in ("modules", "envs", "examples"):
+    for folder in ("modules", "envs", "examples", "schemas"):
         ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "__pycache__")
         shutil.copytree(REPOSITORY / folder, root / folder, ignore=ignored)
     return Terraform(root, OFFLINE | terraform_environment())

@@ -10,10 +10,12 @@ from typing import Any
 
 __all__ = ["allows", "denies", "matches"]
 
+type Context = Mapping[str, str | list[str]]
+
 ELEMENTS = {"Sid", "Effect", "Action", "Resource", "Condition", "Principal"}
 
 
-def allows(policy: str, action: str, resource: str, context: Mapping[str, str] | None = None) -> bool:
+def allows(policy: str, action: str, resource: str, context: Context | None = None) -> bool:
     """Tell whether the policy document `policy` (JSON) allows `action` on the ARN `resource`.
 
     `context` holds the request's condition keys. An explicit deny wins, and nothing is allowed
@@ -24,7 +26,7 @@ def allows(policy: str, action: str, resource: str, context: Mapping[str, str] |
     return effects == {"Allow"}
 
 
-def denies(policy: str, action: str, resource: str, context: Mapping[str, str] | None = None) -> bool:
+def denies(policy: str, action: str, resource: str, context: Context | None = None) -> bool:
     """Tell whether a statement of `policy` denies `action` on `resource` explicitly."""
     return any(
         statement["Effect"] == "Deny" and _applies(statement, action, resource, context or {})
@@ -38,7 +40,7 @@ def matches(pattern: str, text: str, *, case: bool = True) -> bool:
     return re.fullmatch(expression, text, re.DOTALL | (0 if case else re.IGNORECASE)) is not None
 
 
-def _applies(statement: dict[str, Any], action: str, resource: str, context: Mapping[str, str]) -> bool:
+def _applies(statement: dict[str, Any], action: str, resource: str, context: Context) -> bool:
     if unknown := statement.keys() - ELEMENTS:
         raise ValueError(f"no notion of {sorted(unknown)}")
     return (
@@ -52,16 +54,24 @@ def _applies(statement: dict[str, Any], action: str, resource: str, context: Map
     )
 
 
-def _holds(test: str, wanted: str | list[str], value: str | None) -> bool:
-    # A request has one value for each key here, so any value of it is this one.
+def _holds(test: str, wanted: str | list[str], value: str | list[str] | None) -> bool:
+    if test == "Null":
+        return (value is None) == (_many(wanted) == ["true"])
+    if test.startswith("ForAllValues:"):
+        return value is None or all(_holds(test.removeprefix("ForAllValues:"), wanted, each) for each in _many(value))
+    if test.endswith("IfExists"):
+        return value is None or _holds(test.removesuffix("IfExists"), wanted, value)
+    # Any value of a request may be the one.
     test = test.removeprefix("ForAnyValue:")
-    if test not in {"ArnLike", "Bool", "StringEquals"}:
+    if test == "StringNotEquals":
+        return value is None or not set(_many(value)) & set(_many(wanted))
+    if test not in {"ArnLike", "Bool", "StringEquals", "StringLike"}:
         raise ValueError(f"no notion of {test}")
     if value is None:
         return False
-    if test == "ArnLike":
-        return any(matches(pattern, value) for pattern in _many(wanted))
-    return value in _many(wanted)
+    if test in {"ArnLike", "StringLike"}:
+        return any(matches(pattern, each) for pattern in _many(wanted) for each in _many(value))
+    return bool(set(_many(value)) & set(_many(wanted)))
 
 
 def _many(value: str | list[str]) -> list[str]:

@@ -9,9 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
+
 from analysis_jobs.authoring.declarations import declared
 from analysis_jobs_dev import package, places
-from tests.modules.harness import Terraform
+from analysis_jobs_dev.environments.backend import Backend
+from analysis_jobs_dev.environments.config import load
+from analysis_jobs_dev.environments.package import Package
+from analysis_jobs_dev.environments.root import TerraformRoot, prepare
+from tests.modules.harness import OFFLINE, Terraform
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,18 @@ def make_plan(terraform: Terraform, folder: str, account_url: str, **variables: 
     _run(here, folder, "init", "-lockfile=readonly")
     _run(here, folder, "plan", "-out=plan")
     return Plan(json.loads(_run(here, folder, "show", "-json", "plan")))
+
+
+def plan_environment(
+    name: str, workspace: Path, account_url: str, package: Package, monkeypatch: pytest.MonkeyPatch
+) -> tuple[TerraformRoot, Plan]:
+    """Plan an environment of the workspace, with its state on disk instead of in S3."""
+    for variable, value in {**OFFLINE, "AWS_ENDPOINT_URL_STS": account_url}.items():
+        monkeypatch.setenv(variable, value)
+    root = prepare(load(name, workspace), package, backend=Backend.local(workspace / f"{name}.tfstate"))
+    root.init()
+    root.plan(quiet=True)
+    return root, Plan(root.show())
 
 
 def _run(terraform: Terraform, folder: str, *arguments: str) -> str:

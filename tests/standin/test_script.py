@@ -26,6 +26,9 @@ def test_the_documented_file_is_read_and_answers(file: Path) -> None:
         scripted = input_of(ask.events("Harbour Lights, 2027", toolConfig=tool(BRIEF)))
         assert scripted["summary"] == "A call for light installations."
         assert scripted["data"] == {"deadline": "2027-03-15", "lots": [{"name": "Wall"}, {"name": "Quay"}]}
+        ours = {"analysis": "rfp-analysis", "stage": "brief", "job_id": "j1"}
+        assert text_of(ask.whole("The Quay.", requestMetadata=ours)) == "No brief."
+        assert text_of(ask.whole("The Quay.")) != "No brief."
         assert text_of(ask.whole("Please say hi.")) == streamed(ask.events("Say hello")) == "Hello."
         throttled = Ask(ask.bedrock, HAIKU)
         for _ in range(2):
@@ -40,8 +43,43 @@ def test_the_file_in_the_documentation_is_read_and_answers(file: Path) -> None:
     with StandIn(answers=[file]) as stand_in, asking(stand_in.url) as ask:
         letter = tool({**BRIEF, "title": "Letter"})
         assert input_of(ask.events("Dear Sir or Madam, hello.", toolConfig=letter)) == {"sender": "unknown"}
+        ours = {"analysis": "letters", "stage": "extract", "job_id": "j1"}
+        asked = ask.events("Hello.", toolConfig=letter, requestMetadata=ours)
+        assert input_of(asked) == {"sender": "Rowing Club"}
         with pytest.raises(ask.bedrock.exceptions.ThrottlingException):
             Ask(ask.bedrock, HAIKU).whole()
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ({"analysis": "letters"}, True),
+        ({"stage": "extract", "job_id": "j1"}, True),
+        ({"stage": "extract", "job_id": "j2"}, False),
+        ({"stage": "extract", "text": "Hello"}, True),
+        ({"stage": "extract", "text": "Goodbye"}, False),
+        ({"stage": "analyse"}, False),
+    ],
+)
+def test_all_conditions_of_a_match_must_hold(file: Path, condition: dict[str, str], holds: bool) -> None:
+    inline = ", ".join(f'{name} = "{value}"' for name, value in condition.items())
+    file.write_text(f'[[answers]]\nmatch = {{ {inline} }}\nanswer = "scripted"\n', "utf-8")
+    ours = {"analysis": "letters", "stage": "extract", "job_id": "j1"}
+    with StandIn(answers=[file]) as stand_in, asking(stand_in.url) as ask:
+        assert (text_of(ask.whole("Hello.", requestMetadata=ours)) == "scripted") == holds
+
+
+def test_a_stage_with_other_letters_is_matched_as_bedrock_gets_it(file: Path) -> None:
+    file.write_text('[[answers]]\nmatch = { stage = "prüfe" }\nanswer = "scripted"\n', "utf-8")
+    with StandIn(answers=[file]) as stand_in, asking(stand_in.url) as ask:
+        assert text_of(ask.whole("Hello.", requestMetadata={"stage": "pr_fe"})) == "scripted"
+
+
+def test_labels_that_bedrock_would_refuse_are_refused() -> None:
+    with StandIn() as stand_in, asking(stand_in.url) as ask:
+        for wrong in ({"ü": "x"}, {"x": "ü"}, {"x": "a" * 257}, dict.fromkeys(map(str, range(17)), "x")):
+            with pytest.raises(ask.bedrock.exceptions.ValidationException):
+                ask.whole("Hello.", requestMetadata=wrong)
 
 
 def write(file: Path, *answers: dict[str, Any]) -> Path:

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from analysis_jobs.client import Rejected
 from analysis_jobs.prompts.library import PromptLibrary
-from analysis_jobs_dev.cloud.client import ApiError
 from tests.system.watching import Running, until
 
 _COMPARED = {"GreaterThanThreshold": ">", "LessThanThreshold": "<"}
@@ -40,7 +40,7 @@ def wait_until_asking(stack: Running, job_id: str, attempt: int) -> None:
     """Wait until the worker waits for the model in this attempt of a job."""
 
     def look() -> bool:
-        job = stack.client().job(job_id)
+        job = stack.client().status(job_id).raw
         asking = [call for call in stack.stand_in.calls(outcome="running") if call["metadata"].get("job_id") == job_id]
         return (job["status"], job["attempt"]) == ("processing", attempt) and bool(asking)
 
@@ -64,7 +64,7 @@ def settle(stack: Running) -> None:
         ]
 
     for tenant, job_id in under_way():
-        with suppress(ApiError):  # it has just ended
+        with suppress(Rejected):  # it has just ended
             stack.client(tenant).cancel(job_id)
     until(lambda: not under_way())
     for url in stack.outputs["queue_urls"].values():
@@ -74,7 +74,7 @@ def settle(stack: Running) -> None:
 def make_overdue(stack: Running, job_id: str) -> None:
     """Make a job overdue: its lease, or the time in which its message had to arrive, has passed."""
     past = "SET due_at = :past"
-    if stack.client().job(job_id)["status"] == "processing":
+    if stack.client().status(job_id).status == "processing":
         past += ", lease_until = :past"
     stack.boto3("dynamodb").update_item(
         TableName=stack.outputs["table_name"],

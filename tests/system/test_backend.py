@@ -128,9 +128,9 @@ def test_the_backend_on_lambda_answers_every_route(stack: Deployed) -> None:
     attachment = ask(stack, "POST", "/attachments/receipt.txt", b"Two payments of 9.99.", "text/plain")
     ticket = json.dumps({**TICKET, "attachment": attachment["document"]}).encode()
     job_id = ask(stack, "POST", "/tickets/17/triage", ticket)["job_id"]
-    assert stack.client().ended(job_id)["status"] == "completed"
+    assert stack.client().wait(job_id).status == "completed"
     assert ask(stack, "GET", f"/triages/{job_id}")["progress"] == 100
     assert ask(stack, "GET", f"/triages/{job_id}/result")["team"] in {"account", "billing", "technical"}
     other = ask(stack, "POST", "/tickets/18/triage", json.dumps({"text": SLOW}).encode())["job_id"]
     assert ask(stack, "POST", f"/triages/{other}/cancel", b"")["status"] in {"cancelled", "processing"}
-    assert stack.client().ended(other)["status"] == "cancelled"
+    assert stack.client().wait(other).status == "cancelled"

@@ -37,7 +37,7 @@ def test_a_bad_document_fails_its_job_once_and_says_why(
     path = tmp_path / "proposal.pdf"
     path.write_bytes(content)
     client = stack.client()
-    job = client.ended(client.submit("rfp-analysis", {"document": client.upload(path)})["job_id"])
+    job = client.wait(client.submit("rfp-analysis", {"document": client.upload(path)}).job_id).raw
     assert (job["status"], job["error"]["code"], job["error"]["retryable"]) == ("failed", code, False)
     assert "proposal.pdf" in job["error"]["message"]
     assert job["attempt"] == 1

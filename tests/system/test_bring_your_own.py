@@ -81,8 +81,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 def test_a_job_runs_and_its_files_are_below_the_prefix(cloud: LocalCloud) -> None:
     client = cloud.client()
     letter = Path(cloud.deployment.hosted[0].folder) / "documents" / "letter.txt"
-    job = client.submit("letters", {"document": client.upload(letter)})
-    assert client.ended(job["job_id"])["status"] == "completed"
+    job = client.submit("letters", {"document": client.upload(letter)}).raw
+    assert client.wait(job["job_id"]).status == "completed"
     keys = [each["Key"] for each in cloud.boto3("s3").list_objects_v2(Bucket=BUCKET)["Contents"]]
     assert keys
     assert [key for key in keys if not key.startswith("analysis/")] == []

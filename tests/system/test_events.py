@@ -66,8 +66,8 @@ def told(events: list[dict[str, Any]]) -> list[tuple[str, str]]:
 
 def test_every_transition_of_a_job_is_heard_once_and_in_order(stack: LocalCloud, listener: Listener) -> None:
     client = stack.client()
-    job_id = client.submit("rfp-analysis", {"document": client.upload(DOCUMENT)})["job_id"]
-    job = client.ended(job_id)
+    job_id = client.submit("rfp-analysis", {"document": client.upload(DOCUMENT)}).job_id
+    job = client.wait(job_id).raw
     events = listener.until_ended(job_id)
     assert told(events) == [("Job queued", "submit"), ("Job processing", "claim"), ("Job completed", "complete")]
     details = [event["detail"] for event in events]
@@ -84,8 +84,8 @@ def test_every_transition_of_a_job_is_heard_once_and_in_order(stack: LocalCloud,
 
 def test_a_job_that_fails_says_why(stack: LocalCloud, listener: Listener) -> None:
     client = stack.client()
-    job_id = client.submit("rfp-analysis", {"document": f"{'0' * 26}/never-uploaded.pdf"})["job_id"]
-    job = client.ended(job_id)
+    job_id = client.submit("rfp-analysis", {"document": f"{'0' * 26}/never-uploaded.pdf"}).job_id
+    job = client.wait(job_id).raw
     events = listener.until_ended(job_id)
     assert told(events)[-1] == ("Job failed", "fail")
     # The message stays with the job: it may name what the caller wrote.
@@ -97,8 +97,8 @@ def test_events_that_could_not_go_out_go_out_later_and_in_order(stack: LocalClou
     document = client.upload(DOCUMENT)
     since = time.time()
     with without_statement(stack, "events", "EventsPut"):
-        job_id = client.submit("rfp-analysis", {"document": document})["job_id"]
-        client.ended(job_id)
+        job_id = client.submit("rfp-analysis", {"document": document}).job_id
+        client.wait(job_id)
         until(lambda: [line for line in logged(stack, "events", since) if "AccessDenied" in line])
         assert listener.of(job_id) == []
     events = listener.until_ended(job_id)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from analysis_jobs_dev.cloud.client import ApiError
+from analysis_jobs.client import Rejected
 from analysis_jobs_dev.cloud.demo import default_document
 from analysis_jobs_dev.cloud.local_cloud import REPOSITORY, LocalCloud
 from tests.system.watching import logged, statements, until, without_statement
@@ -21,7 +21,7 @@ from tests.system.watching import logged, statements, until, without_statement
 pytestmark = pytest.mark.system
 
 DOCUMENT = default_document(REPOSITORY / "examples" / "rfp-analysis")
-# An input beyond `inline_bytes` of envs/local goes to the bucket, and a file's name is nearly all of the input.
+# An input beyond INLINE_BYTES goes to the bucket, and a file's name is nearly all of the input.
 LONG_NAME = "a-very-long-name-of-a-document-" * 4 + ".pdf"
 
 # As most AWS services say it, as SNS says it, and as the error of a job says it.
@@ -38,19 +38,19 @@ class Run:
 
     def submitted(self) -> str:
         """Submit the prepared document and return the job's id."""
-        return str(self.stack.client().submit("rfp-analysis", {"document": self.document})["job_id"])
+        return str(self.stack.client().submit("rfp-analysis", {"document": self.document}).job_id)
 
     def failed(self) -> str:
         """Run a job that must fail, and return its error."""
-        job = self.stack.client().ended(self.submitted(), timeout_s=120)
+        job = self.stack.client().wait(self.submitted(), timeout_s=120).raw
         assert job["status"] == "failed", job
         return json.dumps(job["error"])
 
     def refused(self, method: str, path: str, **options: Any) -> str:
         """Make a call that must be answered with 500, and return what the function logged."""
         since = time.time()
-        with pytest.raises(ApiError) as caught:
-            self.stack.client().call(method, path, **options)
+        with pytest.raises(Rejected) as caught:
+            self.stack.client().request(method, path, **options)
         assert caught.value.status == 500
         assert "AccessDenied" not in json.dumps(caught.value.problem)  # the caller is told no internals
         return self.log_of("api", since)
@@ -85,7 +85,7 @@ class Run:
 
 
 def _uploaded(run: Run) -> str:
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(Rejected) as caught:
         run.stack.client().upload(DOCUMENT)
     assert caught.value.status == 403
     return str(caught.value)
@@ -184,7 +184,7 @@ def run(stack: LocalCloud) -> Run:
     """Prepare what the runs need, while every statement is in place."""
     client = stack.client()
     document = client.upload(DOCUMENT)
-    completed = client.ended(client.submit("rfp-analysis", {"document": document})["job_id"])
+    completed = client.wait(client.submit("rfp-analysis", {"document": document}).job_id).raw
     assert completed["status"] == "completed"
     return Run(stack, document, completed["job_id"])
 
@@ -203,4 +203,4 @@ def test_without_a_statement_a_run_is_denied(run: Run, function: str, sid: str) 
 
 
 def test_with_every_statement_a_job_completes(run: Run) -> None:
-    assert run.stack.client().ended(run.submitted())["status"] == "completed"
+    assert run.stack.client().wait(run.submitted()).status == "completed"

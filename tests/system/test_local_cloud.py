@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from analysis_jobs.client import Rejected
 from analysis_jobs_dev.cloud import state
-from analysis_jobs_dev.cloud.client import ApiError
 from analysis_jobs_dev.cloud.demo import default_document
 from analysis_jobs_dev.cloud.local_cloud import REPOSITORY, LocalCloud
 from tests.system.commands import ENVIRONMENT, command, nothing_runs
@@ -70,7 +70,7 @@ def test_a_second_cloud_on_the_same_folder_is_refused_in_one_line(stack: LocalCl
 
 def test_another_tenants_token_can_be_had_from_outside(stack: LocalCloud) -> None:
     client = stack.client()
-    job_id = client.submit("rfp-analysis", {"document": client.upload(DOCUMENT)})["job_id"]
+    job_id = client.submit("rfp-analysis", {"document": client.upload(DOCUMENT)}).job_id
     printed = subprocess.run(
         command("token", "--folder", stack.folder, "--tenant", "globex"),
         env=ENVIRONMENT,
@@ -79,16 +79,16 @@ def test_another_tenants_token_can_be_had_from_outside(stack: LocalCloud) -> Non
         check=True,
     )
     globex = stack.connection.client(printed.stdout.strip())
-    assert globex.call("GET", "/jobs").status == 200
-    with pytest.raises(ApiError) as refused:
-        globex.job(job_id)
+    assert globex.request("GET", "/jobs").status == 200
+    with pytest.raises(Rejected) as refused:
+        globex.status(job_id)
     assert refused.value.status == 404
 
 
 def test_what_the_functions_log_can_be_read(stack: LocalCloud) -> None:
     client = stack.client()
-    job_id = client.submit("rfp-analysis", {"document": client.upload(DOCUMENT)})["job_id"]
-    client.ended(job_id)
+    job_id = client.submit("rfp-analysis", {"document": client.upload(DOCUMENT)}).job_id
+    client.wait(job_id)
 
     def logged() -> bool:
         printed = subprocess.run(
@@ -105,8 +105,8 @@ def test_a_second_plan_is_empty(stack: LocalCloud) -> None:
 
 def test_a_restart_keeps_the_stack_its_jobs_and_its_tokens_and_applies_nothing(stack: LocalCloud) -> None:
     client = stack.client()
-    job_id = client.submit("rfp-analysis", {"document": client.upload(DOCUMENT)})["job_id"]
-    before = client.ended(job_id)
+    job_id = client.submit("rfp-analysis", {"document": client.upload(DOCUMENT)}).job_id
+    before = client.wait(job_id).raw
     applied = stack.connection
     stack.stop()
     assert nothing_runs(stack.folder)
@@ -114,9 +114,9 @@ def test_a_restart_keeps_the_stack_its_jobs_and_its_tokens_and_applies_nothing(s
     stack.start()
     assert (stack.folder / state.TERRAFORM_STATE).stat().st_mtime_ns == written
     assert stack.connection == applied
-    assert client.job(job_id) == before
-    again = client.submit("rfp-analysis", {"document": client.upload(OTHER_DOCUMENT)})["job_id"]
-    assert client.ended(again)["status"] == "completed"
+    assert client.status(job_id).raw == before
+    again = client.submit("rfp-analysis", {"document": client.upload(OTHER_DOCUMENT)}).job_id
+    assert client.wait(again).status == "completed"
 
 
 def test_what_the_emulator_has_not_kept_is_put_back(stack: LocalCloud) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from analysis_jobs_dev.cloud import state
+from analysis_jobs_dev.cloud.deployments import PACKAGE_BUCKET
 from analysis_jobs_dev.cloud.local_cloud import REPOSITORY, LocalCloud
 from tests.system.commands import ENVIRONMENT, command, nothing_runs, processes_of
 from tests.system.watching import until
@@ -127,7 +128,8 @@ def test_a_destroyed_stack_leaves_nothing_in_the_account(stopped_stack: Path, py
 def left_over(cloud: LocalCloud, began_ms: float) -> list[Any]:
     """Return all resources in the account that are of a kind which stacks have.
 
-    Newer log groups are left out: a function that runs during the destroy makes its log group again.
+    Newer log groups are left out: a function that runs during the destroy makes its log group again. The bucket of the
+    packages belongs to the tool.
     """
     groups = cloud.boto3("logs").describe_log_groups()["logGroups"]
     return [
@@ -140,7 +142,7 @@ def left_over(cloud: LocalCloud, began_ms: float) -> list[Any]:
         *cloud.boto3("iam").list_roles()["Roles"],
         *cloud.boto3("lambda").list_event_source_mappings()["EventSourceMappings"],
         *cloud.boto3("lambda").list_functions()["Functions"],
-        *cloud.boto3("s3").list_buckets()["Buckets"],
+        *(bucket for bucket in cloud.boto3("s3").list_buckets()["Buckets"] if bucket["Name"] != PACKAGE_BUCKET),
         *cloud.boto3("secretsmanager").list_secrets()["SecretList"],
         *cloud.boto3("sns").list_topics()["Topics"],
         *cloud.boto3("sqs").list_queues().get("QueueUrls", []),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from analysis_jobs_dev.cloud.client import ApiError
+from analysis_jobs.client import Rejected
 from analysis_jobs_dev.cloud.demo import default_document
 from analysis_jobs_dev.cloud.local_cloud import REPOSITORY, LocalCloud
 from tests.operations import PAGE, as_logged, as_the_caller_sees, counted, require_shown
@@ -58,10 +58,10 @@ class Run:
 
     def submitted(self) -> str:
         """Submit a job and return its id."""
-        return str(self.stack.client().submit("rfp-analysis", {"document": self.document})["job_id"])
+        return str(self.stack.client().submit("rfp-analysis", {"document": self.document}).job_id)
 
     def ended(self, job_id: str, timeout_s: float = 120) -> dict[str, Any]:
-        return self.stack.client().ended(job_id, timeout_s=timeout_s)
+        return dict(self.stack.client().wait(job_id, timeout_s=timeout_s).raw)
 
     def swept(self, job_id: str) -> dict[str, int]:
         """Make the job overdue, and sweep."""
@@ -182,12 +182,12 @@ def test_messages_that_are_not_ours_end_in_the_dead_letter_queue_untouched(run: 
 
 def test_without_its_queue_a_job_is_accepted_and_waits_until_the_queue_is_back(run: Run) -> None:
     with without_queue(run.stack, run.queue):
-        accepted = run.stack.client().call(
+        accepted = run.stack.client().request(
             "POST", "/jobs", json={"analysis": "rfp-analysis", "input": {"document": run.document}}
         )
         job_id = accepted.json()["job_id"]
         until(lambda: run.swept(job_id)["error"] >= 1)  # the scheduled sweep may come before ours
-        waiting = run.stack.client().job(job_id)
+        waiting = run.stack.client().status(job_id).raw
     run.swept(job_id)
     job = run.ended(job_id)
     require_shown(
@@ -210,7 +210,7 @@ def test_without_the_right_to_ask_the_model_a_job_fails_at_once_and_can_be_run_a
     log = run.log("worker", job_id, until_one_has="job.fail")
     [counted] = run.counters("worker", "JobsFailed", job_id)
     run.stack.connection.stand_in.reset()  # it caches the rights of a role for some seconds
-    again = run.stack.client().call("POST", f"/jobs/{job_id}/retry")
+    again = run.stack.client().request("POST", f"/jobs/{job_id}/retry")
     repeated = run.ended(job_id)
     require_shown(
         "a denied model",
@@ -228,7 +228,7 @@ def test_without_the_right_to_write_jobs_the_worker_leaves_the_messages_where_th
     with without_statement(run.stack, "worker", "JobsWrite"):
         job_id = run.submitted()
         failed = run.events("worker", "message.failed")
-        waiting = run.stack.client().job(job_id)
+        waiting = run.stack.client().status(job_id).raw
     until(lambda: run.swept(job_id)["resend"] >= 1)
     job = run.ended(job_id)
     alarm = alarm_on(run.stack, "worker-errors", 0)
@@ -239,7 +239,7 @@ def test_without_the_right_to_write_jobs_the_api_accepts_nothing(run: Run) -> No
     refusals = []
     with without_statement(run.stack, "api", "JobsWrite"):
         for _ in range(6):
-            with pytest.raises(ApiError) as refused:
+            with pytest.raises(Rejected) as refused:
                 run.submitted()
             refusals.append(refused.value)
     assert {refusal.status for refusal in refusals} == {500}
@@ -254,7 +254,7 @@ def test_a_prompt_that_cannot_work_fails_jobs_until_the_version_before_is_put_ba
     with another_prompt(run.stack, PROMPT, "Say something nice."):
         job_id = run.submitted()
         failed = run.ended(job_id)
-    run.stack.client().call("POST", f"/jobs/{job_id}/retry")
+    run.stack.client().request("POST", f"/jobs/{job_id}/retry")
     require_shown("a poisoned prompt", [as_the_caller_sees(failed), as_the_caller_sees(run.ended(job_id))])
 
 
@@ -262,7 +262,7 @@ def test_a_worker_that_cannot_start_leaves_jobs_waiting_until_the_alias_is_put_b
     with broken_worker(run.stack) as error:
         job_id = run.submitted()
         until(lambda: run.silent_runs() > 1)  # the invocation by `broken_worker`, and that for the job
-        waiting = run.stack.client().job(job_id)
+        waiting = run.stack.client().status(job_id).raw
     run.swept(job_id)
     repaired = run.ended(job_id)
     alarm = alarm_on(run.stack, "worker-errors", 1)

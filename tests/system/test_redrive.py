@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,7 +14,7 @@ import pytest
 
 from analysis_jobs.base.clock import SystemClock
 from analysis_jobs.base.ids import new_id
-from analysis_jobs_dev.cloud.client import Client
+from analysis_jobs.client import Client
 from analysis_jobs_dev.cloud.demo import default_document
 from analysis_jobs_dev.cloud.local_cloud import REPOSITORY, LocalCloud
 from tests.system.watching import calls_of, until
@@ -29,8 +30,8 @@ def failed_jobs(stack: LocalCloud, client: Client, count: int = JOBS) -> list[st
     """Make jobs that failed because of the model, which works again now."""
     document = client.upload(DOCUMENT)
     stack.stand_in.set(error="ValidationException")
-    jobs = [client.submit("rfp-analysis", {"document": document})["job_id"] for _ in range(count)]
-    assert Counter(client.ended(job)["error"]["code"] for job in jobs) == {CODE: count}
+    jobs = [client.submit("rfp-analysis", {"document": document}).job_id for _ in range(count)]
+    assert Counter(client.wait(job).raw["error"]["code"] for job in jobs) == {CODE: count}
     stack.stand_in.reset()
     return jobs
 
@@ -64,7 +65,7 @@ def model_calls(stack: LocalCloud, jobs: list[str]) -> dict[str, int]:
     return {job: len(calls_of(stack, job)) for job in jobs}
 
 
-def retries(job: dict[str, Any]) -> int:
+def retries(job: Mapping[str, Any]) -> int:
     return [entry["transition"] for entry in job["history"]].count("retry")
 
 
@@ -81,12 +82,12 @@ def test_failed_jobs_are_shown_first_and_then_all_complete(stack: LocalCloud) ->
     assert (shown["applied"], shown["found"], shown["run_again"]) == (False, JOBS, 0)
     assert shown["groups"] == [{"analysis": "rfp-analysis", "error_code": CODE, "jobs": JOBS}]
     assert redrive(stack, "hooli", "--error-code", "model_timeout")["found"] == 0
-    assert {client.job(job)["status"] for job in jobs} == {"failed"}
+    assert {client.status(job).status for job in jobs} == {"failed"}
 
     done = redrive(stack, "hooli", "--error-code", CODE, "--analysis", "rfp-analysis", "--apply")
     counts = {name: done[name] for name in ("found", "run_again", "already_running", "refused", "failed")}
     assert counts == {"found": JOBS, "run_again": JOBS, "already_running": 0, "refused": 0, "failed": 0}
-    assert {client.ended(job)["status"] for job in jobs} == {"completed"}
+    assert {client.wait(job).status for job in jobs} == {"completed"}
     assert model_calls(stack, jobs) == dict.fromkeys(jobs, 1)
     assert redrive(stack, "hooli", "--apply")["found"] == 0
 
@@ -103,7 +104,7 @@ def test_a_redrive_that_was_killed_goes_on_and_runs_each_job_again_once(stack: L
     assert 4 <= before < JOBS
     resumed = redrive(stack, "umbrella", "--apply", "--state", state)
     assert resumed["run_again_before"] + resumed["run_again"] == JOBS
-    ended = [client.ended(job) for job in jobs]
+    ended = [client.wait(job).raw for job in jobs]
     assert {job["status"] for job in ended} == {"completed"}
     assert {retries(job) for job in ended} == {1}
     assert model_calls(stack, jobs) == dict.fromkeys(jobs, 1)
@@ -125,11 +126,11 @@ def test_dead_letters_are_accounted_for_by_their_jobs(stack: LocalCloud) -> None
 
     [shown] = redrive(stack, "cyberdyne", "--dead-letter-queue", queue)["dead_letters"]
     assert shown["accounted_for"] == {"run_again": 1}
-    assert client.job(job_id)["status"] == "failed"
+    assert client.status(job_id).status == "failed"
 
     [done] = redrive(stack, "cyberdyne", "--dead-letter-queue", queue, "--apply")["dead_letters"]
     assert sum(done["accounted_for"].values()) == 1
-    job = client.ended(job_id)
+    job = client.wait(job_id).raw
     assert (job["status"], retries(job)) == ("completed", 1)
 
     # Other tests leave dead letters too: only ours count, and are deleted.

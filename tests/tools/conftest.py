@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from analysis_jobs_dev.packager import HOST, Library, Manifest, Sources, build
-from analysis_jobs_dev.project import load
+from analysis_jobs_dev.project import Project, load
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
@@ -85,3 +86,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def build_project(project: Sources, tmp_path: Path, cache: Path) -> Callable[[], Manifest]:
     return lambda: build(project, [HOST], out=tmp_path / "dist", cache=cache)[0]
+
+
+@pytest.fixture
+def build_of(project: Sources, tmp_path: Path, cache: Path) -> Callable[[Project], Manifest]:
+    return lambda given: build(replace(project, project=given), [HOST], out=tmp_path / "dist", cache=cache)[0]

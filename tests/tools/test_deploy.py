@@ -1,4 +1,4 @@
-"""A deployment applies the plan that it showed, of the package that was built, and then runs a real job."""
+"""`analysis-jobs plan`, and what stops a deployment early: a wrong package, no state, a failed step."""
 
 import base64
 import hashlib
@@ -13,60 +13,103 @@ import boto3
 import pytest
 from moto import mock_aws
 
-import deploy
-import smoke
+from analysis_jobs.cli.main import main
+from analysis_jobs_dev import places
+from analysis_jobs_dev.environments import root
+from analysis_jobs_dev.init import create
 
+# Records its calls. `init` installs the module as Terraform would.
 TERRAFORM = """#!/bin/sh
-echo "$TF_VAR_package $*" >> "$CALLS"
-[ "$2" != "${FAILS:-}" ] || exit 1
-if [ "$2" = output ]; then printf '{"api_url": "https://api.example.com"}'; fi
+root="${1#-chdir=}"
+echo "$*" >> "$CALLS"
+case "$2" in
+  "${FAILS:-}") exit 1 ;;
+  init) mkdir -p "$root/.terraform/modules" && echo "$MODULES" > "$root/.terraform/modules/modules.json" ;;
+  plan) cp "$root"/*analysis_jobs*.json "$PLANNED"; touch "${4#-out=}"; exit 2 ;;
+  show) cat "$PLAN" ;;
+  output) echo '{}' ;;
+esac
 """
 ZIP = b"stands for a built zip"
 SHA256 = hashlib.sha256(ZIP)
 SHA256_BASE64 = base64.b64encode(SHA256.digest()).decode()
-KEY = f"analysis-jobs/rfp-analysis-arm64-{SHA256.hexdigest()}.zip"
+KEY = f"analysis-jobs/letters-arm64-{SHA256.hexdigest()}.zip"
+FUNCTION = {
+    "address": "module.analysis_jobs.module.worker.aws_lambda_function.this",
+    "mode": "managed",
+    "type": "aws_lambda_function",
+    "change": {"actions": ["update"], "before": {}, "after": {"source_code_hash": SHA256_BASE64}},
+}
 
 
 @pytest.fixture(autouse=True)
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Set up a repository with two environments, a built package, and a Terraform that records its calls."""
-    for name in ("local", "production", "staging"):
-        (tmp_path / "envs" / name).mkdir(parents=True)
-        (tmp_path / "envs" / name / "config.json").write_text('{"region": "eu-west-1"}', encoding="utf-8")
-    (tmp_path / "envs" / "no-environment").mkdir()
-    (tmp_path / "dist").mkdir()
-    (tmp_path / "dist" / "rfp-analysis-arm64.zip").write_bytes(ZIP)
-    write_manifest(tmp_path, size_bytes=len(ZIP))
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Set up a project with a built package, and a Terraform that records its calls."""
+    folder = create("letters", within=tmp_path)
+    (folder / "dist").mkdir()
+    (folder / "dist" / "letters-arm64.zip").write_bytes(ZIP)
+    write_manifest(folder)
     terraform = tmp_path / "bin" / "terraform"
     terraform.parent.mkdir()
-    terraform.write_text(TERRAFORM, encoding="utf-8")
+    terraform.write_text(TERRAFORM, "utf-8")
     terraform.chmod(terraform.stat().st_mode | stat.S_IXUSR)
+    write_plan(tmp_path, FUNCTION)
     monkeypatch.setenv("PATH", f"{terraform.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
-    monkeypatch.setenv("ANALYSIS_JOBS_TOKEN", "t")
+    for name, file in {"CALLS": "calls", "PLAN": "plan.json", "PLANNED": "planned"}.items():
+        monkeypatch.setenv(name, str(tmp_path / file))
+    (tmp_path / "planned").mkdir()
+    module = {"Key": "analysis_jobs", "Dir": str(places.modules() / "analysis-jobs")}
+    monkeypatch.setenv("MODULES", json.dumps({"Modules": [module]}))
     monkeypatch.setenv("TF_STATE_BUCKET", "states")
-    monkeypatch.setattr(deploy, "REPOSITORY", tmp_path)
-    monkeypatch.setattr(deploy, "terraform_environment", dict)
-    return tmp_path
+    monkeypatch.setattr(root, "terraform_environment", dict)
+    monkeypatch.chdir(folder)
+    return folder
 
 
-def write_manifest(repository: Path, size_bytes: int) -> None:
+def write_manifest(folder: Path, /, **changes: object) -> None:
     manifest = {
         "architecture": "arm64",
-        "path": "rfp-analysis-arm64.zip",
+        "path": "letters-arm64.zip",
+        "project": {"name": "letters"},
         "sha256": SHA256.hexdigest(),
         "sha256_base64": SHA256_BASE64,
-        "size_bytes": size_bytes,
+        "size_bytes": len(ZIP),
         "version": "0.1.0+abc",
     }
-    (repository / "dist" / "rfp-analysis-arm64.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (folder / "dist" / "letters-arm64.json").write_text(json.dumps(manifest | changes), "utf-8")
+
+
+def write_plan(folder: Path, *changes: dict[str, Any]) -> None:
+    (folder / "plan.json").write_text(json.dumps({"resource_changes": changes}), "utf-8")
+
+
+def configure(project: Path, **keys: object) -> None:
+    path = project / "envs" / "staging.json"
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **keys}), "utf-8")
+
+
+def calls(project: Path) -> list[list[str]]:
+    """Return the arguments of each call of Terraform, without the folder."""
+    path = project.parent / "calls"
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    return [line.split()[1:] for line in lines]
+
+
+def planned(project: Path, name: str) -> dict[str, Any]:
+    """Return a generated file of the root, as it was at the last plan."""
+    found: dict[str, Any] = json.loads((project.parent / "planned" / name).read_text("utf-8"))
+    return found
+
+
+def planned_package(project: Path) -> Any:
+    """Return the package of the last plan."""
+    return planned(project, root.PACKAGE_FILE)["module"]["analysis_jobs"]["package"]
 
 
 @pytest.fixture
-def s3(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Give an S3 with the bucket that staging's config.json names for packages."""
-    config = {"package_bucket": "packages", "region": "eu-west-1"}
-    (repository / "envs" / "staging" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+def s3(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Give an S3 with the bucket that the configuration names for packages."""
+    configure(project, package_bucket="packages")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     with mock_aws():
@@ -75,151 +118,167 @@ def s3(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         yield client
 
 
-@pytest.fixture
-def smoked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    calls: list[list[str]] = []
-
-    def call(arguments: list[str]) -> int:
-        calls.append(arguments)
-        return 7
-
-    monkeypatch.setattr(smoke, "main", call)
-    return calls
-
-
-def calls(repository: Path) -> list[str]:
-    path = repository / "calls"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [line.partition(f"-chdir={repository}/envs/")[2] for line in lines]
-
-
-def planned_package(repository: Path) -> Any:
-    """Return the package that Terraform was last called with."""
-    line = (repository / "calls").read_text(encoding="utf-8").splitlines()[-1]
-    return json.loads(line.partition(" -chdir")[0])
-
-
-def test_a_plan_is_written_and_nothing_is_applied(repository: Path, smoked: list[Any]) -> None:
-    assert deploy.main(["plan", "staging"]) == 0
-    plan = repository / ".local" / "plans" / "staging.tfplan"
-    backend = "-backend-config=bucket=states -backend-config=region=eu-west-1"
-    assert calls(repository) == [
-        f"staging init -input=false -lockfile=readonly -reconfigure {backend}",
-        f"staging plan -input=false -out={plan}",
+def test_a_plan_is_written_with_its_summary_and_nothing_is_applied(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = project.parent / "kept" / "plan"
+    assert main(["plan", "staging", "--out", str(plan)]) == 0
+    assert calls(project) == [
+        ["init", "-input=false", "-reconfigure", "-backend-config=analysis_jobs.s3.tfbackend"],
+        ["output", "-json"],
+        ["plan", "-input=false", f"-out={plan}", "-detailed-exitcode", "-lock=false"],
+        ["show", "-json", str(plan)],
     ]
-    assert smoked == []
+    assert "## Plan of staging" in plan.with_name("plan.md").read_text("utf-8")
+    said = capsys.readouterr().out
+    assert f"analysis-jobs deploy staging --plan {plan}" in said
+    assert "terraform -chdir=.local/deploy/staging/root/infra plan" in said
 
 
-def test_a_deployment_applies_its_own_plan_and_then_runs_a_job(repository: Path, smoked: list[list[str]]) -> None:
-    documents = repository / "examples" / "rfp-analysis" / "documents"
-    documents.mkdir(parents=True)
-    (documents / "b.pdf").touch()
-    (documents / "a.pdf").touch()
-    assert deploy.main(["deploy", "production"]) == 7, "the job's own status"
-    plan = repository / ".local" / "plans" / "production.tfplan"
-    assert calls(repository)[1:] == [
-        f"production plan -input=false -out={plan}",
-        f"production apply -input=false {plan}",
-        "production output -json deployment",
-    ]
-    job = ["--analysis", "rfp-analysis", "--code-version", "0.1.0+abc", "--document", str(documents / "a.pdf")]
-    assert smoked == [["https://api.example.com", *job]]
+def test_the_variables_are_those_of_the_configuration(project: Path) -> None:
+    configure(project, name="letters-x")
+    assert main(["plan", "staging"]) == 0
+    found = planned(project, root.VARIABLES_FILE)
+    assert found["name"] == "letters-x"
+    assert found["region"] == "eu-west-1"
+    assert found["authorizer"] == {"issuer": "https://login.example.com", "audience": ["letters"]}
+    # The same path on every machine.
+    assert found["package"] == "../../../../../dist/letters-arm64.json"
+    assert planned_package(project) == {"manifest": found["package"]}
 
 
-def test_terraform_gets_the_package_by_a_path_that_is_the_same_on_every_machine(repository: Path) -> None:
-    deploy.main(["plan", "staging"])
-    assert planned_package(repository) == {"manifest": "../../dist/rfp-analysis-arm64.json"}
+def test_the_plan_of_another_package_is_not_applied(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = project.parent / "approved"
+    assert main(["deploy", "staging", "--plan", str(plan)]) == 1
+    assert f"There is no plan {plan}: write it with " in "".join(capsys.readouterr())
+    plan.touch()
+    write_plan(project.parent, {**FUNCTION, "change": {"actions": ["update"], "after": {"source_code_hash": "other"}}})
+    assert main(["deploy", "staging", "--plan", str(plan)]) == 1
+    assert "is the plan of another package than" in "".join(capsys.readouterr())
+    assert "apply" not in [each[0] for each in calls(project)]
 
 
-def test_a_package_bucket_gets_the_zip_and_terraform_is_told_the_version(repository: Path, s3: Any) -> None:
+# The package
+
+
+def test_a_package_bucket_gets_the_zip_and_the_plan_its_version(project: Path, s3: Any) -> None:
     s3.put_bucket_versioning(Bucket="packages", VersioningConfiguration={"Status": "Enabled"})
-    write_manifest(repository, size_bytes=60_000_000)
-    assert deploy.main(["plan", "staging"]) == 0
+    write_manifest(project, size_bytes=60_000_000)
+    assert main(["plan", "staging"]) == 0
     kept = s3.get_object(Bucket="packages", Key=KEY)
     assert kept["Body"].read() == ZIP
-    assert planned_package(repository)["s3"] == {
-        "bucket": "packages",
-        "key": KEY,
-        "object_version": kept["VersionId"],
-    }
+    s3_place = {"bucket": "packages", "key": KEY, "object_version": kept["VersionId"]}
+    assert planned_package(project)["s3"] == s3_place
+    assert main(["plan", "staging"]) == 0
+    assert planned_package(project)["s3"] == s3_place
+    assert len(s3.list_object_versions(Bucket="packages")["Versions"]) == 1, "the same package is uploaded once"
 
 
-def test_a_bucket_without_versions_gives_no_version(repository: Path, s3: Any) -> None:
-    assert deploy.main(["plan", "staging"]) == 0
-    assert planned_package(repository)["s3"] == {"bucket": "packages", "key": KEY}
+def test_a_bucket_without_versions_gives_no_version(project: Path, s3: Any) -> None:
+    assert main(["plan", "staging"]) == 0
+    assert planned_package(project)["s3"] == {"bucket": "packages", "key": KEY}
     assert s3.get_object(Bucket="packages", Key=KEY)["Body"].read() == ZIP
 
 
-def test_a_package_that_is_in_the_bucket_already_is_not_uploaded_again(repository: Path, s3: Any) -> None:
-    s3.put_bucket_versioning(Bucket="packages", VersioningConfiguration={"Status": "Enabled"})
-    planned = []
-    for _ in range(2):
-        assert deploy.main(["plan", "staging"]) == 0
-        planned.append(planned_package(repository))
-    assert planned[0] == planned[1]
-    assert len(s3.list_object_versions(Bucket="packages")["Versions"]) == 1
+@pytest.mark.usefixtures("s3")
+def test_a_root_that_could_not_take_the_place_in_s3_is_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a direct call of the module, only the root's own variable can carry the package."""
+    monkeypatch.setenv("MODULES", '{"Modules": []}')
+    assert main(["plan", "staging"]) == 1
+    assert "its variable `package` does not take s3" in capsys.readouterr().err
+    configure(project, package_bucket=None)
+    assert main(["plan", "staging"]) == 0
+    variables = project / "infra" / "variables.tf"
+    variables.write_text(variables.read_text("utf-8").replace('variable "package"', 'variable "packet"'), "utf-8")
+    assert main(["plan", "staging"]) == 1
+    assert "neither calls the module analysis-jobs nor has a variable `package`" in capsys.readouterr().err
 
 
 def test_another_file_under_the_packages_key_is_replaced(s3: Any) -> None:
     s3.put_object(Bucket="packages", Key=KEY, Body=b"another file", ChecksumAlgorithm="SHA256")
-    assert deploy.main(["plan", "staging"]) == 0
+    assert main(["plan", "staging"]) == 0
     assert s3.get_object(Bucket="packages", Key=KEY)["Body"].read() == ZIP
 
 
 def test_a_package_that_cannot_be_uploaded_is_not_planned(
-    repository: Path, s3: Any, capsys: pytest.CaptureFixture[str]
+    project: Path, s3: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     s3.delete_bucket(Bucket="packages")
-    assert deploy.main(["plan", "staging"]) == 1
+    assert main(["plan", "staging"]) == 1
     said = capsys.readouterr().err
-    assert said.startswith(f"rfp-analysis-arm64.zip cannot be uploaded to s3://packages/{KEY}: ")
+    assert said.startswith(f"letters-arm64.zip cannot be uploaded to s3://packages/{KEY}: ")
     assert "NoSuchBucket" in said
-    assert [line.split()[1] for line in calls(repository)] == ["init"]
+    assert [each[0] for each in calls(project)] == ["init"]
 
 
-def test_a_large_package_without_a_bucket_is_refused_before_anything_is_done(
-    repository: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"size_bytes": 50 * 2**20 + 1}, "set package_bucket in "),
+        (
+            {"sha256": "0" * 64},
+            "is not the zip that letters-arm64.json describes. Build it again: `analysis-jobs package`",
+        ),
+        ({"path": "gone.zip"}, "describes gone.zip, which is not beside it. Build it again: `analysis-jobs package`"),
+        ({"project": {"name": "invoices"}}, "is the package of the project invoices, and the environment staging"),
+    ],
+)
+def test_a_package_that_cannot_be_deployed_is_refused_before_anything_is_done(
+    changes: dict[str, object], message: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_manifest(repository, size_bytes=50 * 2**20 + 1)
-    assert deploy.main(["plan", "staging"]) == 1
-    assert "set package_bucket in envs/staging/config.json to a bucket in eu-west-1." in capsys.readouterr().err
-    assert calls(repository) == []
+    write_manifest(project, **changes)
+    assert main(["deploy", "staging"]) == 1
+    assert message in capsys.readouterr().err
+    assert calls(project) == []
 
 
-@pytest.mark.parametrize("name", ["", "prod", "local", "no-environment", "../staging"])
-def test_an_unknown_environment_is_refused_and_the_known_ones_are_named(
-    name: str, repository: Path, capsys: pytest.CaptureFixture[str]
+def test_a_package_that_is_not_built_is_named_with_the_command(
+    project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert deploy.main(["plan", name]) == 1
-    assert capsys.readouterr().err == f"There is no environment {name!r}. Give one of: production, staging.\n"
-    assert calls(repository) == []
+    (project / "dist" / "letters-arm64.json").unlink()
+    assert main(["plan", "staging"]) == 1
+    assert "Build it: `analysis-jobs package`." in capsys.readouterr().err
 
 
-def test_an_example_without_a_package_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert deploy.main(["plan", "staging", "--example", "other"]) == 1
-    assert "run `make package EXAMPLE=other`" in capsys.readouterr().err
+def test_a_package_that_no_build_writes_is_not_built(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "dist" / "letters-arm64.json").rename(project / "dist" / "promoted.json")
+    configure(project, package="dist/promoted.json")
+    assert main(["plan", "staging", "--build"]) == 1
+    assert "A build does not write promoted.json. Leave `package` out of " in capsys.readouterr().err
+    assert main(["plan", "staging"]) == 0
 
 
-@pytest.mark.parametrize("variable", ["ANALYSIS_JOBS_TOKEN", "TF_STATE_BUCKET"])
-def test_a_deployment_that_could_not_be_brought_to_its_end_is_not_begun(
-    variable: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+# What stops a deployment
+
+
+def test_a_wrong_configuration_is_refused_before_anything_is_done(
+    project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv(variable)
-    assert deploy.main(["deploy", "staging"]) == 1
-    assert f"{variable} is not set: " in capsys.readouterr().err
-    assert calls(repository) == []
+    configure(project, settings={"authoriser": {}})
+    assert main(["deploy", "staging", "--build"]) == 1
+    assert "Did you mean settings.authorizer?" in capsys.readouterr().err
+    assert calls(project) == []
 
 
-@pytest.mark.parametrize("step", ["init", "plan", "apply"])
+def test_a_state_without_a_bucket_is_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("TF_STATE_BUCKET")
+    assert main(["deploy", "staging"]) == 1
+    assert "set the environment variable TF_STATE_BUCKET, or state.bucket in " in capsys.readouterr().err
+    assert calls(project) == []
+    configure(project, state={"bucket": "our-states"})
+    assert main(["plan", "staging"]) == 0
+
+
+@pytest.mark.parametrize("command", ["plan", "deploy"])
+@pytest.mark.parametrize("step", ["init", "plan"])
 def test_nothing_follows_a_step_that_fails(
-    step: str,
-    repository: Path,
-    smoked: list[Any],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    step: str, command: str, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FAILS", step)
-    assert deploy.main(["deploy", "staging"]) == 1
-    assert capsys.readouterr().err == f"`terraform {step}` failed: see its output above.\n"
-    assert calls(repository)[-1].startswith(f"staging {step} ")
-    assert smoked == []
+    assert main([command, "staging"]) == 1
+    assert f"`terraform {step}` failed: see its output above.\n" in "".join(capsys.readouterr())
+    assert calls(project)[-1][0] == step

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis_jobs.cli.main import main
+from analysis_jobs_dev import commands
 from analysis_jobs_dev.packager import HOST
 from tests.handlers.pdfs import REPOSITORY
 
@@ -26,7 +27,7 @@ def test_a_folder_that_is_no_project_is_refused(tmp_path: Path, capsys: pytest.C
     assert f"{tmp_path} is not a project" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["init", "package", "local"])
+@pytest.mark.parametrize("command", sorted(commands.COMMANDS))
 def test_every_command_for_developers_is_there(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     assert f"Usage: analysis-jobs {command}" in capsys.readouterr().out

@@ -1,6 +1,5 @@
 """`analysis-jobs init`: the new project is whole, and what cannot be created is refused with the rule."""
 
-import json
 import re
 import subprocess
 import tomllib
@@ -10,17 +9,24 @@ import pytest
 
 from analysis_jobs_dev import commands, places, project
 from analysis_jobs_dev.cloud import demo_file
-from analysis_jobs_dev.cloud.root import local_variables, region_of
+from analysis_jobs_dev.environments import config
 from analysis_jobs_dev.init import InitError, create, known_examples
+from analysis_jobs_dev.naming import MAX_NAME
+from analysis_jobs_dev.terraform_files import provider_region
 
 FILES = {
     ".github/workflows/ci.yml",
     ".github/workflows/deploy.yml",
+    ".github/workflows/drift.yml",
+    ".github/workflows/package.yml",
+    ".github/workflows/plan.yml",
+    ".github/workflows/rollback.yml",
     ".gitignore",
     "README.md",
     "answers.toml",
     "demo.toml",
     "documents/letter.txt",
+    "envs/environment.schema.json",
     "envs/local.json",
     "envs/production.json",
     "envs/staging.json",
@@ -53,9 +59,9 @@ def test_a_new_project_has_everything_under_its_own_name(tmp_path: Path) -> None
     assert (found.name, found.analyses, found.infra) == ("meeting-notes", ("meeting_notes",), folder / "infra")
     described = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
     assert described["project"]["dependencies"] == [f"analysis-jobs=={places.version()}"]
-    assert local_variables(folder)["name"] == "meeting-notes-local"
+    assert config.load("local", folder).stack == "meeting-notes-local"
     assert demo_file.load(folder).submit.analysis == "meeting-notes"
-    assert region_of(folder / "infra") is None, "the Region comes from envs/*.json"
+    assert provider_region(folder / "infra") is None, "the Region comes from envs/*.json"
 
 
 @pytest.mark.parametrize("example", [None, *known_examples()])
@@ -69,10 +75,10 @@ def test_the_demo_that_the_command_suggests_has_its_document(
 
 
 def test_the_name_of_each_environments_stack_is_short_enough(tmp_path: Path) -> None:
-    folder = create("a" * 25, within=tmp_path)
-    names = {path.stem: json.loads(path.read_text("utf-8"))["name"] for path in (folder / "envs").iterdir()}
-    assert max(map(len, names.values())) <= 25
-    assert len(set(names.values())) == 3
+    folder = create("a" * MAX_NAME, within=tmp_path)
+    names = {each.stack or "" for each in config.load_all(folder)}
+    assert max(map(len, names)) <= MAX_NAME
+    assert len(names) == 3
 
 
 def test_the_terraform_of_a_new_project_is_formatted(tmp_path: Path) -> None:
@@ -84,10 +90,10 @@ def test_the_terraform_of_a_new_project_is_formatted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Letters", "1letters", "l", "letters-", "let--ters", "letters_of", "a" * 26, "../x", ""]
+    "name", ["Letters", "1letters", "l", "letters-", "let--ters", "letters_of", "a" * (MAX_NAME + 1), "../x", ""]
 )
 def test_a_name_that_breaks_the_rule_is_refused_with_the_rule(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InitError, match="2 to 25 small letters, digits and single hyphens"):
+    with pytest.raises(InitError, match=f"2 to {MAX_NAME} small letters, digits and single hyphens"):
         create(name, within=tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -8,10 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from analysis_jobs_dev import places
 from analysis_jobs_dev.cloud import root
-from analysis_jobs_dev.cloud.deployments import stack_name
+from analysis_jobs_dev.cloud.deployments import local_environment
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.root import ModuleCall, Root
+from analysis_jobs_dev.init import create
+from analysis_jobs_dev.naming import MAX_NAME, NAME, stack_name
+from analysis_jobs_dev.project import load
+from analysis_jobs_dev.terraform_files import provider_region
+from tests.docs.pages import blocks
 
 MODULE = """
 variable "analyses" { type = list(string) }
@@ -161,16 +167,22 @@ def test_the_chosen_provider_is_kept_for_a_root_without_a_lock_file(
 )
 def test_the_region_is_that_of_the_provider(tmp_path: Path, text: str, region: str | None) -> None:
     (tmp_path / "main.tf").write_text(text, "utf-8")
-    assert root.region_of(tmp_path) == region
+    assert provider_region(tmp_path) == region
 
 
-@pytest.mark.parametrize(("text", "complaint"), [("{", "is not JSON"), ("[]", "must have an object")])
-def test_variables_that_cannot_be_read_are_refused(tmp_path: Path, text: str, complaint: str) -> None:
-    assert root.local_variables(tmp_path) == {}
-    (tmp_path / "envs").mkdir()
-    (tmp_path / root.LOCAL_VARIABLES).write_text(text, "utf-8")
-    with pytest.raises(CloudError, match=complaint):
-        root.local_variables(tmp_path)
+def test_a_wrong_environment_local_is_refused_with_its_line(tmp_path: Path) -> None:
+    folder = create("letters", within=tmp_path)
+    found = local_environment(load(folder))
+    assert found and (found.stack, found.region) == ("letters-local", "eu-west-1")  # noqa: PT018 - for mypy
+    path = folder / "envs" / "local.json"
+    path.write_text(path.read_text("utf-8").replace('"model_id"', '"modelid"'), "utf-8")
+    with pytest.raises(CloudError, match=r"local\.json:11: .*Did you mean settings\.model_id\?"):
+        local_environment(load(folder))
+    path.write_text('{ "name": "letters-local", "region": "eu-west-1" }', "utf-8")
+    found = local_environment(load(folder))
+    assert found and "authorizer" not in found.variables  # noqa: PT018 - as above
+    path.unlink()
+    assert local_environment(load(folder)) is None
 
 
 @pytest.mark.parametrize(
@@ -178,8 +190,29 @@ def test_variables_that_cannot_be_read_are_refused(tmp_path: Path, text: str, co
     [
         ("letters", "", "letters"),
         ("Letter_Summary", "staging", "letter-summary-staging"),
-        ("a-very-long-name-of-a-project", "production", "a-very-long-na-production"),
+        (
+            "a-very-long-name-of-a-project-that-goes-on",
+            "production",
+            "a-very-long-name-of-a-project-that-goes-production",
+        ),
+        ("2024-letters", "", "stack-2024-letters"),
+        ("x", "", "stack-x"),
     ],
 )
 def test_the_name_of_a_stack_follows_the_modules_rule(project: str, environment: str, name: str) -> None:
     assert stack_name(project, environment) == name
+
+
+def test_the_longest_name_of_a_project_is_the_modules() -> None:
+    text = (places.modules() / "analysis-jobs" / "variables-names.tf").read_text("utf-8")
+    assert f'can(regex("^{NAME.pattern}$", var.name))' in text
+    assert len(stack_name("a" * 2 * MAX_NAME, "production")) == MAX_NAME
+
+
+def test_the_environment_that_the_page_shows_is_one_of_a_new_project(tmp_path: Path) -> None:
+    folder = create("letters", within=tmp_path)
+    [shown] = blocks("docs/write/local.md", "json")
+    (folder / "envs" / "local.json").write_text(shown, "utf-8")
+    found = local_environment(load(folder))
+    assert found
+    assert found.variables["deletion_protection"] is False

@@ -51,3 +51,26 @@ def test_the_secrets_are_those_that_the_code_reads_from_the_job(
     path = project.project.folder / "poem.py"
     path.write_text(source, encoding="utf-8")
     assert secrets({"poem.py": path, "poem.txt": path}) == found
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("documents/poem.pdf", ""),
+        ("documents/peom.pdf", "Did you mean documents/poem.pdf?"),
+        ("nowhere/x.bin", "the project has no such file."),
+    ],
+)
+def test_a_canary_without_its_document_does_not_build(
+    path: str, problem: str, project: Sources, build_project: Build
+) -> None:
+    canary = {"name": "canary", "documents": {"document": path}}
+    analysis = {"name": "poem", "module": "poem", "routes": [], "canaries": [canary]}
+    declarations = project.library.code / "analysis_jobs" / "authoring" / "declarations.py"
+    declarations.write_text(f"def declared(modules):\n    return {[analysis]!r}\n", encoding="utf-8")
+    if not problem:
+        assert build_project().declarations.analyses == [analysis]
+        return
+    with pytest.raises(PackageError, match=f"^The canary canary of poem needs {path}, ") as refused:
+        build_project()
+    assert problem in str(refused.value)

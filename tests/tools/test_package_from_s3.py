@@ -10,11 +10,12 @@ import pytest
 from moto import mock_aws
 
 from analysis_jobs.authoring import declarations
+from analysis_jobs_dev.environments.package import Package
+from analysis_jobs_dev.environments.package_bucket import upload
 from analysis_jobs_dev.packager import HOST, Sources, build
 from analysis_jobs_dev.packager.refusals import DIRECT_UPLOAD_LIMIT
-from package_bucket import upload
 from tests.modules.harness import account_server, make_workspace
-from tests.modules.planning import make_plan
+from tests.modules.planning import plan_environment
 
 
 def test_a_package_over_the_request_limit_is_built_and_planned_from_s3(
@@ -42,8 +43,7 @@ def test_a_package_over_the_request_limit_is_built_and_planned_from_s3(
     written = dataclasses.replace(manifest, declarations=declared).write(built.parent)
     terraform = make_workspace(tmp_path / "terraform")
     with account_server() as account_url:
-        given = {"manifest": str(written), "s3": uploaded}
-        plan = make_plan(terraform, "envs/staging", account_url, package=given)
+        _, plan = plan_environment("staging", terraform.root, account_url, Package(written, uploaded), monkeypatch)
     functions = plan.of_type("aws_lambda_function").values()
     assert len(functions) == 4
     for function in functions:

@@ -196,3 +196,32 @@ def test_a_member_of_a_workspace_uses_the_lock_of_the_workspace(project: Sources
     lock = locks.of_project(what.project, "0.1.0")
     assert lock is not None
     assert list(lock.pins(HOST)) == ["idna"]
+
+
+CLIENT = ("anyio", "h11", "httpcore2", "httpx2", "idna", "truststore")
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "expected"),
+    [
+        (("analysis-jobs",), []),
+        (("analysis-jobs", "anyio"), ["anyio", "idna"]),
+        (("analysis-jobs", "httpx2"), list(CLIENT)),
+        (("analysis-jobs[client]",), list(CLIENT)),
+    ],
+    ids=["nobody needs it", "a part of it is the project's", "the project needs it", "the extra"],
+)
+def test_what_only_the_librarys_client_needs_is_left_out_unless_the_project_asks_for_it(
+    dependencies: tuple[str, ...],
+    expected: list[str],
+    project: Sources,
+    build_of: Callable[[Sources], Manifest],
+    locked: Locked,
+) -> None:
+    base = ("six", "typing-extensions")
+    project.library.lock.write_text(locked(*base), encoding="utf-8")
+    (project.library.extras / "client.txt").write_text(locked(*base, *CLIENT), encoding="utf-8")
+    text = locked(*CLIENT) + "analysis-jobs==0.1.0\n"
+    (project.project.folder / "requirements.txt").write_text(text, encoding="utf-8")
+    manifest = build_of(describe(project, *dependencies))
+    assert list(manifest.distributions) == sorted([*expected, *base])

@@ -11,7 +11,8 @@ import pytest
 
 import smoke
 
-JOB = {"job_id": "j1", "status": "queued"}
+JOB = {"job_id": "j1", "analysis": "rfp-analysis", "status": "queued"}
+ACCEPTED = {**JOB, "outcome": "created", "estimated_time_seconds": 60}
 
 
 class TinyApi(ThreadingHTTPServer):
@@ -37,13 +38,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._record()
         if self.path == "/uploads":
             upload = {"url": f"{self.server.url}/bucket", "fields": {"key": "k", "policy": "p"}}
-            self._answer(201, {"document": "u1/rfp.pdf", "upload": upload})
+            self._answer(201, {"document": "u1/rfp.pdf", "upload": upload, "expires_in_seconds": 900})
         elif self.path == "/bucket":
             self._answer(204, None)
         elif self.headers["Authorization"] != "Bearer good":
             self._answer(401, {"message": "Unauthorized"})
         else:
-            self._answer(202, {**JOB, "status_url": "/jobs/j1"})
+            self._answer(202, {**ACCEPTED, "status_url": "/jobs/j1"})
 
     def _record(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -64,7 +65,6 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[TinyApi]:
     monkeypatch.setenv("ANALYSIS_JOBS_TOKEN", "good")
-    monkeypatch.setattr("smoke.POLL_S", 0)
     with TinyApi() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -83,7 +83,7 @@ def test_a_completed_job_is_a_success(api: TinyApi) -> None:
     method, path, body = api.requests[0]
     assert (method, path) == ("POST", "/jobs")
     assert json.loads(body) == {"analysis": "rfp-analysis", "input": {"title": "t"}}
-    assert [path for _, path, _ in api.requests[1:]] == ["/jobs/j1?wait=20"] * 3
+    assert [path for _, path, _ in api.requests[1:]] == ["/jobs/j1", "/jobs/j1?wait=20", "/jobs/j1?wait=20"]
     assert api.tokens == {"Bearer good"}
 
 
@@ -91,10 +91,10 @@ def test_a_completed_job_is_a_success(api: TinyApi) -> None:
     ("state", "said"),
     [
         (
-            {"status": "failed", "error": {"code": "bad_document", "message": "It is empty."}},
+            {"status": "failed", "error": {"code": "bad_document", "message": "It is empty.", "retryable": False}},
             "bad_document: It is empty.",
         ),
-        ({"status": "failed"}, "failed: no code"),
+        ({"status": "failed"}, "failed: no error"),
         ({"status": "cancelled"}, "Job j1 cancelled"),
     ],
 )
@@ -109,7 +109,7 @@ def test_a_job_that_does_not_complete_is_a_failure(
 def test_a_job_that_does_not_end_in_time_is_a_failure(api: TinyApi, capsys: pytest.CaptureFixture[str]) -> None:
     api.states = [{"status": "processing"}]
     assert run(api, "--timeout-s", "0.05") == 1
-    assert "Job j1 was still processing after 0 s." in capsys.readouterr().err
+    assert "job j1 was still processing after 0.05 s" in capsys.readouterr().err
 
 
 def test_a_job_done_by_other_code_than_was_deployed_is_a_failure(

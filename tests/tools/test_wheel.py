@@ -22,7 +22,6 @@ from pydantic import BaseModel
 from analysis_jobs import *
 from analysis_jobs import Analysis, Job, stage
 from analysis_jobs.client import Backend, Client
-from analysis_jobs.client.http import Client as Program
 
 class Text(BaseModel):
     text: str
@@ -32,7 +31,7 @@ def shorten(job: Job[Text]) -> Text:
     return Text(text=job.request.text[:9])
 
 letters = Analysis("letters", request=Text, result=Text, stages=[shorten])
-Program("https://api.example.com", "token")
+Client("https://api.example.com", "token")
 packages = Path(sys.modules["analysis_jobs"].__file__).parents[1]
 ours = (packages / "analysis_jobs", packages / "document_reader")
 whole = all(compileall.compile_dir(each, quiet=1, force=True) for each in ours)
@@ -63,7 +62,10 @@ PLACES = """
 import json
 from pathlib import Path
 from analysis_jobs_dev import places
-functions = (places.library, places.handlers, places.modules, places.local_root, places.requirements, places.examples)
+functions = (
+    places.library, places.handlers, places.modules, places.local_root, places.requirements, places.examples,
+    places.schemas,
+)
 print(json.dumps({each.__name__: str(each()) for each in functions} | {
     "repository": places.repository(), "version": places.version(), "commit": places.commit(),
 }))
@@ -94,7 +96,8 @@ def test_the_wheel_has_what_the_tools_use(names: set[str]) -> None:
     modules = {path for path in below("modules", "*.tf") if "/tests/" not in path}
     locks = {"requirements/package.txt", "requirements/cloud.txt"} | below("requirements/extras", "*.txt")
     local = below("envs/local", "*.tf") | {"envs/local/.terraform.lock.hcl", "envs/local/config.json"}
-    assert {DATA + path for path in modules | locks | local | below("examples", "*.tf")} <= names
+    schemas = {"schemas/environment.schema.json"}
+    assert {DATA + path for path in modules | locks | local | schemas | below("examples", "*.tf")} <= names
 
 
 def test_the_wheel_has_nothing_else(names: set[str]) -> None:

@@ -15,13 +15,17 @@ from typing import Annotated, Any, NoReturn, TypeAlias
 
 import typer
 
+from analysis_jobs_dev import commands_bootstrap, commands_deploy, commands_doctor, commands_release
+
 # The version of Python that Lambda runs the functions with. Their bytecode and their compiled wheels need it.
 RUNTIME = (3, 13)
 # A module of each distribution of the extra `dev` that the library itself does not need.
 _NEEDED = (
     "boto3",
     "cryptography",
+    "detect_secrets",
     "hcl2",
+    "jsonschema",
     "packaging",
     "platformdirs",
     "psycopg",
@@ -111,7 +115,7 @@ def local(
     ] = None,
 ) -> None:
     """Run a local cloud around a project, until Ctrl-C. Changed files are live within seconds."""
-    from analysis_jobs.client.http import CallError  # noqa: PLC0415 - see the module
+    from analysis_jobs.client import ClientError  # noqa: PLC0415 - see the module
     from analysis_jobs_dev.cloud.errors import CloudError  # noqa: PLC0415 - as above
     from analysis_jobs_dev.cloud.screen import Screen  # noqa: PLC0415 - as above
     from analysis_jobs_dev.cloud.signals import stop_on_signals  # noqa: PLC0415 - as above
@@ -135,7 +139,7 @@ def local(
             code = cloud.demo(demo, upstream)
         else:
             code = cloud.up(upstream)
-    except (CallError, CloudError, ProjectError) as error:
+    except (ClientError, CloudError, ProjectError) as error:
         _fail(error)
     except KeyboardInterrupt:
         code = 130
@@ -152,8 +156,14 @@ def package(
         Path | None, typer.Option(metavar="FOLDER", help="Folder to write to. Default: dist in the project.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the manifests as one JSON document.")] = False,
+    environments: Annotated[
+        bool, typer.Option("--environments", help="Build the packages of all environments, each once.")
+    ] = False,
 ) -> None:
     """Build the deployment package of a project."""
+    if environments:
+        commands_deploy.package_environments()
+        return
     from analysis_jobs_dev import package as packages  # noqa: PLC0415 - see the module
     from analysis_jobs_dev.packager import PackageError  # noqa: PLC0415 - as above
     from analysis_jobs_dev.project import ProjectError, load  # noqa: PLC0415 - as above
@@ -173,7 +183,15 @@ def package(
         typer.echo(packages.summary(manifest, folder))
 
 
-COMMANDS: dict[str, Callable[..., Any]] = {"init": init, "package": package, "local": local}
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "init": init,
+    "package": package,
+    "local": local,
+    **commands_bootstrap.COMMANDS,
+    **commands_deploy.COMMANDS,
+    **commands_release.COMMANDS,
+    **commands_doctor.COMMANDS,
+}
 
 
 def _refusal(problem: str) -> Callable[[], None]:

@@ -11,22 +11,29 @@ from importlib import metadata
 from pathlib import Path
 
 from analysis_jobs_dev import places
-from analysis_jobs_dev.cloud.deployments import stack_name
-from analysis_jobs_dev.cloud.root import Root
+from analysis_jobs_dev.environments.schema import RootInterface, for_root
+from analysis_jobs_dev.naming import MAX_NAME, NAME, stack_name
 
 TEMPLATE = "project"
 # The names in the template, which is itself a project.
 TEMPLATE_NAME = "letter-summary"
 TEMPLATE_MODULE = "letter_summary"
+# How the workflows install the tool in this repository, and in a project.
+_OWN_INSTALLATION = 'python -m pip install --requirement requirements/dev.txt ".[dev]"\n'
+_INSTALLATION = """\
+python -m pip install "$ANALYSIS_JOBS"
+        env:
+          ANALYSIS_JOBS: ${{ vars.ANALYSIS_JOBS }}
+"""
+# The workflows of this repository that a new project gets.
+WORKFLOWS = ("deploy", "drift", "package", "plan", "rollback")
 ENVIRONMENTS = ("local", "staging", "production")
-MAX_NAME = 25
-_NAME = re.compile(rf"[a-z](?:[a-z0-9-]{{0,{MAX_NAME - 2}}}[a-z0-9])")
+ENVIRONMENT_SCHEMA = Path("envs", "environment.schema.json")
 # Modules at the root of every deployment package.
 _TAKEN = {"analysis_jobs", "api", "document_reader", "events", "sweeper", "worker"}
 _NOT_COPIED = {"README.md", "pyproject.toml", "__pycache__", ".local", "dist", "uv.lock"}
 _EXAMPLES_SOURCE = re.compile(r'source\s*=\s*"\.\./\.\./modules/analysis-jobs"')
 _PACKAGE_ARGUMENT = re.compile(r"(?P<name>package\s*=\s*)var\.package$", re.MULTILINE)
-_VARIABLE_BLOCK = re.compile(r'^variable "(?P<name>\w+)" \{.*?^\}\n', re.MULTILINE | re.DOTALL)
 _PACKAGE_VARIABLE = re.compile(r'^variable "package" \{.*?^\}\n', re.MULTILINE | re.DOTALL)
 
 
@@ -82,12 +89,14 @@ def create(name: str, *, example: str | None = None, module: str | None = None, 
         _copy_example(source, project)
     else:
         _copy_template(project)
+    interface = RootInterface.read(folder / "infra")
+    _write(folder / ENVIRONMENT_SCHEMA, json.dumps(for_root(interface), indent=2) + "\n")
     return folder
 
 
 def check_name(name: str) -> None:
     """Raise InitError unless `name` can be the name of a project."""
-    if not _NAME.fullmatch(name) or "--" in name:
+    if not NAME.fullmatch(name) or "--" in name:
         raise InitError(
             f"{name!r} is not a name for a project: give 2 to {MAX_NAME} small letters, digits and single hyphens, "
             "beginning with a letter, such as letter-summary. It becomes the prefix of names in AWS."
@@ -136,6 +145,15 @@ def _example(name: str) -> Path:
 def _copy_template(project: NewProject) -> None:
     for path, target in _template_files(project):
         _write(project.folder / target, project.filled(path.read_text("utf-8")))
+    _copy_workflows(project)
+
+
+def _copy_workflows(project: NewProject) -> None:
+    """Copy the workflows of this repository that any project can use. They install the tool in another way here."""
+    for name in WORKFLOWS:
+        text = (places.workflows() / f"{name}.yml").read_text("utf-8")
+        text = text.replace(_OWN_INSTALLATION, _INSTALLATION)
+        _write(project.folder / ".github" / "workflows" / f"{name}.yml", text)
 
 
 def _template_files(project: NewProject) -> Iterator[tuple[Path, Path]]:
@@ -170,6 +188,7 @@ def _copy_example(example: Path, project: NewProject) -> None:
     for path, target in _template_files(project):
         if target.parts[0] in {".github", ".gitignore"}:
             _write(project.folder / target, _for_example(project.filled(path.read_text("utf-8")), example))
+    _copy_workflows(project)
     _write(project.folder / "README.md", _readme(project, example))
     _write_environments(project)
 
@@ -196,8 +215,12 @@ def _adapt_terraform(project: NewProject) -> None:
 
 
 def _write_environments(project: NewProject) -> None:
-    """Write the variables that the example's root requires. What only the reader knows is a placeholder."""
-    required = Root(project.folder / "infra", project.folder / "infra").required_variables
+    """Write the environments with the settings that the example's root requires.
+
+    What only the reader knows is a placeholder.
+    """
+    interface = RootInterface.read(project.folder / "infra")
+    required = interface.settings.get("required", [])
     authorizer = {"issuer": "https://login.example.com", "audience": [project.name]}
     for environment in ENVIRONMENTS:
         protected = environment != "local"
@@ -205,12 +228,17 @@ def _write_environments(project: NewProject) -> None:
             "authorizer": authorizer,
             "database_secret_arn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:database",
             "gemini_key_arn": "arn:aws:ssm:eu-west-1:123456789012:parameter/gemini-key",
-            "name": stack_name(project.name, environment),
-            "region": "eu-west-1",
-            "settings": {"authorizer": authorizer, "deletion_protection": protected},
         }
         made_by_local_cloud = set() if protected else {"database_secret_arn", "gemini_key_arn"}
-        values = {name: known[name] for name in sorted(required & known.keys() - made_by_local_cloud)}
+        settings = {name: known[name] for name in required if name in known and name not in made_by_local_cloud}
+        if "deletion_protection" in interface.settings["properties"]:
+            settings["deletion_protection"] = protected
+        values = {
+            "$schema": ENVIRONMENT_SCHEMA.name,
+            "name": stack_name(project.name, environment),
+            "region": "eu-west-1",
+            "settings": settings,
+        }
         _write(project.folder / "envs" / f"{environment}.json", json.dumps(values, indent=2) + "\n")
 
 

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis_jobs_dev import places, project
-from analysis_jobs_dev.cloud import demo_file, guide, state
+from analysis_jobs_dev.cloud import demo_file, guide, plain_demo, state
 from analysis_jobs_dev.cloud.connection import Connection
 from analysis_jobs_dev.cloud.demo import Demo, show_times
-from analysis_jobs_dev.cloud.demo_file import DemoFile
 from analysis_jobs_dev.cloud.deployments import ProjectDeployment
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.local_cloud import LocalCloud
-from analysis_jobs_dev.cloud.reload import Reloader
+from analysis_jobs_dev.cloud.reload import Reloader, files_of
 from analysis_jobs_dev.cloud.screen import Screen
 from analysis_jobs_dev.cloud.stack import COMMAND
 from analysis_jobs_dev.cloud.stand_in.upstream import Upstream
@@ -26,8 +25,6 @@ CLOUD = "cloud"
 DEMO = "demo"
 CHECK_EVERY_S = 0.5
 DOWN_TIMEOUT_S = 60.0
-# The field of the input that names the document, if the project has no demo.toml.
-DOCUMENT_FIELD = "document"
 
 
 @dataclass(frozen=True)
@@ -54,10 +51,10 @@ class Local:
 
     def up(self, model: Upstream | None = None) -> int:
         """Run the cloud until Ctrl-C, or until one of its processes dies. Changed files are brought in."""
-        ready = False
+        ready, seen = False, files_of(self.project)
         try:
             with self._cloud(model) as cloud:
-                reloader = Reloader(self.project, cloud, self.screen)
+                reloader = Reloader(self.project, cloud, self.screen, seen)
                 self._show_guide(cloud.connection, model)
                 ready = True
                 self.screen.say("ready")
@@ -73,15 +70,18 @@ class Local:
 
     def demo(self, document: Path | None, model: Upstream | None = None) -> int:
         """Run one job in the running cloud, or in one for this run alone. Return 0 if the job completes."""
-        demo = self._demo(document)
-        self.screen.heading(f"{self.project.name}: {demo.file.shows}")
+        found = None if document is None else self._document(document)
+        described = self._described_demo(found)
+        first = described.documents[0] if described else found or self._first_document()
+        self.screen.heading(f"{self.project.name}: {described.file.shows if described else f'A job with {first.name}'}")
         started = time.monotonic()
         running = Connection.find(self.folder)
         if running:
             self.screen.say(f"        Using the running local cloud: {running.aws_url}")
-            completed = demo.show(running, self.screen)
+            completed = (described or self._plain_demo(running, first)).show(running, self.screen)
         else:
             with self._cloud(model) as cloud:
+                demo = described or self._plain_demo(cloud.connection, first)
                 completed = demo.show(cloud.connection, self.screen)
         show_times(self.screen, time.monotonic() - started)
         return 0 if completed else 1
@@ -114,15 +114,14 @@ class Local:
             ignored.write_text("*\n", "utf-8")  # as other tools do for their caches
         return LocalCloud(self.folder, deployment=ProjectDeployment(self.project), model=model, screen=self.screen)
 
-    def _demo(self, document: Path | None) -> Demo:
-        found = None if document is None else self._document(document)
+    def _described_demo(self, document: Path | None) -> Demo | None:
+        """Return the demo of the project's demo.toml, None without the file."""
         if (self.project.folder / demo_file.FILE).exists():
-            return Demo.of(self.project.folder, found, self.kept)
-        first = found or self._first_document()
-        file = DemoFile.model_validate(
-            {"shows": f"A job with {first.name}", "documents": [{"file": first.name, "input": DOCUMENT_FIELD}]}
-        )
-        return Demo(file, [first], self.kept)
+            return Demo.of(self.project.folder, document, self.kept)
+        return None
+
+    def _plain_demo(self, connection: Connection, document: Path) -> Demo:
+        return Demo(plain_demo.of(connection, document), [document], self.kept)
 
     def _document(self, document: Path) -> Path:
         """Return an existing document: from here, from the project, or from its folder of documents."""
@@ -146,10 +145,9 @@ class Local:
         return found
 
     def _show_guide(self, connection: Connection, model: Upstream | None) -> None:
-        has_demo = (self.project.folder / demo_file.FILE).exists() or self.project.documents is not None
         guide.show(
             connection,
-            self._demo(None) if has_demo and connection.api_url else None,
+            self._demo_to_show(connection) if connection.api_url else None,
             self.screen,
             commands=[
                 ("analysis-jobs local --demo DOCUMENT", "one job, in this cloud"),
@@ -159,6 +157,15 @@ class Local:
             ],
             models=f"{model.model} at {model.url}" if model else guide.STAND_IN.format(url=connection.stand_in_url),
         )
+
+    def _demo_to_show(self, connection: Connection) -> Demo | None:
+        """Return the demo of which the guide shows the lines for curl; None if the project has no document for one."""
+        if described := self._described_demo(None):
+            return described
+        try:
+            return self._plain_demo(connection, self._first_document())
+        except CloudError:
+            return None
 
 
 def stop_cloud(folder: Path, screen: Screen) -> None:

@@ -137,7 +137,13 @@ def _requirements() -> tuple[Requirement, ...]:
             for requirement in map(Requirement, requirements):
                 requirement.marker = Marker(f'extra == "{extra}"')
                 found.append(requirement)
-    return tuple(each for each in found if canonicalize_name(each.name) != places.DISTRIBUTION)
+    # A package contains the client's libraries only with the extra, although the base of the distribution has them.
+    clients = {each.name for each in found if each.marker == Marker('extra == "client"')}
+    return tuple(
+        each
+        for each in found
+        if canonicalize_name(each.name) != places.DISTRIBUTION and (each.marker or each.name not in clients)
+    )
 
 
 if __name__ == "__main__":

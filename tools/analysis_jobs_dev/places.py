@@ -22,9 +22,11 @@ __all__ = [
     "modules",
     "repository",
     "requirements",
+    "schemas",
     "state",
     "templates",
     "version",
+    "workflows",
 ]
 
 DISTRIBUTION = "analysis-jobs"
@@ -70,6 +72,16 @@ def local_root() -> Path:
 def requirements() -> Path:
     """Return the folder of the locks: `package.txt`, and `extras/<extra>.txt`."""
     return _root() / "requirements"
+
+
+def schemas() -> Path:
+    """Return the folder of the published JSON schemas."""
+    return _root() / "schemas"
+
+
+def workflows() -> Path:
+    """Return the folder of the workflows that a new project gets a copy of."""
+    return _root() / ".github" / "workflows"
 
 
 def templates() -> Path:

@@ -16,7 +16,7 @@ import tomllib
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -30,9 +30,10 @@ RUNTIME = "3.13"
 LIBRARY = canonicalize_name("analysis-jobs")
 # Extras of the library that a project does not choose. `aws`, `pdf` and `worker` are in every package. The others are
 # for people and tests, and in no package.
-NOT_CHOSEN = frozenset({"aws", "cli", "client", "dev", "pdf", "testing", "worker"})
+NOT_CHOSEN = frozenset({"aws", "cli", "dev", "pdf", "testing", "worker"})
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _EXAMPLES = {
+    "allow": '[{ rule = "stub", file = "letters.py", reason = "…" }]',
     "analyses": '["letter_summary"]',
     "answers": '"answers.toml"',
     "aws_services": '["rekognition"]',
@@ -42,8 +43,19 @@ _EXAMPLES = {
     "infra": '"infra"',
     "packages": '["letters"]',
     "prompts": '"prompts"',
+    "size_mb": "40",
     "source": '"src"',
 }
+
+
+class Allowed(BaseModel):
+    """A problem of a package that the project allows, and why."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    rule: Literal["development", "file", "native", "secret", "stub"]
+    file: str
+    reason: Annotated[str, Field(min_length=10)]
 
 
 class ProjectError(Exception):
@@ -56,7 +68,8 @@ class Project:
 
     `infra`, `prompts`, `documents` and `answers` are None if they are not there. `version` is None if `[project]` has
     none. `requirements` are the dependencies of `[project]` except `analysis-jobs` itself. `extras` are the library's
-    extras of the table, and those of a dependency such as `analysis-jobs[ocr]`.
+    extras of the table, and those of a dependency such as `analysis-jobs[ocr]`. `size_mb` is the project's own limit of
+    the zip, in MB of 2**20 bytes.
     """
 
     folder: Path
@@ -65,6 +78,8 @@ class Project:
     requirements: tuple[Requirement, ...]
     analyses: tuple[str, ...]
     extras: tuple[str, ...]
+    allow: tuple[Allowed, ...]
+    size_mb: float | None
     aws_services: tuple[str, ...]
     packages: tuple[str, ...] | None
     data: tuple[str, ...] | None
@@ -100,6 +115,7 @@ class Table(BaseModel):
     """The table `[tool.analysis-jobs]`. Paths are relative to the project's folder.
 
     Args:
+        allow: Problems that do not stop a build, each with `rule`, `file` and `reason`. See `packager.gate`.
         analyses: Import paths of the modules that declare analyses.
         answers: The scripted answers of the local cloud. Default: `answers.toml`, if it is there.
         aws_services: AWS services that the code calls, in addition to those of the library.
@@ -110,11 +126,13 @@ class Table(BaseModel):
         infra: The folder of the Terraform root. Default: `infra`, if it is there.
         packages: The top-level modules and packages to take from `source`. Default: all except tests.
         prompts: The folder of prompts. Default: `prompts`, if it is there.
+        size_mb: A limit of the zip, in MB of 2**20 bytes. Default: only Lambda's limits.
         source: The folder of the code. Default: the project's folder.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
+    allow: list[Allowed] = []
     analyses: Annotated[list[Annotated[str, AfterValidator(_module)]], Field(min_length=1)]
     answers: _Path | None = None
     aws_services: list[str] = []
@@ -124,6 +142,7 @@ class Table(BaseModel):
     infra: _Path | None = None
     packages: list[Annotated[str, AfterValidator(_module)]] | None = None
     prompts: _Path | None = None
+    size_mb: Annotated[float, Field(gt=0)] | None = None
     source: _Path = "."
 
 
@@ -165,6 +184,8 @@ class _Reader:
             requirements=requirements,
             analyses=tuple(dict.fromkeys(table.analyses)),
             extras=tuple(sorted({*table.extras, *named})),
+            allow=tuple(table.allow),
+            size_mb=table.size_mb,
             aws_services=tuple(sorted(set(table.aws_services))),
             packages=None if table.packages is None else tuple(table.packages),
             data=None if table.data is None else tuple(table.data),
@@ -287,6 +308,8 @@ def normalized(project: Project) -> NormalizedName:
 def _explained(error: ErrorDetails) -> str:
     """Return the sentence for one error of pydantic."""
     key = str(error["loc"][0]) if error["loc"] else ""
+    if key == "allow" and len(error["loc"]) > 1:
+        return f"{TABLE}.{'.'.join(map(str, error['loc']))}: {error['msg']}. An entry is {_EXAMPLES[key][1:-1]}"
     match error["type"]:
         case "extra_forbidden":
             near = _nearest(key, sorted(Table.model_fields))
@@ -296,7 +319,7 @@ def _explained(error: ErrorDetails) -> str:
         case "value_error":
             return f"{TABLE}.{key}: {error['ctx']['error']}"
         case _ if key in _EXAMPLES:
-            kind = "a list of texts" if _EXAMPLES[key].startswith("[") else "a text"
+            kind = {"[": "a list of texts", '"': "a text"}.get(_EXAMPLES[key][0], "a number above 0")
             return f"{TABLE}.{key} must be {kind}, such as {key} = {_EXAMPLES[key]}"
         case _:
             return f"[{TABLE}] must be a table with analyses = {_EXAMPLES['analyses']}"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from analysis_jobs.api.callers import actor_of
+from analysis_jobs.api.callers import actor_of, canary_of
 from analysis_jobs.base import audit
 from analysis_jobs.jobs.record import JobRecord
 
@@ -36,7 +36,9 @@ def audited(request_context: Mapping[str, Any], sink: audit.Sink | None) -> Iter
     An answer 304 has no line: the caller has that version of the job already, and polls.
     """
     line = AuditLine()
-    with audit.acting_as(actor_of(request_context.get("authorizer") or {}), sink):
+    canary = canary_of(request_context) is not None
+    actor = audit.Actor("canary") if canary else actor_of(request_context.get("authorizer") or {})
+    with audit.acting_as(actor, sink):
         yield line
         if line.status != _NOT_MODIFIED:
             audit.record(

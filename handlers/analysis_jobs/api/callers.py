@@ -13,7 +13,10 @@ from analysis_jobs.api.problems import Problem
 from analysis_jobs.base.audit import Actor
 from analysis_jobs.base.settings import CallerRules, IamRule, IssuerRule
 from analysis_jobs.base.tenants import is_tenant
+from analysis_jobs.jobs.canaries import CanaryRun
 
+# The key of the mark in the request context.
+CANARY_MARK = "analysisJobsCanary"
 # A role's session has no path of the role, so the path of a configured role does not count. IAM's names of roles are
 # unique in an account.
 _SESSION = re.compile(r"arn:([a-z-]+):sts::(\d{12}):assumed-role/([^/]+)/.+")
@@ -49,6 +52,18 @@ def actor_of(authorizer: Mapping[str, Any]) -> Actor:
         for value in (claims.get("sub"), claims.get("iss"), claims.get("client_id") or claims.get("azp"))
     )
     return Actor("token", sub, issuer, client)
+
+
+def canary_of(context: Mapping[str, Any]) -> CanaryRun | None:
+    """Return the mark of a canary in the request context of an event; None for the request of a caller.
+
+    Only a direct invocation of the function can set it: API Gateway makes the whole request context of a request. The
+    `apiId`, which every such context has, excludes the mark all the same.
+    """
+    mark = context.get(CANARY_MARK)
+    if not isinstance(mark, Mapping) or "apiId" in context:
+        return None
+    return CanaryRun({str(name): int(version) for name, version in (mark.get("prompts") or {}).items()})
 
 
 def _tenant_of_claims(claims: Mapping[str, Any], rule: IssuerRule) -> str:

@@ -15,7 +15,8 @@ from pydantic_core import from_json
 
 from analysis_jobs.api.answers import fits, job_body, json_text, page_body
 from analysis_jobs.api.audited import AuditLine, audited
-from analysis_jobs.api.callers import prefix_of, tenant_of
+from analysis_jobs.api.callers import canary_of, prefix_of, tenant_of
+from analysis_jobs.api.polling import pause_between_reads, retry_after
 from analysis_jobs.api.problems import Problem, problem_from
 from analysis_jobs.api.requests import ListQuery
 from analysis_jobs.authoring.analysis import Analysis
@@ -24,8 +25,10 @@ from analysis_jobs.base import audit
 from analysis_jobs.base.field_errors import FieldError, field_errors
 from analysis_jobs.base.ids import is_id
 from analysis_jobs.base.observability import count, log
+from analysis_jobs.base.tenants import CANARY_TENANT
 from analysis_jobs.documents import upload_key
 from analysis_jobs.jobs.admission import Outcome
+from analysis_jobs.jobs.canaries import CanaryRun
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
 from analysis_jobs.jobs.ports import WaitingSlot, WaitingSlots
 from analysis_jobs.jobs.record import JobKey, JobRecord
@@ -40,7 +43,6 @@ Model = TypeVar("Model", bound=BaseModel)
 
 # An API Gateway HTTP API times out after 30 s. A long poll takes at most 25.
 _WAIT_PARAMETER = re.compile(r"[1-9]|1[0-9]|2[0-5]")
-_POLL_INTERVAL = timedelta(seconds=1)
 _SLOT_MARGIN = timedelta(seconds=5)  # for the last poll; then the slot of a dead function is free
 _UPLOAD_LIFE = timedelta(hours=1)
 _DOWNLOAD_LIFE = timedelta(minutes=5)
@@ -281,7 +283,7 @@ class Api:
 
     def _submit(self, tenant: str, submission: Submission) -> Response[str]:
         key = self.app.current_event.headers.get("idempotency-key")
-        result = self.submissions.submit_with_outcome(tenant, submission, key)
+        result = self.submissions.submit_with_outcome(tenant, submission, key, self._canary())
         job = result.job
         self._audit.job_id = job.job_id if job else None
         self._audit.fields |= {"analysis": submission.analysis, "outcome": str(result.outcome)}
@@ -296,9 +298,9 @@ class Api:
         }
         headers = {"Location": status_url} if status_url else {}
         if result.outcome is Outcome.CREATED:
-            return _json_response(202, body, headers | {"Retry-After": _retry_after(estimate)})
+            return _json_response(202, body, headers | {"Retry-After": retry_after(estimate)})
         if job and not job.status.ended:
-            headers["Retry-After"] = _retry_after(estimate)
+            headers["Retry-After"] = self._retry_after(job)
         return _json_response(200, body | {"reason": dict(result.reason)}, headers)
 
     def _download_response(self, job: JobRecord, name: str) -> Response[str]:
@@ -317,11 +319,16 @@ class Api:
         self._audit.of_job(job)
         headers = {"ETag": etag(job), "Cache-Control": "no-cache"}
         if not job.status.ended:
-            headers["Retry-After"] = "3"
+            headers["Retry-After"] = self._retry_after(job)
         if self._caller_has(job):
             return Response(304, body="", headers=headers)
         body = job_body(job, self.submissions.artifacts, self.submissions.clock.now())
         return Response(200, "application/json", body, headers=headers)
+
+    def _retry_after(self, job: JobRecord) -> str:
+        analysis = self.submissions.analyses.get(job.analysis)  # None: this version does not declare it any more
+        age = self.submissions.clock.now() - job.created_at
+        return retry_after(analysis.estimated_time if analysis else age, age)
 
     def _wait_for_change(self, job: JobRecord) -> JobRecord:
         """Poll until the job has ended, differs from the caller's version, or the time of `wait` is over.
@@ -334,7 +341,7 @@ class Api:
         clock = self.submissions.clock
         try:
             while self._must_wait(job, until):
-                clock.sleep(min(_POLL_INTERVAL, until - clock.now()))
+                clock.sleep(min(pause_between_reads(clock.now() - job.created_at), until - clock.now()))
                 job = self.submissions.store.get(job.key) or job
         finally:
             self._free(slot)
@@ -366,7 +373,13 @@ class Api:
         known = self.app.current_event.headers.get("if-none-match") or ""
         return etag(job) in (tag.strip().removeprefix("W/") for tag in known.split(","))
 
+    def _canary(self) -> CanaryRun | None:
+        return canary_of(self.app.current_event.request_context.raw_event)
+
     def _tenant(self) -> str:
+        if self._canary():
+            self._audit.tenant = CANARY_TENANT
+            return CANARY_TENANT
         authorizer = self.app.current_event.request_context.get("authorizer") or {}
         self._audit.tenant = tenant_of(authorizer, self.submissions.settings.callers, self.tenant_claim)
         return self._audit.tenant
@@ -408,10 +421,6 @@ def _requested_wait(query: dict[str, str]) -> timedelta:
     if not _WAIT_PARAMETER.fullmatch(given):
         raise InvalidRequestError.of_field("wait", "give a whole number of seconds from 1 to 25")
     return timedelta(seconds=int(given))
-
-
-def _retry_after(estimate: timedelta) -> str:
-    return str(max(1, min(5, round(estimate.total_seconds() / 10))))
 
 
 def _subject(analysis: Analysis[Any, Any], parameters: dict[str, str]) -> str | None:

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, RootModel
 
+from analysis_jobs.authoring.canary import Canary
 from analysis_jobs.authoring.outputs import return_type
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.model_checks import accepted_names, dropped_fields, hidden_fields, takes_object, unnamed_fields
@@ -100,6 +101,7 @@ class Analysis(Generic[Request, Result]):
         downloads: Short names of files, for `download_route`: `{"excel": "schedule.xlsx"}`.
         admission: The policy that decides which submissions become jobs.
         triggers: The reasons for a submission that a caller may name, by name. They need an `admission`.
+        canaries: Jobs that a deployment runs on new code before callers reach it.
 
     Raises:
         ConfigurationError: A value is invalid. The message names the analysis, the value and the fix.
@@ -121,6 +123,7 @@ class Analysis(Generic[Request, Result]):
     downloads: Mapping[str, str] = field(default_factory=dict)
     admission: Admission | None = None
     triggers: Mapping[str, Trigger] = field(default_factory=dict)
+    canaries: Sequence[Canary] = ()
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -141,6 +144,15 @@ class Analysis(Generic[Request, Result]):
         if self.deadline <= timedelta():
             self._refuse(f"deadline is {self.deadline}; give a time longer than zero")
         self._check_routes()
+        self._check_canaries()
+
+    def _check_canaries(self) -> None:
+        names = [canary.name for canary in self.canaries]
+        if len(set(names)) < len(names):
+            self._refuse(f"its canaries are named {', '.join(names)}; give each one a different name")
+        for canary in self.canaries:
+            if canary.trigger is not None and canary.trigger not in self.triggers:
+                self._refuse(f"its canary {canary.name} has the trigger {canary.trigger!r}, which it does not declare")
 
     def _check_models(self) -> None:
         """Refuse models that JSON cannot carry. What serializers do is seen when a value is kept."""

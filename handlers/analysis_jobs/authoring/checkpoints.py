@@ -6,18 +6,17 @@ artifact. The row lists the valid checkpoints, and every write of the row is fen
 therefore leave artifacts in the bucket, but nobody reads them.
 
 DynamoDB charges every write, and so every heartbeat, by the size of the row. Therefore the number of names is limited,
-and all items of a series share one entry of the row. The entry lists the fencing token under which each item finished:
-`3:0-41,44 4:42` means items 0 to 41 and 44 under token 3, and item 42 under token 4.
+and all items of a series share one entry of the row. See `series_entry`.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from itertools import groupby
 from threading import Lock
 from typing import Any
 
 from analysis_jobs.authoring.outputs import MISSING, NOT_KEPT, Output, json_bytes
+from analysis_jobs.authoring.series_entry import SeriesEntry
 from analysis_jobs.base.errors import Fail
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES, job_folder
 from analysis_jobs.jobs.ports import ArtifactStore, NotFound
@@ -44,6 +43,9 @@ class Checkpoints:
         self._input = json.dumps(job_input, sort_keys=True)
         self._write = write
         self._entries = dict(claimed.checkpoints)
+        self._series: dict[str, SeriesEntry] = {}  # by digest
+        self._claimed_series: dict[str, SeriesEntry] = {}  # by digest, as the job was claimed
+        self._digests: dict[tuple[str, bool], str] = {}
         self._loaded_names: set[str] = set()
         self._saved = 0
         self._saving = Lock()  # a stage may save the items of a series in threads
@@ -88,6 +90,7 @@ class Checkpoints:
                 )
             self._artifacts.write(self._key(reference), body, "application/json")
             self._write_entries({**entries, name: reference}, changes)
+            self._series.clear()  # the stage may have replaced its series
             self.gained += self._is_progress(name, digest, content_digest)
 
     def load_item(self, series: str, number: int, item: Any, *, survives_deploys: bool = False) -> Any:
@@ -98,7 +101,7 @@ class Checkpoints:
         series_digest = self._digest(series, survives_deploys=survives_deploys)
         # Compute it even if it is not needed: an invalid item must fail before the work on it is paid for.
         digest = _item_digest(series_digest, number, item)
-        fence = _parse_series(self._entries.get(series, ""), series_digest).get(number)
+        fence = self._finished(series, series_digest).fence(number)
         return MISSING if fence is None else self._read(f"{fence}-{digest}")
 
     def save_item(self, series: str, number: int, item: Any, value: Any, *, survives_deploys: bool = False) -> None:
@@ -109,18 +112,33 @@ class Checkpoints:
         key = self._key(f"{fence}-{_item_digest(series_digest, number, item)}")
         self._artifacts.write(key, body, "application/json")
         with self._saving:
-            fences = {**_parse_series(self._entries.get(series, ""), series_digest), number: fence}
-            self._write_entries({**self._entries, series: _format_series(series_digest, fences)}, {})
-            self.gained += number not in _parse_series(self._claimed.checkpoints.get(series, ""), series_digest)
+            finished = self._finished(series, series_digest).with_item(number, fence)
+            self._write_entries({**self._entries, series: str(finished)}, {})
+            self._series[series_digest] = finished
+            self.gained += not self._was_finished(series, number, series_digest)
 
     def item_numbers(self, series: str, *, survives_deploys: bool = False) -> list[int]:
         """Return the numbers of the items of a series that have a checkpoint, in order."""
         digest = self._digest(series, survives_deploys=survives_deploys)
-        return sorted(_parse_series(self._entries.get(series, ""), digest))
+        return self._finished(series, digest).numbers()
 
     def has_room_for(self, series: str) -> bool:
         """Tell whether the library may add the entry of this series. Half of the entries are for the analysis's own."""
         return series in self._entries or len(self._entries) < MAX_NAMES // 2
+
+    def _finished(self, series: str, digest: str) -> SeriesEntry:
+        """Return the finished items of a series. The entry of the row is parsed once."""
+        if digest not in self._series:
+            # `setdefault`, because another thread may have parsed the entry and saved an item meanwhile.
+            self._series.setdefault(digest, SeriesEntry.parse(self._entries.get(series, ""), digest))
+        return self._series[digest]
+
+    def _was_finished(self, series: str, number: int, digest: str) -> bool:
+        """Tell whether the item had a checkpoint when the job was claimed."""
+        if digest not in self._claimed_series:
+            claimed = self._claimed.checkpoints.get(series, "")
+            self._claimed_series[digest] = SeriesEntry.parse(claimed, digest)
+        return self._claimed_series[digest].fence(number) is not None
 
     def _write_entries(self, entries: dict[str, str], changes: Mapping[str, Any]) -> None:
         self._write({"checkpoints": entries, **changes})
@@ -149,41 +167,16 @@ class Checkpoints:
         return f"{job_folder(self._claimed)}/checkpoints/{reference}.json"
 
     def _digest(self, name: str, *, survives_deploys: bool) -> str:
-        version = "" if survives_deploys else self._claimed.code_version
-        return _hash(f"{name}\n{version}\n{self._input}")
+        # The input can have megabytes: it is hashed once for a series, not once for each item.
+        known = self._digests.get((name, survives_deploys))
+        if known is None:
+            version = "" if survives_deploys else self._claimed.code_version
+            known = self._digests[name, survives_deploys] = _hash(f"{name}\n{version}\n{self._input}")
+        return known
 
 
 def _item_digest(series_digest: str, number: int, item: Any) -> str:
     return _hash(f"{series_digest}\n{number}\n{json_bytes(f'item {number}', item).decode()}")
-
-
-def _parse_series(entry: str, series_digest: str) -> dict[int, int]:
-    """Return the fencing token of every finished item, by item number.
-
-    Returns an empty dictionary if the entry has another digest: then the input, the name or the code has changed.
-    """
-    digest, *parts = entry.split(" ")
-    fences: dict[int, int] = {}
-    for part in parts if digest == series_digest else ():
-        fence, _, runs = part.partition(":")
-        for run in runs.split(","):
-            first, _, last = run.partition("-")
-            fences |= dict.fromkeys(range(int(first), int(last or first) + 1), int(fence))
-    return fences
-
-
-def _format_series(series_digest: str, fences: Mapping[int, int]) -> str:
-    """Return the entry of a series. `_parse_series` is the inverse."""
-    parts = []
-    for fence in sorted(set(fences.values())):
-        numbers = sorted(number for number, by in fences.items() if by == fence)
-        runs = []
-        # Within a run of consecutive numbers, the difference between number and index is constant.
-        for _, run in groupby(enumerate(numbers), lambda indexed: indexed[1] - indexed[0]):
-            consecutive = [number for _, number in run]
-            runs.append(f"{consecutive[0]}" if len(consecutive) == 1 else f"{consecutive[0]}-{consecutive[-1]}")
-        parts.append(f"{fence}:{','.join(runs)}")
-    return " ".join((series_digest, *parts))
 
 
 def _hash(text: str) -> str:

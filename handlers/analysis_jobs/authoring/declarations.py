@@ -6,8 +6,16 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
 from analysis_jobs.authoring.analysis import Analyses, Analysis, load_analyses
+from analysis_jobs.authoring.canary import Canary, input_with
+from analysis_jobs.base.clock import from_ms
 from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.field_errors import describe, field_errors
+from analysis_jobs.base.ids import first_id_at
+from analysis_jobs.base.model_json import accept
+from analysis_jobs.documents import safe_filename
 
 
 def declared(modules: Sequence[str]) -> list[dict[str, Any]]:
@@ -48,4 +56,20 @@ def _described(analysis: Analysis[Any, Any], module: str) -> dict[str, Any]:
         "lanes": sorted(priorities),
         "tiers": list(analysis.tiers.order) if analysis.tiers else [],
         "triggers": sorted(analysis.triggers),
+        "canaries": [_canary(analysis, canary) for canary in analysis.canaries],
     }
+
+
+def _canary(analysis: Analysis[Any, Any], canary: Canary) -> dict[str, Any]:
+    """Return a canary as JSON. Raises `ConfigurationError` if the analysis refuses its input."""
+    try:
+        names = {where: f"{first_id_at(from_ms(0))}/{safe_filename(path)}" for where, path in canary.documents.items()}
+        accept(analysis.request, input_with(canary.input, names))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"analysis {analysis.name}: canary {canary.name}: {error}") from error
+    except ValidationError as error:
+        why = describe(field_errors(error, whole="input"))
+        raise ConfigurationError(
+            f"analysis {analysis.name}: the input of the canary {canary.name} is refused: {why}"
+        ) from error
+    return canary.declared()

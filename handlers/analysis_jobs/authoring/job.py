@@ -16,6 +16,7 @@ from analysis_jobs.authoring.job_files import JobFiles
 from analysis_jobs.authoring.job_questions import JobQuestions
 from analysis_jobs.authoring.outputs import MISSING, restore_as
 from analysis_jobs.base.errors import ConfigurationError, Finished
+from analysis_jobs.base.tenants import CANARY_TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -61,6 +62,14 @@ class Job(JobFiles, JobQuestions, Generic[Request]):
     def job_id(self) -> str:
         """The ID of the job."""
         return self._context.record.job_id
+
+    @property
+    def is_canary(self) -> bool:
+        """Whether a deployment runs this job to try new code. Nobody waits for its result.
+
+        An analysis that writes to a database or calls another system must not do so for a canary.
+        """
+        return self._context.record.tenant == CANARY_TENANT
 
     @property
     def tenant(self) -> str:

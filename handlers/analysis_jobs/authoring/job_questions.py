@@ -40,11 +40,19 @@ class JobQuestions:
         Raises:
             ConfigurationError: The template has no placeholder for one of the values.
         """
-        section, _, sub_section = name.partition("/")
-        prompt = self._context.services.prompts.active(section, sub_section, category) or default
-        rendered = prompt.render(values)
+        rendered = (self._stored_prompt(name, category) or default).render(values)
         self._context.report.used_prompt(self._context.stage.name, rendered.source)
         return rendered
+
+    def _stored_prompt(self, name: str, category: str) -> Prompt | None:
+        """Return the active prompt; for a canary, the version that its deployment would activate."""
+        prompts = self._context.services.prompts
+        if version := (self._context.record.prompt_versions or {}).get(name):
+            prompt = prompts.version(name, version)
+            if prompt and category in prompt.categories:
+                return prompt
+        section, _, sub_section = name.partition("/")
+        return prompts.active(section, sub_section, category)
 
     @overload
     def ask(

@@ -9,11 +9,8 @@ from typing import Any, Final, get_type_hints
 from pydantic import PydanticUserError
 from pydantic_core import from_json, to_json
 
-from analysis_jobs.base.error_facts import reason
 from analysis_jobs.base.errors import Fail
 from analysis_jobs.base.model_json import NotKeptError, has_nan, has_secret, keep, restore
-from analysis_jobs.base.observability import log
-from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
 
 NOT_KEPT: Final = {"$not_kept": True}
 """Stands in a checkpoint for an output that JSON cannot keep. The next attempt makes that output again."""
@@ -52,6 +49,8 @@ def output_of(name: str, function: Callable[..., Any], value: Any) -> Output:
     except (NotKeptError, PydanticUserError) as error:
         _plain_json(name, value)  # a value that is not JSON at all is an error
         why = str(error) if isinstance(error, NotKeptError) else "pydantic does not support its return annotation"
+        from analysis_jobs.base.observability import log  # noqa: PLC0415 - a declaration must be fast to import
+
         log("checkpoint.unfit", f"checkpoint {name} cannot keep its value, and the work runs again: {why}")
         return Output(to_json(NOT_KEPT), value, kept=False)
     return Output(_fitting(name, body), restored)
@@ -108,11 +107,15 @@ def _plain_json(name: str, value: Any) -> bytes:
         body = to_json(value, round_trip=True, by_alias=False)
         from_json(body, allow_inf_nan=False)
     except ValueError as error:
+        from analysis_jobs.base.error_facts import reason  # noqa: PLC0415 - as above
+
         raise Fail("checkpoint_invalid", f"checkpoint {name} is not JSON: {reason(error)}") from error
     return body
 
 
 def _fitting(name: str, body: bytes) -> bytes:
+    from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES  # noqa: PLC0415 - as above
+
     if len(body) > MAX_PAYLOAD_BYTES:
         raise Fail("checkpoint_too_large", f"checkpoint {name}: {len(body)} bytes; the limit is {MAX_PAYLOAD_BYTES}")
     return body

@@ -15,7 +15,7 @@ def asker_of(context: AttemptContext, track_answer: Callable[[], Callable[[float
     return Asker(
         services.model,
         context.model_id,
-        record.job_id,
+        {"analysis": record.analysis, "job_id": record.job_id, "stage": context.stage.name},
         context.report.spending,
         context.control,
         CachePlan(context.stage, context.asking_places, is_resumed=was_just_claimed(record.history)),

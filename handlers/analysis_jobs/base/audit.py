@@ -36,7 +36,7 @@ ACTIONS: Mapping[str, str] = {
 }
 """The actions, with the message of their lines."""
 
-Kind: TypeAlias = Literal["token", "iam", "backend", "unknown"]
+Kind: TypeAlias = Literal["token", "iam", "backend", "canary", "unknown"]
 
 # The claims of a token and the names of sessions come from outside.
 _LONGEST = 512
@@ -48,7 +48,7 @@ class Actor:
 
     Args:
         kind: "token" for a caller with a JWT, "iam" for AWS credentials, "backend" for a backend that uses the library,
-            "unknown" without any of them.
+            "canary" for a deployment's own job, "unknown" without any of them.
         actor_id: The claim `sub`, the ARN of the principal, or the name that a backend gives.
         issuer: The issuer of the token.
         client: The claim `client_id` or `azp` of the token: the application that the caller uses.

@@ -26,7 +26,6 @@ from pydantic import (
 )
 from pydantic_core import from_json, to_json, to_jsonable_python
 
-from analysis_jobs.base.error_facts import reason
 from analysis_jobs.base.model_checks import names_of
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -189,6 +188,8 @@ def _checked(kind: Any, value: Any, body: bytes) -> bytes:
     try:
         restored = restore(kind, body)
     except ValidationError as error:
+        from analysis_jobs.base.error_facts import reason  # noqa: PLC0415 - a declaration must be fast to import
+
         model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
         raise NotKeptError("", f"it does not fit its type when read back: {reason(error, model)}") from error
     lost = None if _is_equal(restored, value) else _difference(restored, value)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.tenants import CANARY_TENANT
 
 Model = TypeVar("Model", bound=BaseModel)
 # The service tiers of model calls. `llm/families.py` says which models have which.
@@ -22,6 +23,8 @@ _NonEmpty: TypeAlias = Annotated[str, Field(min_length=1)]
 MAX_INLINE_BYTES = 4_096
 # SQS limits the visibility timeout to 12 hours (43,200 s). A message is hidden for a lease and a margin.
 _MAX_LEASE_S = 43_000
+# The row of a canary is of interest only while its deployment runs, and the day after if it failed.
+_CANARY_RETENTION = timedelta(days=1)
 # A process that reads an ordinary document, with OCR, needs about this much.
 _MIN_READER_MB = 256
 _LANGUAGE = "[a-z]{3}(_[a-z]+)*"
@@ -73,6 +76,7 @@ class Settings(BaseModel):
     bucket_name: _NonEmpty
     bucket_prefix: str = Field(default="", pattern=r"^([^/]+/)*$")
     queue_urls: dict[_NonEmpty, _NonEmpty] = Field(min_length=1)
+    canary_queue_url: str = ""
     prompt_table_name: str = ""
     code_version: str = "unknown"
     lease_s: float = Field(default=60, gt=0, le=_MAX_LEASE_S)
@@ -160,6 +164,10 @@ class Settings(BaseModel):
     def job_retention(self) -> timedelta:
         """How long the row of an ended job is kept."""
         return timedelta(days=self.job_retention_days)
+
+    def retention_of(self, tenant: str) -> timedelta:
+        """Return how long the row of an ended job of this tenant is kept."""
+        return _CANARY_RETENTION if tenant == CANARY_TENANT else self.job_retention
 
 
 def _parse_json(value: object, example: str) -> object:

@@ -2,6 +2,8 @@
 
 import re
 
+# The tenant of canary jobs. It is not a valid name, so no token, no setting and no backend can name it.
+CANARY_TENANT = "_canary"
 # A tenant is part of keys with the separators `#` and `/`, so it must not contain them.
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:+-]{0,127}")
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from difflib import get_close_matches
 from typing import Any
 
-from analysis_jobs.client.http import ApiError, Client
+from analysis_jobs.client import Client, Rejected
 
 
 class UnknownAnalysisError(Exception):
@@ -29,8 +29,8 @@ def require_analysis(client: Client, name: str) -> None:
 def names(client: Client) -> list[str]:
     """Return the names of the deployed analyses. Empty if the API does not show its document."""
     try:
-        return names_in(client.call("GET", "/openapi.json").json())
-    except (ApiError, ValueError):
+        return names_in(client.request("GET", "/openapi.json").json())
+    except (Rejected, ValueError):
         return []
 
 

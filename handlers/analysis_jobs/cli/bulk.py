@@ -14,17 +14,19 @@ from rich.text import Text
 from analysis_jobs.base.clock import SystemClock
 from analysis_jobs.cli import options
 from analysis_jobs.cli.ledger import Ledger
-from analysis_jobs.cli.options import CaBundle, Json, Since, Until, Url
+from analysis_jobs.cli.options import Since, Until
 from analysis_jobs.cli.redrive import Filters, Outcome, Redrive, StoppedError, code_of
 from analysis_jobs.cli.reports import QueueReport
 from analysis_jobs.cli.screen import INTERRUPTED, table
-from analysis_jobs.cli.session import aws_extra, session
+from analysis_jobs.cli.session import Session, aws_extra, calls_api
 from analysis_jobs.cli.tokens import tenant_of
 
 _FIRST = 5
 
 
+@calls_api
 def redrive(
+    now: Session,
     analysis: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only jobs of this analysis. Repeatable.")
     ] = None,
@@ -63,34 +65,30 @@ def redrive(
     tenant_claim: Annotated[
         str, typer.Option(metavar="NAME", help="The claim of the token that names the tenant.")
     ] = "tenant",
-    json: Json = False,
-    url: Url = None,
-    ca_bundle: CaBundle = None,
 ) -> None:
     """Run many failed jobs again, and clean up dead-letter queues.
 
     The exit status is 0 only if every selected job was run again.
     """
-    with session(url, ca_bundle, as_json=json) as now:
-        # A dry run reads an existing state file, but never creates one.
-        path = state if apply or (state and state.exists()) else None
-        with Ledger(path, now.client.url) as ledger:
-            run = Redrive(
-                now.client,
-                Filters(frozenset(analysis or ()), frozenset(error_code or ()), since, until),
-                ledger,
-                SystemClock(),
-                apply=apply,
-                limit=limit,
-                spacing=timedelta(seconds=1 / rate),
-                on_progress=now.screen.live,
-            )
-            queues = [QueueReport(queue) for queue in dead_letter_queue or ()]
-            stopped, code = _run(run, queues, tenant_of(now.token, tenant_claim))
-        now.screen.live("")
-        now.screen.answer(_as_json(run, queues, stopped), _shown(run, queues))
-        if stopped:
-            now.screen.note(stopped)
+    # A dry run reads an existing state file, but never creates one.
+    path = state if apply or (state and state.exists()) else None
+    with Ledger(path, now.client.url) as ledger:
+        run = Redrive(
+            now.client,
+            Filters(frozenset(analysis or ()), frozenset(error_code or ()), since, until),
+            ledger,
+            SystemClock(),
+            apply=apply,
+            limit=limit,
+            spacing=timedelta(seconds=1 / rate),
+            on_progress=now.screen.live,
+        )
+        queues = [QueueReport(queue) for queue in dead_letter_queue or ()]
+        stopped, code = _run(run, queues, tenant_of(now.token, tenant_claim))
+    now.screen.live("")
+    now.screen.answer(_as_json(run, queues, stopped), _shown(run, queues))
+    if stopped:
+        now.screen.note(stopped)
     if code or run.troubles:
         raise typer.Exit(code or 1)
 
@@ -144,7 +142,7 @@ def _counts(run: Redrive) -> dict[str, int]:
 
 
 def _groups(run: Redrive) -> Counter[tuple[str, str]]:
-    return Counter((job["analysis"], code_of(job)) for job in run.found.values())
+    return Counter((job.analysis, code_of(job)) for job in run.found.values())
 
 
 def _shown(run: Redrive, queues: list[QueueReport]) -> Iterator[RenderableType]:
@@ -152,7 +150,7 @@ def _shown(run: Redrive, queues: list[QueueReport]) -> Iterator[RenderableType]:
     yield table(("analysis", "error code", "jobs"), [(*group, number) for group, number in groups])
     yield ""
     if first := list(run.found.values())[:_FIRST]:
-        rows = [(job["job_id"], job["created_at"], code_of(job), (job["error"] or {}).get("message")) for job in first]
+        rows = [(job.job_id, job.raw.get("created_at"), code_of(job), job.error and job.error.message) for job in first]
         yield table(("first jobs", "submitted", "error code", "message"), rows, whole=("first jobs",))
         yield ""
     yield Text(", ".join(f"{number} {name.replace('_', ' ')}" for name, number in _counts(run).items()))

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 from analysis_jobs.base.ids import ID_PATTERN
 from analysis_jobs.cli.redrive import Outcome, Redrive, StoppedError
 from analysis_jobs.cli.reports import Fate, QueueReport
-from analysis_jobs.client.http import Job
+from analysis_jobs.client import JobInfo
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -99,8 +99,8 @@ class DeadLetters:
         job = self._redrive.job(pointer.job_id)
         return Fate.UNKNOWN_JOB if job is None else self._fate_of(job)
 
-    def _fate_of(self, job: Job) -> Fate:
-        match job["status"]:
+    def _fate_of(self, job: JobInfo) -> Fate:
+        match job.status:
             case "failed":
                 outcome = self._redrive.run_again(job)
                 if outcome is None:

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import IO, Self
 
-from analysis_jobs.client.http import Job
+from analysis_jobs.client import JobInfo
 
 
 class LedgerError(Exception):
@@ -48,14 +48,14 @@ class Ledger:
         """Tell whether the job was already run again."""
         return job_id in self._done
 
-    def was_run(self, job: Job) -> bool:
+    def was_run(self, job: JobInfo) -> bool:
         """Tell whether an unconfirmed request arrived: the job has changed since the failure that was recorded."""
-        return job["status"] != "failed" or job.get("finished_at") != self._requested[job["job_id"]]
+        return job.status != "failed" or _finished_at(job) != self._requested[job.job_id]
 
-    def record_request(self, job: Job) -> None:
+    def record_request(self, job: JobInfo) -> None:
         """Record that the retry of a failed job is about to be requested."""
-        self._requested[job["job_id"]] = job.get("finished_at")
-        self._write({"asked": job["job_id"], "finished_at": job.get("finished_at")})
+        finished_at = self._requested[job.job_id] = _finished_at(job)
+        self._write({"asked": job.job_id, "finished_at": finished_at})
 
     def record_success(self, job_id: str) -> None:
         """Record that the job was run again."""
@@ -100,3 +100,8 @@ class Ledger:
                 self._requested.pop(job_id, None)
             case _:
                 raise ValueError("not an entry")
+
+
+def _finished_at(job: JobInfo) -> str | None:
+    """Return the time as the API writes it. Two failures of a job differ in it."""
+    return job.raw.get("finished_at")

@@ -1,7 +1,11 @@
 """The options that several commands have, and how their values are read."""
 
+import functools
+import inspect
 import json
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -9,6 +13,31 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from analysis_jobs.cli import environment
+
+
+def opening(
+    open_: Callable[..., AbstractContextManager[Any]],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator for commands that need what `open_` opens.
+
+    The command gets it as its first argument. The parameters of `open_` become options of the command.
+    """
+    shared = inspect.signature(open_, eval_str=True).parameters
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            with open_(**{name: given.pop(name) for name in shared}) as opened:
+                command(opened, **given)
+
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *shared.values())]
+        # typer reads both.
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        return run
+
+    return decorate
 
 
 def json_object(text: str) -> dict[str, Any]:

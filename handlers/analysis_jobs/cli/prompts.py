@@ -15,7 +15,7 @@ from rich.text import Text
 
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.cli import environment
-from analysis_jobs.cli.options import DryRun, Json, positive
+from analysis_jobs.cli.options import DryRun, Json, opening, positive
 from analysis_jobs.cli.screen import Screen, table
 from analysis_jobs.cli.session import aws_extra, reported
 
@@ -39,9 +39,18 @@ TableName: TypeAlias = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class _Session:
+    """One run of a command."""
+
+    library: PromptLibrary
+    screen: Screen
+
+
 @contextmanager
-def _library(table_name: str | None, screen: Screen) -> Iterator[PromptLibrary]:
+def _session(table_name: TableName = None, json: Json = False) -> Iterator[_Session]:
     """Yield the prompts of the table, with the environment's AWS credentials. Prints errors, as `session` does."""
+    screen = Screen(json)
     with reported(screen):
         name = table_name or environment.required(
             environment.PROMPT_TABLE_VARIABLE,
@@ -53,7 +62,9 @@ def _library(table_name: str | None, screen: Screen) -> Iterator[PromptLibrary]:
 
             from analysis_jobs.prompts.library import PromptLibrary  # noqa: PLC0415 - as above
         try:
-            yield PromptLibrary(boto3.client("dynamodb"), name, who=lambda: _caller(boto3.client("sts")))
+            yield _Session(
+                PromptLibrary(boto3.client("dynamodb"), name, who=lambda: _caller(boto3.client("sts"))), screen
+            )
         except (ConfigurationError, BotoCoreError, ClientError) as error:
             screen.note(str(error))
             raise typer.Exit(1) from error
@@ -64,127 +75,119 @@ def _caller(sts: Any) -> str:
     return str(sts.get_caller_identity()["Arn"])
 
 
+_on_table = opening(_session)
+
+
 @app.command("list")
-def list_(table_name: TableName = None, json: Json = False) -> None:
+@_on_table
+def list_(now: _Session) -> None:
     """List all prompts and their active versions."""
-    screen = Screen(json)
-    with _library(table_name, screen) as library:
-        heads = library.heads()
-        rows = [
-            (head.name, category, _version_text(head.active.get(category, 0)), head.latest)
-            for head in heads
-            for category in sorted(head.active) or ("",)
-        ]
-        found = [{"name": head.name, "latest": head.latest, "active": dict(head.active)} for head in heads]
-        screen.answer({"prompts": found}, [table(("prompt", "category", "active", "newest"), rows, whole=("prompt",))])
+    heads = now.library.heads()
+    rows = [
+        (head.name, category, _version_text(head.active.get(category, 0)), head.latest)
+        for head in heads
+        for category in sorted(head.active) or ("",)
+    ]
+    found = [{"name": head.name, "latest": head.latest, "active": dict(head.active)} for head in heads]
+    now.screen.answer({"prompts": found}, [table(("prompt", "category", "active", "newest"), rows, whole=("prompt",))])
 
 
 @app.command()
+@_on_table
 def show(
+    now: _Session,
     name: Name,
     version: Annotated[
         int | None,
         typer.Option(metavar="N", help="Number of the version. Default: the active one, else the newest."),
     ] = None,
-    table_name: TableName = None,
-    json: Json = False,
 ) -> None:
     """Show a version of a prompt."""
-    screen = Screen(json)
-    with _library(table_name, screen) as library:
-        head = library.head(name)
-        versions = {version} if version else set(head.active.values()) or {head.latest}
-        shown = [library.version(head.name, each) for each in sorted(versions)]
-        answer = [_as_json(prompt, head) for prompt in shown]
-        screen.answer({"versions": answer}, (Text(line) for prompt in shown for line in _lines(prompt, head)))
+    head = now.library.head(name)
+    versions = {version} if version else set(head.active.values()) or {head.latest}
+    shown = [now.library.version(head.name, each) for each in sorted(versions)]
+    answer = [_as_json(prompt, head) for prompt in shown]
+    now.screen.answer({"versions": answer}, (Text(line) for prompt in shown for line in _lines(prompt, head)))
 
 
 @app.command()
+@_on_table
 def history(
+    now: _Session,
     name: Name,
     limit: Annotated[int, typer.Option(metavar="N", callback=positive, help="Show at most N changes.")] = 20,
-    table_name: TableName = None,
-    json: Json = False,
 ) -> None:
     """Show the changes of the active version and who made them, newest first."""
-    screen = Screen(json)
-    with _library(table_name, screen) as library:
-        head = library.head(name)
-        changes = list(islice(library.history(head.name), limit))
-        rows = [(change.at, change.action, *move, change.by or "") for change in changes for move in _moves(change)]
-        answer = {"name": head.name, "changes": [_change_as_json(change) for change in changes]}
-        screen.answer(answer, [table(("time", "action", "category", "before", "after", "by"), rows, whole=("time",))])
+    head = now.library.head(name)
+    changes = list(islice(now.library.history(head.name), limit))
+    rows = [(change.at, change.action, *move, change.by or "") for change in changes for move in _moves(change)]
+    answer = {"name": head.name, "changes": [_change_as_json(change) for change in changes]}
+    now.screen.answer(answer, [table(("time", "action", "category", "before", "after", "by"), rows, whole=("time",))])
 
 
 @app.command()
+@_on_table
 def put(
+    now: _Session,
     file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The prompt as a TOML file.", show_default=False)],
     activate: Annotated[
         bool, typer.Option("--activate", help="Also make it the active version for its categories.")
     ] = False,
     dry_run: DryRun = False,
-    table_name: TableName = None,
-    json: Json = False,
 ) -> None:
     """Store a new version of a prompt. A stored version never changes."""
-    screen = Screen(json)
-    with _library(table_name, screen) as library:
-        from analysis_jobs.prompts.library import Head  # noqa: PLC0415 - imports boto3
-        from analysis_jobs.prompts.template import Prompt  # noqa: PLC0415 - as above
+    from analysis_jobs.prompts.library import Head  # noqa: PLC0415 - imports boto3
+    from analysis_jobs.prompts.template import Prompt  # noqa: PLC0415 - as above
 
-        given = Prompt.load(file)
-        head = library.find(given.name) or Head(given.name)
-        before = _in_use(library, head, given.categories)
-        doubts = [*given.warnings(), *_doubts_about_change(library, head, given)]
-        for doubt in doubts:
-            screen.note(f"{file.name}: {doubt}")
-        prompt, is_new = library.preview_put(given) if dry_run else library.put(given, activate=activate)
-        stored = f"{prompt.name} v{prompt.version} {_put_result(is_new=is_new, dry_run=dry_run)}"
-        active = f"active for {', '.join(prompt.categories)}" if activate else "not activated"
-        names = ", ".join(prompt.placeholders) or "none"
-        summary = f"{stored}; {active}; placeholders: {names}"
-        _print_version(screen, _Outcome(prompt, is_new, before, summary, doubts), dry_run=dry_run)
+    given = Prompt.load(file)
+    head = now.library.find(given.name) or Head(given.name)
+    before = _in_use(now.library, head, given.categories)
+    doubts = [*given.warnings(), *_doubts_about_change(now.library, head, given)]
+    for doubt in doubts:
+        now.screen.note(f"{file.name}: {doubt}")
+    prompt, is_new = now.library.preview_put(given) if dry_run else now.library.put(given, activate=activate)
+    stored = f"{prompt.name} v{prompt.version} {_put_result(is_new=is_new, dry_run=dry_run)}"
+    active = f"active for {', '.join(prompt.categories)}" if activate else "not activated"
+    names = ", ".join(prompt.placeholders) or "none"
+    summary = f"{stored}; {active}; placeholders: {names}"
+    _print_version(now.screen, _Outcome(prompt, is_new, before, summary, doubts), dry_run=dry_run)
 
 
 @app.command()
+@_on_table
 def activate(
+    now: _Session,
     name: Name,
     version: Annotated[int, typer.Argument(metavar="VERSION", help="Number of the version.", show_default=False)],
     dry_run: DryRun = False,
-    table_name: TableName = None,
-    json: Json = False,
 ) -> None:
     """Make a version the active one for its categories."""
-    screen = Screen(json)
-    with _library(table_name, screen) as library:
-        prompt = library.version(name, version)
-        head = library.head(prompt.name)
-        before = _in_use(library, head, prompt.categories)
-        doubts = [*prompt.warnings(), *_doubts_about_change(library, head, prompt)]
-        for doubt in doubts:
-            screen.note(f"{prompt.name} v{prompt.version}: {doubt}")
-        change = None if dry_run else library.activate(name, version)
-        verb = "would be" if dry_run else "is" if change else "was already"
-        summary = f"{prompt.name} v{prompt.version} {verb} active for {', '.join(prompt.categories)}"
-        _print_version(screen, _Outcome(prompt, bool(change), before, summary, doubts), dry_run=dry_run)
+    prompt = now.library.version(name, version)
+    head = now.library.head(prompt.name)
+    before = _in_use(now.library, head, prompt.categories)
+    doubts = [*prompt.warnings(), *_doubts_about_change(now.library, head, prompt)]
+    for doubt in doubts:
+        now.screen.note(f"{prompt.name} v{prompt.version}: {doubt}")
+    change = None if dry_run else now.library.activate(name, version)
+    verb = "would be" if dry_run else "is" if change else "was already"
+    summary = f"{prompt.name} v{prompt.version} {verb} active for {', '.join(prompt.categories)}"
+    _print_version(now.screen, _Outcome(prompt, bool(change), before, summary, doubts), dry_run=dry_run)
 
 
 @app.command()
-def rollback(name: Name, dry_run: DryRun = False, table_name: TableName = None, json: Json = False) -> None:
+@_on_table
+def rollback(now: _Session, name: Name, dry_run: DryRun = False) -> None:
     """Undo the last change that was not undone yet."""
-    screen = Screen(json)
-    with _library(table_name, screen) as library:
-        change = library.preview_rollback(name) if dry_run else library.rollback(name)
-        _print_change(screen, name, change, dry_run=dry_run)
+    change = now.library.preview_rollback(name) if dry_run else now.library.rollback(name)
+    _print_change(now.screen, name, change, dry_run=dry_run)
 
 
 @app.command()
-def deactivate(name: Name, dry_run: DryRun = False, table_name: TableName = None, json: Json = False) -> None:
+@_on_table
+def deactivate(now: _Session, name: Name, dry_run: DryRun = False) -> None:
     """Leave no version active. Jobs then use the prompt in the code."""
-    screen = Screen(json)
-    with _library(table_name, screen) as library:
-        change = library.preview_deactivation(name) if dry_run else library.deactivate(name)
-        _print_change(screen, name, change, dry_run=dry_run)
+    change = now.library.preview_deactivation(name) if dry_run else now.library.deactivate(name)
+    _print_change(now.screen, name, change, dry_run=dry_run)
 
 
 def _in_use(library: PromptLibrary, head: Head, categories: Iterable[str]) -> Prompt | None:

@@ -11,12 +11,11 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
-from analysis_jobs.client.proxies import proxy_of
+from analysis_jobs.cli.proxies import proxy_of
+from analysis_jobs.client.transport import UNKNOWN_CA
 
 LIMIT_S = 1.5
 _PORTS = {"http": 80, "https": 443}
-# OpenSSL's codes (X509_V_ERR_…) for a certificate of an authority that this machine does not know.
-_UNKNOWN_CA = {18, 19, 20, 21}
 
 
 class NotReachableError(Exception):
@@ -87,7 +86,7 @@ def _context(ca_bundle: Path | None) -> ssl.SSLContext:
 def _explain(error: OSError, host: str, port: int, limit_s: float) -> str:
     match error:
         case ssl.SSLCertVerificationError():
-            fix = "name its CA certificates with --ca-bundle" if error.verify_code in _UNKNOWN_CA else "check the URL"
+            fix = "name its CA certificates with --ca-bundle" if error.verify_code in UNKNOWN_CA else "check the URL"
             return f"The certificate of {host} is not trusted ({error.verify_message.rstrip('.')}): {fix}."
         case ssl.SSLError():
             return f"{host}:{port} does not speak TLS ({error.reason}): check whether the URL begins with https://."

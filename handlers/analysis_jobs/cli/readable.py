@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis_jobs.cli.screen import status_text, table
-from analysis_jobs.client.http import Job
 
 # A list of objects with more fields, or with longer values, is shown as a block for each object.
 _MOST_COLUMNS = 6
@@ -24,7 +23,7 @@ _NOT_LISTED = {
 }
 
 
-def job(shown: Job) -> Iterator[RenderableType]:
+def job(shown: Mapping[str, Any]) -> Iterator[RenderableType]:
     """Yield what people are shown of a job: its state, then its result and its files."""
     yield _grid(_facts(shown))
     if (result := shown.get("result")) is not None:
@@ -51,13 +50,13 @@ def value(given: Any) -> RenderableType:
     return Text(_plain(given))
 
 
-def error_text(shown: Job) -> str:
+def error_text(shown: Mapping[str, Any]) -> str:
     """Return the error of a job in one line. Empty if it has none."""
     error = shown.get("error") or {}
     return f"{error.get('code')}: {error.get('message')}" if error else ""
 
 
-def _facts(shown: Job) -> Iterator[tuple[str, RenderableType]]:
+def _facts(shown: Mapping[str, Any]) -> Iterator[tuple[str, RenderableType]]:
     yield "job", Text(shown["job_id"], "bold")
     yield "analysis", Text(shown.get("analysis") or "")
     yield "status", _state(shown)
@@ -86,13 +85,13 @@ _TIMES = {
 _MEANING = {"wait_seconds": "waited {} s", "processing_seconds": "worked for {} s"}
 
 
-def _lasted(shown: Job, name: str) -> str:
+def _lasted(shown: Mapping[str, Any], name: str) -> str:
     field = _TIMES[name][1]
     seconds = shown.get(field)
     return f"  ({_MEANING[field].format(_plain(seconds))})" if seconds is not None else ""
 
 
-def _state(shown: Job) -> Text:
+def _state(shown: Mapping[str, Any]) -> Text:
     text = status_text(shown["status"])
     if shown["status"] == "processing":
         text.append(f"  {shown.get('progress') or 0} %", "default")

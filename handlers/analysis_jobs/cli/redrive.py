@@ -7,15 +7,12 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 
-from analysis_jobs.base.clock import Clock, rfc3339
+from analysis_jobs.base.clock import Clock
 from analysis_jobs.cli.ledger import Ledger
-from analysis_jobs.client.http import ApiError, CallError, Client, Job
+from analysis_jobs.client import Client, ClientError, Forbidden, JobInfo, ListOptions, NotFound, Unauthorized
 
-_PAGE = 100
 # The client already retried each of these jobs several times. After so many failures, the API is down.
 _MAX_CONSECUTIVE_FAILURES = 5
-_TOKEN_REFUSED = {401, 403}
-_NOT_FOUND = 404
 
 
 class StoppedError(Exception):
@@ -41,20 +38,16 @@ class Filters:
     since: datetime | None = None
     until: datetime | None = None
 
-    def query(self) -> dict[str, object]:
+    def query(self) -> ListOptions:
         """Return the filters that the API applies itself."""
-        return {
-            "status": "failed",
-            "from": rfc3339(self.since) if self.since else None,
-            "to": rfc3339(self.until) if self.until else None,
-        }
+        return {"status": "failed", "since": self.since, "until": self.until}
 
-    def match(self, job: Job) -> bool:
+    def match(self, job: JobInfo) -> bool:
         """Tell whether the job is selected."""
-        created = datetime.fromisoformat(job["created_at"])
+        created = job.created_at or datetime.min.replace(tzinfo=UTC)
         return (
-            job["status"] == "failed"
-            and (not self.analyses or job["analysis"] in self.analyses)
+            job.status == "failed"
+            and (not self.analyses or job.analysis in self.analyses)
             and (not self.codes or code_of(job) in self.codes)
             and (self.since or datetime.min.replace(tzinfo=UTC)) <= created
             and created < (self.until or datetime.max.replace(tzinfo=UTC))
@@ -85,7 +78,7 @@ class Redrive:
     limit: int | None = None
     spacing: timedelta = timedelta()
     on_progress: Callable[[str], None] = lambda _: None
-    found: dict[str, Job] = field(default_factory=dict)
+    found: dict[str, JobInfo] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
     done_before: int = 0
@@ -104,12 +97,12 @@ class Redrive:
         for job in list(islice(self._find(), room)):
             self.run_again(job)
 
-    def run_again(self, job: Job) -> Outcome | None:
+    def run_again(self, job: JobInfo) -> Outcome | None:
         """Run a failed job again, at most once. Return None if the filters exclude it or the limit is reached.
 
         Raises `StoppedError`.
         """
-        job_id = job["job_id"]
+        job_id = job.job_id
         if self.ledger.has_done(job_id):
             return Outcome.RUN_AGAIN
         if job_id not in self.outcomes:
@@ -124,23 +117,23 @@ class Redrive:
         """Return how many jobs have this outcome."""
         return Counter(self.outcomes.values())[outcome]
 
-    def job(self, job_id: str) -> Job | None:
+    def job(self, job_id: str) -> JobInfo | None:
         """Return a job, or None if the token's tenant has no job of this id. Raises `StoppedError`."""
         try:
-            return self.api.job(job_id)
-        except CallError as error:
-            if isinstance(error, ApiError) and error.status == _NOT_FOUND:
-                return None
+            return self.api.status(job_id)
+        except NotFound:
+            return None
+        except ClientError as error:
             raise StoppedError(str(error)) from error
 
-    def _find(self) -> Iterator[Job]:
+    def _find(self) -> Iterator[JobInfo]:
         """Yield the selected failed jobs, newest first. Raises `StoppedError`."""
         try:
-            for seen, job in enumerate(self.api.jobs(**self.filters.query(), limit=_PAGE), 1):
+            for seen, job in enumerate(self.api.list(**self.filters.query()), 1):
                 self.on_progress(f"{seen} failed jobs seen")
-                if self.filters.match(job) and not self.ledger.has_done(job["job_id"]):
+                if self.filters.match(job) and not self.ledger.has_done(job.job_id):
                     yield job
-        except CallError as error:
+        except ClientError as error:
             raise StoppedError(str(error)) from error
 
     def _is_below_limit(self) -> bool:
@@ -158,21 +151,21 @@ class Redrive:
             elif self.ledger.was_run(job):
                 self.ledger.record_success(job_id)
 
-    def _retry(self, job: Job) -> Outcome:
+    def _retry(self, job: JobInfo) -> Outcome:
         self._wait_for_rate()
-        job_id = job["job_id"]
+        job_id = job.job_id
         self.ledger.record_request(job)
         try:
             answer = self.api.retry(job_id)
-        except CallError as error:
+        except ClientError as error:
             return self._failed(job_id, error)
         self._consecutive_failures = 0
         self.ledger.record_success(job_id)
         # A retried job is queued. In another state, somebody else had already retried it.
-        return Outcome.RUN_AGAIN if answer["status"] == "queued" else Outcome.ALREADY_RUNNING
+        return Outcome.RUN_AGAIN if answer.status == "queued" else Outcome.ALREADY_RUNNING
 
-    def _failed(self, job_id: str, error: CallError) -> Outcome:
-        if isinstance(error, ApiError) and error.status in _TOKEN_REFUSED:
+    def _failed(self, job_id: str, error: ClientError) -> Outcome:
+        if isinstance(error, Unauthorized | Forbidden):
             raise StoppedError(f"{error}. Give a valid token, and continue with the same --state.") from error
         outcome = Outcome.FAILED if error.retryable else Outcome.REFUSED
         self.troubles.append(Trouble(job_id, outcome, str(error)))
@@ -196,6 +189,6 @@ class Redrive:
         self._not_before = self.clock.now() + self.spacing
 
 
-def code_of(job: Job) -> str:
+def code_of(job: JobInfo) -> str:
     """Return the error code of a job, or "" if it has none."""
-    return str((job.get("error") or {}).get("code") or "")
+    return job.error.code if job.error else ""

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from analysis_jobs.client.http import Job
+from analysis_jobs.client import JobInfo
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -89,10 +89,10 @@ class Bar:
             self._task = self._bar.add_task("", total=100)
             self._bar.start()
 
-    def update(self, job: Job) -> None:
+    def update(self, job: JobInfo) -> None:
         """Show the job's progress."""
-        percent = 100 if job["status"] == "completed" else int(job.get("progress") or 0)
-        doing = " ".join(filter(None, (job["status"], job.get("stage"))))
+        percent = 100 if job.status == "completed" else job.progress
+        doing = " ".join(filter(None, (job.status, job.stage)))
         if self._bar:
             self._bar.update(self._task, completed=percent, description=doing)
         elif doing != self._shown:

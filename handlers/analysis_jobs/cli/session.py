@@ -3,23 +3,27 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
 
 import typer
 
-from analysis_jobs.base.clock import Clock, SystemClock
 from analysis_jobs.cli import environment
 from analysis_jobs.cli.analyses import UnknownAnalysisError
 from analysis_jobs.cli.ledger import LedgerError
+from analysis_jobs.cli.options import CaBundle, Json, Url, opening
 from analysis_jobs.cli.reach import NotReachableError, require_reachable
 from analysis_jobs.cli.screen import INTERRUPTED, Screen
-from analysis_jobs.cli.tokens import expiry_of
-from analysis_jobs.client.http import ApiError, CallError, Client
+from analysis_jobs.client import Client, ClientError, Forbidden, Unauthorized
 
 # Tries per call while the API answers 429 or 5xx, or does not answer. The pauses take half a minute on average.
 _TRIES = 6
-_REFUSED_TOKEN = {401, 403}
+# The host was reached before the first request. Later connections to a busy host may take longer.
+_CONNECT_TIMEOUT_S = 10.0
+# Unauthorized: the client has said what is wrong with the token.
+_HINTS = {
+    Unauthorized: f"The token is the value of {environment.TOKEN_VARIABLE}.",
+    Forbidden: f"Check that the tenant and the scopes of the token in {environment.TOKEN_VARIABLE} are those of this "
+    "deployment.",
+}
 
 
 @dataclass(frozen=True)
@@ -32,25 +36,31 @@ class Session:
 
 
 @contextmanager
-def session(url: str | None, ca_bundle: Path | None, *, as_json: bool) -> Iterator[Session]:
+def session(json: Json = False, url: Url = None, ca_bundle: CaBundle = None) -> Iterator[Session]:
     """Yield the session of a command that calls the API. The token comes from the environment.
+
+    The parameters are options of each such command.
 
     Raises `typer.Exit` with 2 if a setting is missing, with 1 if the block raises one of the expected errors, and with
     130 after Ctrl-C. The error is printed, with a hint where there is one.
     """
-    screen = Screen(as_json)
+    screen = Screen(json)
     with reported(screen):
         token = environment.required(environment.TOKEN_VARIABLE, "set it to a bearer token for the API")
         url = url or environment.required(environment.URL_VARIABLE, "set it to the URL of the API, or give --url")
         trusted = environment.existing_file(ca_bundle) if ca_bundle else environment.ca_bundle()
         require_reachable(url, trusted)
         try:
-            yield Session(Client(url, token, ca_bundle=trusted, tries=_TRIES), screen, token)
-        except ApiError as error:
+            with Client(url, token, ca_bundle=trusted, connect_timeout_s=_CONNECT_TIMEOUT_S, tries=_TRIES) as client:
+                yield Session(client, screen, token)
+        except (Forbidden, Unauthorized) as error:
             screen.note(str(error))
-            if error.status in _REFUSED_TOKEN:
-                screen.note(token_hint(token, SystemClock()))
+            screen.note(_HINTS[type(error)])
             raise typer.Exit(1) from error
+
+
+calls_api = opening(session)
+"""Decorates a command that calls the API. The command gets the session as its first argument."""
 
 
 @contextmanager
@@ -61,7 +71,7 @@ def reported(screen: Screen) -> Iterator[None]:
     except environment.SettingMissingError as error:
         screen.note(str(error))
         raise typer.Exit(2) from error
-    except (CallError, LedgerError, NotReachableError, TimeoutError, UnknownAnalysisError, OSError) as error:
+    except (ClientError, LedgerError, NotReachableError, TimeoutError, UnknownAnalysisError, OSError) as error:
         screen.note(str(error))
         raise typer.Exit(1) from error
     except KeyboardInterrupt as error:
@@ -77,25 +87,3 @@ def aws_extra() -> Iterator[None]:
         raise environment.SettingMissingError(
             f"{error.name} is not installed. This command calls AWS: pip install 'analysis-jobs[aws,cli]'."
         ) from error
-
-
-def token_hint(token: str, clock: Clock) -> str:
-    """Return what to do after the API refused the token."""
-    expiry = expiry_of(token)
-    if expiry is None or clock.now() < expiry:
-        return (
-            f"The API does not accept the token in {environment.TOKEN_VARIABLE}: check that its issuer, audience and "
-            "tenant are those of this deployment."
-        )
-    return (
-        f"The token in {environment.TOKEN_VARIABLE} expired {_ago(clock.now() - expiry)} ago, at "
-        f"{expiry:%Y-%m-%d %H:%M} UTC: get a new one."
-    )
-
-
-def _ago(duration: timedelta) -> str:
-    seconds = int(duration.total_seconds())
-    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if number := seconds // length:
-            return f"{number} {unit}{'s' if number > 1 else ''}"
-    return f"{seconds} s"

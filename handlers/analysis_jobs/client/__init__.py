@@ -29,6 +29,7 @@ from analysis_jobs.client.errors import (
 )
 from analysis_jobs.client.interface import AsyncJobs, Jobs, ListOptions, SubmitOptions
 from analysis_jobs.client.jobs import JobError, JobFile, JobInfo, Submitted, UploadForm
+from analysis_jobs.client.operations import Response
 
 if TYPE_CHECKING:
     from analysis_jobs.authoring.undeclared import UndeclaredAnalysis
@@ -57,6 +58,7 @@ __all__ = [
     "NotFound",
     "Refused",
     "Rejected",
+    "Response",
     "SubmitOptions",
     "Submitted",
     "Unauthorized",

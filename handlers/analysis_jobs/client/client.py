@@ -7,6 +7,7 @@ from inspect import isawaitable
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
+from weakref import finalize
 
 from analysis_jobs.base.clock import Clock, SystemClock
 from analysis_jobs.client import transport as http
@@ -107,6 +108,22 @@ class Client(_ApiCaller):
         if self._http is not None:
             self._http.close()
             self._http = None
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        query: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Send a request to a path of the API, for example to a route that the stack adds to it.
+
+        The body is `json`, encoded. Query parameters with the value None are left out. A POST without an
+        `Idempotency-Key` gets a random one. Raises the errors of the other methods unless the status is 2xx or 304.
+        """
+        return self._run(self._operations.request(method, path, json, query, headers or {}))
 
     def submit(
         self, analysis: str | Named, job_input: Mapping[str, Any] | Model, /, **options: Unpack[SubmitOptions]
@@ -212,6 +229,8 @@ class Client(_ApiCaller):
         with self._opening:
             if self._http is None:
                 self._http = http.load_httpx().Client(**self._options())
+                # Closes the connections of a client that its owner never closed.
+                finalize(self, self._http.close)
             return self._http
 
 
@@ -234,6 +253,18 @@ class AsyncClient(_ApiCaller):
         if self._http is not None:
             await self._http.aclose()
             self._http = None
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        query: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Send a request to a path of the API. See `Client.request`."""
+        return await self._run(self._operations.request(method, path, json, query, headers or {}))
 
     async def submit(
         self, analysis: str | Named, job_input: Mapping[str, Any] | Model, /, **options: Unpack[SubmitOptions]

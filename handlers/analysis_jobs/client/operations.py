@@ -78,7 +78,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """The answer to a request. Header names are in lower case."""
+    """The answer to a request. `status` is the HTTP status code. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -114,6 +114,15 @@ class Operations:
     connect_timeout_s: float
     explain_unauthorized: Callable[[], str]
     reached: bool = False
+
+    def request(
+        self, method: str, path: str, json_body: object, query: Mapping[str, object] | None, headers: Mapping[str, str]
+    ) -> Operation[Response]:
+        """Send a request to a path of the API. A POST gets an idempotency key, so that it is safe to repeat."""
+        sent = dict(headers)
+        if method.upper() == "POST" and "idempotency-key" not in {name.lower() for name in sent}:
+            sent["Idempotency-Key"] = str(uuid4())
+        return (yield from self._call(method, path, json_body=json_body, query=query, headers=sent))
 
     def submit(
         self, analysis: str | Named, job_input: Mapping[str, Any] | Model, options: SubmitOptions

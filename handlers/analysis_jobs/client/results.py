@@ -1,9 +1,19 @@
 """Turns the JSON result of a job into the type that the caller wants."""
 
 import json
+from typing import Any
 
 from analysis_jobs.client.errors import InvalidResult, JobFailed, NotFinished
+from analysis_jobs.client.interface import Jobs
 from analysis_jobs.client.jobs import JobInfo, Result
+
+
+def whole_answer(jobs: Jobs, job: JobInfo) -> dict[str, Any]:
+    """Return the whole answer for a job as JSON. A result that the answer only links to is read and added."""
+    answer = dict(job.raw)
+    if job.result_url:
+        answer["result"] = jobs.result(job.job_id, object)
+    return answer
 
 
 def validated(job: JobInfo, result: object, type_: type[Result]) -> Result:

@@ -16,14 +16,23 @@ def claims_of(token: str) -> dict[str, Any]:
     return claims if isinstance(claims, dict) else {}
 
 
+def expiry_of(token: str) -> datetime | None:
+    """Return the time until which a JSON Web Token is valid, or None if it does not say."""
+    expiry = claims_of(token).get("exp")
+    try:
+        return datetime.fromtimestamp(expiry, UTC) if isinstance(expiry, int | float) else None
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
 def why_rejected(token: str | None, now: datetime) -> str:
     """Return what is probably wrong with a token that the API rejected with 401."""
     if not token:
         return "no token was sent; give one"
     claims = claims_of(token)
-    expires = claims.get("exp")
-    if isinstance(expires, int | float) and expires <= now.timestamp():
-        at = datetime.fromtimestamp(expires, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    expiry = expiry_of(token)
+    if expiry and expiry <= now:
+        at = expiry.isoformat(timespec="seconds").replace("+00:00", "Z")
         return f"the token expired at {at}; get a new one"
     if not claims:
         return "the token is not a JSON Web Token; give an access token of the API's issuer"

@@ -1,6 +1,5 @@
 """Sends the requests of `operations` with httpx2, and explains why a host cannot be reached."""
 
-import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -12,12 +11,16 @@ from analysis_jobs.client.errors import Unreachable
 from analysis_jobs.client.operations import Request, Response
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
 # An API Gateway HTTP API ends a request after 30 s.
 READ_TIMEOUT_S = 35.0
+# OpenSSL's codes (X509_V_ERR_…) for a certificate of an authority that this machine does not know.
+UNKNOWN_CA = frozenset({18, 19, 20, 21})
 # A proxy of the environment never gets requests to this machine.
-_DIRECT = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+_DIRECT = ("all://localhost", "all://*.localhost", "all://127.0.0.1", "all://[::1]")
 
 
 def load_httpx() -> ModuleType:
@@ -26,7 +29,10 @@ def load_httpx() -> ModuleType:
         with extra("client"):
             import httpx2  # noqa: PLC0415 - slow to import
     except MissingExtraError as error:
-        raise ConfigurationError("the client needs httpx2: pip install 'analysis-jobs[client]'") from error
+        raise ConfigurationError(
+            'the client needs httpx2. In a package: add "client" to `extras` in [tool.analysis-jobs] of '
+            "pyproject.toml, and build the package again. Elsewhere: pip install httpx2"
+        ) from error
     return httpx2
 
 
@@ -36,6 +42,8 @@ def http_options(ca_bundle: Path | str | None, connect_timeout_s: float, transpo
     Without a `ca_bundle` the system's certificates are trusted. Redirects are never followed: the token must not be
     sent to another host.
     """
+    import ssl  # noqa: PLC0415 - as httpx2, which imports it too
+
     httpx = load_httpx()
     return {
         "follow_redirects": False,
@@ -62,6 +70,8 @@ def response(answer: "httpx2.Response") -> Response:
 
 def unreachable(request: Request, error: Exception, connect_timeout_s: float) -> Unreachable:
     """Return the error for a request that got no answer."""
+    import ssl  # noqa: PLC0415 - as in `http_options`
+
     httpx = load_httpx()
     where = f"{request.where} cannot be reached"
     match error:
@@ -78,9 +88,12 @@ def unreachable(request: Request, error: Exception, connect_timeout_s: float) ->
     return Unreachable(f"{where}: the connection broke: {error or type(error).__name__}", connected=True)
 
 
-def _untrusted(where: str, error: ssl.SSLError) -> Unreachable:
-    why = getattr(error, "verify_message", None) or error.reason or str(error)
-    fix = "give ca_bundle, a PEM file with the certificate of your authority" if "verify" in str(error).lower() else ""
+def _untrusted(where: str, error: "ssl.SSLError") -> Unreachable:
+    why = str(getattr(error, "verify_message", None) or error.reason or error).rstrip(".")
+    code = getattr(error, "verify_code", None)
+    fix = "check the URL" if code else ""
+    if code in UNKNOWN_CA:
+        fix = "give ca_bundle, a PEM file with the certificate of your authority"
     return Unreachable(": ".join(filter(None, (where, f"TLS failed: {why}", fix))), retryable=False)
 
 

@@ -5,16 +5,20 @@ admitted job, `admission_write` returns an `AdmissionWrite`. The store writes it
 condition that the state has not changed.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analysis_jobs.base.clock import rfc3339
 from analysis_jobs.base.errors import ConfigurationError
-from analysis_jobs.jobs.record import JobRecord
 from analysis_jobs.jobs.transitions import Status
+
+if TYPE_CHECKING:
+    from analysis_jobs.jobs.record import JobRecord
 
 # One item stores the time of every admission within `per`. Every submission reads and writes this item.
 _MAX_RATE_COUNT = 1_000

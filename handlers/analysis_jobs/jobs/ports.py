@@ -156,7 +156,10 @@ class JobStore(Protocol):
         """Return one page of a tenant's jobs, newest first."""
 
     def due(self, now: datetime) -> Iterator[JobKey]:
-        """Yield every job with `due_at` up to `now`. Within a shard the longest overdue job comes first."""
+        """Yield every job with `due_at` up to `now`. The longest overdue job comes first."""
+
+    def read_many(self, keys: Sequence[JobKey]) -> dict[JobKey, JobRecord]:
+        """Return those of up to 100 jobs that exist, read with strong consistency."""
 
     def claimable(self, priority: str, limit: int) -> Sequence[JobKey]:
         """Return the queued jobs with a tier in the queue of `priority`, of all tenants: best first, at most `limit`.

@@ -80,6 +80,9 @@ class JobRecord:
     `prompts` from a stage to the prompts it used, `models` from a model ID to its part of `usage`. `cost_usd` is None
     if a price is not known.
 
+    `prompt_versions` has the versions of prompts that a canary uses instead of the active ones, by name. It is None for
+    every other job.
+
     A job with a tier has a `tier_rank` (0 is the best), and a `lane_sort_key` while it may be claimed. `claimed_via` is
     the job whose message the worker received, if it claimed this job instead.
     """
@@ -126,6 +129,7 @@ class JobRecord:
     files: Mapping[str, StoredFile] = field(default_factory=dict)
     history: tuple[HistoryEntry, ...] = ()
     documents: Payload | None = None
+    prompt_versions: Mapping[str, int] | None = None
 
     @property
     def key(self) -> JobKey:

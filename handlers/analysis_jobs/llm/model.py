@@ -37,7 +37,7 @@ class Question:
             the token quota.
         system: The system prompt; None if there is none.
         tool: The shape of the answer. None: the answer is text.
-        metadata: Labels for the vendor's request log, if it has one. Bedrock gets the job's ID.
+        metadata: Labels for the vendor's request log, if it has one: the analysis, the stage and the job's ID.
         attachments: Pictures and documents. They go before the document and the prompt.
         document: A long text that other questions of the job have too. It goes before the prompt, as its own block.
         cache: The vendor shall cache the attachments and the document, and everything before them.

@@ -22,7 +22,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from analysis_jobs.base.clock import Clock, SystemClock, rfc3339
 from analysis_jobs.base.errors import ConfigurationError
-from analysis_jobs.prompts.store import ACTIVE, prompt_key
+from analysis_jobs.prompts.store import ACTIVE, kept_for, prompt_key, version_item
 from analysis_jobs.prompts.template import Prompt, parse
 
 if TYPE_CHECKING:
@@ -153,13 +153,14 @@ class PromptLibrary:
                 return version, is_new
         raise _contention(prompt.name)
 
-    def activate(self, name: str, version: int) -> Change | None:
+    def activate(self, name: str, version: int, *, except_for: str = "") -> Change | None:
         """Make a version the active one of all its categories. Return the change; None if it was active already.
 
-        Raises `PromptError` if the version does not exist.
+        `except_for` is a version of the code that keeps the versions that are active now: its jobs still run while a
+        deployment puts other code and its prompts in service. Raises `PromptError` if the version does not exist.
         """
         prompt = self.version(name, version)
-        return self._change_active(name, "activate", lambda _: dict.fromkeys(prompt.categories, version))
+        return self._change_active(name, "activate", lambda _: dict.fromkeys(prompt.categories, version), except_for)
 
     def rollback(self, name: str) -> Change | None:
         """Undo the last change that was not undone yet. Return the new change.
@@ -168,6 +169,14 @@ class PromptLibrary:
         Raises `PromptError` if there is no change to undo.
         """
         return self._change_active(name, "rollback", self._undo_last)
+
+    def restore(self, name: str, active: Mapping[str, int], *, is_undo: bool, except_for: str = "") -> Change | None:
+        """Make versions active by category; 0 means none. Return the change; None if they were active already.
+
+        With `is_undo` it counts as a rollback of the last change: a later `rollback` undoes an earlier change. See
+        `activate` for `except_for`. Raises `PromptError` if a version does not exist.
+        """
+        return self._change_active(name, "rollback" if is_undo else "activate", lambda _: active, except_for)
 
     def deactivate(self, name: str) -> Change | None:
         """Deactivate all versions. Jobs use the default of the code then. Return the change; None if none was active.
@@ -188,14 +197,16 @@ class PromptLibrary:
         """Return the version that `put` would store now, and whether it would be new. Raises `PromptError` as `put`."""
         return self._assign_version(prompt, self.find(prompt.name) or Head(prompt.name))
 
-    def _change_active(self, name: str, action: str, wanted: Callable[[Head], Mapping[str, int]]) -> Change | None:
+    def _change_active(
+        self, name: str, action: str, wanted: Callable[[Head], Mapping[str, int]], except_for: str = ""
+    ) -> Change | None:
         for _ in range(_TRIES):
             head = self.head(name)
             change = self._next_change(head, action, wanted)
             if change is None:
                 return None
             prompts = {to: self.version(name, to) for to in set(change.after.values()) - {0}}
-            if self._write(head, change, self._activations(change, head.name, prompts)):
+            if self._write(head, change, self._activations(change, head.name, prompts, except_for)):
                 return change
         raise _contention(name)
 
@@ -263,27 +274,30 @@ class PromptLibrary:
             raise
         return True
 
-    def _activations(self, change: Change, name: str, prompts: Mapping[int, Prompt]) -> list[dict[str, Any]]:
+    def _activations(
+        self, change: Change, name: str, prompts: Mapping[int, Prompt], except_for: str = ""
+    ) -> list[dict[str, Any]]:
         writes: list[dict[str, Any]] = []
         for category, to in change.after.items():
             section, _, sub_section = name.partition("/")
             hash_key = prompt_key(section, sub_section, category)
             if to:
-                writes.append({"Put": self._put(hash_key, ACTIVE, _fields(prompts[to]))})
+                kept = kept_for(except_for, change.before[category]) if except_for else {}
+                writes.append({"Put": self._put(hash_key, ACTIVE, _fields(prompts[to]) | kept)})
             else:
                 writes.append({"Delete": {"TableName": self._table, "Key": _key(hash_key, ACTIVE)}})
         return writes
 
     def _put_version(self, prompt: Prompt) -> dict[str, Any]:
         written = _fields(prompt) | {"written_at": rfc3339(self._clock.now()), "written_by": self._who()}
-        return self._put(prompt.name, f"v{prompt.version:06}", written) | _IF_NEW
+        return self._put(prompt.name, version_item(prompt.version), written) | _IF_NEW
 
     def _put(self, hash_key: str, item: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         serialized = {name: TypeSerializer().serialize(value) for name, value in fields.items() if value is not None}
         return {"TableName": self._table, "Item": serialized | _key(hash_key, item)}
 
     def _find_version(self, name: str, version: int) -> Prompt | None:
-        item = self._get(name, f"v{version:06}")
+        item = self._get(name, version_item(version))
         return parse(item, f"{name} v{version} in the table") if item else None
 
     def _get(self, hash_key: str, item: str) -> dict[str, Any] | None:

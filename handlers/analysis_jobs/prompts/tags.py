@@ -5,7 +5,6 @@ part early. A model reads many spellings of a tag as the tag: other cases, look-
 with blanks or invisible characters between them. So the search compares what a text looks like, not its characters.
 """
 
-import html
 import re
 import unicodedata
 from collections.abc import Collection, Iterator
@@ -114,6 +113,8 @@ def _look(text: str, at: int) -> tuple[str, int]:
 
 def _unescaped(escaped: re.Match[str]) -> str:
     if entity := escaped["entity"]:
+        import html  # noqa: PLC0415 - slow to import, and almost no text has such an entity
+
         return html.unescape(f"&{entity};")
     code = int(escaped["byte"] or escaped["code"], 16)
     return chr(code) if code <= 0x10FFFF else ""  # noqa: PLR2004 - the last code point

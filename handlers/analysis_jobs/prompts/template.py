@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -65,6 +64,8 @@ class Prompt:
 
         Raises `ConfigurationError`. The message names the file and the key.
         """
+        import tomllib  # noqa: PLC0415 - a declaration must be fast to import
+
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

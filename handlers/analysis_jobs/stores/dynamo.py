@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from heapq import merge
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -217,22 +218,24 @@ class DynamoJobStore:
         return Page([job for job in jobs if listing.status in (None, job.status)], more)
 
     def due(self, now: datetime) -> Iterator[JobKey]:
-        """See `JobStore.due`. Queries the sparse index, so it reads only overdue jobs.
+        """See `JobStore.due`. Queries the sparse index, so it reads only overdue jobs."""
+        shards = [self._due_in(shard, now) for shard in range(DUE_SHARDS)]
+        yield from (key_of(item) for item in merge(*shards, key=lambda item: int(item["due_at"]["N"])))
 
-        The order of the shards is random, so that a sweep that runs out of time does not always skip the same shard.
-        """
+    def _due_in(self, shard: int, now: datetime) -> Iterator[Mapping[str, Any]]:
+        """Yield the entries of one shard of the index, the longest overdue first."""
         pages = self._client.get_paginator("query")
-        for shard in random.sample(range(DUE_SHARDS), DUE_SHARDS):
-            for page in pages.paginate(
-                TableName=self._table,
-                IndexName="due",
-                KeyConditionExpression="due_shard = :shard AND due_at <= :now",
-                ExpressionAttributeValues={
-                    ":shard": {"S": str(shard)},
-                    ":now": {"N": str(to_ms(now))},
-                },
-            ):
-                yield from (key_of(item) for item in page["Items"])
+        for page in pages.paginate(
+            TableName=self._table,
+            IndexName="due",
+            KeyConditionExpression="due_shard = :shard AND due_at <= :now",
+            ExpressionAttributeValues={":shard": {"S": str(shard)}, ":now": {"N": str(to_ms(now))}},
+        ):
+            yield from page["Items"]
+
+    def read_many(self, keys: Sequence[JobKey]) -> dict[JobKey, JobRecord]:
+        """See `JobStore.read_many`. One request."""
+        return {job.key: job for job in self._batch_get(keys)}
 
     def claimable(self, priority: str, limit: int) -> list[JobKey]:
         """See `JobStore.claimable`. One query of the sparse index."""
@@ -312,7 +315,7 @@ class DynamoJobStore:
         }
         return query | ({"IndexName": f"by-{name}"} if name else {"ConsistentRead": True})
 
-    def _batch_get(self, keys: list[JobKey]) -> list[JobRecord]:
+    def _batch_get(self, keys: Sequence[JobKey]) -> list[JobRecord]:
         found: dict[JobKey, JobRecord] = {}
         for start in range(0, len(keys), _BATCH_GET_LIMIT):
             wanted = [job_item_key(key) for key in keys[start : start + _BATCH_GET_LIMIT]]

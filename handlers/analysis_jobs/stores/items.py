@@ -142,7 +142,7 @@ def _int_values(value: Any) -> dict[str, int]:
 
 
 _ENCODERS: dict[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(("checkpoints", "prompts", "timeouts"), dict),
+    **dict.fromkeys(("checkpoints", "prompt_versions", "prompts", "timeouts"), dict),
     # Short texts, because DynamoDB bills every write by the size of the row.
     "files": lambda files: {name: f"{each.fence} {each.size} {each.content_type}" for name, each in files.items()},
     "history": lambda entries: [_entry_to_plain(entry) for entry in entries],
@@ -161,6 +161,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "models": _models,
     "stages_completed": tuple,
     "status": Status,
+    "prompt_versions": _int_values,
     "timeouts": _int_values,
     "claimed_via": lambda value: JobKey(**value),
     "usage": lambda value: Usage(**_int_values(value)),

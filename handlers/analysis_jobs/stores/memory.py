@@ -1,7 +1,7 @@
 """The stores in memory, for tests. They pass the same contract tests as the stores on AWS."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
@@ -208,6 +208,10 @@ class MemoryJobStore:
         """See `JobStore.due`."""
         overdue = [(job.due_at, key) for key, job in list(self.jobs.items()) if job.due_at and job.due_at <= now]
         yield from (key for _, key in sorted(overdue, key=lambda pair: pair[0]))
+
+    def read_many(self, keys: Sequence[JobKey]) -> dict[JobKey, JobRecord]:
+        """See `JobStore.read_many`."""
+        return {key: self.jobs[key] for key in keys if key in self.jobs}
 
     def claimable(self, priority: str, limit: int) -> list[JobKey]:
         """See `JobStore.claimable`. This store is always consistent."""

@@ -53,7 +53,7 @@ class JobControl:
         for _ in range(_TRIES):
             match job.status:
                 case Status.QUEUED:
-                    transition, changes = CANCEL, self._cancel_changes()
+                    transition, changes = CANCEL, self._cancel_changes(key.tenant)
                 case Status.PROCESSING if job.cancel_asked_at is None:
                     transition, changes = REQUEST_CANCEL, {"cancel_asked_at": self.clock.now()}
                 case Status.PROCESSING | Status.CANCELLED:
@@ -160,9 +160,9 @@ class JobControl:
             count("JobsCancelled")
         return True, outcome.job
 
-    def _cancel_changes(self) -> dict[str, Any]:
+    def _cancel_changes(self, tenant: str) -> dict[str, Any]:
         now = self.clock.now()
-        return {**ending(now, self.settings.job_retention), "cancel_asked_at": now}
+        return {**ending(now, self.settings.retention_of(tenant)), "cancel_asked_at": now}
 
     def _retry_changes(self, job: JobRecord) -> dict[str, Any]:
         analysis = self.analyses.get(job.analysis)

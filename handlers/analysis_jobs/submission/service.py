@@ -20,6 +20,7 @@ from analysis_jobs.base.model_json import NotKeptError, accept, keep_input, part
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs.admission import Admission, AdmissionKey, Outcome, Trigger
+from analysis_jobs.jobs.canaries import CANARY_LANE, CanaryRun, uncounted
 from analysis_jobs.jobs.dispatch import send_grace, send_or_leave
 from analysis_jobs.jobs.key_limits import check_rate, check_subject
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES, store_json
@@ -93,19 +94,26 @@ class SubmissionService:
         return result.job
 
     def submit_with_outcome(
-        self, tenant: str, submission: Submission, idempotency_key: str | None = None
+        self,
+        tenant: str,
+        submission: Submission,
+        idempotency_key: str | None = None,
+        canary: CanaryRun | None = None,
     ) -> SubmissionResult:
         """Apply the policy of the analysis, and return the outcome with its job.
+
+        A canary is always admitted, and is in the lane of canaries.
 
         If the idempotency key was used before, return the earlier outcome with the current job. Raises
         `InvalidRequestError`, which names the invalid fields, `IdempotencyKeyReusedError`, `JobExpiredError`,
         `RateLimitedError` and `TooBusyError`.
         """
         analysis = self._analysis(submission)
-        trigger = _trigger(analysis, submission)
+        trigger = None if canary and submission.trigger is None else _trigger(analysis, submission)
         request, given = _input(analysis, submission)
         job = self._new_job(tenant, submission, analysis, trigger)
-        job = replace(job, subject=_subject(analysis, submission, request))
+        job = self._as_canary(job, canary) if canary else job
+        job = replace(job, subject=_subject(analysis, submission, request, required=canary is None))
         check_subject(job.analysis, job.subject or "")
         job = _with_tier(job, analysis.tiers, request) if analysis.tiers else job
         idempotency = self._idempotency(tenant, submission, idempotency_key)
@@ -118,7 +126,7 @@ class SubmissionService:
             return replace(job, input=self._store_input(job, given), documents=documents)
 
         outcome: SubmissionResult | StoredOutcome
-        if analysis.admission is None:
+        if analysis.admission is None or canary:
             outcome = self._used_before(job, idempotency, parts) or self._create(with_input(job), idempotency)
         else:
             admission_key = _admission_key(job, analysis.admission, request)
@@ -126,8 +134,15 @@ class SubmissionService:
             outcome = AdmissionService(self.store, self.settings, self.clock).admit(analysis.admission, candidate)
         if isinstance(outcome, StoredOutcome):
             return self._repeated(tenant, outcome, idempotency)
-        self._log_and_send(outcome, job)
+        with uncounted(tenant):
+            self._log_and_send(outcome, job)
         return outcome
+
+    def _as_canary(self, job: JobRecord, canary: CanaryRun) -> JobRecord:
+        """Return the job in the lane of canaries. Raises `InvalidRequestError` if the stack has none."""
+        if not self.settings.canary_queue_url:
+            raise InvalidRequestError.of_field("canary", "this stack has no lane for canaries: set canary.enabled")
+        return replace(job, priority=CANARY_LANE, prompt_versions=dict(canary.prompts) or None)
 
     def _used_before(
         self, job: JobRecord, idempotency: IdempotencyKey | None, parts: list[Any]
@@ -261,9 +276,9 @@ def _input(analysis: Analysis[Any, Any], submission: Submission) -> tuple[BaseMo
         raise InvalidRequestError.of_field("input", f"this is not JSON: {error}") from error
 
 
-def _subject(analysis: Analysis[Any, Any], submission: Submission, request: BaseModel) -> str | None:
+def _subject(analysis: Analysis[Any, Any], submission: Submission, request: BaseModel, *, required: bool) -> str | None:
     if analysis.subject is None or not analysis.subject_from_input:
-        if analysis.admission and submission.subject is None:
+        if required and analysis.admission and submission.subject is None:
             raise InvalidRequestError.of_field(
                 "subject", "the admission policy of this analysis needs a subject: give one"
             )

@@ -1,70 +1,71 @@
 """Moves every overdue job to its next state. An error in one row does not stop the sweep."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from threading import Lock
 from typing import Any
 from uuid import uuid4
 
+from analysis_jobs.base.batches import batches
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
+from analysis_jobs.jobs.canaries import uncounted
 from analysis_jobs.jobs.dispatch import send, send_grace
 from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore
 from analysis_jobs.jobs.record import Changes, JobFailure, JobKey, JobRecord, ending
 from analysis_jobs.jobs.timing import record_processing_time
 from analysis_jobs.jobs.transitions import ABANDON, CANCEL_LOST, EXPIRE, REQUEUE, RESEND, Status, Transition
 
+# DynamoDB reads at most 100 rows in one request.
+_BATCH = 100
 _NO_STEP = ("alive", "overtaken")
 _PREVIOUS_ERROR = "; the previous error: "
 
 
 @dataclass(frozen=True)
 class Sweeper:
-    """Takes one step with every overdue job. Sweepers may run concurrently: each step is one conditional write."""
+    """Takes one step with every overdue job. Sweepers may run concurrently: each step is one conditional write.
+
+    `at_once` is the number of threads that take steps. A step is mostly waiting for AWS.
+    """
 
     store: JobStore
     queue: JobQueue
     settings: Settings
     clock: Clock
+    at_once: int = 1
 
-    def sweep(self) -> Counter[str]:
-        """Take a step with every overdue job. Return the number of jobs for each step.
+    def sweep(self, until: datetime | None = None) -> Counter[str]:
+        """Take a step with every overdue job, the longest overdue first. Return the number of jobs for each step.
 
         The steps are `requeue`, `resend`, `cancel` and `fail`. `alive` and `overtaken` are jobs that need no step,
-        `error` are rows that raised.
+        `error` are rows that raised. No step begins after `until`: the next sweep goes on.
         """
-        steps: Counter[str] = Counter()
-        for key in self.store.due(self.clock.now()):
-            try:
-                step = self._sweep_job(key)
-                steps[step] += 1
-                if step not in _NO_STEP:
-                    log(
-                        "sweep.step",
-                        f"took the step {step} for an overdue job",
-                        step=step,
-                        job_id=key.job_id,
-                        tenant=key.tenant,
-                    )
-            except Exception as error:  # noqa: BLE001 - continue with the next row
-                steps["error"] += 1
-                log(
-                    "sweep.error",
-                    "a row could not be swept",
-                    error=error,
-                    job_id=key.job_id,
-                    tenant=key.tenant,
-                )
-        log("sweep.done", "swept", steps=dict(steps))
+        sweep = _Sweep(self, until)
+        if self.at_once == 1:
+            sweep.run()
+        else:
+            with ThreadPoolExecutor(self.at_once, thread_name_prefix="sweep") as threads:
+                for each in [threads.submit(sweep.run) for _ in range(self.at_once)]:
+                    each.result()
+        steps = sweep.steps
+        log("sweep.done", "swept", steps=dict(steps), out_of_time=sweep.out_of_time or None)
         count("Sweeps")
         count("JobsRequeued", steps["requeue"] + steps["resend"])
         if steps["error"]:
             count("SweepErrors", steps["error"])
+        if sweep.out_of_time:
+            count("SweepsOutOfTime")
         return steps
 
-    def _sweep_job(self, key: JobKey) -> str:
-        job, now = self.store.get(key), self.clock.now()
+    def step(self, key: JobKey, job: JobRecord | None) -> str:
+        """Take the next step with a job, as it was just read. Return the name of the step."""
+        now = self.clock.now()
         if job is None or job.due_at is None or job.due_at > now:
             return "overtaken"  # the index is eventually consistent
         if job.status is Status.PROCESSING and job.lease_until and job.lease_until > now:
@@ -103,7 +104,7 @@ class Sweeper:
 
     def _end(self, key: JobKey, transition: Transition, why: Mapping[str, Any]) -> str:
         now = self.clock.now()
-        ended = ending(now, self.settings.job_retention)
+        ended = ending(now, self.settings.retention_of(key.tenant))
         outcome = self.store.transition(key, transition, Changes({**ended, **why}), now=now)
         if not isinstance(outcome, Applied):
             return "overtaken"
@@ -113,6 +114,62 @@ class Sweeper:
             return "cancel"
         count("JobsFailed")
         return "fail"
+
+
+class _Sweep:
+    """One sweep. Several threads may `run` it: each takes the next overdue jobs."""
+
+    def __init__(self, sweeper: Sweeper, until: datetime | None) -> None:
+        self.steps: Counter[str] = Counter()
+        self.out_of_time = False
+        self._sweeper = sweeper
+        self._until = until
+        self._batches = batches(sweeper.store.due(sweeper.clock.now()), _BATCH)
+        self._taking = Lock()
+
+    def run(self) -> None:
+        """Take steps until no job is left, or until the time is over."""
+        while not self._is_late():
+            with self._taking:
+                keys = next(self._batches, None)
+            if keys is None:
+                return
+            for key, job in self._read(keys):
+                if self._is_late():
+                    return
+                self._take(key, job)
+
+    def _is_late(self) -> bool:
+        late = self._until is not None and self._sweeper.clock.now() >= self._until
+        self.out_of_time |= late
+        return late
+
+    def _read(self, keys: Sequence[JobKey]) -> Iterator[tuple[JobKey, Callable[[], JobRecord | None]]]:
+        """Yield the jobs, each with a function that returns its row. One request reads all rows.
+
+        If the request fails, the rows are read one by one, so that a row that cannot be read stops no other one.
+        """
+        try:
+            rows = self._sweeper.store.read_many(keys)
+        except Exception as error:  # noqa: BLE001 - see above
+            log("sweep.batch_failed", "the rows are read one by one", error=error)
+            yield from ((key, partial(self._sweeper.store.get, key)) for key in keys)
+        else:
+            yield from ((key, partial(rows.get, key)) for key in keys)
+
+    def _take(self, key: JobKey, job: Callable[[], JobRecord | None]) -> None:
+        about: dict[str, Any] = {"job_id": key.job_id, "tenant": key.tenant}
+        try:
+            with uncounted(key.tenant):
+                step = self._sweeper.step(key, job())
+        except Exception as error:  # noqa: BLE001 - continue with the next row
+            step = "error"
+            log("sweep.error", "a row could not be swept", error=error, **about)
+        else:
+            if step not in _NO_STEP:
+                log("sweep.step", f"took the step {step} for an overdue job", step=step, **about)
+        with self._taking:
+            self.steps[step] += 1
 
 
 def _took_effect(outcome: Applied | ConditionFailed, mark: str) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from analysis_jobs.testing.database import TestDatabase
     from analysis_jobs.testing.errors import RecordingDiffers, UnscriptedQuestion
     from analysis_jobs.testing.jobs import Jobs
-    from analysis_jobs.testing.questions import Asked
+    from analysis_jobs.testing.questions import Asked, Match
     from analysis_jobs.testing.run import JobFailed, JobRun
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "JobFailed",
     "JobRun",
     "Jobs",
+    "Match",
     "NotAdmittedError",
     "RateLimitedError",
     "RecordingDiffers",
@@ -40,6 +41,7 @@ _PLACES = {
     "JobFailed": "analysis_jobs.testing.run",
     "JobRun": "analysis_jobs.testing.run",
     "Jobs": "analysis_jobs.testing.jobs",
+    "Match": "analysis_jobs.testing.questions",
     "NotAdmittedError": _REQUEST_ERRORS,
     "RateLimitedError": _REQUEST_ERRORS,
     "RecordingDiffers": "analysis_jobs.testing.errors",

@@ -23,7 +23,7 @@ from analysis_jobs.testing.clock import TestClock
 from analysis_jobs.testing.database import TestDatabase
 from analysis_jobs.testing.inputs import prepared
 from analysis_jobs.testing.project import ProjectFiles
-from analysis_jobs.testing.questions import Asked
+from analysis_jobs.testing.questions import Asked, Match
 from analysis_jobs.testing.recording import Recording
 from analysis_jobs.testing.run import JobRun, Result
 from analysis_jobs.testing.script import Of, name_of_stage
@@ -67,14 +67,16 @@ class Jobs:
 
     # Answers
 
-    def answer(self, of: Of, *answers: Any) -> None:
+    def answer(self, of: Of | Match, *answers: Any) -> None:
         """Script the answers to the questions of a stage, or to the questions that ask for a model.
 
             jobs.answer("summarise", {"title": "Minutes"})
             jobs.answer(Classification, {"kind": "licence"}, {"kind": "other"})
+            jobs.answer(Match(stage="summarise", text="Rowing Club"), {"title": "A key"})
 
         Args:
-            of: A stage, as its name or its function; or the pydantic model that the question gives as `answer=`.
+            of: A stage, as its name or its function; the pydantic model that the question gives as
+                `answer=`; or a `Match` with several conditions. The first `Match` that holds comes before the others.
             answers: See `Answer.value`. They are used in order, and the last one is repeated.
         """
         self._backend.model.script.answer(of, answers)

@@ -1,6 +1,7 @@
 """The questions that stages asked, as a test sees them."""
 
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from analysis_jobs.base.attachment import Attachment
@@ -28,11 +29,12 @@ class Asked:
     question: Question
     answer: str | None = None
     usage: Usage = field(default_factory=Usage)
+    analysis: str = ""
 
     @classmethod
     def of(cls, job: JobRecord, question: Question) -> "Asked":
         """Return the question as asked by the job's current stage."""
-        return cls(job.job_id, job.stage or "", job.attempt, question)
+        return cls(job.job_id, job.stage or "", job.attempt, question, analysis=job.analysis)
 
     @property
     def prompt(self) -> str:
@@ -64,6 +66,35 @@ class Asked:
     def attachments(self) -> tuple[Attachment, ...]:
         """The pictures and documents beside the text."""
         return self.question.attachments
+
+
+@dataclass(frozen=True)
+class Match:
+    """Which questions an answer is for. All conditions that are given must hold, as in an `answers.toml`.
+
+    Args:
+        text: A part of the prompt.
+        analysis: The name of the analysis.
+        stage: The name of the stage.
+        model: A pattern of the model's ID, such as `*haiku*`.
+        tool: The name of the pydantic model that the question gives as `answer=`.
+    """
+
+    text: str = ""
+    analysis: str = ""
+    stage: str = ""
+    model: str = "*"
+    tool: str = ""
+
+    def holds(self, asked: Asked) -> bool:
+        """Tell whether the conditions hold for a question."""
+        return (
+            self.text in asked.prompt
+            and self.analysis in {"", asked.analysis}
+            and self.stage in {"", asked.stage}
+            and self.tool in {"", asked.answer_name}
+            and fnmatchcase(asked.model_id, self.model)
+        )
 
 
 def example_of(schema: dict[str, Any] | None) -> Any:

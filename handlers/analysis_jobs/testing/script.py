@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from analysis_jobs.authoring.answer_shape import AnswerShape
 from analysis_jobs.testing.answers import Answer
 from analysis_jobs.testing.errors import StopTest, UnscriptedQuestion
-from analysis_jobs.testing.questions import Asked, example_of
+from analysis_jobs.testing.questions import Asked, Match, example_of
 
 Of: TypeAlias = str | type[BaseModel] | Callable[..., Any]
 """Which questions an answer is for: a stage (its function or its name), or the model of the answer."""
@@ -48,6 +48,7 @@ class _Fault:
 class Script:
     """Finds the answer to each question. The threads of `job.each` may ask at the same time."""
 
+    _by_match: list[tuple[Match, _Series]] = field(default_factory=list)
     _by_stage: dict[str, _Series] = field(default_factory=dict)
     _by_model: dict[str, _Series] = field(default_factory=dict)
     _functions: list[Callable[[Asked], Any]] = field(default_factory=list)
@@ -55,11 +56,14 @@ class Script:
     _faults: list[_Fault] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
-    def answer(self, of: Of, answers: Sequence[Any]) -> None:
-        """Add answers for a stage, or for the questions that ask for a model."""
+    def answer(self, of: Of | Match, answers: Sequence[Any]) -> None:
+        """Add answers for a stage, for the questions that ask for a model, or for those that fulfil conditions."""
         if not answers:
             raise ValueError(f"answer({of!r}): give at least one answer")
-        if isinstance(of, type) and issubclass(of, BaseModel):
+        if isinstance(of, Match):
+            series = _Series([])
+            self._by_match.append((of, series))
+        elif isinstance(of, type) and issubclass(of, BaseModel):
             series = self._by_model.setdefault(AnswerShape.of(of).tool.name, _Series([]))
         else:
             series = self._by_stage.setdefault(name_of_stage(of), _Series([]))
@@ -107,7 +111,8 @@ class Script:
 
     def _scripted(self, asked: Asked, *, use: bool) -> Answer | None:
         """Return the scripted answer. Without `use`, a later question gets it again."""
-        series = self._by_stage.get(asked.stage) or self._by_model.get(asked.answer_name or "")
+        matched = next((series for match, series in self._by_match if match.holds(asked)), None)
+        series = matched or self._by_stage.get(asked.stage) or self._by_model.get(asked.answer_name or "")
         if series is not None:
             return _resolved(series.next(use=use), asked)
         for function in self._functions:

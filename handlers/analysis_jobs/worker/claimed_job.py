@@ -139,7 +139,7 @@ class ClaimedJob:
             dispatch.send(self.queue, written.job, delay=delay)
 
     def _end_job(self, transition: Transition, changes: Mapping[str, Any]) -> None:
-        ended = ending(self.clock.now(), self.settings.job_retention)
+        ended = ending(self.clock.now(), self.settings.retention_of(self.record.tenant))
         written = self._write(transition, {**ended, **changes})
         if isinstance(written, Applied):
             count(_COUNTERS[transition.name])

@@ -10,6 +10,7 @@ from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.errors import CancelAsked, OutOfTime, Stopped
 from analysis_jobs.base.observability import log
 from analysis_jobs.base.settings import Settings
+from analysis_jobs.jobs.canaries import uncounted
 from analysis_jobs.jobs.error_codes import safe_code
 from analysis_jobs.jobs.ports import JobQueue, JobStore
 from analysis_jobs.jobs.record import JobRecord
@@ -57,6 +58,10 @@ class Worker:
         Raises `NoTimeLeft`, `UnknownJob`, `KeepMessage` and the stores' errors. Then the message comes back. If that
         happens too often, it ends in the dead-letter queue.
         """
+        with uncounted(message.job.tenant):
+            self._handle(message, stop_at)
+
+    def _handle(self, message: Message, stop_at: datetime | None) -> None:
         if stop_at is not None and self.clock.now() >= stop_at:
             raise NoTimeLeft(message.job.job_id)
         record = Claims(self.store, self.settings, self.clock).claim_for_message(message.job, message.tier_pointer)

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from xml.etree.ElementTree import Element
 
 from document_reader.excel.number_format import GENERAL, NumberFormats
@@ -14,6 +15,7 @@ _REFERENCE = re.compile(r"(\"[^\"]*\"|'[^']*')|(?<![\w.])(\$?)([A-Z]{1,3})(\$?)(
 _SECONDS_A_DAY = 86_400
 _EPOCHS = {False: datetime(1899, 12, 30, tzinfo=UTC), True: datetime(1904, 1, 1, tzinfo=UTC)}
 _LETTERS = 26
+_REMEMBERED = 10_000
 
 
 class Cells:
@@ -23,6 +25,8 @@ class Cells:
         self._workbook = workbook
         self._numbers = NumberFormats(date1904=workbook.date1904)
         self._shared: dict[str, tuple[str, int, int]] = {}
+        # The same dates, prices and codes stand in many rows.
+        self._number = lru_cache(maxsize=_REMEMBERED)(self._number_text)
 
     def text(self, cell: Element, row: int, column: int) -> str:
         """Return the text that a cell shows: a formula as its saved value, or as the formula if none was saved."""
@@ -54,11 +58,15 @@ class Cells:
                 return self._plain(unescaped(value), cell)
             case "d":
                 return self._date(value, cell)
+        return self._number(value, cell.get("s", "0"))
+
+    def _number_text(self, value: str, style: str) -> str:
+        code = self._code(style)
         try:
             number = float(value)
         except ValueError:
-            return self._plain(value, cell)
-        return _line(self._numbers.number(number, self._format(cell)))
+            return _line(self._numbers.text(value, code))
+        return _line(self._numbers.number(number, code))
 
     def _plain(self, text: str, cell: Element) -> str:
         return _line(self._numbers.text(text, self._format(cell)))
@@ -77,7 +85,9 @@ class Cells:
         return _line(self._numbers.number(passed.total_seconds() / _SECONDS_A_DAY, code))
 
     def _format(self, cell: Element) -> str:
-        style = cell.get("s", "0")
+        return self._code(cell.get("s", "0"))
+
+    def _code(self, style: str) -> str:
         formats = self._workbook.formats
         return formats[int(style)] if style.isdecimal() and int(style) < len(formats) else GENERAL
 
@@ -101,7 +111,7 @@ def place_of(reference: str) -> tuple[int, int] | None:
     match = _PLACE.fullmatch(reference)
     if match is None:
         return None
-    column = _column(match[1].upper())
+    column = _column(match[1])
     return (int(match[2]), column) if column <= MAX_COLUMNS else None
 
 
@@ -122,9 +132,10 @@ def _moved(formula: str, rows: int, columns: int) -> str:
     return _REFERENCE.sub(move, formula)
 
 
+@lru_cache(maxsize=1_000)
 def _column(letters: str) -> int:
     number = 0
-    for letter in letters:
+    for letter in letters.upper():
         number = number * _LETTERS + ord(letter) - ord("A") + 1
     return number
 

@@ -10,7 +10,9 @@ import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from functools import cached_property
 
+from document_reader.excel.plain_number import MAX_VALUE, PlainNumber
 from document_reader.excel.serial_dates import Moment, moment, written_date
 
 GENERAL = "General"
@@ -45,6 +47,8 @@ _CONDITION = re.compile(r"(<=|>=|<>|<|>|=)\s*(-?[\d.]+(?:E[+-]?\d+)?)", re.IGNOR
 _MAX_DIGITS = 15
 # Longer formats than Excel accepts (255 characters) are not read: they would cost time for each cell.
 _MAX_LENGTH = 1_000
+# Below this no per cent sign of a usual format lifts the number above the precision of `Decimal`.
+_PLAIN_BELOW = MAX_VALUE / 10**12
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,24 @@ class Section:
     tokens: tuple[Token, ...]
     condition: tuple[str, float] | None = None
 
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of the section's tokens."""
+        return frozenset(token.kind for token in self.tokens)
+
+    @cached_property
+    def plain(self) -> PlainNumber | None:
+        """The fast way to write a number; None if the format needs more."""
+        return PlainNumber.of(self.tokens)
+
+    @cached_property
+    def precision(self) -> int | None:
+        """The digits after the second; None if the section shows no seconds."""
+        return section_precision(self)
+
     def has(self, kind: str) -> bool:
         """Tell whether the section has a token of this kind."""
-        return any(token.kind == kind for token in self.tokens)
+        return kind in self.kinds
 
 
 class NumberFormats:
@@ -76,6 +95,8 @@ class NumberFormats:
 
     def text(self, value: str, code: str) -> str:
         """Return a text as the cell shows it: the fourth section, or the only one if it has an @."""
+        if code == GENERAL:
+            return value
         sections = self._sections(code)
         section = sections[3] if len(sections) > 3 else sections[-1]  # noqa: PLR2004 - the fourth section is for text
         if len(sections) < 4 and not section.has("text"):  # noqa: PLR2004 - as above
@@ -90,6 +111,8 @@ class NumberFormats:
         """Return a number as the cell shows it."""
         if not math.isfinite(value):
             return str(value)
+        if code == GENERAL:
+            return general(value)
         section, keeps_sign = _chosen(self._sections(code), value)
         shown = value if keeps_sign else abs(value)
         if section is None or section.has("general"):
@@ -98,7 +121,7 @@ class NumberFormats:
         if section.has("text"):
             return _with_literals(section, general(shown))
         if section.has("date") or section.has("elapsed"):
-            at = moment(value, section_precision(section), date1904=self._date1904, elapsed=section.has("elapsed"))
+            at = moment(value, section.precision, date1904=self._date1904, elapsed=section.has("elapsed"))
             return general(value) if at is None else _dated(section, at)
         sign = "-" if shown < 0 else ""
         if not section.has("digit"):
@@ -107,7 +130,7 @@ class NumberFormats:
             return sign + _fraction(section.tokens, abs(shown))
         if section.has("exponent"):
             return sign + _scientific(section.tokens, abs(shown))
-        text = _decimal(section.tokens, exact(abs(shown)))
+        text = _decimal(section, exact(abs(shown)))
         # Excel shows no sign before a number that is rounded to zero.
         return sign + text if re.search(r"[1-9]", text) else text
 
@@ -287,11 +310,13 @@ def _scaled(tokens: tuple[Token, ...], value: Decimal) -> tuple[list[Token], Dec
     return left, value, grouped
 
 
-def _decimal(tokens: tuple[Token, ...], value: Decimal) -> str:
-    left, value, grouped = _scaled(tokens, value)
+def _decimal(section: Section, value: Decimal) -> str:
+    if section.plain and value < _PLAIN_BELOW:
+        return section.plain.text(value)
+    left, value, grouped = _scaled(section.tokens, value)
     point = next((index for index, token in enumerate(left) if token.kind == "point"), len(left))
     after = [token for token in left[point:] if token.kind == "digit"]
-    rounded = value.quantize(Decimal(1).scaleb(-len(after)), ROUND_HALF_UP) if value < Decimal("1e27") else value
+    rounded = value.quantize(Decimal(1).scaleb(-len(after)), ROUND_HALF_UP) if value < MAX_VALUE else value
     integer, _, fraction = f"{rounded:f}".partition(".")
     return _integer(left[:point], integer, grouped=grouped) + _after_point(left[point:], fraction)
 

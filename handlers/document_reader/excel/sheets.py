@@ -60,20 +60,13 @@ class _Reader:
         """Yield the number and the line of each row that is not empty."""
         cells = Cells(self._workbook)
         number = 0
-        parent: Element | None = None
-        with self._package.open(part) as stream:
-            for event, element in iterparse(stream, ("start", "end")):  # noqa: S314 - `open` refuses entities
-                if event == "start":
-                    parent = element if local(element) == "sheetData" else parent
-                elif local(element) == "row":
-                    number = self._number(element, number + 1)
-                    self._count(page)
-                    line = _line(element, number, cells)
-                    if line:
-                        self._budget.spend(len(line) + 1)
-                        yield number, line
-                    if parent is not None:
-                        parent.clear()
+        for row in _rows(self._package, part):
+            number = self._number(row, number + 1)
+            self._count(page)
+            line = _line(row, number, cells)
+            if line:
+                self._budget.spend(len(line) + 1)
+                yield number, line
 
     def _number(self, row: Element, default: int) -> int:
         written = row.get("r", "").strip()
@@ -106,6 +99,25 @@ class _Reader:
             if local(element) in {"comment", "threadedComment"}:
                 texts = (rich_text(child) if len(child) else child.text or "" for child in element)
                 yield f"[Comment on {element.get('ref', '')}: {' '.join(' '.join(texts).split())}]"
+
+
+def _rows(package: Package, part: str) -> Iterator[Element]:
+    """Yield the rows of a sheet, each when the next one begins: the ends of all cells need no event of their own."""
+    row: Element | None = None
+    parent: Element | None = None
+    with package.open(part) as stream:
+        for _, element in iterparse(stream, ("start",)):  # noqa: S314 - `open` refuses entities
+            name = local(element)
+            if name == "sheetData":
+                parent = element
+            elif name == "row":
+                if row is not None:
+                    yield row
+                row = element
+                if parent is not None:
+                    parent.clear()  # the rows would take all memory
+    if row is not None:
+        yield row
 
 
 def _line(row: Element, number: int, cells: Cells) -> str:

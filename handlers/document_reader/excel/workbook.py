@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from xml.etree.ElementTree import Element, iterparse
 
 from document_reader.excel.number_format import BUILT_IN, GENERAL
@@ -50,7 +51,13 @@ class Workbook:
 
 def local(element: Element) -> str:
     """Return the name of an element without its namespace. ISO strict has other namespaces for the same names."""
-    return element.tag.rpartition("}")[2]
+    return _local(element.tag)
+
+
+# A sheet has millions of elements with few names.
+@lru_cache(maxsize=1_000)
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
 
 
 def rich_text(element: Element) -> str:

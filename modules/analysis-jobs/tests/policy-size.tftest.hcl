@@ -65,6 +65,11 @@ override_module {
 }
 
 override_module {
+  target  = module.canary_queue
+  outputs = { arn = "arn:aws-us-gov:sqs:ap-southeast-5:111122223333:a-name-of-25-characters-x-canary", url = "https://sqs/canary" }
+}
+
+override_module {
   target = module.job_table
   outputs = {
     arn        = "arn:aws-us-gov:dynamodb:ap-southeast-5:111122223333:table/a-name-of-25-characters-x-jobs"
@@ -86,7 +91,7 @@ override_module {
 
 override_module {
   target  = module.worker
-  outputs = { name = "worker", alias_arn = "arn:aws-us-gov:lambda:ap-southeast-5:111122223333:function:worker:live", alias_name = "live", alias_invoke_arn = "arn:invoke", role_name = "role" }
+  outputs = { name = "worker", alias_arn = "arn:aws-us-gov:lambda:ap-southeast-5:111122223333:function:worker:live", candidate_arn = "arn:aws-us-gov:lambda:ap-southeast-5:111122223333:function:worker:candidate", alias_name = "live", alias_invoke_arn = "arn:invoke", role_name = "role" }
 }
 
 override_module {
@@ -153,10 +158,16 @@ run "the_worker_with_long_names_of_its_own" {
 
   variables {
     names = {
+      canary_queue = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn3"
       prompt_table = "ptttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt"
       queues       = { high = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn0", medium = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn1", low = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn2" }
       table        = "ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt"
     }
+  }
+
+  override_module {
+    target  = module.canary_queue
+    outputs = { arn = "arn:aws-us-gov:sqs:ap-southeast-5:111122223333:nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn3", url = "https://sqs/canary" }
   }
 
   override_module {

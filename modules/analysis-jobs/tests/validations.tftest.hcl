@@ -262,6 +262,32 @@ run "refuses_reserved_concurrency_below_the_lanes_together" {
   expect_failures = [var.worker]
 }
 
+run "refuses_reserved_concurrency_that_leaves_none_for_canaries" {
+  command = plan
+  variables {
+    lanes  = { high = { maximum_concurrency = 6 }, low = { maximum_concurrency = 4 } }
+    worker = { reserved_concurrency = 11 }
+  }
+  expect_failures = [var.worker]
+}
+
+run "admits_reserved_concurrency_of_the_lanes_without_canaries" {
+  command = plan
+  variables {
+    canary = { enabled = false }
+    lanes  = { high = { maximum_concurrency = 6 }, low = { maximum_concurrency = 4 } }
+    worker = { reserved_concurrency = 10 }
+  }
+}
+
+run "refuses_one_canary_at_a_time" {
+  command = plan
+  variables {
+    canary = { maximum_concurrency = 1 }
+  }
+  expect_failures = [var.canary]
+}
+
 run "refuses_reserved_concurrency_beside_a_lane_without_a_maximum" {
   command = plan
   variables {
@@ -444,7 +470,7 @@ run "admits_every_limit" {
     lease     = { heartbeat_s = 15, lease_s = 31 }
     queue     = { visibility_timeout_s = 900 }
     retention = { jobs_days = 5, artifacts_days = 5, uploads_days = 5 }
-    worker    = { timeout_s = 900, memory_mb = 10240, jobs_per_invocation = 10, reserved_concurrency = 1002 }
+    worker    = { timeout_s = 900, memory_mb = 10240, jobs_per_invocation = 10, reserved_concurrency = 1004 }
     api       = { timeout_s = 30, memory_mb = 128, authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] } }
   }
 }

@@ -1,34 +1,7 @@
 # Each overridden part has distinct values, so that a value shows its source.
 mock_provider "aws" {
   override_during = plan
-
-  mock_data "aws_caller_identity" {
-    defaults = { account_id = "111122223333" }
-  }
-
-  mock_data "aws_partition" {
-    defaults = { dns_suffix = "amazonaws.com", partition = "aws" }
-  }
-
-  mock_data "aws_region" {
-    defaults = { id = "eu-west-1" }
-  }
-
-  mock_resource "aws_cloudwatch_event_rule" {
-    defaults = { arn = "arn:aws:events:eu-west-1:111122223333:rule/orders-sweep" }
-  }
-
-  mock_resource "aws_dynamodb_table" {
-    defaults = { arn = "arn:prompts" }
-  }
-
-  mock_resource "aws_sns_topic" {
-    defaults = { arn = "arn:aws:sns:eu-west-1:111122223333:orders-notices" }
-  }
-
-  mock_resource "aws_sqs_queue" {
-    defaults = { arn = "arn:aws:sqs:eu-west-1:111122223333:orders-events-dlq", id = "https://sqs/events-dlq", url = "https://sqs/events-dlq" }
-  }
+  source          = "./tests/mocks"
 }
 
 override_module {
@@ -80,6 +53,11 @@ override_module {
 }
 
 override_module {
+  target  = module.canary_queue
+  outputs = { arn = "arn:aws:sqs:eu-west-1:111122223333:canary", url = "https://sqs/canary" }
+}
+
+override_module {
   target = module.job_table
   outputs = {
     arn        = "arn:jobs"
@@ -108,7 +86,7 @@ override_module {
 
 override_module {
   target  = module.worker
-  outputs = { name = "orders-worker", alias_name = "live", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-worker:live", arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-worker", log_group_arn = "arn:log:worker", role_arn = "arn:role:worker", role_name = "worker-role" }
+  outputs = { name = "orders-worker", alias_name = "live", alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-worker:live", candidate_arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-worker:candidate", arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders-worker", log_group_arn = "arn:log:worker", role_arn = "arn:role:worker", role_name = "worker-role" }
 }
 
 override_module {
@@ -128,7 +106,7 @@ override_module {
 
 override_module {
   target  = module.alarms
-  outputs = { topic_arn = "arn:topic", dashboard_name = "orders-jobs" }
+  outputs = { alarm_names = { worker-errors = "orders-worker-errors" }, topic_arn = "arn:topic", dashboard_name = "orders-jobs" }
 }
 
 variables {
@@ -189,12 +167,14 @@ run "a_stack_with_its_defaults" {
   assert {
     condition = jsonencode(output.deployment) == jsonencode({
       alarm_topic_arn             = output.alarm_topic_arn
+      alarm_names                 = output.alarm_names
       api_id                      = output.api_id
       api_url                     = output.api_url
       api_urls                    = output.api_urls
       arns                        = output.arns
       backend_environment         = output.backend_environment
       bucket_name                 = output.bucket_name
+      canary_queue_url            = output.canary_queue_url
       dashboard_name              = output.dashboard_name
       dead_letter_queue_urls      = output.dead_letter_queue_urls
       domain_target               = output.domain_target
@@ -223,13 +203,28 @@ run "a_stack_with_its_defaults" {
     error_message = "The prompt table must be protected from deletion, recoverable and encrypted."
   }
 
+  assert {
+    condition = [
+      aws_lambda_event_source_mapping.canary[0].function_name, aws_lambda_event_source_mapping.canary[0].event_source_arn, aws_lambda_event_source_mapping.canary[0].scaling_config[0].maximum_concurrency,
+    ] == ["arn:aws:lambda:eu-west-1:111122223333:function:orders-worker:candidate", "arn:aws:sqs:eu-west-1:111122223333:canary", 2]
+    error_message = "Canaries run on the newest version, at most two at a time."
+  }
+  assert {
+    condition     = alltrue([for mapping in aws_lambda_event_source_mapping.lane : endswith(mapping.function_name, ":live")])
+    error_message = "The jobs of callers run on the version in service."
+  }
+  assert {
+    condition     = !contains(keys(jsondecode(local.environment.QUEUE_URLS)), "canary")
+    error_message = "A caller must not be able to name the lane of canaries."
+  }
+
   # Each role has exactly these statements.
   assert {
     condition = { for key, statement in local.api_statements : key => join(" ", concat(sort(statement.actions), ["on"], statement.resources)) } == {
       inputs_write  = "s3:PutObject on arn:bucket/jobs/*"
       jobs_read     = "dynamodb:BatchGetItem dynamodb:GetItem dynamodb:Query on arn:jobs arn:jobs/index/by-*"
       jobs_write    = "dynamodb:PutItem dynamodb:UpdateItem on arn:jobs"
-      queue_send    = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
+      queue_send    = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium arn:aws:sqs:eu-west-1:111122223333:canary"
       results_read  = "s3:GetObject on arn:bucket/jobs/*"
       uploads_read  = "s3:GetObject on arn:bucket/uploads/*"
       uploads_write = "s3:PutObject on arn:bucket/uploads/*"
@@ -244,16 +239,16 @@ run "a_stack_with_its_defaults" {
       models_invoke  = "bedrock:InvokeModel on arn:model"
       order_read     = "dynamodb:Query on arn:jobs/index/waiting"
       prompts_read   = "dynamodb:GetItem on arn:aws:dynamodb:eu-west-1:111122223333:table/orders-prompts"
-      queue_consume  = "sqs:ChangeMessageVisibility sqs:DeleteMessage sqs:GetQueueAttributes sqs:ReceiveMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
-      queue_send     = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
+      queue_consume  = "sqs:ChangeMessageVisibility sqs:DeleteMessage sqs:GetQueueAttributes sqs:ReceiveMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium arn:aws:sqs:eu-west-1:111122223333:canary"
+      queue_send     = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium arn:aws:sqs:eu-west-1:111122223333:canary"
     }
     error_message = "The worker's role has changed."
   }
   assert {
     condition = { for key, statement in local.sweeper_statements : key => join(" ", concat(sort(statement.actions), ["on"], statement.resources)) } == {
       due_read   = "dynamodb:Query on arn:jobs/index/due"
-      jobs_write = "dynamodb:GetItem dynamodb:UpdateItem on arn:jobs"
-      queue_send = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium"
+      jobs_write = "dynamodb:BatchGetItem dynamodb:GetItem dynamodb:UpdateItem on arn:jobs"
+      queue_send = "sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:high arn:aws:sqs:eu-west-1:111122223333:medium arn:aws:sqs:eu-west-1:111122223333:canary"
     }
     error_message = "The sweeper's role has changed."
   }
@@ -282,6 +277,7 @@ run "a_stack_with_its_defaults" {
     condition = { for key, value in local.environment : key => tostring(value) } == {
       ANALYSES                     = "rfp_analysis,valuation.books"
       BUCKET_NAME                  = "orders-artifacts"
+      CANARY_QUEUE_URL             = "https://sqs/canary"
       CODE_VERSION                 = var.package.sha256_base64
       DOCUMENT_MEMORY_MB           = "512"
       HEARTBEAT_S                  = "15"
@@ -300,6 +296,7 @@ run "a_stack_with_its_defaults" {
   }
   assert {
     condition = { for key, value in local.event_environment : key => tostring(value) } == {
+      CODE_VERSION                 = var.package.sha256_base64
       EVENT_BUS_NAME               = "default"
       EVENT_DEAD_LETTER_QUEUE_URL  = "https://sqs/events-dlq"
       POWERTOOLS_METRICS_NAMESPACE = "AnalysisJobs"
@@ -505,6 +502,7 @@ run "every_arn_is_an_output" {
       alarm_topic             = "arn:topic"
       api                     = "arn:api"
       bucket                  = "arn:bucket"
+      canary_queue            = "arn:aws:sqs:eu-west-1:111122223333:canary"
       dead_letter_queues      = { high = "arn:aws:sqs:eu-west-1:111122223333:high-dlq", medium = "arn:aws:sqs:eu-west-1:111122223333:medium-dlq" }
       event_bus               = "arn:aws:events:eu-west-1:111122223333:event-bus/default"
       event_dead_letter_queue = "arn:aws:sqs:eu-west-1:111122223333:orders-events-dlq"
@@ -589,6 +587,7 @@ run "names_of_their_own" {
       alarms                  = "team-alarms"
       api                     = "team-http"
       bucket                  = "team-bucket"
+      canary_queue            = "team-canary"
       dashboard               = "team-dashboard"
       dead_letter_queues      = { medium = "team-dead" }
       event_dead_letter_queue = "team-events-dead"
@@ -606,6 +605,7 @@ run "names_of_their_own" {
       alarms                  = "team-alarms"
       api                     = "team-http"
       bucket                  = "team-bucket"
+      canary_queue            = "team-canary"
       dashboard               = "team-dashboard"
       dead_letter_queues      = { high = "orders-jobs-high-dlq", medium = "team-dead" }
       event_dead_letter_queue = "team-events-dead"
@@ -673,7 +673,7 @@ run "a_queue_that_is_retired_is_drained" {
     error_message = "A retired queue must be read, with few workers."
   }
   assert {
-    condition     = local.worker_statements.queue_consume.resources == ["arn:aws:sqs:eu-west-1:111122223333:medium.fifo", "arn:aws:sqs:eu-west-1:111122223333:high", "arn:aws:sqs:eu-west-1:111122223333:medium"] && local.queue_arns == ["arn:aws:sqs:eu-west-1:111122223333:medium.fifo"]
+    condition     = local.worker_statements.queue_consume.resources == ["arn:aws:sqs:eu-west-1:111122223333:medium.fifo", "arn:aws:sqs:eu-west-1:111122223333:canary", "arn:aws:sqs:eu-west-1:111122223333:high", "arn:aws:sqs:eu-west-1:111122223333:medium"] && local.queue_arns == ["arn:aws:sqs:eu-west-1:111122223333:medium.fifo"]
     error_message = "The worker must be allowed to read retired queues, and nobody to send to them."
   }
   assert {
@@ -703,4 +703,34 @@ run "a_worker_with_too_large_policies_is_refused_in_the_plan" {
   }
 
   expect_failures = [output.role_names]
+}
+
+run "a_stack_without_canaries" {
+  command = plan
+
+  variables {
+    canary = { enabled = false }
+  }
+
+  assert {
+    condition     = length(aws_lambda_event_source_mapping.canary) == 0 && output.canary_queue_url == null && output.names.canary_queue == null && !contains(keys(local.environment), "CANARY_QUEUE_URL")
+    error_message = "Without canaries there is no lane for them."
+  }
+  assert {
+    condition     = local.api_statements.queue_send.resources == local.queue_arns
+    error_message = "The roles must have no right to a queue that does not exist."
+  }
+}
+
+run "versions_that_stay_in_service" {
+  command = plan
+
+  variables {
+    package = { path = "tests/package.txt", sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=", live_versions = { api = "3", worker = "4" } }
+  }
+
+  assert {
+    condition     = [module.package.live_versions.api, module.package.live_versions.worker] == ["3", "4"] && module.package.live_versions.events == null && module.package.live_versions.sweeper == null
+    error_message = "Each function keeps its own version in service."
+  }
 }

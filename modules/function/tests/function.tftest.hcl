@@ -48,6 +48,19 @@ variables {
   timeout_s = 900
 }
 
+run "a_version_that_stays_in_service" {
+  command = plan
+
+  variables {
+    live_version = "5"
+  }
+
+  assert {
+    condition     = [aws_lambda_alias.live.function_version, aws_lambda_alias.candidate.function_version, output.version] == ["5", "7", "7"]
+    error_message = "The new version is the candidate, and the old one stays in service."
+  }
+}
+
 run "a_function_with_its_defaults" {
   command = plan
 

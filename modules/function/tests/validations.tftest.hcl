@@ -348,3 +348,11 @@ run "refuses_a_role_name_longer_than_iam_allows" {
   }
   expect_failures = [var.role_name]
 }
+
+run "refuses_latest_as_the_version_in_service" {
+  command = plan
+  variables {
+    live_version = "$LATEST"
+  }
+  expect_failures = [var.live_version]
+}

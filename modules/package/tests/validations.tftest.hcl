@@ -313,3 +313,11 @@ run "admits_a_model_of_the_geography" {
     models   = { bedrock_model_ids = ["anthropic.claude-opus-4-5-*"], geographies = ["eu"] }
   }
 }
+
+run "refuses_live_versions_that_are_no_numbers" {
+  command = plan
+  variables {
+    package = { manifest = "tests/manifest.json", live_versions = { worker = "live" } }
+  }
+  expect_failures = [var.package]
+}

@@ -84,7 +84,7 @@ def test_created_existing_skipped_and_limited_have_different_answers(both: Site)
             "reason": {"code": "active", "message": "a job of this subject is queued"},
         },
     )
-    assert (existing.headers["location"], existing.headers["retry-after"]) == (f"/jobs/{job_id}", "5")
+    assert (existing.headers["location"], existing.headers["retry-after"]) == (f"/jobs/{job_id}", "6")
     finish(both, job_id)
     skipped = visit("often")
     assert (skipped.status, skipped.json["outcome"], skipped.json["job_id"]) == (200, "skipped", job_id)

@@ -63,7 +63,7 @@ def test_the_status_of_a_waiting_job_says_when_to_poll_again() -> None:
         "files": {},
         "history": [{"at": "2026-01-01T00:00:00.000Z", "transition": "submit", "status": "queued"}],
     }
-    assert (answer.headers["retry-after"], answer.headers["cache-control"]) == ("3", "no-cache")
+    assert (answer.headers["retry-after"], answer.headers["cache-control"]) == ("1", "no-cache")
 
 
 def test_a_finished_job_shows_its_result_its_usage_and_its_history(both: Site) -> None:
@@ -221,7 +221,7 @@ def test_a_long_poll_beyond_the_limit_of_waiting_requests_is_answered_at_once(si
     job_id = submit()
     busy = [site.waiting.take("acme", START, START + MINUTE) for _ in range(site.waiting.per_tenant)]
     answer = call("GET", f"/jobs/{job_id}", query={"wait": "20"})
-    assert (answer.status, answer.headers["retry-after"], site.clock.now()) == (200, "3", START)
+    assert (answer.status, answer.headers["retry-after"], site.clock.now()) == (200, "1", START)
     assert busy[0]
     site.waiting.free(busy[0])
     call("GET", f"/jobs/{job_id}", query={"wait": "20"})

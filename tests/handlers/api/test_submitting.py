@@ -77,7 +77,7 @@ def test_the_answer_to_a_submission_has_the_status_url_and_retry_after(both: Sit
         "outcome": "created",
     }
     assert answer.headers["location"] == f"/jobs/{job_id}"
-    assert answer.headers["retry-after"] == "2"
+    assert answer.headers["retry-after"] == "1"
     assert answer.headers["content-type"] == "application/json"
     assert both.queue.sent == [("high", JobKey("acme", job_id), timedelta())]
     job = both.store.get(JobKey("acme", job_id))

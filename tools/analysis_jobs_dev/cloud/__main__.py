@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from analysis_jobs.client.http import CallError
+from analysis_jobs.client import ClientError
 from analysis_jobs_dev import places
 from analysis_jobs_dev.cloud import guide
 from analysis_jobs_dev.cloud.connection import Connection
@@ -147,7 +147,7 @@ def main(arguments: list[str] | None = None) -> int:
     stop_on_signals()
     try:
         status: int = options.run(options, Screen())
-    except (CallError, CloudError) as error:
+    except (ClientError, CloudError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
+from analysis_jobs.client import Client
 from analysis_jobs_dev.cloud import ministack, state
-from analysis_jobs_dev.cloud.client import Client
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.postgres import Login
 from analysis_jobs_dev.cloud.stand_in import Remote
@@ -18,6 +18,7 @@ from analysis_jobs_dev.cloud.stand_in import Remote
 FILE = "running.json"
 TENANT = "acme"
 TOKEN_LIFE_S = 86_400
+CONNECT_TIMEOUT_S = 60.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +109,11 @@ class Connection:
             expected["claims"] = {claim: tenant}
         return self.stand_in.token(tenant, **{"ttl_s": TOKEN_LIFE_S, **expected, **options})
 
-    def client(self, token: str | None, url: str | None = None) -> Client:
-        """Return a client of the API at `url` (default: the module's) that calls with this token, or without one."""
-        return Client(url or self.api_url, token, ca_bundle=Path(self.ca_bundle))
+    def client(self, token: str, url: str | None = None) -> Client:
+        """Return a client of the API at `url` (default: the module's) that calls with this token.
+
+        A refused call is not repeated. A busy machine may need long for a connection.
+        """
+        return Client(
+            url or self.api_url, token, ca_bundle=self.ca_bundle, connect_timeout_s=CONNECT_TIMEOUT_S, tries=1
+        )

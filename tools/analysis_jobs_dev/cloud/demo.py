@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis_jobs.client import Client, JobInfo
+from analysis_jobs.client.results import whole_answer
 from analysis_jobs_dev.cloud import demo_file
-from analysis_jobs_dev.cloud.client import Client
 from analysis_jobs_dev.cloud.connection import Connection
 from analysis_jobs_dev.cloud.demo_file import RUN, DemoFile
 from analysis_jobs_dev.cloud.previews import excel_rows
 from analysis_jobs_dev.cloud.screen import Screen
 
 TIMEOUT_S = 300.0
-POLL_S = 0.5
 FIRST_TOKEN_S = 1.0
 CHUNK_S = 0.25
 SHOWN_ROWS = 12
@@ -92,11 +92,11 @@ class Demo:
             if file.submit.route:
                 route = file.submit.route
                 api = connection.client(connection.token(), connection.url_of(file.submit.api))
-                answer = api.call("POST", route.removeprefix("POST "), json=given)
+                answer = api.request("POST", route.removeprefix("POST "), json=given)
             else:
                 route = "POST /jobs"
                 analysis = connection.analysis or connection.example
-                answer = client.call(
+                answer = client.request(
                     "POST", "/jobs", json={"analysis": analysis, "input": given, **file.submit.members()}
                 )
             accepted: dict[str, Any] = answer.json()
@@ -139,10 +139,10 @@ def show_times(screen: Screen, total_s: float) -> None:
 def _follow(client: Client, job_id: str, screen: Screen) -> dict[str, Any]:
     with screen.bar("job") as update:
 
-        def take(job: dict[str, Any]) -> None:
-            update(job.get("progress") or 0, f"{job['status']} {job.get('stage') or ''}")
+        def take(job: JobInfo) -> None:
+            update(job.progress, f"{job.status} {job.stage or ''}")
 
-        return client.ended(job_id, timeout_s=TIMEOUT_S, poll_s=POLL_S, on_status=take)
+        return whole_answer(client, client.wait(job_id, timeout_s=TIMEOUT_S, on_status=take))
 
 
 def _show_job(job: Mapping[str, Any], screen: Screen) -> None:

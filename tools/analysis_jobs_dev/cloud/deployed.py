@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis_jobs_dev.cloud.client import Client
+from analysis_jobs.client import Client
 from analysis_jobs_dev.cloud.connection import TENANT, Connection
 from analysis_jobs_dev.cloud.stand_in import Remote
 

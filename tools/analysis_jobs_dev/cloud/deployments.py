@@ -1,9 +1,7 @@
-"""What a local cloud deploys: the examples of this repository with their common root, or one project with its own."""
+"""What a local cloud deploys: one project with its own root, or several examples with a common one."""
 
 import contextlib
 import json
-import os
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,22 +10,25 @@ from pathlib import Path
 from typing import Any, override
 
 from analysis_jobs_dev import places
-from analysis_jobs_dev.cloud import ministack, root, state
+from analysis_jobs_dev.cloud import default_root, ministack, root, state
 from analysis_jobs_dev.cloud.connection import Connection
 from analysis_jobs_dev.cloud.errors import CloudError
+from analysis_jobs_dev.cloud.known_values import KnownValues, Secrets
 from analysis_jobs_dev.cloud.packages import Built, package_of, packages
 from analysis_jobs_dev.cloud.postgres import Login
 from analysis_jobs_dev.cloud.root import Root
 from analysis_jobs_dev.cloud.stack import DATA_FOLDER, Stack
+from analysis_jobs_dev.cloud.variables import filled
+from analysis_jobs_dev.environments import config
+from analysis_jobs_dev.environments.config import Environment
+from analysis_jobs_dev.naming import stack_name
+from analysis_jobs_dev.package import sources
+from analysis_jobs_dev.packager.declarations import secret_methods
 from analysis_jobs_dev.project import Project
+from analysis_jobs_dev.terraform_files import provider_region
 
 SCHEMA_FILE = "schema.sql"
 ANSWERS_FILE = "answers.toml"
-# The root of a project without one uses this model. The stand-in answers for any model.
-DEFAULT_MODEL = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
-DEFAULT_MODEL_IDS = ("anthropic.claude-*", "amazon.nova-*")
-AUDIENCE = "analysis-jobs"
-MAX_NAME = 25
 PACKAGE_BUCKET = "analysis-jobs-local-packages"
 
 
@@ -85,7 +86,7 @@ class Deployment(ABC):
 
 
 class Examples(Deployment):
-    """Examples of this repository. The root `envs/local` deploys them."""
+    """Several examples of this repository. The root `envs/local` deploys them together, in one apply for the tests."""
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self.hosted = tuple(
@@ -121,23 +122,29 @@ class Examples(Deployment):
 
 
 class ProjectDeployment(Deployment):
-    """A project with its own Terraform root, or with the module and its defaults if it has no root."""
+    """A project with its own Terraform root, or with the module if it has no root.
 
-    def __init__(self, project: Project) -> None:
+    `environment` names the Region and the variables of the root. The default is the environment `local` of the project,
+    if it has one.
+    """
+
+    def __init__(self, project: Project, environment: Environment | None = None) -> None:
         self.project = project
+        self._environment = environment
         analysis = project.analyses[0].rpartition(".")[2].replace("_", "-")
         self.hosted = (Hosted(project.name, project.folder, analysis, project.prompts, project.answers),)
 
     @cached_property
-    def variables(self) -> dict[str, Any]:
-        """The variables of `envs/local.json`."""
-        return root.local_variables(self.project.folder)
+    def environment(self) -> Environment | None:
+        """The environment, None without one. Raises CloudError for a wrong configuration."""
+        return self._environment or local_environment(self.project)
 
     @property
     @override
     def region(self) -> str:
-        named = self.variables.get("region") or (self.project.infra and root.region_of(self.project.infra))
-        return str(named or ministack.REGION)
+        if self.environment:
+            return self.environment.region
+        return (self.project.infra and provider_region(self.project.infra)) or ministack.REGION
 
     @override
     def packages(self, folder: Path) -> dict[str, Built]:
@@ -147,9 +154,7 @@ class ProjectDeployment(Deployment):
     def stack(self, place: Place, built: Mapping[str, Built]) -> Stack:
         [package] = built.values()
         code = upload(place.connection, package.file(), package.sha256)
-        given = {**_package(package), "s3": code}
-        prepared = self._root(place, given)
-        prepared.set_up(self.region, place.folder / state.TERRAFORM_STATE, self.variables)
+        prepared = self._root(place, package, {**_package(package), "s3": code})
         # For a module of an older version, which does not read manifests.
         fields = {
             "path": str(package.file()),
@@ -162,7 +167,7 @@ class ProjectDeployment(Deployment):
         return Stack(
             prepared.folder,
             place.folder,
-            {**place.connection.environment(), **self._given(prepared, place, given)},
+            place.connection.environment(),
             {},
             lock_is_complete=False,
             after_init=lambda: prepared.use(prepared.module_calls(place.folder / DATA_FOLDER), fields, manifest),
@@ -170,10 +175,10 @@ class ProjectDeployment(Deployment):
 
     @override
     def fingerprint(self, stack: Stack, built: Mapping[str, Built]) -> str:
-        given = {name: value for name, value in stack.environment.items() if name.startswith("TF_VAR_")}
-        given.pop("TF_VAR_package", None)  # the content of a package counts, not its path
+        given = json.loads((stack.root / root.VARIABLES_FILE).read_text("utf-8"))
+        given.pop("package", None)  # the content of a package counts, not its path
         folders = [self.project.infra or stack.root, places.modules()]
-        return state.fingerprint(folders, {**self.variables, **given, "packages": _contents(built)})
+        return state.fingerprint(folders, {**given, "region": self.region, "packages": _contents(built)})
 
     @override
     def outputs(self, stack: Stack) -> dict[str, dict[str, Any]]:
@@ -186,54 +191,43 @@ class ProjectDeployment(Deployment):
         texts = {name: value for name, value in found.items() if isinstance(value, str)}
         return {self.project.name: {**texts, **deployments[0]}}
 
-    def _root(self, place: Place, package: Mapping[str, object]) -> Root:
-        """Return the project's root, or one with the module's defaults."""
-        if self.project.infra:
-            return Root.link(self.project.infra, place.folder / "root")
-        folder = (place.folder / "root").resolve()
-        module = os.path.relpath(places.modules().resolve() / "analysis-jobs", folder)
-        variables = {
-            "name": stack_name(self.project.name),
-            "analyses": list(self.project.analyses),
-            "api": {"authorizer": {"issuer": place.connection.stand_in_url, "audience": [AUDIENCE]}},
-            "bedrock_model_ids": list(DEFAULT_MODEL_IDS),
-            "deletion_protection": False,
-            "lease": {"heartbeat_s": 5, "lease_s": 20},
-            "model_id": DEFAULT_MODEL,
-            "package": package,
-        }
-        root.write_default(folder, {**variables, **self.variables}, module)
-        return Root(folder, folder)
+    def values(self, place: Place, package: Built, argument: Mapping[str, object]) -> dict[str, Any]:
+        """Return the variables of the project's root; without a root, the arguments of the module.
 
-    def _given(self, prepared: Root, place: Place, package: Mapping[str, object]) -> dict[str, str]:
-        """Return values for variables that the root requires and `envs/local.json` does not set.
-
-        They are environment variables, because Terraform ignores those that the root does not declare.
+        `argument` is the `package` of the module. Raises CloudError for a variable that nobody knows.
         """
-        name = stack_name(self.project.name)
-        values: dict[str, object] = {
-            "authorizer": {"issuer": place.connection.stand_in_url, "audience": [AUDIENCE]},
-            "environment": {},
-            "name": name,
-            "package": package,
-            "region": self.region,
-        }
-        if login := place.logins.get(self.project.name):
-            values["database_secret_arn"] = put_secret(place.connection, f"{name}-database", login.secret("database"))
-        if "gemini_key_arn" in prepared.required_variables:
-            values["gemini_key_arn"] = put_parameter(place.connection, f"/{name}/gemini-key", "any key is accepted")
-        wanted = prepared.required_variables - self.variables.keys()
-        return {
-            f"TF_VAR_{name}": value if isinstance(value, str) else json.dumps(value)
-            for name, value in values.items()
-            if name in wanted
-        }
+        name = (self.environment and self.environment.stack) or stack_name(self.project.name)
+        login = place.logins.get(self.project.name)
+        secrets = Secrets(place.connection, name, login.secret("database") if login else None)
+        known = KnownValues(place.connection, name, argument, secrets)
+        given = dict(self.environment.variables) if self.environment else {}
+        if self.project.infra:
+            return filled(Root(self.project.infra, self.project.infra).interface, given, known)
+        methods = secret_methods(sources(self.project).project_files())
+        return default_root.arguments(self.project, package.declarations, methods, known, given)
+
+    def _root(self, place: Place, package: Built, argument: Mapping[str, object]) -> Root:
+        """Return the root with its variables. `argument` is its `package`."""
+        folder = (place.folder / "root").resolve()
+        values = self.values(place, package, argument)
+        if self.project.infra:
+            prepared = Root.link(self.project.infra, folder)
+        else:
+            prepared = Root(folder, folder)
+            default_root.write(folder, values)
+            values = {}  # they are in the call of the module
+        prepared.set_up(self.region, place.folder / state.TERRAFORM_STATE, values)
+        return prepared
 
 
-def stack_name(project: str, environment: str = "") -> str:
-    """Return a valid `name` of the module for a project in an environment."""
-    end = f"-{environment}" if environment else ""
-    return re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-")[: MAX_NAME - len(end)].strip("-") + end
+def local_environment(project: Project) -> Environment | None:
+    """Return the environment `local` of a project, None without one. Raises CloudError for a wrong configuration."""
+    if config.LOCAL not in config.names(project.folder):
+        return None
+    try:
+        return config.load(config.LOCAL, project.folder)
+    except config.ConfigError as error:
+        raise CloudError(str(error)) from error
 
 
 def upload(connection: Connection, package: Path, sha256: str) -> dict[str, str]:
@@ -245,23 +239,6 @@ def upload(connection: Connection, package: Path, sha256: str) -> dict[str, str]
         s3.create_bucket(Bucket=PACKAGE_BUCKET, **({"CreateBucketConfiguration": location} if location else {}))
     s3.put_object(Bucket=where["bucket"], Key=where["key"], Body=package.read_bytes())
     return where
-
-
-def put_secret(connection: Connection, name: str, content: object) -> str:
-    """Create or replace a secret of Secrets Manager, and return its ARN."""
-    secrets = connection.boto3("secretsmanager")
-    try:
-        created = secrets.create_secret(Name=name, SecretString=json.dumps(content))
-    except secrets.exceptions.ResourceExistsException:
-        created = secrets.put_secret_value(SecretId=name, SecretString=json.dumps(content))
-    return str(created["ARN"])
-
-
-def put_parameter(connection: Connection, name: str, value: str) -> str:
-    """Create or replace a secret parameter of Systems Manager, and return its ARN."""
-    parameters = connection.boto3("ssm")
-    parameters.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
-    return str(parameters.get_parameter(Name=name)["Parameter"]["ARN"])
 
 
 def _package(package: Built) -> dict[str, Any]:

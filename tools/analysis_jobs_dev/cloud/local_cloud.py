@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from analysis_jobs_dev import places
+from analysis_jobs_dev import places, project
 from analysis_jobs_dev.cloud import ministack, state
 from analysis_jobs_dev.cloud.certificates import Certificates, certificates
 from analysis_jobs_dev.cloud.connection import FILE, Connection
 from analysis_jobs_dev.cloud.deployed import Deployed, Reach
-from analysis_jobs_dev.cloud.deployments import Deployment, Examples, Hosted, Place
+from analysis_jobs_dev.cloud.deployments import Deployment, Examples, Hosted, Place, ProjectDeployment
 from analysis_jobs_dev.cloud.emulator.issuers import VARIABLE as ISSUER_VARIABLE
 from analysis_jobs_dev.cloud.emulator_environment import interpreter
 from analysis_jobs_dev.cloud.errors import CloudError
@@ -51,6 +51,15 @@ def default_folder(example: str) -> Path:
     return places.state() / "cloud" / example
 
 
+def _deployment_of(examples: Sequence[str]) -> Deployment:
+    """Return what deploys these examples: the project itself, or the common root for several of them."""
+    for example in examples:
+        require_example(example)
+    if len(examples) > 1:
+        return Examples(EXAMPLES, examples)
+    return ProjectDeployment(project.load(EXAMPLES / examples[0]))
+
+
 class LocalCloud(Reach):
     """The stacks of examples, or of a project, on this machine: `with LocalCloud(folder) as cloud`.
 
@@ -73,11 +82,8 @@ class LocalCloud(Reach):
         model: Upstream | None = None,
         screen: Screen | None = None,
     ) -> None:
-        if deployment is None:
-            for example in examples:
-                require_example(example)
         self.folder = folder.resolve()
-        self.deployment = deployment or Examples(EXAMPLES, examples)
+        self.deployment = deployment or _deployment_of(examples)
         self.examples = tuple(each.name for each in self.deployment.hosted)
         self.screen = screen or Screen.silent()
         self.stack: Stack
@@ -128,6 +134,15 @@ class LocalCloud(Reach):
             self.stop()
             raise
 
+    def serve(self) -> None:
+        """Start the servers alone. The stacks in them stay as they are; the next `start` applies them again."""
+        try:
+            self._start_servers()
+            self.apply_at_next_start()
+        except BaseException:
+            self.stop()
+            raise
+
     def stop(self) -> None:
         """Stop everything; return when all processes have ended and all ports are free."""
         self._open.close()
@@ -140,12 +155,31 @@ class LocalCloud(Reach):
             put.append(f"{put_prompts(hosted.prompts, self.boto3('dynamodb'), table)} in {table}")
         return ", ".join(put)
 
+    @property
+    def place(self) -> Place:
+        """Where a stack is deployed to this cloud."""
+        return Place(self.folder, self.connection, self._logins)
+
     def apply_at_next_start(self) -> None:
         """Make the next start apply the stack, because this process has changed the deployed code since."""
         if kept := state.read(self.folder):
             dataclasses.replace(kept, applied="").save(self.folder)
 
     def _start(self) -> None:
+        kept = self._start_servers()
+        if lost := self._lost(kept):
+            self.screen.say(f"        Terraform restores what MiniStack has lost: {lost}")
+            kept = dataclasses.replace(kept, applied="")
+        kept = self._apply(kept, self._packages())
+        kept.save(self.folder)
+        self._stacks = kept.outputs["stacks"]
+        self.connection = self.deployed(self.examples[0]).connection
+        with self.screen.step("prompts") as step:
+            step.say(self.put_prompts())
+        self.connection.save(self.folder)
+
+    def _start_servers(self) -> state.Kept:
+        """Start the servers on the kept state, or on a fresh one, and return it."""
         python = interpreter(self.screen)
         version, region = ministack.version(python), self.deployment.region
         self._open.enter_context(state.locked(self.folder))
@@ -163,16 +197,7 @@ class LocalCloud(Reach):
         if with_database:  # before the functions that use it, so that it also stops after them
             self._serve_databases(with_database, kept.database_port, trusted)
         self._serve(python, kept, trusted)
-        if lost := self._lost(kept):
-            self.screen.say(f"        Terraform restores what MiniStack has lost: {lost}")
-            kept = dataclasses.replace(kept, applied="")
-        kept = self._apply(kept, self._packages())
-        kept.save(self.folder)
-        self._stacks = kept.outputs["stacks"]
-        self.connection = self.deployed(self.examples[0]).connection
-        with self.screen.step("prompts") as step:
-            step.say(self.put_prompts())
-        self.connection.save(self.folder)
+        return kept
 
     def _serve(self, python: Path, kept: state.Kept, trusted: Certificates) -> None:
         """Start the stand-in and MiniStack."""
@@ -268,7 +293,7 @@ class LocalCloud(Reach):
 
     def _apply(self, kept: state.Kept, built: Mapping[str, Built]) -> state.Kept:
         with self.screen.step("terraform") as step:
-            self.stack = self.deployment.stack(Place(self.folder, self.connection, self._logins), built)
+            self.stack = self.deployment.stack(self.place, built)
             self.stack.write_command()
             wanted = self.deployment.fingerprint(self.stack, built)
             if kept.applied == wanted:
@@ -276,10 +301,11 @@ class LocalCloud(Reach):
                 step.say("nothing to do: nothing has changed since the last apply")
                 return kept
             dataclasses.replace(kept, applied="").save(self.folder)
+            is_again = (self.folder / state.TERRAFORM_STATE).exists()
             try:
                 progress = self.stack.apply(lambda progress: step.say(str(progress)))
             except CloudError as error:
-                hint = f"\n\n{FORGET} rm -r {self.folder}" if kept.outputs else ""
+                hint = f"\n\n{FORGET} rm -r {self.folder}" if is_again else ""
                 raise CloudError(f"{error}{hint}") from error
             step.say(f"{progress.done} resources applied")
             stacks = self.deployment.outputs(self.stack)

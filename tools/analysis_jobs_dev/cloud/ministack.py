@@ -15,6 +15,7 @@ import requests
 
 from analysis_jobs.testing.processes import Child
 from analysis_jobs_dev.cloud.certificates import Certificates
+from analysis_jobs_dev.cloud.emulator.enforcement import VARIABLE as RIGHTS_VARIABLE
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.ports import LOOPBACK
 
@@ -40,6 +41,7 @@ class MiniStack:
     """One MiniStack on 127.0.0.1, with its state in `folder`.
 
     `functions` are environment variables of all functions. The variables of a function's own configuration win.
+    `rights` is a file in which it records the IAM rights that requests needed (see `emulator.enforcement`).
     """
 
     def __init__(  # noqa: PLR0913 - the interpreter, and what it serves
@@ -51,6 +53,7 @@ class MiniStack:
         *,
         region: str = REGION,
         functions: Mapping[str, str] | None = None,
+        rights: Path | None = None,
     ) -> None:
         self.url = f"https://{LOOPBACK}:{port}"
         self.log = folder / "ministack.log"
@@ -60,6 +63,7 @@ class MiniStack:
         self._port = port
         self._region = region
         self._functions = functions or {}
+        self._rights = rights
         self._child: Child | None = None
 
     @property
@@ -125,6 +129,7 @@ class MiniStack:
         return {
             **self._functions,
             **ROOT_CREDENTIALS,
+            **({RIGHTS_VARIABLE: str(self._rights)} if self._rights else {}),
             "PATH": os.defpath,
             "HOME": str(self._folder),
             "TMPDIR": str(self._folder / "tmp"),

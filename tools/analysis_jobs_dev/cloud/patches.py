@@ -1,6 +1,6 @@
 """Puts changed files of a project into its built package. A whole build takes too long between two edits.
 
-The next start of the cloud builds the package as a whole, with all its checks.
+`patched_package` tests the result. The next start of the cloud builds the package as a whole.
 """
 
 import base64
@@ -47,7 +47,7 @@ def patch(package: Path, files: Mapping[str, Path | None], target: Path) -> None
         compiled = {
             cached: _compiled(name, path, Path(temporary) / str(number))
             for number, (name, path) in enumerate(files.items())
-            if (cached := _bytecode_of(name))
+            if (cached := bytecode_of(name))
         }
         added: dict[str, Path | None] = {**files, **compiled}
         shutil.copyfile(package, target)
@@ -64,7 +64,7 @@ def patch(package: Path, files: Mapping[str, Path | None], target: Path) -> None
             zipped.comment = b""  # marks the zip as changed, if files were only removed
 
 
-def _bytecode_of(name: str) -> str:
+def bytecode_of(name: str) -> str:
     """Return the name of a source's bytecode; empty for any other file."""
     return importlib.util.cache_from_source(name) if name.endswith(".py") else ""
 

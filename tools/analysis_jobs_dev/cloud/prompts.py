@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 
 def put_prompts(folder: Path | None, client: DynamoDBClient, table: str) -> int:
-    """Activate each prompt file of the folder; return their number."""
+    """Activate each prompt file of the folder; return their number.
+
+    Raises ConfigurationError for a file that is not a prompt, before any of them is activated.
+    """
     library = PromptLibrary(client, table)
-    files = sorted(folder.glob("*.toml")) if folder else []
-    for file in files:
-        prompt = Prompt.load(file)
+    prompts = [Prompt.load(file) for file in sorted(folder.glob("*.toml"))] if folder else []
+    for prompt in prompts:
         try:
             library.put(prompt, activate=True)
         except PromptError:
             # The file was edited under the same version: take the next free one.
             library.put(replace(prompt, version=0), activate=True)
-    return len(files)
+    return len(prompts)

@@ -10,15 +10,17 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs_dev import project as projects
 from analysis_jobs_dev.cloud.connection import Connection
 from analysis_jobs_dev.cloud.deployments import upload
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.local_cloud import LocalCloud
-from analysis_jobs_dev.cloud.packages import package_of
-from analysis_jobs_dev.cloud.patches import Code, code_of, patch
+from analysis_jobs_dev.cloud.patched_package import PatchedPackage, new_declarations
+from analysis_jobs_dev.cloud.patches import Code
 from analysis_jobs_dev.cloud.screen import Screen
-from analysis_jobs_dev.packager import archive
+from analysis_jobs_dev.packager import PackageError
+from analysis_jobs_dev.packager.declarations import Declarations
 from analysis_jobs_dev.project import Project, ProjectError
 
 ALIAS = "live"
@@ -26,40 +28,49 @@ CODE_VERSION = "CODE_VERSION"
 UPDATE_TIMEOUT_S = 60.0
 POLL_S = 0.05
 PACKAGES = "package"
-PATCHED = "patched.zip"
-# A change of these may change the dependencies.
-_DESCRIPTIONS = {"pyproject.toml", "requirements.txt", "uv.lock"}
-_NOT_WATCHED = {"__pycache__", "dist", "documents", "envs", "node_modules", "tests"}
-_NOT_WATCHED_SUFFIXES = {".log", ".md", ".pyc", ".swp", ".tf", ".tfvars", ".tmp", ".zip"}
+_NOT_WATCHED = {"__pycache__", "dist", "documents", "node_modules", "tests"}
+_NOT_WATCHED_SUFFIXES = {".log", ".md", ".pyc", ".swp", ".tmp", ".zip"}
+
+_TERRAFORM = {".tf", ".tfvars"}
+# What a changed file may raise. Any other error is one of this program.
+_REFUSALS = (BotoCoreError, ClientError, CloudError, ConfigurationError, OSError, PackageError, ProjectError)
 
 type Files = Mapping[Path, tuple[int, int]]  # time of the last change (ns) and size, by path
 
 
 @dataclass
 class Reloader:
-    """Watches the files of a project, and updates the functions, the prompts and the scripted answers."""
+    """Watches the files of a project, and updates the functions, the prompts and the scripted answers.
+
+    `seen` are the files as the running cloud has them: taken before it was started, so that an edit meanwhile counts.
+    A change that cannot be brought in is shown on the screen, and the last good version stays in service.
+    """
 
     project: Project
     cloud: LocalCloud
     screen: Screen
-    _seen: Files = field(init=False)
-    _patched: dict[str, Path | None] = field(default_factory=dict)
+    seen: Files
+    _package: PatchedPackage = field(init=False)
+    _applied: Declarations = field(init=False)
 
     def __post_init__(self) -> None:
-        self._seen = files_of(self.project)
+        self._package = PatchedPackage(self.project, self.cloud.folder / PACKAGES)
+        self._applied = self._package.declarations
 
     def check(self) -> bool:
         """Bring in what has changed since the last call; return whether anything has."""
         found = files_of(self.project)
-        if found == self._seen:
+        if found == self.seen:
             return False
-        changed = {path for path in found.keys() | self._seen.keys() if found.get(path) != self._seen.get(path)}
-        self._seen = found
+        changed = {path for path in found.keys() | self.seen.keys() if found.get(path) != self.seen.get(path)}
+        self.seen = found
         started = time.monotonic()
+        if settings := {path for path in changed if self._is_setting(path)}:
+            self.screen.say(f"restart  {_names(settings, self.project)}: start `analysis-jobs local` again to apply it")
+            changed -= settings
         try:
             what = self._bring_in(changed)
-        except (BotoCoreError, ClientError, CloudError, ProjectError, OSError) as error:
-            # The last good version stays in service.
+        except _REFUSALS as error:
             self.screen.say(f"  error  {_names(changed, self.project)}: {error}")
             return True
         if what:
@@ -67,8 +78,13 @@ class Reloader:
             self.screen.say(f"   live  {_names(changed, self.project)}: {what} ({took_s:.1f} s)")
         return bool(what)
 
+    def _is_setting(self, path: Path) -> bool:
+        """Tell whether only an apply brings a file in: Terraform, and the environment `local`."""
+        return path.suffix in _TERRAFORM or path == self.project.folder / "envs" / "local.json"
+
     def _bring_in(self, changed: set[Path]) -> str:
         before, self.project = self.project, projects.load(self.project.folder)
+        package = self._package.update(self.project, changed)  # first: what it refuses must not be half in service
         done = []
         if {before.answers, self.project.answers} & changed:
             self.cloud.stand_in.load_answers([self.project.answers] if self.project.answers else [])
@@ -77,31 +93,12 @@ class Reloader:
         if prompts and any(path.is_relative_to(prompts) for path in changed):
             self.cloud.put_prompts()
             done.append("prompts")
-        code = self._code(changed)
-        if code and update(self.cloud.connection, code):
+        if package and update(self.cloud.connection, package.code):
             self.cloud.apply_at_next_start()
-            done.append(f"code {code.version}")
+            done.append(f"code {package.code.version}")
+            if new := new_declarations(self._applied, package.declarations):
+                done.append(f"start `analysis-jobs local` again for {', '.join(new)}")
         return ", ".join(done)
-
-    def _code(self, changed: set[Path]) -> Code | None:
-        """Return the package with the changed files; None if none of them belongs to it."""
-        folder = self.cloud.folder / PACKAGES
-        if any(path.name in _DESCRIPTIONS for path in changed):  # other dependencies or data: a whole build
-            self._patched.clear()
-            return code_of(package_of(self.project, folder).file(), self.project.version)
-        [package] = (path for path in folder.glob(f"{self.project.name}-*.zip") if path.name != PATCHED)
-        packaged = archive.names(package) | self._patched.keys()
-        source = self.project.source
-        for path in changed:
-            name = path.relative_to(source).as_posix() if path.is_relative_to(source) else ""
-            if name in packaged or (path.suffix == ".py" and name):
-                self._patched[name] = path if path.exists() else None
-                packaged |= {name}
-        ours = {path.relative_to(source).as_posix() for path in changed if path.is_relative_to(source)}
-        if not ours & self._patched.keys():
-            return None
-        patch(package, self._patched, folder / PATCHED)
-        return code_of(folder / PATCHED, self.project.version)
 
 
 def update(connection: Connection, code: Code) -> bool:

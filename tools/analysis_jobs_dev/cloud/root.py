@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from analysis_jobs_dev.cloud.errors import CloudError
+from analysis_jobs_dev.environments.schema import RootInterface
+from analysis_jobs_dev.environments.variables import UnreadableRootError
+from analysis_jobs_dev.module_interface import read_variables
+from analysis_jobs_dev.terraform_files import has_block
 
 LOCK_FILE = ".terraform.lock.hcl"
-LOCAL_VARIABLES = Path("envs", "local.json")
 DEPLOYMENTS = "analysis_jobs_deployments"
 SETUP_FILE = "analysis_jobs_setup_override.tf.json"
 PACKAGE_FILE = "analysis_jobs_package_override.tf.json"
@@ -26,13 +29,6 @@ VARIABLES_FILE = "zz_analysis_jobs_local.auto.tfvars.json"  # of such files, the
 # Never linked: they belong to the project's own state and installation.
 _NOT_LINKED = re.compile(r"\.terraform|.*\.tfstate(\..*)?|\.terraform\.lock\.hcl|crash.*\.log")
 _UPWARDS = re.compile(r"(?:\.\./)+")
-_VARIABLE = re.compile(r'^variable\s+"(?P<name>[^"]+)"\s*\{(?P<body>.*?)^\}', re.MULTILINE | re.DOTALL)
-_PROVIDER = re.compile(r'^provider\s+"aws"\s*\{(?P<body>.*?)^\}', re.MULTILINE | re.DOTALL)
-_REGION = re.compile(r'^\s*region\s*=\s*(?:"(?P<region>[a-z0-9-]+)"|var\.(?P<variable>\w+))', re.MULTILINE)
-_DEFAULT = re.compile(r"^\s*default\s*=", re.MULTILINE)
-# What tells the module apart from all others, whatever its source and its version.
-_MANIFEST = re.compile(r"^\s*manifest\s*=\s*optional\(string\)", re.MULTILINE)
-_MARKS = ('variable "analyses"', 'output "deployment"')
 
 
 @dataclass(frozen=True)
@@ -73,16 +69,17 @@ class Root:
         return cls(original, here)
 
     @cached_property
+    def interface(self) -> RootInterface:
+        """The variables that the root declares. Raises CloudError if they cannot be read."""
+        try:
+            return RootInterface.read(self.original)
+        except UnreadableRootError as error:
+            raise CloudError(str(error)) from error
+
+    @property
     def required_variables(self) -> frozenset[str]:
-        """The names of the variables without a default."""
-        found = set()
-        for path in _configuration(self.original, (".tf",)):
-            blocks = _VARIABLE.finditer(path.read_text("utf-8"))
-            found |= {block["name"] for block in blocks if not _DEFAULT.search(block["body"])}
-        for path in _configuration(self.original, (".tf.json",)):
-            variables = json.loads(path.read_text("utf-8")).get("variable", {})
-            found |= {name for name, block in variables.items() if "default" not in block}
-        return frozenset(found)
+        """The names of the variables that have no default, and that no file of the root sets."""
+        return frozenset(name for name, variable in self.interface.variables.items() if variable.is_required)
 
     def set_up(self, region: str, state: Path, variables: Mapping[str, object]) -> None:
         """Override the backend and the provider's Region, and set variables. Do this before `terraform init`."""
@@ -97,15 +94,12 @@ class Root:
 
         Raises CloudError if there is none.
         """
-        installed = json.loads((data_folder / "modules" / "modules.json").read_text("utf-8"))["Modules"]
-        texts = {each["Key"]: _text_of(self.folder / each["Dir"]) for each in installed if each["Key"]}
-        found = {name: text for name, text in texts.items() if all(mark in text for mark in _MARKS)}
-        direct = [ModuleCall(name, bool(_MANIFEST.search(text))) for name, text in found.items() if "." not in name]
+        direct = module_calls_in(self.folder, data_folder)
         if not direct:
-            inside = f" Only modules inside others call it: {', '.join(found)}." if found else ""
             raise CloudError(
-                f"No module block in {self.original} calls the module analysis-jobs.{inside} Add the block to the "
-                "root, or remove the root: without one, the local cloud uses the module with its defaults."
+                f"No module block in {self.original} calls the module analysis-jobs, or only one inside another module "
+                "does. Add the block to the root, or remove the root: without one, the local cloud uses the module "
+                "itself."
             )
         return direct
 
@@ -117,7 +111,7 @@ class Root:
         by_manifest = {"manifest": str(manifest), "s3": package.get("s3")}
         packages = {call.name: by_manifest if call.takes_manifest else package for call in calls}
         names = list(packages)
-        self._write(PACKAGE_FILE, {"module": {name: {"package": _escaped(each)} for name, each in packages.items()}})
+        self._write(PACKAGE_FILE, {"module": {name: {"package": escaped(each)} for name, each in packages.items()}})
         # A module with `count` is a list, one with `for_each` an object, any other is the module itself.
         parts = [f"try(module.{name}[*].deployment, values(module.{name})[*].deployment)" for name in names]
         output = {"value": f"${{concat({', '.join(parts)})}}", "sensitive": False}
@@ -127,38 +121,19 @@ class Root:
         (self.folder / name).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
 
-def write_default(folder: Path, variables: Mapping[str, object], module: str) -> Path:
-    """Write a root that calls the module at the path `module` with these variables. Return the folder."""
+def module_calls_in(folder: Path, data_folder: Path) -> list[ModuleCall]:
+    """Return the module blocks of a root that call the module, after `terraform init`. Only direct calls count."""
+    installed = json.loads((data_folder / "modules" / "modules.json").read_text("utf-8"))["Modules"]
+    direct = {each["Key"]: folder / each["Dir"] for each in installed if each["Key"] and "." not in each["Key"]}
+    return [ModuleCall(name, _takes_manifest(module)) for name, module in direct.items() if _is_the_module(module)]
+
+
+def write_default(folder: Path, arguments: Mapping[str, object], module: str) -> Path:
+    """Write a root that calls the module at the path `module` with these arguments. Return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    block = {"source": module, **{name: _escaped(value) for name, value in variables.items()}}
+    block = {"source": module, **{name: escaped(value) for name, value in arguments.items()}}
     (folder / "main.tf.json").write_text(json.dumps({"module": {"analysis_jobs": block}}, indent=2) + "\n", "utf-8")
     return folder
-
-
-def local_variables(project: Path) -> dict[str, Any]:
-    """Return the variables in the project's `envs/local.json`; empty without the file. Raises CloudError."""
-    path = project / LOCAL_VARIABLES
-    if not path.exists():
-        return {}
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise CloudError(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise CloudError(f"{path} must have an object: the variables of the Terraform root by name.")
-    return content
-
-
-def region_of(root: Path) -> str | None:
-    """Return the Region in the root's provider block: a text, or the default of its variable. None without either."""
-    text = "\n".join(path.read_text("utf-8") for path in _configuration(root, (".tf",)))
-    provider = next((block["body"] for block in _PROVIDER.finditer(text) if "alias" not in block["body"]), "")
-    named = _REGION.search(provider)
-    if named is None or named["region"]:
-        return named and named["region"]
-    blocks = [block["body"] for block in _VARIABLE.finditer(text) if block["name"] == named["variable"]]
-    default = re.search(r'^\s*default\s*=\s*"([a-z0-9-]+)"', "\n".join(blocks), re.MULTILINE)
-    return default and default[1]
 
 
 def _levels_up(root: Path) -> int:
@@ -181,14 +156,19 @@ def _link(original: Path, folder: Path, leave: Iterable[str]) -> None:
             (folder / path.name).symlink_to(path, target_is_directory=path.is_dir())
 
 
-def _text_of(module: Path) -> str:
-    return "".join(path.read_text("utf-8", "replace") for path in sorted(module.glob("*.tf")))
+def _is_the_module(folder: Path) -> bool:
+    """Tell the module apart from all others, whatever its source and its version."""
+    return has_block(folder, "variable", "analyses") and has_block(folder, "output", "deployment")
 
 
-def _escaped(value: Any) -> Any:  # noqa: ANN401 - JSON
+def _takes_manifest(module: Path) -> bool:
+    return "manifest" in (read_variables(module)["package"].attributes or {})
+
+
+def escaped(value: Any) -> Any:  # noqa: ANN401 - JSON
     """Return the value with its texts escaped: Terraform reads the texts in its JSON files as templates."""
     if isinstance(value, str):
         return value.replace("${", "$${").replace("%{", "%%{")
     if isinstance(value, Mapping):
-        return {name: _escaped(each) for name, each in value.items()}
-    return [_escaped(each) for each in value] if isinstance(value, list | tuple) else value
+        return {name: escaped(each) for name, each in value.items()}
+    return [escaped(each) for each in value] if isinstance(value, list | tuple) else value

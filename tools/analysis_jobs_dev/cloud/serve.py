@@ -22,14 +22,14 @@ from typing import Any
 from hypercorn.asyncio import serve  # type: ignore[import-not-found]
 from hypercorn.config import Config  # type: ignore[import-not-found]
 from ministack.app import app  # type: ignore[import-not-found]
-from ministack.core import iam_actions, lambda_runtime  # type: ignore[import-not-found]
-from ministack.services import apigateway, cloudwatch, eventbridge, iam, lambda_svc, sqs  # type: ignore[import-not-found]
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses, router  # type: ignore[import-not-found]
+from ministack.services import apigateway, cloudwatch, dynamodb, eventbridge, iam, kms, lambda_svc, sqs, tagging  # type: ignore[import-not-found]
 
 # This file is run by its path in an isolated Python.
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from analysis_jobs_dev.cloud import emulator
-from analysis_jobs_dev.cloud.emulator import descriptions, issuers
+from analysis_jobs_dev.cloud.emulator import descriptions, enforcement, issuers
 
 KEEP_ALIVE_S = 75.0
 # How long a stop waits for the TLS close_notify of idle clients; most never send it. asyncio's default is 30 s.
@@ -55,8 +55,21 @@ async def main(bind: str, certificate: str, key: str) -> None:
     descriptions.install(apigateway, cloudwatch)
     issuers.install(apigateway, os.environ.get(issuers.VARIABLE, ""))
     services = SimpleNamespace(
-        eventbridge=eventbridge, iam=iam, iam_actions=iam_actions, lambda_svc=lambda_svc, sqs=sqs
+        apigateway=apigateway,
+        dynamodb=dynamodb,
+        eventbridge=eventbridge,
+        iam=iam,
+        iam_actions=iam_actions,
+        iam_evaluator=iam_evaluator,
+        kms=kms,
+        lambda_svc=lambda_svc,
+        responses=responses,
+        router=router,
+        sqs=sqs,
+        tagging=tagging,
     )
+    record = os.environ.get(enforcement.VARIABLE)
+    enforcement.install(services, Path(record) if record else None)
     await serve(emulator.install(app, services), config)
     # Everything is saved. Python would wait for threads, which wait for functions that still run.
     os._exit(0)

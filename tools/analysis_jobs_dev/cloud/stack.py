@@ -69,12 +69,18 @@ class Stack:
     lock_is_complete: bool = True
     after_init: Callable[[], None] = lambda: None
 
+    def init(self) -> None:
+        """Install the provider and the modules. Raises CloudError like `apply`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._text("init", "-input=false", "-no-color", *(["-lockfile=readonly"] if self.lock_is_complete else []))
+        self.after_init()
+
     def apply(self, on_progress: Callable[[Progress], None] = lambda _: None) -> Progress:
         """Apply the root module; return the final progress.
 
         Raises CloudError with Terraform's diagnostics.
         """
-        self._init()
+        self.init()
         progress = Progress()
         self._run("apply", progress, on_progress, "-auto-approve", PARALLELISM, *self._input())
         return progress
@@ -84,7 +90,7 @@ class Stack:
         self._run("destroy", Progress(), on_progress, "-auto-approve", PARALLELISM, *self._input())
 
     def plan(self) -> list[Event]:
-        """Return the changes of another apply: their addresses and actions."""
+        """Return the changes of another apply: their addresses and actions. It needs `init` or `apply` before."""
         events = self._run("plan", Progress(), lambda _: None, *self._input())
         return [event["change"] for event in events if event.get("type") == "planned_change"]
 
@@ -112,11 +118,6 @@ class Stack:
         """Return the root's outputs by name."""
         text = self._text("output", "-json", f"-state={self.folder / TERRAFORM_STATE}")
         return {name: output["value"] for name, output in json.loads(text).items()}
-
-    def _init(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._text("init", "-input=false", "-no-color", *(["-lockfile=readonly"] if self.lock_is_complete else []))
-        self.after_init()
 
     def _input(self) -> list[str]:
         file = self.folder / VARIABLES_FILE

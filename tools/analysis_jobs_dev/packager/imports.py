@@ -9,46 +9,101 @@ import ast
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any
 
 from analysis_jobs_dev.packager.errors import PackageError
-from analysis_jobs_dev.packager.sources import Sources
+from analysis_jobs_dev.packager.sources import Sources, top_level
 
 PROBE = Path(__file__).with_name("import_probe.py")
+# A function has 10 s for its imports. This leaves time for a slow machine.
+TIMEOUT_S = 300.0
 
 
-def require_importable(tree: Path, what: Sources, sources: Mapping[str, Path]) -> None:
-    """Import the modules of `what` from `tree`, the unpacked zip, and resolve every import in `sources`.
+def require_importable(tree: Path, what: Sources, files: Mapping[str, Path]) -> None:
+    """Import the modules of `what` from `tree`, the unpacked zip, and resolve every import in `files`.
 
-    `sources` maps names in the zip to files. Raises `PackageError`; its message names everything that is missing.
+    `files` maps names in the zip to files. Raises `PackageError`; its message names everything that is missing.
     """
     library = what.library.files()
-    wanted: dict[str, list[Any]] = {"modules": what.modules(), "imports": [], "library_imports": []}
-    for name, path in sources.items():
-        if path.suffix == ".py":
-            found = _imports(path, name, set(what.extras) if name in library else None)
-            wanted["library_imports" if name in library else "imports"] += ([name, *imported] for imported in found)
-    wanted["extras"] = list(what.extras)
+    ours = {name: path for name, path in files.items() if name not in library}
+    _require(tree, what, what.modules(), ours, {name: library[name] for name in files.keys() & library.keys()})
+
+
+def require_project_importable(tree: Path, what: Sources) -> None:
+    """Do the same for the project's own modules and sources: the library of a built package has been tested."""
+    files = what.project_files()
+    _require(tree, what, sorted({*top_level(files), *what.project.analyses}), files, {})
+
+
+def _require(
+    tree: Path, what: Sources, modules: list[str], files: Mapping[str, Path], library: Mapping[str, Path]
+) -> None:
+    extras = set(what.extras)
+    wanted = {
+        "modules": modules,
+        "imports": [[name, *found] for name, path in _python(files) for found in _imports(path, name, None)],
+        "library_imports": [
+            [name, *found] for name, path in _python(library) for found in _imports(path, name, extras)
+        ],
+        "extras": list(what.extras),
+    }
     result = run_probe(PROBE, tree, wanted)
     if result.returncode:
         problems = result.stdout.strip() or result.stderr.strip()
         raise PackageError(f"The package of {what.name} does not import:\n{problems}")
 
 
+def require_same_modules(tested: Path, other: Path, sources: Mapping[str, Path]) -> None:
+    """Raise `PackageError` if the zip `other` lacks a module that a source imports, and that the zip `tested` has.
+
+    Imports are tested with the package for this machine. A dependency can have a marker for one architecture only.
+    """
+    only_tested = _top_level(tested) - _top_level(other)
+    for name, path in sources.items():
+        if path.suffix != ".py" or not only_tested:
+            continue
+        imported = {module.partition(".")[0] for module, _ in _imports(path, name, None)}
+        if missing := sorted(imported & only_tested):
+            raise PackageError(
+                f"{other.name} lacks {', '.join(missing)}, which {name} imports: a dependency of "
+                "another architecture only. Remove its marker, or guard the import with `except ImportError`."
+            )
+
+
+def _top_level(package: Path) -> set[str]:
+    """Return the names of the modules and packages at the top of a zip."""
+    with zipfile.ZipFile(package) as archive:
+        return {name.partition("/")[0].partition(".")[0] for name in archive.namelist()}
+
+
 def run_probe(program: Path, tree: Path, wanted: object) -> subprocess.CompletedProcess[str]:
-    """Run a program in a Python that sees only the unpacked zip `tree`. It gets `wanted` as JSON on standard input."""
-    return subprocess.run(
-        [sys.executable, "-I", "-S", "-B", str(program), str(tree)],
-        input=json.dumps(wanted),
-        cwd=tree,
-        env={},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """Run a program in a Python that sees only the unpacked zip `tree`. It gets `wanted` as JSON on standard input.
+
+    Raises `PackageError` if it does not end within `TIMEOUT_S`.
+    """
+    try:
+        return subprocess.run(
+            [sys.executable, "-I", "-S", "-B", str(program), str(tree)],
+            input=json.dumps(wanted),
+            cwd=tree,
+            env={},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise PackageError(
+            f"The modules are not imported within {TIMEOUT_S:.0f} s: one of them waits for something while it is "
+            "imported."
+        ) from None
+
+
+def _python(files: Mapping[str, Path]) -> list[tuple[str, Path]]:
+    return [(name, path) for name, path in files.items() if path.suffix == ".py"]
 
 
 def _imports(path: Path, name: str, extras: AbstractSet[str] | None) -> Iterator[tuple[str, str]]:

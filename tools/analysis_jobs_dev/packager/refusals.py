@@ -18,7 +18,9 @@ DEVELOPMENT = frozenset(
         *("analysis_jobs.cli", "analysis_jobs.testing", "analysis_jobs_dev"),
         *("localstack", "ministack", "moto", "responses"),
         *("_pytest", "fpdf", "fpdf2", "hypothesis", "pytest", "tftest", "unittest.mock"),
-        *("mypy", "ruff", "uv", "zizmor"),
+        *("betamax", "freezegun", "httpretty", "mock", "pytest_mock", "requests_mock", "respx", "time_machine", "vcr"),
+        *("IPython", "debugpy", "ipdb", "pdb", "pdbpp", "pudb", "pydevd"),
+        *("black", "coverage", "flake8", "isort", "mypy", "nox", "pylint", "ruff", "tox", "uv", "zizmor"),
     }
 )
 NOT_THE_REAL_THING = re.compile(r"(^|_)(stubs?|mocks?|fakes?|dummy|dummies|stand_?ins?)(_|$)")
@@ -54,11 +56,17 @@ def development_packages(package: Path) -> None:
         raise PackageError(f"{package.name} holds development code: {', '.join(found)}.")
 
 
-def too_large(package: Path) -> None:
-    """Refuse the finished zip if Lambda cannot unpack it.
+def too_large(package: Path, budget_mb: float | None = None) -> None:
+    """Refuse the finished zip if Lambda cannot unpack it, or if the zip is over the project's own budget in MB.
 
     A zip over `DIRECT_UPLOAD_LIMIT` is not refused: it is deployed from S3.
     """
+    size = package.stat().st_size
+    if budget_mb is not None and size > budget_mb * 2**20:
+        raise PackageError(
+            f"{package.name} has {_mib(size)}, and size_mb allows {budget_mb:g} MB: leave a dependency or a data file "
+            "out, or raise the limit in pyproject.toml."
+        )
     with zipfile.ZipFile(package) as archive:
         unzipped = sum(entry.file_size for entry in archive.infolist())
     if unzipped > UNZIPPED_LIMIT:

@@ -2,7 +2,7 @@
 
 import ast
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatch
@@ -126,8 +126,7 @@ class Sources:
     def modules(self) -> list[str]:
         """Return the modules that must be importable: the handlers, the project's top-level modules, the analyses."""
         handlers = [path.stem for path in self.library.handlers.glob("*.py")]
-        top = [name.removesuffix(".py") for name in self.project_files() if name.endswith(".py") and "/" not in name]
-        return sorted({*handlers, *top, *self.project.analyses})
+        return sorted({*handlers, *top_level(self.project_files()), *self.project.analyses})
 
 
 @dataclass(frozen=True)
@@ -203,6 +202,11 @@ class _ProjectFiles:
                     "pass their ARNs with worker.secrets."
                 )
         return found
+
+
+def top_level(files: Iterable[str]) -> list[str]:
+    """Return the names of the top-level modules among files, given by their names in the zip."""
+    return [name.removesuffix(".py") for name in files if name.endswith(".py") and "/" not in name]
 
 
 def left_out(project: Project) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import chain, count
 from typing import Any
@@ -41,6 +41,9 @@ _DOCUMENTS = AttachmentKind(
 # https://docs.aws.amazon.com/bedrock/latest/userguide/inference-api-restrictions.html
 _MAX_LARGE_BYTES = 15_000_000
 _LONGEST_NAME = 190  # Bedrock accepts 200; the rest is for a number
+# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
+_NOT_IN_METADATA = re.compile(r"[^a-zA-Z0-9\s:_@$#=/+,.-]", re.ASCII)
+_LONGEST_METADATA = 256
 _USE_THE_TOOL = (
     "Give your answer by calling the tool {name} exactly once, with the whole answer as its input. Write no other text."
 )
@@ -60,7 +63,7 @@ def request_arguments(question: Question, way: Way, effort_field: EffortField | 
     if system := _system(question, way):
         arguments["system"] = system
     if question.metadata:
-        arguments["requestMetadata"] = question.metadata
+        arguments["requestMetadata"] = _request_metadata(question.metadata)
     if question.tier:
         arguments["serviceTier"] = {"type": question.tier}
     if tools := _tool_config(question, way):
@@ -70,6 +73,11 @@ def request_arguments(question: Question, way: Way, effort_field: EffortField | 
     if fields := _model_fields(question, effort_field):
         arguments["additionalModelRequestFields"] = fields
     return with_cache_point(arguments, question)
+
+
+def _request_metadata(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return labels for the model invocation log, in the characters that Bedrock accepts."""
+    return {name: _NOT_IN_METADATA.sub("_", value)[:_LONGEST_METADATA] for name, value in labels.items()}
 
 
 def _system(question: Question, way: Way) -> list[dict[str, Any]]:

@@ -7,9 +7,9 @@ question.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from analysis_jobs.base.secrets import Secrets
 
 KEY_VARIABLE = "GEMINI_API_KEY"  # holds the ARN of the key; see the module's `worker.secrets`
+METADATA_HEADER = "x-analysis-jobs-metadata"  # JSON; only with a base URL of ours
 
 _CONNECT_S = 5.0
 _SEND_S = 60.0
@@ -89,14 +90,15 @@ class GeminiModel:
         with (
             cancellation.on_cancel(cancellable.shut_down),
             _translated_errors(),
-            self._client(key, cancellable, self._silence.limit(question, family_of(question.model_id))) as client,
+            self._client(key, cancellable, question) as client,
         ):
             stream = client.models.generate_content_stream(model=question.model_id, contents=contents, config=config)
             return read_answer(stream, question, on_chunk, broken=(httpx2.TransportError, OSError))
 
     @contextmanager
-    def _client(self, key: str, cancellable: CancellableSocket, silence: timedelta) -> Iterator[Any]:
+    def _client(self, key: str, cancellable: CancellableSocket, question: Question) -> Iterator[Any]:
         """Open a client for one question. When it closes, its connection closes, even if the answer is incomplete."""
+        silence = self._silence.limit(question, family_of(question.model_id))
 
         def prepare(request: httpx2.Request) -> None:
             request.extensions["trace"] = _trace_sockets(cancellable)
@@ -111,12 +113,17 @@ class GeminiModel:
         with httpx2.Client(verify=self._tls, event_hooks={"request": [prepare]}) as http:
             options = types.HttpOptions(
                 base_url=self._base_url,
+                headers=self._headers(question),
                 httpx_client=http,
                 # Without this argument the client makes a second TLS context.
                 httpx_async_client=httpx2.AsyncClient(verify=self._tls),
                 async_client_args={"ssl": self._tls},
             )
             yield genai.Client(api_key=key, vertexai=False, http_options=options)
+
+    def _headers(self, question: Question) -> dict[str, str]:
+        """Return the labels of the question for a server in front of Gemini. The Gemini API itself takes none."""
+        return {METADATA_HEADER: json.dumps(question.metadata)} if self._base_url and question.metadata else {}
 
     @cached_property
     def _tls(self) -> Any:

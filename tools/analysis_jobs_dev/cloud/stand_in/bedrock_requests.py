@@ -115,7 +115,8 @@ def _violations(shape: Shape, value: Any, where: str) -> Iterator[str]:  # noqa:
         for number, each in enumerate(value):
             yield from _violations(shape.member, each, f"{where}.{number + 1}.member")
     elif isinstance(shape, MapShape):
-        for each in value.values():
+        for name, each in value.items():
+            yield from _violations(shape.key, name, f"{where}.key")
             yield from _violations(shape.value, each, f"{where}.member")
     is_sized = not isinstance(value, int | float)
     size, what = (len(value), "length") if is_sized else (value, "value")

@@ -123,7 +123,9 @@ class Endpoint(ABC):
 
     def _answer(self, wire: Wire, call: Call) -> str:
         model, conversation = self.read(wire, call)
-        scenario, quota = self._control.take(Asked(conversation.prompt, call.model, conversation.shapes))
+        scenario, quota = self._control.take(
+            Asked(conversation.prompt, call.model, conversation.shapes, conversation.metadata)
+        )
         call.prompt_sha256 = digest(conversation.prompt)
         call.document_sha256 = digest(conversation.source)
         call.metadata = conversation.metadata

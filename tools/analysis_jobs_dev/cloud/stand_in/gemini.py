@@ -17,6 +17,8 @@ from analysis_jobs_dev.cloud.stand_in.wire import Wire
 
 PATH: Final = re.compile(r"/v1(?:beta)?/models/(?P<model>[^/:]+):(?P<operation>generateContent|streamGenerateContent)")
 _MODEL = re.compile(r"gemini-[a-z0-9.-]+")
+# The library sends it to every Gemini server but Google's.
+_METADATA_HEADER: Final = "x-analysis-jobs-metadata"
 _TYPE: Final = "type.googleapis.com/google.rpc."
 
 
@@ -38,7 +40,8 @@ class Gemini(Endpoint):
         self._check_key(wire.headers.get("x-goog-api-key"))
         if not _MODEL.fullmatch(call.model):
             raise RefusedError("NOT_FOUND", f"models/{call.model} is not found for API version v1beta.")
-        model, conversation = Model(call.model, ""), conversation_of(raw, call.model)
+        model = Model(call.model, "")
+        conversation = conversation_of(raw, call.model, wire.headers.get(_METADATA_HEADER, "{}"))
         wanted, most = conversation.max_tokens, model.max_output_tokens
         if wanted is not None and not 0 < wanted <= most:
             raise invalid(

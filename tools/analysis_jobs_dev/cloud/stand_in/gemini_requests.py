@@ -20,8 +20,8 @@ _FORMATS: Final = {
 }
 
 
-def conversation_of(body: bytes, model: str) -> Conversation:
-    """Return the conversation in the body of a request to a model.
+def conversation_of(body: bytes, model: str, labels: str = "{}") -> Conversation:
+    """Return the conversation in the body of a request to a model. `labels` is the JSON of a header of the library.
 
     Raises:
         RefusedError: INVALID_ARGUMENT.
@@ -50,6 +50,7 @@ def conversation_of(body: bytes, model: str) -> Conversation:
         tool_choice={"tool": {"name": ANSWER}} if schema else {},
         max_tokens=config.get("maxOutputTokens"),
         stop_sequences=config.get("stopSequences") or (),
+        metadata=_labels(labels),
         blocks=blocks_of({"system": system}, contents),
         tier=given.get("serviceTier") or "",
     )
@@ -58,6 +59,15 @@ def conversation_of(body: bytes, model: str) -> Conversation:
 def invalid(message: str) -> RefusedError:
     """Return an INVALID_ARGUMENT."""
     return RefusedError("INVALID_ARGUMENT", message)
+
+
+def _labels(text: str) -> dict[str, str]:
+    """Return the labels of the library's header. Gemini itself has no such field, so a wrong header is no error."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
 
 def _message(content: Mapping[str, Any]) -> dict[str, Any]:

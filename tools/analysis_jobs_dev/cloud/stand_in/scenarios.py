@@ -17,23 +17,57 @@ from analysis_jobs_dev.cloud.stand_in.refusals import BEDROCK_STATUS, GEMINI_STA
 
 _LOGGED_CALLS: Final = 20_000
 
+# Characters that Bedrock does not accept in labels. The library sends `_` for each.
+_NOT_IN_LABELS = re.compile(r"[^a-zA-Z0-9\s:_@$#=/+,.-]", re.ASCII)
+
 type _Seconds = Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What scenarios look at in a call; `shapes` are the names of the wanted tool and of its schema."""
+    """What scenarios look at in a call.
+
+    `shapes` are the names of the wanted tool and of its schema. `labels` are those that the library sends.
+    """
 
     prompt: str
     model: str = ""
     shapes: Sequence[str] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+class Match(BaseModel):
+    """Conditions on a call. All must hold; an empty one always holds.
+
+    Attributes:
+        text: a part of the prompt.
+        analysis: the name of the analysis.
+        stage: the name of the stage.
+        job_id: the ID of the job.
+
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str = ""
+    analysis: str = ""
+    stage: str = ""
+    job_id: str = ""
+
+    def holds(self, asked: Asked) -> bool:
+        """Tell whether the conditions hold for a call."""
+        labels = {"analysis": self.analysis, "stage": self.stage, "job_id": self.job_id}
+        return self.text in asked.prompt and all(
+            not value or asked.labels.get(name) in {value, _NOT_IN_LABELS.sub("_", value)}
+            for name, value in labels.items()
+        )
 
 
 class Scenario(BaseModel):
     """How some calls are answered. Without any scenario every answer comes at once, whole and right.
 
     Attributes:
-        match: only calls with this text in their prompt; the empty text matches every prompt.
+        match: only calls with this text in their prompt, or that fulfil these conditions. The empty text matches all.
         pattern: only calls with a match of this regular expression in their prompt.
         model: only calls with a model ID that matches this pattern, such as `gemini-*`.
         tool: only calls that ask for the tool, or for the schema with the title, of this name. Both are the name of
@@ -70,7 +104,7 @@ class Scenario(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    match: str = ""
+    match: str | Match = ""
     pattern: str = ""
     model: str = "*"
     tool: str = ""
@@ -114,8 +148,9 @@ class Scenario(BaseModel):
 
     def matches(self, asked: Asked) -> bool:
         """Tell whether the scenario is about this call."""
+        match = Match(text=self.match) if isinstance(self.match, str) else self.match
         return (
-            self.match in asked.prompt
+            match.holds(asked)
             and fnmatchcase(asked.model, self.model)
             and self.tool in {"", *asked.shapes}
             and re.search(self.pattern, asked.prompt) is not None

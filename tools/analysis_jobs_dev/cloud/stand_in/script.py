@@ -9,6 +9,10 @@ answer.data.deadline = 2027-03-15
 answer.data.lots = [{ name = "Wall" }, { name = "Quay" }]
 
 [[answers]]
+match = { analysis = "rfp-analysis", stage = "brief", text = "Quay" }    # or several conditions: also job_id
+answer = "No brief."
+
+[[answers]]
 pattern = '(?i)say (hello|hi)'           # a regular expression that is found in the prompt
 answer = "Hello."                        # a text
 

@@ -1,1 +1,0 @@
-../terraform.lock.hcl
