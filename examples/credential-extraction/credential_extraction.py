@@ -123,6 +123,7 @@ credential_extraction = Analysis(
         Canary(
             documents={"document": "documents/certificate.pdf"},
             expect={"kind": "certificate", "read_by.*": NotEmpty(), "fields": NotEmpty()},
+            subject="documents/canary",
             max_cost_usd=0.20,
         )
     ],
