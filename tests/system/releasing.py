@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +114,14 @@ class Releases:
         """Return the Terraform stack with the package of the last release, and the versions that it kept."""
         content = json.loads(Path(self._package).read_text("utf-8"))
         code = upload(self.cloud.connection, Path(self._package).with_name(content["path"]), content["sha256"])
-        file = self.cloud.stack.root / PACKAGE_FILE
+        stack = self.cloud.stack
+        return dataclasses.replace(stack, after_init=partial(self._take, stack, code))
+
+    def _take(self, stack: Stack, code: Mapping[str, str]) -> None:
+        """Give the module the package of the last release, after the root has got that of the cloud."""
+        stack.after_init()
+        file = stack.root / PACKAGE_FILE
         written = json.loads(file.read_text("utf-8"))
         for call in written["module"].values():
             call["package"] = {"manifest": self._package, "s3": code, "live_versions": self._live}
         file.write_text(json.dumps(written), "utf-8")
-        return self.cloud.stack
