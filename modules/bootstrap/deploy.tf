@@ -95,11 +95,13 @@ locals {
     }
     LogGroupsChange = {
       actions = [
-        "logs:AssociateKmsKey", "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:DeleteRetentionPolicy", "logs:DisassociateKmsKey",
-        "logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource",
+        "logs:AssociateKmsKey", "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:DeleteMetricFilter", "logs:DeleteRetentionPolicy",
+        "logs:DisassociateKmsKey", "logs:PutMetricFilter", "logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource",
       ]
       resources = local.log_groups
     }
+    # Saved queries support no narrower resource.
+    QueriesChange = { actions = ["logs:DeleteQueryDefinition", "logs:PutQueryDefinition"], resources = ["*"] }
     MappingsChange = {
       actions   = ["lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"]
       condition = local.of_stack_functions

@@ -40,8 +40,8 @@ locals {
       resources = [local.keys]
     }
     # Supports no narrower resource, like ListAliases and GetSubscriptionAttributes.
-    LogGroupsList = { actions = ["logs:DescribeLogGroups"], resources = ["*"] }
-    LogGroupsRead = { actions = ["logs:ListTagsForResource"], resources = local.log_groups }
+    LogGroupsList = { actions = ["logs:DescribeLogGroups", "logs:DescribeQueryDefinitions"], resources = ["*"] }
+    LogGroupsRead = { actions = ["logs:DescribeMetricFilters", "logs:ListTagsForResource"], resources = local.log_groups }
     # After its deletion a mapping has no function. Terraform asks for it until it is gone.
     MappingsRead = {
       actions   = ["lambda:GetEventSourceMapping"]
