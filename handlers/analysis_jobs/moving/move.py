@@ -70,9 +70,9 @@ def move(
 ) -> Report:
     """Submit the open work of `source` through `jobs`, and mark it in the older system.
 
-    `to_job` returns the submission for an item, or None for an item to leave. It raises `ValueError`, `LookupError` or
-    `TypeError` for a row that it cannot translate. Without `apply`, nothing is submitted and nothing is marked.
-    Raises `Unauthorized` and `Forbidden`; any error of the older system ends the run, and the next one continues.
+    `to_job` returns the submission for an item, or None for an item to leave. If it raises an error, the item is a
+    problem of the report. Without `apply`, nothing is submitted and nothing is marked. Raises `Unauthorized` and
+    `Forbidden`. Any error of the source ends the run too, and the next run continues.
     """
     run = _Run(source, jobs, to_job, clock or SystemClock(), apply=apply)
     with closing(source.open_work(run.clock.now(), take=apply)) as open_work:
@@ -136,7 +136,9 @@ class _Run:
             claim = Claim(now, item.status, job) if job else None
             if claim:
                 claim.to_json()
-        except (ValueError, LookupError, TypeError) as error:
+        except (Unauthorized, Forbidden):
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad row must not stop the others
             self.report.problems[old_id] = f"its row cannot be translated: {error!r}"
             return None
         if claim is None:

@@ -270,3 +270,18 @@ def test_a_clock_of_the_system_is_the_default(old: Older, jobs: Jobs) -> None:
     old.add("a")
     assert list(move(old.source(), jobs, greet, apply=True).moved) == ["a"]
     assert isinstance(old.clock, ManualClock)
+
+
+def test_a_row_that_cannot_be_translated_for_any_reason_does_not_stop_the_others(old: Older, jobs: Jobs) -> None:
+    for old_id in "abc":
+        old.add(old_id)
+
+    def translated(item: Item) -> NewJob:
+        if item.old_id == "b":
+            raise RuntimeError("its document is gone")
+        return greet(item)
+
+    report = apply(old, jobs, translated)
+    assert sorted(report.moved) == ["a", "c"]
+    assert "its document is gone" in report.problems["b"]
+    assert old.state("b") == "pending"
