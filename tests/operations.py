@@ -11,8 +11,8 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "operations.md"
 # The fields of a log line that an operator needs.
 _SHOWN = ("attempt", "step", "steps", "code")
 _LONGEST = 180  # longer lines end in stack traces or names of roles
-# A redelivery may or may not come within a run.
-_NOISE = {"job.delivered_again"}
+# A redelivery may or may not come within a run. The others are for queries, not for the story of a failure.
+_NOISE = {"attempt.spent", "job.delivered_again", "stage.done"}
 
 
 def require_shown(run: str, seen: Iterable[str]) -> None:
@@ -42,7 +42,8 @@ def as_the_caller_sees(job: Mapping[str, Any]) -> str:
 def as_logged(function: str, lines: Iterable[str], **wanted: str) -> Iterator[str]:
     """Yield a function's log as the page shows it: the lines with an `event` and the `wanted` fields."""
     for record in _records(lines):
-        if record.get("event", "") not in {"", *_NOISE} and wanted.items() <= record.items():
+        event = record.get("event", "")
+        if event not in {"", *_NOISE} and not event.startswith("audit.") and wanted.items() <= record.items():
             fields = "".join(f" {name}={_text(record[name])}" for name in _SHOWN if name in record)
             said = f"{function:<8} {record['level']:<7} {record['event']}:{fields} {record['message']}"
             # Codes of a service may be in a cause. The place after ` at ` changes with each edit of the code.

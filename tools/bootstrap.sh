@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes a virtual environment from its lock: `bootstrap.sh dev` -> .venv, `cloud` -> .venv-cloud, `docs` -> .venv-docs.
+# Makes a virtual environment from its lock: `bootstrap.sh dev` -> .venv, `cloud` -> .venv-cloud, `docs` -> .venv-docs,
+# `checkov` -> .venv-checkov.
 # Needs Python 3.13 and Terraform 1.11 or newer. Reports every missing tool before it starts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -77,8 +78,9 @@ make_environment() { # arguments: folder, lock file
 
 require_tools
 case ${1:-} in
+  checkov) make_environment .venv-checkov requirements/checkov.txt ;;
   dev) make_environment .venv requirements/dev.txt ;;
   cloud) make_environment .venv-cloud requirements/cloud.txt ;;
   docs) make_environment .venv-docs requirements/docs.txt ;;
-  *) echo "usage: tools/bootstrap.sh dev|cloud|docs" >&2 && exit 2 ;;
+  *) echo "usage: tools/bootstrap.sh dev|cloud|docs|checkov" >&2 && exit 2 ;;
 esac

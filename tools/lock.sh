@@ -31,3 +31,4 @@ done
 lock requirements/dev.txt pyproject.toml --extra dev "${extras[@]/#/--extra=}" --group dev --constraints "$everything"
 lock requirements/cloud.txt --group pyproject.toml:cloud
 lock requirements/docs.txt --group pyproject.toml:docs
+lock requirements/checkov.txt --group pyproject.toml:checkov

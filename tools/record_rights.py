@@ -7,6 +7,7 @@ right ends the run.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -36,6 +37,7 @@ from analysis_jobs_dev.cloud.emulator.rights import Right
 from analysis_jobs_dev.cloud.emulator_environment import interpreter
 from analysis_jobs_dev.cloud.github import web_identity
 from analysis_jobs_dev.provider_mirror import terraform_environment
+from analysis_jobs_dev.release.errors import ReleaseRunningError
 from analysis_jobs_dev.release.record import Begun, Record
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -149,8 +151,10 @@ def record(account: Recorder) -> dict[str, list[Right]]:
         for function in ("api", "events", "sweeper", "worker"):
             archive.writestr(f"{function}.py", "def handler(event, context):\n    return {}\n")
     deploy = account.role(made["bootstrap"]["deploy_role_arn"])
-    _upload(account, deploy, made)
+    place = _upload(account, deploy, made["given"]["package"])
+    account.client("s3", account.role(made["bootstrap"]["plan_role_arn"])).head_object(**place)
     variables = [f"-var=given={json.dumps(made['given'])}"]
+    s3 = account.connection.boto3("s3")
     backend = [f"-backend-config={key}={made['bootstrap']['state'][key]}" for key in ("bucket", "key")]
     account.terraform("stack", deploy, "init", "-input=false", *backend)
     apply = ("apply", "-auto-approve", "-input=false", "-parallelism=60", *variables)
@@ -166,6 +170,11 @@ def record(account: Recorder) -> dict[str, list[Right]]:
         _say("versions")
         _versions(account, deploy)
         with_keys.result()
+    # A destroy empties the bucket.
+    [bucket] = [each["Name"] for each in s3.list_buckets()["Buckets"] if each["Name"].startswith(f"{STACK}-artifacts")]
+    s3.put_object(Bucket=bucket, Key="jobs/1", Body=b"a file of a job")
+    s3.delete_object(Bucket=bucket, Key="jobs/1")
+    s3.put_object(Bucket=bucket, Key="jobs/2", Body=b"a file of a job")
     _say("destroy")
     account.terraform("stack", deploy, "destroy", "-auto-approve", "-input=false", *variables, "-var=variant=changed")
     return {role: recorded(account.rights, f"{made['given']['name']}-{role}/") for role in ROLES}
@@ -182,12 +191,13 @@ def _with_keys(account: Recorder, deploy: Mapping[str, str], given: Mapping[str,
         account.terraform("keys", deploy, command, "-auto-approve", "-input=false", "-parallelism=60", *variables)
 
 
-def _upload(account: Recorder, deploy: Mapping[str, str], made: Mapping[str, Any]) -> None:
-    """Upload the package as a deployment does."""
-    s3, given = account.client("s3", deploy), made["given"]["package"]
+def _upload(account: Recorder, deploy: Mapping[str, str], given: dict[str, Any]) -> dict[str, str]:
+    """Upload the package as a deployment does, and return where it is. `given` gets its version."""
+    s3, place = account.client("s3", deploy), {"Bucket": given["bucket"], "Key": given["key"]}
     content = (account.folder / "stack" / "package.zip").read_bytes()
-    s3.put_object(Bucket=given["bucket"], Key=given["key"], Body=content)
-    s3.head_object(Bucket=given["bucket"], Key=given["key"])
+    s3.put_object(**place, Body=content)
+    given["object_version"] = s3.head_object(**place)["VersionId"]
+    return place
 
 
 def _versions(account: Recorder, deploy: Mapping[str, str]) -> None:
@@ -207,6 +217,8 @@ def _versions(account: Recorder, deploy: Mapping[str, str]) -> None:
     tables = account.client("dynamodb", deploy)
     with Record(tables, f"{STACK}-jobs", "a recording", SystemClock()) as record:
         record.begin(Begun({"worker": versions[-1]}))
+        with contextlib.suppress(ReleaseRunningError), Record(tables, f"{STACK}-jobs", "another one", SystemClock()):
+            pass
         record.clear()
     library = PromptLibrary(tables, f"{STACK}-prompts")
     for path in sorted((REPOSITORY / "examples" / "rfp-analysis" / "prompts").glob("*.toml")):
@@ -218,7 +230,7 @@ def _versions(account: Recorder, deploy: Mapping[str, str]) -> None:
 
 
 def normalised(rights: Sequence[Right]) -> list[dict[str, Any]]:
-    """Return the rights as JSON, sorted, with fixed values in place of generated IDs."""
+    """Return the rights as JSON, by action and context, with fixed values in place of generated IDs."""
     text = json.dumps([{"action": each.action, "resource": each.resource, "context": each.context} for each in rights])
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "ID", text)
     text = re.sub(r"/apis/(?!\*)[^/\"]+", "/apis/ID", text)
@@ -227,9 +239,13 @@ def normalised(rights: Sequence[Right]) -> list[dict[str, Any]]:
     text = re.sub(r"(::change/)[^/\"]+", r"\1ID", text)
     text = re.sub(r"(hostedzone/)[^/\"]+", r"\1ZONE", text)
     text = text.replace("000000000000", "111122223333")
-    unique = {json.dumps(each, sort_keys=True) for each in json.loads(text)}
-    found = [json.loads(each) for each in unique]
-    return sorted(found, key=lambda each: (each["action"], each["resource"], json.dumps(each["context"])))
+    found: dict[tuple[str, str], set[str]] = {}
+    for each in json.loads(text):
+        found.setdefault((each["action"], json.dumps(each["context"], sort_keys=True)), set()).add(each["resource"])
+    return [
+        {"action": action, "context": json.loads(context), "resources": sorted(resources)}
+        for (action, context), resources in sorted(found.items())
+    ]
 
 
 def _say(text: str) -> None:

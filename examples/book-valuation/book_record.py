@@ -11,7 +11,7 @@ def record_value(job: Job[Any], valued: Valued, analysis: str) -> None:
     book = (job.subject or "").removeprefix("books/")
     valuation = valued.market_analysis.valuation
     with job.database("DATABASE_SECRET").once(job, effect="record") as cursor:
-        if cursor is None:  # an earlier attempt did it
+        if cursor is None or job.is_canary:  # an earlier attempt did it, or there is no such book
             return
         cursor.execute(
             "INSERT INTO books (tenant, id, title, value_mid, currency, valued_at) VALUES (%s, %s, %s, %s, %s, now())"

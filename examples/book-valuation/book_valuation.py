@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from analysis_jobs import Analysis, Job, Prompt, stage
+from analysis_jobs import Analysis, Between, Canary, Job, NotEmpty, Prompt, stage
 from book_models import Appraisal, Book, Essay, Valued, described
 from book_record import record_value
 
@@ -57,4 +57,16 @@ book_valuation = Analysis(
     submit_route="POST /books/{id}/analysis/generate-async",
     status_route="GET /books/{id}/analysis/status",
     subject="books/{id}",
+    canaries=[
+        Canary(
+            input={
+                "title": "Voyages upon the Lower Marren",
+                "published": 1768,
+                "condition": "Very good, the folding map with a closed tear",
+                "last_valuation": "EUR 1,800 to EUR 2,650 (2021, for insurance)",
+            },
+            expect={"title": NotEmpty(), "market_analysis.valuation.high": Between(low=1)},
+            max_cost_usd=0.50,
+        )
+    ],
 )

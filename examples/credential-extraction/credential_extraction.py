@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from analysis_jobs import Analysis, Document, Fail, Job, Prompt, Reading, RenderedPrompt
+from analysis_jobs import Analysis, Canary, Document, Fail, Job, NotEmpty, Prompt, Reading, RenderedPrompt
 from analysis_jobs.extraction import Agreed, Checked, Finding, agreed, review
 from credential_store import store_for_review
 from credential_template import fields_by_labels, in_one_form, kind_by_marks
@@ -119,4 +119,12 @@ credential_extraction = Analysis(
     submit_route="POST /documents/{id}/extract",
     status_route="GET /documents/{id}/extraction",
     subject="documents/{id}",
+    canaries=[
+        Canary(
+            documents={"document": "documents/certificate.pdf"},
+            expect={"kind": "certificate", "read_by.*": NotEmpty(), "fields": NotEmpty()},
+            subject="documents/canary",
+            max_cost_usd=0.20,
+        )
+    ],
 )

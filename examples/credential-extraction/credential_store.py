@@ -16,7 +16,7 @@ def store_for_review(job: Job[Any], extraction: BaseModel) -> None:
     document = (job.subject or "").removeprefix("documents/")
     found = extraction.model_dump(mode="json")
     with job.database("DATABASE_SECRET").once(job, effect="store") as cursor:
-        if cursor is None:
+        if cursor is None or job.is_canary:  # a canary belongs to no document of the table
             return
         cursor.execute(
             "UPDATE documents SET status = 'review_pending', updated_at = now() WHERE tenant = %s AND id = %s",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, field_validator
 
-from analysis_jobs import Admission, Analysis, Job, NewItems, Prompt, Rate, Tiers, Trigger
+from analysis_jobs import Admission, Analysis, Canary, Job, NewItems, NotEmpty, Prompt, Rate, Tiers, Trigger
 
 DEFAULT_PROMPT = Path(__file__).parent / "prompts" / "profile-interpretation.toml"
 ENOUGH_MESSAGES = 10
@@ -111,4 +111,22 @@ profile_interpretation = Analysis(
         "manual": Trigger(priority="high", skips_freshness=True),
     },
     tiers=Tiers(order=("premium", "standard"), of="tier"),
+    canaries=[
+        Canary(
+            input={
+                "user_id": "canary",
+                "context": "onboarding",
+                "messages": [
+                    {"text": f"how do i print page {page}, i do this every day", "sent_at": "2026-11-18T17:30:00Z"}
+                    for page in range(ENOUGH_MESSAGES)
+                ],
+            },
+            expect={
+                "status": "complete",
+                "messages_read": ENOUGH_MESSAGES,
+                "interpretation.communication_style": NotEmpty(),
+            },
+            max_cost_usd=0.10,
+        )
+    ],
 )

@@ -5,6 +5,7 @@ Each function imports what it builds: the sweeper, for example, pays neither for
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import boto3
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from analysis_jobs.authoring.analysis import Analyses
     from analysis_jobs.documents.reader import DocumentReader
     from analysis_jobs.events.publisher import Publisher
+    from analysis_jobs.privacy.erasure import Erasure
+    from analysis_jobs.privacy.export import Export
+    from analysis_jobs.privacy.stack import StackNames
     from analysis_jobs.submission.service import SubmissionService
     from analysis_jobs.sweeper.sweeper import Sweeper
     from analysis_jobs.worker.worker import Worker
@@ -165,8 +169,58 @@ def publisher(settings: EventSettings) -> Publisher:
     )
 
 
+def erasure(stack: StackNames, clock: Clock | None = None) -> Erasure:
+    """Return the erasure of a stack's data, with the operator's AWS credentials."""
+    from analysis_jobs.privacy.erasure import Erasure  # noqa: PLC0415 - only the command line needs it
+    from analysis_jobs.stores.erasing import DynamoRows, S3Files, SqsDeadLetters  # noqa: PLC0415 - as above
+
+    clock = clock or SystemClock()
+    dynamodb, s3 = _client("dynamodb"), _client("s3", _S3_CONFIG)
+    return Erasure(
+        rows=DynamoRows(dynamodb, stack.table_name),
+        store=DynamoJobStore(dynamodb, stack.table_name, clock),
+        artifacts=S3ArtifactStore(s3, stack.bucket_name, stack.bucket_prefix),
+        files=S3Files(s3, stack.bucket_name, stack.bucket_prefix),
+        messages=SqsDeadLetters(_client("sqs")),
+        queues=stack.dead_letter_queues,
+        clock=clock,
+    )
+
+
+def export(stack: StackNames, clock: Clock | None = None) -> Export:
+    """Return the export of a stack's data, with the operator's AWS credentials."""
+    from analysis_jobs.privacy.export import Export  # noqa: PLC0415 - only the command line needs it
+    from analysis_jobs.prompts.library import PromptError, PromptLibrary  # noqa: PLC0415 - as above
+    from analysis_jobs.stores.erasing import DynamoRows, S3Files  # noqa: PLC0415 - as above
+    from analysis_jobs.stores.items import to_item  # noqa: PLC0415 - as above
+
+    dynamodb, s3 = _client("dynamodb"), _client("s3", _S3_CONFIG)
+    library = PromptLibrary(dynamodb, stack.prompt_table_name)
+
+    def prompt(name: str, version: int) -> dict[str, Any] | None:
+        try:
+            return asdict(library.version(name, version)) if stack.prompt_table_name else None
+        except PromptError:
+            return None
+
+    return Export(
+        rows=DynamoRows(dynamodb, stack.table_name),
+        artifacts=S3ArtifactStore(s3, stack.bucket_name, stack.bucket_prefix),
+        files=S3Files(s3, stack.bucket_name, stack.bucket_prefix),
+        row_of=to_item,
+        prompt=prompt,
+        log_groups=stack.log_groups,
+        clock=clock or SystemClock(),
+    )
+
+
+def caller_arn() -> str:
+    """Return the ARN of the AWS credentials."""
+    return str(_client("sts").get_caller_identity()["Arn"])
+
+
 _Service: TypeAlias = Literal[
-    "dynamodb", "sqs", "s3", "bedrock-runtime", "events", "sns", "secretsmanager", "ssm", "textract"
+    "dynamodb", "sqs", "s3", "bedrock-runtime", "events", "sns", "secretsmanager", "ssm", "sts", "textract"
 ]
 
 

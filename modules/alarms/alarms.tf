@@ -74,6 +74,31 @@ locals {
     }
   }
 
+  refused_alarms = {
+    for log in try(var.api.access_log, null)[*] : "api-refused" => {
+      description = "The API refuses many requests (401 or 403): an expired or wrong token, a caller without a tenant, or somebody who tries. authorizer_error, source_ip and route of the access log say which."
+      metric      = [local.access_namespace, "RequestsRefused", "Sum"]
+      when        = { operator = "GreaterThanThreshold", threshold = var.thresholds.api_refused, period_s = 300, periods = 1 }
+      # Missing data means that there were no requests.
+      missing = "notBreaching"
+    }
+  }
+
+  # The cost of all jobs of the stack, which each attempt reports when it ends. Null thresholds make no alarm.
+  cost_alarms = {
+    for key, alarm in {
+      cost-per-day  = { threshold = var.thresholds.cost_usd_per_day, period_s = 86400 }
+      cost-per-hour = { threshold = var.thresholds.cost_usd_per_hour, period_s = 3600 }
+      } : key => {
+      description = "The model calls cost more than ${alarm.threshold} USD in ${alarm.period_s / 3600} h. The saved query \"cost by analysis and tenant\" says for whom. To stop, disable the mappings and cancel the jobs."
+      metric      = [var.service.namespace, "CostUsd", "Sum"]
+      dimensions  = { service = var.service.name }
+      when        = { operator = "GreaterThanThreshold", threshold = alarm.threshold, period_s = alarm.period_s, periods = 1 }
+      # Missing data means that no model was called.
+      missing = "notBreaching"
+    } if alarm.threshold != null
+  }
+
   # Metrics that the functions write themselves, and only if there is something to count. Missing data is good.
   own_alarms = {
     for key, alarm in {
@@ -87,6 +112,11 @@ locals {
         threshold   = var.thresholds.jobs_not_sent
         description = "The messages of accepted jobs cannot be sent, so the jobs wait up to three minutes for the sweeper. The API lacks the permission, or the queue does not exist. Look at the API's log."
       }
+      database-logins-refused = {
+        metric      = "DatabaseLoginsRefused"
+        threshold   = var.thresholds.database_logins_refused
+        description = "The database refuses the worker's login, also after the secret was read again. The jobs wait until their deadline. Correct the secret, or the user in the database."
+      }
       sweep-errors = {
         metric      = "SweepErrors"
         threshold   = var.thresholds.sweep_errors
@@ -98,7 +128,7 @@ locals {
       dimensions  = { service = var.service.name }
       when        = { operator = "GreaterThanThreshold", threshold = alarm.threshold, period_s = 300, periods = 1 }
       missing     = "notBreaching"
-    }
+    } if alarm.threshold != null
   }
 
   sweeper_alarms = {
@@ -148,13 +178,13 @@ locals {
 
   alarms = merge(
     local.dead_letter_alarms, local.queue_alarms, local.worker_alarms, local.api_alarms, local.own_alarms, local.sweeper_alarms,
-    local.event_alarms,
+    local.event_alarms, local.refused_alarms, local.cost_alarms,
   )
 }
 
 locals {
   # These can wait until the morning: jobs are slow or fail by themselves, and none is lost. All others are critical.
-  warnings   = concat(["events-late", "jobs-failed", "worker-duration"], keys(local.queue_alarms))
+  warnings   = concat(["api-refused", "cost-per-day", "cost-per-hour", "database-logins-refused", "events-late", "jobs-failed", "worker-duration"], keys(local.queue_alarms))
   severities = { for key in keys(local.alarms) : key => contains(local.warnings, key) ? "warning" : "critical" }
 
   topics = var.topics == null ? { critical = aws_sns_topic.alarms[*].arn, warning = aws_sns_topic.alarms[*].arn } : var.topics

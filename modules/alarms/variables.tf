@@ -1,7 +1,14 @@
 variable "api" {
-  description = "The HTTP API, by its `id`. Its 5xx responses are watched. Null if there is none."
-  type        = object({ id = string })
-  default     = null
+  description = <<-EOT
+    The HTTP API, by its `id`. Its 5xx responses are watched. With `access_log`, the name of the log group of its access
+    log, refused requests are watched too: the API refuses a bad token itself, so no function sees it. Null if there is
+    no API.
+  EOT
+  type = object({
+    access_log = optional(string)
+    id         = string
+  })
+  default = null
 }
 
 variable "dashboard_name" {
@@ -63,6 +70,18 @@ variable "events" {
   default = null
 }
 
+variable "log_groups" {
+  description = "Names of the log groups of the functions by function: `api`, `events`, `sweeper`, `worker`. With them there are saved queries for CloudWatch Logs Insights. Queries cost what they scan; saving them is free."
+  type        = map(string)
+  nullable    = false
+  default     = {}
+
+  validation {
+    condition     = length(var.log_groups) == 0 || contains(keys(var.log_groups), "worker")
+    error_message = "log_groups must name the log group of the worker: most queries read it."
+  }
+}
+
 variable "name" {
   description = "Prefix of the names of the alarms, the topic, the key and, by default, the dashboard."
   type        = string
@@ -99,7 +118,9 @@ variable "tags" {
 variable "thresholds" {
   description = <<-EOT
     Thresholds of the alarms. An alarm fires above its threshold. Counts are sums over 5 minutes, except the depth.
-    `api_5xx`: 5xx responses of the API. `dead_letter_age_s`: age of the oldest message in a dead-letter queue.
+    `api_5xx`: 5xx responses of the API. `api_refused`: responses 401 and 403. `cost_usd_per_day` and
+    `cost_usd_per_hour`: what the model calls of all jobs cost, null without an alarm. `database_logins_refused`: attempts
+    whose login the database refused, null without an alarm. `dead_letter_age_s`: age of the oldest message in a dead-letter queue.
     `dead_letter_depth`: messages in a dead-letter queue. `events_late_s`: age of the oldest unpublished event.
     `jobs_failed`: jobs that ended as failed. `jobs_not_sent`: accepted jobs whose message could not be sent.
     `oldest_message_age_s`: age of the oldest unfinished message, twice the worker's timeout by default; a message stays
@@ -108,18 +129,22 @@ variable "thresholds" {
     throttled. `worker_time_left_s`: the alarm fires if less than this was left of the timeout when an invocation ended.
   EOT
   type = object({
-    api_5xx              = optional(number, 5)
-    dead_letter_age_s    = optional(number, 3600)
-    dead_letter_depth    = optional(number, 5)
-    events_late_s        = optional(number, 900)
-    jobs_failed          = optional(number, 10)
-    jobs_not_sent        = optional(number, 5)
-    oldest_message_age_s = optional(number)
-    sweep_errors         = optional(number, 3)
-    sweeper_silent_min   = optional(number, 5)
-    worker_errors        = optional(number, 0)
-    worker_throttles     = optional(number, 0)
-    worker_time_left_s   = optional(number, 5)
+    api_5xx                 = optional(number, 5)
+    api_refused             = optional(number, 50)
+    cost_usd_per_day        = optional(number)
+    cost_usd_per_hour       = optional(number)
+    database_logins_refused = optional(number)
+    dead_letter_age_s       = optional(number, 3600)
+    dead_letter_depth       = optional(number, 5)
+    events_late_s           = optional(number, 900)
+    jobs_failed             = optional(number, 10)
+    jobs_not_sent           = optional(number, 5)
+    oldest_message_age_s    = optional(number)
+    sweep_errors            = optional(number, 3)
+    sweeper_silent_min      = optional(number, 5)
+    worker_errors           = optional(number, 0)
+    worker_throttles        = optional(number, 0)
+    worker_time_left_s      = optional(number, 5)
   })
   nullable = false
   default  = {}
@@ -127,11 +152,17 @@ variable "thresholds" {
   validation {
     condition = alltrue([
       for count in [
-        var.thresholds.api_5xx, var.thresholds.dead_letter_depth, var.thresholds.jobs_failed, var.thresholds.jobs_not_sent,
+        var.thresholds.api_5xx, var.thresholds.api_refused, var.thresholds.dead_letter_depth, var.thresholds.jobs_failed, var.thresholds.jobs_not_sent,
         var.thresholds.sweep_errors, var.thresholds.worker_errors, var.thresholds.worker_throttles,
+        coalesce(var.thresholds.database_logins_refused, 0),
       ] : count >= 0
     ])
-    error_message = "thresholds.api_5xx, dead_letter_depth, jobs_failed, jobs_not_sent, sweep_errors, worker_errors and worker_throttles must be at least 0: below 0 an alarm never ends."
+    error_message = "thresholds.api_5xx, api_refused, database_logins_refused, dead_letter_depth, jobs_failed, jobs_not_sent, sweep_errors, worker_errors and worker_throttles must be at least 0: below 0 an alarm never ends."
+  }
+
+  validation {
+    condition     = alltrue([for usd in [var.thresholds.cost_usd_per_day, var.thresholds.cost_usd_per_hour] : usd == null ? true : usd > 0])
+    error_message = "thresholds.cost_usd_per_day and cost_usd_per_hour must be above 0 USD, or null for no alarm."
   }
 
   validation {

@@ -4,6 +4,9 @@ locals {
     { for lane, key in local.queue_key : key => lane },
     { for key in var.queue.retired : key => "retired-${replace(key, ".", "-")}" },
   )
+
+  # The functions of this stack.
+  running = concat(["sweeper", "worker"], var.api == null ? [] : ["api"], var.events.enabled ? ["events"] : [])
 }
 
 module "alarms" {
@@ -12,7 +15,7 @@ module "alarms" {
 
   name               = local.names.alarms
   dashboard_name     = local.names.dashboard
-  api                = one([for api in module.api : { id = api.id }])
+  api                = one([for api in module.api : { access_log = api.access_log_group_name, id = api.id }])
   dead_letter_queues = { for key, name in local.alarm_keys : name => module.queue[key].dead_letter_name }
   queues             = { for key, name in local.alarm_keys : name => module.queue[key].name }
   service            = { name = var.name, namespace = local.metrics_namespace }
@@ -21,6 +24,11 @@ module "alarms" {
   email              = var.alarms.email
   encryption         = var.encryption == null ? null : { key_arn = var.encryption.key_arn }
   topics             = var.alarms.topics
-  thresholds         = var.alarms.thresholds
+  log_groups         = var.logs.saved_queries ? { for function, name in local.names.functions : function => "/aws/lambda/${name}" if contains(local.running, function) } : {}
   tags               = var.tags
+
+  thresholds = merge(var.alarms.thresholds, {
+    # A worker with a secret may have a database. Without one the alarm would watch nothing.
+    database_logins_refused = var.alarms.thresholds.database_logins_refused != null ? var.alarms.thresholds.database_logins_refused : length(var.worker.secrets) > 0 ? 0 : null
+  })
 }

@@ -24,11 +24,52 @@ locals {
   ] }
   backend_files = { for tenant in keys(local.backend_rows) : tenant => tenant == local.every_tenant ? "*" : "${tenant}/*" }
 
+  backend_lists = { for tenant, files in local.backend_files : tenant => {
+    actions = ["s3:ListBucketVersions"]
+    conditions = concat(local.own_bucket, [{
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["${local.bucket.prefix}jobs/${files}", "${local.bucket.prefix}uploads/${files}"]
+    }])
+    resources = [local.bucket.arn]
+  } }
+
   # The statements of each policy, for all tenants and for each tenant of `backend.tenants`. A message only points to a
   # job, so the right to send one cannot be narrowed.
   backend_statements = { for tenant, rows in local.backend_rows : tenant => {
     cancel = merge(local.key_statements.submit, {
       jobs_write = { actions = ["dynamodb:GetItem", "dynamodb:UpdateItem"], conditions = rows, resources = [local.table_arn] }
+    })
+    erase = merge(local.key_statements.submit, {
+      # Messages of other tenants are read too, and put back.
+      dead_letters_drain = {
+        actions    = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+        conditions = []
+        resources  = concat([for queue in module.queue : queue.dead_letter_arn], aws_sqs_queue.event_dead_letter[*].arn)
+      }
+      files_erase = {
+        actions    = ["s3:DeleteObjectVersion"]
+        conditions = local.own_bucket
+        resources  = ["${local.files_root}/${local.backend_files[tenant]}", "${local.uploads_root}/${local.backend_files[tenant]}"]
+      }
+      files_list = local.backend_lists[tenant]
+      # An input and the list of its documents may be in the bucket.
+      inputs_read = { actions = ["s3:GetObject"], conditions = local.own_bucket, resources = ["${local.files_root}/${local.backend_files[tenant]}"] }
+      jobs_erase = {
+        actions    = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+        conditions = rows
+        resources  = [local.table_arn]
+      }
+    })
+    export = merge(local.key_statements.submit, {
+      files_list = local.backend_lists[tenant]
+      files_read = {
+        actions    = ["s3:GetObject", "s3:GetObjectVersion"]
+        conditions = local.own_bucket
+        resources  = ["${local.files_root}/${local.backend_files[tenant]}", "${local.uploads_root}/${local.backend_files[tenant]}"]
+      }
+      jobs_read    = { actions = ["dynamodb:Query"], conditions = rows, resources = [local.table_arn] }
+      prompts_read = { actions = ["dynamodb:GetItem"], conditions = [], resources = [local.prompt_table_arn] }
     })
     read = merge(local.key_statements.submit, {
       files_read = { actions = ["s3:GetObject"], conditions = local.own_bucket, resources = ["${local.files_root}/${local.backend_files[tenant]}"] }
@@ -73,7 +114,11 @@ locals {
         Resource = statement.resources
       },
       length(statement.conditions) == 0 ? {} : {
-        Condition = { for condition in statement.conditions : condition.test => { (condition.variable) = condition.values } }
+        Condition = {
+          for test in distinct(statement.conditions[*].test) : test => {
+            for condition in statement.conditions : condition.variable => condition.values if condition.test == test
+          }
+        }
       },
     )]
   }) } }

@@ -4,12 +4,16 @@ locals {
   layers      = concat(var.functions.layers, var.tracing.mode == "opentelemetry" ? [var.tracing.layer_arn] : [])
   tracing     = var.tracing.mode == "none" ? "PassThrough" : "Active"
 
+  # Lambda takes a line without a level for INFO. Above INFO it would drop the lines of metrics, and the alarm
+  # sweeper-silent would fire always.
+  log_level = contains(["WARN", "ERROR", "FATAL"], var.logs.level) ? "INFO" : var.logs.level
+
   # Overridden by `environment`.
   observability_environment = merge(
     # The wrapper of the layer instruments the function. Application Signals would need further rights, and costs more.
     var.tracing.mode == "opentelemetry" ? { AWS_LAMBDA_EXEC_WRAPPER = "/opt/otel-instrument", OTEL_AWS_APPLICATION_SIGNALS_ENABLED = "false" } : {},
-    # With Text, Lambda does not filter by level: the functions' logger does.
-    var.logs.format == "Text" ? { POWERTOOLS_LOG_LEVEL = lookup({ FATAL = "CRITICAL", TRACE = "DEBUG", WARN = "WARNING" }, var.logs.level, var.logs.level) } : {},
+    # The functions' logger filters by level: with Text Lambda does not, and above INFO it must not.
+    var.logs.format == "Text" || local.log_level != var.logs.level ? { POWERTOOLS_LOG_LEVEL = lookup({ FATAL = "CRITICAL", TRACE = "DEBUG", WARN = "WARNING" }, var.logs.level, var.logs.level) } : {},
   )
 
   bucket = {

@@ -21,7 +21,7 @@ module "sweeper" {
   log_class               = var.logs.class
   log_format              = var.logs.format
   log_key_arn             = local.log_key_arn
-  log_level               = var.logs.level
+  log_level               = local.log_level
   role                    = { path = var.role.path, permissions_boundary_arn = var.role.permissions_boundary_arn }
   snap_start              = contains(var.functions.snap_start, "sweeper")
   tracing                 = local.tracing

@@ -4,12 +4,15 @@ variable "logs" {
     lines; the functions' lines are JSON always. `class` INFREQUENT_ACCESS costs half, and has no metrics from log lines,
     so it needs `alarms.enabled = false`. A change of the class replaces the log groups with their lines. `key_arn` is a
     KMS key for the logs alone; `encryption` covers them too. `retention.logs_days` is the retention.
+    `saved_queries` saves queries for Logs Insights beside the alarms.
   EOT
   type = object({
     class   = optional(string, "STANDARD")
     format  = optional(string, "JSON")
     key_arn = optional(string)
     level   = optional(string, "INFO")
+
+    saved_queries = optional(bool, false)
   })
   nullable = false
   default  = {}

@@ -1,21 +1,25 @@
 variable "alarms" {
-  description = "Alarms: the addresses that receive them (`email`), and their thresholds (`thresholds`, described with their defaults in the alarms module). `topics` has ARNs of topics of your own, by severity, instead of one of the module's own: `critical` for what needs somebody now, `warning` for what can wait. With `enabled = false` there are no alarms, no topic and no dashboard."
+  description = "Alarms: the addresses that receive them (`email`), and their thresholds (`thresholds`, described with their defaults in the alarms module). `topics` has ARNs of topics of your own, by severity, instead of one of the module's own: `critical` for what needs somebody now, `warning` for what can wait. Each alarm costs about 0.10 USD a month. The alarms of cost exist only with a threshold in USD, and that of refused database logins only with a threshold or with `worker.secrets`. With `enabled = false` there are no alarms, no topic and no dashboard."
   type = object({
     enabled = optional(bool, true)
     email   = optional(list(string), [])
     thresholds = optional(object({
-      api_5xx              = optional(number)
-      dead_letter_age_s    = optional(number)
-      dead_letter_depth    = optional(number)
-      events_late_s        = optional(number)
-      jobs_failed          = optional(number)
-      jobs_not_sent        = optional(number)
-      oldest_message_age_s = optional(number)
-      sweep_errors         = optional(number)
-      sweeper_silent_min   = optional(number)
-      worker_errors        = optional(number)
-      worker_throttles     = optional(number)
-      worker_time_left_s   = optional(number)
+      api_5xx                 = optional(number)
+      api_refused             = optional(number)
+      cost_usd_per_day        = optional(number)
+      cost_usd_per_hour       = optional(number)
+      database_logins_refused = optional(number)
+      dead_letter_age_s       = optional(number)
+      dead_letter_depth       = optional(number)
+      events_late_s           = optional(number)
+      jobs_failed             = optional(number)
+      jobs_not_sent           = optional(number)
+      oldest_message_age_s    = optional(number)
+      sweep_errors            = optional(number)
+      sweeper_silent_min      = optional(number)
+      worker_errors           = optional(number)
+      worker_throttles        = optional(number)
+      worker_time_left_s      = optional(number)
     }), {})
     topics = optional(object({
       critical = list(string)

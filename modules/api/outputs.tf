@@ -5,6 +5,11 @@ locals {
   url = local.base_url == null ? aws_apigatewayv2_api.this.api_endpoint : local.base_url
 }
 
+output "access_log_group_name" {
+  description = "Name of the log group of the access log."
+  value       = aws_cloudwatch_log_group.access.name
+}
+
 output "arn" {
   description = "ARN of the API."
   value       = aws_apigatewayv2_api.this.arn

@@ -27,7 +27,7 @@ locals {
     }
     KeysChange = {
       actions = [
-        "kms:CreateAlias", "kms:DeleteAlias", "kms:EnableKeyRotation", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:TagResource",
+        "kms:CreateAlias", "kms:DeleteAlias", "kms:EnableKeyRotation", "kms:ScheduleKeyDeletion", "kms:TagResource",
         "kms:UntagResource",
       ]
       condition = local.of_stack_keys
@@ -40,14 +40,16 @@ locals {
       condition = { StringEquals = { "kms:ViaService" = [for service in ["dynamodb", "lambda", "s3", "sns", "sqs"] : "${service}.${local.region}.${local.suffix}"] } }
       resources = var.extra.kms_key_arns
     }
-    PackagesWrite = { actions = ["s3:PutObject"], resources = local.package_objects }
-    RecordsChange = { actions = ["route53:ChangeResourceRecordSets"], resources = local.zones }
-    RecordsWait   = { actions = ["route53:GetChange"], resources = [for id in slice(local.zones, 0, min(1, length(local.zones))) : "${local.arn}:route53:::change/*"] }
-    StateWrite    = { actions = ["s3:PutObject"], resources = [local.state_object] }
-    StateLock     = { actions = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], resources = ["${local.state_object}.tflock"] }
-    StateKeyUse   = { actions = ["kms:GenerateDataKey"], resources = var.state.kms_key_arn[*] }
-    Truststores   = { actions = ["s3:GetObject", "s3:GetObjectVersion"], resources = var.extra.truststores }
-    Vpc           = { actions = ["ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"], resources = var.extra.vpc ? ["*"] : [] }
+    # Lambda reads the package with the rights of the caller.
+    PackageVersions = { actions = ["s3:GetObjectVersion"], resources = local.package_objects }
+    PackagesWrite   = { actions = ["s3:PutObject"], resources = local.package_objects }
+    RecordsChange   = { actions = ["route53:ChangeResourceRecordSets"], resources = local.zones }
+    RecordsWait     = { actions = ["route53:GetChange"], resources = [for id in slice(local.zones, 0, min(1, length(local.zones))) : "${local.arn}:route53:::change/*"] }
+    StateWrite      = { actions = ["s3:PutObject"], resources = [local.state_object] }
+    StateLock       = { actions = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], resources = ["${local.state_object}.tflock"] }
+    StateKeyUse     = { actions = ["kms:GenerateDataKey"], resources = var.state.kms_key_arn[*] }
+    Truststores     = { actions = ["s3:GetObject", "s3:GetObjectVersion"], resources = var.extra.truststores }
+    Vpc             = { actions = ["ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"], resources = var.extra.vpc ? ["*"] : [] }
   }
 
   deploy_compute = {
@@ -75,7 +77,7 @@ locals {
       actions = [
         "lambda:AddPermission", "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction",
         "lambda:DeleteFunctionCodeSigningConfig", "lambda:DeleteFunctionConcurrency", "lambda:DeleteFunctionEventInvokeConfig",
-        "lambda:InvokeFunction", "lambda:ListAliases", "lambda:PublishVersion", "lambda:PutFunctionCodeSigningConfig", "lambda:PutFunctionConcurrency",
+        "lambda:GetFunctionConfiguration", "lambda:InvokeFunction", "lambda:ListAliases", "lambda:PublishVersion", "lambda:PutFunctionCodeSigningConfig", "lambda:PutFunctionConcurrency",
         "lambda:PutFunctionEventInvokeConfig", "lambda:PutFunctionRecursionConfig", "lambda:RemovePermission", "lambda:TagResource",
         "lambda:UntagResource", "lambda:UpdateAlias", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
       ]
@@ -93,11 +95,13 @@ locals {
     }
     LogGroupsChange = {
       actions = [
-        "logs:AssociateKmsKey", "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:DeleteRetentionPolicy", "logs:DisassociateKmsKey",
-        "logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource",
+        "logs:AssociateKmsKey", "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:DeleteMetricFilter", "logs:DeleteRetentionPolicy",
+        "logs:DisassociateKmsKey", "logs:PutMetricFilter", "logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource",
       ]
       resources = local.log_groups
     }
+    # Saved queries support no narrower resource.
+    QueriesChange = { actions = ["logs:DeleteQueryDefinition", "logs:PutQueryDefinition"], resources = ["*"] }
     MappingsChange = {
       actions   = ["lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"]
       condition = local.of_stack_functions

@@ -38,10 +38,11 @@ resource "aws_iam_role" "this" {
       Effect    = "Allow"
       Action    = "sts:AssumeRoleWithWebIdentity"
       Principal = { Federated = local.provider }
-      Condition = { StringEquals = {
-        "${local.issuer}:aud" = local.audience
-        "${local.issuer}:sub" = each.value
-      } }
+      # Tags have different names, so a subject of the plan role may end in a wildcard.
+      Condition = {
+        StringEquals = { "${local.issuer}:aud" = local.audience }
+        StringLike   = { "${local.issuer}:sub" = each.value }
+      }
     }]
   })
 }

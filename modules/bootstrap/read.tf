@@ -21,21 +21,27 @@ locals {
     }
     FunctionsRead = {
       actions = [
-        "lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration",
+        "lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig",
         "lambda:GetFunctionEventInvokeConfig",
         "lambda:GetFunctionRecursionConfig", "lambda:GetPolicy", "lambda:ListVersionsByFunction",
       ]
       resources = local.functions
     }
     KeyAliasesRead = { actions = ["kms:ListAliases"], resources = ["*"] }
+    # Terraform asks whether a table has the key of DynamoDB.
+    KeyOfDynamoDb = {
+      actions   = ["kms:DescribeKey"]
+      condition = { StringEquals = { "kms:RequestAlias" = "alias/aws/dynamodb" } }
+      resources = [local.keys]
+    }
     KeysRead = {
       actions   = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"]
       condition = local.of_stack_keys
       resources = [local.keys]
     }
     # Supports no narrower resource, like ListAliases and GetSubscriptionAttributes.
-    LogGroupsList = { actions = ["logs:DescribeLogGroups"], resources = ["*"] }
-    LogGroupsRead = { actions = ["logs:ListTagsForResource"], resources = local.log_groups }
+    LogGroupsList = { actions = ["logs:DescribeLogGroups", "logs:DescribeQueryDefinitions"], resources = ["*"] }
+    LogGroupsRead = { actions = ["logs:DescribeMetricFilters", "logs:ListTagsForResource"], resources = local.log_groups }
     # After its deletion a mapping has no function. Terraform asks for it until it is gone.
     MappingsRead = {
       actions   = ["lambda:GetEventSourceMapping"]
@@ -44,7 +50,7 @@ locals {
     }
     # A tag request names the mapping, and not its function.
     MappingTagsRead = { actions = ["lambda:ListTags"], resources = [local.mappings] }
-    PackagesRead    = { actions = ["s3:GetObject", "s3:GetObjectVersion"], resources = local.package_objects }
+    PackagesRead    = { actions = ["s3:GetObject"], resources = local.package_objects }
     QueuesRead      = { actions = ["sqs:GetQueueAttributes", "sqs:ListQueueTags"], resources = local.queues }
     RecordsRead     = { actions = ["route53:GetHostedZone", "route53:ListResourceRecordSets"], resources = local.zones }
     RolesRead       = { actions = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"], resources = local.roles }

@@ -51,12 +51,12 @@ variable "github" {
     tokens of repositories that were created, renamed or moved since the summer of 2026: name such a repository as
     "owner@123/name@456". `oidc_provider_arn` is the account's provider for GitHub if it has one: an account can have one
     only. `plan_subjects` are the jobs besides those of the environment that may plan: "pull_request", or "ref:" with a
-    branch or tag.
+    branch, a tag, or the beginning of tags.
   EOT
   type = object({
     environment       = string
     oidc_provider_arn = optional(string)
-    plan_subjects     = optional(list(string), ["pull_request", "ref:refs/heads/main"])
+    plan_subjects     = optional(list(string), ["pull_request", "ref:refs/heads/main", "ref:refs/tags/v*"])
     repository        = string
   })
   nullable = false
@@ -73,8 +73,8 @@ variable "github" {
   }
 
   validation {
-    condition     = alltrue([for subject in var.github.plan_subjects : can(regex("^(pull_request|ref:refs/(heads|tags)/[A-Za-z0-9._/-]+)$", subject))])
-    error_message = "Each of github.plan_subjects must be \"pull_request\", \"ref:refs/heads/BRANCH\" or \"ref:refs/tags/TAG\", without a wildcard."
+    condition     = alltrue([for subject in var.github.plan_subjects : can(regex("^(pull_request|ref:refs/heads/[A-Za-z0-9._/-]+|ref:refs/tags/[A-Za-z0-9._/-]+\\*?)$", subject))])
+    error_message = "Each of github.plan_subjects must be \"pull_request\", \"ref:refs/heads/BRANCH\", \"ref:refs/tags/TAG\" or the beginning of tags, such as \"ref:refs/tags/v*\"."
   }
 
   validation {

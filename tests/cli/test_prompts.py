@@ -146,7 +146,7 @@ def test_list_show_and_history_are_for_people(prompts: Run, file: Callable[..., 
     assert "One." in shown
     assert "active for    none" in prompts("show", NAME, "--version", 2)[1]
     (row, _) = prompts("history", NAME)[1].splitlines()[1:]
-    assert row.split()[1:] == ["activate", "Grant", "the", "default", "v1"]
+    assert row.split()[1:] == ["activate", "Grant", "the", "default", "v1", "arn:aws:sts::123456789012:user/moto"]
 
 
 def test_every_answer_is_one_json_document_where_that_is_asked_for(prompts: Run, file: Callable[..., Path]) -> None:

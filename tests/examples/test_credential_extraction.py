@@ -18,6 +18,7 @@ from psycopg import sql
 from analysis_jobs_dev.cloud.deployed import Deployed
 from analysis_jobs_dev.cloud.local_cloud import REPOSITORY
 from analysis_jobs_dev.cloud.postgres import Login
+from tests.examples import canaries
 from tests.examples.doing import deliver_again
 from tests.system.watching import calls_of, until
 
@@ -94,7 +95,8 @@ def test_the_stack_has_the_numbers_of_the_system_that_it_replaces(stack: Deploye
     settings = functions.get_function_configuration(FunctionName=worker)
     assert (settings["Timeout"], settings["MemorySize"]) == (300, 1024)
     assert functions.get_function_concurrency(FunctionName=worker)["ReservedConcurrentExecutions"] == 10
-    [mapping] = functions.list_event_source_mappings(FunctionName=f"{worker}:live")["EventSourceMappings"]
+    mappings = functions.list_event_source_mappings(FunctionName=f"{worker}:live")["EventSourceMappings"]
+    [mapping] = [each for each in mappings if each["FunctionArn"].endswith(":live")]  # not that of canaries
     assert mapping["BatchSize"] == 1
     url = stack.outputs["queue_urls"]["medium"]
     queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
@@ -248,3 +250,7 @@ def redrive(stack: Deployed, tenant: str, *options: str) -> dict[str, Any]:
 
 
 HANDLERS: Path = REPOSITORY / "handlers"
+
+
+def test_the_canary_meets_its_expectations(stack: Deployed) -> None:
+    assert [(each.failure, each.details) for each in canaries.run(stack)] == [("", [])]

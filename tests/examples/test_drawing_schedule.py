@@ -13,6 +13,7 @@ import requests
 
 from analysis_jobs.client import Rejected
 from analysis_jobs_dev.cloud.deployed import Deployed
+from tests.examples import canaries
 from tests.handlers.drawings import BRIEF, CLINIC, HARBOUR, HEADER, listed
 from tests.system.breaking import alarm_on, kill_workers, make_overdue, settle, sweep
 from tests.system.watching import until
@@ -241,3 +242,7 @@ def test_a_row_expires_thirty_days_after_its_job_has_ended(drawings: Deployed) -
     drawings.client().wait(job_id)
     row = _row(drawings, job_id)
     assert int(row["expires_at"]["N"]) - int(row["finished_at"]["N"]) // 1000 in (30 * 86_400, 30 * 86_400 - 1)
+
+
+def test_the_canary_meets_its_expectations(stack: Deployed) -> None:
+    assert [(each.failure, each.details) for each in canaries.run(stack)] == [("", [])]

@@ -25,6 +25,7 @@ from analysis_jobs.submission.admission_service import SubmissionResult
 from analysis_jobs.submission.service import Submission, SubmissionService
 from analysis_jobs_dev.cloud.deployed import Deployed
 from analysis_jobs_dev.cloud.local_cloud import REPOSITORY
+from tests.examples import canaries
 from tests.system.watching import calls_of, until
 
 pytestmark = pytest.mark.system
@@ -263,3 +264,7 @@ def test_an_older_job_does_not_run_again_beside_a_newer_one(stack: Deployed, use
     assert refused.value.status == 409
     assert newer["job_id"] in refused.value.problem["detail"]
     stack.client().cancel(newer["job_id"])
+
+
+def test_the_canary_meets_its_expectations(stack: Deployed) -> None:
+    assert [(each.failure, each.details) for each in canaries.run(stack)] == [("", [])]

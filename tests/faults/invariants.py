@@ -40,6 +40,11 @@ EDGES = {
         ("processing", "failed"),
         ("processing", "cancelled"),
     },
+    "eraser": {
+        ("queued", "cancelled"),
+        ("processing", "processing"),
+        ("processing", "cancelled"),
+    },
     "api": {
         ("queued", "cancelled"),
         ("processing", "processing"),

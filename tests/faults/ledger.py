@@ -46,6 +46,7 @@ class Life:
         in_order: whether the order of its lane must show it.
         calls: model calls for each unit of work.
         kept: the units of work with a checkpoint, each with the fencing token of the claim that asked for it.
+        erased: whether the row was replaced by a tombstone.
     """
 
     row: JobRecord
@@ -57,6 +58,7 @@ class Life:
     in_order: bool = False
     calls: Counter[str] = field(default_factory=Counter)
     kept: Mapping[str, int] = field(default_factory=dict)
+    erased: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,17 @@ class Ledger:
         if known is None:
             self.lives[key] = Life(row, in_order=row.tier_rank is not None)
             self._alone(row)
+        elif known.erased:
+            self.broken.append(f"erasure: {key} was created again")
         elif known.row != row:
             self.broken.append(f"a creation overwrote a job: {known.row} became {row}")
+
+    def erased(self, key: JobKey) -> None:
+        """Record that a job's row was replaced by a tombstone."""
+        life = self.lives[key]
+        if not life.row.status.ended:
+            self.broken.append(f"erasure: {key} was erased before it had ended")
+        life.erased = True
 
     def request(self, name: str, process: Process, now: datetime, *, keeps: bool) -> Request:
         """Record the state in which a request is made. The request may land much later."""
@@ -131,6 +142,8 @@ class Ledger:
     def wrote(self, request: Request, after: JobRecord) -> None:
         """Record a transition that landed, and check every rule against it."""
         life = self.lives[after.key]
+        if life.erased:
+            self.broken.append(f"erasure: {request.name} by {request.process} changed an erased job")
         kept = life.kept if request.answered is None else request.answered
         write = Write(request.name, request.process, request.claim, life.row, after, request.now, life, kept)
         self.landed[write.name] += 1

@@ -193,10 +193,10 @@ def _mutated_retry(*, newest_only: bool | None = None, unseen: bool = False) -> 
     given = MemoryJobStore.retry
 
     def retry(store: Any, job: Any, changes: Any, **asked: Any) -> Any:
-        before = dict(store._subjects)  # noqa: SLF001
+        before = dict(store.subjects)
         outcome = given(store, job, changes, **asked | ({} if newest_only is None else {"newest_only": newest_only}))
         if unseen:
-            store._subjects.update(before)  # noqa: SLF001
+            store.subjects.update(before)
         return outcome
 
     return lambda: patch.object(MemoryJobStore, "retry", retry)

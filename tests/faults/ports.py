@@ -153,8 +153,10 @@ class ObservedStore:
     def _created[Outcome](self, key: JobKey, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Created):
             found = self.inner.get(key)
-            assert found is not None
-            self.ledger.created(key, found)
+            if found is not None:
+                self.ledger.created(key, found)
+            else:
+                assert self.ledger.lives[key].erased
         return outcome
 
     def get(self, key: JobKey) -> JobRecord | None:

@@ -20,7 +20,10 @@ class Killed(BaseException):
 
 @dataclass(eq=False)
 class Process:
-    """A group of threads that die together, such as an invocation and its heartbeat. `kind`: worker, sweeper or api."""
+    """A group of threads that die together, such as an invocation and its heartbeat.
+
+    `kind`: worker, sweeper, api or eraser.
+    """
 
     kind: str
     number: int = 0

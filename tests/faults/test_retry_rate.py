@@ -43,7 +43,7 @@ def uncounted_concurrent_writes() -> Iterator[None]:
 
     def retry(store: Any, job: Any, changes: Any, *, counted: Any = None, **asked: Any) -> Any:
         if counted:
-            store._rates.pop((job.tenant, job.analysis, counted.admission_key.rate), None)  # noqa: SLF001
+            store.rates.pop((job.tenant, job.analysis, counted.admission_key.rate), None)
             object.__setattr__(counted, "expected", None)
         return given(store, job, changes, counted=counted, **asked)
 

@@ -39,9 +39,18 @@ _JUMPS = (1, 1, 5, 14, 16, 30, 61, 63, 125, 600, -1, -2)
 
 
 class Walk:
-    """Chooses the next event at random. `focus` names a scheduling point at which most processes are held up."""
+    """Chooses the next event at random. `focus` names a scheduling point at which most processes are held up.
 
-    def __init__(self, world: World, choose: random.Random, focus: str | None = None) -> None:
+    `also` returns further events that can happen now.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        choose: random.Random,
+        focus: str | None = None,
+        also: Callable[[], list[tuple[str, Event]]] = list,
+    ) -> None:
         self.world = world
         self.choose = choose
         self.chosen: Counter[str] = Counter()
@@ -53,6 +62,7 @@ class Walk:
         # Most processes that reach this point are held up there. Others overtake them, and their writes become stale.
         self.focus = focus or self.choose.choice((None, *_FOCUSES))
         self.held: dict[Process, object] = {}
+        self.also = also
 
     def go(self, events: int) -> None:
         """Run `events` events, then stop the faults and check that every job ends."""
@@ -127,7 +137,7 @@ class Walk:
             ended = world.ledger.lives[key_of_job].row.status.ended
             events += [("cancel", lambda: world.cancel(key_of_job))] * (1 if ended else 2)
             events += [("retry", lambda: world.retry(key_of_job))] * (2 if ended else 1)
-        return events
+        return events + self.also()
 
     def _submission(self) -> Event:
         analysis, key = self.choose.choice(("valuation", "valuation", "brief")), self.choose.choice((None, "k"))

@@ -96,3 +96,24 @@ def test_counting_in_threads_loses_nothing(capsys: pytest.CaptureFixture[str]) -
     flush()
     written = [json.loads(line)["JobsCompleted"] for line in capsys.readouterr().out.splitlines()]
     assert sum(map(sum, written)) == 1_000
+
+
+def test_at_a_higher_level_metrics_and_the_audit_trail_are_still_written() -> None:
+    program = (
+        "from analysis_jobs.base import audit\n"
+        "from analysis_jobs.base.observability import count, flush, log\n"
+        "log('job.claimed', 'claimed')\n"
+        "audit.record('job.cancelled', tenant='acme')\n"
+        "count('JobsCancelled'); flush()"
+    )
+    environment = {
+        "PYTHONPATH": str(REPOSITORY / "handlers"),
+        "AWS_LAMBDA_LOG_LEVEL": "INFO",  # Lambda sets it from the function's own level, which the module keeps at INFO
+        "POWERTOOLS_LOG_LEVEL": "WARNING",
+        "POWERTOOLS_SERVICE_NAME": "rfp-prod",
+    }
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert run.stderr == ""
+    line, metrics = map(json.loads, run.stdout.splitlines())
+    assert (line["event"], line["level"], line["tenant"]) == ("audit.job.cancelled", "INFO", "acme")
+    assert metrics["JobsCancelled"] == [1.0]

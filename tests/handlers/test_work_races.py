@@ -111,7 +111,7 @@ def test_an_end_with_a_lost_reply_is_not_taken_for_a_stale_write() -> None:
     with logged() as lines:
         job = shop.deliver(shop.keep())
     assert job.status is Status.COMPLETED
-    assert [line["event"] for line in lines] == ["job.claimed", "job.complete"]
+    assert [line["event"] for line in lines] == ["job.claimed", "stage.done", "job.complete"]
 
 
 @pytest.mark.parametrize("ended", [COMPLETE, FAIL, STOP], ids=lambda transition: transition.name)

@@ -62,7 +62,7 @@ def test_nothing_is_left_to_a_key_that_aws_manages(plan: Plan) -> None:
         for change in plan.text["resource_changes"]
         if change["type"] in encrypted
     }
-    assert len(unknown) == 4 + 1 + 4 + 5
+    assert len(unknown) == 4 + 1 + 4 + 7
     assert [
         address
         for address, values in unknown.items()

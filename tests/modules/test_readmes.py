@@ -141,8 +141,10 @@ def test_each_alarm_watches_a_resource_of_this_stack(stack: Plan) -> None:
     alarms = {values["alarm_name"]: values for values in stack.of_type("aws_cloudwatch_metric_alarm").values()}
     watched = {name: set(alarm["dimensions"].values()) for name, alarm in alarms.items() if alarm.get("dimensions")}
     assert set().union(*watched.values()) <= names | {"acme-letters"}  # the last is the service of our own metrics
-    # The API's ID is not known before it exists. `events-stuck` watches an expression.
-    assert alarms.keys() - watched.keys() == {"acme-letters-api-5xx", "acme-letters-events-stuck"}
+    # The API's ID is not known before it exists. The others watch an expression and a metric filter.
+    assert alarms.keys() - watched.keys() == {
+        f"acme-letters-{key}" for key in ("api-5xx", "api-refused", "events-stuck")
+    }
 
 
 def test_lambda_stops_the_loops_of_every_function_but_the_worker(stack: Plan) -> None:

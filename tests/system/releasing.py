@@ -4,11 +4,14 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from analysis_jobs_dev.cloud.deployments import PACKAGE_BUCKET, upload
 from analysis_jobs_dev.cloud.local_cloud import DEFAULT_EXAMPLE, EXAMPLES, LocalCloud
 from analysis_jobs_dev.cloud.patches import code_of, patch
+from analysis_jobs_dev.cloud.root import PACKAGE_FILE
 from analysis_jobs_dev.cloud.stack import Stack
 from analysis_jobs_dev.release.machine import Package, Release, Step
 from analysis_jobs_dev.release.versions import CANDIDATE, LIVE, Versions
@@ -96,7 +99,7 @@ class Releases:
             self.stack().apply()
             return
         content = json.loads(Path(self._package).read_text("utf-8"))
-        code = {"S3Bucket": "packages", "S3Key": f"{content['sha256']}.zip"}
+        code = {"S3Bucket": PACKAGE_BUCKET, "S3Key": f"{content['sha256']}.zip"}
         package = Path(self._package).with_name(content["path"])
         self.cloud.boto3("s3").put_object(Bucket=code["S3Bucket"], Key=code["S3Key"], Body=package.read_bytes())
         client = self.cloud.boto3("lambda")
@@ -109,6 +112,16 @@ class Releases:
 
     def stack(self) -> Stack:
         """Return the Terraform stack with the package of the last release, and the versions that it kept."""
-        package = {"manifest": self._package, "live_versions": self._live}
-        variables = {**self.cloud.stack.variables, "packages": {DEFAULT_EXAMPLE: package}}
-        return dataclasses.replace(self.cloud.stack, variables=variables)
+        content = json.loads(Path(self._package).read_text("utf-8"))
+        code = upload(self.cloud.connection, Path(self._package).with_name(content["path"]), content["sha256"])
+        stack = self.cloud.stack
+        return dataclasses.replace(stack, after_init=partial(self._take, stack, code))
+
+    def _take(self, stack: Stack, code: Mapping[str, str]) -> None:
+        """Give the module the package of the last release, after the root has got that of the cloud."""
+        stack.after_init()
+        file = stack.root / PACKAGE_FILE
+        written = json.loads(file.read_text("utf-8"))
+        for call in written["module"].values():
+            call["package"] = {"manifest": self._package, "s3": code, "live_versions": self._live}
+        file.write_text(json.dumps(written), "utf-8")

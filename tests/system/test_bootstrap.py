@@ -19,8 +19,8 @@ from botocore.exceptions import ClientError
 
 from analysis_jobs_dev import places, project
 from analysis_jobs_dev.cloud import github, ministack
-from analysis_jobs_dev.cloud.client import Client
-from analysis_jobs_dev.cloud.deployments import AUDIENCE, ProjectDeployment
+from analysis_jobs_dev.cloud.deployments import ProjectDeployment
+from analysis_jobs_dev.cloud.known_values import AUDIENCE
 from analysis_jobs_dev.cloud.local_cloud import LocalCloud
 from analysis_jobs_dev.cloud.packages import package_of
 from analysis_jobs_dev.cloud.root import DEPLOYMENTS
@@ -132,11 +132,10 @@ def test_a_fresh_account_is_prepared_used_and_left_empty(account: Account) -> No
     deployed = json.loads(account.succeed(terraform.replace(" plan", " output -json"), role))
     [deployment] = deployed[DEPLOYMENTS]["value"]
     token = account.cloud.connection.stand_in.token("acme", audience=AUDIENCE)
-    url = account.cloud.connection.reachable(deployment["api_url"])
-    client = Client(url, token, ca_bundle=Path(account.cloud.connection.ca_bundle))
+    client = account.cloud.connection.client(token, account.cloud.connection.reachable(deployment["api_url"]))
     document = client.upload(account.folder / "documents" / "letter.txt")
-    job = client.ended(client.submit("letters", {"document": document})["job_id"])
-    assert job["status"] == "completed", job
+    job = client.wait(client.submit("letters", {"document": document}).job_id)
+    assert job.status == "completed", job
 
     # The plan role plans, and changes nothing.
     reader = account.take(printed["variables"]["AWS_PLAN_ROLE_ARN"], "repo:acme/letters:pull_request")

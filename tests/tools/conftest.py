@@ -1,14 +1,18 @@
 """A small project that packages quickly."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from analysis_jobs_dev.packager import HOST, Library, Manifest, Sources, build
 from analysis_jobs_dev.project import Project, load
+
+if TYPE_CHECKING:
+    from tests.tools.releases import Site
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
@@ -91,3 +95,21 @@ def build_project(project: Sources, tmp_path: Path, cache: Path) -> Callable[[],
 @pytest.fixture
 def build_of(project: Sources, tmp_path: Path, cache: Path) -> Callable[[Project], Manifest]:
     return lambda given: build(replace(project, project=given), [HOST], out=tmp_path / "dist", cache=cache)[0]
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Site"]:
+    """Return a stack on moto with one version in service, for tests of releases."""
+    from moto import mock_aws  # noqa: PLC0415 - slow to import, and few tests need it
+
+    from analysis_jobs.base.clock import ManualClock  # noqa: PLC0415 - as above
+    from tests.tools.releases import Site  # noqa: PLC0415 - as above
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        found = Site.create(ManualClock(), tmp_path)
+        assert found.release("1").run().is_good
+        found.functions.calls.clear()
+        yield found

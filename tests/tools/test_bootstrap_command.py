@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from analysis_jobs.cli.main import main
+from analysis_jobs_dev import commands_bootstrap
 from analysis_jobs_dev.bootstrap import report
 from analysis_jobs_dev.bootstrap.account import github_provider
-from analysis_jobs_dev.bootstrap.extra import extra_of
+from analysis_jobs_dev.bootstrap.extra import extra_of, prefixes_of
 from analysis_jobs_dev.bootstrap.root import PACKAGES, PROVIDER, BootstrapRoot
+from analysis_jobs_dev.environments.config import load
 from analysis_jobs_dev.init import create
 
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/0f7a"
@@ -65,6 +67,18 @@ OUTPUTS: dict[str, Any] = {
 )
 def test_the_rights_follow_the_settings(settings: dict[str, Any], expected: dict[str, Any]) -> None:
     assert extra_of(settings, "aws-cn") == expected
+
+
+def test_files_in_a_bucket_of_others_are_the_functions_alone() -> None:
+    [statement] = extra_of({"bucket": {"name": "acme-shared", "prefix": "analysis/"}})["function_statements"]
+    assert statement["resources"] == ["arn:aws:s3:::acme-shared/analysis/*"]
+    assert "s3:PutObject" in statement["actions"]
+
+
+def test_names_that_do_not_begin_with_the_stacks_are_prefixes_too() -> None:
+    names = {"table": "letters-rows", "functions": {"worker": "acme-worker"}, "queues": {"medium": "acme-queue"}}
+    assert prefixes_of({"names": names}, "letters") == ["acme-queue", "acme-worker"]
+    assert prefixes_of({}, "letters") == []
 
 
 def test_the_environment_on_github_gets_its_variables_and_its_branches() -> None:
@@ -157,11 +171,18 @@ def test_it_needs_to_know_the_repository(capsys: pytest.CaptureFixture[str]) -> 
     ["https://github.com/acme/letters.git", "git@github.com:acme/letters.git", "ssh://git@github.com/acme/letters"],
 )
 def test_the_repository_is_that_of_the_remote_origin(tmp_path: Path, origin: str) -> None:
-    from analysis_jobs_dev.commands_bootstrap import _origin  # noqa: PLC0415 - private, and tested here alone
-
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
     subprocess.run(["git", "-C", tmp_path, "remote", "add", "origin", origin], check=True)
-    assert _origin(tmp_path) == "acme/letters"
+    assert commands_bootstrap.origin(tmp_path) == "acme/letters"
+
+
+def test_a_stack_that_the_patterns_of_another_one_match_is_found(project: Path) -> None:
+    staging, production = (project / "envs" / f"{name}.json" for name in ("staging", "production"))
+    for file, name in ((staging, "letters"), (production, "letters-production")):
+        content = json.loads(file.read_text("utf-8"))
+        file.write_text(json.dumps({**content, "name": name}), "utf-8")
+    assert commands_bootstrap.reached_too(load("staging", project)) == ["letters-production"]
+    assert commands_bootstrap.reached_too(load("production", project)) == []
 
 
 @pytest.mark.usefixtures("project")

@@ -155,6 +155,14 @@ def test_a_key_has_its_tags_and_its_aliases() -> None:
     assert right.context == {"aws:ResourceTag/team": "books", "kms:ResourceAliases": ["alias/letters-alarms"]}
 
 
+def test_a_key_that_is_named_by_an_alias_is_still_the_resource() -> None:
+    alias = f"arn:aws:kms:{HERE}:alias/aws/dynamodb"
+    [right] = rights("kms", body={"KeyId": alias}, action="kms:DescribeKey", resource=alias)
+    assert right == Right(
+        "kms:DescribeKey", f"arn:aws:kms:{HERE}:key/of-aws", {"kms:RequestAlias": "alias/aws/dynamodb"}
+    )
+
+
 def test_an_alias_needs_the_right_to_its_key_too() -> None:
     found = rights("kms", body={"AliasName": "alias/letters-alarms"}, action="kms:DeleteAlias")
     assert [right.resource for right in found] == [f"arn:aws:kms:{HERE}:alias/letters-alarms", KEY]

@@ -70,11 +70,13 @@ PRIVATE = {
 }
 # MiniStack runs in an environment of its own, so another Python looks for these.
 OF_MINISTACK = {
+    "apigateway._apis": "tools/analysis_jobs_dev/cloud/emulator/enforcement.py",
     "apigateway._fetch_jwks": "tools/analysis_jobs_dev/cloud/emulator/issuers.py",
     "apigateway._fetch_oidc_jwks_uri": "tools/analysis_jobs_dev/cloud/emulator/issuers.py",
     "apigateway._get_authorizer": "tools/analysis_jobs_dev/cloud/emulator/descriptions.py",
     "cloudwatch._alarms": "tools/analysis_jobs_dev/cloud/emulator/descriptions.py",
     "cloudwatch._describe_alarms": "tools/analysis_jobs_dev/cloud/emulator/descriptions.py",
+    "dynamodb._tables": "tools/analysis_jobs_dev/cloud/emulator/enforcement.py",
     "eventbridge._put_events": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
     "eventbridge.error_response_json": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
     "iam._IAM_HANDLERS": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
@@ -84,11 +86,16 @@ OF_MINISTACK = {
     "iam._roles": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
     "iam_actions.extract_resource_arn": "tools/analysis_jobs_dev/cloud/serve.py",
     "iam_actions.request_tag_context": "tools/analysis_jobs_dev/cloud/emulator/conditions.py",
+    "kms._aliases": "tools/analysis_jobs_dev/cloud/emulator/enforcement.py",
     "lambda_runtime.Worker._drain_stderr_bounded": "tools/analysis_jobs_dev/cloud/serve.py",
     "lambda_svc._create_function": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
+    "lambda_svc._effective_func_record_for_qualifier": "tools/analysis_jobs_dev/cloud/emulator/weights.py",
+    "lambda_svc._esms": "tools/analysis_jobs_dev/cloud/emulator/enforcement.py",
     "lambda_svc._execute_function": "tools/analysis_jobs_dev/cloud/emulator/payloads.py",
     "lambda_svc._functions": "tools/analysis_jobs_dev/cloud/emulator/chains.py",
+    "lambda_svc._invoke": "tools/analysis_jobs_dev/cloud/emulator/weights.py",
     "lambda_svc._invoke_depth": "tools/analysis_jobs_dev/cloud/emulator/chains.py",
+    "lambda_svc._qp_first": "tools/analysis_jobs_dev/cloud/emulator/weights.py",
     "lambda_svc._recursive_loop_drop": "tools/analysis_jobs_dev/cloud/emulator/chains.py",
     "lambda_svc._run_sqs_batch": "tools/analysis_jobs_dev/cloud/emulator/chains.py",
     "lambda_svc._update_config": "tools/analysis_jobs_dev/cloud/emulator/quotas.py",
@@ -106,9 +113,9 @@ OF_MINISTACK = {
 _IN_MINISTACK = """
 import json, operator, sys
 from ministack.core import iam_actions, lambda_runtime
-from ministack.services import apigateway, cloudwatch, eventbridge, iam, lambda_svc, sqs
+from ministack.services import apigateway, cloudwatch, dynamodb, eventbridge, iam, kms, lambda_svc, sqs
 
-modules = (apigateway, cloudwatch, eventbridge, iam, iam_actions, lambda_runtime, lambda_svc, sqs)
+modules = (apigateway, cloudwatch, dynamodb, eventbridge, iam, iam_actions, kms, lambda_runtime, lambda_svc, sqs)
 roots = {module.__name__.rpartition(".")[2]: module for module in modules}
 roots["worker"] = lambda_runtime.Worker("f", {}, b"")
 

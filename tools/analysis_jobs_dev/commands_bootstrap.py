@@ -1,5 +1,6 @@
 """The command that prepares an account for deployments. `commands` registers it."""
 
+import contextlib
 import json as json_
 import re
 import subprocess
@@ -50,6 +51,12 @@ def bootstrap(
     try:
         found = load(environment)
         given = _variables(found, repository, github_environment or environment, packages=packages, file=variables)
+        for other in reached_too(found):
+            typer.echo(
+                f"Warning: {other} begins with {found.stack}-, so the roles of {environment} can change it if both are "
+                "in one account. Choose another name.",
+                err=True,
+            )
         folder = found.repository / ".local" / "bootstrap" / environment
         root = BootstrapRoot(folder, found.region, given, _local(found), sys.stderr if json else None)
         if not root.plan():
@@ -84,10 +91,10 @@ def _variables(
     file: Path | None,
 ) -> dict[str, Any]:
     """Return the variables of modules/bootstrap. Raises ConfigError."""
-    from analysis_jobs_dev.bootstrap.extra import extra_of  # noqa: PLC0415 - see the module `commands`
+    from analysis_jobs_dev.bootstrap.extra import extra_of, prefixes_of  # noqa: PLC0415 - see the module `commands`
     from analysis_jobs_dev.environments.config import ConfigError  # noqa: PLC0415 - as above
 
-    repository = repository or _origin(found.repository)
+    repository = repository or origin(found.repository)
     if repository is None:
         raise ConfigError("Name the repository on GitHub that deploys: --repository OWNER/NAME.")
     if found.stack is None:
@@ -97,6 +104,7 @@ def _variables(
         "extra": extra_of(found.variables, _partition(found.region)),
         "github": {"environment": github_environment, "repository": repository},
         "name": found.stack,
+        "name_prefixes": prefixes_of(found.variables, found.stack),
         "role": {key: role[key] for key in ("name_prefix", "path") if key in role},
         "state": {
             key: value
@@ -117,6 +125,19 @@ def _variables(
             for key in sorted({*given, *more})
         }
     return given
+
+
+def reached_too(found: Any) -> list[str]:  # noqa: ANN401 - an Environment
+    """Return the stacks of other environments in the Region that the patterns of this one match."""
+    from analysis_jobs_dev.environments.config import ConfigError, load, names  # noqa: PLC0415 - see the module `commands`
+
+    found_names = []
+    for name in names(found.repository):
+        with contextlib.suppress(ConfigError):
+            other = load(name, found.repository)
+            if not other.is_local and other.region == found.region:
+                found_names.append(other.stack or "")
+    return sorted(each for each in found_names if each.startswith(f"{found.stack}-"))
 
 
 def _partition(region: str) -> str:
@@ -140,7 +161,7 @@ def _local(found: Any) -> dict[str, str]:  # noqa: ANN401 - an Environment
     return connection.environment()
 
 
-def _origin(folder: Path) -> str | None:
+def origin(folder: Path) -> str | None:
     """Return the repository on GitHub that the remote `origin` names."""
     command = ["git", "-C", str(folder), "remote", "get-url", "origin"]
     try:

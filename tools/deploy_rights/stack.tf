@@ -52,9 +52,10 @@ module "jobs" {
     cors             = { allow_origins = ["https://letters.example.com"] }
     default_endpoint = contains(["keys", "plain"], var.variant)
     domain           = contains(["keys", "plain"], var.variant) ? null : { name = var.given.domain, certificate_arn = var.given.certificate_arn, route53 = { zone_id = var.given.zone_id } }
+    throttling       = local.changed ? { rate = 10 } : {}
     iam              = local.plain ? null : { tenant = "acme" }
   }
-  deletion_protection = false
+  deletion_protection = var.variant == "full"
   role                = { permissions_boundary_arn = var.given.boundary_arn }
   alarms              = { email = local.changed ? [] : ["ops@example.com"] }
   bedrock_model_ids   = ["anthropic.claude-*"]

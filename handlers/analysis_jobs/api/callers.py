@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis_jobs.api.problems import Problem
+from analysis_jobs.base.audit import Actor
 from analysis_jobs.base.settings import CallerRules, IamRule, IssuerRule
 from analysis_jobs.base.tenants import is_tenant
 from analysis_jobs.jobs.canaries import CanaryRun
@@ -37,6 +38,20 @@ def tenant_of(authorizer: Mapping[str, Any], rules: CallerRules, tenant_claim: s
     if rule is None:
         raise _forbidden("the issuer of the token is not one of this API")
     return _tenant_of_claims(claims, rule)
+
+
+def actor_of(authorizer: Mapping[str, Any]) -> Actor:
+    """Return the caller for the audit trail. See `tenant_of` for `authorizer`. Never raises."""
+    if iam := authorizer.get("iam"):
+        return Actor("iam", str(iam.get("userArn") or "") or None)
+    claims = (authorizer.get("jwt") or {}).get("claims")
+    if not claims:
+        return Actor("unknown")
+    sub, issuer, client = (
+        str(value) if value else None
+        for value in (claims.get("sub"), claims.get("iss"), claims.get("client_id") or claims.get("azp"))
+    )
+    return Actor("token", sub, issuer, client)
 
 
 def canary_of(context: Mapping[str, Any]) -> CanaryRun | None:

@@ -14,12 +14,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from analysis_jobs.api.answers import fits, job_body, json_text, page_body
+from analysis_jobs.api.audited import AuditLine, audited
 from analysis_jobs.api.callers import canary_of, prefix_of, tenant_of
 from analysis_jobs.api.polling import pause_between_reads, retry_after
 from analysis_jobs.api.problems import Problem, problem_from
 from analysis_jobs.api.requests import ListQuery
 from analysis_jobs.authoring.analysis import Analysis
 from analysis_jobs.authoring.files import file_key
+from analysis_jobs.base import audit
 from analysis_jobs.base.field_errors import FieldError, field_errors
 from analysis_jobs.base.ids import is_id
 from analysis_jobs.base.observability import count, log
@@ -44,7 +46,7 @@ _WAIT_PARAMETER = re.compile(r"[1-9]|1[0-9]|2[0-5]")
 _SLOT_MARGIN = timedelta(seconds=5)  # for the last poll; then the slot of a dead function is free
 _UPLOAD_LIFE = timedelta(hours=1)
 _DOWNLOAD_LIFE = timedelta(minutes=5)
-_PREFIX = "prefix"  # the key of the resolver's context
+_PREFIX, _AUDIT = "prefix", "audit"  # keys of the resolver's context
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,16 @@ class Api:
     tenant_claim: str
     waiting: WaitingSlots
     app: APIGatewayHttpResolver
+    audit_sink: audit.Sink | None = None
 
     @classmethod
-    def build(cls, submissions: SubmissionService, tenant_claim: str, waiting: WaitingSlots) -> Self:
+    def build(
+        cls,
+        submissions: SubmissionService,
+        tenant_claim: str,
+        waiting: WaitingSlots,
+        audit_sink: audit.Sink | None = None,
+    ) -> Self:
         """Return the API with the standard routes and the routes of the analyses."""
         control = JobControl(
             submissions.store,
@@ -68,22 +77,22 @@ class Api:
             submissions.settings,
             submissions.clock,
         )
-        api = cls(submissions, control, tenant_claim, waiting, APIGatewayHttpResolver())
-        api.app.post("/jobs")(api.submit)
-        api.app.get("/jobs")(api.list_jobs)
-        api.app.get("/jobs/<job_id>")(api.status)
-        api.app.get("/jobs/<job_id>/files/<name>")(api.download)
-        api.app.post("/jobs/<job_id>/cancel")(api.cancel)
-        api.app.post("/jobs/<job_id>/retry")(api.retry)
-        api.app.post("/uploads")(api.upload)
-        api.app.get("/openapi.json")(api.openapi)
+        api = cls(submissions, control, tenant_claim, waiting, APIGatewayHttpResolver(), audit_sink)
+        api.route("POST /jobs", "job.submitted", api.submit)
+        api.route("GET /jobs", "jobs.listed", api.list_jobs)
+        api.route("GET /jobs/{job_id}", "job.read", api.status)
+        api.route("GET /jobs/{job_id}/files/{name}", "file.downloaded", api.download)
+        api.route("POST /jobs/{job_id}/cancel", "job.cancelled", api.cancel)
+        api.route("POST /jobs/{job_id}/retry", "job.retried", api.retry)
+        api.route("POST /uploads", "upload.created", api.upload)
+        api.route("GET /openapi.json", "api.described", api.openapi)
         for analysis in submissions.analyses.values():
             if analysis.submit_route:
-                api.app.post(_resolver_path(analysis.submit_route))(api.own_submit_handler(analysis))
+                api.route(analysis.submit_route, "job.submitted", api.own_submit_handler(analysis))
             if analysis.status_route:
-                api.app.get(_resolver_path(analysis.status_route))(api.own_status_handler(analysis))
+                api.route(analysis.status_route, "job.read", api.own_status_handler(analysis))
             if analysis.download_route:
-                api.app.get(_resolver_path(analysis.download_route))(api.own_download_handler(analysis))
+                api.route(analysis.download_route, "file.downloaded", api.own_download_handler(analysis))
         api.app.exception_handler(Problem)(api.problem)
         api.app.exception_handler(RequestError)(api.request_error)
         api.app.not_found(api.no_route)
@@ -99,7 +108,24 @@ class Api:
         prefix = prefix_of(event, self.submissions.settings.callers)
         self.app.context[_PREFIX] = prefix
         path = normal_subject(event["rawPath"].removeprefix(prefix))
-        return self.app.resolve({**event, "rawPath": path}, context)
+        with audited(event["requestContext"], self.audit_sink) as line:
+            self.app.context[_AUDIT] = line
+            answer = self.app.resolve({**event, "rawPath": path}, context)
+            line.status = answer["statusCode"]
+        return answer
+
+    def route(self, route: str, action: str, handler: Callable[..., Response[str]]) -> None:
+        """Register the handler of a route, `METHOD /path/{parameter}`, and its action in the audit trail."""
+        method, path = route.split(" ", 1)
+
+        def handle(**parameters: str) -> Response[str]:
+            self._audit.action = action
+            job_id = parameters.get("job_id", "")
+            self._audit.job_id = job_id if is_id(job_id) else None
+            return handler(**parameters)
+
+        # The resolver's syntax of a parameter: `/books/{id}` becomes `/books/<id>`.
+        self.app.route(path.replace("{", "<").replace("}", ">"), method)(handle)
 
     def submit(self) -> Response[str]:
         """Handle `POST /jobs`."""
@@ -259,6 +285,8 @@ class Api:
         key = self.app.current_event.headers.get("idempotency-key")
         result = self.submissions.submit_with_outcome(tenant, submission, key, self._canary())
         job = result.job
+        self._audit.job_id = job.job_id if job else None
+        self._audit.fields |= {"analysis": submission.analysis, "outcome": str(result.outcome)}
         status_url = self._path_of(job.job_id) if job else None
         estimate = self.submissions.analyses[submission.analysis].estimated_time
         body = {
@@ -279,6 +307,8 @@ class Api:
         file = job.files.get(name)
         if file is None:
             raise UnknownResourceError(f"job {job.job_id} has no file {name!r}")
+        self._audit.of_job(job)
+        self._audit.fields["file"] = name
         url = self.submissions.artifacts.presign_get(file_key(job, name, file), name, file.content_type, _DOWNLOAD_LIFE)
         headers = {"Cache-Control": "no-store", "Vary": "Accept"}
         if "application/json" in (self.app.current_event.headers.get("accept") or ""):
@@ -286,6 +316,7 @@ class Api:
         return Response(302, body="", headers={**headers, "Location": url})
 
     def _job_response(self, job: JobRecord) -> Response[str]:
+        self._audit.of_job(job)
         headers = {"ETag": etag(job), "Cache-Control": "no-cache"}
         if not job.status.ended:
             headers["Retry-After"] = self._retry_after(job)
@@ -347,9 +378,16 @@ class Api:
 
     def _tenant(self) -> str:
         if self._canary():
+            self._audit.tenant = CANARY_TENANT
             return CANARY_TENANT
         authorizer = self.app.current_event.request_context.get("authorizer") or {}
-        return tenant_of(authorizer, self.submissions.settings.callers, self.tenant_claim)
+        self._audit.tenant = tenant_of(authorizer, self.submissions.settings.callers, self.tenant_claim)
+        return self._audit.tenant
+
+    @property
+    def _audit(self) -> AuditLine:
+        line: AuditLine = self.app.context[_AUDIT]
+        return line
 
     def _path_of(self, job_id: str) -> str:
         return f"{self.app.context.get(_PREFIX, '')}/jobs/{job_id}"
@@ -389,11 +427,6 @@ def _subject(analysis: Analysis[Any, Any], parameters: dict[str, str]) -> str | 
     if analysis.subject is None or template_fields(analysis.subject) - parameters.keys():
         return None
     return normal_subject(analysis.subject.format(**parameters))
-
-
-def _resolver_path(route: str) -> str:
-    """Return a route's path in the syntax of the resolver: `/books/{id}` becomes `/books/<id>`."""
-    return route.split(" ", 1)[1].replace("{", "<").replace("}", ">")
 
 
 _JsonType: TypeAlias = Literal["application/json", "application/problem+json"]

@@ -17,6 +17,8 @@ from typing import Any
 from analysis_jobs.base.errors import ConfigurationError
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+# As pydantic writes a `Decimal`.
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _MISSING = object()
 _LONGEST_SHOWN = 200  # characters of a value in a report
 
@@ -28,7 +30,10 @@ class NotEmpty:
 
 @dataclass(frozen=True)
 class Between:
-    """Expects a number from `low` to `high`, both included. None: no limit on that side."""
+    """Expects a number from `low` to `high`, both included. None: no limit on that side.
+
+    A `Decimal` is a text in JSON, such as "12.50", and counts as a number.
+    """
 
     low: float | None = None
     high: float | None = None
@@ -235,7 +240,8 @@ def _meets(wanted: Mapping[str, Any], value: Any) -> bool:
         case {"not_empty": _}:
             return bool(value.strip()) if isinstance(value, str) else value not in (None, [], {})
         case {"between": [low, high]}:
-            return isinstance(value, int | float) and not isinstance(value, bool) and _within(value, low, high)
+            number = _number(value)
+            return number is not None and _within(number, low, high)
         case {"matches": pattern}:
             return isinstance(value, str) and re.search(pattern, value) is not None
         case {"one_of": values}:
@@ -243,6 +249,13 @@ def _meets(wanted: Mapping[str, Any], value: Any) -> bool:
         case {"length": [low, high]}:
             return isinstance(value, str | list | dict) and _within(len(value), low, high)
     raise ConfigurationError(f"this version knows no expectation {json.dumps(wanted)}")
+
+
+def _number(value: Any) -> float | None:
+    """Return a number of JSON, or a decimal number that is a text there; None for anything else."""
+    if isinstance(value, str):
+        return float(value) if _DECIMAL.fullmatch(value) else None
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _same(expected: Any, value: Any) -> bool:

@@ -4,7 +4,7 @@ from decimal import Decimal
 from threading import Lock
 from typing import Any
 
-from analysis_jobs.base.observability import measure_amounts
+from analysis_jobs.base.observability import log, measure_amounts, measure_total
 from analysis_jobs.base.usage import Usage
 from analysis_jobs.jobs.record import JobRecord
 from analysis_jobs.llm.prices import Prices
@@ -20,7 +20,7 @@ class Spending:
         self.models = dict(record.models)
         # A row of an older version has calls without a cost. Then the cost of the job stays unknown.
         self.cost_usd = record.cost_usd if record.usage.calls else Decimal()
-        self._analysis = record.analysis
+        self._record = record
         self._attempt = Usage()
         self._attempt_cost_usd: Decimal | None = Decimal()
 
@@ -35,13 +35,24 @@ class Spending:
             self._attempt_cost_usd = _sum(self._attempt_cost_usd, cost)
 
     def measure(self) -> None:
-        """Emit the tokens and the cost of this attempt as metrics, if it called a model."""
+        """Emit the tokens and the cost of this attempt as metrics and as a log line, if it called a model."""
         with self._counting:
             usage, cost = self._attempt, self._attempt_cost_usd
         if usage.calls:
             input_tokens = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
             amounts: dict[str, float] = {"InputTokens": input_tokens, "OutputTokens": usage.output_tokens}
-            measure_amounts(amounts if cost is None else amounts | {"CostUsd": float(cost)}, self._analysis)
+            measure_amounts(amounts if cost is None else amounts | {"CostUsd": float(cost)}, self._record.analysis)
+            cost_usd = None if cost is None else float(cost)
+            if cost_usd is not None:
+                measure_total("CostUsd", cost_usd)
+            log(
+                "attempt.spent",
+                "the attempt called models",
+                cost_usd=cost_usd,
+                input_tokens=input_tokens,
+                output_tokens=usage.output_tokens,
+                **self._record.log_fields,
+            )
 
     def changes(self) -> dict[str, Any]:
         """Return the changes for the row. A job without calls writes its usage only."""

@@ -8,7 +8,7 @@ import re
 import secrets
 from datetime import datetime
 
-from analysis_jobs.base.clock import to_ms
+from analysis_jobs.base.clock import from_ms, to_ms
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _RANDOM_BITS = 80
@@ -25,6 +25,16 @@ def new_id(now: datetime) -> str:
 def first_id_at(moment: datetime) -> str:
     """Return the smallest id for `moment`, which bounds a range of ids by date. Times before 1970 count as 1970."""
     return _encode(max(to_ms(moment), 0), 0)
+
+
+def time_of(identifier: str) -> datetime:
+    """Return the time at which an id was made. Raises `ValueError` if it is not an id."""
+    if not is_id(identifier):
+        raise ValueError(f"{identifier!r} is not an id")
+    value = 0
+    for character in identifier:
+        value = value << 5 | _ALPHABET.index(character)
+    return from_ms(value >> _RANDOM_BITS)
 
 
 def is_id(text: str) -> bool:

@@ -35,6 +35,8 @@ _NAMESPACE = "AnalysisJobs"
 _COUNT, _SECONDS = "Count", "Seconds"  # units of CloudWatch
 _SCOPE: ContextVar[Counter[str] | None] = ContextVar("_SCOPE", default=None)
 _METRICS_LOCK = Lock()  # the jobs of one invocation run in threads
+UNKNOWN_ANALYSIS = "unknown"
+"""The dimension of a job whose analysis is not deployed: its name may be any text, and CloudWatch bills each value."""
 _STACK_LEVEL = 3  # makes the location of a log line the caller of `log`
 
 
@@ -42,7 +44,12 @@ _STACK_LEVEL = 3  # makes the location of a log line the caller of `log`
 def _logger() -> "Logger":
     from aws_lambda_powertools import Logger  # noqa: PLC0415 - see above
 
-    return Logger(utc=True)
+    logger = Logger(utc=True)
+    # Powertools prefers Lambda's own level to this variable. The module keeps Lambda's level at INFO or below: Lambda
+    # would drop the lines of metrics too, because a line without a level counts as INFO.
+    if level := variable("POWERTOOLS_LOG_LEVEL"):
+        logging.getLogger(logger.service).setLevel(level.upper())
+    return logger
 
 
 @cache
@@ -71,6 +78,15 @@ def log(event: str, message: str, *, error: BaseException | None = None, **field
     extra = {"event": event, **{name: value for name, value in (fields | about).items() if value is not None}}
     write = _logger().warning if error else _logger().info
     write(message, extra=extra, stacklevel=_STACK_LEVEL)
+
+
+def log_always(event: str, message: str, **fields: Any) -> None:
+    """Write a line as `log` does, with the level INFO, also if the logger's level is higher."""
+    logger = logging.getLogger(_logger().service)
+    extra = {"event": event, **fields}
+    logger.handle(
+        logger.makeRecord(logger.name, logging.INFO, __file__, 0, message, (), None, func="log_always", extra=extra)
+    )
 
 
 def contained(handler: Callable[[Event, Any], Answer]) -> Callable[[Event, Any], Answer]:
@@ -162,6 +178,13 @@ def measure_amounts(amounts: Mapping[str, float], analysis: str) -> None:
     own = _own_metrics(analysis)
     for metric, amount in amounts.items():
         own.add_metric(metric, _COUNT, amount)
+    own.flush_metrics()
+
+
+def measure_total(metric: str, amount: float) -> None:
+    """Write an amount with the dimension service alone. An alarm cannot add the values of several analyses up."""
+    own = _own_metrics()
+    own.add_metric(metric, _COUNT, amount)
     own.flush_metrics()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 URL_VARIABLE = "ANALYSIS_JOBS_URL"
 TOKEN_VARIABLE = "ANALYSIS_JOBS_TOKEN"  # noqa: S105 - the name of a variable, not a token
 PROMPT_TABLE_VARIABLE = "ANALYSIS_JOBS_PROMPT_TABLE"
+STACK_VARIABLE = "ANALYSIS_JOBS_STACK"
 # Behind a TLS-intercepting proxy this variable is already set for boto3: reuse it.
 CA_BUNDLE_VARIABLE = "AWS_CA_BUNDLE"
 

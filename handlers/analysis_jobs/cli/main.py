@@ -9,15 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
-from analysis_jobs.cli import bulk, environment, jobs, prompts
+from analysis_jobs.cli import bulk, environment, jobs, privacy, prompts
 from analysis_jobs.cli.options import Json
 
 _NAME = "analysis-jobs"
 _EPILOG = (
     f"Environment variables: {environment.URL_VARIABLE} is the URL of the API. {environment.TOKEN_VARIABLE} is a "
     f"bearer token for it. {environment.CA_BUNDLE_VARIABLE} is a file of trusted CA certificates. "
-    f"{environment.PROMPT_TABLE_VARIABLE} is the prompt table of the `prompts` commands. The `prompts` commands and "
-    "`redrive --dead-letter-queue` also need AWS credentials, as boto3 reads them."
+    f"{environment.PROMPT_TABLE_VARIABLE} is the prompt table of the `prompts` commands. "
+    f"{environment.STACK_VARIABLE} is a file that describes the stack, for `erase` and `export`. `prompts`, `erase`, "
+    "`export` and `redrive --dead-letter-queue` also need AWS credentials, as boto3 reads them."
 )
 
 app = typer.Typer(
@@ -52,6 +53,8 @@ app.command()(jobs.cancel)
 app.command()(jobs.retry)
 app.command()(bulk.redrive)
 app.add_typer(prompts.app, name="prompts")
+app.add_typer(privacy.erase, name="erase")
+app.add_typer(privacy.export, name="export")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -62,10 +62,17 @@ def _session(table_name: TableName = None, json: Json = False) -> Iterator[_Sess
 
             from analysis_jobs.prompts.library import PromptLibrary  # noqa: PLC0415 - as above
         try:
-            yield _Session(PromptLibrary(boto3.client("dynamodb"), name), screen)
+            yield _Session(
+                PromptLibrary(boto3.client("dynamodb"), name, who=lambda: _caller(boto3.client("sts"))), screen
+            )
         except (ConfigurationError, BotoCoreError, ClientError) as error:
             screen.note(str(error))
             raise typer.Exit(1) from error
+
+
+def _caller(sts: Any) -> str:
+    """Return the ARN of the principal. Every principal may ask for its own."""
+    return str(sts.get_caller_identity()["Arn"])
 
 
 _on_table = opening(_session)
@@ -110,12 +117,12 @@ def history(
     name: Name,
     limit: Annotated[int, typer.Option(metavar="N", callback=positive, help="Show at most N changes.")] = 20,
 ) -> None:
-    """Show the changes of the active version, newest first."""
+    """Show the changes of the active version and who made them, newest first."""
     head = now.library.head(name)
     changes = list(islice(now.library.history(head.name), limit))
-    rows = [(change.at, change.action, *move) for change in changes for move in _moves(change)]
+    rows = [(change.at, change.action, *move, change.by or "") for change in changes for move in _moves(change)]
     answer = {"name": head.name, "changes": [_change_as_json(change) for change in changes]}
-    now.screen.answer(answer, [table(("time", "action", "category", "before", "after"), rows, whole=("time",))])
+    now.screen.answer(answer, [table(("time", "action", "category", "before", "after", "by"), rows, whole=("time",))])
 
 
 @app.command()

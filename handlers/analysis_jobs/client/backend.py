@@ -5,6 +5,7 @@ They write the row, the input and the message with the IAM role of the caller. T
 
 import math
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -81,12 +82,13 @@ class Backend:
         # A copy: the settings stay as they were when the backend was made.
         self._open(_Setup(partial(_services, dict(environment), given, session, clock, metrics=metrics)), tenant, clock)
 
-    def _open(self, setup: _Setup, tenant: str | None, clock: Clock) -> None:
+    def _open(self, setup: _Setup, tenant: str | None, clock: Clock, actor: str | None = None) -> None:
         if tenant is not None and not is_tenant(tenant):
             raise ConfigurationError(
                 f"tenant {tenant!r}: give up to 128 letters, digits and _.@:+- that begin with a letter or a digit"
             )
         self._tenant = tenant
+        self._actor = actor
         self._setup = setup
         self.clock = clock
 
@@ -97,16 +99,20 @@ class Backend:
             raise ConfigurationError("this backend has no tenant: give one to Backend, or call for_tenant")
         return self._tenant
 
-    def for_tenant(self, tenant: str) -> "Backend":
-        """Return a backend for another tenant. It shares the connections with this one."""
+    def for_tenant(self, tenant: str, *, actor: str | None = None) -> "Backend":
+        """Return a backend for another tenant. It shares the connections with this one.
+
+        `actor` names the user for whom the backend acts, in the lines of the audit trail.
+        """
         other = Backend.__new__(Backend)
-        other._open(self._setup, tenant, self.clock)  # noqa: SLF001 - of the same class
+        other._open(self._setup, tenant, self.clock, actor)  # noqa: SLF001 - of the same class
         return other
 
     @property
     def in_process(self) -> "InProcess":
         """The operations without types, which `AsyncBackend` uses too."""
-        return self._setup.services()
+        services = self._setup.services()
+        return replace(services, actor=self._actor) if self._actor else services
 
     def submit(
         self, analysis: str | Named, job_input: Mapping[str, Any] | Model, /, **options: Unpack[SubmitOptions]
@@ -185,10 +191,10 @@ class AsyncBackend:
         """The owner of the jobs."""
         return self._backend.tenant
 
-    def for_tenant(self, tenant: str) -> "AsyncBackend":
+    def for_tenant(self, tenant: str, *, actor: str | None = None) -> "AsyncBackend":
         """Return a backend for another tenant. It shares the connections with this one."""
         other = AsyncBackend.__new__(AsyncBackend)
-        other._backend = self._backend.for_tenant(tenant)  # noqa: SLF001 - of the same class
+        other._backend = self._backend.for_tenant(tenant, actor=actor)  # noqa: SLF001 - of the same class
         return other
 
     async def submit(

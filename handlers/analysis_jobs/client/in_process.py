@@ -20,6 +20,7 @@ from analysis_jobs.api.requests import ListQuery
 from analysis_jobs.authoring.analysis import Analyses, Analysis
 from analysis_jobs.authoring.files import MAX_FILE_BYTES, file_key
 from analysis_jobs.authoring.undeclared import UndeclaredAnalysis
+from analysis_jobs.base import audit
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.field_errors import field_errors
@@ -77,11 +78,16 @@ _UNAVAILABLE = 503
 
 @dataclass(frozen=True)
 class InProcess:
-    """The services of a backend, for all tenants. `service` is what its metrics count for, None for no metrics."""
+    """The services of a backend, for all tenants.
+
+    `service` is what its metrics count for, None for no metrics. `actor` is the name of the backend's user in the
+    audit trail.
+    """
 
     submissions: SubmissionService
     control: JobControl
     service: str | None
+    actor: str | None = None
 
     @classmethod
     def build(
@@ -105,9 +111,11 @@ class InProcess:
     def submit(self, tenant: str, analysis: str, job_input: dict[str, Any], options: SubmitOptions) -> Submitted:
         """See `Jobs.submit`."""
         body = {name: value for name, value in options.items() if name != "idempotency_key"}
-        with self._answering("submit", "submit"):
+        with self._answering("submit", "submit"), self._audited("job.submitted", tenant) as line:
             submission = _checked(Submission, {"analysis": analysis, "input": job_input, **body})
             result = self.submissions.submit_with_outcome(tenant, submission, options.get("idempotency_key"))
+            line |= {"job_id": result.job.job_id if result.job else None, "outcome": str(result.outcome)}
+            line["analysis"] = submission.analysis
         job = result.job
         if job is None:
             raise NotAdmitted(result.reason)
@@ -125,14 +133,14 @@ class InProcess:
 
     def upload(self, tenant: str, filename: str, content: bytes, content_type: str) -> str:
         """See `Jobs.upload`."""
-        with self._answering("upload", "upload"):
+        with self._answering("upload", "upload"), self._audited("upload.created", tenant):
             document = self._document(filename, content_type, len(content))
             self.submissions.artifacts.write(upload_key(tenant, document), content, content_type)
         return document
 
     def upload_form(self, tenant: str, filename: str, content_type: str, size: int) -> UploadForm:
         """See `Jobs.upload_form`. The form has the rights of the role that signs it."""
-        with self._answering("upload_form", "upload"):
+        with self._answering("upload_form", "upload"), self._audited("upload.created", tenant):
             document = self._document(filename, content_type, size)
             key = upload_key(tenant, document)
             form = self.submissions.artifacts.presign_post(key, content_type, size, _UPLOAD_LIFE)
@@ -140,36 +148,38 @@ class InProcess:
 
     def status(self, tenant: str, job_id: str) -> JobInfo:
         """See `Jobs.status`. Reads a large result from the bucket."""
-        with self._answering("status", "read"):
+        with self._answering("status", "read"), self._audited("job.read", tenant, job_id):
             return JobInfo.from_json(detail(self._load(tenant, job_id), self.submissions.artifacts))
 
     def download(self, tenant: str, job_id: str, name: str) -> bytes:
         """See `Jobs.download`."""
-        with self._answering("download", "read"):
-            job = self._load(tenant, job_id)
-            return self.submissions.artifacts.read(_file_key(job, name), MAX_FILE_BYTES)
+        with self._answering("download", "read"), self._audited("file.downloaded", tenant, job_id) as line:
+            key = _file_key(self._load(tenant, job_id), name)
+            line["file"] = name
+            return self.submissions.artifacts.read(key, MAX_FILE_BYTES)
 
     def download_url(self, tenant: str, job_id: str, name: str) -> str:
         """See `Jobs.download_url`. The URL has the rights of the role that signs it."""
-        with self._answering("download_url", "read"):
+        with self._answering("download_url", "read"), self._audited("file.downloaded", tenant, job_id) as line:
             job = self._load(tenant, job_id)
             key = _file_key(job, name)
+            line["file"] = name
             return self.submissions.artifacts.presign_get(key, name, job.files[name].content_type, _DOWNLOAD_LIFE)
 
     def cancel(self, tenant: str, job_id: str) -> JobInfo:
         """See `Jobs.cancel`."""
-        with self._answering("cancel", "cancel"):
+        with self._answering("cancel", "cancel"), self._audited("job.cancelled", tenant, job_id):
             return JobInfo.from_json(summary(self.control.cancel(_key(tenant, job_id))))
 
     def retry(self, tenant: str, job_id: str) -> JobInfo:
         """See `Jobs.retry`."""
-        with self._answering("retry", "retry"):
+        with self._answering("retry", "retry"), self._audited("job.retried", tenant, job_id):
             return JobInfo.from_json(summary(self.control.retry(_key(tenant, job_id))))
 
     def page(self, tenant: str, query: Mapping[str, Any], cursor: str | None) -> tuple[tuple[JobInfo, ...], str | None]:
         """Return one page of jobs and the cursor of the next page, None on the last."""
         given = {name: value for name, value in {**query, "cursor": cursor}.items() if value is not None}
-        with self._answering("list", "read"):
+        with self._answering("list", "read"), self._audited("jobs.listed", tenant):
             page = self.submissions.store.list_jobs(_checked(ListQuery, given).listing(tenant))
         return tuple(JobInfo.from_json(summary(job)) for job in page.jobs), page.next_before_id
 
@@ -183,6 +193,18 @@ class InProcess:
         if job is None:
             raise UnknownResourceError(f"there is no job {job_id}")
         return job
+
+    @contextmanager
+    def _audited(self, action: str, tenant: str, job_id: str = "") -> Iterator[dict[str, Any]]:
+        """Write one line of the audit trail after the block, with the fields that the block adds."""
+        line: dict[str, Any] = {"job_id": job_id if is_id(job_id) else None}
+        allowed = False
+        try:
+            yield line
+            allowed = True
+        finally:
+            with audit.acting_as(audit.Actor("backend", self.actor)):
+                audit.record(action, tenant=tenant, allowed=allowed, **line)
 
     @contextmanager
     def _answering(self, where: str, policy: str) -> Iterator[None]:

@@ -5,8 +5,9 @@ for each cause: the same bytes would fail again.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints
 
@@ -54,6 +55,19 @@ def upload_key(tenant: str, document: str) -> str:
 def is_document(text: str) -> bool:
     """Tell whether `text` has the form of a document name from `POST /uploads`."""
     return re.fullmatch(_DOCUMENT, text) is not None
+
+
+def documents_in(value: Any) -> Iterator[str]:
+    """Yield every text in a JSON value that has the form of a document's name."""
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case str() as text if is_document(text):
+                yield text
+            case dict() as members:
+                waiting += members.values()
+            case list() as items:
+                waiting += items
 
 
 def safe_filename(filename: str) -> str:

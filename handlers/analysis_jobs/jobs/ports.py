@@ -52,9 +52,13 @@ class Applied:
 
 @dataclass(frozen=True)
 class ConditionFailed:
-    """The condition did not hold. Nothing was written. `job` is the stored row, None if it does not exist."""
+    """The condition did not hold. Nothing was written. `job` is the stored row, None if it does not exist.
+
+    `erased` tells that the job was erased.
+    """
 
     job: JobRecord | None
+    erased: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from analysis_jobs.base.observability import measure
+from analysis_jobs.base.observability import UNKNOWN_ANALYSIS, measure
 from analysis_jobs.jobs.record import HistoryEntry, JobRecord
 from analysis_jobs.jobs.transitions import CLAIM, RETRY, Status
 
@@ -44,19 +44,23 @@ def processing_time(job: JobRecord) -> timedelta | None:
     return sum((max(timedelta(), span) for span in spans), timedelta())
 
 
-def record_wait_time(claimed: JobRecord) -> None:
-    """Write the metric `WaitSeconds` of a job that was just claimed, if this was its first claim."""
+def record_wait_time(claimed: JobRecord, *, deployed: bool = True) -> None:
+    """Write the metric `WaitSeconds` of a job that was just claimed, if this was its first claim.
+
+    `deployed` tells whether the worker has the analysis of the job.
+    """
     wait = wait_time(claimed)
     claims = sum(entry.transition == CLAIM.name for entry in _last_run(claimed).entries)
     if wait is not None and claims == 1:
-        measure("WaitSeconds", wait, claimed.analysis)
+        measure("WaitSeconds", wait, claimed.analysis if deployed else UNKNOWN_ANALYSIS)
 
 
 def record_processing_time(ended: JobRecord) -> None:
     """Write the metric `ProcessingSeconds` of a job that has just ended."""
     time = processing_time(ended)
     if time is not None:
-        measure("ProcessingSeconds", time, ended.analysis)
+        unknown = ended.failure is not None and ended.failure.code == "analysis_unknown"
+        measure("ProcessingSeconds", time, UNKNOWN_ANALYSIS if unknown else ended.analysis)
 
 
 def _last_run(job: JobRecord) -> _Run:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from analysis_jobs.base.clock import Clock, SystemClock
 from analysis_jobs.base.extras import extra
-from analysis_jobs.base.observability import log
+from analysis_jobs.base.observability import count, log
 from analysis_jobs.postgres.errors import connection_error, is_login_refusal
 from analysis_jobs.postgres.login import Login, parse_login
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Connection: TypeAlias = psycopg.Connection[DictRow]
 
+# Not counted for a login that was changed in the meantime: then the new one is used.
+_REFUSED = "DatabaseLoginsRefused"
 _CONNECT_TIMEOUT_S = 5
 # These detect a dead peer within a minute. The kernel's defaults take two hours (keepalive) or 15 minutes (data).
 _KEEPALIVES: dict[str, Any] = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
@@ -63,11 +65,15 @@ class LoginSource:
         self.forget()
         current = parse_login(self.name, self.read(), self.ca_bundle)
         if current == cached:
+            count(_REFUSED)
             raise job_error
         try:
             return _open(current)
         except psycopg.OperationalError as error:
-            raise self._job_error(error) from error
+            job_error = self._job_error(error)
+            if is_login_refusal(job_error):
+                count(_REFUSED)
+            raise job_error from error
 
     def _job_error(self, error: psycopg.OperationalError) -> JobError:
         job_error = connection_error(str(error), self.name)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -56,22 +57,36 @@ class Head:
 
 @dataclass(frozen=True)
 class Change:
-    """A change of active versions. `before` and `after` map each changed category to a version; 0 means none."""
+    """A change of active versions. `before` and `after` map each changed category to a version; 0 means none.
+
+    `by` is the ARN of the principal that made it, None for changes of older versions of this library.
+    """
 
     number: int
     at: str
     action: str
     before: Mapping[str, int]
     after: Mapping[str, int]
+    by: str | None = None
 
 
 class PromptLibrary:
-    """Reads and changes the prompt table. Every change is atomic. It is tried 8 times if others come first."""
+    """Reads and changes the prompt table. Every change is atomic. It is tried 8 times if others come first.
 
-    def __init__(self, client: DynamoDBClient, table: str, clock: Clock | None = None) -> None:
+    `who` returns the ARN of the caller, which each version and each change records. It is called once, for a change.
+    """
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table: str,
+        clock: Clock | None = None,
+        who: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._client = client
         self._table = table
         self._clock = clock or SystemClock()
+        self._who = cache(who)
 
     def heads(self) -> list[Head]:
         """Return the state of every prompt, sorted by name. It scans the table, which is small."""
@@ -112,7 +127,7 @@ class PromptLibrary:
         """Yield the changes of a prompt (activate, rollback, deactivate), newest first."""
         for item in self._newest_first(name, "c"):
             before, after = ({c: int(v) for c, v in item[side].items()} for side in ("before", "after"))
-            yield Change(int(item["number"]), item["at"], item["action"], before, after)
+            yield Change(int(item["number"]), item["at"], item["action"], before, after, item.get("by"))
 
     def put(self, prompt: Prompt, *, activate: bool = False) -> tuple[Prompt, bool]:
         """Store a version. With `activate`, make it the active version of its categories.
@@ -246,7 +261,8 @@ class PromptLibrary:
             }
         else:
             if_unchanged = _IF_NEW
-        record = [{"Put": self._put(head.name, f"c{change.number:06}", asdict(change))}] if change.after else []
+        written = asdict(replace(change, by=self._who()))
+        record = [{"Put": self._put(head.name, f"c{change.number:06}", written)}] if change.after else []
         return self._commit([{"Put": put | if_unchanged}, *record, *writes])
 
     def _commit(self, transaction: list[Any]) -> bool:
@@ -273,11 +289,11 @@ class PromptLibrary:
         return writes
 
     def _put_version(self, prompt: Prompt) -> dict[str, Any]:
-        written = _fields(prompt) | {"written_at": rfc3339(self._clock.now())}
+        written = _fields(prompt) | {"written_at": rfc3339(self._clock.now()), "written_by": self._who()}
         return self._put(prompt.name, version_item(prompt.version), written) | _IF_NEW
 
     def _put(self, hash_key: str, item: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-        serialized = {name: TypeSerializer().serialize(value) for name, value in fields.items()}
+        serialized = {name: TypeSerializer().serialize(value) for name, value in fields.items() if value is not None}
         return {"TableName": self._table, "Item": serialized | _key(hash_key, item)}
 
     def _find_version(self, name: str, version: int) -> Prompt | None:

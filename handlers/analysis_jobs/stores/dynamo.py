@@ -49,6 +49,7 @@ from analysis_jobs.stores.pointers import (
     subject_pointer_update,
     unversioned_pointer_put,
 )
+from analysis_jobs.stores.tombstones import existing_job, is_tombstone
 from analysis_jobs.stores.updates import Update
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ class DynamoJobStore:
             return Created(job)
         for _ in range(_CONFLICT_TRIES):
             failed = self._transact([{"Put": write} for write in writes])
-            if not failed or (idempotency is None and _CHECK_FAILED in failed):
+            # If the row exists, an earlier try of this request wrote it.
+            if not failed or failed[0] == _CHECK_FAILED:
                 return Created(job)
             if idempotency is not None and _CHECK_FAILED in failed:
                 stored = self._stored_outcome(job.tenant, idempotency)
@@ -163,8 +165,7 @@ class DynamoJobStore:
 
     def get(self, key: JobKey) -> JobRecord | None:
         """See `JobStore.get`. One strongly consistent read."""
-        item = self._get(job_item_key(key))
-        return from_item(item) if item else None
+        return existing_job(self._get(job_item_key(key)))
 
     def latest(self, tenant: str, analysis: str, subject: str) -> JobRecord | None:
         """See `JobStore.latest`. Two strongly consistent reads."""
@@ -192,8 +193,8 @@ class DynamoJobStore:
                 **update.arguments(),
             )
         except self._client.exceptions.ConditionalCheckFailedException as error:
-            stored = error.response.get("Item")
-            return ConditionFailed(from_item(stored) if isinstance(stored, dict) else None)
+            stored: Any = error.response.get("Item")
+            return ConditionFailed(existing_job(stored), erased=stored is not None and is_tombstone(stored))
         return Applied(from_item(response["Attributes"]))
 
     def list_jobs(self, listing: Listing) -> Page:
@@ -205,7 +206,7 @@ class DynamoJobStore:
         query = self._listing_query(listing, first, last)
         while len(rows) <= listing.limit:
             response = self._client.query(**query)
-            rows += response["Items"]
+            rows += [item for item in response["Items"] if not is_tombstone(item)]
             if "LastEvaluatedKey" not in response:
                 break
             query["ExclusiveStartKey"] = response["LastEvaluatedKey"]
@@ -319,7 +320,7 @@ class DynamoJobStore:
         found: dict[JobKey, JobRecord] = {}
         for start in range(0, len(keys), _BATCH_GET_LIMIT):
             wanted = [job_item_key(key) for key in keys[start : start + _BATCH_GET_LIMIT]]
-            found |= {key_of(item): from_item(item) for item in self._batch(wanted)}
+            found |= {key_of(item): from_item(item) for item in self._batch(wanted) if not is_tombstone(item)}
         return [found[key] for key in keys if key in found]
 
     def _batch(self, wanted: Sequence[Any]) -> Iterator[Mapping[str, Any]]:

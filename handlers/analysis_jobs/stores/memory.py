@@ -14,6 +14,7 @@ from analysis_jobs.jobs.admission import (
     RetryCount,
     SubjectPointer,
 )
+from analysis_jobs.jobs.erasing import Tombstone
 from analysis_jobs.jobs.ports import (
     Applied,
     ConditionFailed,
@@ -57,10 +58,11 @@ class MemoryJobStore:
 
     def __init__(self) -> None:
         self.jobs: dict[JobKey, JobRecord] = {}
-        self._keys: dict[tuple[str, str], tuple[IdempotencyKey, StoredOutcome]] = {}
-        self._subjects: dict[tuple[str, str, str], SubjectPointer] = {}
-        self._rates: dict[tuple[str, str, str | None], RatePointer] = {}
-        self._lock = Lock()
+        self.keys: dict[tuple[str, str], tuple[IdempotencyKey, StoredOutcome]] = {}
+        self.subjects: dict[tuple[str, str, str], SubjectPointer] = {}
+        self.rates: dict[tuple[str, str, str | None], RatePointer] = {}
+        self.tombstones: dict[JobKey, Tombstone] = {}
+        self.lock = Lock()
 
     def create(
         self,
@@ -69,7 +71,9 @@ class MemoryJobStore:
         pointer_until: datetime | None = None,  # noqa: ARG002 - nothing expires here
     ) -> Created | StoredOutcome:
         """See `JobStore.create`."""
-        with self._lock:
+        with self.lock:
+            if job.key in self.tombstones:
+                return Created(job)  # an earlier try of this request succeeded, and the job was erased
             if idempotency:
                 used = self._outcome_of(job.tenant, idempotency, job.created_at)
                 if used and used.job_id != job.job_id:
@@ -77,22 +81,22 @@ class MemoryJobStore:
                 self._store_key(job.tenant, idempotency, StoredOutcome(job.job_id, idempotency.body_digest))
             # A delayed duplicate of this request must not reset a job that is already running.
             if self.jobs.setdefault(job.key, job) is job and job.subject is not None:
-                self._subjects[job.tenant, job.analysis, job.subject] = SubjectPointer(job.job_id)
+                self.subjects[job.tenant, job.analysis, job.subject] = SubjectPointer(job.job_id)
         return Created(job)
 
     def stored_outcome(self, tenant: str, idempotency: IdempotencyKey, now: datetime) -> StoredOutcome | None:
         """See `JobStore.stored_outcome`."""
-        with self._lock:
+        with self.lock:
             return self._outcome_of(tenant, idempotency, now)
 
     def read_admission_state(
         self, admission_key: AdmissionKey, idempotency: IdempotencyKey | None, now: datetime
     ) -> tuple[AdmissionState, StoredOutcome | None]:
         """See `JobStore.read_admission_state`."""
-        with self._lock:
-            pointer = self._subjects.get((admission_key.tenant, admission_key.analysis, admission_key.subject))
+        with self.lock:
+            pointer = self.subjects.get((admission_key.tenant, admission_key.analysis, admission_key.subject))
             latest = self.jobs.get(JobKey(admission_key.tenant, pointer.job_id)) if pointer else None
-            rate = self._rates.get(_rate(admission_key))
+            rate = self.rates.get(_rate(admission_key))
             return AdmissionState(pointer, latest, rate), self._outcome_of(admission_key.tenant, idempotency, now)
 
     def admit(
@@ -102,16 +106,16 @@ class MemoryJobStore:
         admission_key, expected = admission_write.admission_key, admission_write.expected
         subject = (admission_key.tenant, admission_key.analysis, admission_key.subject)
         rate = _rate(admission_key)
-        with self._lock:
-            if job.key in self.jobs:
+        with self.lock:
+            if job.key in self.jobs or job.key in self.tombstones:
                 return Created(job)  # an earlier try of this request succeeded
-            unchanged = self._subjects.get(subject) == expected.subject and self._rates.get(rate) == expected.rate
+            unchanged = self.subjects.get(subject) == expected.subject and self.rates.get(rate) == expected.rate
             if not unchanged or self._outcome_of(job.tenant, idempotency, job.created_at):
                 return WriteConflict()
             self.jobs[job.key] = job
-            self._subjects[subject] = admission_write.subject
+            self.subjects[subject] = admission_write.subject
             if admission_write.rate:
-                self._rates[rate] = admission_write.rate
+                self.rates[rate] = admission_write.rate
             if idempotency:
                 self._store_key(job.tenant, idempotency, StoredOutcome(job.job_id, idempotency.body_digest))
         return Created(job)
@@ -120,7 +124,7 @@ class MemoryJobStore:
         self, tenant: str, idempotency: IdempotencyKey, outcome: StoredOutcome, now: datetime
     ) -> StoredOutcome | None:
         """See `JobStore.record_outcome`."""
-        with self._lock:
+        with self.lock:
             used = self._outcome_of(tenant, idempotency, now)
             if used is None:
                 self._store_key(tenant, idempotency, outcome)
@@ -138,26 +142,26 @@ class MemoryJobStore:
     ) -> Applied | ConditionFailed | Superseded | WriteConflict:
         """See `JobStore.retry`."""
         subject = (job.tenant, job.analysis, str(job.subject))
-        with self._lock:
-            pointer = self._subjects.get(subject) or SubjectPointer(job.job_id)
+        with self.lock:
+            pointer = self.subjects.get(subject) or SubjectPointer(job.job_id)
             if newest_only and pointer.job_id != job.job_id:
                 return Superseded(pointer.job_id)
-            if counted and self._rates.get(_rate(counted.admission_key)) != counted.expected:
+            if counted and self.rates.get(_rate(counted.admission_key)) != counted.expected:
                 current = self.jobs.get(job.key)
                 return WriteConflict() if current == job else ConditionFailed(current)
             outcome = self._apply(job.key, RETRY, changes, now, job)
             if isinstance(outcome, Applied):
-                self._subjects[subject] = replace(pointer, version=pointer.version + 1)
+                self.subjects[subject] = replace(pointer, version=pointer.version + 1)
                 if counted:
-                    self._rates[_rate(counted.admission_key)] = counted.rate
+                    self.rates[_rate(counted.admission_key)] = counted.rate
             return outcome
 
     def _outcome_of(self, tenant: str, idempotency: IdempotencyKey | None, now: datetime) -> StoredOutcome | None:
-        used = self._keys.get((tenant, idempotency.digest)) if idempotency else None
+        used = self.keys.get((tenant, idempotency.digest)) if idempotency else None
         return used[1] if used and used[0].expires_at > now else None
 
     def _store_key(self, tenant: str, idempotency: IdempotencyKey, outcome: StoredOutcome) -> None:
-        self._keys[tenant, idempotency.digest] = (idempotency, outcome)
+        self.keys[tenant, idempotency.digest] = (idempotency, outcome)
 
     def get(self, key: JobKey) -> JobRecord | None:
         """See `JobStore.get`."""
@@ -165,7 +169,7 @@ class MemoryJobStore:
 
     def latest(self, tenant: str, analysis: str, subject: str) -> JobRecord | None:
         """See `JobStore.latest`."""
-        pointer = self._subjects.get((tenant, analysis, subject))
+        pointer = self.subjects.get((tenant, analysis, subject))
         return self.get(JobKey(tenant, pointer.job_id)) if pointer else None
 
     def transition(
@@ -179,7 +183,7 @@ class MemoryJobStore:
     ) -> Applied | ConditionFailed:
         """See `JobStore.transition`."""
         require_read(transition, read)
-        with self._lock:
+        with self.lock:
             return self._apply(key, transition, changes, now, read)
 
     def _apply(
@@ -187,7 +191,7 @@ class MemoryJobStore:
     ) -> Applied | ConditionFailed:
         stored = self.jobs.get(key)
         if stored is None:
-            return ConditionFailed(None)
+            return ConditionFailed(None, erased=key in self.tombstones)
         guards = transition.sources.get(stored.status)
         if guards is None or not all(_GUARDS[guard](_GuardInput(stored, read, now)) for guard in guards):
             return ConditionFailed(stored)

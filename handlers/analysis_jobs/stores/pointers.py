@@ -182,10 +182,18 @@ def _unchanged_since(expected: SubjectPointer | RatePointer | None, job_id: str 
             "ExpressionAttributeNames": {"#job_id": "job_id", "#version": "version"},
             "ExpressionAttributeValues": {":job_id": {"S": job_id}},
         }
-    return {
+    versions = {
         "ConditionExpression": "#version = :version",
         "ExpressionAttributeNames": {"#version": "version"},
         "ExpressionAttributeValues": {":version": _number(expected.version)},
+    }
+    if job_id is None:
+        return versions
+    # After an erasure a new pointer begins at version 1 again, so compare the job too.
+    return {
+        "ConditionExpression": "#version = :version AND #job_id = :job_id",
+        "ExpressionAttributeNames": {"#version": "version", "#job_id": "job_id"},
+        "ExpressionAttributeValues": {":version": _number(expected.version), ":job_id": {"S": job_id}},
     }
 
 

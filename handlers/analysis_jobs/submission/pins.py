@@ -4,10 +4,9 @@ An upload form can be used again until it expires. Without a record, somebody co
 submission, for example after a person has looked at it.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
-from analysis_jobs.documents import is_document, upload_key
+from analysis_jobs.documents import documents_in, upload_key
 from analysis_jobs.jobs.payloads import store_json
 from analysis_jobs.jobs.ports import ArtifactStore
 from analysis_jobs.jobs.record import JobRecord, Payload
@@ -23,7 +22,7 @@ def pin_documents(artifacts: ArtifactStore, job: JobRecord, given: Any) -> Paylo
 
     One request for each document, and one more for a long list. Raises `InvalidRequestError` for too many documents.
     """
-    names = sorted(set(_documents_in(given)))
+    names = sorted(set(documents_in(given)))
     if len(names) > MAX_DOCUMENTS:
         raise InvalidRequestError.of_field(
             "input", f"the input names {len(names)} documents; give at most {MAX_DOCUMENTS}"
@@ -43,17 +42,4 @@ def pin_documents(artifacts: ArtifactStore, job: JobRecord, given: Any) -> Paylo
 
 def names_documents(value: Any) -> bool:
     """Tell whether a JSON value contains a text that has the form of a document's name."""
-    return next(_documents_in(value), None) is not None
-
-
-def _documents_in(value: Any) -> Iterator[str]:
-    """Yield every text in a JSON value that has the form of a document's name."""
-    waiting = [value]
-    while waiting:
-        match waiting.pop():
-            case str() as text if is_document(text):
-                yield text
-            case dict() as members:
-                waiting += members.values()
-            case list() as items:
-                waiting += items
+    return next(documents_in(value), None) is not None

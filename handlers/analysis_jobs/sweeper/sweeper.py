@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from itertools import batched
 from threading import Lock
 from typing import Any
 from uuid import uuid4
 
+from analysis_jobs.base.batches import batches
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
@@ -124,7 +124,7 @@ class _Sweep:
         self.out_of_time = False
         self._sweeper = sweeper
         self._until = until
-        self._batches = batched(sweeper.store.due(sweeper.clock.now()), _BATCH, strict=False)
+        self._batches = batches(sweeper.store.due(sweeper.clock.now()), _BATCH)
         self._taking = Lock()
 
     def run(self) -> None:

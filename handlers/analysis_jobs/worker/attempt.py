@@ -20,6 +20,7 @@ from analysis_jobs.authoring.report import AttemptReport
 from analysis_jobs.base.error_facts import reason
 from analysis_jobs.base.errors import Fail, Finished, OutOfTime
 from analysis_jobs.base.model_json import convert, present, restore
+from analysis_jobs.base.observability import log
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES, load_json, store_json
 from analysis_jobs.jobs.ports import TooLarge
 from analysis_jobs.jobs.record import Payload
@@ -119,7 +120,10 @@ class Attempt:
         self._write_stage(name, done)
         context.stage.enter(name, survives_deploys=options.survives_deploys)
         self.report.begin_stage()
+        begun = self.claimed.clock.now()
         output = stage(job)
+        seconds = (self.claimed.clock.now() - begun).total_seconds()
+        log("stage.done", "the stage is done", stage=name, seconds=seconds, **self.claimed.record.log_fields)
         if following is None:
             return output  # the write that ends the job contains it
         return self._save_stage(stage, output, context.checkpoints, (*done, name), following.__name__)

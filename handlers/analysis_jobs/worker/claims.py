@@ -1,14 +1,14 @@
 """Chooses the job that a message runs, and claims it for this worker under a lease."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import uuid4
 
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.observability import log
 from analysis_jobs.base.settings import Settings
-from analysis_jobs.jobs.ports import Applied, JobStore
+from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobStore
 from analysis_jobs.jobs.record import Changes, JobKey, JobRecord, sort_key_in_lane
 from analysis_jobs.jobs.tiers import TierPointer
 from analysis_jobs.jobs.transitions import CLAIM, JOIN, Status
@@ -16,6 +16,10 @@ from analysis_jobs.jobs.transitions import CLAIM, JOIN, Status
 # Candidates per claim; beyond this many simultaneous workers, order is best-effort.
 CANDIDATES = 10
 _LONGEST_CHAIN = 20
+
+
+class ErasedJob(Exception):  # noqa: N818 - like `UnknownJob`
+    """The job was erased."""
 
 
 class UnknownJob(Exception):  # noqa: N818 - the message is wrong, not the job
@@ -48,7 +52,7 @@ class Claims:
     def try_claim(self, key: JobKey, claimed_via: JobKey | None) -> tuple[bool, JobRecord | None]:
         """Try to claim a job. Return whether the claim succeeded, and the row after it; None if there is no row.
 
-        `claimed_via` is the own job of the message, if that is another one.
+        `claimed_via` is the own job of the message, if that is another one. Raises `ErasedJob`.
         """
         now = self.clock.now()
         until = now + self.settings.lease
@@ -63,6 +67,8 @@ class Claims:
         }
         outcome = self.store.transition(key, CLAIM, Changes(changes), now=now)
         job = outcome.job
+        if isinstance(outcome, ConditionFailed) and outcome.erased:
+            raise ErasedJob(key.job_id)
         # If the reply to a claim is lost, the client repeats the write. The condition fails then, but the job is ours.
         ours = job is not None and job.status is Status.PROCESSING and job.claimant == changes["claimant"]
         return isinstance(outcome, Applied) or ours, job
@@ -82,17 +88,25 @@ class Claims:
 
 @dataclass
 class _MessageClaims:
-    """The claims that one message has tried. `refused` holds the row of every job that it could not claim."""
+    """The claims that one message has tried. `refused` holds the row of every job that it could not claim.
+
+    `erased` holds the jobs that were erased. Their rows do not exist any more.
+    """
 
     claims: Claims
     own: JobKey
     refused: dict[JobKey, JobRecord | None] = field(default_factory=dict)
+    erased: set[JobKey] = field(default_factory=set)
 
     def claim(self, key: JobKey) -> JobRecord | None:
         """Claim a job, and return its row; None if the claim fails. The same job is not tried twice."""
         if key in self.refused:
             return None
-        claimed, job = self.claims.try_claim(key, None if key == self.own else self.own)
+        try:
+            claimed, job = self.claims.try_claim(key, None if key == self.own else self.own)
+        except ErasedJob:
+            self.erased.add(key)
+            claimed, job = False, None
         if not claimed or job is None:
             self.refused[key] = job
             return None
@@ -115,6 +129,9 @@ class _MessageClaims:
             row = self.refused[key]
             key = row.claimed_via if row else None
         own = self.refused[self.own]
+        if self.own in self.erased:
+            log("job.erased_message", "nothing to do: the job was erased", **asdict(self.own))
+            return None
         if own is None:
             raise UnknownJob(self.own.job_id)
         # The job has ended, another worker has it, or it must wait. If it waits, its row says when it is due, and the

@@ -67,7 +67,7 @@ class Worker:
         record = Claims(self.store, self.settings, self.clock).claim_for_message(message.job, message.tier_pointer)
         if record is None:
             return
-        record_wait_time(record)
+        record_wait_time(record, deployed=record.analysis in self.analyses)
         claimed = ClaimedJob(record, message, self.store, self.queue, self.settings, self.clock)
         claimed.hide_message()
         attempt = Attempt(claimed, self.services)

@@ -130,3 +130,27 @@ run "refuses_a_dashboard_name_with_a_blank" {
   }
   expect_failures = [var.dashboard_name]
 }
+
+run "refuses_a_cost_of_zero" {
+  command = plan
+  variables {
+    thresholds = { cost_usd_per_hour = 0 }
+  }
+  expect_failures = [var.thresholds]
+}
+
+run "refuses_a_negative_number_of_refused_logins" {
+  command = plan
+  variables {
+    thresholds = { database_logins_refused = -1 }
+  }
+  expect_failures = [var.thresholds]
+}
+
+run "refuses_log_groups_without_the_workers" {
+  command = plan
+  variables {
+    log_groups = { api = "/aws/lambda/orders-api" }
+  }
+  expect_failures = [var.log_groups]
+}

@@ -94,6 +94,19 @@ run "without_an_api_a_backend_has_everything_that_it_needs" {
   assert {
     condition = { for need, policy in output.policies : need => { for statement in jsondecode(policy).Statement : statement.Sid => join(" ", concat(sort(statement.Action), ["on"], sort(statement.Resource))) } } == {
       cancel = { JobsWrite = "dynamodb:GetItem dynamodb:UpdateItem on arn:jobs" }
+      erase = {
+        DeadLettersDrain = "sqs:ChangeMessageVisibility sqs:DeleteMessage sqs:GetQueueAttributes sqs:ReceiveMessage on arn:aws:sqs:eu-west-1:111122223333:high-dlq arn:aws:sqs:eu-west-1:111122223333:medium-dlq arn:aws:sqs:eu-west-1:111122223333:orders-events-dlq"
+        FilesErase       = "s3:DeleteObjectVersion on arn:bucket/jobs/* arn:bucket/uploads/*"
+        FilesList        = "s3:ListBucketVersions on arn:bucket"
+        InputsRead       = "s3:GetObject on arn:bucket/jobs/*"
+        JobsErase        = "dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem on arn:jobs"
+      }
+      export = {
+        FilesList   = "s3:ListBucketVersions on arn:bucket"
+        FilesRead   = "s3:GetObject s3:GetObjectVersion on arn:bucket/jobs/* arn:bucket/uploads/*"
+        JobsRead    = "dynamodb:Query on arn:jobs"
+        PromptsRead = "dynamodb:GetItem on arn:aws:dynamodb:eu-west-1:111122223333:table/orders-prompts"
+      }
       read = {
         FilesRead = "s3:GetObject on arn:bucket/jobs/*"
         JobsRead  = "dynamodb:BatchGetItem dynamodb:GetItem dynamodb:Query on arn:jobs arn:jobs/index/by-*"
@@ -117,7 +130,7 @@ run "without_an_api_a_backend_has_everything_that_it_needs" {
   }
   assert {
     condition = alltrue(flatten([for policy in values(output.policies) : [
-      for statement in jsondecode(policy).Statement : statement.Condition == { StringEquals = { "aws:ResourceAccount" = ["111122223333"] } } if startswith(statement.Action[0], "s3:")
+      for statement in jsondecode(policy).Statement : statement.Condition.StringEquals == { "aws:ResourceAccount" = ["111122223333"] } if startswith(statement.Action[0], "s3:")
     ]]))
     error_message = "A backend must use the bucket of this account only."
   }
@@ -139,6 +152,8 @@ run "a_policy_of_a_tenant_reaches_nothing_of_another" {
       for statement in jsondecode(policy).Statement : [for resource in statement.Resource : resource if startswith(resource, "arn:bucket")]
       ]))) } == {
       cancel = ""
+      erase  = "arn:bucket arn:bucket/jobs/acme/* arn:bucket/jobs/acme/* arn:bucket/uploads/acme/*"
+      export = "arn:bucket arn:bucket/jobs/acme/* arn:bucket/uploads/acme/*"
       read   = "arn:bucket/jobs/acme/*"
       retry  = "arn:bucket/jobs/acme/*"
       submit = "arn:bucket/jobs/acme/* arn:bucket/uploads/acme/* arn:bucket/uploads/acme/*"
@@ -151,9 +166,15 @@ run "a_policy_of_a_tenant_reaches_nothing_of_another" {
       for statement in jsondecode(policy).Statement : jsonencode(statement.Condition) == jsonencode({
         "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["acme", "acme#*"] }
         "Null"                    = { "dynamodb:LeadingKeys" = ["false"] }
-      }) if startswith(statement.Action[0], "dynamodb:")
+      }) if startswith(statement.Action[0], "dynamodb:") && statement.Sid != "PromptsRead"
     ]]))
     error_message = "A tenant's policy must reach the rows of that tenant only."
+  }
+  assert {
+    condition = alltrue(flatten([for policy in values(output.tenant_policies["acme"]) : [
+      for statement in jsondecode(policy).Statement : statement.Condition.StringLike["s3:prefix"] == ["jobs/acme/*", "uploads/acme/*"] if statement.Sid == "FilesList"
+    ]]))
+    error_message = "A tenant's policy must list the files of that tenant only."
   }
   assert {
     condition     = strcontains(output.tenant_policies["$${aws:PrincipalTag/tenant}"].submit, "arn:bucket/uploads/$${aws:PrincipalTag/tenant}/*") && strcontains(output.tenant_policies["$${aws:PrincipalTag/tenant}"].read, "\"$${aws:PrincipalTag/tenant}#*\"")

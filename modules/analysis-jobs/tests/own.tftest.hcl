@@ -327,3 +327,16 @@ run "admits_a_key_that_is_open_to_the_account" {
     }
   }
 }
+
+run "a_higher_log_level_keeps_the_metrics" {
+  command = plan
+
+  variables {
+    logs = { level = "ERROR" }
+  }
+
+  assert {
+    condition     = local.log_level == "INFO" && local.environment.POWERTOOLS_LOG_LEVEL == "ERROR"
+    error_message = "Above INFO Lambda drops the lines of metrics: the functions' logger must filter instead."
+  }
+}

@@ -42,9 +42,9 @@ run "an_environment_with_the_defaults" {
   assert {
     condition = output.subjects == {
       deploy = ["repo:acme/proposals:environment:staging"]
-      plan   = ["repo:acme/proposals:environment:staging", "repo:acme/proposals:pull_request", "repo:acme/proposals:ref:refs/heads/main"]
+      plan   = ["repo:acme/proposals:environment:staging", "repo:acme/proposals:pull_request", "repo:acme/proposals:ref:refs/heads/main", "repo:acme/proposals:ref:refs/tags/v*"]
     }
-    error_message = "Only jobs of the environment deploy. Pull requests and main may plan."
+    error_message = "Only jobs of the environment deploy. Pull requests, main and versions may plan."
   }
 
   assert {
@@ -53,12 +53,17 @@ run "an_environment_with_the_defaults" {
       Effect    = "Allow"
       Action    = "sts:AssumeRoleWithWebIdentity"
       Principal = { Federated = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com" }
-      Condition = { StringEquals = {
-        "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
-        "token.actions.githubusercontent.com:sub" = subjects
-      } }
+      Condition = {
+        StringEquals = { "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com" }
+        StringLike   = { "token.actions.githubusercontent.com:sub" = subjects }
+      }
     }] }
-    error_message = "A role trusts the tokens of its subjects, without a wildcard, for AWS only."
+    error_message = "A role trusts the tokens of its subjects, for AWS only."
+  }
+
+  assert {
+    condition     = !strcontains(join(" ", output.subjects.deploy), "*")
+    error_message = "No subject of the deploy role has a wildcard."
   }
 
   assert {

@@ -94,6 +94,14 @@ run "refuses_every_branch" {
   expect_failures = [var.github]
 }
 
+run "refuses_every_tag_that_ends_so" {
+  command = plan
+  variables {
+    github = { environment = "staging", repository = "acme/proposals", plan_subjects = ["ref:refs/tags/*-rc"] }
+  }
+  expect_failures = [var.github]
+}
+
 run "refuses_a_provider_of_somebody_else" {
   command = plan
   variables {
@@ -235,7 +243,7 @@ run "accepts_the_shortest_and_the_longest_names" {
 run "accepts_a_repository_with_its_numbers" {
   command = plan
   variables {
-    github = { environment = "staging", repository = "acme@1/proposals.v2@2", plan_subjects = ["pull_request", "ref:refs/heads/release/1.x", "ref:refs/tags/v1.0"] }
+    github = { environment = "staging", repository = "acme@1/proposals.v2@2", plan_subjects = ["pull_request", "ref:refs/heads/release/1.x", "ref:refs/tags/v1.0", "ref:refs/tags/v*"] }
   }
 }
 

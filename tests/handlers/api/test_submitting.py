@@ -96,7 +96,7 @@ def test_the_job_is_stored_even_if_its_message_cannot_be_sent(site: Site) -> Non
     with patch.object(MemoryQueue, "send", side_effect=OSError("no route to SQS")), logged() as lines:
         job_id = submit()
     assert site.store.get(JobKey("acme", job_id)) is not None
-    assert [line["event"] for line in lines] == ["job.submitted", "job.not_sent"]
+    assert [line["event"] for line in lines] == ["job.submitted", "job.not_sent", "audit.job.submitted"]
 
 
 @pytest.mark.usefixtures("site")

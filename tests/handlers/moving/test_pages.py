@@ -53,12 +53,12 @@ def connection(postgres_server: PostgreSQL) -> Iterator[Any]:
 
 
 def page(name: str) -> dict[str, Any]:
-    return executed(f"docs/import/moving-{name}.md")
+    return executed(f"docs/import/{name}.md")
 
 
 def migrate(connection: Any, name: str) -> None:
     """Run the SQL of a page."""
-    [statement] = blocks(f"docs/import/moving-{name}.md", "sql")
+    [statement] = blocks(f"docs/import/{name}.md", "sql")
     connection.execute(statement)
 
 
@@ -89,7 +89,7 @@ def test_books_with_a_queue_and_rows_in_postgresql(jobs: Jobs, connection: Any) 
         "CREATE TABLE analysis_jobs (id uuid PRIMARY KEY, book_id int, status varchar(20), model varchar(50),"
         " created_at timestamptz, updated_at timestamptz)"
     )
-    migrate(connection, "from-sqs")
+    migrate(connection, "from-analysis-worker")
     url = client("sqs").create_queue(QueueName="books-staging-analysis-jobs")["QueueUrl"]
     states = {1: "pending", 2: "pending", 3: "running", 4: "completed", 5: "pending"}
     for number, state in states.items():
@@ -101,7 +101,7 @@ def test_books_with_a_queue_and_rows_in_postgresql(jobs: Jobs, connection: Any) 
         if state == "pending":
             body = f'{{"job_id": "{job}", "book_id": {number}, "model": "sonnet"}}'
             client("sqs").send_message(QueueUrl=url, MessageBody=body)
-    shown = page("from-sqs")
+    shown = page("from-analysis-worker")
 
     def move(*, apply: bool) -> Any:
         return shown["move_books"](client("sqs"), url, connection, jobs, apply=apply)
@@ -136,7 +136,7 @@ def test_drawings_with_a_queue_and_rows_in_dynamodb(jobs: Jobs) -> None:
         )
         body = f'{{"job_id": "job_{number}", "company_client_job": "{key}", "drawing_s3_key": "{drawing}"}}'
         client("sqs").send_message(QueueUrl=url, MessageBody=body)
-    shown = page("from-sqs")
+    shown = page("from-stage-pipeline")
     with a_bucket(drawing0=b"%PDF-1", drawing1=b"%PDF-2") as bucket:
         report = twice(
             lambda apply: shown["move_drawings"](client("sqs"), url, table, bucket, jobs, apply=apply), jobs, 2
@@ -159,12 +159,12 @@ def test_proposals_in_a_status_table(jobs: Jobs) -> None:
                 "uploaded_files": {"rfp_document": "rfp"},
             }
         )
-    shown = page("from-dynamodb")
+    shown = page("from-status-table")
     with a_bucket(rfp=b"%PDF-1") as bucket:
         report = twice(lambda apply: shown["move_proposals"](table, bucket, jobs, apply=apply), jobs, 1)
     assert list(report.moved) == ["dead"]
     assert list(report.waiting) == ["alive"]
-    read = page("in")["read_status"]
+    read = page("moving-in")["read_status"]
     source = shown["proposals"](table)
     assert read(source, jobs, "dead") == {"status": "queued", "progress": 0}
     assert read(source, jobs, "alive") == {"status": "processing", "progress": None}
@@ -179,7 +179,7 @@ def test_profiles_in_a_job_table(jobs: Jobs, connection: Any) -> None:
         "CREATE TABLE profile_jobs (id bigserial PRIMARY KEY, user_id int, context text, priority text,"
         " status text, updated_at timestamptz)"
     )
-    migrate(connection, "from-postgresql")
+    migrate(connection, "from-job-table")
     for user, priority in enumerate(("low", "medium", "high")):
         for number in range(12):
             values = [user, f"secret {number}" if number > 9 else f"message {number}", LONG_AGO, number > 9]
@@ -189,7 +189,7 @@ def test_profiles_in_a_job_table(jobs: Jobs, connection: Any) -> None:
             " VALUES (%s, 'work', %s, 'pending', %s)",
             [user, priority, LONG_AGO],
         )
-    shown = page("from-postgresql")
+    shown = page("from-job-table")
     report = twice(lambda apply: shown["move_profiles"](connection, jobs, apply=apply), jobs, 3)
     assert report.complete
     assert sorted((job.subject, job.priority) for job in jobs.list()) == [
@@ -214,6 +214,27 @@ def test_stuck_documents_without_a_queue(jobs: Jobs, connection: Any, tmp_path: 
     assert "NoSuchKey" in report.problems["7"]
     assert sorted(job.subject or "" for job in jobs.list()) == [f"documents/{number}" for number in range(1, 6)]
     assert [state for (state,) in connection.execute("SELECT status FROM documents ORDER BY id")] == states
+
+
+def test_certificates_with_a_fifo_queue_and_rows_in_postgresql(jobs: Jobs, connection: Any) -> None:
+    connection.execute(
+        "CREATE TABLE documents (id serial PRIMARY KEY, status text, s3_key text, updated_at timestamptz)"
+    )
+    migrate(connection, "from-fifo-queue")
+    url = client("sqs").create_queue(QueueName="certificates.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    for number, state in enumerate(["uploaded", "uploaded", "uploaded", "review_pending"], start=1):
+        values = [state, "scan.pdf", LONG_AGO]
+        connection.execute("INSERT INTO documents (status, s3_key, updated_at) VALUES (%s, %s, %s)", values)
+        if number < 3:  # the third document is stuck: it has no message
+            group = {"MessageGroupId": "certificates", "MessageDeduplicationId": str(number)}
+            client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps({"document_id": number}), **group)
+    shown = page("from-fifo-queue")
+    with a_bucket(**{"scan.pdf": b"%PDF-1"}) as bucket:
+        report = twice(
+            lambda apply: shown["move_certificates"](client("sqs"), url, connection, bucket, jobs, apply=apply), jobs, 3
+        )
+    assert report.complete
+    assert sorted(job.subject or "" for job in jobs.list()) == [f"documents/{number}" for number in range(1, 4)]
 
 
 def a_table(name: str, *key: str) -> Any:

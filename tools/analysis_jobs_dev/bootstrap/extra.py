@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["extra_of"]
+__all__ = ["extra_of", "prefixes_of"]
 
 _ARNS = {
     "code_signing_config_arns": re.compile(r"arn:[a-z-]+:lambda:[^:]+:\d{12}:code-signing-config:.+"),
@@ -32,6 +32,12 @@ def extra_of(settings: Any, partition: str = "aws") -> dict[str, Any]:  # noqa: 
     return {key: sorted(each) if isinstance(each, set) else each for key, each in sorted(found.items())}
 
 
+def prefixes_of(settings: Mapping[str, Any], stack: str) -> list[str]:
+    """Return the names in the setting `names` that do not begin with the name of the stack."""
+    names = {value for _, value in _values(settings.get("names") or {}) if isinstance(value, str)}
+    return sorted(name for name in names if not name.startswith(f"{stack}-"))
+
+
 def _read_object(name: str, value: Mapping[str, Any], found: dict[str, Any], partition: str) -> None:
     if name == "domain" and isinstance(value.get("name"), str):
         found.setdefault("domains", set()).add(value["name"])
@@ -42,6 +48,11 @@ def _read_object(name: str, value: Mapping[str, Any], found: dict[str, Any], par
             found.setdefault("truststores", set()).add(f"arn:{partition}:s3:::{truststore[1]}")
     elif name == "vpc" and value.get("subnet_ids"):
         found["vpc"] = True
+    elif name == "bucket" and isinstance(value.get("name"), str):
+        # A bucket of others: the functions use a part of it, and nobody here may change it.
+        files = f"arn:{partition}:s3:::{value['name']}/{value.get('prefix') or ''}*"
+        actions = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
+        found.setdefault("function_statements", []).append({"actions": actions, "resources": [files]})
     elif name == "topic" and isinstance(value.get("arn"), str):
         found.setdefault("topic_arns", set()).add(value["arn"])
     elif isinstance(value.get("actions"), list) and isinstance(value.get("resources"), list):

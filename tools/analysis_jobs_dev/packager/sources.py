@@ -17,7 +17,7 @@ from analysis_jobs_dev.project import Project
 
 LIBRARY_PACKAGES = ("analysis_jobs", "document_reader")
 # Parts of the library for people and tests. No package contains them.
-NOT_DEPLOYED = ("analysis_jobs/cli", "analysis_jobs/testing")
+NOT_DEPLOYED = ("analysis_jobs/cli", "analysis_jobs/moving", "analysis_jobs/testing")
 # Code and folders beside an analysis that are not part of it.
 _TEST_CODE = ("conftest.py", "test_*.py", "*_test.py")
 _TEST_FOLDERS = {"test", "tests"}

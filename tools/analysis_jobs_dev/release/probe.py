@@ -6,6 +6,7 @@ A probe is a direct invocation. The function imports everything, makes its servi
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -52,26 +53,32 @@ def invoke(versions: Versions, function: str, event: Mapping[str, Any], clock: C
 
 
 def probe(versions: Versions, functions: Sequence[str], wanted: Mapping[str, Any], clock: Clock) -> None:
-    """Probe functions. `wanted` is the package's manifest. Raises `ReleaseError` for the first one that fails."""
-    for function in functions:
-        name = versions.functions[function]
-        answer = invoke(versions, function, PROBE, clock)
-        if answer.error:
-            raise ReleaseError(f"The function {name} does not start: {answer.error}", answer.log)
-        found = answer.payload.get("code_version") if isinstance(answer.payload, dict) else None
-        if found is None:
-            raise ReleaseError(
-                f"The function {name} does not answer a probe: its package has an older version of analysis-jobs. "
-                "Build the package again."
-            )
-        if found != wanted["version"]:
-            raise ReleaseError(f"The function {name} runs the code {found}, and the package is {wanted['version']}.")
-        sha256 = versions.configuration(function, CANDIDATE)["CodeSha256"]
-        if sha256 != wanted["sha256_base64"]:
-            raise ReleaseError(
-                f"The code of the function {name} has the SHA-256 {sha256}, and the package has "
-                f"{wanted['sha256_base64']}: something else was deployed in between. Deploy again."
-            )
+    """Probe functions at the same time. `wanted` is the package's manifest. Raises `ReleaseError` if one fails."""
+    with ThreadPoolExecutor(len(functions) or 1, thread_name_prefix="probe") as threads:
+        probes = [threads.submit(_probe, versions, function, wanted, clock) for function in functions]
+    for each in probes:
+        each.result()
+
+
+def _probe(versions: Versions, function: str, wanted: Mapping[str, Any], clock: Clock) -> None:
+    name = versions.functions[function]
+    answer = invoke(versions, function, PROBE, clock)
+    if answer.error:
+        raise ReleaseError(f"The function {name} does not start: {answer.error}", answer.log)
+    found = answer.payload.get("code_version") if isinstance(answer.payload, dict) else None
+    if found is None:
+        raise ReleaseError(
+            f"The function {name} does not answer a probe: its package has an older version of analysis-jobs. "
+            "Build the package again."
+        )
+    if found != wanted["version"]:
+        raise ReleaseError(f"The function {name} runs the code {found}, and the package is {wanted['version']}.")
+    sha256 = versions.configuration(function, CANDIDATE)["CodeSha256"]
+    if sha256 != wanted["sha256_base64"]:
+        raise ReleaseError(
+            f"The code of the function {name} has the SHA-256 {sha256}, and the package has "
+            f"{wanted['sha256_base64']}: something else was deployed in between. Deploy again."
+        )
 
 
 def _error_of(payload: Any) -> str:  # noqa: ANN401 - JSON

@@ -42,7 +42,7 @@ class RootOfRelease:
                 )
             return True
         self.root.use(self.root.package.keeping(live) if live is not None else self.root.package)
-        return deploy.plan(self.root, self.root.plan_file)
+        return self.root.plan(self.root.plan_file)
 
     def moved_aliases(self) -> Sequence[str]:
         """See `machine.Terraform`."""

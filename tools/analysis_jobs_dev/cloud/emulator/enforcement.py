@@ -158,7 +158,8 @@ class Checks:
         chosen = _checked.get()
         if chosen and chosen.action == action and chosen.context:
             named["service_context"] = {**(named.get("service_context") or {}), **chosen.context}
-        elif chosen and chosen.action in TRANSACTIONS:
+        elif chosen and chosen.action != action:
+            # A part of the request, such as an item of a transaction, or an object of several that are deleted.
             self._record.add(self._modules.iam_evaluator.caller_arn(), Right(action, named.get("resource_arn", "*")))
         return self._enforce(access_key, action, *more, **named)
 

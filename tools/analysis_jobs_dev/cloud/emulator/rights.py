@@ -361,6 +361,10 @@ def _kms(request: Request) -> Iterator[Right]:
 
 def _of_key(request: Request, key: str) -> Right:
     """Return the right to a key. Its tags and its aliases are condition keys."""
+    if ":alias/" in key:
+        alias = f"alias/{key.partition(':alias/')[2]}"
+        found = request.account.key_of(alias) or request.arn("kms", "key/of-aws")
+        return Right(request.action or "", found, {"kms:RequestAlias": alias})
     arn = key if key.startswith("arn:") or key == EVERYTHING else request.arn("kms", f"key/{key}")
     context: dict[str, Any] = {f"aws:ResourceTag/{name}": value for name, value in request.account.tags_of(arn).items()}
     if aliases := request.account.aliases_of(arn):
