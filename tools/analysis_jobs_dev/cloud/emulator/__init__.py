@@ -12,9 +12,10 @@ def install(app: Any, modules: Any) -> Any:  # noqa: ANN401 - MiniStack has no t
 
     `modules` has the attributes `eventbridge`, `iam`, `iam_actions`, `lambda_svc` and `sqs`.
     """
-    from analysis_jobs_dev.cloud.emulator import chains, conditions, heads, payloads, quotas, weights  # noqa: PLC0415 - only where it is used
+    from analysis_jobs_dev.cloud.emulator import chains, conditions, heads, payloads, quotas, repeats, weights  # noqa: PLC0415 - only where it is used
 
     weights.install(modules.lambda_svc)
+    repeats.install(modules.lambda_svc)
     payloads.install(modules.lambda_svc)
     conditions.install(modules.iam_actions)
     quotas.install(modules)

@@ -262,6 +262,9 @@ def _apigateway(request: Request) -> Iterator[Right]:
 def _logs(request: Request) -> Iterator[Right]:
     if not request.action:
         return
+    if request.operation == "DescribeMetricFilters" and (group := request.given("logGroupName")):
+        yield Right(request.action, request.arn("logs", f"log-group:{group}"))
+        return
     if request.operation.startswith("Describe"):
         yield Right(request.action)
         return
