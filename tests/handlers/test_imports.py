@@ -58,6 +58,7 @@ _OURS = {"analysis_jobs", "document_reader", "rfp_analysis", *HANDLERS}
 _NOBODY = {
     *(
         "analysis_jobs.cli",
+        "analysis_jobs.moving",
         "analysis_jobs.testing",
         "analysis_jobs_dev",
         "aws_xray_sdk",

@@ -1,25 +1,32 @@
-"""Moves the queued and running work of another system into a stack, without losing any and without doing any twice.
+"""Moves open work of an older system into a deployment. Callers of the older system lose no job.
 
-`Move` takes the work from a `Source`: a DynamoDB table, an SQS queue or a PostgreSQL table. `DualRead` answers the
-status of an old id from either side while both live.
+`move` submits each open item once and marks it in the older system. `status_of` reads an old id on the side that has
+the work now. An adapter for each kind of infrastructure is a `Source`.
 """
 
-from analysis_jobs.moving.dual_read import DualRead
-from analysis_jobs.moving.dynamo import DynamoSource
-from analysis_jobs.moving.move import Move, MoveReport
-from analysis_jobs.moving.postgres import PostgresSource
-from analysis_jobs.moving.source import OldJob, Source, State, Work
-from analysis_jobs.moving.sqs import SqsSource
+from analysis_jobs.moving.dynamodb import DynamoTable
+from analysis_jobs.moving.items import Claim, Item, NewJob, Phase, Problem, Rows, Source, States
+from analysis_jobs.moving.listed import Listed
+from analysis_jobs.moving.move import Report, move
+from analysis_jobs.moving.postgresql import PostgresTable
+from analysis_jobs.moving.sqs import SqsQueue
+from analysis_jobs.moving.status import Status, status_of
 
 __all__ = [
-    "DualRead",
-    "DynamoSource",
-    "Move",
-    "MoveReport",
-    "OldJob",
-    "PostgresSource",
+    "Claim",
+    "DynamoTable",
+    "Item",
+    "Listed",
+    "NewJob",
+    "Phase",
+    "PostgresTable",
+    "Problem",
+    "Report",
+    "Rows",
     "Source",
-    "SqsSource",
-    "State",
-    "Work",
+    "SqsQueue",
+    "States",
+    "Status",
+    "move",
+    "status_of",
 ]
