@@ -59,7 +59,6 @@ REASONS = {
     "logs:DeleteRetentionPolicy": f"{_AWS}/AmazonCloudWatchLogs/latest/APIReference/API_DeleteRetentionPolicy.html",
     # A package that is pinned by its version, and old versions of files in a bucket that is emptied.
     "PackageVersions s3:GetObjectVersion": f"{_AWS}/lambda/latest/api/API_FunctionCode.html",
-    "FilesDelete s3:DeleteObjectVersion": f"{_AWS}/AmazonS3/latest/API/API_DeleteObjects.html",
     # DynamoDB lists these as the rights of whoever uses a table with an own key.
     "KeyUse kms:GenerateDataKey*": _TABLE_KEYS,
     "KeyUse kms:ReEncrypt*": _TABLE_KEYS,

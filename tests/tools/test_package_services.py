@@ -164,7 +164,7 @@ def test_what_the_library_calls_is_found_in_its_sources(tmp_path: Path) -> None:
     with pytest.raises(PackageError) as refused:
         services.require_carried(bare, frozenset(), package.sources(package.example("rfp-analysis")).files())
     missed = re.findall(r"analysis_jobs/wiring\.py:\d+: (\S+) is not in the package", str(refused.value))
-    assert set(missed) == services.OF_EVERY_PACKAGE - {"s3", "sts"}
+    assert set(missed) == services.OF_EVERY_PACKAGE - {"s3"}
 
 
 def test_a_botocore_that_lacks_a_service_is_refused(real: Manifest) -> None:
