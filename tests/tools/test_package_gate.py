@@ -3,6 +3,7 @@
 import struct
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from analysis_jobs_dev import places
 from analysis_jobs_dev.packager import Manifest, PackageError, Sources
 from analysis_jobs_dev.packager.imports import require_same_modules
-from analysis_jobs_dev.packager.leftovers import leftovers
+from analysis_jobs_dev.packager.leftovers import kinds_of_secrets, leftovers
 from analysis_jobs_dev.packager.natives import natives
 from analysis_jobs_dev.packager.stubs import stubs
 from analysis_jobs_dev.project import ProjectError, load
@@ -145,6 +146,13 @@ def test_a_secret_is_found_with_its_line(text: str, name: str, tmp_path: Path) -
 )
 def test_what_names_a_secret_is_none(text: str, tmp_path: Path) -> None:
     assert found(leftovers, tmp_path, f"{text}\n") == []
+
+
+def test_threads_can_look_for_secrets_at_the_same_time() -> None:
+    lines = ["password = 'hunter2xyz'", "x = 1"] * 20
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: kinds_of_secrets(lines), range(64)))
+    assert found == [[{"Secret Keyword"}, set()] * 20] * 64
 
 
 @pytest.mark.parametrize("call", ["breakpoint()", "session.set_trace()", "tools.post_mortem()"])

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
@@ -27,6 +28,8 @@ _MORE = {
 # What names a secret, and is none: an ARN, a path of a parameter, a placeholder, the name of a variable.
 _NAMES_A_SECRET = re.compile(r"^(arn:.*|/[\w./-]+|[A-Z][A-Z0-9_]*|<.*>|\{.*\}|\$.*|…|\.\.\.|[x*]+)$")
 _MAX_BYTES = 1_000_000
+# The library has one set of settings in a process, and packages are built in threads.
+_SCANNING = Lock()
 _MUST_NOT_SHIP = (
     ".env", ".env.*", ".netrc", ".npmrc", ".pypirc", "credentials", "credentials.csv", "id_rsa*", "id_ed25519*",
     "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.tfstate", "*.tfstate.*", "*.tfvars", "*.tfvars.json",
@@ -70,13 +73,13 @@ def secrets(name: str, path: Path) -> Iterator[Problem]:
             )
 
 
-def kinds_of_secrets(lines: Iterable[str]) -> Iterator[set[str]]:
-    """Yield the kinds of secrets that each line looks like, such as `AWS Access Key`."""
-    classes: Iterable[type] = get_mapping_from_secret_type_to_class().values()
-    plugins = [each.__name__ for each in classes]
-    with transient_settings({"plugins_used": [{"name": each} for each in plugins if each not in _NOT_USED]}):
-        for line in lines:
-            yield {kind for kind, pattern in _MORE.items() if pattern.search(line)} | _kinds(line)
+def kinds_of_secrets(lines: Iterable[str]) -> list[set[str]]:
+    """Return the kinds of secrets that each line looks like, such as `AWS Access Key`."""
+    with _SCANNING:
+        classes: Iterable[type] = get_mapping_from_secret_type_to_class().values()
+        plugins = [each.__name__ for each in classes]
+        with transient_settings({"plugins_used": [{"name": each} for each in plugins if each not in _NOT_USED]}):
+            return [{kind for kind, pattern in _MORE.items() if pattern.search(line)} | _kinds(line) for line in lines]
 
 
 def _kinds(line: str) -> set[str]:
