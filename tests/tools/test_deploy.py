@@ -15,7 +15,7 @@ from moto import mock_aws
 
 from analysis_jobs.cli.main import main
 from analysis_jobs_dev import places
-from analysis_jobs_dev.environments import root
+from analysis_jobs_dev.environments import deploy, root
 from analysis_jobs_dev.init import create
 
 # Records its calls. `init` installs the module as Terraform would.
@@ -161,23 +161,21 @@ def test_the_plan_of_another_package_is_not_applied(project: Path, capsys: pytes
 # The package
 
 
-def test_a_package_bucket_gets_the_zip_and_the_plan_its_version(project: Path, s3: Any) -> None:
-    s3.put_bucket_versioning(Bucket="packages", VersioningConfiguration={"Status": "Enabled"})
+def test_a_plan_names_the_place_of_the_package_and_uploads_nothing(project: Path, s3: Any) -> None:
     write_manifest(project, size_bytes=60_000_000)
     assert main(["plan", "staging"]) == 0
-    kept = s3.get_object(Bucket="packages", Key=KEY)
-    assert kept["Body"].read() == ZIP
-    s3_place = {"bucket": "packages", "key": KEY, "object_version": kept["VersionId"]}
-    assert planned_package(project)["s3"] == s3_place
-    assert main(["plan", "staging"]) == 0
-    assert planned_package(project)["s3"] == s3_place
-    assert len(s3.list_object_versions(Bucket="packages")["Versions"]) == 1, "the same package is uploaded once"
-
-
-def test_a_bucket_without_versions_gives_no_version(project: Path, s3: Any) -> None:
-    assert main(["plan", "staging"]) == 0
     assert planned_package(project)["s3"] == {"bucket": "packages", "key": KEY}
+    assert "Contents" not in s3.list_objects_v2(Bucket="packages")
+
+
+@pytest.mark.usefixtures("project")
+def test_a_deployment_uploads_the_package_once_to_the_place_that_the_plan_names(s3: Any) -> None:
+    s3.put_bucket_versioning(Bucket="packages", VersioningConfiguration={"Status": "Enabled"})
+    for _ in range(2):
+        with deploy.prepared("staging") as root:
+            assert root.package.s3 == {"bucket": "packages", "key": KEY}
     assert s3.get_object(Bucket="packages", Key=KEY)["Body"].read() == ZIP
+    assert len(s3.list_object_versions(Bucket="packages")["Versions"]) == 1
 
 
 @pytest.mark.usefixtures("s3")
@@ -198,15 +196,16 @@ def test_a_root_that_could_not_take_the_place_in_s3_is_refused(
 
 def test_another_file_under_the_packages_key_is_replaced(s3: Any) -> None:
     s3.put_object(Bucket="packages", Key=KEY, Body=b"another file", ChecksumAlgorithm="SHA256")
-    assert main(["plan", "staging"]) == 0
+    with deploy.prepared("staging"):
+        pass
     assert s3.get_object(Bucket="packages", Key=KEY)["Body"].read() == ZIP
 
 
-def test_a_package_that_cannot_be_uploaded_is_not_planned(
+def test_a_package_that_cannot_be_uploaded_is_not_deployed(
     project: Path, s3: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     s3.delete_bucket(Bucket="packages")
-    assert main(["plan", "staging"]) == 1
+    assert main(["deploy", "staging"]) == 1
     said = capsys.readouterr().err
     assert said.startswith(f"letters-arm64.zip cannot be uploaded to s3://packages/{KEY}: ")
     assert "NoSuchBucket" in said

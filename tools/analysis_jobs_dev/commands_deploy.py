@@ -89,7 +89,7 @@ def plan(
         config([environment])
         return
     try:
-        with deploying.prepared(environment, build=build) as root:
+        with deploying.prepared(environment, build=build, upload=False) as root:
             keep_live(root)
             file = (out or root.plan_file).resolve()
             has_changes = deploying.plan(root, file, lock=False)

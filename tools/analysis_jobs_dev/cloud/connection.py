@@ -109,11 +109,11 @@ class Connection:
             expected["claims"] = {claim: tenant}
         return self.stand_in.token(tenant, **{"ttl_s": TOKEN_LIFE_S, **expected, **options})
 
-    def client(self, token: str, url: str | None = None) -> Client:
+    def client(self, token: str, url: str | None = None, *, tries: int = 1) -> Client:
         """Return a client of the API at `url` (default: the module's) that calls with this token.
 
-        A refused call is not repeated. A busy machine may need long for a connection.
+        A refused call is not repeated, unless `tries` says so. A busy machine may need long for a connection.
         """
         return Client(
-            url or self.api_url, token, ca_bundle=self.ca_bundle, connect_timeout_s=CONNECT_TIMEOUT_S, tries=1
+            url or self.api_url, token, ca_bundle=self.ca_bundle, connect_timeout_s=CONNECT_TIMEOUT_S, tries=tries
         )

@@ -25,12 +25,14 @@ ERRORS = (CloudError, ConfigError, MirrorError, PackageError, TerraformError, Up
 
 
 @contextmanager
-def prepared(name: str, *, build: bool = False, quiet: bool = False, start: Path = Path()) -> Iterator[TerraformRoot]:
+def prepared(
+    name: str, *, build: bool = False, upload: bool = True, quiet: bool = False, start: Path = Path()
+) -> Iterator[TerraformRoot]:
     """Check the environment, and yield its root after `terraform init`, with the package to deploy.
 
-    `build` builds the package first. If the environment has a package bucket, the package is uploaded. The environment
-    `local` always gets a new package, and a local cloud if none runs. With `quiet`, Terraform prints only errors.
-    Raises one of `ERRORS`.
+    `build` builds the package first. If the environment has a package bucket, the package is uploaded, unless `upload`
+    is false: a plan needs no upload. The environment `local` always gets a new package, and a local cloud if none runs.
+    With `quiet`, Terraform prints only errors. Raises one of `ERRORS`.
     """
     environment = load(name, start)
     if environment.is_local:
@@ -45,7 +47,8 @@ def prepared(name: str, *, build: bool = False, quiet: bool = False, start: Path
     root = replace(prepare(environment, package), is_quiet=quiet)
     root.init()
     if environment.package_bucket:
-        root.use(package.uploaded(environment.package_bucket, environment.region))
+        bucket = environment.package_bucket
+        root.use(package.uploaded(bucket, environment.region) if upload else package.located(bucket))
     yield root
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis_jobs_dev.environments.model import ConfigError, Environment
-from analysis_jobs_dev.environments.package_bucket import upload
+from analysis_jobs_dev.environments.package_bucket import key_of, upload
 from analysis_jobs_dev.packager.refusals import DIRECT_UPLOAD_LIMIT
 
 __all__ = ["Package"]
@@ -84,8 +84,15 @@ class Package:
 
     def uploaded(self, bucket: str, region: str) -> "Package":
         """Return this package after its upload to a bucket. Raises `package_bucket.UploadError`."""
-        hashes = self.sha256_base64, str(self.content["sha256"])
-        return replace(self, s3=upload(self.zip, *hashes, bucket=bucket, region=region))
+        upload(self.zip, self.sha256_base64, str(self.content["sha256"]), bucket=bucket, region=region)
+        return self.located(bucket)
+
+    def located(self, bucket: str) -> "Package":
+        """Return this package as it is, or will be, in a bucket.
+
+        The role that plans may not upload. So the plan names no version of the object; its key contains the hash.
+        """
+        return replace(self, s3={"bucket": bucket, "key": key_of(self.zip, str(self.content["sha256"]))})
 
     def keeping(self, live_versions: Mapping[str, str]) -> "Package":
         """Return this package with the versions that `live` keeps."""

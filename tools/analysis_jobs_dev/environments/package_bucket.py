@@ -24,13 +24,18 @@ class UploadError(Exception):
     """S3 did not take the package; the message says why."""
 
 
+def key_of(package: Path, sha256: str) -> str:
+    """Return the key of a package in the bucket."""
+    return f"{PREFIX}/{package.stem}-{sha256}{package.suffix}"
+
+
 def upload(package: Path, sha256_base64: str, sha256: str, *, bucket: str, region: str) -> dict[str, str]:
     """Put a zip into the bucket and return it as the module's `package.s3`: bucket, key, and object_version.
 
     `object_version` is missing if the bucket keeps no versions. The bucket must be in the functions' Region.
     S3 checks the content against the hash. Raises UploadError.
     """
-    key = f"{PREFIX}/{package.stem}-{sha256}{package.suffix}"
+    key = key_of(package, sha256)
     s3: S3Client = boto3.client("s3", region_name=region)
     try:
         version = _kept_version(s3, bucket, key, sha256_base64)
