@@ -77,7 +77,7 @@ def test_every_function_has_the_common_settings(functions: dict[str, dict[str, A
         assert function["layers"] == ["arn:aws:lambda:eu-west-1:111122223333:layer:company-certificates:3"]
         assert sorted(function["vpc_config"][0]["subnet_ids"]) == ["subnet-0a", "subnet-0b"]
         assert function["tracing_config"] == [{"mode": "Active"}]
-        assert function["logging_config"][0]["application_log_level"] == "WARN"
+        assert function["logging_config"][0]["application_log_level"] == "INFO", "Lambda would drop metrics below it"
         assert function["s3_object_version"] == "3sL4kqtJlcpXroDTDmJ"
 
 
@@ -120,6 +120,7 @@ def test_alarms_go_to_the_topic_of_their_severity(plan: Plan) -> None:
     }
     warnings = [name for name, actions in alarms.items() if actions == [CHAT]]
     assert sorted(warnings) == [
+        "api-refused", "database-logins-refused",
         "events-late", "jobs-failed", "oldest-message-high", "oldest-message-medium", "worker-duration",
     ]  # fmt: skip
     assert {tuple(actions) for name, actions in alarms.items() if name not in warnings} == {(PAGER,)}
