@@ -43,7 +43,7 @@ def found(folder: Path, arguments: str, source: str = URL, rest: str = "") -> li
         ("worker = merge(var.worker, { memory = 1024 })", "worker.memory", "did you mean worker.memory_mb?"),
         ("worker = try(coalesce(var.worker, { memory = 1 }), {})", "worker.memory", "did you mean worker.memory_mb?"),
         ("worker = { vpc = { subnets = [] } }", "worker.vpc.subnets", "did you mean worker.vpc.subnet_ids?"),
-        ("logs = { colour = true }", "logs.colour", "it has class, format, key_arn, level"),
+        ("logs = { colour = true }", "logs.colour", "it has class, format, key_arn, level, saved_queries"),
         (
             "worker = { statements = { read = { conditions = [{ tests = 1 }] } } }",
             "worker.statements.read.conditions[…].tests",
