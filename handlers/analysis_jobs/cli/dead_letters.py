@@ -15,6 +15,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, Field, ValidationError
 
+from analysis_jobs.base.batches import batches
 from analysis_jobs.base.ids import ID_PATTERN
 from analysis_jobs.cli.redrive import Outcome, Redrive, StoppedError
 from analysis_jobs.cli.reports import Fate, QueueReport
@@ -113,10 +114,10 @@ class DeadLetters:
 
     def _release(self, url: str, handles: list[str]) -> None:
         """Make the remaining messages visible. If that fails, they become visible after the visibility timeout."""
-        for first in range(0, len(handles), _BATCH_SIZE):
+        for some in batches(handles, _BATCH_SIZE):
             entries: Any = [
                 {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": 0}
-                for number, handle in enumerate(handles[first : first + _BATCH_SIZE])
+                for number, handle in enumerate(some)
             ]
             with suppress(BotoCoreError, ClientError):
                 self._sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)

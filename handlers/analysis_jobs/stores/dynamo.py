@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from analysis_jobs.base.batches import batches
 from analysis_jobs.base.clock import Clock, to_ms
 from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite, RetryCount
 from analysis_jobs.jobs.ports import (
@@ -318,8 +319,8 @@ class DynamoJobStore:
 
     def _batch_get(self, keys: Sequence[JobKey]) -> list[JobRecord]:
         found: dict[JobKey, JobRecord] = {}
-        for start in range(0, len(keys), _BATCH_GET_LIMIT):
-            wanted = [job_item_key(key) for key in keys[start : start + _BATCH_GET_LIMIT]]
+        for some in batches(keys, _BATCH_GET_LIMIT):
+            wanted = [job_item_key(key) for key in some]
             found |= {key_of(item): from_item(item) for item in self._batch(wanted) if not is_tombstone(item)}
         return [found[key] for key in keys if key in found]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from analysis_jobs.base.batches import batches
 from analysis_jobs.jobs.erasing import Drained, OtherItem, StoredVersion, Tombstone, job_of_message
 from analysis_jobs.stores.items import job_item_key
 from analysis_jobs.stores.tombstones import read_item, tombstone_item, unchanged
@@ -135,8 +136,7 @@ class S3Files:
     def remove(self, versions: Sequence[StoredVersion]) -> dict[StoredVersion, str]:
         """See `ErasableFiles.remove`. One request for each 1,000 versions."""
         refused: dict[StoredVersion, str] = {}
-        for first in range(0, len(versions), _MAX_DELETED):
-            batch = versions[first : first + _MAX_DELETED]
+        for batch in batches(versions, _MAX_DELETED):
             named = {(self._prefix + each.key, each.version): each for each in batch}
             response = self._client.delete_objects(
                 Bucket=self._bucket,
@@ -190,10 +190,10 @@ class SqsDeadLetters:
             yield from fresh
 
     def _release(self, queue: str, handles: list[str]) -> None:
-        for first in range(0, len(handles), _MAX_RECEIVED):
+        for some in batches(handles, _MAX_RECEIVED):
             entries: Any = [
                 {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": 0}
-                for number, handle in enumerate(handles[first : first + _MAX_RECEIVED])
+                for number, handle in enumerate(some)
             ]
             with suppress(BotoCoreError, ClientError):  # they become visible after the visibility timeout
                 self._client.change_message_visibility_batch(QueueUrl=queue, Entries=entries)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from analysis_jobs.base.batches import batches
 from analysis_jobs.base.clock import Clock
 from analysis_jobs_dev.release.errors import ReleaseError
 
@@ -51,9 +52,8 @@ class Alarms:
     def ringing(self) -> Mapping[str, str]:
         """Return the reasons of the alarms that ring, by name."""
         found: dict[str, str] = {}
-        for first in range(0, len(self.names), _NAMES_PER_REQUEST):
-            names = list(self.names[first : first + _NAMES_PER_REQUEST])
-            for page in self.client.get_paginator("describe_alarms").paginate(AlarmNames=names):
+        for names in batches(self.names, _NAMES_PER_REQUEST):
+            for page in self.client.get_paginator("describe_alarms").paginate(AlarmNames=list(names)):
                 ringing = [each for each in page["MetricAlarms"] if each["StateValue"] == "ALARM"]
                 found |= {each["AlarmName"]: each.get("StateReason", "") for each in ringing}
         return found
