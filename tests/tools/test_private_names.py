@@ -48,6 +48,8 @@ PRIVATE = {
         "awsrequest.AWSHTTPConnectionPool.ConnectionCls": "handlers/analysis_jobs/llm/sockets.py",
         "awsrequest.AWSHTTPSConnection.request": "handlers/analysis_jobs/llm/sockets.py",
         "awsrequest.AWSHTTPSConnectionPool.ConnectionCls": "handlers/analysis_jobs/llm/sockets.py",
+        "client._endpoint.http_session._manager": "handlers/analysis_jobs/stores/clients.py",
+        "client._endpoint.http_session._manager.connection_pool_kw": "handlers/analysis_jobs/stores/clients.py",
         "client._endpoint.http_session._pool_classes_by_scheme": "handlers/analysis_jobs/llm/sockets.py",
     },
     "google-genai": {
