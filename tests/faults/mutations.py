@@ -72,6 +72,10 @@ def _with_lane_order_unchanged(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != "lane_sort_key"}
 
 
+def _without_a_claimant(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "claimant"}
+
+
 def _worst_job_first() -> AbstractContextManager[object]:
     best = claims.Claims._best_waiting  # noqa: SLF001 - only this method orders the jobs
     return patch.object(claims.Claims, "_best_waiting", lambda self, tier_pointer: [*best(self, tier_pointer)][::-1])
@@ -168,6 +172,8 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
         _changing_writes(control, _with_lane_order_unchanged),
         None,
     ),
+    "a claim that the stream's filter drops": (_changing_writes(claims, _without_a_claimant), None),
+    "a heartbeat that the stream's filter passes": (_changing_writes(claimed_job, _without_a_claimant), None),
     "a refused heartbeat that does not stop the worker": (_ignore_a_refused_heartbeat, "model"),
     "results without the token in their key": (_artifacts_without_a_token(attempt, "store_json"), scenes.stale_result),
     "checkpoints without the token in their key": (_artifacts_without_a_token(attempt, "Checkpoints"), None),

@@ -45,6 +45,8 @@ SOON_FOUND = (
     "an ended job with a due_at",
     "a lane in which the worst job is claimed first",
     "a claim that leaves the job in the lane's order",
+    "a claim that the stream's filter drops",
+    "a heartbeat that the stream's filter passes",
     "checkpoints without the token in their key",
 )
 

@@ -71,7 +71,8 @@ class JobRecord:
 
     `version` grows with every write, `fence` with every claim. `priority` names the lane: the queue of that priority.
     `due_at` is when the sweeper must look at the job (None: never again). `not_before` is the end of a wait.
-    `claimant` is a random mark of the claim or sweep that took the job last.
+    `claimant` is a random mark of the claim or sweep that took the job last. The worker's first write after its claim
+    removes it.
 
     `documents` is a JSON object: the version of each document of the input, null for one that the submission did not
     find. It is None for a job without documents.
