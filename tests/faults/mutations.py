@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+from analysis_jobs.authoring.checkpoint_list import CheckpointList
 from analysis_jobs.authoring.read_pages import ReadPages
 from analysis_jobs.authoring.series_entry import SeriesEntry
 from analysis_jobs.documents.reader import DocumentReader
@@ -104,6 +106,49 @@ def _artifacts_without_a_token(module: Any, name: str) -> Mutation:
     return lambda: patch.object(module, name, unfenced)
 
 
+def _lists_without_a_token() -> AbstractContextManager[object]:
+    given = CheckpointList.__init__
+
+    def unfenced(found: CheckpointList, claimed: Any, artifacts: Any) -> None:
+        given(found, claimed, artifacts)
+        found._fence = 0  # noqa: SLF001 - only this field fences a list
+
+    return patch.object(CheckpointList, "__init__", unfenced)
+
+
+def _lists_written_after_the_row() -> AbstractContextManager[object]:
+    given = CheckpointList.save
+
+    def save(found: CheckpointList, entries: Any, name: str, write: Callable[[Any], object]) -> None:
+        late: list[Callable[[], object]] = []
+        artifacts = found._artifacts  # noqa: SLF001 - the list is written through it
+        held = SimpleNamespace(write=lambda *what: late.append(lambda: artifacts.write(*what)))
+
+        def write_first(in_row: Any) -> None:
+            write(in_row)
+            for each in late:
+                each()
+
+        with patch.object(found, "_artifacts", held):
+            given(found, entries, name, write_first)
+
+    return patch.object(CheckpointList, "save", save)
+
+
+def _lists_that_nobody_reads() -> AbstractContextManager[object]:
+    return patch.object(CheckpointList, "_read", lambda _: {})
+
+
+def _lists_without_earlier_entries() -> AbstractContextManager[object]:
+    given = CheckpointList._write  # noqa: SLF001 - only this method writes a list
+
+    def write(found: CheckpointList, listed: dict[str, str]) -> str:
+        known = found._listed  # noqa: SLF001 - the entries of the earlier list
+        return given(found, {name: entry for name, entry in listed.items() if name not in known})
+
+    return patch.object(CheckpointList, "_write", write)
+
+
 @contextmanager
 def _count_attempts_at_failure() -> Iterator[None]:
     with _with(table.CLAIM, counters={"fence": 1}), _with(table.RELEASE, counters={"attempt": 1}):
@@ -177,6 +222,10 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
     "a refused heartbeat that does not stop the worker": (_ignore_a_refused_heartbeat, "model"),
     "results without the token in their key": (_artifacts_without_a_token(attempt, "store_json"), scenes.stale_result),
     "checkpoints without the token in their key": (_artifacts_without_a_token(attempt, "Checkpoints"), None),
+    "lists of checkpoints without the token in their key": (_lists_without_a_token, "put"),
+    "a row that names a list before it is written": (_lists_written_after_the_row, None),
+    "a list of checkpoints that no later attempt reads": (_lists_that_nobody_reads, None),
+    "a list without the checkpoints of the list before": (_lists_without_earlier_entries, None),
 }
 
 
