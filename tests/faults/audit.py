@@ -8,6 +8,8 @@ from typing import Any
 from analysis_jobs.jobs.record import JobRecord
 from analysis_jobs.jobs.transitions import Status
 
+_AFTER_A_CRASH = ("claim", "requeue", "requeue_shared", "abandon", "expire")
+
 type Change = tuple[JobRecord | None, JobRecord]
 
 
@@ -104,7 +106,7 @@ def _wait(job: JobRecord, claimed_at: float, killed_at: float) -> CrashWait | No
     times = [(entry.at.timestamp(), entry) for entry in job.history]
     claim = min((at for at, entry in times if entry.transition == "claim"), key=lambda at: abs(at - claimed_at))
     later = [(at, entry) for at, entry in times if at > claim]
-    if not later or later[0][0] <= killed_at or later[0][1].transition not in ("claim", "requeue", "abandon", "expire"):
+    if not later or later[0][0] <= killed_at or later[0][1].transition not in _AFTER_A_CRASH:
         return None  # the process had released the job before it was killed
     for at, entry in later:
         if entry.transition == "claim" or entry.status.ended:
