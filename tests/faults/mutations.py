@@ -13,7 +13,7 @@ from analysis_jobs.documents.reader import DocumentReader
 from analysis_jobs.jobs import lost_workers
 from analysis_jobs.jobs import transitions as table
 from analysis_jobs.jobs.admission import Admission, AdmissionDecision, Rate, decide
-from analysis_jobs.jobs.record import Changes
+from analysis_jobs.jobs.record import Changes, JobRecord
 from analysis_jobs.jobs.transitions import Guard, Status, Transition
 from analysis_jobs.stores.memory import MemoryJobStore
 from analysis_jobs.submission import admission_service, control
@@ -111,6 +111,29 @@ def _always_give_the_attempt_back() -> AbstractContextManager[object]:
     return patch.object(attempt.Attempt, "_gained", property(lambda _: True))
 
 
+def _never(*_: object) -> bool:
+    return False
+
+
+def _is_held(job: JobRecord, _: object) -> bool:
+    return job.status is Status.PROCESSING
+
+
+def _believing_in_deaths(died_sharing: Callable[..., bool], transition: Transition, guard: Guard) -> Mutation:
+    """Decide wrongly which jobs died beside others, and let a transition land without the guard that prevents it."""
+
+    @contextmanager
+    def mutation() -> Iterator[None]:
+        with (
+            patch.object(lost_workers, "died_sharing", died_sharing),
+            patch.object(sweep, "died_sharing", died_sharing),
+            _without(transition, guard)(),
+        ):
+            yield
+
+    return mutation
+
+
 # Each mutation, and how it is caught: by random walks (a name: most processes are held up at that request), or by a
 # written scene.
 MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
@@ -153,15 +176,18 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
     "a claim after a cancel": (_without(table.CLAIM, Guard.NOT_CANCELLED), None),
     "a death beside other jobs that spends an attempt": (_with_counters(table.REQUEUE_SHARED), None),
     "a death alone that gives an attempt back": (
-        _without(table.REQUEUE_SHARED, Guard.SHARED),
-        scenes.stale_requeue_of_a_shared_worker,
+        _believing_in_deaths(_is_held, table.REQUEUE_SHARED, Guard.SHARED),
+        None,
     ),
     "a death beside other jobs that a claim counts": (_without(table.CLAIM, Guard.UNSHARED), None),
     "a death beside other jobs that a shared claim counts": (_without(table.CLAIM_SHARED, Guard.UNSHARED), None),
-    "a sweep that counts a death beside other jobs": (_without(table.REQUEUE, Guard.UNSHARED), scenes.stale_requeue),
+    "a sweep that counts a death beside other jobs": (
+        _believing_in_deaths(_never, table.REQUEUE, Guard.UNSHARED),
+        None,
+    ),
     "a sweep that abandons a job that died beside others": (
-        _without(table.ABANDON, Guard.UNSHARED),
-        scenes.stale_abandon,
+        _believing_in_deaths(_never, table.ABANDON, Guard.UNSHARED),
+        None,
     ),
     "a requeue of a live job of a shared worker": (
         _without(table.REQUEUE_SHARED, Guard.LEASE_EXPIRED),

@@ -71,30 +71,6 @@ def late_beat_before_a_requeue_of_a_shared_worker(world: World) -> None:
     _late_beat(world, "requeue_shared", _begin(world, shared=True))
 
 
-def stale_requeue(world: World) -> None:
-    """A sweeper is held up before it requeues a job. By then a worker that runs several jobs has taken it and died."""
-    _stale_sweep(world, "requeue", first_shared=False)
-
-
-def stale_abandon(world: World) -> None:
-    """A sweeper is held up before it abandons a job. By then a caller retried it, and a shared worker has died."""
-    key = _submit(world, "brief")
-    world.kill(_begin(world, shared=False))
-    _outlive_the_lease(world)
-    sweeper = world.sweep()
-    world.run_until(sweeper, "abandon")
-    world.sweep_alone()
-    world.run_to_end(world.retry(key))
-    world.kill(_begin(world, shared=True))
-    _outlive_the_lease(world)
-    world.run_to_end(sweeper)
-
-
-def stale_requeue_of_a_shared_worker(world: World) -> None:
-    """A sweeper is held up before it gives an attempt back. By then the job has run alone, and its worker has died."""
-    _stale_sweep(world, "requeue_shared", first_shared=True)
-
-
 def cut_short_late(world: World) -> None:
     """Jobs begin late in their invocation, and its time is over before they have a checkpoint: twice."""
     _submit(world, "brief")
@@ -115,9 +91,6 @@ SCENES: tuple[Scene, ...] = (
     late_beat_before_a_cancel,
     stale_result,
     late_beat_before_a_requeue_of_a_shared_worker,
-    stale_requeue,
-    stale_abandon,
-    stale_requeue_of_a_shared_worker,
     cut_short_late,
 )
 
@@ -127,20 +100,8 @@ def _submit(world: World, analysis: str) -> JobKey:
     return next(iter(world.ledger.lives))
 
 
-def _stale_sweep(world: World, edge: str, *, first_shared: bool) -> None:
-    _submit(world, "valuation")
-    world.kill(_begin(world, shared=first_shared))
-    _outlive_the_lease(world)
-    sweeper = world.sweep()
-    world.run_until(sweeper, edge)
-    world.sweep_alone()
-    world.kill(_begin(world, shared=not first_shared))
-    _outlive_the_lease(world)
-    world.run_to_end(sweeper)
-
-
 def _begin(world: World, *, shared: bool | None = None) -> Process:
-    worker = world.deliver(world.queue.visible()[-1], shared=shared)
+    worker = world.deliver(world.queue.visible()[0], shared=shared)
     world.run_until(worker, "model")
     heartbeat = worker.actors[1]
     while heartbeat.at != "wait":

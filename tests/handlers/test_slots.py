@@ -95,6 +95,11 @@ def until(condition: Callable[[], bool]) -> Callable[[], None]:
     return lambda: eventually(condition)
 
 
+def rest() -> None:
+    """Give the invocation time to ask, if it does."""
+    threading.Event().wait(0.05)
+
+
 def test_free_slots_are_filled_with_further_messages_and_these_are_deleted() -> None:
     lane, work = Lane([body(number) for number in range(2, 8)]), Work()
     work.steps["1"] = until(lambda: len(work.done) == 6)
@@ -147,7 +152,7 @@ def test_a_message_that_is_received_at_the_last_moment_is_handled() -> None:
 )
 def test_a_further_job_needs_twice_its_expected_time(left: timedelta, expected: timedelta, asks: bool) -> None:
     lane, work = Lane(), Work()
-    work.steps["1"] = until(lambda: bool(lane.asked)) if asks else lambda: threading.Event().wait(0.05) and None
+    work.steps["1"] = until(lambda: bool(lane.asked)) if asks else rest
     handle_batch([record(1)], work, slots(lane, left=left, expected=expected))
     assert bool(lane.asked) == asks
 
@@ -173,7 +178,7 @@ def test_the_end_of_a_job_makes_the_invocation_ask_again() -> None:
 
 def test_one_slot_receives_nothing() -> None:
     lane, work = Lane([body(2)]), Work()
-    work.steps["1"] = lambda: threading.Event().wait(0.05) and None
+    work.steps["1"] = rest
     handle_batch([record(1)], work, slots(lane, count=1))
     assert (work.done, lane.asked, work.places["1"]) == (["1"], [], Place())
 
