@@ -81,10 +81,10 @@ def calls_by_job(calls: Iterable[Mapping[str, Any]]) -> Counter[str]:
 def bound_of_calls(job: JobRecord, stages: int) -> int:
     """Return the most model calls that a job may make: in every attempt, one call and one repair for each stage.
 
-    Each deferral adds the call that was deferred, and its repair.
+    Each deferral adds the call that was deferred, and its repair. A death beside other jobs adds an attempt.
     """
-    deferrals = sum(entry.transition == "defer" for entry in job.history)
-    return 2 * (stages * job.max_attempts + deferrals)
+    taken = Counter(entry.transition for entry in job.history)
+    return 2 * (stages * (job.max_attempts + taken["requeue_shared"]) + taken["defer"])
 
 
 def crash_waits(

@@ -292,7 +292,10 @@ class MessageSource(Protocol):
     """The queue of the invocation that receives further messages by itself, beside Lambda's poller."""
 
     def receive(self, queue_arn: str, most: int, wait: timedelta) -> Sequence[ReceivedMessage]:
-        """Return at most `most` messages (10 or fewer). Without a message, return none after `wait`."""
+        """Return at most `most` messages, 10 or fewer.
+
+        Without a message, return none after `wait`, which counts in whole seconds.
+        """
 
     def delete(self, queue_arn: str, receipt_handle: str) -> None:
         """Acknowledge a message."""

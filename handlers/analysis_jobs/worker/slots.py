@@ -5,7 +5,7 @@ with free slots costs as much as a full one. So it receives further messages of 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -56,7 +56,7 @@ class Slots:
     clock: Clock
     stop_at: datetime
     expected: timedelta
-    interval: timedelta = _INTERVAL
+    interval: timedelta = field(default_factory=lambda: _INTERVAL)
 
 
 @dataclass(eq=False)
