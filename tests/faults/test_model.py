@@ -40,6 +40,7 @@ SOON_FOUND = (
     "attempts counted at the failure and not at the claim",
     "a deferral that lowers the token",
     "a claim before the wait is over",
+    "a death beside other jobs that spends an attempt",
     "a claim after the deadline",
     "a wait without a due_at",
     "an ended job with a due_at",
