@@ -117,7 +117,7 @@ class World:
         tiers = Tiers(order=TIERS, of=tier_of) if seed % 2 else None
         # In half of the walks most workers run several jobs. What kills one of them kills the others too. For each job
         # that is a death like any other, so one process still stands for one job.
-        self.packed = seed % 4 >= 2
+        self.packed = seed % 8 >= 4
         self.analyses = analyses(timedelta(minutes=(2, 10, 30)[seed % 3]), tiers, many_names=has_lists(seed))
         self.model = ScheduledModel(self.network, self.ledger)
         self.stalled: set[Process] = set()
