@@ -10,7 +10,7 @@ import yaml
 
 CREDENTIALS = "aws-actions/configure-aws-credentials@"
 # Steps that only GitHub can do, and the installation of the tool, which the tests of the wheel do.
-NOT_RUN = ("python -m pip install", "for zip in dist/*.zip; do gh attestation verify", "gh api", "gh pr comment")
+NOT_RUN = ("python -m pip install", "for file in dist/*; do gh attestation verify", "gh api", "gh pr comment")
 
 
 @dataclass
