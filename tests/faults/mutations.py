@@ -12,7 +12,7 @@ from analysis_jobs.authoring.series_entry import SeriesEntry
 from analysis_jobs.documents.reader import DocumentReader
 from analysis_jobs.jobs import transitions as table
 from analysis_jobs.jobs.admission import Admission, AdmissionDecision, Rate, decide
-from analysis_jobs.jobs.record import Changes
+from analysis_jobs.jobs.record import Changes, JobRecord
 from analysis_jobs.jobs.transitions import Guard, Status, Transition
 from analysis_jobs.stores.memory import MemoryJobStore
 from analysis_jobs.submission import admission_service, control
@@ -49,6 +49,11 @@ def _with_counters(transition: Transition, **counters: int) -> Mutation:
 def _allowed_from(transition: Transition, *statuses: Status) -> Mutation:
     """Allow a transition from more states, without any condition."""
     return lambda: _with(transition, sources=transition.sources | dict.fromkeys(statuses, frozenset[Guard]()))
+
+
+def _hold_forever() -> AbstractContextManager[object]:
+    """Let the sweeper take every job that is processing for held, whenever its lease ends."""
+    return patch.object(JobRecord, "is_held", lambda job, _now: job.status is Status.PROCESSING)
 
 
 def _changing_writes(module: Any, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> Mutation:
@@ -136,6 +141,7 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
         _without(table.CANCEL_LOST, Guard.LEASE_EXPIRED),
         scenes.late_beat_before_a_cancel,
     ),
+    "a sweep that takes an expired lease for a held one": (_hold_forever, None),
     "a claim without an attempt left": (_without(table.CLAIM, Guard.ATTEMPTS_LEFT), None),
     "attempts counted at the failure and not at the claim": (_count_attempts_at_failure, None),
     "a deferral that spends an attempt": (_with_counters(table.DEFER), None),

@@ -43,9 +43,11 @@ def measure() -> list[Figure]:
 
 def _figures(name: str, swept: dict[str, Any], wanted: float | None) -> list[Figure]:
     handled = sum(swept["steps"].values())
-    detail = f"{swept['seconds']:.0f} s, {swept['cpu_ms'] / max(handled, 1):.2f} ms of CPU a row"
+    each_ms = swept["cpu_ms"] / handled
+    detail = f"{handled:,} in {swept['seconds']:.0f} s on this machine, {each_ms:.2f} ms of CPU a row"
+    rows = (TIMEOUT_S - _MARGIN_S) * 1_000 / each_ms
     return [
-        Figure(_TOPIC, name, handled, "rows", higher_is_better=True, wanted=wanted, detail=detail),
+        Figure(_TOPIC, name, rows, "rows", higher_is_better=True, wanted=wanted, detail=detail),
         Figure(
             _TOPIC, f"{name}: wrote its metrics", swept["metrics"], "", counted=True, higher_is_better=True, wanted=1
         ),
@@ -54,9 +56,9 @@ def _figures(name: str, swept: dict[str, Any], wanted: float | None) -> list[Fig
 
 def _backlog(living: dict[str, Any], overdue: dict[str, Any]) -> list[Figure]:
     """Return how long an outage's backlog takes: each sweep passes by the living rows, and takes the oldest overdue."""
-    each = {kind: swept["seconds"] / sum(swept["steps"].values()) for kind, swept in (("l", living), ("o", overdue))}
-    minutes = backlog_minutes(each["l"], each["o"])
-    detail = f"{each['l'] * 1_000:.2f} ms a living row, {each['o'] * 1_000:.2f} ms an overdue row"
+    living_ms, overdue_ms = (swept["cpu_ms"] / sum(swept["steps"].values()) for swept in (living, overdue))
+    minutes = backlog_minutes(living_ms / 1_000, overdue_ms / 1_000)
+    detail = f"{living_ms:.2f} ms a living row, {overdue_ms:.2f} ms an overdue row"
     name = f"{BACKLOG:,} overdue and {RUNNING:,} running jobs: all have had their step (simulated)"
     return [Figure(_TOPIC, name, minutes, "minutes", detail=detail)]
 
@@ -107,9 +109,9 @@ def _swept(root: Path, folder: Path, living: int, overdue: int) -> dict[str, Any
         with LambdaRuntime(function, scratch) as runtime:
             answer = runtime.invoke({})
             metrics = any('"Sweeps"' in line and '"_aws"' in line for line in runtime.log.splitlines())
-    # A sweep that was killed answers nothing.
-    value = answer.value or {"steps": {}, "cpu_ms": 0, "seconds": TIMEOUT_S}
-    return {**value, "metrics": int(metrics)}
+    if answer.value is None:
+        raise SystemExit(f"the sweep was killed, or failed: {answer.error}")
+    return {**answer.value, "metrics": int(metrics)}
 
 
 # The entry point of the sweeper, which also says how much CPU time the event took.

@@ -14,6 +14,7 @@ import time
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from threading import Lock
 from typing import Any
 
@@ -67,7 +68,9 @@ class Table:
     def read(self, request: dict[str, Any]) -> str:
         """Return the rows of a batch."""
         [(table, wanted)] = request["RequestItems"].items()
-        found = ",".join(self._items[key] for each in wanted["Keys"] if (key := each["item"]["S"]) in self._items)
+        names = wanted.get("ExpressionAttributeNames", {}).values() if "ProjectionExpression" in wanted else ()
+        rows = [self._items[key] for each in wanted["Keys"] if (key := each["item"]["S"]) in self._items]
+        found = ",".join(_projected(row, frozenset(names)) for row in rows)
         return f'{{"Responses": {{"{table}": [{found}]}}, "UnprocessedKeys": {{}}}}'
 
     def read_one(self, request: dict[str, Any]) -> str:
@@ -81,6 +84,12 @@ class Table:
         with self._lock:
             self._stepped.add(key)
         return f'{{"Attributes": {self._again[key]}}}'
+
+
+@cache
+def _projected(row: str, names: frozenset[str]) -> str:
+    """Return a row with the named attributes only; all of them if there are no names."""
+    return json.dumps({name: value for name, value in json.loads(row).items() if name in names}) if names else row
 
 
 def _job(now: datetime, number: int, *, is_overdue: bool) -> JobRecord:
