@@ -54,6 +54,11 @@ def _allowed_from(transition: Transition, *statuses: Status) -> Mutation:
     return lambda: _with(transition, sources=transition.sources | dict.fromkeys(statuses, frozenset[Guard]()))
 
 
+def _hold_forever() -> AbstractContextManager[object]:
+    """Let the sweeper take every job that is processing for held, whenever its lease ends."""
+    return patch.object(JobRecord, "is_held", lambda job, _now: job.status is Status.PROCESSING)
+
+
 def _changing_writes(module: Any, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> Mutation:
     """Change the values that a module writes with its transitions."""
     return lambda: patch.object(module, "Changes", lambda values: Changes(change(dict(values))))
@@ -209,6 +214,7 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
         _without(table.CANCEL_LOST, Guard.LEASE_EXPIRED),
         scenes.late_beat_before_a_cancel,
     ),
+    "a sweep that takes an expired lease for a held one": (_hold_forever, None),
     "a claim without an attempt left": (_without(table.CLAIM, Guard.ATTEMPTS_LEFT), None),
     "attempts counted at the failure and not at the claim": (_count_attempts_at_failure, None),
     "a deferral that spends an attempt": (_with_counters(table.DEFER), None),

@@ -37,6 +37,7 @@ SOON_FOUND = (
     "a stop without the token",
     "a claim of a job with a live lease",
     "a sweep that expires a job with a live lease",
+    "a sweep that takes an expired lease for a held one",
     "attempts counted at the failure and not at the claim",
     "a deferral that lowers the token",
     "a claim before the wait is over",

@@ -142,6 +142,10 @@ class JobRecord:
         """The key of the job."""
         return JobKey(self.tenant, self.job_id)
 
+    def is_held(self, now: datetime) -> bool:
+        """Tell whether a worker holds the job under a lease."""
+        return self.status is Status.PROCESSING and self.lease_until is not None and self.lease_until > now
+
     @property
     def sort_key_in_lane(self) -> str | None:
         """The value of `lane_sort_key` while the job may be claimed, None without a tier."""
