@@ -138,7 +138,7 @@ def worker(settings: Settings) -> Worker:
         secrets=secrets,
         documents=document_reader(settings),
     )
-    return Worker(store, queue, analyses, services, clock)
+    return Worker(store, queue, analyses, services, clock, source=queue)
 
 
 def document_reader(settings: Settings) -> DocumentReader:
