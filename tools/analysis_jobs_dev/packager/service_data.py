@@ -1,8 +1,7 @@
 """Makes boto3's descriptions of services faster to read. A cold start parses those of each client.
 
-The texts for people, the examples and the endpoints of services that the package cannot call go. What stays is written
-without blanks and without compression: a package is compressed as a whole. For the clients of the API that is 0.4 MB of
-JSON instead of 2.9, and 25 ms of CPU.
+The texts for people and the endpoints of services that the package cannot call go, and the blanks. For the clients of
+the API, 0.4 MB of JSON stay of 2.9. That saves 25 ms of CPU. All files keep their names.
 """
 
 import gzip
@@ -11,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-_EXAMPLES = "examples-1.json"  # only botocore's documentation of a method reads them
 _TEXT = "documentation"
 # botocore reads the texts of these parameters when it makes a client.
 _KEEPS_TEXTS = "clientContextParams"
@@ -21,14 +19,10 @@ def lighten(data: Path, services: Iterable[str]) -> None:
     """Rewrite the files in the folder `botocore/data`. It has the folders of `services`, and perhaps of others."""
     folders = [data / service for service in services if (data / service).is_dir()]
     prefixes = {folder.name for folder in folders}
-    for path in [path for folder in folders for path in folder.rglob("*") if path.is_file()]:
-        if path.name.startswith(_EXAMPLES):
-            path.unlink()
-        elif path.name.endswith((".json", ".json.gz")):
-            described = _read(path)
-            prefixes |= set(_endpoint_prefixes(described))
-            path.unlink()
-            _write(path.with_name(path.name.removesuffix(".gz")), without_texts(described))
+    for path in [path for folder in folders for path in folder.rglob("*.json.gz")]:
+        described = _read(path)
+        prefixes |= set(_endpoint_prefixes(described))
+        _write(path, without_texts(described))
     endpoints = data / "endpoints.json"
     if endpoints.is_file():
         found = _read(endpoints)
@@ -66,4 +60,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, described: object) -> None:
-    path.write_text(json.dumps(described, separators=(",", ":")), encoding="utf-8")
+    content = json.dumps(described, separators=(",", ":")).encode()
+    # Without a time, the same content gives the same bytes.
+    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
