@@ -88,6 +88,7 @@ valuation = Analysis(
     result=Valuation,
     stages=[draft, estimate],
     model_id="anthropic.claude-3-haiku-20240307-v1:0",
+    estimated_time=timedelta(seconds=2),
 )
 five_stages = Analysis(
     "five-stages",
@@ -95,5 +96,13 @@ five_stages = Analysis(
     result=Parts,
     stages=[_long_stage(number, last=number == 5) for number in range(1, 6)],
     model_id=valuation.model_id,
+    estimated_time=valuation.estimated_time,
 )
-five_pages = Analysis("five-pages", request=Lot, result=Parts, stages=[pages], model_id=valuation.model_id)
+five_pages = Analysis(
+    "five-pages",
+    request=Lot,
+    result=Parts,
+    stages=[pages],
+    model_id=valuation.model_id,
+    estimated_time=valuation.estimated_time,
+)

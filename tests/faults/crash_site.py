@@ -35,7 +35,9 @@ from analysis_jobs.submission.control import JobControl
 from analysis_jobs.submission.service import Submission, SubmissionService
 from analysis_jobs.sweeper.sweeper import Sweeper
 from analysis_jobs.worker import heartbeat
+from analysis_jobs.worker.invocation import Invocation
 from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.visibility import Visibility
 from analysis_jobs.worker.worker import Worker
 from tests.faults import scans
 from tests.faults.crash_aws import Clients, answer, refusal
@@ -226,10 +228,10 @@ class Run:
                         self.scheduler.kill(actor.process)
         for process in [process for process in self._received if process.over]:
             handle = self._received.pop(process)
-            if process.error is None:
+            if process.error is None and not self.scenario.shared:
                 self._aws.by_name["sqs"].delete_message(QueueUrl=self._url, ReceiptHandle=handle)
             else:
-                assert isinstance(process.error, Killed), process.error
+                assert process.error is None or isinstance(process.error, Killed), process.error
 
     def _unanswered(self) -> list[str]:
         """Return the requests that callers repeat because the API process died."""
@@ -279,7 +281,16 @@ class Run:
         )
         limit = self.scenario.stop_after
         stop_at = self.clock.now() + limit if limit else None
-        return lambda: worker.handle(message, stop_at)
+        shared = self.scenario.shared and not message.alone
+        visibility = Visibility(self._lane, self.clock) if self.scenario.shared else None
+        invocation = Invocation(shared=shared, visibility=visibility, late=shared)
+
+        def work() -> None:
+            worker.handle(message, stop_at, invocation)
+            if self.scenario.shared:
+                self._lane.delete(message.queue_arn, message.receipt_handle)
+
+        return work
 
     def _start_process(self, kind: str, work: Callable[[], object], act: str | None = None) -> Process:
         process = Process(kind)

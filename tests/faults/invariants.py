@@ -64,6 +64,7 @@ class Invariants:
             fencing,
             tokens,
             attempts,
+            sharing,
             leases,
             lane_order,
             cancels,
@@ -141,7 +142,8 @@ def edges(write: Write, _: Ledger) -> Iterator[str]:
 
 def fencing(write: Write, _: Ledger) -> Iterator[str]:
     """A worker writes only while its claim is the newest one and holds the job."""
-    if write.process.kind == "worker" and write.name not in ("claim", "join") and write.life.owner is not write.claim:
+    free = ("claim", "join", "requeue_shared")
+    if write.process.kind == "worker" and write.name not in free and write.life.owner is not write.claim:
         yield "a worker wrote without holding the job"
 
 
@@ -167,9 +169,24 @@ def attempts(write: Write, _: Ledger) -> Iterator[str]:
         yield "an attempt was given back without a new checkpoint"
 
 
+def sharing(write: Write, _: Ledger) -> Iterator[str]:
+    """The first death of a worker that runs several jobs costs no attempt. After it the job runs alone."""
+    before, after = write.before, write.after
+    if write.name == "requeue_shared" and (not before.shared or before.alone):
+        yield "an attempt was given back although the job ran alone"
+    if write.name in ("requeue", "abandon") and before.status == "processing" and before.shared:
+        yield "the death of a worker that runs several jobs cost an attempt"
+    if write.name == "requeue_shared" and not after.alone:
+        yield "a job whose worker died beside others need not run alone"
+    if write.name == "claim" and before.status == "processing" and before.shared:
+        yield "the death of a worker that runs several jobs cost an attempt"
+    if write.name == "claim" and before.alone and after.shared:
+        yield "a job that must run alone was claimed by a worker that runs several jobs"
+
+
 def leases(write: Write, _: Ledger) -> Iterator[str]:
     """Nobody takes a job before its lease has expired."""
-    taken = write.name == "claim" or write.process.kind == "sweeper"
+    taken = write.name in ("claim", "requeue_shared") or write.process.kind == "sweeper"
     before = write.before
     if taken and before.status == "processing" and before.lease_until and before.lease_until > write.now:
         yield "the job was taken before its lease had expired"

@@ -12,9 +12,10 @@ from analysis_jobs.authoring.checkpoint_list import CheckpointList
 from analysis_jobs.authoring.read_pages import ReadPages
 from analysis_jobs.authoring.series_entry import SeriesEntry
 from analysis_jobs.documents.reader import DocumentReader
+from analysis_jobs.jobs import lost_workers
 from analysis_jobs.jobs import transitions as table
 from analysis_jobs.jobs.admission import Admission, AdmissionDecision, Rate, decide
-from analysis_jobs.jobs.record import Changes
+from analysis_jobs.jobs.record import Changes, JobRecord
 from analysis_jobs.jobs.transitions import Guard, Status, Transition
 from analysis_jobs.stores.memory import MemoryJobStore
 from analysis_jobs.submission import admission_service, control
@@ -51,6 +52,11 @@ def _with_counters(transition: Transition, **counters: int) -> Mutation:
 def _allowed_from(transition: Transition, *statuses: Status) -> Mutation:
     """Allow a transition from more states, without any condition."""
     return lambda: _with(transition, sources=transition.sources | dict.fromkeys(statuses, frozenset[Guard]()))
+
+
+def _hold_forever() -> AbstractContextManager[object]:
+    """Let the sweeper take every job that is processing for held, whenever its lease ends."""
+    return patch.object(JobRecord, "is_held", lambda job, _now: job.status is Status.PROCESSING)
 
 
 def _changing_writes(module: Any, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> Mutation:
@@ -159,6 +165,29 @@ def _always_give_the_attempt_back() -> AbstractContextManager[object]:
     return patch.object(attempt.Attempt, "_gained", property(lambda _: True))
 
 
+def _never(*_: object) -> bool:
+    return False
+
+
+def _is_held(job: JobRecord, _: object) -> bool:
+    return job.status is Status.PROCESSING
+
+
+def _believing_in_deaths(died_sharing: Callable[..., bool], transition: Transition, guard: Guard) -> Mutation:
+    """Decide wrongly which jobs died beside others, and let a transition land without the guard that prevents it."""
+
+    @contextmanager
+    def mutation() -> Iterator[None]:
+        with (
+            patch.object(lost_workers, "died_sharing", died_sharing),
+            patch.object(sweep, "died_sharing", died_sharing),
+            _without(transition, guard)(),
+        ):
+            yield
+
+    return mutation
+
+
 # Each mutation, and how it is caught: by random walks (a name: most processes are held up at that request), or by a
 # written scene.
 MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
@@ -185,6 +214,7 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
         _without(table.CANCEL_LOST, Guard.LEASE_EXPIRED),
         scenes.late_beat_before_a_cancel,
     ),
+    "a sweep that takes an expired lease for a held one": (_hold_forever, None),
     "a claim without an attempt left": (_without(table.CLAIM, Guard.ATTEMPTS_LEFT), None),
     "attempts counted at the failure and not at the claim": (_count_attempts_at_failure, None),
     "a deferral that spends an attempt": (_with_counters(table.DEFER), None),
@@ -199,8 +229,36 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
     "a release after a cancel": (_without(table.RELEASE, Guard.NOT_CANCELLED), "release"),
     "a requeue after a cancel": (_without(table.REQUEUE, Guard.NOT_CANCELLED), "requeue"),
     "a claim after a cancel": (_without(table.CLAIM, Guard.NOT_CANCELLED), None),
+    "a death beside other jobs that spends an attempt": (_with_counters(table.REQUEUE_SHARED), None),
+    "a death alone that gives an attempt back": (
+        _believing_in_deaths(_is_held, table.REQUEUE_SHARED, Guard.SHARED),
+        None,
+    ),
+    "a death beside other jobs that a claim counts": (_without(table.CLAIM, Guard.UNSHARED), None),
+    "a death beside other jobs that a shared claim counts": (_without(table.CLAIM_SHARED, Guard.UNSHARED), None),
+    "a sweep that counts a death beside other jobs": (
+        _believing_in_deaths(_never, table.REQUEUE, Guard.UNSHARED),
+        None,
+    ),
+    "a sweep that abandons a job that died beside others": (
+        _believing_in_deaths(_never, table.ABANDON, Guard.UNSHARED),
+        None,
+    ),
+    "a requeue of a live job of a shared worker": (
+        _without(table.REQUEUE_SHARED, Guard.LEASE_EXPIRED),
+        scenes.late_beat_before_a_requeue_of_a_shared_worker,
+    ),
+    "a job that died beside others and is claimed beside others again": (
+        _without(table.CLAIM_SHARED, Guard.MAY_SHARE),
+        None,
+    ),
+    "a job that died beside others and need not run alone": (
+        _changing_writes(lost_workers, lambda values: {**values, "alone": None}),
+        None,
+    ),
     "a wait without a due_at": (_changing_writes(claimed_job, _without_due_at_while_waiting), None),
     "a sweep that leaves a sent job overdue": (_changing_writes(sweep, _with_due_at_unchanged), None),
+    "a requeue that leaves the job overdue": (_changing_writes(lost_workers, _with_due_at_unchanged), None),
     "an ended job with a due_at": (_changing_writes(claimed_job, _with_due_at_after_the_end), None),
     "a job ended by the sweeper with a due_at": (_changing_writes(sweep, _with_due_at_after_the_end), None),
     "a lane in which the worst job is claimed first": (_worst_job_first, None),
@@ -211,6 +269,10 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
     ),
     "a sweep that does not put the job into the lane's order": (
         _changing_writes(sweep, _with_lane_order_unchanged),
+        None,
+    ),
+    "a requeue that does not put the job into the lane's order": (
+        _changing_writes(lost_workers, _with_lane_order_unchanged),
         None,
     ),
     "a retry that does not put the job into the lane's order": (

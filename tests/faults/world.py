@@ -26,6 +26,7 @@ from analysis_jobs.submission.control import JobControl
 from analysis_jobs.submission.service import Submission, SubmissionService
 from analysis_jobs.sweeper.sweeper import Sweeper
 from analysis_jobs.worker import heartbeat
+from analysis_jobs.worker.invocation import Invocation
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
 from tests.faults.invariants import LEASE, Invariants, call_bound
@@ -114,6 +115,9 @@ class World:
         self.artifacts = ObservedArtifacts(self.network, self.ledger)
         # With odd seeds, jobs have tiers. Then each message starts the best waiting job, and not the job that sent it.
         tiers = Tiers(order=TIERS, of=tier_of) if seed % 2 else None
+        # In half of the walks most workers run several jobs. What kills one of them kills the others too. For each job
+        # that is a death like any other, so one process still stands for one job.
+        self.packed = seed % 8 >= 4
         self.analyses = analyses(timedelta(minutes=(2, 10, 30)[seed % 3]), tiers, many_names=has_lists(seed))
         self.model = ScheduledModel(self.network, self.ledger)
         self.stalled: set[Process] = set()
@@ -155,10 +159,15 @@ class World:
 
     # Events that start a process
 
-    def deliver(self, receipt: str, stop_after: timedelta | None = None) -> Process:
-        """Deliver a visible message to a new worker. The worker deletes it after it has handled it."""
+    def deliver(
+        self, receipt: str, stop_after: timedelta | None = None, *, shared: bool | None = None, late: bool = False
+    ) -> Process:
+        """Deliver a visible message to a new worker. The worker deletes it after it has handled it.
+
+        With `shared` the worker could run other jobs too, with `late` the job is not its first. None: as the walk says.
+        """
         self._event(f"{receipt} is delivered")
-        return self._work(self.queue.receive(receipt), receipt, stop_after)
+        return self._work(self.queue.receive(receipt), receipt, stop_after, shared=shared, late=late)
 
     def deliver_again(self, message: SentMessage) -> Process:
         """Deliver a second copy of a message to a new worker. The first copy may have been handled already."""
@@ -190,8 +199,20 @@ class World:
         with suppress(StateConflictError, RateLimitedError):  # any other error is a defect
             what(JobControl(self.store, self.queue, self.artifacts, self.analyses, SETTINGS, self.clock), key)
 
-    def _work(self, message: SentMessage, receipt: str, stop_after: timedelta | None) -> Process:
+    def _work(
+        self,
+        message: SentMessage,
+        receipt: str,
+        stop_after: timedelta | None,
+        *,
+        shared: bool | None = None,
+        late: bool = False,
+    ) -> Process:
         stop_at = self.clock.now() + stop_after if stop_after else None
+        invocation = Invocation(
+            shared=(self.packed and self.events % 3 > 0 if shared is None else shared) and not message.alone,
+            late=late or (self.packed and self.events % 2 > 0),
+        )
 
         def work() -> None:
             worker = Worker(
@@ -201,7 +222,8 @@ class World:
                 Services(self.artifacts, MemoryPromptStore(), self.model, SETTINGS),
                 self.clock,
             )
-            worker.handle(Message(message.key, QUEUE_ARN, receipt, message.tier_pointer), stop_at)
+            delivered = Message(message.key, QUEUE_ARN, receipt, message.tier_pointer, message.alone)
+            worker.handle(delivered, stop_at, invocation)
             self.scheduler.point("acknowledge")
             self.queue.messages.pop(receipt, None)
 
