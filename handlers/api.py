@@ -1,11 +1,12 @@
 """The API function. Each invocation handles one HTTP request."""
 
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
 from analysis_jobs import wiring
 from analysis_jobs.api.routes import Api
-from analysis_jobs.base import observability, probe, settings
+from analysis_jobs.base import observability, probe, settings, tracing
 
 
 @cache
@@ -21,4 +22,5 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return probe.answer()
     response = api.resolve(event, context)
     observability.flush()
+    tracing.flush(timedelta(milliseconds=context.get_remaining_time_in_millis()))
     return response

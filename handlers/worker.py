@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from analysis_jobs import wiring
-from analysis_jobs.base import observability, probe, settings
+from analysis_jobs.base import observability, probe, settings, tracing
 from analysis_jobs.worker.batch import Record, handle_batch
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
@@ -31,4 +31,5 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
     response = handle_batch(event["Records"], handle)
     observability.flush()
+    tracing.flush(timedelta(milliseconds=context.get_remaining_time_in_millis()))
     return response

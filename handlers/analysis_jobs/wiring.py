@@ -6,13 +6,16 @@ Each function imports what it builds: the sweeper, for example, pays neither for
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import boto3
 from botocore.config import Config
 
+from analysis_jobs.base import tracing
 from analysis_jobs.base.clock import Clock, SystemClock
 from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.observability import log
 from analysis_jobs.base.settings import EventSettings, Settings, variable
 from analysis_jobs.jobs.canaries import CANARY_LANE
 from analysis_jobs.stores.dynamo import DynamoJobStore
@@ -23,8 +26,10 @@ from analysis_jobs.stores.waiting import DynamoWaitingSlots
 if TYPE_CHECKING:
     from analysis_jobs.api.routes import Api
     from analysis_jobs.authoring.analysis import Analyses
+    from analysis_jobs.base.secrets import Secrets
     from analysis_jobs.documents.reader import DocumentReader
     from analysis_jobs.events.publisher import Publisher
+    from analysis_jobs.llm.model import Model
     from analysis_jobs.privacy.erasure import Erasure
     from analysis_jobs.privacy.export import Export
     from analysis_jobs.privacy.stack import StackNames
@@ -44,6 +49,8 @@ _OCR_CONFIG = _STORE_CONFIG.merge(Config(read_timeout=60))
 # No retries in the client: each request is billed, and the job engine decides about retries. `BedrockModel` sets the
 # read timeout of each request: it limits the silence of the stream, which includes the wait for the first token.
 MODEL_CONFIG = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 1})
+# Contains the ARN of a secret with headers for the collector of traces, in the form of OTEL_EXPORTER_OTLP_HEADERS.
+_HEADERS_SECRET = "OTEL_HEADERS_SECRET"  # noqa: S105 - the name of a variable
 
 
 def _queue(settings: Settings, session: Any = None) -> SqsJobQueue:
@@ -94,6 +101,7 @@ def api(settings: Settings) -> Api:
     """Return the HTTP API."""
     from analysis_jobs.api.routes import Api  # noqa: PLC0415 - see the module
 
+    _start_tracing(settings)
     waiting = DynamoWaitingSlots(
         _client("dynamodb"), settings.table_name, settings.max_waiting_per_tenant, settings.max_waiting
     )
@@ -105,12 +113,11 @@ def worker(settings: Settings) -> Worker:
     from analysis_jobs.authoring.analysis import load_analyses  # noqa: PLC0415 - see the module
     from analysis_jobs.authoring.context import Services  # noqa: PLC0415
     from analysis_jobs.base.secrets import AwsSecrets, Secrets  # noqa: PLC0415
-    from analysis_jobs.llm.bedrock.model import BedrockModel  # noqa: PLC0415
     from analysis_jobs.llm.prices import Prices  # noqa: PLC0415
-    from analysis_jobs.llm.router import ModelRouter  # noqa: PLC0415
     from analysis_jobs.prompts import DynamoPromptStore  # noqa: PLC0415
     from analysis_jobs.worker.worker import Worker  # noqa: PLC0415
 
+    _start_tracing(settings)
     clock = SystemClock()
     store, queue, artifacts = _store(settings, clock), _queue(settings), _artifacts(settings)
     analyses = _check_tiers(load_analyses(settings.analyses), settings)
@@ -119,13 +126,48 @@ def worker(settings: Settings) -> Worker:
     services = Services(
         artifacts=artifacts,
         prompts=DynamoPromptStore(_client("dynamodb"), settings.prompt_table_name, settings.code_version),
-        model=ModelRouter(BedrockModel(_client("bedrock-runtime", MODEL_CONFIG)), secrets, settings.gemini_base_url),
+        model=_model(settings, secrets),
         settings=settings,
         prices=Prices.parse(settings.model_prices, clock),
         secrets=secrets,
         documents=document_reader(settings),
     )
     return Worker(store, queue, analyses, services, clock)
+
+
+def _model(settings: Settings, secrets: Secrets) -> Model:
+    from analysis_jobs.llm.bedrock.model import BedrockModel  # noqa: PLC0415 - see the module
+    from analysis_jobs.llm.router import GEMINI_URL, ModelRouter  # noqa: PLC0415
+
+    bedrock = _client("bedrock-runtime", MODEL_CONFIG)
+    model = ModelRouter(BedrockModel(bedrock), secrets, settings.gemini_base_url)
+    if not settings.opentelemetry:
+        return model
+    from analysis_jobs.llm.traced import TracedModel  # noqa: PLC0415 - only needed with this setting
+
+    return TracedModel(model, bedrock.meta.endpoint_url, settings.gemini_base_url or GEMINI_URL)
+
+
+def _start_tracing(settings: Settings) -> None:
+    """Trace this function, if the settings say so.
+
+    Without the secret of the headers it goes on without traces: a job must not depend on its traces.
+    """
+    if not settings.opentelemetry:
+        tracing.use(None)
+        return
+    from analysis_jobs.base.otel_export import start  # noqa: PLC0415 - only needed with this setting
+    from analysis_jobs.base.secrets import AwsSecrets  # noqa: PLC0415
+
+    try:
+        arn = variable(_HEADERS_SECRET)
+        aws = AwsSecrets(lambda: _client("secretsmanager"), lambda: _client("ssm"))
+        headers = aws.read(arn) if arn else ""
+    except Exception as error:  # noqa: BLE001 - see above
+        log("tracing.off", "there are no traces: the secret of the headers cannot be read", error=error)
+        tracing.use(None)
+        return
+    tracing.use(start(timedelta(seconds=settings.opentelemetry_timeout_s), headers))
 
 
 def document_reader(settings: Settings) -> DocumentReader:

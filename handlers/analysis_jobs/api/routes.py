@@ -19,6 +19,7 @@ from analysis_jobs.api.callers import canary_of, prefix_of, tenant_of
 from analysis_jobs.api.polling import pause_between_reads, retry_after
 from analysis_jobs.api.problems import Problem, problem_from
 from analysis_jobs.api.requests import ListQuery
+from analysis_jobs.api.traced import describe_answer, describe_route, request_span
 from analysis_jobs.authoring.analysis import Analysis
 from analysis_jobs.authoring.files import file_key
 from analysis_jobs.base import audit
@@ -26,6 +27,7 @@ from analysis_jobs.base.field_errors import FieldError, field_errors
 from analysis_jobs.base.ids import is_id
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.tenants import CANARY_TENANT
+from analysis_jobs.base.tracing import Span
 from analysis_jobs.documents import upload_key
 from analysis_jobs.jobs.admission import Outcome
 from analysis_jobs.jobs.canaries import CanaryRun
@@ -46,7 +48,7 @@ _WAIT_PARAMETER = re.compile(r"[1-9]|1[0-9]|2[0-5]")
 _SLOT_MARGIN = timedelta(seconds=5)  # for the last poll; then the slot of a dead function is free
 _UPLOAD_LIFE = timedelta(hours=1)
 _DOWNLOAD_LIFE = timedelta(minutes=5)
-_PREFIX, _AUDIT = "prefix", "audit"  # keys of the resolver's context
+_PREFIX, _AUDIT, _SPAN = "prefix", "audit", "span"  # keys of the resolver's context
 
 
 @dataclass(frozen=True)
@@ -108,10 +110,11 @@ class Api:
         prefix = prefix_of(event, self.submissions.settings.callers)
         self.app.context[_PREFIX] = prefix
         path = normal_subject(event["rawPath"].removeprefix(prefix))
-        with audited(event["requestContext"], self.audit_sink) as line:
-            self.app.context[_AUDIT] = line
+        with audited(event["requestContext"], self.audit_sink) as line, request_span(event) as span:
+            self.app.context.update({_AUDIT: line, _SPAN: span})
             answer = self.app.resolve({**event, "rawPath": path}, context)
             line.status = answer["statusCode"]
+            describe_answer(span, line.status)
         return answer
 
     def route(self, route: str, action: str, handler: Callable[..., Response[str]]) -> None:
@@ -119,6 +122,8 @@ class Api:
         method, path = route.split(" ", 1)
 
         def handle(**parameters: str) -> Response[str]:
+            span: Span = self.app.context[_SPAN]
+            describe_route(span, method, path)
             self._audit.action = action
             job_id = parameters.get("job_id", "")
             self._audit.job_id = job_id if is_id(job_id) else None

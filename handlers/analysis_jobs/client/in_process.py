@@ -20,7 +20,7 @@ from analysis_jobs.api.requests import ListQuery
 from analysis_jobs.authoring.analysis import Analyses, Analysis
 from analysis_jobs.authoring.files import MAX_FILE_BYTES, file_key
 from analysis_jobs.authoring.undeclared import UndeclaredAnalysis
-from analysis_jobs.base import audit
+from analysis_jobs.base import audit, tracing
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.field_errors import field_errors
@@ -213,7 +213,7 @@ class InProcess:
         `policy` is the module's policy that allows the call.
         """
         try:
-            with counting_for(self.service):
+            with tracing.of_the_program(), counting_for(self.service):
                 yield
         except RequestError as error:
             problem = problem_from(error)
