@@ -73,6 +73,7 @@ FULL = a_job(
     timeouts={"write": 1, "read": 0},
     documents=Payload('{"01k/a.pdf":"version-7"}'),
     prompts={"read": "books/step-1@v3", "write": f"{TEXT}@v0"},
+    prompt_versions={"books/step-1": 7},
     files={"a.xlsx": StoredFile(7, 10_240, "text/csv; charset=utf-8"), "b.json": StoredFile(0, 0, "application/json")},
     history=(
         HistoryEntry(START + MILLISECOND, "claim", Status.PROCESSING),

@@ -32,7 +32,8 @@ _LOOK_AGAIN_S = 0.5  # how often a question that waits for the cache looks wheth
 class Asker:
     """Asks models for one job.
 
-    `model_id` is the default model. `metadata` names the job in the vendor's request log. `cache_plan` decides which
+    `model_id` is the default model. `metadata` returns the labels that name the job and its stage in the vendor's
+    request log. It is called for each question, because a job asks in several stages. `cache_plan` decides which
     questions use the prompt cache. `track_answer` is called before each request. It returns a function that takes the
     share of the answer that has arrived, 0 to 1. `lane_tier` is the service tier of the job's lane. `trace` returns the
     context of the stage's span.
@@ -40,7 +41,7 @@ class Asker:
 
     model: Model
     model_id: str
-    metadata: dict[str, str]
+    metadata: Callable[[], dict[str, str]]
     spending: Spending
     control: AttemptControl
     cache_plan: CachePlan
@@ -66,7 +67,7 @@ class Asker:
             system=rendered.system,
             max_tokens=max_tokens,
             tool=shape.tool if shape else None,
-            metadata=self.metadata,
+            metadata=self.metadata(),
             attachments=tuple(attachments),
         )
         question = with_options(question, options, self.lane_tier)
