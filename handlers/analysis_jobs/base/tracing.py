@@ -6,7 +6,6 @@ does not pay for it.
 A span has no text of an input, a document, a prompt, an answer or an exception. An error has its code or its class.
 """
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -94,18 +93,15 @@ def use(tracing: Tracing | None) -> None:
     _active = tracing
 
 
+def is_started() -> bool:
+    """Return whether `use` has started traces in this process."""
+    return _active is not None
+
+
 @contextmanager
-def of_the_program() -> Iterator[None]:
-    """Make the spans of the block with the OpenTelemetry of the program that imports this library, if it uses that.
-
-    A function of this library that has been started with `use` keeps its own.
-    """
-    if _active is not None or "opentelemetry.trace" not in sys.modules:
-        yield
-        return
-    from analysis_jobs.base.otel import OpenTelemetry  # noqa: PLC0415 - the program has imported OpenTelemetry
-
-    token = _SCOPE.set(OpenTelemetry.of_the_program())
+def scope(tracing: Tracing) -> Iterator[None]:
+    """Make the spans of the block with another implementation."""
+    token = _SCOPE.set(tracing)
     try:
         yield
     finally:
@@ -164,16 +160,6 @@ def received(headers: Mapping[str, str]) -> str | None:
     """Return the context in the headers of a request, as it was sent. None without a `traceparent`."""
     found = {name.lower(): value for name, value in headers.items()}
     return f"{found['traceparent']} {found.get('tracestate', '')}".strip() if found.get("traceparent") else None
-
-
-def headers_to_send() -> dict[str, str]:
-    """Return the headers that pass the current span of the program on to an API, {} without one."""
-    with of_the_program():
-        current = context()
-    if current is None:
-        return {}
-    traceparent, _, tracestate = current.partition(" ")
-    return {"traceparent": traceparent} | ({"tracestate": tracestate} if tracestate else {})
 
 
 def _current() -> Tracing | None:

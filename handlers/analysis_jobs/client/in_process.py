@@ -20,12 +20,13 @@ from analysis_jobs.api.requests import ListQuery
 from analysis_jobs.authoring.analysis import Analyses, Analysis
 from analysis_jobs.authoring.files import MAX_FILE_BYTES, file_key
 from analysis_jobs.authoring.undeclared import UndeclaredAnalysis
-from analysis_jobs.base import audit, tracing
+from analysis_jobs.base import audit
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.field_errors import field_errors
 from analysis_jobs.base.ids import is_id
 from analysis_jobs.base.observability import counting_for
+from analysis_jobs.base.program_traces import of_the_program
 from analysis_jobs.base.settings import Settings, from_environment
 from analysis_jobs.client.errors import (
     Forbidden,
@@ -213,7 +214,7 @@ class InProcess:
         `policy` is the module's policy that allows the call.
         """
         try:
-            with tracing.of_the_program(), counting_for(self.service):
+            with of_the_program(), counting_for(self.service):
                 yield
         except RequestError as error:
             problem = problem_from(error)

@@ -5,9 +5,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from analysis_jobs.base import tracing
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.extras import MissingExtraError, extra
+from analysis_jobs.base.program_traces import headers_to_send
 from analysis_jobs.client.errors import Unreachable
 from analysis_jobs.client.operations import Request, Response
 
@@ -62,7 +62,7 @@ def arguments(request: Request, headers: Mapping[str, str]) -> dict[str, Any]:
     """
     sent = dict(headers)
     if request.signed and "traceparent" not in {name.lower() for name in sent}:
-        sent |= tracing.headers_to_send()
+        sent |= headers_to_send()
     given: dict[str, Any] = {"method": request.method, "url": request.url, "headers": sent}
     if request.file:
         # S3 ignores form fields after `file`.
