@@ -9,58 +9,44 @@ from typing import Any
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 
-from analysis_jobs import Analysis, Defer, Fail, Job, Retry
-from analysis_jobs.authoring.analysis import Analyses
-from analysis_jobs.authoring.context import Services
+from analysis_jobs import Defer, Fail, Job, Retry
 from analysis_jobs.base import tracing
 from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.base.errors import OutOfTime
 from analysis_jobs.base.usage import Usage
-from analysis_jobs.jobs.record import JobKey, JobRecord, Payload
+from analysis_jobs.jobs.record import JobKey, Payload
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.llm.model import Question, Reply
-from analysis_jobs.llm.traced import TracedModel
-from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.stores.memory import MemoryJobStore
-from analysis_jobs.worker.message import Message
-from analysis_jobs.worker.worker import Worker
 from tests.handlers.api.site import Site, opened
 from tests.handlers.attempts import run
 from tests.handlers.builders import (
-    QUEUE_ARN,
     START,
     Book,
     Line,
-    ScriptedModel,
     Value,
     says,
-    some_settings,
 )
-from tests.handlers.events import Answer, call
+from tests.handlers.events import call, logged
 from tests.handlers.traces import (
-    BEDROCK_URL,
-    GEMINI_URL,
+    APPRAISAL,
+    BODY,
     Collected,
     attributes,
     collected,
     ids,
     linked,
     parent_id,
+    submit,
     traced_shop,
+    value,
+    work,
 )
 
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE}-{CALLER}-01"
 SECRET = "Zq7-the-patient-has-Kx9"
 NOW = timedelta()
-
-
-def value(job: Job[Book]) -> Value:
-    return Value(text=job.ask(f"What is {job.request.isbn} worth?"))
-
-
-APPRAISAL = Analysis("appraisal", request=Book, result=Value, stages=[value], model_id="eu.some.model")
-BODY = {"analysis": "appraisal", "input": {"isbn": "42"}}
 
 
 @pytest.fixture
@@ -73,29 +59,6 @@ def spans() -> Iterator[Collected]:
 def site(clock: ManualClock) -> Iterator[Site]:
     with opened(MemoryJobStore(), clock, APPRAISAL) as site:
         yield site
-
-
-def submit(**headers: str) -> Answer:
-    answer = call("POST", "/jobs", BODY, headers=headers)
-    assert answer.status == 202
-    return answer
-
-
-def work(site: Site, *script: Line) -> JobRecord:
-    """Deliver all messages to a worker whose model answers by the script. Return the last job."""
-    settings = some_settings()
-    model = TracedModel(ScriptedModel(*script), BEDROCK_URL, GEMINI_URL)
-    services = Services(site.artifacts, MemoryPromptStore(), model, settings)
-    worker = Worker(site.store, site.queue, Analyses([APPRAISAL]), services, site.clock)
-    key: JobKey | None = None
-    while site.queue.sent:
-        _, key, delay = site.queue.sent.pop(0)
-        site.clock.advance(delay)
-        worker.handle(Message(key, QUEUE_ARN, "receipt"))
-    assert key
-    job = site.store.get(key)
-    assert job
-    return job
 
 
 # The path
@@ -419,15 +382,25 @@ def test_no_span_has_a_text_of_the_job(spans: Collected) -> None:
     assert [event for span in spans.all for event in span.events] == [], "an event would quote the exception"
 
 
+def test_log_lines_name_the_trace(site: Site, spans: Collected) -> None:  # noqa: ARG001 - traces are on
+    with logged() as lines:
+        submit(traceparent=TRACEPARENT)
+        work(site, Fail("model_refused", "no"))
+    events = {line["event"] for line in lines if line.get("trace_id") == TRACE}
+    assert {"job.submitted", "job.error", "job.fail"} <= events
+
+
 # Off
 
 
 def test_without_the_setting_nothing_is_traced(site: Site) -> None:
-    job_id = submit(traceparent=TRACEPARENT).json["job_id"]
-    assert work(site, says("12 pounds")).status is Status.COMPLETED
+    with logged() as lines:
+        job_id = submit(traceparent=TRACEPARENT).json["job_id"]
+        assert work(site, says("12 pounds")).status is Status.COMPLETED
     job = site.store.get(JobKey("acme", job_id))
     assert job
     assert (job.trace, tracing.context()) == (None, None)
+    assert [line for line in lines if "trace_id" in line] == []
 
 
 def test_a_context_of_a_row_is_ignored_without_the_setting() -> None:

@@ -11,10 +11,19 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import format_span_id, format_trace_id
 
+from analysis_jobs import Analysis, Job
+from analysis_jobs.authoring.analysis import Analyses
+from analysis_jobs.authoring.context import Services
 from analysis_jobs.base import tracing
 from analysis_jobs.base.otel_export import Outbox, traced_by
+from analysis_jobs.jobs.record import JobKey, JobRecord
 from analysis_jobs.llm.traced import TracedModel
-from tests.handlers.builders import Line, ScriptedModel, Shop
+from analysis_jobs.prompts import MemoryPromptStore
+from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.worker import Worker
+from tests.handlers.api.site import Site
+from tests.handlers.builders import QUEUE_ARN, Book, Line, ScriptedModel, Shop, Value, some_settings
+from tests.handlers.events import Answer, call
 
 PATIENCE = timedelta(minutes=1)
 BEDROCK_URL = "https://bedrock-runtime.eu-west-1.amazonaws.com"
@@ -76,6 +85,37 @@ def traced_shop(stages: Sequence[Any], *script: Line, **fields: Any) -> Shop:
     """Return a shop with a span for each call of its scripted model."""
     model = cast("ScriptedModel", TracedModel(ScriptedModel(*script), BEDROCK_URL, GEMINI_URL))
     return Shop(stages, model, **fields)
+
+
+def value(job: Job[Book]) -> Value:
+    return Value(text=job.ask(f"What is {job.request.isbn} worth?"))
+
+
+APPRAISAL = Analysis("appraisal", request=Book, result=Value, stages=[value], model_id="eu.some.model")
+BODY = {"analysis": "appraisal", "input": {"isbn": "42"}}
+
+
+def submit(**headers: str) -> Answer:
+    answer = call("POST", "/jobs", BODY, headers=headers)
+    assert answer.status == 202
+    return answer
+
+
+def work(site: Site, *script: Line) -> JobRecord:
+    """Deliver all messages to a worker whose model answers by the script. Return the last job."""
+    settings = some_settings()
+    model = TracedModel(ScriptedModel(*script), BEDROCK_URL, GEMINI_URL)
+    services = Services(site.artifacts, MemoryPromptStore(), model, settings)
+    worker = Worker(site.store, site.queue, Analyses([APPRAISAL]), services, site.clock)
+    key: JobKey | None = None
+    while site.queue.sent:
+        _, key, delay = site.queue.sent.pop(0)
+        site.clock.advance(delay)
+        worker.handle(Message(key, QUEUE_ARN, "receipt"))
+    assert key
+    job = site.store.get(key)
+    assert job
+    return job
 
 
 def ids(span: ReadableSpan) -> tuple[str, str]:

@@ -141,6 +141,12 @@ def context() -> str | None:
     return tracing.context() if tracing else None
 
 
+def trace_id() -> str | None:
+    """Return the ID of the current trace, in hexadecimal. None without a span."""
+    current = context()
+    return current.split("-")[1] if current else None
+
+
 def within(context: str | None) -> AbstractContextManager[None]:
     """Return a block in which a span of this context is the current one, unless the thread has a current span.
 
