@@ -15,7 +15,7 @@ from unittest.mock import patch
 from analysis_jobs import Admission, Analysis, Job, Rate
 from analysis_jobs.authoring.analysis import Analyses
 from analysis_jobs.authoring.context import Services
-from analysis_jobs.base import ids
+from analysis_jobs.base import ids, tracing
 from analysis_jobs.jobs.ports import JobStore
 from analysis_jobs.jobs.record import JobKey
 from analysis_jobs.jobs.request_errors import RateLimitedError, StateConflictError
@@ -27,6 +27,7 @@ from analysis_jobs.sweeper.sweeper import Sweeper
 from analysis_jobs.worker import heartbeat
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
+from tests.faults.contexts import Contexts
 from tests.faults.invariants import LEASE, Invariants, call_bound
 from tests.faults.ledger import ALONE, RATED, Ledger
 from tests.faults.ports import (
@@ -293,8 +294,10 @@ def open_world(make_store: Callable[[VirtualClock], JobStore], seed: int) -> Ite
     chances = SimpleNamespace(randbits=random.Random(seed).getrandbits)
     random.seed(seed)  # the library draws its backoff and the order of the shards from it
     with patch.object(heartbeat, "Thread", world.scheduler.thread), patch.object(ids, "secrets", chances):
+        tracing.use(Contexts())
         try:
             yield world
         finally:
+            tracing.use(None)
             for process in list(world.scheduler.processes):
                 world.scheduler.kill(process)
