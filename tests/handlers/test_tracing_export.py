@@ -24,10 +24,9 @@ from analysis_jobs_dev.cloud.ports import free_ports
 from tests.handlers.builders import START, eventually
 from tests.handlers.deployment import Deployment, deployed
 from tests.handlers.events import call, logged
+from tests.handlers.traces import PATIENCE, TRACE, TRACEPARENT
 
-PATIENCE = timedelta(minutes=1)
-TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
-HEADERS = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
+HEADERS = {"traceparent": TRACEPARENT}
 DOCUMENT = f"{new_id(START)}/missing.pdf"
 
 

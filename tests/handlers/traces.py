@@ -26,6 +26,9 @@ from tests.handlers.builders import QUEUE_ARN, Book, Line, ScriptedModel, Shop, 
 from tests.handlers.events import Answer, call
 
 PATIENCE = timedelta(minutes=1)
+TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+TRACEPARENT = f"00-{TRACE}-{CALLER}-01"
+SECRET = "Zq7-the-patient-has-Kx9"
 BEDROCK_URL = "https://bedrock-runtime.eu-west-1.amazonaws.com"
 GEMINI_URL = "https://generativelanguage.googleapis.com"
 
