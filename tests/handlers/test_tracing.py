@@ -81,7 +81,7 @@ def test_the_spans_name_the_job_and_what_they_do(site: Site, spans: Collected) -
     job = {"analysis_jobs.analysis": "appraisal", "analysis_jobs.job_id": job_id, "analysis_jobs.tenant": "acme"}
     messaging = {"messaging.destination.name": "jobs", "messaging.system": "aws_sqs"}
     assert attributes(spans.one("POST")) == {
-        "faas.invocation_id": "JKJaXmPLvHcESHA=",
+        "faas.invocation_id": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
         "faas.trigger": "http",
         "http.request.method": "POST",
         "http.response.status_code": 202,

@@ -110,7 +110,7 @@ class Api:
         prefix = prefix_of(event, self.submissions.settings.callers)
         self.app.context[_PREFIX] = prefix
         path = normal_subject(event["rawPath"].removeprefix(prefix))
-        with audited(event["requestContext"], self.audit_sink) as line, request_span(event) as span:
+        with audited(event["requestContext"], self.audit_sink) as line, request_span(event, context) as span:
             self.app.context.update({_AUDIT: line, _SPAN: span})
             answer = self.app.resolve({**event, "rawPath": path}, context)
             line.status = answer["statusCode"]

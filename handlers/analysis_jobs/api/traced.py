@@ -14,7 +14,7 @@ from analysis_jobs.base.tracing import NO_SPAN, Kind, Span
 
 
 @contextmanager
-def request_span(event: dict[str, Any]) -> Iterator[Span]:
+def request_span(event: dict[str, Any], context: Any) -> Iterator[Span]:
     """Make the span of an HTTP API event. It belongs to the caller's trace if the event has a valid `traceparent`.
 
     https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server-span
@@ -24,7 +24,7 @@ def request_span(event: dict[str, Any]) -> Iterator[Span]:
         yield NO_SPAN
         return
     attributes = {
-        "faas.invocation_id": event["requestContext"].get("requestId"),
+        "faas.invocation_id": getattr(context, "aws_request_id", None),
         "faas.trigger": "http",
         "http.request.method": method,
         "server.address": event["requestContext"].get("domainName"),
