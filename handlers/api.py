@@ -1,5 +1,8 @@
 """The API function. Each invocation handles one HTTP request."""
 
+from analysis_jobs.base import startup
+
+# isort: split
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -10,6 +13,7 @@ from analysis_jobs.base import observability, probe, settings, tracing
 
 
 @cache
+@startup.paused_collector()
 def _api() -> Api:
     return wiring.api(settings.from_environment())
 
@@ -24,3 +28,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     observability.flush()
     tracing.flush(timedelta(milliseconds=context.get_remaining_time_in_millis()))
     return response
+
+
+startup.finish(_api)

@@ -15,8 +15,8 @@ from analysis_jobs.base.usage import Usage
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.llm.model import Reply
 from analysis_jobs.stores.memory import MemoryJobStore, MemoryQueue
-from analysis_jobs.worker.batch import KeepMessage
 from analysis_jobs.worker.claimed_job import ClaimedJob
+from analysis_jobs.worker.slots import KeepMessage
 from tests.handlers.api.site import Site, opened
 from tests.handlers.attempts import run
 from tests.handlers.builders import (

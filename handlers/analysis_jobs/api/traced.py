@@ -9,36 +9,36 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
+from analysis_jobs.api.routing import Request
 from analysis_jobs.base import tracing
 from analysis_jobs.base.tracing import NO_SPAN, Kind, Span
 
 
 @contextmanager
-def request_span(event: dict[str, Any], context: Any) -> Iterator[Span]:
-    """Make the span of an HTTP API event. It belongs to the caller's trace if the event has a valid `traceparent`.
+def request_span(request: Request, context: Any) -> Iterator[Span]:
+    """Make the span of a request. It belongs to the caller's trace if the request has a valid `traceparent`.
 
     https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server-span
     """
-    method = event["requestContext"]["http"]["method"]
-    if method != "POST":
+    if request.method != "POST":
         yield NO_SPAN
         return
     attributes = {
         "faas.invocation_id": getattr(context, "aws_request_id", None),
         "faas.trigger": "http",
-        "http.request.method": method,
-        "server.address": event["requestContext"].get("domainName"),
+        "http.request.method": request.method,
+        "server.address": request.context.get("domainName"),
         "url.scheme": "https",
     }
-    parent = tracing.received(event.get("headers") or {})
-    with tracing.span(method, Kind.SERVER, attributes, parent=parent) as span:
+    parent = tracing.received(request.headers)
+    with tracing.span(request.method, Kind.SERVER, attributes, parent=parent) as span:
         yield span
 
 
-def describe_route(span: Span, method: str, path: str) -> None:
+def describe_route(span: Span, route: str) -> None:
     """Name the span by the route, `METHOD /path/{parameter}`."""
-    span.rename(f"{method} {path}")
-    span.set({"http.route": path})
+    span.rename(route)
+    span.set({"http.route": route.partition(" ")[2]})
 
 
 def describe_answer(span: Span, status: int) -> None:

@@ -163,9 +163,12 @@ def flush(time_left: timedelta) -> None:
 
 
 def received(headers: Mapping[str, str]) -> str | None:
-    """Return the context in the headers of a request, as it was sent. None without a `traceparent`."""
-    found = {name.lower(): value for name, value in headers.items()}
-    return f"{found['traceparent']} {found.get('tracestate', '')}".strip() if found.get("traceparent") else None
+    """Return the context in the headers of a request, as it was sent. None without a `traceparent`.
+
+    The names of the headers are in lower case.
+    """
+    traceparent, tracestate = headers.get("traceparent"), headers.get("tracestate", "")
+    return f"{traceparent} {tracestate}".strip() if traceparent else None
 
 
 def _current() -> Tracing | None:
