@@ -193,6 +193,15 @@ def test_a_caller_that_does_not_sample_gets_no_spans(site: Site, spans: Collecte
     assert spans.all == []
 
 
+def test_a_stack_may_decide_about_sampling_itself(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0")
+    with collected() as spans, opened(MemoryJobStore(), clock, APPRAISAL) as site:
+        submit(traceparent=TRACEPARENT)
+        assert work(site, says("12 pounds")).status is Status.COMPLETED
+        assert spans.all == []
+
+
 @pytest.mark.usefixtures("site")
 def test_a_route_of_an_analysis_takes_the_callers_context_and_shows_no_subject(spans: Collected) -> None:
     given = {"document": "01k3xzh0w8a5jrc6b1q9m2t4ve/rfp.pdf"}
