@@ -9,11 +9,13 @@ import pytest
 from opentelemetry.trace import StatusCode
 
 from analysis_jobs import Defer, Fail, Job, Retry
+from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.base.errors import CancelAsked, OutOfTime
 from analysis_jobs.base.usage import Usage
 from analysis_jobs.jobs.transitions import Status
-from analysis_jobs.llm.model import Reply
+from analysis_jobs.llm.model import Question, Reply
+from analysis_jobs.llm.traced import TracedModel
 from analysis_jobs.stores.memory import MemoryJobStore, MemoryQueue
 from analysis_jobs.worker.claimed_job import ClaimedJob
 from analysis_jobs.worker.slots import KeepMessage
@@ -22,13 +24,16 @@ from tests.handlers.attempts import run
 from tests.handlers.builders import (
     Book,
     Line,
+    ScriptedModel,
     Value,
     says,
 )
 from tests.handlers.events import call
 from tests.handlers.traces import (
     APPRAISAL,
+    BEDROCK_URL,
     CALLER,
+    GEMINI_URL,
     SECRET,
     TRACE,
     TRACEPARENT,
@@ -163,6 +168,20 @@ def test_all_attempts_of_a_job_without_a_context_are_in_one_trace(spans: Collect
 def test_a_damaged_context_in_the_row_does_not_stop_the_job(kept: str, spans: Collected) -> None:
     assert run(traced_shop([value], says("yes")), trace=kept).status is Status.COMPLETED
     assert len(spans.named("process")) == 1
+
+
+def test_a_call_that_was_broken_off_says_so(spans: Collected) -> None:
+    cancellation = CancellationToken()
+
+    def broken_off(_: Question) -> Reply:
+        cancellation.cancel()
+        raise Retry("model_connection", "")
+
+    model = TracedModel(ScriptedModel(broken_off), BEDROCK_URL, GEMINI_URL)
+    with pytest.raises(Retry):
+        model.ask(Question("some.model", "?", 10), lambda _: None, cancellation)
+    found = attributes(spans.one("chat"))
+    assert (found["analysis_jobs.outcome"], found["error.type"]) == ("stopped", "model_connection")
 
 
 def test_calls_in_threads_of_the_analysis_belong_to_the_stage(spans: Collected) -> None:

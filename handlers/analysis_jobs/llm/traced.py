@@ -35,10 +35,17 @@ class TracedModel:
         self._monotonic = monotonic
 
     def ask(self, question: Question, on_chunk: Callable[[str], None], cancellation: CancellationToken) -> Reply:
-        """See `Model.ask`. Its span has failed if the call raises, or if the answer is unusable."""
+        """See `Model.ask`. Its span has failed if the call raises, or if the answer is unusable.
+
+        A call that is broken off because the attempt must stop has the outcome `stopped`.
+        """
         attributes = self._attributes(question)
         name = f"{attributes['gen_ai.operation.name']} {question.model_id}"
-        with span(name, Kind.CLIENT, attributes) as call:
+
+        def stop() -> None:
+            call.set({"analysis_jobs.outcome": "stopped"})
+
+        with span(name, Kind.CLIENT, attributes) as call, cancellation.on_cancel(stop):
             reply = self._model.ask(question, self._timed(on_chunk, call), cancellation)
             call.set(_reply_attributes(reply))
             if reply.fault:
