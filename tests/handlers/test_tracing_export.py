@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import urlsplit
 
 import pytest
 from opentelemetry import trace
@@ -21,9 +22,11 @@ from analysis_jobs.base.otel_export import Outbox, traced_by
 from analysis_jobs.base.secrets import AwsSecrets
 from analysis_jobs.base.tracing import Kind
 from analysis_jobs_dev.cloud.ports import free_ports
+from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.handlers.builders import START, eventually
-from tests.handlers.deployment import Deployment, deployed
+from tests.handlers.deployment import MODEL_ID, Deployment, deployed
 from tests.handlers.events import call, logged
+from tests.handlers.pdfs import COASTAL
 from tests.handlers.traces import PATIENCE, TRACE, TRACEPARENT
 
 HEADERS = {"traceparent": TRACEPARENT}
@@ -94,8 +97,8 @@ def collector() -> Iterator[Collector]:
 
 
 @contextmanager
-def stack(url: str, **variables: str) -> Iterator[Deployment]:
-    """Deploy the functions with the setting, and a collector at `url`."""
+def stack(url: str, model_url: str = "http://127.0.0.1:9", **variables: str) -> Iterator[Deployment]:
+    """Deploy the functions with the setting, a collector at `url`, and a model."""
     given = {
         "OPENTELEMETRY": "true",
         "OPENTELEMETRY_TIMEOUT_S": "60",
@@ -105,7 +108,8 @@ def stack(url: str, **variables: str) -> Iterator[Deployment]:
         "AWS_SECRET_ACCESS_KEY": "test",
     }
     # The provider of a process can be set once, and other tests run in this process.
-    with patch.object(trace, "set_tracer_provider"), patch.dict("os.environ", given | variables), deployed() as found:
+    set_provider = patch.object(trace, "set_tracer_provider")
+    with set_provider, patch.dict("os.environ", given | variables), deployed(model_url) as found:
         try:
             yield found
         finally:
@@ -137,6 +141,32 @@ def test_each_invocation_exports_its_spans_before_it_ends(collector: Collector) 
     assert {headers["api-key"] for _, headers, _ in collector.requests} == {"k ey"}
     for found in collector.resources:
         assert (found["service.name"], found["service.version"], found["team"]) == ("rfp-prod", "v7", "claims")
+
+
+def test_a_collector_sees_the_way_from_the_request_to_the_model(collector: Collector, stand_in: StandIn) -> None:
+    """A real document, through the shipped handlers, to the stand-in for Bedrock."""
+    with stack(collector.url, stand_in.url) as deployment:
+        wanted = {"filename": COASTAL.name, "content_type": "application/pdf", "size": COASTAL.stat().st_size}
+        upload = call("POST", "/uploads", wanted).json
+        deployment.upload(upload["upload"]["fields"], COASTAL.read_bytes())
+        job_id = call("POST", "/jobs", _submission(upload["document"]), headers=HEADERS).json["job_id"]
+        assert deployment.work() == []
+        assert status(job_id) == "completed"
+    [chat, stage, process] = [span for span in collector.spans if span.trace_id.hex() == TRACE][2:]
+    assert (chat.name, stage.name, process.name) == (f"chat {MODEL_ID}", "stage brief", "process aj-jobs")
+    assert (chat.parent_span_id, stage.parent_span_id) == (stage.span_id, process.span_id)
+    found = {each.key: each.value for each in chat.attributes}
+    assert found["gen_ai.provider.name"].string_value == "aws.bedrock"
+    assert [each.string_value for each in found["gen_ai.response.finish_reasons"].array_value.values] != []
+    assert found["gen_ai.usage.input_tokens"].int_value > 0
+    assert found["gen_ai.usage.output_tokens"].int_value > 0
+    address = urlsplit(stand_in.url)
+    assert (found["server.address"].string_value, found["server.port"].int_value) == (address.hostname, address.port)
+    assert "Coastal" not in str(collector.spans), "no word of the document"
+
+
+def _submission(document: str) -> dict[str, Any]:
+    return {"analysis": "rfp-analysis", "input": {"document": document}, "subject": "proposals/42"}
 
 
 def test_a_function_on_lambda_names_itself(collector: Collector) -> None:
