@@ -1,5 +1,8 @@
 """The worker function. Each invocation handles one batch of job messages."""
 
+from analysis_jobs.base import startup
+
+# isort: split
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -15,6 +18,7 @@ from analysis_jobs.worker.worker import Worker
 
 
 @cache
+@startup.paused_collector()
 def _worker() -> Worker:
     return wiring.worker(settings.from_environment())
 
@@ -42,3 +46,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     response = handle_batch(event["Records"], handle, slots)
     observability.flush()
     return response
+
+
+startup.finish(_worker)

@@ -10,6 +10,7 @@ from analysis_jobs import Analysis, Job
 from analysis_jobs.authoring.analysis import stage
 
 LONG_STAGE = timedelta(seconds=3.5)
+NOTES = 14
 
 
 class Lot(BaseModel):
@@ -50,7 +51,10 @@ def prompt(number: int, part: str) -> str:
 
 
 def draft(job: Job[Lot]) -> Draft:
-    """Ask for free text."""
+    """Ask for free text. One lot in ten has so many checkpoints that they move into a list in the bucket."""
+    for number in range(NOTES if job.request.number % 10 == 7 else 0):
+        if job.saved(f"note-{number}") is None:
+            job.checkpoint(f"note-{number}", f"note {number} of lot {job.request.number}")
     return Draft(text=job.ask(prompt(job.request.number, "draft"), max_tokens=500))
 
 

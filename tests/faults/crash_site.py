@@ -43,7 +43,7 @@ from tests.faults import scans
 from tests.faults.crash_aws import Clients, answer, refusal
 from tests.faults.crash_scenarios import Crash, Scenario
 from tests.faults.scheduler import Actor, Killed, Process, Scheduler, VirtualClock
-from tests.faults.world import TIERS, analyses, tier_of
+from tests.faults.world import TIERS, analyses, small_rows, tier_of
 from tests.handlers.aws import REGION, create_job_table
 from tests.handlers.builders import MINUTE, SECOND, START, some_settings
 
@@ -97,7 +97,7 @@ class Run:
             heartbeat_s=15,
         )
         tiers = Tiers(order=TIERS, of=tier_of) if scenario.tiered else None
-        known = analyses(scenario.deadline, tiers)
+        known = analyses(scenario.deadline, tiers, many_names=scenario.lists)
         self._analyses = Analyses([*known.values(), scans.scan_analysis(scenario.deadline)])
         self._store = DynamoJobStore(boto["dynamodb"], self._name, self.clock)
         self._lane = SqsJobQueue(boto["sqs"], self.settings.queue_urls)
@@ -185,6 +185,8 @@ class Run:
             stack.enter_context(patch.object(child, "run", self.reader.run))
             stack.enter_context(patch.object(moto_sqs, "unix_time_millis", lambda: float(to_ms(self.clock.now()))))
             stack.enter_context(patch.object(moto_sqs, "unix_time", lambda: to_ms(self.clock.now()) / 1000))
+            if self.scenario.lists:
+                stack.enter_context(small_rows())
             self._aws.run = self
             try:
                 return self._simulate()

@@ -71,6 +71,7 @@ class Invariants:
             identity,
             history,
             checkpoints,
+            stream,
             lane_entries,
             self.tiers,
             self.due,
@@ -235,6 +236,23 @@ def checkpoints(write: Write, _: Ledger) -> Iterator[str]:
     for work, fence in write.life.kept.items():
         if write.kept.get(work) != fence:
             yield f"the checkpoint of {work} was lost"
+
+
+def stream(write: Write, _: Ledger) -> Iterator[str]:
+    """The stream's filter passes each write that has an event. It drops heartbeats, until a cancel is requested.
+
+    The filter is in `modules/analysis-jobs/events.tf`, and `tests/modules/test_stream_filter.py` tests it.
+    """
+    after, passes = write.after, passes_the_stream_filter(write.after)
+    if after.history != write.before.history and not passes:
+        yield "the stream's filter drops a write that has an event"
+    if write.name == "beat" and passes and after.cancel_asked_at is None:
+        yield "a heartbeat passes the stream's filter"
+
+
+def passes_the_stream_filter(after: JobRecord) -> bool:
+    """Tell whether the records of a row in this state reach the events function."""
+    return after.status != "processing" or after.claimant is not None or after.cancel_asked_at is not None
 
 
 def lane_entries(write: Write, _: Ledger) -> Iterator[str]:

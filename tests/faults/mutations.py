@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+from analysis_jobs.authoring.checkpoint_list import CheckpointList
 from analysis_jobs.authoring.read_pages import ReadPages
 from analysis_jobs.authoring.series_entry import SeriesEntry
 from analysis_jobs.documents.reader import DocumentReader
@@ -52,6 +54,11 @@ def _allowed_from(transition: Transition, *statuses: Status) -> Mutation:
     return lambda: _with(transition, sources=transition.sources | dict.fromkeys(statuses, frozenset[Guard]()))
 
 
+def _hold_forever() -> AbstractContextManager[object]:
+    """Let the sweeper take every job that is processing for held, whenever its lease ends."""
+    return patch.object(JobRecord, "is_held", lambda job, _now: job.status is Status.PROCESSING)
+
+
 def _changing_writes(module: Any, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> Mutation:
     """Change the values that a module writes with its transitions."""
     return lambda: patch.object(module, "Changes", lambda values: Changes(change(dict(values))))
@@ -71,6 +78,10 @@ def _with_due_at_after_the_end(values: dict[str, Any]) -> dict[str, Any]:
 
 def _with_lane_order_unchanged(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != "lane_sort_key"}
+
+
+def _without_a_claimant(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "claimant"}
 
 
 def _worst_job_first() -> AbstractContextManager[object]:
@@ -99,6 +110,49 @@ def _artifacts_without_a_token(module: Any, name: str) -> Mutation:
         return given(*((artifacts, unnamed) if name == "store_json" else (unnamed, artifacts)), *more)
 
     return lambda: patch.object(module, name, unfenced)
+
+
+def _lists_without_a_token() -> AbstractContextManager[object]:
+    given = CheckpointList.__init__
+
+    def unfenced(found: CheckpointList, claimed: Any, artifacts: Any) -> None:
+        given(found, claimed, artifacts)
+        found._fence = 0  # noqa: SLF001 - only this field fences a list
+
+    return patch.object(CheckpointList, "__init__", unfenced)
+
+
+def _lists_written_after_the_row() -> AbstractContextManager[object]:
+    given = CheckpointList.save
+
+    def save(found: CheckpointList, entries: Any, name: str, write: Callable[[Any], object]) -> None:
+        late: list[Callable[[], object]] = []
+        artifacts = found._artifacts  # noqa: SLF001 - the list is written through it
+        held = SimpleNamespace(write=lambda *what: late.append(lambda: artifacts.write(*what)))
+
+        def write_first(in_row: Any) -> None:
+            write(in_row)
+            for each in late:
+                each()
+
+        with patch.object(found, "_artifacts", held):
+            given(found, entries, name, write_first)
+
+    return patch.object(CheckpointList, "save", save)
+
+
+def _lists_that_nobody_reads() -> AbstractContextManager[object]:
+    return patch.object(CheckpointList, "_read", lambda _: {})
+
+
+def _lists_without_earlier_entries() -> AbstractContextManager[object]:
+    given = CheckpointList._write  # noqa: SLF001 - only this method writes a list
+
+    def write(found: CheckpointList, listed: dict[str, str]) -> str:
+        known = found._listed  # noqa: SLF001 - the entries of the earlier list
+        return given(found, {name: entry for name, entry in listed.items() if name not in known})
+
+    return patch.object(CheckpointList, "_write", write)
 
 
 @contextmanager
@@ -160,6 +214,7 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
         _without(table.CANCEL_LOST, Guard.LEASE_EXPIRED),
         scenes.late_beat_before_a_cancel,
     ),
+    "a sweep that takes an expired lease for a held one": (_hold_forever, None),
     "a claim without an attempt left": (_without(table.CLAIM, Guard.ATTEMPTS_LEFT), None),
     "attempts counted at the failure and not at the claim": (_count_attempts_at_failure, None),
     "a deferral that spends an attempt": (_with_counters(table.DEFER), None),
@@ -224,9 +279,15 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
         _changing_writes(control, _with_lane_order_unchanged),
         None,
     ),
+    "a claim that the stream's filter drops": (_changing_writes(claims, _without_a_claimant), None),
+    "a heartbeat that the stream's filter passes": (_changing_writes(claimed_job, _without_a_claimant), None),
     "a refused heartbeat that does not stop the worker": (_ignore_a_refused_heartbeat, "model"),
     "results without the token in their key": (_artifacts_without_a_token(attempt, "store_json"), scenes.stale_result),
     "checkpoints without the token in their key": (_artifacts_without_a_token(attempt, "Checkpoints"), None),
+    "lists of checkpoints without the token in their key": (_lists_without_a_token, "put"),
+    "a row that names a list before it is written": (_lists_written_after_the_row, None),
+    "a list of checkpoints that no later attempt reads": (_lists_that_nobody_reads, None),
+    "a list without the checkpoints of the list before": (_lists_without_earlier_entries, None),
 }
 
 

@@ -167,6 +167,10 @@ class ObservedStore:
         """See `JobStore.due`."""
         yield from self.network.perform("read", lambda: list(self.inner.due(now)))
 
+    def held(self, keys: Sequence[JobKey], now: datetime) -> frozenset[JobKey]:
+        """See `JobStore.held`."""
+        return self.network.perform("read", lambda: self.inner.held(keys, now))
+
     def read_many(self, keys: Sequence[JobKey]) -> dict[JobKey, JobRecord]:
         """See `JobStore.read_many`."""
         return self.network.perform("read", lambda: self.inner.read_many(keys))

@@ -339,6 +339,15 @@ def test_many_jobs_are_read_together(store: JobStore) -> None:
     assert store.read_many([jobs[0].key]) == {}
 
 
+def test_the_jobs_that_a_worker_holds_are_found_without_reading_them(store: JobStore) -> None:
+    held = a_processing_job(tenant="held", lease_until=START + MILLISECOND)
+    expired = a_processing_job(tenant="expired", lease_until=START)
+    queued, missing = a_job(tenant="queued"), a_processing_job(tenant="missing")
+    for job in (held, expired, queued):
+        store.create(job, None)
+    assert store.held([job.key for job in (held, expired, queued, missing)], START) == {held.key}
+
+
 def test_a_job_is_due_from_its_due_time_on(store: JobStore) -> None:
     jobs = [a_job(due_at=START + minute * MINUTE, tenant=f"tenant-{minute}") for minute in range(6)]
     for job in jobs:

@@ -71,7 +71,8 @@ class JobRecord:
 
     `version` grows with every write, `fence` with every claim. `priority` names the lane: the queue of that priority.
     `due_at` is when the sweeper must look at the job (None: never again). `not_before` is the end of a wait.
-    `claimant` is a random mark of the claim or sweep that took the job last.
+    `claimant` is a random mark of the claim or sweep that took the job last. The worker's first write after its claim
+    removes it.
 
     `documents` is a JSON object: the version of each document of the input, null for one that the submission did not
     find. It is None for a job without documents.
@@ -140,6 +141,10 @@ class JobRecord:
     def key(self) -> JobKey:
         """The key of the job."""
         return JobKey(self.tenant, self.job_id)
+
+    def is_held(self, now: datetime) -> bool:
+        """Tell whether a worker holds the job under a lease."""
+        return self.status is Status.PROCESSING and self.lease_until is not None and self.lease_until > now
 
     @property
     def sort_key_in_lane(self) -> str | None:

@@ -21,10 +21,17 @@ from analysis_jobs.jobs.transitions import Status
 # DynamoDB limits a partition of an index to 1,000 writes a second. The sweeper queries every shard, so use few.
 DUE_SHARDS = 4
 
+# What `is_held` needs, and the key, as arguments of a read.
+LEASE_ONLY = {
+    "ProjectionExpression": "#tenant, #item, #status, #lease_until",
+    "ExpressionAttributeNames": {f"#{name}": name for name in ("tenant", "item", "status", "lease_until")},
+}
+
 Item: TypeAlias = dict[str, Any]
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
+_PROCESSING = {"S": str(Status.PROCESSING)}
 _TIMES = {"created_at", "deadline", "due_at", "not_before", "lease_until", "finished_at", "cancel_asked_at"}
 _NUMBERS = {"version", "attempt", "max_attempts", "fence", "tier_rank", "sends", "progress"}
 # Fields that are stored under an older name, so that existing tables and indexes remain valid.
@@ -77,6 +84,12 @@ def from_item(item: Mapping[str, Any]) -> JobRecord:
     named = ((_FIELD_NAMES.get(stored, stored), value) for stored, value in item.items())
     values = {name: _from_plain(name, _deserialize(value)) for name, value in named if name in names}
     return JobRecord(tenant=key.tenant, job_id=key.job_id, **{"due_at": None, **values})
+
+
+def is_held(item: Mapping[str, Any], now: datetime) -> bool:
+    """Tell whether a worker holds the job of an item, of which at least `LEASE_ONLY` was read."""
+    lease_until = item.get("lease_until")
+    return item.get("status") == _PROCESSING and lease_until is not None and int(lease_until["N"]) > to_ms(now)
 
 
 def history_item(entry: HistoryEntry) -> Item:

@@ -216,6 +216,10 @@ class MemoryJobStore:
         overdue = [(job.due_at, key) for key, job in list(self.jobs.items()) if job.due_at and job.due_at <= now]
         yield from (key for _, key in sorted(overdue, key=lambda pair: pair[0]))
 
+    def held(self, keys: Sequence[JobKey], now: datetime) -> frozenset[JobKey]:
+        """See `JobStore.held`."""
+        return frozenset(key for key in keys if key in self.jobs and self.jobs[key].is_held(now))
+
     def read_many(self, keys: Sequence[JobKey]) -> dict[JobKey, JobRecord]:
         """See `JobStore.read_many`."""
         return {key: self.jobs[key] for key in keys if key in self.jobs}

@@ -68,7 +68,7 @@ class Sweeper:
         now = self.clock.now()
         if job is None or job.due_at is None or job.due_at > now:
             return "overtaken"  # the index is eventually consistent
-        if job.status is Status.PROCESSING and job.lease_until and job.lease_until > now:
+        if job.is_held(now):
             return "alive"  # a heartbeat does not update the index
         if job.cancel_asked_at is not None and job.status is Status.PROCESSING:
             return self._end(key, CANCEL_LOST, {})
@@ -126,7 +126,9 @@ class _Sweep:
                 keys = next(self._batches, None)
             if keys is None:
                 return
-            for key, job in self._read(keys):
+            held = self._held(keys)
+            self._count("alive", len(held))
+            for key, job in self._read([key for key in keys if key not in held]):
                 if self._is_late():
                     return
                 self._take(key, job)
@@ -136,13 +138,24 @@ class _Sweep:
         self.out_of_time |= late
         return late
 
+    def _held(self, keys: Sequence[JobKey]) -> frozenset[JobKey]:
+        """Return the jobs that a worker holds: nearly all rows that are due, after their first lease.
+
+        They are not read as a whole. If the request fails, none is known, and all rows are read.
+        """
+        try:
+            return self._sweeper.store.held(keys, self._sweeper.clock.now())
+        except Exception as error:  # noqa: BLE001 - see above
+            log("sweep.leases_failed", "all rows are read as a whole", error=error)
+            return frozenset()
+
     def _read(self, keys: Sequence[JobKey]) -> Iterator[tuple[JobKey, Callable[[], JobRecord | None]]]:
         """Yield the jobs, each with a function that returns its row. One request reads all rows.
 
         If the request fails, the rows are read one by one, so that a row that cannot be read stops no other one.
         """
         try:
-            rows = self._sweeper.store.read_many(keys)
+            rows = self._sweeper.store.read_many(keys) if keys else {}
         except Exception as error:  # noqa: BLE001 - see above
             log("sweep.batch_failed", "the rows are read one by one", error=error)
             yield from ((key, partial(self._sweeper.store.get, key)) for key in keys)
@@ -160,8 +173,12 @@ class _Sweep:
         else:
             if step not in _NO_STEP:
                 log("sweep.step", f"took the step {step} for an overdue job", step=step, **about)
-        with self._taking:
-            self.steps[step] += 1
+        self._count(step, 1)
+
+    def _count(self, step: str, jobs: int) -> None:
+        if jobs:
+            with self._taking:
+                self.steps[step] += jobs
 
 
 def _deadline_passed(job: JobRecord) -> JobFailure:

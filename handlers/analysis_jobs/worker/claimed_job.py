@@ -47,9 +47,13 @@ class ClaimedJob:
     def hold(self, changes: Mapping[str, Any]) -> JobRecord:
         """Write changes while holding the job.
 
+        Removes the mark of the claim. The filter of the table's stream drops the records of rows that are processing
+        and have no mark: so heartbeats do not invoke the events function.
+
         Raises `Stopped` if the lease is lost, and `CancelAsked` if a caller asked for the job to be cancelled.
         """
-        written = self.store.transition(self.record.key, BEAT, Changes(changes), now=self.clock.now(), read=self.record)
+        unmarked = Changes({**changes, "claimant": None})
+        written = self.store.transition(self.record.key, BEAT, unmarked, now=self.clock.now(), read=self.record)
         if not isinstance(written, Applied):
             raise Stopped("the lease is lost")
         if written.job.cancel_asked_at is not None:

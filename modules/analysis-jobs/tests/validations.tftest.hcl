@@ -297,6 +297,17 @@ run "admits_reserved_concurrency_of_the_lanes_without_canaries" {
   }
 }
 
+run "refuses_reserved_concurrency_that_leaves_none_for_a_retired_queue" {
+  command = plan
+  variables {
+    canary = { enabled = false }
+    lanes  = { high = { maximum_concurrency = 6 }, low = { maximum_concurrency = 4 } }
+    queue  = { retired = ["medium"] }
+    worker = { reserved_concurrency = 11 }
+  }
+  expect_failures = [var.queue]
+}
+
 run "refuses_one_canary_at_a_time" {
   command = plan
   variables {
