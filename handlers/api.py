@@ -1,5 +1,8 @@
 """The API function. Each invocation handles one HTTP request."""
 
+from analysis_jobs.base import startup
+
+# isort: split
 from functools import cache
 from typing import Any
 
@@ -9,6 +12,7 @@ from analysis_jobs.base import observability, probe, settings
 
 
 @cache
+@startup.paused_collector()
 def _api() -> Api:
     return wiring.api(settings.from_environment())
 
@@ -22,3 +26,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     response = api.resolve(event, context)
     observability.flush()
     return response
+
+
+startup.finish(_api)

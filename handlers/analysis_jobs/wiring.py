@@ -6,15 +6,15 @@ Each function imports what it builds: the sweeper, for example, pays neither for
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.config import Config
 
 from analysis_jobs.base.clock import Clock, SystemClock
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.settings import EventSettings, Settings, variable
 from analysis_jobs.jobs.canaries import CANARY_LANE
+from analysis_jobs.stores.clients import Clients
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.s3 import S3ArtifactStore
 from analysis_jobs.stores.sqs import SqsJobQueue
@@ -46,10 +46,10 @@ _OCR_CONFIG = _STORE_CONFIG.merge(Config(read_timeout=60))
 MODEL_CONFIG = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 1})
 
 
-def _queue(settings: Settings, session: Any = None) -> SqsJobQueue:
+def _queue(settings: Settings, aws: Clients) -> SqsJobQueue:
     """Return the queues of the lanes, and that of canaries if there is one. No caller can name the latter."""
     canary = {CANARY_LANE: settings.canary_queue_url} if settings.canary_queue_url else {}
-    return SqsJobQueue(_client("sqs", session=session), {**settings.queue_urls, **canary})
+    return SqsJobQueue(aws.client("sqs", _STORE_CONFIG), {**settings.queue_urls, **canary})
 
 
 def submissions(
@@ -59,26 +59,33 @@ def submissions(
 
     Without `analyses` the modules of the setting are imported. A backend gives its own boto3 `session`.
     """
+    return _submissions(settings, Clients(session), analyses, clock)
+
+
+def _submissions(
+    settings: Settings, aws: Clients, analyses: Analyses | None = None, clock: Clock | None = None
+) -> SubmissionService:
     from analysis_jobs.authoring.analysis import load_analyses  # noqa: PLC0415 - see the module
     from analysis_jobs.submission.service import SubmissionService  # noqa: PLC0415
 
     clock = clock or SystemClock()
     return SubmissionService(
-        store=_store(settings, clock, session),
-        queue=_queue(settings, session),
-        artifacts=_artifacts(settings, session),
+        store=_store(settings, aws, clock),
+        queue=_queue(settings, aws),
+        artifacts=_artifacts(settings, aws),
         analyses=_check_tiers(load_analyses(settings.analyses) if analyses is None else analyses, settings),
         settings=settings,
         clock=clock,
     )
 
 
-def _store(settings: Settings, clock: Clock, session: Any = None) -> DynamoJobStore:
-    return DynamoJobStore(_client("dynamodb", session=session), settings.table_name, clock)
+def _store(settings: Settings, aws: Clients, clock: Clock) -> DynamoJobStore:
+    return DynamoJobStore(aws.client("dynamodb", _STORE_CONFIG), settings.table_name, clock)
 
 
-def _artifacts(settings: Settings, session: Any = None) -> S3ArtifactStore:
-    return S3ArtifactStore(_client("s3", _S3_CONFIG, session=session), settings.bucket_name, settings.bucket_prefix)
+def _artifacts(settings: Settings, aws: Clients) -> S3ArtifactStore:
+    # Lazy: a job with a small input, no documents and a small result needs no bucket.
+    return S3ArtifactStore(aws.client("s3", _S3_CONFIG, lazy=True), settings.bucket_name, settings.bucket_prefix)
 
 
 def _check_tiers(analyses: Analyses, settings: Settings) -> Analyses:
@@ -94,10 +101,14 @@ def api(settings: Settings) -> Api:
     """Return the HTTP API."""
     from analysis_jobs.api.routes import Api  # noqa: PLC0415 - see the module
 
+    aws = Clients()
     waiting = DynamoWaitingSlots(
-        _client("dynamodb"), settings.table_name, settings.max_waiting_per_tenant, settings.max_waiting
+        aws.client("dynamodb", _STORE_CONFIG),
+        settings.table_name,
+        settings.max_waiting_per_tenant,
+        settings.max_waiting,
     )
-    return Api.build(submissions(settings), settings.tenant_claim, waiting)
+    return Api.build(_submissions(settings, aws), settings.tenant_claim, waiting)
 
 
 def worker(settings: Settings) -> Worker:
@@ -111,21 +122,23 @@ def worker(settings: Settings) -> Worker:
     from analysis_jobs.prompts import DynamoPromptStore  # noqa: PLC0415
     from analysis_jobs.worker.worker import Worker  # noqa: PLC0415
 
-    clock = SystemClock()
-    store, queue, artifacts = _store(settings, clock), _queue(settings), _artifacts(settings)
+    aws, clock = Clients(), SystemClock()
+    store, queue, artifacts = _store(settings, aws, clock), _queue(settings, aws), _artifacts(settings, aws)
     analyses = _check_tiers(load_analyses(settings.analyses), settings)
-    aws = AwsSecrets(lambda: _client("secretsmanager"), lambda: _client("ssm"))
-    secrets = Secrets(variable, aws.read, clock, settings.secret_max_age)
+    vault = AwsSecrets(lambda: aws.client("secretsmanager", _STORE_CONFIG), lambda: aws.client("ssm", _STORE_CONFIG))
+    secrets = Secrets(variable, vault.read, clock, settings.secret_max_age)
     services = Services(
         artifacts=artifacts,
-        prompts=DynamoPromptStore(_client("dynamodb"), settings.prompt_table_name, settings.code_version),
-        model=ModelRouter(BedrockModel(_client("bedrock-runtime", MODEL_CONFIG)), secrets, settings.gemini_base_url),
+        prompts=DynamoPromptStore(
+            aws.client("dynamodb", _STORE_CONFIG), settings.prompt_table_name, settings.code_version
+        ),
+        model=ModelRouter(BedrockModel(aws.client("bedrock-runtime", MODEL_CONFIG)), secrets, settings.gemini_base_url),
         settings=settings,
         prices=Prices.parse(settings.model_prices, clock),
         secrets=secrets,
         documents=document_reader(settings),
     )
-    return Worker(store, queue, analyses, services, clock)
+    return Worker(store, queue, analyses, services, clock, source=queue)
 
 
 def document_reader(settings: Settings) -> DocumentReader:
@@ -138,7 +151,7 @@ def document_reader(settings: Settings) -> DocumentReader:
     if settings.ocr_engine == "textract":
         from analysis_jobs.documents.textract import Textract  # noqa: PLC0415 - only needed with this engine
 
-        return DocumentReader(limits, turns, Textract(_client("textract", _OCR_CONFIG)))
+        return DocumentReader(limits, turns, Textract(Clients().client("textract", _OCR_CONFIG)))
     if settings.ocr_engine == "none":
         return DocumentReader(limits, turns, None)
     return DocumentReader(limits, turns, settings.ocr_engine, languages=tuple(settings.ocr_languages.split(",")))
@@ -148,8 +161,8 @@ def sweeper(settings: Settings) -> Sweeper:
     """Return the sweeper. It loads no analyses: a broken analysis must not stop the sweep."""
     from analysis_jobs.sweeper.sweeper import Sweeper  # noqa: PLC0415 - see the module
 
-    clock = SystemClock()
-    return Sweeper(_store(settings, clock), _queue(settings), settings, clock, at_once=_SWEEP_THREADS)
+    aws, clock = Clients(), SystemClock()
+    return Sweeper(_store(settings, aws, clock), _queue(settings, aws), settings, clock, at_once=_SWEEP_THREADS)
 
 
 def publisher(settings: EventSettings) -> Publisher:
@@ -158,12 +171,12 @@ def publisher(settings: EventSettings) -> Publisher:
     from analysis_jobs.events.publisher import Publisher  # noqa: PLC0415
     from analysis_jobs.stores.streams import read_change  # noqa: PLC0415
 
-    topic = settings.notice_topic_arn
+    aws, topic = Clients(), settings.notice_topic_arn
     return Publisher(
         read=read_change,
-        bus=EventBridgeBus(_client("events"), settings.event_bus_name),
-        notices=SnsTopic(_client("sns"), topic) if topic else None,
-        dead_letters=SqsDeadLetterSink(_client("sqs"), settings.event_dead_letter_queue_url),
+        bus=EventBridgeBus(aws.client("events", _STORE_CONFIG), settings.event_bus_name),
+        notices=SnsTopic(aws.client("sns", _STORE_CONFIG), topic) if topic else None,
+        dead_letters=SqsDeadLetterSink(aws.client("sqs", _STORE_CONFIG), settings.event_dead_letter_queue_url),
         service=settings.powertools_service_name,
         clock=SystemClock(),
     )
@@ -175,13 +188,14 @@ def erasure(stack: StackNames, clock: Clock | None = None) -> Erasure:
     from analysis_jobs.stores.erasing import DynamoRows, S3Files, SqsDeadLetters  # noqa: PLC0415 - as above
 
     clock = clock or SystemClock()
-    dynamodb, s3 = _client("dynamodb"), _client("s3", _S3_CONFIG)
+    aws = Clients()
+    dynamodb, s3 = aws.client("dynamodb", _STORE_CONFIG), aws.client("s3", _S3_CONFIG)
     return Erasure(
         rows=DynamoRows(dynamodb, stack.table_name),
         store=DynamoJobStore(dynamodb, stack.table_name, clock),
         artifacts=S3ArtifactStore(s3, stack.bucket_name, stack.bucket_prefix),
         files=S3Files(s3, stack.bucket_name, stack.bucket_prefix),
-        messages=SqsDeadLetters(_client("sqs")),
+        messages=SqsDeadLetters(aws.client("sqs", _STORE_CONFIG)),
         queues=stack.dead_letter_queues,
         clock=clock,
     )
@@ -194,7 +208,8 @@ def export(stack: StackNames, clock: Clock | None = None) -> Export:
     from analysis_jobs.stores.erasing import DynamoRows, S3Files  # noqa: PLC0415 - as above
     from analysis_jobs.stores.items import to_item  # noqa: PLC0415 - as above
 
-    dynamodb, s3 = _client("dynamodb"), _client("s3", _S3_CONFIG)
+    aws = Clients()
+    dynamodb, s3 = aws.client("dynamodb", _STORE_CONFIG), aws.client("s3", _S3_CONFIG)
     library = PromptLibrary(dynamodb, stack.prompt_table_name)
 
     def prompt(name: str, version: int) -> dict[str, Any] | None:
@@ -216,13 +231,4 @@ def export(stack: StackNames, clock: Clock | None = None) -> Export:
 
 def caller_arn() -> str:
     """Return the ARN of the AWS credentials."""
-    return str(_client("sts").get_caller_identity()["Arn"])
-
-
-_Service: TypeAlias = Literal[
-    "dynamodb", "sqs", "s3", "bedrock-runtime", "events", "sns", "secretsmanager", "ssm", "sts", "textract"
-]
-
-
-def _client(service: _Service, config: Config = _STORE_CONFIG, *, session: Any = None) -> Any:
-    return (session or boto3).client(service, config=config)
+    return str(Clients().client("sts", _STORE_CONFIG).get_caller_identity()["Arn"])

@@ -26,6 +26,13 @@ locals {
   used_lanes  = distinct(flatten(local.used[*].lanes))
   used_models = distinct(compact(local.used[*].model_id))
   used_routes = distinct(flatten(local.used[*].routes))
+
+  # A worker of the library alone holds 65 MB, and a process that reads a document without OCR as much again. One page with
+  # Tesseract takes 105 MB. A package that is described by hand may need anything.
+  reads_scans  = contains(local.distributions, "tesserocr") && coalesce(var.documents.ocr, "tesseract") == "tesseract"
+  memory_mb    = local.is_compared && !local.reads_scans ? 256 : 1024
+  mostly_waits = length(local.used) > 0 && alltrue([for analysis in local.used : try(analysis.mostly_waits, false)])
+
   used_secrets = distinct(concat(
     try(local.manifest.declarations.secrets, []),
     anytrue([for id in local.used_models : startswith(id, "gemini-")]) ? ["GEMINI_API_KEY"] : [],

@@ -58,6 +58,7 @@ _OURS = {"analysis_jobs", "document_reader", "rfp_analysis", *HANDLERS}
 _NOBODY = {
     *(
         "analysis_jobs.cli",
+        "aws_lambda_powertools.event_handler",
         "analysis_jobs.moving",
         "analysis_jobs.testing",
         "analysis_jobs_dev",
@@ -76,8 +77,7 @@ _EXTRAS = {
 }
 _NOT_FOR_SMALL_FUNCTIONS = {
     *("analysis_jobs.api.routes", "analysis_jobs.authoring", "analysis_jobs.documents", "analysis_jobs.llm"),
-    *("analysis_jobs.submission", "analysis_jobs.worker.worker", "aws_lambda_powertools.event_handler"),
-    *("document_reader", "rfp_analysis"),
+    *("analysis_jobs.submission", "analysis_jobs.worker.worker", "document_reader", "rfp_analysis"),
 }
 _UNWANTED = {
     "api": {
@@ -86,7 +86,7 @@ _UNWANTED = {
         "analysis_jobs.worker.worker",
         "analysis_jobs.worker.heartbeat",
     },
-    "worker": {"analysis_jobs.api.routes", "analysis_jobs.submission", "aws_lambda_powertools.event_handler"},
+    "worker": {"analysis_jobs.api.routes", "analysis_jobs.submission"},
     "sweeper": _NOT_FOR_SMALL_FUNCTIONS,
     "events": _NOT_FOR_SMALL_FUNCTIONS | {"analysis_jobs.sweeper"},
 }

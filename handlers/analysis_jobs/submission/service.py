@@ -32,6 +32,7 @@ from analysis_jobs.jobs.request_errors import (
     JobExpiredError,
     NotAdmittedError,
 )
+from analysis_jobs.jobs.row_size import bytes_left
 from analysis_jobs.jobs.subjects import MAX_SUBJECT_LENGTH, normal_subject, template_fields
 from analysis_jobs.jobs.tiers import TierRequest, Tiers
 from analysis_jobs.jobs.transitions import Status
@@ -122,8 +123,8 @@ class SubmissionService:
         parts = [given, *parts_of(request)]
 
         def with_input(job: JobRecord) -> JobRecord:
-            documents = pin_documents(self.artifacts, job, parts)
-            return replace(job, input=self._store_input(job, given), documents=documents)
+            pinned = replace(job, documents=pin_documents(self.artifacts, job, parts))
+            return replace(pinned, input=self._store_input(pinned, given))
 
         outcome: SubmissionResult | StoredOutcome
         if analysis.admission is None or canary:
@@ -154,7 +155,7 @@ class SubmissionService:
         """
         if idempotency is None:
             return None
-        needs_bucket = len(json.dumps(parts[0])) > self.settings.inline_bytes or names_documents(parts)
+        needs_bucket = len(json.dumps(parts[0])) > self._inline_bytes(job) or names_documents(parts)
         return self.store.stored_outcome(job.tenant, idempotency, job.created_at) if needs_bucket else None
 
     def _create(self, job: JobRecord, idempotency: IdempotencyKey | None) -> SubmissionResult | StoredOutcome:
@@ -203,9 +204,13 @@ class SubmissionService:
             stage=first_stage(analysis),
         )
 
+    def _inline_bytes(self, job: JobRecord) -> int:
+        """Return the size up to which an input stays in the row."""
+        return min(self.settings.inline_bytes, bytes_left(job))
+
     def _store_input(self, job: JobRecord, given: Any) -> Payload:
         try:
-            return store_json(self.artifacts, job, "input", given, self.settings.inline_bytes)
+            return store_json(self.artifacts, job, "input", given, self._inline_bytes(job))
         except TooLarge as error:
             raise InvalidRequestError.of_field(
                 "input", f"the input has {error.size} bytes; give at most {MAX_PAYLOAD_BYTES} bytes"

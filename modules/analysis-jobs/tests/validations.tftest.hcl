@@ -253,6 +253,23 @@ run "refuses_more_jobs_at_once_than_a_receive_brings" {
   expect_failures = [var.worker]
 }
 
+run "refuses_to_collect_messages_for_longer_than_lambda_does" {
+  command = plan
+  variables {
+    worker = { batching_window_s = 301 }
+  }
+  expect_failures = [var.worker]
+}
+
+run "refuses_to_collect_messages_of_a_fifo_queue" {
+  command = plan
+  variables {
+    queue  = { fifo = true }
+    worker = { batching_window_s = 1 }
+  }
+  expect_failures = [var.queue]
+}
+
 run "refuses_reserved_concurrency_below_the_lanes_together" {
   command = plan
   variables {
@@ -470,7 +487,7 @@ run "admits_every_limit" {
     lease     = { heartbeat_s = 15, lease_s = 31 }
     queue     = { visibility_timeout_s = 900 }
     retention = { jobs_days = 5, artifacts_days = 5, uploads_days = 5 }
-    worker    = { timeout_s = 900, memory_mb = 10240, jobs_per_invocation = 10, reserved_concurrency = 1004 }
+    worker    = { timeout_s = 900, memory_mb = 10240, jobs_per_invocation = 10, batching_window_s = 300, reserved_concurrency = 1004 }
     api       = { timeout_s = 30, memory_mb = 128, authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] } }
   }
 }
