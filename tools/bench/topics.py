@@ -29,7 +29,7 @@ TOPICS = (
         "Lambda's five pollers and the free slots of running invocations receive them, and durations with a "
         f"coefficient of variation of {VARIATION} unless the row says equal. What nobody can measure without "
         "AWS is assumed, the same for every row: a request of the API takes 20 ms with 512 MB, an invocation "
-        "has 0.8 s of init, and Lambda and API Gateway log 600 bytes each. The defaults are those of the "
+        "has 0.8 s of init, and Lambda and API Gateway log 500 bytes each. The defaults are those of the "
         "module, for a package without OCR with analyses that declare `mostly_waits`. The last five rows are "
         "the systems that this module replaces, computed from their own settings; nothing of them was "
         "measured, and a database of their own is not counted. The prices are in `tools/bench/prices.py`, "
