@@ -183,6 +183,7 @@ def deploy_by_workflows(account: Account, roles: dict[str, str]) -> None:
     steps.run("deploy", "apply", taken)
     report = json.loads((account.folder / "report.json").read_text("utf-8"))
     assert (report["outcome"], len(report["canaries"])) == ("deployed", 1)
+    assert "AccessDenied" not in steps.printed['analysis-jobs doctor "$ENVIRONMENT"'], "the deploy role may ask for all"
     after = live(account)
     assert after != before
     steps.run("rollback", "rollback", taken)

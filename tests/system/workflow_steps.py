@@ -15,12 +15,16 @@ NOT_RUN = ("python -m pip install", "for file in dist/*; do gh attestation verif
 
 @dataclass
 class Steps:
-    """The steps of one job. `not_run` and `ran` list the commands; `outputs` has what the steps gave to each other."""
+    """The steps of one job. `not_run` and `ran` list the commands, and `printed` has what each of them printed.
+
+    `outputs` has what the steps gave to each other.
+    """
 
     folder: Path
     environment: Mapping[str, str]
     ran: list[str] = field(default_factory=list)
     not_run: list[str] = field(default_factory=list)
+    printed: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     summary: str = ""
 
@@ -59,3 +63,4 @@ class Steps:
         )
         assert done.returncode == 0, command + done.stdout[-3000:] + done.stderr[-3000:]
         self.ran.append(command)
+        self.printed[command] = done.stdout
