@@ -47,7 +47,7 @@ class RootOfRelease:
         """See `machine.Terraform`. Raises `ReleaseError` for an approved plan that keeps other versions in service."""
         self._live, self._shown = live or {}, None
         if self.plan_file:
-            deploy.check_plan(self.root, self.plan_file)
+            self._shown = deploy.check_plan(self.root, self.plan_file)
             if live is not None and (others := kept(self._plan())) and others - set(live.values()):
                 raise ReleaseError(
                     "The plan is out of date: another version has been put in service since it was made. Plan again.",
