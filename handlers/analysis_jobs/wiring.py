@@ -23,11 +23,13 @@ from analysis_jobs.stores.waiting import DynamoWaitingSlots
 if TYPE_CHECKING:
     from analysis_jobs.api.routes import Api
     from analysis_jobs.authoring.analysis import Analyses
+    from analysis_jobs.base.audit import Sink
     from analysis_jobs.documents.reader import DocumentReader
     from analysis_jobs.events.publisher import Publisher
     from analysis_jobs.privacy.erasure import Erasure
     from analysis_jobs.privacy.export import Export
     from analysis_jobs.privacy.stack import StackNames
+    from analysis_jobs.stores.receiving import EveryMessage
     from analysis_jobs.submission.service import SubmissionService
     from analysis_jobs.sweeper.sweeper import Sweeper
     from analysis_jobs.worker.worker import Worker
@@ -39,6 +41,8 @@ _STORE_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "sta
 _S3_CONFIG = _STORE_CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
 # A step of the sweeper is two requests of some milliseconds. boto3 has 10 connections for each client.
 _SWEEP_THREADS = 8
+# A request waits for its audit line. If CloudWatch Logs does not take it, the line goes to the log of the process.
+_AUDIT_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 # Textract needs a few seconds for a page.
 _OCR_CONFIG = _STORE_CONFIG.merge(Config(read_timeout=60))
 # No retries in the client: each request is billed, and the job engine decides about retries. `BedrockModel` sets the
@@ -97,7 +101,17 @@ def api(settings: Settings) -> Api:
     waiting = DynamoWaitingSlots(
         _client("dynamodb"), settings.table_name, settings.max_waiting_per_tenant, settings.max_waiting
     )
-    return Api.build(submissions(settings), settings.tenant_claim, waiting)
+    sink = audit_sink(settings.audit_log_group, "api")
+    return Api.build(submissions(settings), settings.tenant_claim, waiting, sink)
+
+
+def audit_sink(log_group: str, writer: str, session: Any = None, clock: Clock | None = None) -> Sink | None:
+    """Return the audit trail in a log group, None for the log of the process. `writer` names the kind of process."""
+    if not log_group:
+        return None
+    from analysis_jobs.stores.audit_log import AuditLogGroup  # noqa: PLC0415 - see the module
+
+    return AuditLogGroup(_client("logs", _AUDIT_CONFIG, session=session), log_group, writer, clock or SystemClock())
 
 
 def worker(settings: Settings) -> Worker:
@@ -214,13 +228,20 @@ def export(stack: StackNames, clock: Clock | None = None) -> Export:
     )
 
 
+def every_message(sqs: Any, queue_url: str, wait_s: int) -> EveryMessage:
+    """Return all messages of a queue, for a command that decides about each one."""
+    from analysis_jobs.stores.receiving import EveryMessage  # noqa: PLC0415 - only the command line needs it
+
+    return EveryMessage(sqs, queue_url, wait_s)
+
+
 def caller_arn() -> str:
     """Return the ARN of the AWS credentials."""
     return str(_client("sts").get_caller_identity()["Arn"])
 
 
 _Service: TypeAlias = Literal[
-    "dynamodb", "sqs", "s3", "bedrock-runtime", "events", "sns", "secretsmanager", "ssm", "sts", "textract"
+    "dynamodb", "sqs", "s3", "bedrock-runtime", "events", "logs", "sns", "secretsmanager", "ssm", "sts", "textract"
 ]
 
 
