@@ -8,7 +8,9 @@ DOCUMENT ?=
 DIR ?=
 KINDS ?=
 ENV ?=
+ONLY ?=
 TAG ?=
+WRITE ?=
 
 PYTHON_BIN := .venv/bin/python
 CLOUD := PYTHONPATH=tools:handlers $(PYTHON_BIN) -m analysis_jobs_dev.cloud
@@ -86,9 +88,12 @@ release: .venv/.ready ## Check a release, and build its files into dist/release 
 publish: ## Publish the files of dist/release as a GitHub release; only the workflow does this (TAG=v1.2.3)
 	gh release create "$(TAG)" dist/release/* --notes-file dist/release-notes.md --verify-tag
 
+# These topics need no package, and building one takes a minute.
+WITHOUT_PACKAGE := cold cost each excel requests units walls warm
+
 .PHONY: bench
-bench: package ## Measure cold starts, requests per job and the package; writes docs/benchmarks.md
-	PYTHONPATH=handlers $(PYTHON_BIN) tools/bench.py --write docs/benchmarks.md
+bench: $(if $(ONLY),$(if $(filter-out $(WITHOUT_PACKAGE),$(ONLY)),package,.venv/.ready),package) ## Measure, and name each figure that got worse [ONLY=sweeper] [WRITE=1]
+	@PYTHONPATH=handlers:tools:examples/rfp-analysis:. $(PYTHON_BIN) -m bench $(ONLY) $(if $(WRITE),--write,--check)
 
 .PHONY: corpus
 corpus: .venv/.ready ## Read a folder of documents and print the share of words found [DIR=folder] [KINDS=pdf,docx]

@@ -1,5 +1,8 @@
 """The events function. Each invocation handles one batch of stream records of the job table."""
 
+from analysis_jobs.base import startup
+
+# isort: split
 from functools import cache
 from typing import Any
 
@@ -10,6 +13,7 @@ from analysis_jobs.events.publisher import Publisher
 
 
 @cache
+@startup.paused_collector()
 def _events() -> Publisher:
     return wiring.publisher(settings.events_from_environment())
 
@@ -32,3 +36,6 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     if done == 0:
         raise InvocationFailedError(f"none of {len(records)} stream records was published; see the log")
     return {"batchItemFailures": [{"itemIdentifier": records[done]["dynamodb"]["SequenceNumber"]}]}
+
+
+startup.finish(_events)

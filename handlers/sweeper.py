@@ -1,5 +1,8 @@
 """The sweeper function. A schedule invokes it every minute."""
 
+from analysis_jobs.base import startup
+
+# isort: split
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -10,6 +13,7 @@ from analysis_jobs.sweeper.sweeper import Sweeper
 
 
 @cache
+@startup.paused_collector()
 def _sweeper() -> Sweeper:
     return wiring.sweeper(settings.from_environment())
 
@@ -29,3 +33,6 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         return dict(sweeper.sweep(sweeper.clock.now() + left - _MARGIN))
     finally:
         observability.flush()
+
+
+startup.finish(_sweeper)

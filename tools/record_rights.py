@@ -33,7 +33,7 @@ from analysis_jobs_dev.cloud import ministack, ports
 from analysis_jobs_dev.cloud.certificates import Certificates, certificates
 from analysis_jobs_dev.cloud.connection import Connection
 from analysis_jobs_dev.cloud.emulator.enforcement import recorded
-from analysis_jobs_dev.cloud.emulator.rights import Right
+from analysis_jobs_dev.cloud.emulator.requests import Right
 from analysis_jobs_dev.cloud.emulator_environment import interpreter
 from analysis_jobs_dev.cloud.github import web_identity
 from analysis_jobs_dev.provider_mirror import terraform_environment

@@ -16,9 +16,9 @@ locals {
     ANALYSES                     = join(",", var.analyses)
     BUCKET_NAME                  = local.bucket.name
     CODE_VERSION                 = module.package.version
-    DOCUMENT_MEMORY_MB           = floor(var.worker.memory_mb / 2)
+    DOCUMENT_MEMORY_MB           = floor(local.worker_memory_mb / 2)
     HEARTBEAT_S                  = var.lease.heartbeat_s
-    JOBS_PER_INVOCATION          = var.worker.jobs_per_invocation
+    JOBS_PER_INVOCATION          = local.jobs_per_invocation
     JOB_RETENTION_DAYS           = var.retention.jobs_days
     LEASE_S                      = var.lease.lease_s
     POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace

@@ -56,13 +56,22 @@ resource "aws_lambda_event_source_mapping" "events" {
     }
   }
 
-  # Subjects and idempotency keys are in the same table and are left out. So are rows that expire.
+  # Subjects and idempotency keys are in the same table and are left out. So are rows that expire, and heartbeats. A row
+  # that is processing is of interest after its claim, which marks it with a claimant, and after a request to cancel it.
+  # A heartbeat removes the mark. A record passes if it matches one of the filters.
   filter_criteria {
-    filter {
-      pattern = jsonencode({
-        eventName = ["INSERT", "MODIFY"]
-        dynamodb  = { Keys = { item = { S = [{ prefix = "job#" }] } } }
-      })
+    dynamic "filter" {
+      for_each = [
+        { status = { S = [{ "anything-but" = ["processing"] }] } },
+        { status = { S = ["processing"] }, claimant = { S = [{ exists = true }] } },
+        { status = { S = ["processing"] }, cancel_asked_at = { N = [{ exists = true }] } },
+      ]
+      content {
+        pattern = jsonencode({
+          eventName = ["INSERT", "MODIFY"]
+          dynamodb  = { Keys = { item = { S = [{ prefix = "job#" }] } }, NewImage = filter.value }
+        })
+      }
     }
   }
 }

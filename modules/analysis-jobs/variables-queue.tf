@@ -80,8 +80,14 @@ variable "queue" {
 
   validation {
     # A job that waits would hide the other messages of its batch for the visibility timeout too.
-    condition     = !var.queue.fifo || var.worker.jobs_per_invocation == 1
+    condition     = !var.queue.fifo || coalesce(var.worker.jobs_per_invocation, 1) == 1
     error_message = "queue.fifo needs worker.jobs_per_invocation = 1: in a batch, a job that waits would delay the jobs of other subjects."
+  }
+
+  validation {
+    # Lambda refuses such an event source mapping.
+    condition     = !var.queue.fifo || var.worker.batching_window_s == 0
+    error_message = "queue.fifo needs worker.batching_window_s = 0: Lambda has no batching window for FIFO queues."
   }
 
   validation {

@@ -74,7 +74,11 @@ variable "lease" {
 variable "worker" {
   description = <<-EOT
     The function that runs jobs. `architecture` is that of the package by default, or arm64; the other functions use the
-    same. `jobs_per_invocation` is the number of messages that one invocation receives. `reserved_concurrency` needs a
+    same. `memory_mb` is by default what the package needs: 256, or 1024 if it reads scanned pages with Tesseract.
+    `jobs_per_invocation` is the number of jobs that share an invocation, 1 to 10. The default is 10 if every analysis of
+    the stack declares `mostly_waits`, else 1, and 1 with `queue.fifo`. While an invocation lasts, it fills its free slots
+    with further messages of its lane. `batching_window_s` lets Lambda collect messages for so long before it starts an
+    invocation, 0 by default. `reserved_concurrency` needs a
     `maximum_concurrency` in every lane. `environment` has variables of the worker only. `secrets` has ARNs of Secrets
     Manager secrets or SSM parameters, by the name of the environment variable that gets the ARN. The worker may read
     them, and their values are never in Terraform. The random suffix of a secret may be `-??????`: the variable then has
@@ -84,9 +88,10 @@ variable "worker" {
   EOT
   type = object({
     architecture         = optional(string)
+    batching_window_s    = optional(number, 0)
     environment          = optional(map(string), {})
-    jobs_per_invocation  = optional(number, 1)
-    memory_mb            = optional(number, 1024)
+    jobs_per_invocation  = optional(number)
+    memory_mb            = optional(number)
     reserved_concurrency = optional(number)
     secret_key_arns      = optional(list(string), [])
     secrets              = optional(map(string), {})
@@ -110,13 +115,18 @@ variable "worker" {
   }
 
   validation {
-    condition     = var.worker.memory_mb >= 128 && var.worker.memory_mb <= 10240 && floor(var.worker.memory_mb) == var.worker.memory_mb
-    error_message = "worker.memory_mb must be a whole number from 128 to 10240, the range of Lambda."
+    condition     = var.worker.memory_mb == null ? true : var.worker.memory_mb >= 128 && var.worker.memory_mb <= 10240 && floor(var.worker.memory_mb) == var.worker.memory_mb
+    error_message = "worker.memory_mb must be a whole number from 128 to 10240, the range of Lambda. Leave it out for what the package needs."
   }
 
   validation {
-    condition     = var.worker.jobs_per_invocation >= 1 && var.worker.jobs_per_invocation <= 10 && floor(var.worker.jobs_per_invocation) == var.worker.jobs_per_invocation
-    error_message = "worker.jobs_per_invocation must be a whole number from 1 to 10, the maximum of one receive."
+    condition     = var.worker.jobs_per_invocation == null ? true : var.worker.jobs_per_invocation >= 1 && var.worker.jobs_per_invocation <= 10 && floor(var.worker.jobs_per_invocation) == var.worker.jobs_per_invocation
+    error_message = "worker.jobs_per_invocation must be a whole number from 1 to 10, the maximum of one receive. Leave it out for what the analyses declare."
+  }
+
+  validation {
+    condition     = var.worker.batching_window_s >= 0 && var.worker.batching_window_s <= 300 && floor(var.worker.batching_window_s) == var.worker.batching_window_s
+    error_message = "worker.batching_window_s must be a whole number from 0 to 300, the range of Lambda. Every job waits for up to that time before it starts."
   }
 
   validation {
@@ -165,5 +175,6 @@ locals {
   own_statements = [
     "artifacts", "documents_read", "jobs_write", "key_use", "models_invoke", "models_subscribe", "order_read", "pages_recognise",
     "prompts_read", "queue_consume", "queue_send", "secrets_decrypt", "secrets_read", "subscriptions_view",
+    "trace_headers_decrypt", "trace_headers_read",
   ]
 }

@@ -8,10 +8,10 @@ module "worker" {
   live_version         = module.package.live_versions.worker
   architecture         = local.architecture
   timeout_s            = var.worker.timeout_s
-  memory_mb            = var.worker.memory_mb
+  memory_mb            = local.worker_memory_mb
   reserved_concurrency = var.worker.reserved_concurrency
   vpc                  = var.worker.vpc != null ? var.worker.vpc : var.functions.vpc
-  environment          = merge(local.environment, var.worker.environment, local.secret_arns)
+  environment          = merge(local.environment, local.tracing_environment, var.worker.environment, local.secret_arns)
   statements           = local.worker_statements
   log_retention_days   = var.retention.logs_days
   # The worker sends itself a message for each wait of a job and for each continuation. Attempts, the fencing token and the
@@ -31,13 +31,21 @@ module "worker" {
   tracing                 = local.tracing
 }
 
+locals {
+  # What the stack sets, else what the package needs.
+  worker_memory_mb    = coalesce(var.worker.memory_mb, module.package.worker.memory_mb)
+  jobs_per_invocation = var.queue.fifo ? 1 : coalesce(var.worker.jobs_per_invocation, module.package.worker.jobs_per_invocation)
+}
+
 resource "aws_lambda_event_source_mapping" "lane" {
   for_each = local.queues
 
   # Created after the whole queue module: without the redrive policy a failing message would not reach the dead-letter queue.
   event_source_arn = module.queue[each.key].arn
   function_name    = module.worker.alias_arn
-  batch_size       = var.worker.jobs_per_invocation
+  # A retired FIFO queue keeps its order, also beside standard lanes.
+  batch_size                         = each.value.fifo ? 1 : local.jobs_per_invocation
+  maximum_batching_window_in_seconds = each.value.fifo || var.worker.batching_window_s == 0 ? null : var.worker.batching_window_s
   # A failed message of a batch must not make the others visible again.
   function_response_types = ["ReportBatchItemFailures"]
   tags                    = var.tags

@@ -20,6 +20,14 @@ output "version" {
   value       = try(local.manifest.version, coalesce(var.package.version, local.sha256_base64))
 }
 
+output "worker" {
+  description = "What a worker of this package needs: `memory_mb`, and `jobs_per_invocation`, which is 10 if every analysis of the stack declares `mostly_waits`, else 1."
+  value = {
+    jobs_per_invocation = local.mostly_waits ? 10 : 1
+    memory_mb           = local.memory_mb
+  }
+}
+
 output "zip" {
   description = "The zip as the function module takes it: `path`, `sha256_base64` and `s3`."
   value = {

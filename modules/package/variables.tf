@@ -26,6 +26,13 @@ locals {
   used_lanes  = distinct(flatten(local.used[*].lanes))
   used_models = distinct(compact(local.used[*].model_id))
   used_routes = distinct(flatten(local.used[*].routes))
+
+  # A worker of the library alone holds 65 MB, and a process that reads a document without OCR as much again. One page with
+  # Tesseract takes 105 MB. A package that is described by hand may need anything.
+  reads_scans  = contains(local.distributions, "tesserocr") && coalesce(var.documents.ocr, "tesseract") == "tesseract"
+  memory_mb    = local.is_compared && !local.reads_scans ? 256 : 1024
+  mostly_waits = length(local.used) > 0 && alltrue([for analysis in local.used : try(analysis.mostly_waits, false)])
+
   used_secrets = distinct(concat(
     try(local.manifest.declarations.secrets, []),
     anytrue([for id in local.used_models : startswith(id, "gemini-")]) ? ["GEMINI_API_KEY"] : [],
@@ -121,6 +128,18 @@ variable "models" {
   validation {
     condition     = !local.is_compared || contains(local.distributions, "google-genai") || !anytrue([for id in concat(local.used_models, compact([var.models.model_id])) : startswith(id, "gemini-")])
     error_message = "model_id or an analysis names a Gemini model, and ${local.label} lacks the extra gemini: add extras = [\"gemini\"] to [tool.analysis-jobs] in pyproject.toml, and build the package again."
+  }
+}
+
+variable "otel" {
+  description = "Whether the functions trace with the library's own OpenTelemetry."
+  type        = bool
+  nullable    = false
+  default     = false
+
+  validation {
+    condition     = !var.otel || !local.is_compared || contains(local.distributions, "opentelemetry-exporter-otlp-proto-http")
+    error_message = "tracing.otel is set, and ${local.label} lacks the extra otel: add extras = [\"otel\"] to [tool.analysis-jobs] in pyproject.toml and build the package again, or leave tracing.otel out."
   }
 }
 

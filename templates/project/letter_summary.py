@@ -38,6 +38,7 @@ letter_summary = Analysis(
     request=Letter,
     result=Summary,
     stages=[summarise],
+    mostly_waits=True,
     canaries=[
         # A deployment runs this job on new code, before callers reach it.
         Canary(

@@ -1,6 +1,7 @@
 """The page about packages: its project builds, and its tables are complete."""
 
 import re
+import shutil
 import tomllib
 import zipfile
 from pathlib import Path
@@ -43,8 +44,10 @@ def test_the_project_of_the_page_is_packaged_with_its_own_dependency(tmp_path: P
     [lines] = re.findall(r"^jmespath==(?:.*\\\n)+.*\n", locked, re.MULTILINE)
     (folder / "requirements.txt").write_text(lines, encoding="utf-8")
     (folder / "rates.csv").write_text("1", encoding="utf-8")
-    analysis = REPOSITORY / "examples/minimal/letter_summary.py"
-    (folder / "letter_summary.py").write_bytes(analysis.read_bytes())
+    minimal = REPOSITORY / "examples/minimal"
+    (folder / "letter_summary.py").write_bytes((minimal / "letter_summary.py").read_bytes())
+    # The canary of the analysis submits one of them.
+    shutil.copytree(minimal / "documents", folder / "documents")
     [manifest] = package.package(load(folder), ["host"])
     with zipfile.ZipFile(folder / "dist" / manifest.path) as archive:
         names = archive.namelist()

@@ -244,5 +244,5 @@ def test_a_row_expires_thirty_days_after_its_job_has_ended(drawings: Deployed) -
     assert int(row["expires_at"]["N"]) - int(row["finished_at"]["N"]) // 1000 in (30 * 86_400, 30 * 86_400 - 1)
 
 
-def test_the_canary_meets_its_expectations(stack: Deployed) -> None:
-    assert [(each.failure, each.details) for each in canaries.run(stack)] == [("", [])]
+def test_the_canary_meets_its_expectations(drawings: Deployed) -> None:
+    assert [(each.failure, each.details) for each in canaries.run(drawings)] == [("", [])]

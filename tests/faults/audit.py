@@ -8,6 +8,8 @@ from typing import Any
 from analysis_jobs.jobs.record import JobRecord
 from analysis_jobs.jobs.transitions import Status
 
+_AFTER_A_CRASH = ("claim", "requeue", "requeue_shared", "abandon", "expire")
+
 type Change = tuple[JobRecord | None, JobRecord]
 
 
@@ -79,10 +81,10 @@ def calls_by_job(calls: Iterable[Mapping[str, Any]]) -> Counter[str]:
 def bound_of_calls(job: JobRecord, stages: int) -> int:
     """Return the most model calls that a job may make: in every attempt, one call and one repair for each stage.
 
-    Each deferral adds the call that was deferred, and its repair.
+    Each deferral adds the call that was deferred, and its repair. A death beside other jobs adds an attempt.
     """
-    deferrals = sum(entry.transition == "defer" for entry in job.history)
-    return 2 * (stages * job.max_attempts + deferrals)
+    taken = Counter(entry.transition for entry in job.history)
+    return 2 * (stages * (job.max_attempts + taken["requeue_shared"]) + taken["defer"])
 
 
 def crash_waits(
@@ -104,7 +106,7 @@ def _wait(job: JobRecord, claimed_at: float, killed_at: float) -> CrashWait | No
     times = [(entry.at.timestamp(), entry) for entry in job.history]
     claim = min((at for at, entry in times if entry.transition == "claim"), key=lambda at: abs(at - claimed_at))
     later = [(at, entry) for at, entry in times if at > claim]
-    if not later or later[0][0] <= killed_at or later[0][1].transition not in ("claim", "requeue", "abandon", "expire"):
+    if not later or later[0][0] <= killed_at or later[0][1].transition not in _AFTER_A_CRASH:
         return None  # the process had released the job before it was killed
     for at, entry in later:
         if entry.transition == "claim" or entry.status.ended:

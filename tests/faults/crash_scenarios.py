@@ -11,8 +11,8 @@ from tests.handlers.builders import MINUTE, SECOND
 class Scenario:
     """What happens to one job, and the status in which it ends.
 
-    `replies` are the errors that the model returns first; after them it answers. `work` is what costs money or minutes:
-    the model calls that are answered, and the pages that OCR begins to read.
+    `replies` are the errors that the model returns first, empty for an answer; after them it answers. `work` is what
+    costs money or minutes: the model calls that are answered, and the pages that OCR begins to read.
     """
 
     name: str
@@ -27,6 +27,8 @@ class Scenario:
     lose_messages: int = 0  # number of messages lost, from the first on
     die_asking: int | None = None  # the worker dies during the model call of this number
     tiered: bool = False
+    lists: bool = False  # each checkpoint moves the earlier ones from the row into a list in the bucket
+    shared: bool = False  # the worker could run other jobs too; it receives the message itself, and deletes it
     exact: bool = True  # a run without a crash does exactly `work`; otherwise at most
 
 
@@ -46,6 +48,8 @@ SCENARIOS = (
     Scenario("an error of the model", "completed", 3, replies=("ModelStreamErrorException",)),
     Scenario("refused by the model", "failed", 0, replies=("ValidationException",) * 5),
     Scenario("too long for one invocation", "completed", 3, stop_after=45 * SECOND),
+    Scenario("with lists of checkpoints", "completed", 3, lists=True),
+    Scenario("with lists, throttled", "completed", 3, replies=("", "", "ThrottlingException"), lists=True),
     Scenario("cancelled at work", "cancelled", 2, keyed=True, acts={"cancel": 30 * SECOND}, exact=False),
     Scenario("cancelled, and its worker dies", "cancelled", 2, acts={"cancel": 30 * SECOND}, die_asking=2, exact=False),
     Scenario("its message is lost", "completed", 3, lose_messages=1),
@@ -56,6 +60,12 @@ SCENARIOS = (
     Scenario("the worker of its only attempt dies", "failed", 1, analysis="brief", die_asking=1, exact=False),
     Scenario("no message arrives until its deadline", "failed", 0, deadline=4 * MINUTE, lose_messages=99),
     Scenario("failed, and retried", "completed", 3, replies=("ValidationException",), acts={"retry": 90 * SECOND}),
+    Scenario("beside others", "completed", 3, shared=True),
+    Scenario("beside others, throttled", "completed", 3, replies=("ThrottlingException",), shared=True),
+    Scenario("beside others, too long for the time left", "completed", 3, stop_after=45 * SECOND, shared=True),
+    Scenario("beside others, cancelled", "cancelled", 2, acts={"cancel": 30 * SECOND}, shared=True, exact=False),
+    Scenario("beside others, of a tier", "completed", 3, tiered=True, shared=True),
+    Scenario("beside others, and its worker dies", "completed", 4, die_asking=2, shared=True),
     Scenario("a scan", "completed", 4, analysis="scan"),
     Scenario("a scan too long for one invocation", "completed", 4, analysis="scan", stop_after=45 * SECOND),
 )

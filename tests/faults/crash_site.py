@@ -35,13 +35,15 @@ from analysis_jobs.submission.control import JobControl
 from analysis_jobs.submission.service import Submission, SubmissionService
 from analysis_jobs.sweeper.sweeper import Sweeper
 from analysis_jobs.worker import heartbeat
+from analysis_jobs.worker.invocation import Invocation
 from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.visibility import Visibility
 from analysis_jobs.worker.worker import Worker
 from tests.faults import scans
 from tests.faults.crash_aws import Clients, answer, refusal
 from tests.faults.crash_scenarios import Crash, Scenario
 from tests.faults.scheduler import Actor, Killed, Process, Scheduler, VirtualClock
-from tests.faults.world import TIERS, analyses, tier_of
+from tests.faults.world import TIERS, analyses, small_rows, tier_of
 from tests.handlers.aws import REGION, create_job_table
 from tests.handlers.builders import MINUTE, SECOND, START, some_settings
 
@@ -95,7 +97,7 @@ class Run:
             heartbeat_s=15,
         )
         tiers = Tiers(order=TIERS, of=tier_of) if scenario.tiered else None
-        known = analyses(scenario.deadline, tiers)
+        known = analyses(scenario.deadline, tiers, many_names=scenario.lists)
         self._analyses = Analyses([*known.values(), scans.scan_analysis(scenario.deadline)])
         self._store = DynamoJobStore(boto["dynamodb"], self._name, self.clock)
         self._lane = SqsJobQueue(boto["sqs"], self.settings.queue_urls)
@@ -183,6 +185,8 @@ class Run:
             stack.enter_context(patch.object(child, "run", self.reader.run))
             stack.enter_context(patch.object(moto_sqs, "unix_time_millis", lambda: float(to_ms(self.clock.now()))))
             stack.enter_context(patch.object(moto_sqs, "unix_time", lambda: to_ms(self.clock.now()) / 1000))
+            if self.scenario.lists:
+                stack.enter_context(small_rows())
             self._aws.run = self
             try:
                 return self._simulate()
@@ -224,10 +228,10 @@ class Run:
                         self.scheduler.kill(actor.process)
         for process in [process for process in self._received if process.over]:
             handle = self._received.pop(process)
-            if process.error is None:
+            if process.error is None and not self.scenario.shared:
                 self._aws.by_name["sqs"].delete_message(QueueUrl=self._url, ReceiptHandle=handle)
             else:
-                assert isinstance(process.error, Killed), process.error
+                assert process.error is None or isinstance(process.error, Killed), process.error
 
     def _unanswered(self) -> list[str]:
         """Return the requests that callers repeat because the API process died."""
@@ -277,7 +281,16 @@ class Run:
         )
         limit = self.scenario.stop_after
         stop_at = self.clock.now() + limit if limit else None
-        return lambda: worker.handle(message, stop_at)
+        shared = self.scenario.shared and not message.alone
+        visibility = Visibility(self._lane, self.clock) if self.scenario.shared else None
+        invocation = Invocation(shared=shared, visibility=visibility, late=shared)
+
+        def work() -> None:
+            worker.handle(message, stop_at, invocation)
+            if self.scenario.shared:
+                self._lane.delete(message.queue_arn, message.receipt_handle)
+
+        return work
 
     def _start_process(self, kind: str, work: Callable[[], object], act: str | None = None) -> Process:
         process = Process(kind)

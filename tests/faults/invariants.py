@@ -21,6 +21,8 @@ NEVER_CHANGED = (
     "client",
     "project",
     "created_at",
+    "prompt_versions",
+    "trace",
 )
 # The allowed changes of status, by the kind of process that writes.
 EDGES = {
@@ -64,12 +66,14 @@ class Invariants:
             fencing,
             tokens,
             attempts,
+            sharing,
             leases,
             lane_order,
             cancels,
             identity,
             history,
             checkpoints,
+            stream,
             lane_entries,
             self.tiers,
             self.due,
@@ -140,7 +144,8 @@ def edges(write: Write, _: Ledger) -> Iterator[str]:
 
 def fencing(write: Write, _: Ledger) -> Iterator[str]:
     """A worker writes only while its claim is the newest one and holds the job."""
-    if write.process.kind == "worker" and write.name not in ("claim", "join") and write.life.owner is not write.claim:
+    free = ("claim", "join", "requeue_shared")
+    if write.process.kind == "worker" and write.name not in free and write.life.owner is not write.claim:
         yield "a worker wrote without holding the job"
 
 
@@ -166,9 +171,24 @@ def attempts(write: Write, _: Ledger) -> Iterator[str]:
         yield "an attempt was given back without a new checkpoint"
 
 
+def sharing(write: Write, _: Ledger) -> Iterator[str]:
+    """The first death of a worker that runs several jobs costs no attempt. After it the job runs alone."""
+    before, after = write.before, write.after
+    if write.name == "requeue_shared" and (not before.shared or before.alone):
+        yield "an attempt was given back although the job ran alone"
+    if write.name in ("requeue", "abandon") and before.status == "processing" and before.shared:
+        yield "the death of a worker that runs several jobs cost an attempt"
+    if write.name == "requeue_shared" and not after.alone:
+        yield "a job whose worker died beside others need not run alone"
+    if write.name == "claim" and before.status == "processing" and before.shared:
+        yield "the death of a worker that runs several jobs cost an attempt"
+    if write.name == "claim" and before.alone and after.shared:
+        yield "a job that must run alone was claimed by a worker that runs several jobs"
+
+
 def leases(write: Write, _: Ledger) -> Iterator[str]:
     """Nobody takes a job before its lease has expired."""
-    taken = write.name == "claim" or write.process.kind == "sweeper"
+    taken = write.name in ("claim", "requeue_shared") or write.process.kind == "sweeper"
     before = write.before
     if taken and before.status == "processing" and before.lease_until and before.lease_until > write.now:
         yield "the job was taken before its lease had expired"
@@ -218,6 +238,23 @@ def checkpoints(write: Write, _: Ledger) -> Iterator[str]:
     for work, fence in write.life.kept.items():
         if write.kept.get(work) != fence:
             yield f"the checkpoint of {work} was lost"
+
+
+def stream(write: Write, _: Ledger) -> Iterator[str]:
+    """The stream's filter passes each write that has an event. It drops heartbeats, until a cancel is requested.
+
+    The filter is in `modules/analysis-jobs/events.tf`, and `tests/modules/test_stream_filter.py` tests it.
+    """
+    after, passes = write.after, passes_the_stream_filter(write.after)
+    if after.history != write.before.history and not passes:
+        yield "the stream's filter drops a write that has an event"
+    if write.name == "beat" and passes and after.cancel_asked_at is None:
+        yield "a heartbeat passes the stream's filter"
+
+
+def passes_the_stream_filter(after: JobRecord) -> bool:
+    """Tell whether the records of a row in this state reach the events function."""
+    return after.status != "processing" or after.claimant is not None or after.cancel_asked_at is not None
 
 
 def lane_entries(write: Write, _: Ledger) -> Iterator[str]:

@@ -155,7 +155,7 @@ class Ledger:
         match write.name:
             case "claim":
                 write.life.attempt += 1
-            case "defer" | "continue":
+            case "defer" | "continue" | "requeue_shared":
                 write.life.attempt -= 1
             case "retry":
                 write.life.attempt = 0

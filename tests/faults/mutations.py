@@ -4,15 +4,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+from analysis_jobs.authoring.checkpoint_list import CheckpointList
 from analysis_jobs.authoring.read_pages import ReadPages
 from analysis_jobs.authoring.series_entry import SeriesEntry
 from analysis_jobs.documents.reader import DocumentReader
+from analysis_jobs.jobs import lost_workers
 from analysis_jobs.jobs import transitions as table
 from analysis_jobs.jobs.admission import Admission, AdmissionDecision, Rate, decide
-from analysis_jobs.jobs.record import Changes
+from analysis_jobs.jobs.record import Changes, JobRecord
 from analysis_jobs.jobs.transitions import Guard, Status, Transition
 from analysis_jobs.stores.memory import MemoryJobStore
 from analysis_jobs.submission import admission_service, control
@@ -51,6 +54,11 @@ def _allowed_from(transition: Transition, *statuses: Status) -> Mutation:
     return lambda: _with(transition, sources=transition.sources | dict.fromkeys(statuses, frozenset[Guard]()))
 
 
+def _hold_forever() -> AbstractContextManager[object]:
+    """Let the sweeper take every job that is processing for held, whenever its lease ends."""
+    return patch.object(JobRecord, "is_held", lambda job, _now: job.status is Status.PROCESSING)
+
+
 def _changing_writes(module: Any, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> Mutation:
     """Change the values that a module writes with its transitions."""
     return lambda: patch.object(module, "Changes", lambda values: Changes(change(dict(values))))
@@ -70,6 +78,10 @@ def _with_due_at_after_the_end(values: dict[str, Any]) -> dict[str, Any]:
 
 def _with_lane_order_unchanged(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != "lane_sort_key"}
+
+
+def _without_a_claimant(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "claimant"}
 
 
 def _worst_job_first() -> AbstractContextManager[object]:
@@ -100,6 +112,49 @@ def _artifacts_without_a_token(module: Any, name: str) -> Mutation:
     return lambda: patch.object(module, name, unfenced)
 
 
+def _lists_without_a_token() -> AbstractContextManager[object]:
+    given = CheckpointList.__init__
+
+    def unfenced(found: CheckpointList, claimed: Any, artifacts: Any) -> None:
+        given(found, claimed, artifacts)
+        found._fence = 0  # noqa: SLF001 - only this field fences a list
+
+    return patch.object(CheckpointList, "__init__", unfenced)
+
+
+def _lists_written_after_the_row() -> AbstractContextManager[object]:
+    given = CheckpointList.save
+
+    def save(found: CheckpointList, entries: Any, name: str, write: Callable[[Any], object]) -> None:
+        late: list[Callable[[], object]] = []
+        artifacts = found._artifacts  # noqa: SLF001 - the list is written through it
+        held = SimpleNamespace(write=lambda *what: late.append(lambda: artifacts.write(*what)))
+
+        def write_first(in_row: Any) -> None:
+            write(in_row)
+            for each in late:
+                each()
+
+        with patch.object(found, "_artifacts", held):
+            given(found, entries, name, write_first)
+
+    return patch.object(CheckpointList, "save", save)
+
+
+def _lists_that_nobody_reads() -> AbstractContextManager[object]:
+    return patch.object(CheckpointList, "_read", lambda _: {})
+
+
+def _lists_without_earlier_entries() -> AbstractContextManager[object]:
+    given = CheckpointList._write  # noqa: SLF001 - only this method writes a list
+
+    def write(found: CheckpointList, listed: dict[str, str]) -> str:
+        known = found._listed  # noqa: SLF001 - the entries of the earlier list
+        return given(found, {name: entry for name, entry in listed.items() if name not in known})
+
+    return patch.object(CheckpointList, "_write", write)
+
+
 @contextmanager
 def _count_attempts_at_failure() -> Iterator[None]:
     with _with(table.CLAIM, counters={"fence": 1}), _with(table.RELEASE, counters={"attempt": 1}):
@@ -108,6 +163,29 @@ def _count_attempts_at_failure() -> Iterator[None]:
 
 def _always_give_the_attempt_back() -> AbstractContextManager[object]:
     return patch.object(attempt.Attempt, "_gained", property(lambda _: True))
+
+
+def _never(*_: object) -> bool:
+    return False
+
+
+def _is_held(job: JobRecord, _: object) -> bool:
+    return job.status is Status.PROCESSING
+
+
+def _believing_in_deaths(died_sharing: Callable[..., bool], transition: Transition, guard: Guard) -> Mutation:
+    """Decide wrongly which jobs died beside others, and let a transition land without the guard that prevents it."""
+
+    @contextmanager
+    def mutation() -> Iterator[None]:
+        with (
+            patch.object(lost_workers, "died_sharing", died_sharing),
+            patch.object(sweep, "died_sharing", died_sharing),
+            _without(transition, guard)(),
+        ):
+            yield
+
+    return mutation
 
 
 # Each mutation, and how it is caught: by random walks (a name: most processes are held up at that request), or by a
@@ -136,6 +214,7 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
         _without(table.CANCEL_LOST, Guard.LEASE_EXPIRED),
         scenes.late_beat_before_a_cancel,
     ),
+    "a sweep that takes an expired lease for a held one": (_hold_forever, None),
     "a claim without an attempt left": (_without(table.CLAIM, Guard.ATTEMPTS_LEFT), None),
     "attempts counted at the failure and not at the claim": (_count_attempts_at_failure, None),
     "a deferral that spends an attempt": (_with_counters(table.DEFER), None),
@@ -150,8 +229,36 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
     "a release after a cancel": (_without(table.RELEASE, Guard.NOT_CANCELLED), "release"),
     "a requeue after a cancel": (_without(table.REQUEUE, Guard.NOT_CANCELLED), "requeue"),
     "a claim after a cancel": (_without(table.CLAIM, Guard.NOT_CANCELLED), None),
+    "a death beside other jobs that spends an attempt": (_with_counters(table.REQUEUE_SHARED), None),
+    "a death alone that gives an attempt back": (
+        _believing_in_deaths(_is_held, table.REQUEUE_SHARED, Guard.SHARED),
+        None,
+    ),
+    "a death beside other jobs that a claim counts": (_without(table.CLAIM, Guard.UNSHARED), None),
+    "a death beside other jobs that a shared claim counts": (_without(table.CLAIM_SHARED, Guard.UNSHARED), None),
+    "a sweep that counts a death beside other jobs": (
+        _believing_in_deaths(_never, table.REQUEUE, Guard.UNSHARED),
+        None,
+    ),
+    "a sweep that abandons a job that died beside others": (
+        _believing_in_deaths(_never, table.ABANDON, Guard.UNSHARED),
+        None,
+    ),
+    "a requeue of a live job of a shared worker": (
+        _without(table.REQUEUE_SHARED, Guard.LEASE_EXPIRED),
+        scenes.late_beat_before_a_requeue_of_a_shared_worker,
+    ),
+    "a job that died beside others and is claimed beside others again": (
+        _without(table.CLAIM_SHARED, Guard.MAY_SHARE),
+        None,
+    ),
+    "a job that died beside others and need not run alone": (
+        _changing_writes(lost_workers, lambda values: {**values, "alone": None}),
+        None,
+    ),
     "a wait without a due_at": (_changing_writes(claimed_job, _without_due_at_while_waiting), None),
     "a sweep that leaves a sent job overdue": (_changing_writes(sweep, _with_due_at_unchanged), None),
+    "a requeue that leaves the job overdue": (_changing_writes(lost_workers, _with_due_at_unchanged), None),
     "an ended job with a due_at": (_changing_writes(claimed_job, _with_due_at_after_the_end), None),
     "a job ended by the sweeper with a due_at": (_changing_writes(sweep, _with_due_at_after_the_end), None),
     "a lane in which the worst job is claimed first": (_worst_job_first, None),
@@ -164,13 +271,23 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
         _changing_writes(sweep, _with_lane_order_unchanged),
         None,
     ),
+    "a requeue that does not put the job into the lane's order": (
+        _changing_writes(lost_workers, _with_lane_order_unchanged),
+        None,
+    ),
     "a retry that does not put the job into the lane's order": (
         _changing_writes(control, _with_lane_order_unchanged),
         None,
     ),
+    "a claim that the stream's filter drops": (_changing_writes(claims, _without_a_claimant), None),
+    "a heartbeat that the stream's filter passes": (_changing_writes(claimed_job, _without_a_claimant), None),
     "a refused heartbeat that does not stop the worker": (_ignore_a_refused_heartbeat, "model"),
     "results without the token in their key": (_artifacts_without_a_token(attempt, "store_json"), scenes.stale_result),
     "checkpoints without the token in their key": (_artifacts_without_a_token(attempt, "Checkpoints"), None),
+    "lists of checkpoints without the token in their key": (_lists_without_a_token, "put"),
+    "a row that names a list before it is written": (_lists_written_after_the_row, None),
+    "a list of checkpoints that no later attempt reads": (_lists_that_nobody_reads, None),
+    "a list without the checkpoints of the list before": (_lists_without_earlier_entries, None),
 }
 
 

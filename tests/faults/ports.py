@@ -167,6 +167,10 @@ class ObservedStore:
         """See `JobStore.due`."""
         yield from self.network.perform("read", lambda: list(self.inner.due(now)))
 
+    def held(self, keys: Sequence[JobKey], now: datetime) -> frozenset[JobKey]:
+        """See `JobStore.held`."""
+        return self.network.perform("read", lambda: self.inner.held(keys, now))
+
     def read_many(self, keys: Sequence[JobKey]) -> dict[JobKey, JobRecord]:
         """See `JobStore.read_many`."""
         return self.network.perform("read", lambda: self.inner.read_many(keys))
@@ -218,6 +222,7 @@ class SentMessage:
     key: JobKey
     tier_pointer: TierPointer | None
     visible_at: datetime
+    alone: bool
 
 
 @dataclass
@@ -247,13 +252,14 @@ class VirtualQueue:
         delay: timedelta = timedelta(),
         tier_rank: int | None = None,
         subject: str | None = None,  # noqa: ARG002 - this queue is not FIFO
+        alone: bool = False,
     ) -> None:
         """See `JobQueue.send`."""
         self.ledger.sent(job, dedupe)
         tier_pointer = None if tier_rank is None else TierPointer(priority, tier_rank, delayed=delay > timedelta())
 
         def request() -> None:
-            message = SentMessage(job, tier_pointer, self.clock.now() + delay)
+            message = SentMessage(job, tier_pointer, self.clock.now() + delay, alone)
             self.sent.append(message)
             self.messages[f"message {len(self.sent)}"] = message
 

@@ -65,12 +65,33 @@ def stale_result(world: World) -> None:
     world.run_to_end(worker)
 
 
+def late_beat_before_a_requeue_of_a_shared_worker(world: World) -> None:
+    """As `late_beat_before_abandon`, and the worker could run other jobs too."""
+    _submit(world, "valuation")
+    _late_beat(world, "requeue_shared", _begin(world, shared=True))
+
+
+def cut_short_late(world: World) -> None:
+    """Jobs begin late in their invocation, and its time is over before they have a checkpoint: twice."""
+    _submit(world, "brief")
+    for _ in range(2):
+        receipt = world.queue.visible()[0]
+        worker = world.deliver(receipt, 20 * SECOND, shared=True, late=True)
+        world.run_until(worker, "model")
+        world.advance(20 * SECOND)
+        world.run_to_end(worker)
+        if not world.queue.visible():
+            return
+
+
 SCENES: tuple[Scene, ...] = (
     stale_stop,
     late_beat_before_abandon,
     late_beat_before_expiry,
     late_beat_before_a_cancel,
     stale_result,
+    late_beat_before_a_requeue_of_a_shared_worker,
+    cut_short_late,
 )
 
 
@@ -79,8 +100,8 @@ def _submit(world: World, analysis: str) -> JobKey:
     return next(iter(world.ledger.lives))
 
 
-def _begin(world: World) -> Process:
-    worker = world.deliver(world.queue.visible()[0])
+def _begin(world: World, *, shared: bool | None = None) -> Process:
+    worker = world.deliver(world.queue.visible()[0], shared=shared)
     world.run_until(worker, "model")
     heartbeat = worker.actors[1]
     while heartbeat.at != "wait":

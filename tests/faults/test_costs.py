@@ -53,6 +53,7 @@ class Meter:
         self.requests: Counter[str] = Counter()
         self.units: Counter[str] = Counter()
         self.largest_row = 0
+        self.updates: list[int] = []  # the units of each update, in order
         self._rows: dict[str, Item] = {}
 
     def watch(self) -> None:
@@ -72,7 +73,10 @@ class Meter:
 
     def _written(self, operation: str, row: Item) -> None:
         job_id = row["item"]["S"]
-        self.units[operation] += write_units(self._rows.get(job_id), row)
+        units = write_units(self._rows.get(job_id), row)
+        self.units[operation] += units
+        if operation == "UpdateItem":
+            self.updates.append(units)
         self.largest_row = max(self.largest_row, size(row))
         self._rows[job_id] = row
 
@@ -154,6 +158,52 @@ def requests_of_a_sweep(
     meter.requests.clear()
     assert not Sweeper(store, queue, settings, clock).sweep()
     return meter.requests.total()
+
+
+@pytest.mark.parametrize("checkpoints", [0, 10, 100])
+def test_a_heartbeat_costs_one_unit_with_any_number_of_checkpoints_and_any_input(
+    meter: Meter, checkpoints: int
+) -> None:
+    clock = SteppedClock()
+
+    def answer(_question: Question) -> Reply:
+        for _ in range(WORK // BEAT):
+            clock.step(BEAT)
+        return says("done")
+
+    def price(job: Job[Book]) -> Value:
+        for number in range(checkpoints):
+            job.checkpoint(f"part-{number}", number)
+        return Value(text=job.ask("What is it worth?"))
+
+    settings = some_settings(queue_urls={"medium": client("sqs").get_queue_url(QueueName="jobs")["QueueUrl"]})
+    analyses = Analyses([Analysis("valuation", request=Book, result=Value, stages=[price])])
+    store = DynamoJobStore(client("dynamodb"), "jobs", clock)
+    queue = SqsJobQueue(client("sqs"), settings.queue_urls)
+    artifacts = S3ArtifactStore(client("s3"), "artifacts")
+    given = {"isbn": "x" * 4_000}
+    job = SubmissionService(store, queue, artifacts, analyses, settings, clock).submit(
+        "acme", Submission(analysis="valuation", input=given)
+    )
+    [message] = client("sqs").receive_message(QueueUrl=settings.queue_urls["medium"])["Messages"]
+    services = Services(artifacts, MemoryPromptStore(), ScriptedModel(answer), settings)
+    Worker(store, queue, analyses, services, clock).handle(Message(job.key, QUEUE_ARN, message["ReceiptHandle"]))
+    ended = store.get(job.key)
+    assert ended
+    assert ended.status is Status.COMPLETED
+    claim, *held, end = meter.updates
+    assert (claim, set(held)) == (5, {1})
+    assert len(held) - checkpoints in (WORK // BEAT - 1, WORK // BEAT)
+    assert end <= 5  # one unit, an entry of an index replaced, and one removed
+    # The input, each checkpoint, and a list for five checkpoints or more.
+    assert meter.requests["s3:PutObject"] <= 1 + checkpoints + checkpoints // 5
+    record(
+        f"cost of a job with {checkpoints} checkpoints and an input of 4 KB",
+        write_units=meter.units.total(),
+        write_units_of_heartbeats=len(held) - checkpoints,
+        objects_written=meter.requests["s3:PutObject"],
+        largest_row_bytes=meter.largest_row,
+    )
 
 
 def test_a_sweep_reads_a_hundred_living_jobs_in_one_request(meter: Meter) -> None:

@@ -37,14 +37,18 @@ SOON_FOUND = (
     "a stop without the token",
     "a claim of a job with a live lease",
     "a sweep that expires a job with a live lease",
+    "a sweep that takes an expired lease for a held one",
     "attempts counted at the failure and not at the claim",
     "a deferral that lowers the token",
     "a claim before the wait is over",
+    "a death beside other jobs that spends an attempt",
     "a claim after the deadline",
     "a wait without a due_at",
     "an ended job with a due_at",
     "a lane in which the worst job is claimed first",
     "a claim that leaves the job in the lane's order",
+    "a claim that the stream's filter drops",
+    "a heartbeat that the stream's filter passes",
     "checkpoints without the token in their key",
 )
 

@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from analysis_jobs.jobs.record import JobRecord
@@ -60,6 +61,41 @@ def test_every_job_in_a_storm_ends_once_within_its_bound_of_model_calls(tmp_path
             lease_s=aws.lease_s,
             **spread(waited),
         )
+
+
+def test_every_job_in_a_storm_of_packed_workers_ends_once(tmp_path: Path, *, long: bool) -> None:
+    """Each invocation runs up to four jobs and fills its free slots. A kill hits all jobs of an invocation."""
+    size = LONG if long else QUICK
+    local = LocalAws(tmp_path, lease_s=2.0, heartbeat_s=0.5, JOBS_PER_INVOCATION="4")
+    with local as aws, Storm(aws, replace(size, workers=size.workers // 3), seed=4) as storm:
+        jobs = storm.wait()
+        assert storm.errors == []
+        assert {key.job_id for key in storm.accepted} == set(jobs)
+        assert {job_id: job.status for job_id, job in jobs.items() if not job.status.ended} == {}
+        broken = broken_rules(aws.changes())
+        assert broken == []
+        calls = calls_by_job(aws.stand_in.calls())
+        bounds = {job_id: bound_of_calls(job, len(STAGES)) for job_id, job in jobs.items()}
+        assert {job_id: calls[job_id] for job_id, bound in bounds.items() if calls[job_id] > bound} == {}
+        shared_deaths = {job.job_id: steps(job).count("requeue_shared") for job in jobs.values()}
+        assert set(shared_deaths.values()) <= {0, 1}, "the first death beside others costs no attempt, and no later one"
+        received = [line["received"] for line in aws.fleet.lines() if line.get("event") == "batch.refilled"]
+        assert received
+        record(
+            "storm of packed workers",
+            jobs=len(jobs),
+            lost=len(storm.accepted) - sum(job.status.ended for job in jobs.values()),
+            double_results=sum("it ended" in rule for rule in broken),
+            completed=sum(job.status is Status.COMPLETED for job in jobs.values()),
+            processes_killed=len(storm.kills),
+            deaths_beside_others=sum(shared_deaths.values()),
+            received_by_running_invocations=sum(received),
+        )
+
+
+def steps(job: JobRecord) -> list[str]:
+    """Return the names of a job's transitions."""
+    return [entry.transition for entry in job.history]
 
 
 def failures(jobs: dict[str, JobRecord]) -> Counter[str]:

@@ -33,6 +33,7 @@ from analysis_jobs import wiring
 from analysis_jobs.jobs import dispatch
 from analysis_jobs.submission import service as _submission  # noqa: F401 - imported once, before the forks
 from analysis_jobs.worker import retry_policy as decisions
+from analysis_jobs.worker import slots
 from analysis_jobs_dev.cloud import ministack
 from tests.faults import analyses as _analyses  # noqa: F401 - as above
 
@@ -105,6 +106,7 @@ def scale(lease_s: float) -> None:
     dispatch.SEND_GRACE /= by
     decisions._BASE /= by  # noqa: SLF001 - no setting changes it
     decisions._CAP /= by  # noqa: SLF001
+    slots._INTERVAL /= by  # noqa: SLF001
     wait = Config(connect_timeout=1, read_timeout=1)
     wiring._STORE_CONFIG = wiring._STORE_CONFIG.merge(wait)  # noqa: SLF001
     wiring._S3_CONFIG = wiring._S3_CONFIG.merge(wait)  # noqa: SLF001

@@ -6,16 +6,17 @@ moves, a message is delivered or lost, a caller submits, cancels or retries. `wa
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 from analysis_jobs import Admission, Analysis, Job, Rate
+from analysis_jobs.authoring import checkpoint_list
 from analysis_jobs.authoring.analysis import Analyses
 from analysis_jobs.authoring.context import Services
-from analysis_jobs.base import ids
+from analysis_jobs.base import ids, tracing
 from analysis_jobs.jobs.ports import JobStore
 from analysis_jobs.jobs.record import JobKey
 from analysis_jobs.jobs.request_errors import RateLimitedError, StateConflictError
@@ -25,8 +26,10 @@ from analysis_jobs.submission.control import JobControl
 from analysis_jobs.submission.service import Submission, SubmissionService
 from analysis_jobs.sweeper.sweeper import Sweeper
 from analysis_jobs.worker import heartbeat
+from analysis_jobs.worker.invocation import Invocation
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
+from tests.faults.contexts import Contexts
 from tests.faults.invariants import LEASE, Invariants, call_bound
 from tests.faults.ledger import ALONE, RATED, Ledger
 from tests.faults.ports import (
@@ -58,6 +61,19 @@ def second(job: Job[Book]) -> Value:
     return Value(text=" ".join([job.output(first)["said"], *job.each([0, 1], item, needs=20 * SECOND)]))
 
 
+def second_by_name(job: Job[Book]) -> Value:
+    """Do the work of `second` with a checkpoint of its own for each item."""
+
+    def item(number: int) -> str:
+        said = job.saved(f"item-{number}")
+        if said is None:
+            said = job.ask(f"second/item/{number}")
+            job.checkpoint(f"item-{number}", said)
+        return str(said)
+
+    return Value(text=" ".join([job.output(first)["said"], item(0), item(1)]))
+
+
 RATE = Rate(3, timedelta(days=1))
 
 
@@ -70,12 +86,15 @@ def tier_of(asked: TierRequest) -> str:
     return str(getattr(asked.request, "isbn")).split()[0]  # noqa: B009 - any request
 
 
-def analyses(deadline: timedelta, tiers: Tiers | None = None) -> Analyses:
-    """Return four analyses: two stages with checkpoints; one attempt; one active job for each subject; a rate."""
+def analyses(deadline: timedelta, tiers: Tiers | None = None, *, many_names: bool = False) -> Analyses:
+    """Return four analyses: two stages with checkpoints; one attempt; one active job for each subject; a rate.
+
+    With `many_names` the first one has a checkpoint for each unit of work.
+    """
     parts: Any = {"request": Book, "result": Value, "deadline": deadline, "tiers": tiers}
     return Analyses(
         [
-            Analysis("valuation", stages=[first, second], **parts),
+            Analysis("valuation", stages=[first, second_by_name if many_names else second], **parts),
             Analysis("brief", stages=[only], max_attempts=1, **parts),
             Analysis(ALONE, stages=[only], admission=Admission(), **parts),
             Analysis(RATED, stages=[only], admission=Admission(one_active=False, at_most=RATE), **parts),
@@ -97,7 +116,10 @@ class World:
         self.artifacts = ObservedArtifacts(self.network, self.ledger)
         # With odd seeds, jobs have tiers. Then each message starts the best waiting job, and not the job that sent it.
         tiers = Tiers(order=TIERS, of=tier_of) if seed % 2 else None
-        self.analyses = analyses(timedelta(minutes=(2, 10, 30)[seed % 3]), tiers)
+        # In half of the walks most workers run several jobs. What kills one of them kills the others too. For each job
+        # that is a death like any other, so one process still stands for one job.
+        self.packed = seed % 8 >= 4
+        self.analyses = analyses(timedelta(minutes=(2, 10, 30)[seed % 3]), tiers, many_names=has_lists(seed))
         self.model = ScheduledModel(self.network, self.ledger)
         self.stalled: set[Process] = set()
         self.events = 0
@@ -138,10 +160,15 @@ class World:
 
     # Events that start a process
 
-    def deliver(self, receipt: str, stop_after: timedelta | None = None) -> Process:
-        """Deliver a visible message to a new worker. The worker deletes it after it has handled it."""
+    def deliver(
+        self, receipt: str, stop_after: timedelta | None = None, *, shared: bool | None = None, late: bool = False
+    ) -> Process:
+        """Deliver a visible message to a new worker. The worker deletes it after it has handled it.
+
+        With `shared` the worker could run other jobs too, with `late` the job is not its first. None: as the walk says.
+        """
         self._event(f"{receipt} is delivered")
-        return self._work(self.queue.receive(receipt), receipt, stop_after)
+        return self._work(self.queue.receive(receipt), receipt, stop_after, shared=shared, late=late)
 
     def deliver_again(self, message: SentMessage) -> Process:
         """Deliver a second copy of a message to a new worker. The first copy may have been handled already."""
@@ -173,8 +200,20 @@ class World:
         with suppress(StateConflictError, RateLimitedError):  # any other error is a defect
             what(JobControl(self.store, self.queue, self.artifacts, self.analyses, SETTINGS, self.clock), key)
 
-    def _work(self, message: SentMessage, receipt: str, stop_after: timedelta | None) -> Process:
+    def _work(
+        self,
+        message: SentMessage,
+        receipt: str,
+        stop_after: timedelta | None,
+        *,
+        shared: bool | None = None,
+        late: bool = False,
+    ) -> Process:
         stop_at = self.clock.now() + stop_after if stop_after else None
+        invocation = Invocation(
+            shared=(self.packed and self.events % 3 > 0 if shared is None else shared) and not message.alone,
+            late=late or (self.packed and self.events % 2 > 0),
+        )
 
         def work() -> None:
             worker = Worker(
@@ -184,7 +223,8 @@ class World:
                 Services(self.artifacts, MemoryPromptStore(), self.model, SETTINGS),
                 self.clock,
             )
-            worker.handle(Message(message.key, QUEUE_ARN, receipt, message.tier_pointer), stop_at)
+            delivered = Message(message.key, QUEUE_ARN, receipt, message.tier_pointer, message.alone)
+            worker.handle(delivered, stop_at, invocation)
             self.scheduler.point("acknowledge")
             self.queue.messages.pop(receipt, None)
 
@@ -287,14 +327,34 @@ class World:
 def open_world(make_store: Callable[[VirtualClock], JobStore], seed: int) -> Iterator[World]:
     """Yield a world for one seed, and kill its processes at the end.
 
-    Heartbeat threads become actors of the scheduler. All random numbers of the library come from the seed.
+    Heartbeat threads become actors of the scheduler. All random numbers of the library come from the seed. With some
+    seeds, each checkpoint moves the earlier ones from the row into a list in the bucket.
     """
     world = World(make_store, seed)
     chances = SimpleNamespace(randbits=random.Random(seed).getrandbits)
     random.seed(seed)  # the library draws its backoff and the order of the shards from it
-    with patch.object(heartbeat, "Thread", world.scheduler.thread), patch.object(ids, "secrets", chances):
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(heartbeat, "Thread", world.scheduler.thread))
+        stack.enter_context(patch.object(ids, "secrets", chances))
+        if has_lists(seed):
+            stack.enter_context(small_rows())
+        tracing.use(Contexts())
         try:
             yield world
         finally:
+            tracing.use(None)
             for process in list(world.scheduler.processes):
                 world.scheduler.kill(process)
+
+
+def has_lists(seed: int) -> bool:
+    """Tell whether the checkpoints of this seed's world move into lists in the bucket."""
+    return bool(seed // 2 % 2)
+
+
+@contextmanager
+def small_rows() -> Iterator[None]:
+    """Leave no room for checkpoints in the row: each new one moves the others into a list."""
+    no_room = patch.object(checkpoint_list, "room", lambda _: 0)
+    with no_room, patch.object(checkpoint_list, "LEAST_SAVES", 0):
+        yield

@@ -292,6 +292,18 @@ def test_time_outs_are_counted_for_each_stage() -> None:
     assert (job.status, job.timeouts) == (Status.COMPLETED, {"one": 1, "two": 1})
 
 
+def test_each_question_is_labelled_with_the_stage_that_asks_it() -> None:
+    def one(job: Job[Book]) -> Value:
+        return Value(text=job.ask("?"))
+
+    def two(job: Job[Book]) -> Value:
+        return Value(text=job.ask("?"))
+
+    model = ScriptedModel(says("a"), says("b"))
+    run(Shop([one, two], model))
+    assert [question.metadata["stage"] for question in model.questions] == ["one", "two"]
+
+
 def test_a_call_cancelled_for_lack_of_time_is_not_a_model_error() -> None:
     def cut_off(_question: Any) -> Any:
         for _ in range(40):

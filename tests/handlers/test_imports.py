@@ -58,6 +58,7 @@ _OURS = {"analysis_jobs", "document_reader", "rfp_analysis", *HANDLERS}
 _NOBODY = {
     *(
         "analysis_jobs.cli",
+        "aws_lambda_powertools.event_handler",
         "analysis_jobs.moving",
         "analysis_jobs.testing",
         "analysis_jobs_dev",
@@ -65,6 +66,7 @@ _NOBODY = {
         "google",
         "httpx2",
         "moto",
+        "opentelemetry",
         "pypdfium2",
         "pytest",
     ),
@@ -76,8 +78,7 @@ _EXTRAS = {
 }
 _NOT_FOR_SMALL_FUNCTIONS = {
     *("analysis_jobs.api.routes", "analysis_jobs.authoring", "analysis_jobs.documents", "analysis_jobs.llm"),
-    *("analysis_jobs.submission", "analysis_jobs.worker.worker", "aws_lambda_powertools.event_handler"),
-    *("document_reader", "rfp_analysis"),
+    *("analysis_jobs.submission", "analysis_jobs.worker.worker", "document_reader", "rfp_analysis"),
 }
 _UNWANTED = {
     "api": {
@@ -86,7 +87,7 @@ _UNWANTED = {
         "analysis_jobs.worker.worker",
         "analysis_jobs.worker.heartbeat",
     },
-    "worker": {"analysis_jobs.api.routes", "analysis_jobs.submission", "aws_lambda_powertools.event_handler"},
+    "worker": {"analysis_jobs.api.routes", "analysis_jobs.submission"},
     "sweeper": _NOT_FOR_SMALL_FUNCTIONS,
     "events": _NOT_FOR_SMALL_FUNCTIONS | {"analysis_jobs.sweeper"},
 }
@@ -102,6 +103,14 @@ def test_a_ready_handler_has_imported_only_modules_that_it_uses(handler: str) ->
     distributions = {name.partition(".")[0] for name in imported if not name.startswith("_")}
     assert distributions - sys.stdlib_module_names - _OURS <= _OF_EVERY_PACKAGE
     assert "analysis_jobs.base.settings" in imported
+
+
+@pytest.mark.parametrize(("handler", "is_traced"), [("api", True), ("worker", True), ("sweeper", False)])
+def test_a_function_imports_opentelemetry_only_with_the_setting(handler: str, *, is_traced: bool) -> None:
+    """`events` does not read the setting."""
+    imported = set(json.loads(_run(_READY.format(handler=handler), **ENVIRONMENT, OPENTELEMETRY="true")))
+    assert ("opentelemetry" in imported) == is_traced
+    assert ("analysis_jobs.llm.traced" in imported) == (handler == "worker")
 
 
 @pytest.mark.parametrize("example", sorted(path.parent.name for path in EXAMPLES.glob("*/main.tf")))
@@ -122,7 +131,8 @@ def test_the_api_of_an_example_does_not_import_modules_of_its_worker(example: st
 # What a backend or a declaration of an analysis must not pay for: AWS, the command line, the document reader, an event
 # loop. The client imports httpx2 for its first request.
 _NOT_FOR_OTHERS = {"aws_lambda_powertools", "asyncio", "boto3", "botocore", "httpx2", "pypdfium2", "rich", "typer"} | {
-    "urllib3"
+    "opentelemetry",
+    "urllib3",
 }
 
 

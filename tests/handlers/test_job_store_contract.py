@@ -23,6 +23,7 @@ from analysis_jobs.jobs.transitions import (
     ABANDON,
     BEAT,
     CLAIM,
+    CLAIM_SHARED,
     COMPLETE,
     CONTINUE,
     DEFER,
@@ -30,6 +31,7 @@ from analysis_jobs.jobs.transitions import (
     FAIL,
     RELEASE,
     REQUEUE,
+    REQUEUE_SHARED,
     RESEND,
     RETRY,
     STOP,
@@ -73,11 +75,15 @@ FULL = a_job(
     timeouts={"write": 1, "read": 0},
     documents=Payload('{"01k/a.pdf":"version-7"}'),
     prompts={"read": "books/step-1@v3", "write": f"{TEXT}@v0"},
+    prompt_versions={"books/step-1": 7},
+    shared=True,
+    alone=True,
     files={"a.xlsx": StoredFile(7, 10_240, "text/csv; charset=utf-8"), "b.json": StoredFile(0, 0, "application/json")},
     history=(
         HistoryEntry(START + MILLISECOND, "claim", Status.PROCESSING),
         HistoryEntry(START, "defer", Status.QUEUED),
     ),
+    trace="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 vendor=value",
 )
 
 
@@ -244,6 +250,28 @@ def test_of_two_sweepers_with_the_same_row_only_one_resends(store: JobStore) -> 
     assert store.transition(job.key, RESEND, NOTHING, now=START, read=job) == ConditionFailed(first.job)
 
 
+def test_a_job_whose_shared_worker_died_keeps_its_attempt_and_then_runs_alone(store: JobStore) -> None:
+    job = a_job(max_attempts=1)
+    store.create(job, None)
+    shared = store.transition(job.key, CLAIM_SHARED, Changes(LEASE | {"shared": True}), now=START)
+    assert isinstance(shared, Applied)
+    end = START + MINUTE
+    early = end - MILLISECOND
+    assert store.transition(job.key, REQUEUE_SHARED, NOTHING, now=early) == ConditionFailed(shared.job)
+    for refused in (CLAIM, CLAIM_SHARED, REQUEUE, ABANDON):
+        assert store.transition(job.key, refused, NOTHING, now=end) == ConditionFailed(shared.job)
+    back = Changes({"shared": None, "alone": True, "lease_until": None})
+    queued = store.transition(job.key, REQUEUE_SHARED, back, now=end)
+    assert isinstance(queued, Applied)
+    assert (queued.job.status, queued.job.attempt, queued.job.fence) == (Status.QUEUED, 0, 1)
+    assert store.transition(job.key, CLAIM_SHARED, NOTHING, now=end) == ConditionFailed(queued.job)
+    alone = store.transition(job.key, CLAIM, Changes(LEASE), now=end)
+    assert isinstance(alone, Applied)
+    later = end + MINUTE
+    assert store.transition(job.key, REQUEUE_SHARED, NOTHING, now=later) == ConditionFailed(alone.job)
+    assert isinstance(store.transition(job.key, ABANDON, NOTHING, now=later), Applied)
+
+
 def test_attempts_are_counted_up_to_the_maximum(store: JobStore) -> None:
     job = a_job(max_attempts=2)
     store.create(job, None)
@@ -310,6 +338,15 @@ def test_many_jobs_are_read_together(store: JobStore) -> None:
         store.create(job, None)
     assert store.read_many([job.key for job in jobs]) == {job.key: store.get(job.key) for job in jobs[1:]}
     assert store.read_many([jobs[0].key]) == {}
+
+
+def test_the_jobs_that_a_worker_holds_are_found_without_reading_them(store: JobStore) -> None:
+    held = a_processing_job(tenant="held", lease_until=START + MILLISECOND)
+    expired = a_processing_job(tenant="expired", lease_until=START)
+    queued, missing = a_job(tenant="queued"), a_processing_job(tenant="missing")
+    for job in (held, expired, queued):
+        store.create(job, None)
+    assert store.held([job.key for job in (held, expired, queued, missing)], START) == {held.key}
 
 
 def test_a_job_is_due_from_its_due_time_on(store: JobStore) -> None:

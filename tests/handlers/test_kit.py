@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, computed_field
 
 from analysis_jobs import Analysis, Document, Fail, Job, Prompt, stage, testing
 from analysis_jobs.extraction import Checked, Finding
+from analysis_jobs.jobs.payloads import load_json
 from analysis_jobs.testing import (
     Answer,
     Asked,
@@ -249,7 +250,7 @@ def test_paths_in_fields_of_documents_are_uploaded_and_other_texts_stay(scripted
     note.write_text("Please send a key.", encoding="utf-8")
     done = scripted.run(MAIL, {"letter": str(note), "enclosed": [note, str(note)]})
     assert done.questions[0].prompt == "Read this letter: Please send a key."
-    given = ast.literal_eval(str(done.record.input.text))
+    given = load_json(done._backend.artifacts, done.record.input)  # noqa: SLF001 - the input is not public
     assert [name.partition("/")[2] for name in given["enclosed"]] == ["note-of-a-club.txt"] * 2
     assert given["title"] == "documents/not-a-file.txt"
 

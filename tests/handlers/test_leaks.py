@@ -257,7 +257,7 @@ def test_an_output_that_is_not_json_is_not_quoted(output: Any, where: str, capfd
 
 
 def test_a_message_that_is_no_pointer_is_not_quoted(capfd: pytest.CaptureFixture[str]) -> None:
-    def handle(record: Any) -> None:
+    def handle(record: Any, _place: object) -> None:
         Message.parse(record["body"], QUEUE_ARN, "receipt")
 
     bodies = [SECRET, f'{{"tenant": "{SECRET}"}}', f'{{"tenant": 1, "job_id": "{SECRET}"}}']

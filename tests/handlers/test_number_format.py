@@ -2,7 +2,8 @@
 
 import pytest
 
-from document_reader.excel.number_format import BUILT_IN, NumberFormats
+from document_reader.excel.format_codes import BUILT_IN
+from document_reader.excel.number_format import NumberFormats
 
 MARCH = 46086.0  # 2026-03-05, a Thursday
 

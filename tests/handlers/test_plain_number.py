@@ -5,7 +5,8 @@ from unittest.mock import patch
 
 import pytest
 
-from document_reader.excel.number_format import BUILT_IN, NumberFormats, Section
+from document_reader.excel.format_codes import BUILT_IN, Section
+from document_reader.excel.number_format import NumberFormats
 from document_reader.excel.plain_number import PlainNumber
 
 PLAIN = [

@@ -47,6 +47,14 @@ def worker(login: Login) -> Iterator[Worker]:
         yield worker
 
 
+@pytest.fixture
+def _own_connections() -> Iterator[None]:
+    """Close the connections of the process. They are kept by the secret's name, and other tests use the same name."""
+    CONNECTIONS.close()
+    yield
+    CONNECTIONS.close()
+
+
 def _value(login: Login) -> Any:
     return _ask(login, "SELECT value_mid FROM books")
 
@@ -318,27 +326,23 @@ def test_a_query_returns_rows_by_column_name_and_is_read_only(worker: Worker) ->
     assert raised.value.code == "database_query_invalid"
 
 
+@pytest.mark.usefixtures("_own_connections")
 def test_a_job_has_its_database(worker: Worker, login: Login) -> None:
     job = job_of(worker)
     database = job.database("DATABASE_SECRET", statement_timeout=5 * SECOND)
-    try:
-        assert database.query("SHOW statement_timeout") == [{"statement_timeout": "5s"}]
-        with database.once(job, effect="save") as cursor:
-            assert cursor is not None
-        with login.connect() as connection:
-            marks = connection.execute("SELECT tenant, job_id, effect FROM analysis_jobs_effects").fetchall()
-        assert marks == [(job.tenant, job.job_id, "save")]
-    finally:
-        CONNECTIONS.close()
+    assert database.query("SHOW statement_timeout") == [{"statement_timeout": "5s"}]
+    with database.once(job, effect="save") as cursor:
+        assert cursor is not None
+    with login.connect() as connection:
+        marks = connection.execute("SELECT tenant, job_id, effect FROM analysis_jobs_effects").fetchall()
+    assert marks == [(job.tenant, job.job_id, "save")]
 
 
+@pytest.mark.usefixtures("_own_connections")
 def test_a_jobs_database_drops_a_refused_password_from_the_cache(worker: Worker, login: Login) -> None:
     database = job_of(worker).database("DATABASE_SECRET")
     worker.vault.holds["password"] = "wrong"
     with pytest.raises(Defer, match="database_login_refused"):
         database.query("SELECT 1 AS one")
     worker.vault.holds["password"] = login.password
-    try:
-        assert database.query("SELECT 1 AS one") == [{"one": 1}]
-    finally:
-        CONNECTIONS.close()
+    assert database.query("SELECT 1 AS one") == [{"one": 1}]

@@ -87,7 +87,8 @@ def test_a_document_becomes_a_brief_with_its_facts(
     assert job["result"]["extracted_data"] == stated.model_dump(mode="json")
     assert stated.title in job["result"]["summary"]
     [asked] = stand_in.calls()
-    assert (asked["model"], asked["metadata"], asked["outcome"]) == (MODEL_ID, {"job_id": job["job_id"]}, "ok")
+    origin = {"analysis": "rfp-analysis", "stage": "brief", "job_id": job["job_id"]}
+    assert (asked["model"], asked["metadata"], asked["outcome"]) == (MODEL_ID, origin, "ok")
 
 
 def test_the_status_shows_progress_usage_and_times(stack: Deployment, stand_in: StandIn) -> None:

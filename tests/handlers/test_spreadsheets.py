@@ -163,6 +163,19 @@ def test_characters_that_are_invalid_in_xml_do_not_break_the_file() -> None:
     assert in_a_cell(every).value.endswith("\U0001f4c8")
 
 
+def test_each_cell_looks_like_the_first_one_of_its_kind() -> None:
+    """The writer styles the first cell of a kind, and the other cells share that style."""
+    moment = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+    moments = [moment, moment.date(), moment.time(), timedelta(hours=30)]
+    kinds = ["text", "=1+1", "-", 7, 0.5, True, None, Decimal("1.25"), Decimal(3), *moments]
+    alone = [in_a_cell(value) for value in kinds]
+    page = opened(excel_file([Text(text=value) for value in [*kinds, *kinds, *reversed(kinds)]]))
+    found = [row[0] for row in page.iter_rows(min_row=2)]
+    for one, together in zip([*alone, *alone, *reversed(alone)], found, strict=True):
+        for part in ("value", "data_type", "number_format", "alignment", "border", "font", "fill", "quotePrefix"):
+            assert repr(getattr(together, part)) == repr(getattr(one, part))
+
+
 def test_the_same_rows_give_the_same_bytes() -> None:
     first = excel_file(DEVICES, title="x")
     assert first == excel_file(list(DEVICES), title="x")

@@ -346,6 +346,33 @@ def test_one_bad_row_does_not_stop_the_sweep(shop: Shop) -> None:
     assert {key for _, key, _ in shop.queue.sent} == {job.key for job in jobs} - {bad}
 
 
+def test_held_jobs_are_not_read_as_a_whole(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    living, overdue = a_processing_job(due_at=START, lease_until=START + MINUTE), a_job(due_at=START)
+    for job in (living, overdue):
+        kept(shop, job)
+    read: list[JobKey] = []
+    read_many = shop.store.read_many
+
+    def recorded(keys: Sequence[JobKey]) -> dict[JobKey, JobRecord]:
+        read.extend(keys)
+        return read_many(keys)
+
+    monkeypatch.setattr(shop.store, "read_many", recorded)
+    assert shop.sweeper.sweep() == {"alive": 1, "resend": 1}
+    assert read == [overdue.key]
+
+
+def test_without_the_leases_all_rows_are_read(shop: Shop) -> None:
+    class WithoutLeases(MemoryJobStore):
+        def held(self, keys: Sequence[JobKey], now: datetime) -> frozenset[JobKey]:  # noqa: ARG002 - the signature of the port
+            raise OSError("no route to DynamoDB")
+
+    shop.store = WithoutLeases()
+    for job in (a_processing_job(due_at=START, lease_until=START + MINUTE), a_job(due_at=START)):
+        kept(shop, job)
+    assert shop.sweeper.sweep() == {"alive": 1, "resend": 1}
+
+
 def test_an_unreadable_row_in_dynamodb_does_not_stop_the_sweep(
     dynamodb: Any, dynamo_store: DynamoJobStore, table: str, shop: Shop
 ) -> None:

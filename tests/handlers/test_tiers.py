@@ -114,7 +114,7 @@ def test_the_heartbeat_renews_the_job_that_runs_and_extends_the_message_that_was
 def test_a_claimed_job_is_not_in_the_order_of_its_lane() -> None:
     job = in_tier(0, 1)
     shop = shop_of(job)
-    landed, claimed = Claims(shop.store, shop.settings, shop.clock).try_claim(job.key, None)
+    landed, claimed = Claims(shop.store, shop.queue, shop.settings, shop.clock).try_claim(job.key, None)
     assert landed
     assert claimed is not None
     assert (claimed.lane_sort_key, claimed.sort_key_in_lane, shop.store.claimable("medium", 5)) == (
@@ -175,7 +175,7 @@ def test_an_error_with_an_immediate_retry_keeps_the_job_in_the_order() -> None:
 def test_the_sweeper_requeues_a_crashed_job_and_the_redelivered_message_runs_the_best_job() -> None:
     free, gold = in_tier(2, 1), in_tier(0, 2)
     shop = shop_of(free, gold)
-    crashed = Claims(shop.store, shop.settings, shop.clock).claim_for_message(free.key, tier_pointer(free))
+    crashed = Claims(shop.store, shop.queue, shop.settings, shop.clock).claim_for_message(free.key, tier_pointer(free))
     assert crashed is not None
     assert crashed.key == gold.key
     shop.clock.advance(shop.settings.lease)
@@ -189,7 +189,7 @@ def test_the_sweeper_requeues_a_crashed_job_and_the_redelivered_message_runs_the
 def test_the_redelivered_message_of_a_crashed_worker_runs_the_crashed_job_if_no_other_waits() -> None:
     free, gold = in_tier(2, 1), in_tier(0, 2)
     shop = shop_of(free, gold)
-    claims = Claims(shop.store, shop.settings, shop.clock)
+    claims = Claims(shop.store, shop.queue, shop.settings, shop.clock)
     claims.claim_for_message(free.key, tier_pointer(free))
     deliver(shop, gold)  # runs the free job
     shop.clock.advance(shop.settings.lease)
@@ -258,7 +258,7 @@ def test_the_messages_run_every_job_however_far_the_index_lags(ranks: Sequence[i
     store = LaggingStore(lag)
     jobs = [in_tier(tier_rank, number) for number, tier_rank in enumerate(ranks)]
     shop = Shop([done], store=store)
-    coming, claims = list(jobs), Claims(store, shop.settings, shop.clock)
+    coming, claims = list(jobs), Claims(store, shop.queue, shop.settings, shop.clock)
     messages: list[JobRecord] = []
     while coming or messages:
         if coming and (not messages or choose.random() < 0.5):
@@ -274,7 +274,7 @@ def test_the_messages_run_every_job_however_far_the_index_lags(ranks: Sequence[i
 def test_a_fresh_index_gives_the_exact_order() -> None:
     jobs = [in_tier(number * 7 % 3, number) for number in range(30)]
     shop = shop_of(*jobs)
-    claims = Claims(shop.store, shop.settings, shop.clock)
+    claims = Claims(shop.store, shop.queue, shop.settings, shop.clock)
     taken = [claims.claim_for_message(job.key, tier_pointer(job)) for job in reversed(jobs)]
     assert [job.sort_key_in_lane for job in taken if job] == sorted(str(job.sort_key_in_lane) for job in jobs)
 

@@ -9,7 +9,8 @@ from analysis_jobs import Defer, Fail, Job, Retry
 from analysis_jobs.base.errors import OutOfTime
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.stores.memory import MemoryQueue
-from analysis_jobs.worker.batch import KeepMessage, handle_batch
+from analysis_jobs.worker.batch import handle_batch
+from analysis_jobs.worker.slots import KeepMessage
 from tests.handlers.builders import MINUTE, SECOND, START, Book, Shop, Value, heartbeat_lives
 
 EARLY = SECOND  # the tolerated clock difference between two machines
@@ -85,7 +86,7 @@ def test_a_lost_message_is_resent_to_the_message_group_of_its_subject() -> None:
 def test_a_waiting_message_and_the_following_ones_are_returned_without_an_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def handle(record: dict[str, Any]) -> None:
+    def handle(record: dict[str, Any], _place: object) -> None:
         if record["messageId"] == "2":
             raise KeepMessage
 

@@ -164,7 +164,7 @@ def test_in_a_fifo_queue_messages_after_a_failed_one_are_reported_and_not_handle
 @pytest.mark.usefixtures("stack")
 def test_work_stops_shortly_before_the_end_of_the_invocation(time_left: timedelta, margin: timedelta) -> None:
     stops: list[datetime | None] = []
-    with patch.object(Worker, "handle", lambda _self, _message, stop_at: stops.append(stop_at)):
+    with patch.object(Worker, "handle", lambda _self, _message, stop_at, _invocation: stops.append(stop_at)):
         begun = datetime.now(UTC)
         worker.handler({"Records": [sqs_record('{"job_id": "x", "tenant": "acme"}')]}, Context(time_left))
     [stop_at] = stops

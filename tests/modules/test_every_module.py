@@ -62,8 +62,8 @@ def write_runs(module: str, root: Path) -> dict[str, str | None]:
     Returns the variable that each run expects to be refused, None where all of its input must pass.
     """
     (root / "tests").mkdir()
-    for path in (REPOSITORY / "modules" / module / "tests").glob("*.tftest.hcl"):
-        if path.suffix != ".hcl":
+    for path in (REPOSITORY / "modules" / module / "tests").iterdir():
+        if path.is_file() and path.suffix != ".hcl":
             shutil.copy(path, root / "tests")
     text = (REPOSITORY / "modules" / module / "tests" / VALIDATIONS).read_text(encoding="utf-8")
     given = blocks(text, "variables")[""]

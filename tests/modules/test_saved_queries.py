@@ -104,7 +104,7 @@ def lose_a_worker() -> str:
     """Sweep up a job that has lost its worker, and run it again. Return its id."""
     shop = Shop([good], ScriptedModel(says("a")), prices=PRICES)
     key = shop.keep()
-    Claims(shop.store, shop.settings, shop.clock).claim_for_message(key, None)
+    Claims(shop.store, shop.queue, shop.settings, shop.clock).claim_for_message(key, None)
     shop.clock.advance(2 * MINUTE)
     shop.sweeper.sweep()
     shop.deliver(key)

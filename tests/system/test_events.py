@@ -12,7 +12,7 @@ import pytest
 from analysis_jobs_dev.cloud.demo import default_document
 from analysis_jobs_dev.cloud.local_cloud import REPOSITORY, LocalCloud
 from analysis_jobs_dev.cloud.ministack import rewind_streams
-from tests.system.watching import logged, until, without_statement
+from tests.system.watching import invocations, logged, until, without_statement
 
 pytestmark = pytest.mark.system
 
@@ -80,6 +80,17 @@ def test_every_transition_of_a_job_is_heard_once_and_in_order(stack: LocalCloud,
     ]
     assert {detail["tenant"] for detail in details} == {"acme"}
     assert not {"input", "result", "document"} & details[-1].keys()
+
+
+def test_heartbeats_do_not_invoke_the_function(stack: LocalCloud, listener: Listener) -> None:
+    stack.stand_in.set(first_token_s=35, times=1)  # a heartbeat comes every 15 s
+    client, since = stack.client(), time.time()
+    job_id = client.submit("rfp-analysis", {"document": client.upload(DOCUMENT)}).job_id
+    events = listener.until_ended(job_id)
+    assert events[-1]["detail"]["version"] >= len(events) + 2, "the job had no heartbeats"
+    runs = until(lambda: [run for run in invocations(stack, "events", since) if run[-1].startswith("REPORT ")] or None)
+    # An invocation with nothing but heartbeats would publish nothing.
+    assert [run for run in runs if not any("EventsPublished" in line for line in run)] == []
 
 
 def test_a_job_that_fails_says_why(stack: LocalCloud, listener: Listener) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from analysis_jobs_dev.cloud.emulator import enforcement
-from analysis_jobs_dev.cloud.emulator.rights import Request, Right, needed
+from analysis_jobs_dev.cloud.emulator.requests import Request, Right
+from analysis_jobs_dev.cloud.emulator.rights import needed
 
 HERE = "eu-west-1:111122223333"
 FUNCTION = f"arn:aws:lambda:{HERE}:function:letters-worker"

@@ -20,7 +20,6 @@ from typing import Any
 import boto3
 import httpx2
 import pytest
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from botocore import awsrequest
 from google.genai import types
 from moto.core import models as moto_core
@@ -40,20 +39,17 @@ ROOTS: dict[str, Callable[[], Any]] = {
     ),
     "moto_core": lambda: moto_core,
     "moto_sqs": lambda: moto_sqs,
-    "resolver": APIGatewayHttpResolver,
     "types": lambda: types,
 }
 # package -> path -> the file that needs it
 PRIVATE = {
-    "aws-lambda-powertools": {
-        "resolver._dynamic_routes": "tests/handlers/api/test_openapi.py",
-        "resolver._static_routes": "tests/handlers/api/test_openapi.py",
-    },
     "botocore": {
         "awsrequest.AWSHTTPConnection.request": "handlers/analysis_jobs/llm/sockets.py",
         "awsrequest.AWSHTTPConnectionPool.ConnectionCls": "handlers/analysis_jobs/llm/sockets.py",
         "awsrequest.AWSHTTPSConnection.request": "handlers/analysis_jobs/llm/sockets.py",
         "awsrequest.AWSHTTPSConnectionPool.ConnectionCls": "handlers/analysis_jobs/llm/sockets.py",
+        "client._endpoint.http_session._manager": "handlers/analysis_jobs/stores/clients.py",
+        "client._endpoint.http_session._manager.connection_pool_kw": "handlers/analysis_jobs/stores/clients.py",
         "client._endpoint.http_session._pool_classes_by_scheme": "handlers/analysis_jobs/llm/sockets.py",
     },
     "google-genai": {

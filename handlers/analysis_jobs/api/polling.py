@@ -4,7 +4,12 @@ Each poll costs about 2 USD per million (API Gateway, Lambda, one read). 20 poll
 fifth of 100, and the caller learns of the end at most a twentieth of that time late.
 """
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from analysis_jobs.authoring.analysis import Analysis
+from analysis_jobs.jobs.record import JobRecord
 
 _POLLS = 20
 _LATE = 4
@@ -24,6 +29,13 @@ def retry_after(estimate: timedelta, age: timedelta = timedelta()) -> str:
     usual = max(estimate, min(age, _LATE * estimate))
     pause = min(max(usual / _POLLS, _SHORTEST), _LONGEST)
     return str(round(pause.total_seconds()))
+
+
+def retry_after_of(job: JobRecord, analyses: Mapping[str, Analysis[Any, Any]], now: datetime) -> str:
+    """Return the value of the header `Retry-After` for a job that has not ended."""
+    analysis = analyses.get(job.analysis)  # None: this version does not declare it any more
+    age = now - job.created_at
+    return retry_after(analysis.estimated_time if analysis else age, age)
 
 
 def pause_between_reads(age: timedelta) -> timedelta:

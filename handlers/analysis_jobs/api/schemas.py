@@ -1,6 +1,6 @@
 """Models of the API's requests and responses, for the schemas of the OpenAPI document.
 
-They only describe the JSON that `views.py`, `routes.py` and `problems.py` create. A test validates every response of
+They only describe the JSON that `views.py`, the routes and `problems.py` create. A test validates every response of
 the API against them.
 """
 

@@ -88,7 +88,11 @@ class Analysis(Generic[Request, Result]):
         max_attempts: How many attempts a job has. 1 or more.
         deadline: How long after submission an attempt may start. Later the job fails with the code `deadline_passed`.
             An attempt that is running then may finish.
-        estimated_time: How long a job usually takes. The answer to a submission contains it.
+        estimated_time: How long a job usually takes. The answer to a submission contains it. A worker that runs several
+            jobs starts no further one with less than twice this time left.
+        mostly_waits: Whether a job spends most of its time waiting for a model or another service. Such jobs share an
+            invocation, which costs a tenth: ten threads of one process with one function's memory and CPU. Leave it
+            false for an analysis that computes, or that reads large documents or scans.
         submit_route: An HTTP route of its own for submissions, beside `POST /jobs`: `POST /proposals/{id}/analyze`. The
             body is the input. The parameters fill `subject`; `{client}` and `{project}` fill these members of the job.
         status_route: A route of its own for the state of a subject's newest job: `GET /proposals/{id}/status`. With
@@ -115,6 +119,7 @@ class Analysis(Generic[Request, Result]):
     max_attempts: int = 3
     deadline: timedelta = timedelta(hours=6)
     estimated_time: timedelta = timedelta(minutes=2)
+    mostly_waits: bool = False
     submit_route: str | None = None
     status_route: str | None = None
     subject: str | None = None

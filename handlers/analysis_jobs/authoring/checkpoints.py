@@ -2,11 +2,11 @@
 
 A checkpoint is valid for one name, one input and one code version. With `survives_deploys` it is valid for every code
 version. Its value is an artifact. The artifact's key contains the fencing token, so no two workers write the same
-artifact. The row lists the valid checkpoints, and every write of the row is fenced. A worker that lost its lease can
-therefore leave artifacts in the bucket, but nobody reads them.
+artifact. The row has the entries of the valid checkpoints, or names a list of them, and every write of the row is
+fenced. A worker that lost its lease can therefore leave artifacts in the bucket, but nobody reads them.
 
-DynamoDB charges every write, and so every heartbeat, by the size of the row. Therefore the number of names is limited,
-and all items of a series share one entry of the row. See `series_entry`.
+DynamoDB charges every write, and so every heartbeat, by the size of the row. Therefore older entries move from the row
+into a list in the bucket, and all items of a series share one entry. See `checkpoint_list` and `series_entry`.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
 
+from analysis_jobs.authoring.checkpoint_list import CheckpointList
 from analysis_jobs.authoring.outputs import MISSING, NOT_KEPT, Output, json_bytes
 from analysis_jobs.authoring.series_entry import SeriesEntry
 from analysis_jobs.base.errors import Fail
@@ -28,7 +29,8 @@ MAX_NAMES = 100
 class Checkpoints:
     """The checkpoints of one attempt.
 
-    `write` puts changes on the row under the fencing token. It raises `Stopped` if the lease is lost.
+    `write` puts changes on the row under the fencing token. It raises `Stopped` if the lease is lost. A list that the
+    row names is read at once. Raises the bucket's errors.
     """
 
     def __init__(
@@ -42,7 +44,8 @@ class Checkpoints:
         self._artifacts = artifacts
         self._input = json.dumps(job_input, sort_keys=True)
         self._write = write
-        self._entries = dict(claimed.checkpoints)
+        self._list = CheckpointList(claimed, artifacts)
+        self._at_claim = self._entries
         self._series: dict[str, SeriesEntry] = {}  # by digest
         self._claimed_series: dict[str, SeriesEntry] = {}  # by digest, as the job was claimed
         self._digests: dict[tuple[str, bool], str] = {}
@@ -63,7 +66,9 @@ class Checkpoints:
         return value
 
     def save(self, name: str, value: Any, *, survives_deploys: bool = False, **changes: Any) -> None:
-        """Save a value or an `Output`, and write `changes` to the row in the same write. It takes two requests.
+        """Save a value or an `Output`, and write `changes` to the row in the same write.
+
+        It takes two requests, and a third one if older entries move into the list.
 
         A stage's own checkpoint replaces the checkpoints that were saved within the stage, unless the stage must run
         again because its output is not kept.
@@ -89,7 +94,7 @@ class Checkpoints:
                     f"{name}: a job has at most {MAX_NAMES} checkpoints; use `job.each` for many items",
                 )
             self._artifacts.write(self._key(reference), body, "application/json")
-            self._write_entries({**entries, name: reference}, changes)
+            self._write_entries({**entries, name: reference}, name, changes)
             self._series.clear()  # the stage may have replaced its series
             self.gained += self._is_progress(name, digest, content_digest)
 
@@ -113,7 +118,7 @@ class Checkpoints:
         self._artifacts.write(key, body, "application/json")
         with self._saving:
             finished = self._finished(series, series_digest).with_item(number, fence)
-            self._write_entries({**self._entries, series: str(finished)}, {})
+            self._write_entries({**self._entries, series: str(finished)}, series, {})
             self._series[series_digest] = finished
             self.gained += not self._was_finished(series, number, series_digest)
 
@@ -136,13 +141,18 @@ class Checkpoints:
     def _was_finished(self, series: str, number: int, digest: str) -> bool:
         """Tell whether the item had a checkpoint when the job was claimed."""
         if digest not in self._claimed_series:
-            claimed = self._claimed.checkpoints.get(series, "")
+            claimed = self._at_claim.get(series, "")
             self._claimed_series[digest] = SeriesEntry.parse(claimed, digest)
         return self._claimed_series[digest].fence(number) is not None
 
-    def _write_entries(self, entries: dict[str, str], changes: Mapping[str, Any]) -> None:
-        self._write({"checkpoints": entries, **changes})
-        self._entries = entries
+    @property
+    def _entries(self) -> dict[str, str]:
+        """The entries of the row and of the list, by name."""
+        return self._list.entries
+
+    def _write_entries(self, entries: dict[str, str], name: str, changes: Mapping[str, Any]) -> None:
+        """Write the entries, of which `name` is new, and the changes."""
+        self._list.save(entries, name, lambda in_row: self._write({"checkpoints": in_row, **changes}))
 
     def _is_progress(self, name: str, digest: str, content_digest: str) -> bool:
         """Tell whether a saved checkpoint brings the job further than it was when it was claimed.
@@ -151,7 +161,7 @@ class Checkpoints:
         saved another one. Repeated work is not progress: a job that only repeats itself would otherwise continue in one
         paid invocation after the other until its deadline.
         """
-        claimed = self._claimed.checkpoints.get(name, "")
+        claimed = self._at_claim.get(name, "")
         if f"-{digest}-" not in claimed:
             return True
         return name in self._loaded_names and not claimed.endswith(f"-{content_digest}")

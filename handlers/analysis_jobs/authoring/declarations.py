@@ -52,6 +52,7 @@ def _described(analysis: Analysis[Any, Any], module: str) -> dict[str, Any]:
         "result": analysis.result.__name__,
         "stages": [stage.__name__ for stage in analysis.stages],
         "model_id": analysis.model_id,
+        "mostly_waits": analysis.mostly_waits,
         "routes": _routes(analysis),
         "lanes": sorted(priorities),
         "tiers": list(analysis.tiers.order) if analysis.tiers else [],

@@ -12,15 +12,20 @@ from analysis_jobs.authoring.pinned import PinnedVersions
 def asker_of(context: AttemptContext, track_answer: Callable[[], Callable[[float], None]]) -> Asker:
     """Return what asks the models. `track_answer` is called when an answer begins to arrive."""
     services, record = context.services, context.record
+
+    def labels() -> dict[str, str]:
+        return {"analysis": record.analysis, "job_id": record.job_id, "stage": context.stage.name}
+
     return Asker(
         services.model,
         context.model_id,
-        {"analysis": record.analysis, "job_id": record.job_id, "stage": context.stage.name},
+        labels,
         context.report.spending,
         context.control,
         CachePlan(context.stage, context.asking_places, is_resumed=was_just_claimed(record.history)),
         track_answer,
         services.settings.service_tiers.get(record.priority),
+        lambda: context.stage.trace,
     )
 
 

@@ -19,7 +19,10 @@ Model = TypeVar("Model", bound=BaseModel)
 ServiceTier: TypeAlias = Literal["priority", "default", "flex", "reserved"]
 _NonEmpty: TypeAlias = Annotated[str, Field(min_length=1)]
 
-# A larger input or result is stored in the bucket: DynamoDB bills every heartbeat by the size of the row.
+# A larger result is stored in the bucket. One write contains the result, and each KB of it costs 0.625 of a millionth
+# of a USD, 0.24 for 30 days of storage, and 0.03 for each read. The bucket costs 5.40 (see `jobs.row_size`), so the row
+# is cheaper up to 6 KB. DynamoDB bills a read by 4 KB, and a list reads the rows of its jobs.
+# The limit for inputs is usually much lower, because every write of the row contains the input.
 MAX_INLINE_BYTES = 4_096
 # SQS limits the visibility timeout to 12 hours (43,200 s). A message is hidden for a lease and a margin.
 _MAX_LEASE_S = 43_000
@@ -103,6 +106,9 @@ class Settings(BaseModel):
     gemini_base_url: str = ""
     model_prices: dict[_NonEmpty, dict[str, Any]] = Field(default_factory=dict)
     service_tiers: dict[_NonEmpty, ServiceTier] = Field(default_factory=dict)
+    # Traces by OpenTelemetry. Its own variables (OTEL_…) name the collector and the sampler.
+    opentelemetry: bool = False
+    opentelemetry_timeout_s: float = Field(default=2, gt=0, le=60)
 
     @field_validator("queue_urls", mode="before")
     @classmethod

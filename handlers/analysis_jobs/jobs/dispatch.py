@@ -24,7 +24,15 @@ def send(queue: JobQueue, job: JobRecord, *, delay: timedelta = timedelta()) -> 
     A FIFO queue drops a second message of the same row version, and of no other.
     """
     dedupe = f"{job.job_id}-{job.version}"
-    queue.send(job.priority, job.key, dedupe=dedupe, delay=delay, tier_rank=job.tier_rank, subject=job.subject)
+    queue.send(
+        job.priority,
+        job.key,
+        dedupe=dedupe,
+        delay=delay,
+        tier_rank=job.tier_rank,
+        subject=job.subject,
+        alone=job.alone is True,
+    )
 
 
 def send_or_leave(queue: JobQueue, job: JobRecord) -> None:

@@ -1,6 +1,6 @@
 """Stores inputs and results as JSON: small ones in the row, others in the bucket.
 
-DynamoDB limits an item to 400 KB.
+The limits follow the prices of both: see `jobs.row_size` for inputs, and `base.settings` for results.
 """
 
 import hashlib

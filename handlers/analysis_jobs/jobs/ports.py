@@ -1,6 +1,6 @@
 """The interfaces to the outside. The stores in memory and on AWS pass the same contract tests."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -162,6 +162,12 @@ class JobStore(Protocol):
     def due(self, now: datetime) -> Iterator[JobKey]:
         """Yield every job with `due_at` up to `now`. The longest overdue job comes first."""
 
+    def held(self, keys: Sequence[JobKey], now: datetime) -> frozenset[JobKey]:
+        """Return those of up to 100 jobs that a worker holds under a lease, read with strong consistency.
+
+        It reads no more than that, which takes an eighth of the time of `read_many`.
+        """
+
     def read_many(self, keys: Sequence[JobKey]) -> dict[JobKey, JobRecord]:
         """Return those of up to 100 jobs that exist, read with strong consistency."""
 
@@ -267,12 +273,47 @@ class JobQueue(Protocol):
         delay: timedelta = timedelta(),
         tier_rank: int | None = None,
         subject: str | None = None,
+        alone: bool = False,
     ) -> None:
         """Send a pointer to `job`, delayed by `delay` or by the longest delay of the queue.
 
         A job with a tier has a `tier_rank`. A FIFO queue drops a second message with the same `dedupe`, and delivers
-        the messages of one `subject` in order.
+        the messages of one `subject` in order. With `alone` the message asks for an invocation of its own.
         """
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:
         """Set the visibility timeout of a received message: it becomes visible `visibility` from now."""
+
+
+@dataclass(frozen=True)
+class ReceivedMessage:
+    """A message that a worker received by itself. Other receivers do not see it for the queue's visibility timeout."""
+
+    message_id: str
+    body: str
+    receipt_handle: str
+
+
+class MessageSource(Protocol):
+    """The queue of the invocation that receives further messages by itself, beside Lambda's poller."""
+
+    def receive(self, queue_arn: str, most: int, wait: timedelta) -> Sequence[ReceivedMessage]:
+        """Return at most `most` messages, 10 or fewer.
+
+        Without a message, return none after `wait`, which counts in whole seconds.
+        """
+
+    def delete(self, queue_arn: str, receipt_handle: str) -> None:
+        """Acknowledge a message."""
+
+    def put_back(self, queue_arn: str, body: str, tenant: str) -> None:
+        """Send a message of a standard queue again. Unlike a visibility timeout of 0 it costs no receive."""
+
+    def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:
+        """See `JobQueue.extend`."""
+
+    def extend_all(self, queue_arn: str, receipt_handles: Sequence[str], visibility: timedelta) -> Mapping[str, str]:
+        """Set the visibility timeout of several messages in one request for each 10.
+
+        Return the error code of each receipt that failed.
+        """

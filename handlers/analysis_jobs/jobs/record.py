@@ -71,7 +71,8 @@ class JobRecord:
 
     `version` grows with every write, `fence` with every claim. `priority` names the lane: the queue of that priority.
     `due_at` is when the sweeper must look at the job (None: never again). `not_before` is the end of a wait.
-    `claimant` is a random mark of the claim or sweep that took the job last.
+    `claimant` is a random mark of the claim or sweep that took the job last. The worker's first write after its claim
+    removes it.
 
     `documents` is a JSON object: the version of each document of the input, null for one that the submission did not
     find. It is None for a job without documents.
@@ -83,8 +84,13 @@ class JobRecord:
     `prompt_versions` has the versions of prompts that a canary uses instead of the active ones, by name. It is None for
     every other job.
 
+    `trace` is the W3C context of the span that submitted the job, as `base/tracing.py` writes it. None: no trace.
+
     A job with a tier has a `tier_rank` (0 is the best), and a `lane_sort_key` while it may be claimed. `claimed_via` is
     the job whose message the worker received, if it claimed this job instead.
+
+    `shared` tells whether the worker of the last claim could run other jobs beside this one. `alone` tells whether the
+    job must run alone, because it was running when such a worker died. Both are True or None.
     """
 
     tenant: str
@@ -130,11 +136,18 @@ class JobRecord:
     history: tuple[HistoryEntry, ...] = ()
     documents: Payload | None = None
     prompt_versions: Mapping[str, int] | None = None
+    trace: str | None = None
+    shared: bool | None = None
+    alone: bool | None = None
 
     @property
     def key(self) -> JobKey:
         """The key of the job."""
         return JobKey(self.tenant, self.job_id)
+
+    def is_held(self, now: datetime) -> bool:
+        """Tell whether a worker holds the job under a lease."""
+        return self.status is Status.PROCESSING and self.lease_until is not None and self.lease_until > now
 
     @property
     def sort_key_in_lane(self) -> str | None:
@@ -240,6 +253,8 @@ def _storable_text(value: object, longest: int) -> str:
 
 
 _CHANGEABLE = {
+    "alone",
+    "shared",
     "attempt",
     "cancel_asked_at",
     "checkpoints",

@@ -4,7 +4,7 @@ Both stores derive their conditional writes from this table: `stores/updates.py`
 condition, `stores/memory.py` evaluates it. No other change of state is possible.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 
 
@@ -39,6 +39,9 @@ class Guard(Enum):
     UNCHANGED = "the row has the version that was read"
     CANCEL_ASKED = "a caller asked for the job to be cancelled"
     NOT_CANCELLED = "no caller asked for the job to be cancelled"
+    SHARED = "the worker of the last claim could run other jobs too"
+    UNSHARED = "the worker of the last claim ran this job alone"
+    MAY_SHARE = "the job need not run alone"
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,16 @@ CLAIM = Transition(
     "claim",
     {
         Status.QUEUED: _guards(Guard.ATTEMPTS_LEFT, Guard.WAITED, Guard.IN_TIME),
-        Status.PROCESSING: _guards(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_LEFT, Guard.IN_TIME, Guard.NOT_CANCELLED),
+        Status.PROCESSING: _guards(
+            Guard.LEASE_EXPIRED, Guard.ATTEMPTS_LEFT, Guard.IN_TIME, Guard.NOT_CANCELLED, Guard.UNSHARED
+        ),
     },
     Status.PROCESSING,
     counters={"attempt": 1, "fence": 1},
 )
+
+# The same claim by a worker that runs several jobs. It takes no job that must run alone.
+CLAIM_SHARED = replace(CLAIM, sources={status: guards | {Guard.MAY_SHARE} for status, guards in CLAIM.sources.items()})
 
 # The worker renews its lease, and writes progress and usage.
 BEAT = Transition("beat", _LEASE_HOLDER, Status.PROCESSING, recorded=False)
@@ -99,8 +107,18 @@ CONTINUE = Transition(
 # The sweeper found an expired lease. The next attempt may start.
 REQUEUE = Transition(
     "requeue",
-    {Status.PROCESSING: _guards(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_LEFT, Guard.NOT_CANCELLED)},
+    {Status.PROCESSING: _guards(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_LEFT, Guard.NOT_CANCELLED, Guard.UNSHARED)},
     Status.QUEUED,
+)
+
+# The worker of a job died, and it could run other jobs too. Any of them may have killed it, so the attempt does not
+# count. From now on the job runs alone: `CLAIM_SHARED` refuses it, so this transition happens once. The sweeper makes
+# it, or a worker that receives the message.
+REQUEUE_SHARED = Transition(
+    "requeue_shared",
+    {Status.PROCESSING: _guards(Guard.LEASE_EXPIRED, Guard.IN_TIME, Guard.NOT_CANCELLED, Guard.SHARED)},
+    Status.QUEUED,
+    counters={"attempt": -1},
 )
 
 # The worker of the last attempt died. (No transition leads to `queued` without an attempt left. If somebody edits a row
@@ -108,7 +126,7 @@ REQUEUE = Transition(
 ABANDON = Transition(
     "abandon",
     {
-        Status.PROCESSING: _guards(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_SPENT),
+        Status.PROCESSING: _guards(Guard.LEASE_EXPIRED, Guard.ATTEMPTS_SPENT, Guard.UNSHARED),
         Status.QUEUED: _guards(Guard.ATTEMPTS_SPENT),
     },
     Status.FAILED,
@@ -157,6 +175,7 @@ RETRY = Transition(
 
 ALL = (
     CLAIM,
+    CLAIM_SHARED,
     BEAT,
     COMPLETE,
     FAIL,
@@ -164,6 +183,7 @@ ALL = (
     DEFER,
     CONTINUE,
     REQUEUE,
+    REQUEUE_SHARED,
     ABANDON,
     RESEND,
     JOIN,

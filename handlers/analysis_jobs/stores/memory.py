@@ -50,6 +50,9 @@ _GUARDS: dict[Guard, Callable[[_GuardInput], bool]] = {
     Guard.UNCHANGED: lambda c: c.read is not None and c.stored.version == c.read.version,
     Guard.CANCEL_ASKED: lambda c: c.stored.cancel_asked_at is not None,
     Guard.NOT_CANCELLED: lambda c: c.stored.cancel_asked_at is None,
+    Guard.SHARED: lambda c: c.stored.shared is not None,
+    Guard.UNSHARED: lambda c: c.stored.shared is None,
+    Guard.MAY_SHARE: lambda c: c.stored.alone is None,
 }
 
 
@@ -213,6 +216,10 @@ class MemoryJobStore:
         overdue = [(job.due_at, key) for key, job in list(self.jobs.items()) if job.due_at and job.due_at <= now]
         yield from (key for _, key in sorted(overdue, key=lambda pair: pair[0]))
 
+    def held(self, keys: Sequence[JobKey], now: datetime) -> frozenset[JobKey]:
+        """See `JobStore.held`."""
+        return frozenset(key for key in keys if key in self.jobs and self.jobs[key].is_held(now))
+
     def read_many(self, keys: Sequence[JobKey]) -> dict[JobKey, JobRecord]:
         """See `JobStore.read_many`."""
         return {key: self.jobs[key] for key in keys if key in self.jobs}
@@ -315,6 +322,7 @@ class MemoryQueue:
     ranks: list[int | None] = field(default_factory=list)
     subjects: list[str | None] = field(default_factory=list)
     extended: list[tuple[str, timedelta]] = field(default_factory=list)
+    alone: list[bool] = field(default_factory=list)
 
     def can_delay(self, priority: str, delay: timedelta) -> bool:  # noqa: ARG002 - the port's signature
         """See `JobQueue.can_delay`."""
@@ -333,8 +341,10 @@ class MemoryQueue:
         delay: timedelta = timedelta(),
         tier_rank: int | None = None,
         subject: str | None = None,
+        alone: bool = False,
     ) -> None:
         """See `JobQueue.send`."""
+        self.alone.append(alone)
         self.subjects.append(subject)
         self.sent.append((priority, job, delay))
         self.dedupes.append(dedupe)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from analysis_jobs.base.batches import batches
+from analysis_jobs.jobs.ports import ReceivedMessage
 from analysis_jobs.jobs.record import JobKey
 from analysis_jobs.jobs.tiers import TierPointer
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 # The limit of SQS for DelaySeconds.
 _MAX_DELAY = timedelta(minutes=15)
+_MAX_BATCH = 10
 
 
 class SqsJobQueue:
@@ -46,6 +49,7 @@ class SqsJobQueue:
         delay: timedelta = timedelta(),
         tier_rank: int | None = None,
         subject: str | None = None,
+        alone: bool = False,
     ) -> None:
         """See `JobQueue.send`."""
         url = self._url(priority)
@@ -61,14 +65,50 @@ class SqsJobQueue:
         pointer: dict[str, Any] = {"job_id": job.job_id, "tenant": job.tenant}
         if tier_rank is not None:
             pointer |= TierPointer(priority, tier_rank, delayed=delay > timedelta()).body()
+        if alone:
+            pointer["alone"] = True  # earlier versions ignore it
         self._client.send_message(QueueUrl=url, MessageBody=json.dumps(pointer), **options)
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:
         """See `JobQueue.extend`."""
-        url = f"{self._base_url}/{queue_arn.rsplit(':', 1)[-1]}"
         self._client.change_message_visibility(
-            QueueUrl=url, ReceiptHandle=receipt_handle, VisibilityTimeout=_seconds(visibility)
+            QueueUrl=self._url_of(queue_arn), ReceiptHandle=receipt_handle, VisibilityTimeout=_seconds(visibility)
         )
+
+    def extend_all(self, queue_arn: str, receipt_handles: Sequence[str], visibility: timedelta) -> Mapping[str, str]:
+        """See `MessageSource.extend_all`."""
+        failed: dict[str, str] = {}
+        for batch in batches(iter(receipt_handles), _MAX_BATCH):
+            response = self._client.change_message_visibility_batch(
+                QueueUrl=self._url_of(queue_arn),
+                Entries=[
+                    {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": _seconds(visibility)}
+                    for number, receipt in enumerate(batch)
+                ],
+            )
+            failed |= {batch[int(each["Id"])]: each["Code"] for each in response.get("Failed", [])}
+        return failed
+
+    def receive(self, queue_arn: str, most: int, wait: timedelta) -> Sequence[ReceivedMessage]:
+        """See `MessageSource.receive`."""
+        response = self._client.receive_message(
+            QueueUrl=self._url_of(queue_arn), MaxNumberOfMessages=most, WaitTimeSeconds=int(wait.total_seconds())
+        )
+        return [
+            ReceivedMessage(message["MessageId"], message["Body"], message["ReceiptHandle"])
+            for message in response.get("Messages", [])
+        ]
+
+    def delete(self, queue_arn: str, receipt_handle: str) -> None:
+        """See `MessageSource.delete`."""
+        self._client.delete_message(QueueUrl=self._url_of(queue_arn), ReceiptHandle=receipt_handle)
+
+    def put_back(self, queue_arn: str, body: str, tenant: str) -> None:
+        """See `MessageSource.put_back`."""
+        self._client.send_message(QueueUrl=self._url_of(queue_arn), MessageBody=body, MessageGroupId=tenant)
+
+    def _url_of(self, queue_arn: str) -> str:
+        return f"{self._base_url}/{queue_arn.rsplit(':', 1)[-1]}"
 
     def _url(self, priority: str) -> str:
         # If a priority is not deployed any more, its jobs use another queue. Else they would wait until their deadline.

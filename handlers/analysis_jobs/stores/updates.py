@@ -20,6 +20,9 @@ _CONDITIONS: dict[Guard, str] = {
     Guard.UNCHANGED: "#version = :version",
     Guard.CANCEL_ASKED: "attribute_exists(#cancel_asked_at)",
     Guard.NOT_CANCELLED: "attribute_not_exists(#cancel_asked_at)",
+    Guard.SHARED: "attribute_exists(#shared)",
+    Guard.UNSHARED: "attribute_not_exists(#shared)",
+    Guard.MAY_SHARE: "attribute_not_exists(#alone)",
 }
 
 

@@ -11,16 +11,17 @@ from analysis_jobs.jobs.payloads import store_json
 from analysis_jobs.jobs.ports import ArtifactStore
 from analysis_jobs.jobs.record import JobRecord, Payload
 from analysis_jobs.jobs.request_errors import InvalidRequestError
+from analysis_jobs.jobs.row_size import bytes_left
 
 MAX_DOCUMENTS = 500  # each costs a request to S3, and a submission has 30 s
 _AT_ONCE = 16
-_MAX_INLINE_BYTES = 1_024  # DynamoDB bills every heartbeat by the size of the row
 
 
 def pin_documents(artifacts: ArtifactStore, job: JobRecord, given: Any) -> Payload | None:
     """Return the versions of the documents that an input names. None if it names no document.
 
-    One request for each document, and one more for a long list. Raises `InvalidRequestError` for too many documents.
+    One request for each document, and one more for a list that does not fit into the KB that the row has begun. Raises
+    `InvalidRequestError` for too many documents.
     """
     names = sorted(set(documents_in(given)))
     if len(names) > MAX_DOCUMENTS:
@@ -37,7 +38,7 @@ def pin_documents(artifacts: ArtifactStore, job: JobRecord, given: Any) -> Paylo
 
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pin") as threads:
             versions = list(threads.map(artifacts.current_version, keys))
-    return store_json(artifacts, job, "documents", dict(zip(names, versions, strict=True)), _MAX_INLINE_BYTES)
+    return store_json(artifacts, job, "documents", dict(zip(names, versions, strict=True)), bytes_left(job))
 
 
 def names_documents(value: Any) -> bool:

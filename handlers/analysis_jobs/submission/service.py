@@ -11,6 +11,7 @@ from pydantic_core import from_json
 
 from analysis_jobs.authoring.analysis import Analyses, Analysis
 from analysis_jobs.authoring.undeclared import first_stage
+from analysis_jobs.base import tracing
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.field_errors import field_errors
@@ -32,8 +33,10 @@ from analysis_jobs.jobs.request_errors import (
     JobExpiredError,
     NotAdmittedError,
 )
+from analysis_jobs.jobs.row_size import bytes_left
 from analysis_jobs.jobs.subjects import MAX_SUBJECT_LENGTH, normal_subject, template_fields
 from analysis_jobs.jobs.tiers import TierRequest, Tiers
+from analysis_jobs.jobs.traces import job_attributes, sending
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.submission.admission_service import AdmissionRequest, AdmissionService, SubmissionResult
 from analysis_jobs.submission.pins import names_documents, pin_documents
@@ -122,21 +125,29 @@ class SubmissionService:
         parts = [given, *parts_of(request)]
 
         def with_input(job: JobRecord) -> JobRecord:
-            documents = pin_documents(self.artifacts, job, parts)
-            return replace(job, input=self._store_input(job, given), documents=documents)
+            pinned = replace(job, documents=pin_documents(self.artifacts, job, parts))
+            return replace(pinned, input=self._store_input(pinned, given))
 
-        outcome: SubmissionResult | StoredOutcome
-        if analysis.admission is None or canary:
-            outcome = self._used_before(job, idempotency, parts) or self._create(with_input(job), idempotency)
-        else:
-            admission_key = _admission_key(job, analysis.admission, request)
-            candidate = AdmissionRequest(admission_key, job, request, trigger, idempotency, with_input)
-            outcome = AdmissionService(self.store, self.settings, self.clock).admit(analysis.admission, candidate)
-        if isinstance(outcome, StoredOutcome):
-            return self._repeated(tenant, outcome, idempotency)
-        with uncounted(tenant):
-            self._log_and_send(outcome, job)
-        return outcome
+        def accept(job: JobRecord) -> SubmissionResult:
+            outcome: SubmissionResult | StoredOutcome
+            if analysis.admission is None or canary:
+                outcome = self._used_before(job, idempotency, parts) or self._create(with_input(job), idempotency)
+            else:
+                admission_key = _admission_key(job, analysis.admission, request)
+                candidate = AdmissionRequest(admission_key, job, request, trigger, idempotency, with_input)
+                outcome = AdmissionService(self.store, self.settings, self.clock).admit(analysis.admission, candidate)
+            if isinstance(outcome, StoredOutcome):
+                return self._repeated(tenant, outcome, idempotency)
+            with uncounted(tenant):
+                self._log_and_send(outcome, job)
+            return outcome
+
+        with sending(job, self.settings) as span:
+            result = accept(replace(job, trace=tracing.context()))
+            span.set({"analysis_jobs.outcome": str(result.outcome)})
+            if result.job:
+                span.set(job_attributes(result.job))
+        return result
 
     def _as_canary(self, job: JobRecord, canary: CanaryRun) -> JobRecord:
         """Return the job in the lane of canaries. Raises `InvalidRequestError` if the stack has none."""
@@ -154,7 +165,7 @@ class SubmissionService:
         """
         if idempotency is None:
             return None
-        needs_bucket = len(json.dumps(parts[0])) > self.settings.inline_bytes or names_documents(parts)
+        needs_bucket = len(json.dumps(parts[0])) > self._inline_bytes(job) or names_documents(parts)
         return self.store.stored_outcome(job.tenant, idempotency, job.created_at) if needs_bucket else None
 
     def _create(self, job: JobRecord, idempotency: IdempotencyKey | None) -> SubmissionResult | StoredOutcome:
@@ -203,9 +214,13 @@ class SubmissionService:
             stage=first_stage(analysis),
         )
 
+    def _inline_bytes(self, job: JobRecord) -> int:
+        """Return the size up to which an input stays in the row."""
+        return min(self.settings.inline_bytes, bytes_left(job))
+
     def _store_input(self, job: JobRecord, given: Any) -> Payload:
         try:
-            return store_json(self.artifacts, job, "input", given, self.settings.inline_bytes)
+            return store_json(self.artifacts, job, "input", given, self._inline_bytes(job))
         except TooLarge as error:
             raise InvalidRequestError.of_field(
                 "input", f"the input has {error.size} bytes; give at most {MAX_PAYLOAD_BYTES} bytes"

@@ -16,15 +16,15 @@ from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs.canaries import uncounted
 from analysis_jobs.jobs.dispatch import send, send_grace
-from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore
+from analysis_jobs.jobs.lost_workers import died_sharing, last_error, requeue, took_effect
+from analysis_jobs.jobs.ports import Applied, JobQueue, JobStore
 from analysis_jobs.jobs.record import Changes, JobFailure, JobKey, JobRecord, ending
 from analysis_jobs.jobs.timing import record_processing_time
-from analysis_jobs.jobs.transitions import ABANDON, CANCEL_LOST, EXPIRE, REQUEUE, RESEND, Status, Transition
+from analysis_jobs.jobs.transitions import ABANDON, CANCEL_LOST, EXPIRE, RESEND, Status, Transition
 
 # DynamoDB reads at most 100 rows in one request.
 _BATCH = 100
 _NO_STEP = ("alive", "overtaken")
-_PREVIOUS_ERROR = "; the previous error: "
 
 
 @dataclass(frozen=True)
@@ -68,27 +68,19 @@ class Sweeper:
         now = self.clock.now()
         if job is None or job.due_at is None or job.due_at > now:
             return "overtaken"  # the index is eventually consistent
-        if job.status is Status.PROCESSING and job.lease_until and job.lease_until > now:
+        if job.is_held(now):
             return "alive"  # a heartbeat does not update the index
         if job.cancel_asked_at is not None and job.status is Status.PROCESSING:
             return self._end(key, CANCEL_LOST, {})
-        if job.attempt >= job.max_attempts:
-            return self._end(key, ABANDON, {"failure": _last_error(job)})
+        if job.attempt >= job.max_attempts and not died_sharing(job, now):
+            return self._end(key, ABANDON, {"failure": last_error(job)})
         if job.deadline <= now:
             return self._end(key, EXPIRE, {"failure": _deadline_passed(job)})
-        return self._requeue(key, job) if job.status is Status.PROCESSING else self._resend(key, job)
+        return self._requeue(job) if job.status is Status.PROCESSING else self._resend(key, job)
 
-    def _requeue(self, key: JobKey, job: JobRecord) -> str:
+    def _requeue(self, job: JobRecord) -> str:
         """Queue a job again after its worker died."""
-        now, mark = self.clock.now(), uuid4().hex
-        due_at = min(now + send_grace(1), job.deadline)
-        changes = {"due_at": due_at, "lease_until": None, "failure": _last_error(job), "claimant": mark}
-        changes["lane_sort_key"] = job.sort_key_in_lane
-        outcome = self.store.transition(key, REQUEUE, Changes(changes), now=now)
-        if outcome.job is None or not _took_effect(outcome, mark):
-            return "overtaken"
-        send(self.queue, outcome.job)
-        return "requeue"
+        return "requeue" if requeue(self.store, self.queue, job, self.clock.now()) else "overtaken"
 
     def _resend(self, key: JobKey, job: JobRecord) -> str:
         """Send the message of a queued job again, because the earlier one may be lost."""
@@ -97,7 +89,7 @@ class Sweeper:
         due_at = min(now + send_grace(job.sends + 1), job.deadline)
         changes = Changes({"due_at": due_at, "claimant": mark, "lane_sort_key": job.sort_key_in_lane})
         outcome = self.store.transition(key, RESEND, changes, now=now, read=job)
-        if outcome.job is None or not _took_effect(outcome, mark):
+        if outcome.job is None or not took_effect(outcome, mark):
             return "overtaken"
         send(self.queue, outcome.job)
         return "resend"
@@ -134,7 +126,9 @@ class _Sweep:
                 keys = next(self._batches, None)
             if keys is None:
                 return
-            for key, job in self._read(keys):
+            held = self._held(keys)
+            self._count("alive", len(held))
+            for key, job in self._read([key for key in keys if key not in held]):
                 if self._is_late():
                     return
                 self._take(key, job)
@@ -144,13 +138,24 @@ class _Sweep:
         self.out_of_time |= late
         return late
 
+    def _held(self, keys: Sequence[JobKey]) -> frozenset[JobKey]:
+        """Return the jobs that a worker holds: nearly all rows that are due, after their first lease.
+
+        They are not read as a whole. If the request fails, none is known, and all rows are read.
+        """
+        try:
+            return self._sweeper.store.held(keys, self._sweeper.clock.now())
+        except Exception as error:  # noqa: BLE001 - see above
+            log("sweep.leases_failed", "all rows are read as a whole", error=error)
+            return frozenset()
+
     def _read(self, keys: Sequence[JobKey]) -> Iterator[tuple[JobKey, Callable[[], JobRecord | None]]]:
         """Yield the jobs, each with a function that returns its row. One request reads all rows.
 
         If the request fails, the rows are read one by one, so that a row that cannot be read stops no other one.
         """
         try:
-            rows = self._sweeper.store.read_many(keys)
+            rows = self._sweeper.store.read_many(keys) if keys else {}
         except Exception as error:  # noqa: BLE001 - see above
             log("sweep.batch_failed", "the rows are read one by one", error=error)
             yield from ((key, partial(self._sweeper.store.get, key)) for key in keys)
@@ -168,29 +173,12 @@ class _Sweep:
         else:
             if step not in _NO_STEP:
                 log("sweep.step", f"took the step {step} for an overdue job", step=step, **about)
-        with self._taking:
-            self.steps[step] += 1
+        self._count(step, 1)
 
-
-def _took_effect(outcome: Applied | ConditionFailed, mark: str) -> bool:
-    """Return whether a write with this mark took effect.
-
-    If a reply was lost, the client sends the write again. The second one fails its condition, but the row has the mark.
-    """
-    return isinstance(outcome, Applied) or (outcome.job is not None and outcome.job.claimant == mark)
-
-
-def _last_error(job: JobRecord) -> JobFailure:
-    """Return the error of the last attempt: its own error, or that its worker stopped without a report."""
-    if job.status is Status.QUEUED and job.failure:
-        return job.failure
-    message = f"attempt {job.attempt} of {job.max_attempts} was cut off (timeout, memory, or a crash)"
-    if job.failure:
-        # If the previous attempt was cut off too, quote only the error in its text. Else the text would keep growing.
-        previous = job.failure.message
-        previous = previous.partition(_PREVIOUS_ERROR)[2] if job.failure.code == "worker_lost" else previous
-        message += f"{_PREVIOUS_ERROR}{previous}" if previous else ""
-    return JobFailure("worker_lost", message, retryable=True)
+    def _count(self, step: str, jobs: int) -> None:
+        if jobs:
+            with self._taking:
+                self.steps[step] += jobs
 
 
 def _deadline_passed(job: JobRecord) -> JobFailure:

@@ -2,11 +2,11 @@
 
 import io
 import re
-import unicodedata
 import zipfile
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unicodedata import east_asian_width
 
 from analysis_jobs.base.extras import extra
 from analysis_jobs.tables.model import Cell, Table
@@ -68,13 +68,21 @@ def _fill(page: "Worksheet", header: int, table: Table) -> None:
     for column, name in enumerate(table.titles, start=1):
         head = _put(page, header, column, name)
         head.font, head.fill, head.alignment, head.border = _HEADER_FONT, _HEADER_FILL, _WRAPPED, _GRID
+    # To find a style, openpyxl compares all its parts. So the first cell of a kind is styled, and others share that.
+    styles: dict[tuple[bool, bool, str | None], Any] = {}
     for number, row in enumerate(table.rows, start=header + 1):
         for column, value in enumerate(row, start=1):
-            found = _put(page, number, column, value)
+            found: Any = _put(page, number, column, value)
+            number_format = _number_format(value)
+            kind = (isinstance(value, str), found.quotePrefix, number_format)
+            if kind in styles:
+                found._style = styles[kind]  # noqa: SLF001 - there is no public way to share a style without a name
+                continue
             found.border = _GRID
             found.alignment = _WRAPPED if isinstance(value, str) else _PLAIN
-            if (number_format := _number_format(value)) is not None:
+            if number_format is not None:
                 found.number_format = number_format
+            styles[kind] = found._style  # noqa: SLF001 - as above
 
 
 def _put(page: "Worksheet", row: int, column: int, value: Cell) -> "Written | MergedCell":
@@ -123,8 +131,8 @@ def _shown(value: Cell) -> str:
 def _width(text: str) -> int:
     """Return the width of a text's widest line, in characters. East Asian wide characters count as two."""
     return max(
-        (sum(2 if unicodedata.east_asian_width(letter) in "FW" else 1 for letter in line[:_MAX_WIDTH]))
-        for line in text.split("\n")
+        len(line) if line.isascii() else sum(2 if east_asian_width(letter) in "FW" else 1 for letter in line)
+        for line in (line[:_MAX_WIDTH] for line in text.split("\n"))
     )
 
 

@@ -23,8 +23,8 @@ from analysis_jobs.testing.model import ScriptedModel
 from analysis_jobs.testing.queue import TimedQueue
 from analysis_jobs.testing.store import WatchedJobStore
 from analysis_jobs.wiring import document_reader
-from analysis_jobs.worker.batch import KeepMessage
 from analysis_jobs.worker.message import Message
+from analysis_jobs.worker.slots import KeepMessage
 from analysis_jobs.worker.worker import Worker
 
 DEFAULTS: dict[str, Any] = {

@@ -45,12 +45,13 @@ class TimedQueue:
         delay: timedelta = timedelta(),
         tier_rank: int | None = None,
         subject: str | None = None,  # noqa: ARG002 - as `dedupe`
+        alone: bool = False,
     ) -> None:
         """See `JobQueue.send`."""
         self._sent += 1
         receipt = f"message-{self._sent}"
         pointer = None if tier_rank is None else TierPointer(priority, tier_rank, delayed=delay > timedelta())
-        message = Message(job, f"arn:aws:sqs:test:000000000000:{priority}", receipt, pointer)
+        message = Message(job, f"arn:aws:sqs:test:000000000000:{priority}", receipt, pointer, alone)
         self._messages[receipt] = _Sent(message, self._clock.now() + min(delay, _MAX_DELAY))
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:  # noqa: ARG002

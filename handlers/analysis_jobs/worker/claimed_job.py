@@ -6,24 +6,27 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from analysis_jobs.base.clock import Clock
+from analysis_jobs.base.error_codes import safe_code
 from analysis_jobs.base.errors import CancelAsked, Stopped
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs import dispatch
-from analysis_jobs.jobs.error_codes import safe_code
 from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore
 from analysis_jobs.jobs.record import Changes, JobFailure, JobRecord, ending
 from analysis_jobs.jobs.timing import record_processing_time
 from analysis_jobs.jobs.transitions import BEAT, COMPLETE, CONTINUE, DEFER, FAIL, RELEASE, STOP, Transition
-from analysis_jobs.worker.batch import KeepMessage
+from analysis_jobs.worker.invocation import ALONE, Invocation
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.outcome import Cancelled, Completed, Ending, LeaseLost, TimeIsUp
 from analysis_jobs.worker.retry_policy import Action, Decision, backoff, final_timeout, out_of_time
+from analysis_jobs.worker.slots import KeepMessage
 
 # The message becomes visible a little after the lease has expired: then a claim can take the job.
 _VISIBILITY_MARGIN = timedelta(seconds=2)
 # The clocks of two machines differ a little: a message that comes this early is accepted.
 _CLOCK_TOLERANCE = timedelta(seconds=1)
+# Among the timeouts of a job, which have names of stages: it was given back an attempt that began late.
+_CUT_SHORT = "began late"
 _COUNTERS = {"complete": "JobsCompleted", "fail": "JobsFailed", "stop": "JobsCancelled"}
 
 
@@ -37,15 +40,20 @@ class ClaimedJob:
     queue: JobQueue
     settings: Settings
     clock: Clock
+    invocation: Invocation = ALONE
 
     # Hold
 
     def hold(self, changes: Mapping[str, Any]) -> JobRecord:
         """Write changes while holding the job.
 
+        Removes the mark of the claim. The filter of the table's stream drops the records of rows that are processing
+        and have no mark: so heartbeats do not invoke the events function.
+
         Raises `Stopped` if the lease is lost, and `CancelAsked` if a caller asked for the job to be cancelled.
         """
-        written = self.store.transition(self.record.key, BEAT, Changes(changes), now=self.clock.now(), read=self.record)
+        unmarked = Changes({**changes, "claimant": None})
+        written = self.store.transition(self.record.key, BEAT, unmarked, now=self.clock.now(), read=self.record)
         if not isinstance(written, Applied):
             raise Stopped("the lease is lost")
         if written.job.cancel_asked_at is not None:
@@ -61,7 +69,16 @@ class ClaimedJob:
 
     def hide_message(self) -> None:
         """Keep the message invisible until after the lease: it must not come back while the job is held."""
-        self._show_message_after(self.settings.lease + _VISIBILITY_MARGIN)
+        visibility = self.settings.lease + _VISIBILITY_MARGIN
+        if self.invocation.visibility:
+            self.invocation.visibility.renew(self.message.queue_arn, self.message.receipt_handle, visibility)
+        else:
+            self._show_message_after(visibility)
+
+    def release_message(self) -> None:
+        """Leave the message as it is from now on, also when the other jobs of the invocation renew theirs."""
+        if self.invocation.visibility:
+            self.invocation.visibility.release(self.message.receipt_handle)
 
     def _show_message_after(self, visibility: timedelta) -> None:
         try:
@@ -85,6 +102,10 @@ class ClaimedJob:
                 self._end_job(STOP, attempt.changes)
             case TimeIsUp() if attempt.gained:
                 self._put_back(CONTINUE, timedelta(), {}, attempt)
+            case TimeIsUp() if self.invocation.late and _CUT_SHORT not in self.record.timeouts:
+                # It began late, and a whole invocation may be enough. This happens once for each run of the job.
+                timeouts = {**self.record.timeouts, _CUT_SHORT: 1}
+                self._put_back(DEFER, timedelta(), {"timeouts": timeouts}, attempt)
             case TimeIsUp() as over:
                 self._after_error(out_of_time(attempt.stage, over.why), attempt)
             case LeaseLost():

@@ -8,10 +8,11 @@ from uuid import uuid4
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.observability import log
 from analysis_jobs.base.settings import Settings
-from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobStore
+from analysis_jobs.jobs.lost_workers import died_sharing, requeue
+from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore
 from analysis_jobs.jobs.record import Changes, JobKey, JobRecord, sort_key_in_lane
 from analysis_jobs.jobs.tiers import TierPointer
-from analysis_jobs.jobs.transitions import CLAIM, JOIN, Status
+from analysis_jobs.jobs.transitions import CLAIM, CLAIM_SHARED, JOIN, Status
 
 # Candidates per claim; beyond this many simultaneous workers, order is best-effort.
 CANDIDATES = 10
@@ -28,11 +29,17 @@ class UnknownJob(Exception):  # noqa: N818 - the message is wrong, not the job
 
 @dataclass(frozen=True)
 class Claims:
-    """Claims jobs under a lease."""
+    """Claims jobs under a lease.
+
+    With `shared` the worker runs other jobs too. It then takes no job that must run alone. `queue` gets the message of
+    a job that was found lost.
+    """
 
     store: JobStore
+    queue: JobQueue
     settings: Settings
     clock: Clock
+    shared: bool = False
 
     def claim_for_message(self, own: JobKey, tier_pointer: TierPointer | None) -> JobRecord | None:
         """Claim a job for a message, and return its row; None if there is nothing to do.
@@ -63,15 +70,24 @@ class Claims:
             "not_before": None,
             "lane_sort_key": None,
             "claimed_via": claimed_via,
+            "shared": self.shared or None,
             "code_version": self.settings.code_version,
         }
-        outcome = self.store.transition(key, CLAIM, Changes(changes), now=now)
+        outcome = self.store.transition(key, CLAIM_SHARED if self.shared else CLAIM, Changes(changes), now=now)
         job = outcome.job
         if isinstance(outcome, ConditionFailed) and outcome.erased:
             raise ErasedJob(key.job_id)
+        if isinstance(outcome, ConditionFailed) and job is not None and self._was_lost(job):
+            # Its own message must ask for an invocation of its own, so this one does not run it.
+            requeue(self.store, self.queue, job, now)
         # If the reply to a claim is lost, the client repeats the write. The condition fails then, but the job is ours.
         ours = job is not None and job.status is Status.PROCESSING and job.claimant == changes["claimant"]
         return isinstance(outcome, Applied) or ours, job
+
+    def _was_lost(self, job: JobRecord) -> bool:
+        """Return whether a job's worker died, and the job may be queued again at once, without a sweep."""
+        now = self.clock.now()
+        return died_sharing(job, now) and job.cancel_asked_at is None and job.deadline > now
 
     def _rejoin_lane(self, own: JobKey, tier_pointer: TierPointer) -> None:
         """Put the message's job back into the order of its lane, because its wait is over."""

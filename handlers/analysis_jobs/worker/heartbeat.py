@@ -21,22 +21,28 @@ class Heartbeat:
     When the attempt must stop, the heartbeat cancels `cancellation`, which ends a blocked model call. So the attempt
     stops within one interval.
 
+    With `beats_from` it beats at whole intervals after that time. So the jobs of an invocation beat at the same
+    moments, and one request renews all their messages.
+
     The thread ends before the block is left. Lambda would otherwise freeze it, and thaw it during another job.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - when to beat, and until when
         self,
         beat: Callable[[], datetime],
         every: timedelta,
         lease_until: datetime,
         clock: Clock,
         stop_at: datetime | None = None,
+        *,
+        beats_from: datetime | None = None,
     ) -> None:
         self._beat = beat
         self._every = every
         self._lease_until = lease_until
         self._clock = clock
         self._stop_at = stop_at
+        self._beats_from = beats_from
         self._stop = Event()
         self._stopped: Stopped | None = None
         self._thread = Thread(target=self._run, name="heartbeat", daemon=True)
@@ -75,7 +81,12 @@ class Heartbeat:
                 return
 
     def _pause(self) -> timedelta:
-        return max(timedelta(), min(self._every, self.time_left()))
+        return max(timedelta(), min(self._to_next_beat(), self.time_left()))
+
+    def _to_next_beat(self) -> timedelta:
+        if self._beats_from is None:
+            return self._every
+        return self._every - (self._clock.now() - self._beats_from) % self._every
 
     def _renew(self) -> None:
         try:

@@ -20,12 +20,16 @@ class NotAJobMessage(ValueError):  # noqa: N818 - like `UnknownJob`, the name sa
 
 @dataclass(frozen=True)
 class Message:
-    """A pointer to a job. With a `tier_pointer` the message may run a better job that waits in the lane."""
+    """A pointer to a job. With a `tier_pointer` the message may run a better job that waits in the lane.
+
+    With `alone` the job needs an invocation of its own, because it was running when an earlier one died.
+    """
 
     job: JobKey
     queue_arn: str
     receipt_handle: str
     tier_pointer: TierPointer | None = None
+    alone: bool = False
 
     @classmethod
     def parse(cls, body: str, queue_arn: str, receipt_handle: str) -> Self:
@@ -37,5 +41,7 @@ class Message:
             raise NotAJobMessage("give JSON with tenant and job_id") from error
         match key:
             case str(tenant), str(job_id):
-                return cls(JobKey(tenant, job_id), queue_arn, receipt_handle, tier_pointer)
+                return cls(
+                    JobKey(tenant, job_id), queue_arn, receipt_handle, tier_pointer, pointer.get("alone") is True
+                )
         raise NotAJobMessage("tenant and job_id must be strings")

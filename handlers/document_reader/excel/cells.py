@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from xml.etree.ElementTree import Element
 
-from document_reader.excel.number_format import GENERAL, NumberFormats
+from document_reader.excel.format_codes import GENERAL
+from document_reader.excel.number_format import NumberFormats
 from document_reader.excel.workbook import Workbook, local, rich_text, unescaped
 
 MAX_COLUMNS = 16_384

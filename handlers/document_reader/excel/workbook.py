@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from xml.etree.ElementTree import Element, iterparse
 
-from document_reader.excel.number_format import BUILT_IN, GENERAL
+from document_reader.excel.format_codes import BUILT_IN, GENERAL
 from document_reader.office.names import R
 from document_reader.office.opc import Package, Tree
 

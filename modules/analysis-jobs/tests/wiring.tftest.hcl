@@ -332,8 +332,8 @@ run "a_stack_with_its_defaults" {
     error_message = "Expired records must go to the encrypted dead-letter queue."
   }
   assert {
-    condition     = jsondecode(one(one(aws_lambda_event_source_mapping.events[0].filter_criteria).filter).pattern) == { dynamodb = { Keys = { item = { S = [{ prefix = "job#" }] } } }, eventName = ["INSERT", "MODIFY"] }
-    error_message = "The mapping must select inserts and changes of job rows only."
+    condition     = length(one(aws_lambda_event_source_mapping.events[0].filter_criteria).filter) == 3 && alltrue([for filter in one(aws_lambda_event_source_mapping.events[0].filter_criteria).filter : jsondecode(filter.pattern).dynamodb.Keys == { item = { S = [{ prefix = "job#" }] } } && jsondecode(filter.pattern).eventName == ["INSERT", "MODIFY"]])
+    error_message = "The mapping must select inserts and changes of job rows only. tests/modules/test_stream_filter.py tests the rest."
   }
   assert {
     condition     = jsondecode(aws_sqs_queue_policy.event_dead_letter[0].policy).Statement[0].Resource == aws_sqs_queue.event_dead_letter[0].arn && aws_sqs_queue_policy.event_dead_letter[0].queue_url == aws_sqs_queue.event_dead_letter[0].id
@@ -776,5 +776,59 @@ run "versions_that_stay_in_service" {
   assert {
     condition     = [module.package.live_versions.api, module.package.live_versions.worker] == ["3", "4"] && module.package.live_versions.events == null && module.package.live_versions.sweeper == null
     error_message = "Each function keeps its own version in service."
+  }
+}
+
+run "a_worker_follows_the_package" {
+  command = plan
+  variables {
+    analyses = ["waiting"]
+    api      = null
+    package  = { manifest = "../package/tests/manifest.json" }
+    queue    = { retired = ["high.fifo"] }
+    worker   = { batching_window_s = 2 }
+  }
+
+  assert {
+    condition     = { for key, mapping in aws_lambda_event_source_mapping.lane : key => mapping.batch_size } == { high = 10, medium = 10, "high.fifo" = 1 }
+    error_message = "Jobs of an analysis that mostly waits share an invocation. A FIFO queue keeps one."
+  }
+  assert {
+    condition     = { for key, mapping in aws_lambda_event_source_mapping.lane : key => mapping.maximum_batching_window_in_seconds if !endswith(key, ".fifo") } == { high = 2, medium = 2 }
+    error_message = "Lambda collects messages of the lanes."
+  }
+  assert {
+    condition     = tostring(local.environment.JOBS_PER_INVOCATION) == "10" && tostring(local.environment.DOCUMENT_MEMORY_MB) == "128" && local.worker_memory_mb == 256
+    error_message = "The worker gets the number of jobs, and half of its memory for documents."
+  }
+}
+
+run "a_stack_keeps_what_it_sets_for_its_worker" {
+  command = plan
+  variables {
+    analyses = ["waiting"]
+    api      = null
+    package  = { manifest = "../package/tests/manifest.json" }
+    worker   = { jobs_per_invocation = 3, memory_mb = 768 }
+  }
+
+  assert {
+    condition     = local.jobs_per_invocation == 3 && local.worker_memory_mb == 768
+    error_message = "Settings of the stack count more than what the package needs."
+  }
+}
+
+run "a_fifo_queue_keeps_one_job_for_each_invocation" {
+  command = plan
+  variables {
+    analyses = ["waiting"]
+    api      = null
+    package  = { manifest = "../package/tests/manifest.json" }
+    queue    = { fifo = true }
+  }
+
+  assert {
+    condition     = local.jobs_per_invocation == 1
+    error_message = "The jobs of a subject run in order."
   }
 }

@@ -44,3 +44,80 @@ run "by_hand_the_version_is_the_hash" {
     error_message = "Without a version, results record the hash."
   }
 }
+
+run "a_worker_without_ocr_is_small_and_a_computing_analysis_runs_alone" {
+  command = plan
+  variables {
+    package = { manifest = "tests/manifest.json" }
+  }
+
+  assert {
+    condition     = output.worker.memory_mb == 256 && output.worker.jobs_per_invocation == 1
+    error_message = "The package has no OCR, and its analysis does not declare that it mostly waits."
+  }
+}
+
+run "analyses_that_mostly_wait_share_an_invocation" {
+  command = plan
+  variables {
+    analyses = ["waiting"]
+    package  = { manifest = "tests/manifest.json" }
+  }
+
+  assert {
+    condition     = output.worker.jobs_per_invocation == 10
+    error_message = "Every analysis of the stack mostly waits."
+  }
+}
+
+run "one_computing_analysis_keeps_the_stack_at_one_job" {
+  command = plan
+  variables {
+    analyses = ["waiting", "plain"]
+    package  = { manifest = "tests/manifest.json" }
+  }
+
+  assert {
+    condition     = output.worker.jobs_per_invocation == 1
+    error_message = "The analyses of a stack share its workers, and one of them computes."
+  }
+}
+
+run "tesseract_needs_more_memory" {
+  command = plan
+  variables {
+    package = { manifest = "tests/manifest-all.json" }
+    secrets = ["DATABASE_SECRET"]
+  }
+
+  assert {
+    condition     = output.worker.memory_mb == 1024
+    error_message = "The package has OCR."
+  }
+}
+
+run "tesseract_that_is_not_used_needs_no_memory" {
+  command = plan
+  variables {
+    documents = { ocr = "none" }
+    package   = { manifest = "tests/manifest-all.json" }
+    secrets   = ["DATABASE_SECRET"]
+  }
+
+  assert {
+    condition     = output.worker.memory_mb == 256
+    error_message = "The stack reads no scans."
+  }
+}
+
+run "a_package_by_hand_may_need_anything" {
+  command = plan
+  variables {
+    package = { path = "tests/package.txt", sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=" }
+  }
+
+  assert {
+    condition     = output.worker.memory_mb == 1024 && output.worker.jobs_per_invocation == 1
+    error_message = "Nothing is known about the package."
+  }
+}

@@ -15,8 +15,7 @@ def install(app: Any, modules: Any) -> Any:  # noqa: ANN401 - MiniStack has no t
     from analysis_jobs_dev.cloud.emulator import chains, conditions, heads, payloads, quotas, repeats, weights  # noqa: PLC0415 - only where it is used
 
     weights.install(modules.lambda_svc)
-    repeats.install(modules.lambda_svc)
     payloads.install(modules.lambda_svc)
     conditions.install(modules.iam_actions)
     quotas.install(modules)
-    return heads.limited(chains.install(app, modules.lambda_svc, modules.sqs))
+    return repeats.remembering(heads.limited(chains.install(app, modules.lambda_svc, modules.sqs)))

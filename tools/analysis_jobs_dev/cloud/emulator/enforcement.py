@@ -10,7 +10,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from analysis_jobs_dev.cloud.emulator.rights import Request, Right, needed
+from analysis_jobs_dev.cloud.emulator.requests import Request, Right
+from analysis_jobs_dev.cloud.emulator.rights import needed
 
 VARIABLE = "ANALYSIS_JOBS_RIGHTS"
 TRANSACTIONS = ("dynamodb:TransactGetItems", "dynamodb:TransactWriteItems")

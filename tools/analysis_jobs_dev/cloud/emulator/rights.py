@@ -6,110 +6,13 @@ the rights that a call needs in addition, such as `iam:PassRole`. Nothing here i
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import unquote
 
-EVERYTHING = "*"
-
-
-@dataclass(frozen=True)
-class Right:
-    """An action on a resource. `context` has the condition keys of the request, beyond those that MiniStack knows."""
-
-    action: str
-    resource: str = EVERYTHING
-    context: Mapping[str, Any] = field(default_factory=dict)
-
-
-class Account(Protocol):
-    """What a request does not say, and the account knows."""
-
-    @property
-    def id(self) -> str:
-        """The account's number."""
-
-    def role(self, name: str) -> tuple[str, str | None]:
-        """Return the ARN of a role and that of its permissions boundary."""
-
-    def api_name(self, api_id: str) -> str | None:
-        """Return the name of an HTTP API."""
-
-    def aliases_of(self, key: str) -> list[str]:
-        """Return the aliases of a KMS key, which is given by its ID or its ARN."""
-
-    def key_of(self, alias: str) -> str | None:
-        """Return the ARN of the KMS key that an alias names."""
-
-    def hash_key_of(self, table: str) -> str | None:
-        """Return the name of a DynamoDB table's hash key."""
-
-    def tags_of(self, key: str) -> Mapping[str, str]:
-        """Return the tags of a KMS key."""
-
-    def function_of(self, mapping: str) -> str | None:
-        """Return the ARN of the function of an event source mapping."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request to AWS. `action` and `resource` are what MiniStack would check."""
-
-    service: str
-    method: str
-    path: str
-    body: bytes
-    parameters: Mapping[str, Any]
-    region: str
-    action: str | None
-    resource: str
-    account: Account
-
-    @property
-    def fields(self) -> Mapping[str, Any]:
-        """The fields of a JSON body; empty for other bodies."""
-        try:
-            content = json.loads(self.body or b"{}")
-        except ValueError:
-            return {}
-        return content if isinstance(content, dict) else {}
-
-    def given(self, *names: str) -> str:
-        """Return the first of these fields or parameters that the request has."""
-        for name in names:
-            value = self.fields.get(name) or self.parameters.get(name) or ""
-            if isinstance(value, list):
-                value = value[0] if value else ""
-            if value:
-                return str(value)
-        return ""
-
-    def listed(self, name: str) -> list[str]:
-        """Return a list in a field, or in parameters such as `AlarmNames.member.1`."""
-        if isinstance(found := self.fields.get(name), list):
-            return [str(each) for each in found]
-        pattern = re.compile(rf"{name}\.member\.\d+")
-        return [str(v[0] if isinstance(v, list) else v) for k, v in self.parameters.items() if pattern.fullmatch(k)]
-
-    @property
-    def operation(self) -> str:
-        """The name of the action without its service."""
-        return (self.action or "").partition(":")[2]
-
-    @property
-    def tagged(self) -> bool:
-        """Whether the request has tags for a new resource."""
-        fields = self.fields
-        return bool(fields.get("Tags") or fields.get("tags")) or any(
-            re.match(r"Tags?\.(member\.)?1\.Key$", name) for name in self.parameters
-        )
-
-    def arn(self, service: str, resource: str, *, everywhere: bool = False) -> str:
-        """Return an ARN of this account and Region; `everywhere` leaves the Region out."""
-        return f"arn:aws:{service}:{'' if everywhere else self.region}:{self.account.id}:{resource}"
+from analysis_jobs_dev.cloud.emulator import lambda_rights
+from analysis_jobs_dev.cloud.emulator.requests import EVERYTHING, Request, Right
 
 
 def needed(request: Request) -> list[Right]:
@@ -118,112 +21,6 @@ def needed(request: Request) -> list[Right]:
     if own is not None:
         return list(own(request))
     return [Right(request.action, request.resource)] if request.action else []
-
-
-# The path of each operation of Lambda, without the date that begins it.
-_LAMBDA = [
-    ("POST", r"/functions", "CreateFunction"),
-    ("GET", r"/functions", "ListFunctions"),
-    ("GET", r"/functions/(?P<function>[^/]+)", "GetFunction"),
-    ("DELETE", r"/functions/(?P<function>[^/]+)", "DeleteFunction"),
-    ("PUT", r"/functions/(?P<function>[^/]+)/code", "UpdateFunctionCode"),
-    ("GET", r"/functions/(?P<function>[^/]+)/configuration", "GetFunctionConfiguration"),
-    ("PUT", r"/functions/(?P<function>[^/]+)/configuration", "UpdateFunctionConfiguration"),
-    ("POST", r"/functions/(?P<function>[^/]+)/versions", "PublishVersion"),
-    ("GET", r"/functions/(?P<function>[^/]+)/versions", "ListVersionsByFunction"),
-    ("POST", r"/functions/(?P<function>[^/]+)/aliases", "CreateAlias"),
-    ("GET", r"/functions/(?P<function>[^/]+)/aliases", "ListAliases"),
-    ("GET", r"/functions/(?P<function>[^/]+)/aliases/[^/]+", "GetAlias"),
-    ("PUT", r"/functions/(?P<function>[^/]+)/aliases/[^/]+", "UpdateAlias"),
-    ("DELETE", r"/functions/(?P<function>[^/]+)/aliases/[^/]+", "DeleteAlias"),
-    ("POST", r"/functions/(?P<function>[^/]+)/policy", "AddPermission"),
-    ("GET", r"/functions/(?P<function>[^/]+)/policy", "GetPolicy"),
-    ("DELETE", r"/functions/(?P<function>[^/]+)/policy/[^/]+", "RemovePermission"),
-    ("PUT", r"/functions/(?P<function>[^/]+)/concurrency", "PutFunctionConcurrency"),
-    ("GET", r"/functions/(?P<function>[^/]+)/concurrency", "GetFunctionConcurrency"),
-    ("DELETE", r"/functions/(?P<function>[^/]+)/concurrency", "DeleteFunctionConcurrency"),
-    ("PUT", r"/functions/(?P<function>[^/]+)/event-invoke-config", "PutFunctionEventInvokeConfig"),
-    ("POST", r"/functions/(?P<function>[^/]+)/event-invoke-config", "UpdateFunctionEventInvokeConfig"),
-    ("GET", r"/functions/(?P<function>[^/]+)/event-invoke-config", "GetFunctionEventInvokeConfig"),
-    ("DELETE", r"/functions/(?P<function>[^/]+)/event-invoke-config", "DeleteFunctionEventInvokeConfig"),
-    ("PUT", r"/functions/(?P<function>[^/]+)/code-signing-config", "PutFunctionCodeSigningConfig"),
-    ("GET", r"/functions/(?P<function>[^/]+)/code-signing-config", "GetFunctionCodeSigningConfig"),
-    ("DELETE", r"/functions/(?P<function>[^/]+)/code-signing-config", "DeleteFunctionCodeSigningConfig"),
-    ("PUT", r"/functions/(?P<function>[^/]+)/recursion-config", "PutFunctionRecursionConfig"),
-    ("GET", r"/functions/(?P<function>[^/]+)/recursion-config", "GetFunctionRecursionConfig"),
-    ("POST", r"/functions/(?P<function>[^/]+)/invocations", "InvokeFunction"),
-    ("GET", r"/event-source-mappings/?", "ListEventSourceMappings"),
-    ("POST", r"/event-source-mappings/?", "CreateEventSourceMapping"),
-    ("GET", r"/event-source-mappings/(?P<mapping>[^/]+)", "GetEventSourceMapping"),
-    ("PUT", r"/event-source-mappings/(?P<mapping>[^/]+)", "UpdateEventSourceMapping"),
-    ("DELETE", r"/event-source-mappings/(?P<mapping>[^/]+)", "DeleteEventSourceMapping"),
-    ("GET", r"/tags/(?P<arn>.+)", "ListTags"),
-    ("POST", r"/tags/(?P<arn>.+)", "TagResource"),
-    ("DELETE", r"/tags/(?P<arn>.+)", "UntagResource"),
-    ("GET", r"/account-settings/?", "GetAccountSettings"),
-]
-
-
-def _lambda(request: Request) -> Iterator[Right]:
-    path = re.sub(r"^/\d{4}-\d\d-\d\d", "", request.path)
-    for method, pattern, operation in _LAMBDA:
-        found = re.fullmatch(pattern, path)
-        if method == request.method and found:
-            yield from _of_lambda(request, operation, found.groupdict())
-            return
-    # An operation that is missing above is refused to everybody but the account's root.
-    yield Right(f"lambda:{request.method}{path}", request.resource)
-
-
-def _of_lambda(request: Request, operation: str, names: Mapping[str, str]) -> Iterator[Right]:
-    action = f"lambda:{operation}"
-    if mapping := names.get("mapping"):
-        function = request.account.function_of(mapping)
-        yield Right(action, request.arn("lambda", f"event-source-mapping:{mapping}"), {"lambda:FunctionArn": function})
-    elif operation == "CreateEventSourceMapping":
-        function = _function_arn(request, request.given("FunctionName"))
-        yield Right(action, EVERYTHING, {"lambda:FunctionArn": function})
-        if request.tagged:
-            yield Right("lambda:TagResource", request.arn("lambda", "event-source-mapping:new"))
-    elif "arn" in names:
-        yield Right(action, unquote(names["arn"]))
-    elif operation.startswith("List") and "function" not in names:
-        yield Right(action)
-    else:
-        function = _function_arn(request, unquote(names.get("function") or request.given("FunctionName")))
-        qualifier = request.parameters.get("Qualifier")
-        # A version or an alias of a function is a resource of its own.
-        whole = f"{function}:{_text(qualifier)}" if qualifier and function.count(":") == 6 else function  # noqa: PLR2004
-        yield Right(action, whole)
-        yield from _beside_a_function(request, operation, function)
-
-
-def _beside_a_function(request: Request, operation: str, function: str) -> Iterator[Right]:
-    """Yield the rights that Lambda asks the caller for while it creates or changes a function."""
-    fields = request.fields
-    if operation == "CreateFunction" and request.tagged:
-        yield Right("lambda:TagResource", function)
-    if operation in {"CreateFunction", "UpdateFunctionConfiguration"}:
-        if role := fields.get("Role"):
-            yield Right("iam:PassRole", role, {"iam:PassedToService": "lambda.amazonaws.com"})
-        for layer in fields.get("Layers") or []:
-            yield Right("lambda:GetLayerVersion", layer)
-        if (fields.get("VpcConfig") or {}).get("SubnetIds"):
-            # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
-            for each in ("SecurityGroups", "Subnets", "Vpcs"):
-                yield Right(f"ec2:Describe{each}")
-        if key := fields.get("KMSKeyArn"):
-            # https://docs.aws.amazon.com/lambda/latest/dg/security-encryption-at-rest.html
-            via = {"kms:ViaService": f"lambda.{request.region}.amazonaws.com"}
-            yield from (Right(f"kms:{each}", key, via) for each in ("CreateGrant", "Decrypt", "Encrypt"))
-    code = fields.get("Code") or (fields if operation == "UpdateFunctionCode" else {})
-    if code.get("S3Bucket"):
-        version = "Version" if code.get("S3ObjectVersion") else ""
-        yield Right(f"s3:GetObject{version}", f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}")
-
-
-def _function_arn(request: Request, name: str) -> str:
-    return name if name.startswith("arn:") else request.arn("lambda", f"function:{name}")
 
 
 def _iam(request: Request) -> Iterator[Right]:
@@ -388,17 +185,13 @@ def _route53(request: Request) -> Iterator[Right]:
     yield Right(request.action, f"arn:aws:route53:::{found[1]}/{found[2]}" if found else EVERYTHING)
 
 
-def _text(value: object) -> str:
-    return str(value[0] if isinstance(value, list) and value else value)
-
-
 _OF_SERVICES: dict[str, Callable[[Request], Iterator[Right]]] = {
     "apigateway": _apigateway,
     "dynamodb": _dynamodb,
     "events": _events,
     "iam": _iam,
     "kms": _kms,
-    "lambda": _lambda,
+    "lambda": lambda_rights.rights,
     "logs": _logs,
     "monitoring": _monitoring,
     "route53": _route53,

@@ -1,0 +1,34 @@
+"""The analyses of the benchmarks."""
+
+from pydantic import BaseModel
+
+from analysis_jobs import Analysis, Job
+
+
+class Work(BaseModel):
+    """The request: how many checkpoints the work has, and a text that makes the input larger."""
+
+    parts: int = 0
+    padding: str = ""
+
+
+class Answer(BaseModel):
+    """The result."""
+
+    text: str
+
+
+def ask(job: Job[Work]) -> Answer:
+    """Save a checkpoint for each part, then ask a model once."""
+    for number in range(job.request.parts):
+        job.checkpoint(f"part-{number}", number)
+    return Answer(text=job.ask("What is it worth?"))
+
+
+def nothing(_: Job[Work]) -> Answer:
+    """Answer at once."""
+    return Answer(text="done")
+
+
+waiting = Analysis("waiting", request=Work, result=Answer, stages=[ask])
+trivial = Analysis("trivial", request=Work, result=Answer, stages=[nothing])

@@ -1,0 +1,131 @@
+"""How many rows a sweep handles in one invocation of 50 s: the real package under AWS's runtime client.
+
+The table is `table_process`, with the latencies of AWS. The function has one processor of this machine; with 512 MB,
+Lambda gives it a bit less than a third of one.
+"""
+
+import json
+import math
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from bench.emulated import server
+from bench.figures import Figure
+from bench.processes import ENVIRONMENT, REPOSITORY
+
+TIMEOUT_S = 50
+MEMORY_MB = 512
+LIVING, OVERDUE = 100_000, 10_000
+# What the invocations of a long outage find: simulated with the times of one invocation.
+RUNNING, BACKLOG = 100_000, 1_000_000
+_SWEEP_S = 60
+_MARGIN_S = 5
+_TOPIC = "sweeper"
+
+
+def measure() -> list[Figure]:
+    """Return the rows of a sweep, whether it wrote its metrics, and how long a large backlog takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = unpacked(Path(folder))
+        living = _swept(root, Path(folder), LIVING, 0)
+        overdue = _swept(root, Path(folder), 0, OVERDUE)
+        both = _swept(root, Path(folder), LIVING, OVERDUE)
+    return [
+        *_figures(f"{LIVING:,} living rows", living, LIVING),
+        *_figures(f"{OVERDUE:,} overdue rows", overdue, OVERDUE),
+        *_figures(f"{LIVING:,} living and {OVERDUE:,} overdue rows", both, None),
+        *_backlog(living, overdue),
+    ]
+
+
+def _figures(name: str, swept: dict[str, Any], wanted: float | None) -> list[Figure]:
+    handled = sum(swept["steps"].values())
+    each_ms = swept["cpu_ms"] / handled
+    detail = f"{handled:,} in {swept['seconds']:.0f} s on this machine, {each_ms:.2f} ms of CPU a row"
+    rows = (TIMEOUT_S - _MARGIN_S) * 1_000 / each_ms
+    return [
+        Figure(_TOPIC, name, rows, "rows", higher_is_better=True, wanted=wanted, detail=detail),
+        Figure(
+            _TOPIC, f"{name}: wrote its metrics", swept["metrics"], "", counted=True, higher_is_better=True, wanted=1
+        ),
+    ]
+
+
+def _backlog(living: dict[str, Any], overdue: dict[str, Any]) -> list[Figure]:
+    """Return how long an outage's backlog takes: each sweep passes by the living rows, and takes the oldest overdue."""
+    living_ms, overdue_ms = (swept["cpu_ms"] / sum(swept["steps"].values()) for swept in (living, overdue))
+    minutes = backlog_minutes(living_ms / 1_000, overdue_ms / 1_000)
+    detail = f"{living_ms:.2f} ms a living row, {overdue_ms:.2f} ms an overdue row"
+    name = f"{BACKLOG:,} overdue and {RUNNING:,} running jobs: all have had their step (simulated)"
+    return [Figure(_TOPIC, name, minutes, "minutes", detail=detail)]
+
+
+def backlog_minutes(living_s: float, overdue_s: float, running: int = RUNNING, backlog: int = BACKLOG) -> float:
+    """Return after how many minutes each overdue job has had a step. A sweep begins every minute.
+
+    The rows come in the order of their due time, so a sweep meets the living rows between the overdue ones: the first
+    sweeps meet few of them. A living row is read again by every sweep that gets so far.
+    """
+    time_s, left, sweeps = TIMEOUT_S - _MARGIN_S, backlog, 0
+    while left > 0:
+        share = running / (running + left)
+        met_s = share * living_s + (1 - share) * overdue_s
+        stepped = min(left, math.floor(time_s / met_s * (1 - share)))
+        if not stepped:
+            return math.inf
+        left, sweeps = left - stepped, sweeps + 1
+    return sweeps * _SWEEP_S / 60
+
+
+def unpacked(folder: Path) -> Path:
+    """Unpack the package for this machine, with the analyses of the benchmarks beside it.
+
+    Raises `SystemExit` if there is none: `make package` builds it.
+    """
+    from analysis_jobs_dev.packager import HOST  # noqa: PLC0415 - the packager takes a while to import
+
+    zips = sorted((REPOSITORY / "dist").glob(f"*-{HOST.name}.zip"))
+    if not zips:
+        raise SystemExit("There is no package in dist/. Run `make package` first.")
+    root = folder / "task"
+    with zipfile.ZipFile(zips[0]) as archive:
+        archive.extractall(root)
+    shutil.copy(REPOSITORY / "tools" / "bench" / "analyses.py", root / "bench_analyses.py")
+    return root
+
+
+def _swept(root: Path, folder: Path, living: int, overdue: int) -> dict[str, Any]:
+    """Run one sweep. Return its steps, its time and CPU time, and whether it wrote its metrics."""
+    from tests.runtime.lambda_runtime import Function, LambdaRuntime  # noqa: PLC0415 - only this needs it
+
+    (root / "bench_sweep.py").write_text(_TIMED, encoding="utf-8")
+    scratch = Path(tempfile.mkdtemp(dir=folder))
+    with server("table_process", folder, str(living), str(overdue)) as (url, bundle):
+        aws = {"AWS_ENDPOINT_URL": url, "AWS_CA_BUNDLE": str(bundle)}
+        function = Function(root, "bench_sweep.handler", TIMEOUT_S, MEMORY_MB, ENVIRONMENT | aws)
+        with LambdaRuntime(function, scratch) as runtime:
+            answer = runtime.invoke({})
+            metrics = any('"Sweeps"' in line and '"_aws"' in line for line in runtime.log.splitlines())
+    if answer.value is None:
+        raise SystemExit(f"the sweep was killed, or failed: {answer.error}")
+    return {**answer.value, "metrics": int(metrics)}
+
+
+# The entry point of the sweeper, which also says how much CPU time the event took.
+_TIMED = """
+import time
+import sweeper
+
+def handler(event, context):
+    began, begun = time.monotonic(), time.process_time()
+    steps = sweeper.handler(event, context)
+    cpu_ms = (time.process_time() - begun) * 1000
+    return {"steps": steps, "cpu_ms": cpu_ms, "seconds": time.monotonic() - began}
+"""
+
+
+if __name__ == "__main__":
+    print(json.dumps([figure.text for figure in measure()]))
