@@ -3,12 +3,13 @@
 from analysis_jobs.base import startup
 
 # isort: split
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
 from analysis_jobs import wiring
 from analysis_jobs.api.routes import Api
-from analysis_jobs.base import observability, probe, settings
+from analysis_jobs.base import observability, probe, settings, tracing
 
 
 @cache
@@ -25,6 +26,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return probe.answer()
     response = api.resolve(event, context)
     observability.flush()
+    tracing.flush(timedelta(milliseconds=context.get_remaining_time_in_millis()))
     return response
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from analysis_jobs import wiring
-from analysis_jobs.base import observability, probe, settings
+from analysis_jobs.base import observability, probe, settings, tracing
 from analysis_jobs.worker.batch import handle_batch
 from analysis_jobs.worker.invocation import Invocation
 from analysis_jobs.worker.message import Message
@@ -45,6 +45,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         slots = Slots(worker.settings.jobs_per_invocation, worker.source, worker.clock, stop_at, expected)
     response = handle_batch(event["Records"], handle, slots)
     observability.flush()
+    tracing.flush(timedelta(milliseconds=context.get_remaining_time_in_millis()))
     return response
 
 

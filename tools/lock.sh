@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-extras=(client excel gemini heic ocr ocr-deu ocr-jpn postgres rtf word)
+extras=(client excel gemini heic ocr ocr-deu ocr-jpn otel postgres rtf word)
 everything=$(mktemp)
 excluded=$(mktemp)
 trap 'rm -f "$everything" "$excluded"' EXIT

@@ -42,6 +42,7 @@ ticket_triage = Analysis(
     request=Ticket,
     result=Triage,
     stages=[triage],
+    mostly_waits=True,
     canaries=[
         Canary(
             input={"text": "I was charged twice this month. Please refund one of the payments."},

@@ -31,5 +31,6 @@ letter_summary = Analysis(
     request=Letter,
     result=Summary,
     stages=[summarise],
+    mostly_waits=True,
     canaries=[Canary(documents={"letter": "documents/allotment-lease.pdf"}, expect={"summary": NotEmpty()})],
 )

@@ -97,6 +97,7 @@ profile_interpretation = Analysis(
     stages=[interpret],
     max_attempts=3,
     estimated_time=timedelta(seconds=30),
+    mostly_waits=True,
     subject="users/{user_id}/{context}",
     submit_route="POST /api/profile/analyze",
     status_route="GET /api/profile/{user_id}/{context}/status",

@@ -6,12 +6,15 @@ Each function imports what it builds: the sweeper, for example, pays neither for
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
+from analysis_jobs.base import tracing
 from analysis_jobs.base.clock import Clock, SystemClock
 from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.observability import log
 from analysis_jobs.base.settings import EventSettings, Settings, variable
 from analysis_jobs.jobs.canaries import CANARY_LANE
 from analysis_jobs.stores.clients import Clients
@@ -23,8 +26,10 @@ from analysis_jobs.stores.waiting import DynamoWaitingSlots
 if TYPE_CHECKING:
     from analysis_jobs.api.routes import Api
     from analysis_jobs.authoring.analysis import Analyses
+    from analysis_jobs.base.secrets import AwsSecrets, Secrets
     from analysis_jobs.documents.reader import DocumentReader
     from analysis_jobs.events.publisher import Publisher
+    from analysis_jobs.llm.model import Model
     from analysis_jobs.privacy.erasure import Erasure
     from analysis_jobs.privacy.export import Export
     from analysis_jobs.privacy.stack import StackNames
@@ -33,7 +38,13 @@ if TYPE_CHECKING:
     from analysis_jobs.worker.worker import Worker
 
 # boto3's retry defaults have changed between versions, so they are set here: at most three requests of 10 s each.
-_STORE_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
+# AWS validates every request. The client's own validation would only repeat that, for a tenth of the CPU of a request.
+_STORE_CONFIG = Config(
+    connect_timeout=3,
+    read_timeout=10,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    parameter_validation=False,
+)
 # Signature version 4, because newer buckets refuse older ones. The Region's own host name, because the global endpoint
 # redirects an upload form, and browsers do not send the body again after a redirect.
 _S3_CONFIG = _STORE_CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
@@ -44,6 +55,8 @@ _OCR_CONFIG = _STORE_CONFIG.merge(Config(read_timeout=60))
 # No retries in the client: each request is billed, and the job engine decides about retries. `BedrockModel` sets the
 # read timeout of each request: it limits the silence of the stream, which includes the wait for the first token.
 MODEL_CONFIG = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 1})
+# Contains the ARN of a secret with headers for the collector of traces, in the form of OTEL_EXPORTER_OTLP_HEADERS.
+_HEADERS_SECRET = "OTEL_HEADERS_SECRET"  # noqa: S105 - the name of a variable
 
 
 def _queue(settings: Settings, aws: Clients) -> SqsJobQueue:
@@ -102,6 +115,7 @@ def api(settings: Settings) -> Api:
     from analysis_jobs.api.routes import Api  # noqa: PLC0415 - see the module
 
     aws = Clients()
+    _start_tracing(settings, aws)
     waiting = DynamoWaitingSlots(
         aws.client("dynamodb", _STORE_CONFIG),
         settings.table_name,
@@ -115,30 +129,67 @@ def worker(settings: Settings) -> Worker:
     """Return the worker, which runs jobs."""
     from analysis_jobs.authoring.analysis import load_analyses  # noqa: PLC0415 - see the module
     from analysis_jobs.authoring.context import Services  # noqa: PLC0415
-    from analysis_jobs.base.secrets import AwsSecrets, Secrets  # noqa: PLC0415
-    from analysis_jobs.llm.bedrock.model import BedrockModel  # noqa: PLC0415
+    from analysis_jobs.base.secrets import Secrets  # noqa: PLC0415
     from analysis_jobs.llm.prices import Prices  # noqa: PLC0415
-    from analysis_jobs.llm.router import ModelRouter  # noqa: PLC0415
     from analysis_jobs.prompts import DynamoPromptStore  # noqa: PLC0415
     from analysis_jobs.worker.worker import Worker  # noqa: PLC0415
 
     aws, clock = Clients(), SystemClock()
+    _start_tracing(settings, aws)
     store, queue, artifacts = _store(settings, aws, clock), _queue(settings, aws), _artifacts(settings, aws)
     analyses = _check_tiers(load_analyses(settings.analyses), settings)
-    vault = AwsSecrets(lambda: aws.client("secretsmanager", _STORE_CONFIG), lambda: aws.client("ssm", _STORE_CONFIG))
-    secrets = Secrets(variable, vault.read, clock, settings.secret_max_age)
+    secrets = Secrets(variable, _vault(aws).read, clock, settings.secret_max_age)
     services = Services(
         artifacts=artifacts,
         prompts=DynamoPromptStore(
             aws.client("dynamodb", _STORE_CONFIG), settings.prompt_table_name, settings.code_version
         ),
-        model=ModelRouter(BedrockModel(aws.client("bedrock-runtime", MODEL_CONFIG)), secrets, settings.gemini_base_url),
+        model=_model(settings, aws, secrets),
         settings=settings,
         prices=Prices.parse(settings.model_prices, clock),
         secrets=secrets,
         documents=document_reader(settings),
     )
     return Worker(store, queue, analyses, services, clock, source=queue)
+
+
+def _model(settings: Settings, aws: Clients, secrets: Secrets) -> Model:
+    from analysis_jobs.llm.bedrock.model import BedrockModel  # noqa: PLC0415 - see the module
+    from analysis_jobs.llm.router import GEMINI_URL, ModelRouter  # noqa: PLC0415
+
+    bedrock = aws.client("bedrock-runtime", MODEL_CONFIG)
+    model = ModelRouter(BedrockModel(bedrock), secrets, settings.gemini_base_url)
+    if not settings.opentelemetry:
+        return model
+    from analysis_jobs.llm.traced import TracedModel  # noqa: PLC0415 - only needed with this setting
+
+    return TracedModel(model, bedrock.meta.endpoint_url, settings.gemini_base_url or GEMINI_URL)
+
+
+def _vault(aws: Clients) -> AwsSecrets:
+    from analysis_jobs.base.secrets import AwsSecrets  # noqa: PLC0415 - see the module
+
+    return AwsSecrets(lambda: aws.client("secretsmanager", _STORE_CONFIG), lambda: aws.client("ssm", _STORE_CONFIG))
+
+
+def _start_tracing(settings: Settings, aws: Clients) -> None:
+    """Trace this function, if the settings say so.
+
+    Without the secret of the headers it goes on without traces: a job must not depend on its traces.
+    """
+    if not settings.opentelemetry:
+        tracing.use(None)
+        return
+    from analysis_jobs.base.otel_export import start  # noqa: PLC0415 - only needed with this setting
+
+    try:
+        arn = variable(_HEADERS_SECRET)
+        headers = _vault(aws).read(arn) if arn else ""
+    except Exception as error:  # noqa: BLE001 - see above
+        log("tracing.off", "there are no traces: the secret of the headers cannot be read", error=error)
+        tracing.use(None)
+        return
+    tracing.use(start(timedelta(seconds=settings.opentelemetry_timeout_s), headers))
 
 
 def document_reader(settings: Settings) -> DocumentReader:

@@ -1,5 +1,20 @@
 # The alarms. The comment above each `missing` says what missing data means for that metric. A wrong value gives an alarm
-# that never fires, or never ends.
+# that never fires, or never ends. tests/modules/test_aws_alarms_ring.py makes each alarm on a metric of AWS fire.
+locals {
+  # Lambda dates the metrics of an invocation back to its start, and sends them after its end. CloudWatch reads little more
+  # than the evaluation periods. So these must reach back to the start of the longest invocation, and one datapoint in
+  # them is enough. https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-view.html
+  invocation_periods = ceil(var.worker.timeout_s / 300) + 2
+
+  # A worker hands its jobs over this long before its timeout, as handlers/worker.py computes it. The alarm on the duration
+  # leaves it a third of that time for the hand-over.
+  stop_margin_s = min(var.worker.stop_margin_s, var.worker.timeout_s / 4)
+  time_left_s   = min(var.thresholds.worker_time_left_s, local.stop_margin_s * 2 / 3)
+
+  # The longest delay that SQS gives a message. A job that waits for a busy service has such a message.
+  longest_delay_s = 900
+}
+
 locals {
   dead_letter_alarms = merge([
     for lane, queue in var.dead_letter_queues : {
@@ -25,13 +40,13 @@ locals {
 
   queue_alarms = {
     for lane, queue in var.queues : "oldest-message-${lane}" => {
-      description = "A message of ${queue} is unfinished for too long: there are too few workers, the model throttles, or no worker runs. Look at the worker's concurrency, throttles and errors."
+      description = "A message of ${queue} is unfinished for too long: there are too few workers, or no worker runs. On a FIFO queue the job may also wait for a model that throttles. Look at the worker's concurrency, throttles and errors."
       metric      = ["AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum"]
       dimensions  = { QueueName = queue }
       # Three consecutive minutes, so that the end of one very long job raises no alarm.
-      when = { operator = "GreaterThanThreshold", threshold = coalesce(var.thresholds.oldest_message_age_s, 2 * var.worker.timeout_s), period_s = 60, periods = 3 }
-      # A queue with messages keeps reporting, even without a mapping. Missing data means an idle queue.
-      missing = "notBreaching"
+      when = { operator = "GreaterThanThreshold", threshold = coalesce(var.thresholds.oldest_message_age_s, local.longest_delay_s + var.worker.timeout_s), period_s = 60, periods = 3 }
+      # As for the dead letters: SQS stops reporting a queue that nobody uses, also if it holds messages.
+      missing = "ignore"
     }
   }
 
@@ -40,7 +55,7 @@ locals {
       description = "The worker crashed, ran out of memory or time, or does not start. Failed jobs are not counted here. Its jobs run again within one lease. Look at the worker's log."
       metric      = ["AWS/Lambda", "Errors", "Sum"]
       dimensions  = { FunctionName = var.worker.function_name }
-      when        = { operator = "GreaterThanThreshold", threshold = var.thresholds.worker_errors, period_s = 300, periods = 1 }
+      when        = { operator = "GreaterThanThreshold", threshold = var.thresholds.worker_errors, period_s = 300, periods = local.invocation_periods, breaching = 1 }
       # Missing data means that the worker did not run.
       missing = "notBreaching"
     }
@@ -53,11 +68,11 @@ locals {
       missing = "notBreaching"
     }
     worker-duration = {
-      description = "An invocation ran into the last ${var.thresholds.worker_time_left_s} s before the worker's timeout of ${var.worker.timeout_s} s, although a worker hands its jobs over before. The next one may time out: look in the worker's log for the stage that did not stop, and split it."
+      description = "An invocation ran into the last ${format("%.3g", local.time_left_s)} s before the worker's timeout of ${var.worker.timeout_s} s, although a worker hands its jobs over before. The next one may time out: look in the worker's log for the stage that did not stop, and split it."
       metric      = ["AWS/Lambda", "Duration", "Maximum"]
       dimensions  = { FunctionName = var.worker.function_name }
-      # Milliseconds. A healthy worker hands its jobs over 15 s before the timeout (the library's `stop_margin_s`) and then ends.
-      when = { operator = "GreaterThanThreshold", threshold = (var.worker.timeout_s - min(var.thresholds.worker_time_left_s, var.worker.timeout_s / 2)) * 1000, period_s = 300, periods = 1 }
+      # Milliseconds.
+      when = { operator = "GreaterThanThreshold", threshold = floor((var.worker.timeout_s - local.time_left_s) * 1000), period_s = 300, periods = local.invocation_periods, breaching = 1 }
       # Missing data means that no invocation ended.
       missing = "notBreaching"
     }

@@ -123,10 +123,11 @@ variable "thresholds" {
     whose login the database refused, null without an alarm. `dead_letter_age_s`: age of the oldest message in a dead-letter queue.
     `dead_letter_depth`: messages in a dead-letter queue. `events_late_s`: age of the oldest unpublished event.
     `jobs_failed`: jobs that ended as failed. `jobs_not_sent`: accepted jobs whose message could not be sent.
-    `oldest_message_age_s`: age of the oldest unfinished message, twice the worker's timeout by default; a message stays
-    in its queue while its job runs. `sweep_errors`: rows that a sweep could not handle. `sweeper_silent_min`: minutes
-    without a sweep. `worker_errors`: invocations that crashed or timed out. `worker_throttles`: invocations that Lambda
-    throttled. `worker_time_left_s`: the alarm fires if less than this was left of the timeout when an invocation ended.
+    `oldest_message_age_s`: age of the oldest unfinished message, by default 15 minutes, the longest delay of a message,
+    and the worker's timeout; a message stays in its queue while its job runs. `sweep_errors`: rows that a sweep could not
+    handle. `sweeper_silent_min`: minutes without a sweep. `worker_errors`: invocations that crashed or timed out.
+    `worker_throttles`: invocations that Lambda throttled. `worker_time_left_s`: the alarm fires if less than this was left
+    of the timeout when an invocation ended, and at most two thirds of the time in which a worker hands its jobs over.
   EOT
   type = object({
     api_5xx                 = optional(number, 5)
@@ -180,7 +181,7 @@ variable "thresholds" {
   validation {
     # The message of a job stays in the queue while the job runs.
     condition     = coalesce(var.thresholds.oldest_message_age_s, var.worker.timeout_s) >= var.worker.timeout_s
-    error_message = "thresholds.oldest_message_age_s must be at least worker.timeout_s (${var.worker.timeout_s}): below it a healthy long job raises the alarm. Raise it, or leave it out for twice the timeout."
+    error_message = "thresholds.oldest_message_age_s must be at least worker.timeout_s (${var.worker.timeout_s}): below it a healthy long job raises the alarm. Raise it, or leave it out for the timeout and 15 minutes."
   }
 
   validation {
@@ -190,8 +191,10 @@ variable "thresholds" {
   }
 
   validation {
-    condition     = var.thresholds.dead_letter_age_s >= 60
-    error_message = "thresholds.dead_letter_age_s must be at least 60: SQS reports the metric once a minute."
+    # SQS reports the metric once a minute, for up to six hours after the last use of the queue.
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html
+    condition     = var.thresholds.dead_letter_age_s >= 60 && var.thresholds.dead_letter_age_s <= 18000
+    error_message = "thresholds.dead_letter_age_s must be from 60 to 18000 (5 hours): SQS reports the age once a minute, and stops six hours after the last use of the queue, so a later alarm might never fire."
   }
 }
 
@@ -215,10 +218,16 @@ variable "topics" {
 }
 
 variable "worker" {
-  description = "Name of the worker function, and its timeout in seconds."
+  description = "Name of the worker function, its timeout in seconds, and how long before it the worker hands its jobs over (`stop_margin_s`, the library's STOP_MARGIN_S): at most a quarter of the timeout."
   type = object({
     function_name = string
+    stop_margin_s = optional(number, 15)
     timeout_s     = number
   })
   nullable = false
+
+  validation {
+    condition     = var.worker.stop_margin_s >= 0
+    error_message = "worker.stop_margin_s must be at least 0."
+  }
 }

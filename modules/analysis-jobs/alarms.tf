@@ -5,6 +5,9 @@ locals {
     { for key in var.queue.retired : key => "retired-${replace(key, ".", "-")}" },
   )
 
+  # The library's default, unless the worker gets the variable.
+  stop_margin_s = try(tonumber(merge(var.environment, var.worker.environment)["STOP_MARGIN_S"]), 15)
+
   # The functions of this stack.
   running = concat(["sweeper", "worker"], var.api == null ? [] : ["api"], var.events.enabled ? ["events"] : [])
 }
@@ -19,7 +22,7 @@ module "alarms" {
   dead_letter_queues = { for key, name in local.alarm_keys : name => module.queue[key].dead_letter_name }
   queues             = { for key, name in local.alarm_keys : name => module.queue[key].name }
   service            = { name = var.name, namespace = local.metrics_namespace }
-  worker             = { function_name = module.worker.name, timeout_s = var.worker.timeout_s }
+  worker             = { function_name = module.worker.name, stop_margin_s = local.stop_margin_s, timeout_s = var.worker.timeout_s }
   events             = var.events.enabled ? { dead_letter_queue = aws_sqs_queue.event_dead_letter[0].name, function_name = module.events[0].name } : null
   email              = var.alarms.email
   encryption         = var.encryption == null ? null : { key_arn = var.encryption.key_arn }

@@ -68,7 +68,7 @@ module "api_function" {
   tracing                 = local.tracing
   vpc                     = var.functions.vpc
 
-  environment = merge(local.environment, {
+  environment = merge(local.environment, local.tracing_environment, {
     MAX_WAITING            = var.api.max_waiting
     MAX_WAITING_PER_TENANT = var.api.max_waiting_per_tenant
     TENANT_CLAIM           = try(var.api.authorizer.tenant_claim, "tenant")

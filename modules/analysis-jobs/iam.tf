@@ -16,7 +16,7 @@ locals {
   backend_queue_send = { actions = ["sqs:SendMessage"], conditions = [], resources = local.queue_arns }
   queue_send         = { actions = ["sqs:SendMessage"], conditions = [], resources = concat(local.queue_arns, local.canary_queue_arns) }
 
-  api_statements = merge(local.key_statements.api, {
+  api_statements = merge(local.key_statements.api, local.tracing_statements, {
     inputs_write = { actions = ["s3:PutObject"], conditions = local.own_bucket, resources = [local.files_arn] }
     # Cancel and retry update the row. Submitting does not.
     jobs_write = { actions = ["dynamodb:PutItem", "dynamodb:UpdateItem"], resources = [local.table_arn] }
@@ -70,6 +70,7 @@ locals {
     },
     one(module.model_access[*].statements),
     local.key_statements.worker,
+    local.tracing_statements,
     var.worker.statements,
   )
 
@@ -119,6 +120,6 @@ locals {
 
   worker_policy_characters = local.own_policy_characters + length(jsonencode([
     one(module.model_access[*].statements), values(var.worker.secrets), var.worker.secret_key_arns,
-    local.key_statements.worker, var.worker.statements,
+    local.key_statements.worker, local.tracing_statements, var.worker.statements,
   ])) + (local.tracing == "Active" ? 200 : 0)
 }

@@ -14,6 +14,39 @@ locals {
     var.tracing.mode == "opentelemetry" ? { AWS_LAMBDA_EXEC_WRAPPER = "/opt/otel-instrument", OTEL_AWS_APPLICATION_SIGNALS_ENABLED = "false" } : {},
     # The functions' logger filters by level: with Text Lambda does not, and above INFO it must not.
     var.logs.format == "Text" || local.log_level != var.logs.level ? { POWERTOOLS_LOG_LEVEL = lookup({ FATAL = "CRITICAL", TRACE = "DEBUG", WARN = "WARNING" }, var.logs.level, var.logs.level) } : {},
+    # The standard variables of OpenTelemetry. Headers and attributes are lists whose values are encoded.
+    [for otel in var.tracing.otel[*] : merge(
+      {
+        OTEL_EXPORTER_OTLP_ENDPOINT = otel.endpoint
+        OTEL_SERVICE_NAME           = var.name
+        OTEL_TRACES_SAMPLER         = "parentbased_traceidratio"
+        OTEL_TRACES_SAMPLER_ARG     = tostring(otel.sample_ratio)
+      },
+      length(otel.headers) == 0 ? {} : { OTEL_EXPORTER_OTLP_HEADERS = join(",", [for name, value in otel.headers : "${name}=${replace(urlencode(value), "+", "%20")}"]) },
+      length(otel.resource_attributes) == 0 ? {} : { OTEL_RESOURCE_ATTRIBUTES = join(",", [for name, value in otel.resource_attributes : "${name}=${replace(urlencode(value), "+", "%20")}"]) },
+    )]...
+  )
+
+  # Read by the API function and the worker. The others make no spans.
+  tracing_environment = merge([for otel in var.tracing.otel[*] : merge(
+    { OPENTELEMETRY = "true", OPENTELEMETRY_TIMEOUT_S = otel.timeout_s },
+    otel.headers_secret_arn == null ? {} : { OTEL_HEADERS_SECRET = trimsuffix(otel.headers_secret_arn, "-??????") },
+  )]...)
+
+  # The rights to the secret with the headers for the collector.
+  tracing_statements = merge(
+    { for arn in compact([try(var.tracing.otel.headers_secret_arn, null)]) : "trace_headers_read" => {
+      actions = ["secretsmanager:GetSecretValue", "ssm:GetParameter"], conditions = [], resources = [arn]
+    } },
+    { for arn in compact([try(var.tracing.otel.headers_key_arn, null)]) : "trace_headers_decrypt" => {
+      actions = ["kms:Decrypt"]
+      conditions = [{
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = [for service in ["secretsmanager", "ssm"] : "${service}.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}"]
+      }]
+      resources = [arn]
+    } },
   )
 
   bucket = {

@@ -7,6 +7,7 @@ module "package" {
   documents    = { ocr = var.documents.ocr, ocr_languages = var.documents.ocr_languages }
   fifo         = var.queue.fifo
   lanes        = keys(var.lanes)
+  otel         = var.tracing.otel != null
   package      = var.package
   routes       = try(var.api.routes, null)
   secrets      = concat(keys(var.worker.secrets), keys(var.worker.environment), keys(var.environment))

@@ -49,10 +49,26 @@ variable "tracing" {
     Traces of the functions. `mode` is "none", "xray" (Lambda's own segments) or "opentelemetry", which needs the ARN of
     an OpenTelemetry layer for Python and this Region (`layer_arn`), such as the AWS Distro. Set the layer's own
     variables with `environment`, for example OTEL_EXPORTER_OTLP_ENDPOINT. The roles get the rights to send traces to X-Ray.
+
+    `otel` is the library's own OpenTelemetry, without a layer: one trace from the caller's request to the model call. It
+    needs the extra `otel` in the package. `endpoint` is the base URL of a collector that takes OTLP over HTTP.
+    `headers_secret_arn` is a secret or a parameter with further headers, such as `api-key=…`, and `headers_key_arn` the KMS
+    key of your own that encrypts it. Headers in `headers` are not secret: everybody who may describe a function can read
+    them. `sample_ratio` is the share of the traces that no caller has begun. `timeout_s` is the most that an invocation waits
+    for the collector. `resource_attributes` are added to each span's resource. `environment` may override the OTEL_ variables.
   EOT
   type = object({
     layer_arn = optional(string)
     mode      = optional(string, "none")
+    otel = optional(object({
+      endpoint            = string
+      headers             = optional(map(string), {})
+      headers_key_arn     = optional(string)
+      headers_secret_arn  = optional(string)
+      resource_attributes = optional(map(string), {})
+      sample_ratio        = optional(number, 1)
+      timeout_s           = optional(number, 2)
+    }))
   })
   nullable = false
   default  = {}
@@ -70,5 +86,55 @@ variable "tracing" {
   validation {
     condition     = var.tracing.layer_arn == null ? true : can(regex("^arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+$", var.tracing.layer_arn))
     error_message = "tracing.layer_arn must be the ARN of one version of a layer: arn:PARTITION:lambda:REGION:ACCOUNT:layer:NAME:VERSION."
+  }
+
+  validation {
+    condition     = var.tracing.otel == null || var.tracing.mode != "opentelemetry"
+    error_message = "tracing.otel and tracing.mode = \"opentelemetry\" exclude each other: both would make spans of the same work. Leave tracing.mode out to use the library's own OpenTelemetry, or tracing.otel to use the layer."
+  }
+
+  validation {
+    condition     = var.tracing.otel == null ? true : can(regex("^https?://[^/@?# ]+(/[^?# ]*)?$", var.tracing.otel.endpoint))
+    error_message = "tracing.otel.endpoint must be the base URL of a collector, such as \"https://otel.example.com\" or \"http://10.0.0.7:4318\": without a login, a query or a fragment. The functions add /v1/traces."
+  }
+
+  validation {
+    condition     = var.tracing.otel == null ? true : !endswith(trimsuffix(var.tracing.otel.endpoint, "/"), "/v1/traces")
+    error_message = "tracing.otel.endpoint must not end with /v1/traces, because the functions add it."
+  }
+
+  validation {
+    condition     = var.tracing.otel == null ? true : var.tracing.otel.sample_ratio >= 0 && var.tracing.otel.sample_ratio <= 1
+    error_message = "tracing.otel.sample_ratio must be from 0 to 1: a share of the traces, not a percentage."
+  }
+
+  validation {
+    condition     = var.tracing.otel == null ? true : var.tracing.otel.timeout_s >= 0.1 && var.tracing.otel.timeout_s <= 10
+    error_message = "tracing.otel.timeout_s must be from 0.1 to 10: each invocation may wait so long for the collector, and the API answers only then."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(try(var.tracing.otel.headers, {})) : can(regex("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", name))])
+    error_message = "tracing.otel.headers must have names of HTTP headers, such as { X-Scope-OrgID = \"acme\" }."
+  }
+
+  validation {
+    condition     = length([for name in keys(try(var.tracing.otel.headers, {})) : name if contains(["api-key", "authorization", "cookie", "dd-api-key", "x-api-key", "x-honeycomb-team"], lower(name))]) == 0
+    error_message = "tracing.otel.headers must not have credentials, because everybody who may describe a function can read them. Store the headers in a secret as NAME=VALUE, and set tracing.otel.headers_secret_arn."
+  }
+
+  validation {
+    condition     = try(var.tracing.otel.headers_secret_arn, null) == null ? true : can(regex("^arn:[a-z-]+:(secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[^*?]+(-[?]{6})?|ssm:[a-z0-9-]+:[0-9]{12}:parameter/[^*?]+)$", var.tracing.otel.headers_secret_arn))
+    error_message = "tracing.otel.headers_secret_arn must be the full ARN of a Secrets Manager secret or an SSM parameter, and never the secret itself. The only wildcard is -?????? in the place of a secret's random suffix."
+  }
+
+  validation {
+    condition     = try(var.tracing.otel.headers_key_arn, null) == null ? true : var.tracing.otel.headers_secret_arn != null && can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.tracing.otel.headers_key_arn))
+    error_message = "tracing.otel.headers_key_arn must be the full ARN of the KMS key that encrypts tracing.otel.headers_secret_arn. IAM policies cannot use the ARN of an alias."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(try(var.tracing.otel.resource_attributes, {})) : can(regex("^[A-Za-z0-9._/-]+$", name)) && name != "service.name"])
+    error_message = "tracing.otel.resource_attributes must have names such as \"deployment.environment.name\". `service.name` is the name of the stack."
   }
 }

@@ -99,4 +99,12 @@ variable "queue" {
     condition     = length(setintersection(var.queue.retired, [for lane in keys(var.lanes) : "${lane}${var.queue.fifo ? ".fifo" : ""}"])) == 0
     error_message = "queue.retired has a queue that a lane still uses: remove the lane from lanes, or the entry from queue.retired."
   }
+
+  validation {
+    # In addition to the rule of worker.reserved_concurrency. A retired queue is drained by two workers.
+    condition = length(var.queue.retired) == 0 || var.worker.reserved_concurrency == null ? true : (
+      var.worker.reserved_concurrency >= sum([for lane in var.lanes : coalesce(lane.maximum_concurrency, 0)]) + 2 * length(var.queue.retired) + (var.canary.enabled ? var.canary.maximum_concurrency : 0)
+    )
+    error_message = "queue.retired needs 2 of worker.reserved_concurrency for each queue, beside those of the lanes and of the canaries: otherwise Lambda throttles invocations, and messages move to the dead-letter queue unprocessed. Raise worker.reserved_concurrency."
+  }
 }

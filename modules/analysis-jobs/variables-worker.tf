@@ -175,5 +175,6 @@ locals {
   own_statements = [
     "artifacts", "documents_read", "jobs_write", "key_use", "models_invoke", "models_subscribe", "order_read", "pages_recognise",
     "prompts_read", "queue_consume", "queue_send", "secrets_decrypt", "secrets_read", "subscriptions_view",
+    "trace_headers_decrypt", "trace_headers_read",
   ]
 }

@@ -11,7 +11,7 @@ module "worker" {
   memory_mb            = local.worker_memory_mb
   reserved_concurrency = var.worker.reserved_concurrency
   vpc                  = var.worker.vpc != null ? var.worker.vpc : var.functions.vpc
-  environment          = merge(local.environment, var.worker.environment, local.secret_arns)
+  environment          = merge(local.environment, local.tracing_environment, var.worker.environment, local.secret_arns)
   statements           = local.worker_statements
   log_retention_days   = var.retention.logs_days
   # The worker sends itself a message for each wait of a job and for each continuation. Attempts, the fencing token and the

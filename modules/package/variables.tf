@@ -131,6 +131,18 @@ variable "models" {
   }
 }
 
+variable "otel" {
+  description = "Whether the functions trace with the library's own OpenTelemetry."
+  type        = bool
+  nullable    = false
+  default     = false
+
+  validation {
+    condition     = !var.otel || !local.is_compared || contains(local.distributions, "opentelemetry-exporter-otlp-proto-http")
+    error_message = "tracing.otel is set, and ${local.label} lacks the extra otel: add extras = [\"otel\"] to [tool.analysis-jobs] in pyproject.toml and build the package again, or leave tracing.otel out."
+  }
+}
+
 variable "package" {
   description = "The built zip, as the module analysis-jobs takes it: `manifest`, or `path` and `sha256_base64`."
   type = object({

@@ -19,6 +19,7 @@ README = "README.md"
 # The pages that show whole Terraform roots.
 TERRAFORM = (
     README,
+    "docs/tracing.md",
     *(f"docs/import/{page}.md" for page in ("api", "backend", "changes", "index", "names", "versions")),
 )
 

@@ -21,6 +21,8 @@ NEVER_CHANGED = (
     "client",
     "project",
     "created_at",
+    "prompt_versions",
+    "trace",
 )
 # The allowed changes of status, by the kind of process that writes.
 EDGES = {

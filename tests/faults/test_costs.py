@@ -204,7 +204,6 @@ def test_a_heartbeat_costs_one_unit_with_any_number_of_checkpoints_and_any_input
         objects_written=meter.requests["s3:PutObject"],
         largest_row_bytes=meter.largest_row,
     )
-    print("FIGURES", checkpoints, meter.units.total(), sum(held), meter.requests["s3:PutObject"], meter.largest_row)
 
 
 def test_a_sweep_reads_a_hundred_living_jobs_in_one_request(meter: Meter) -> None:

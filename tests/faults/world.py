@@ -16,7 +16,7 @@ from analysis_jobs import Admission, Analysis, Job, Rate
 from analysis_jobs.authoring import checkpoint_list
 from analysis_jobs.authoring.analysis import Analyses
 from analysis_jobs.authoring.context import Services
-from analysis_jobs.base import ids
+from analysis_jobs.base import ids, tracing
 from analysis_jobs.jobs.ports import JobStore
 from analysis_jobs.jobs.record import JobKey
 from analysis_jobs.jobs.request_errors import RateLimitedError, StateConflictError
@@ -29,6 +29,7 @@ from analysis_jobs.worker import heartbeat
 from analysis_jobs.worker.invocation import Invocation
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
+from tests.faults.contexts import Contexts
 from tests.faults.invariants import LEASE, Invariants, call_bound
 from tests.faults.ledger import ALONE, RATED, Ledger
 from tests.faults.ports import (
@@ -337,9 +338,11 @@ def open_world(make_store: Callable[[VirtualClock], JobStore], seed: int) -> Ite
         stack.enter_context(patch.object(ids, "secrets", chances))
         if has_lists(seed):
             stack.enter_context(small_rows())
+        tracing.use(Contexts())
         try:
             yield world
         finally:
+            tracing.use(None)
             for process in list(world.scheduler.processes):
                 world.scheduler.kill(process)
 

@@ -226,3 +226,13 @@ def test_a_row_keeps_the_attribute_names_of_existing_tables() -> None:
     assert {name: item[name] for name in stored} == stored
     assert not {"priority", "tier_rank", "lane_sort_key", "claimed_via"} & item.keys()
     assert from_item(item) == job
+
+
+def test_a_row_has_no_attributes_for_empty_maps_and_one_that_an_older_version_wrote_reads_the_same() -> None:
+    job = a_job()
+    item = to_item(job)
+    empty = {"checkpoints", "files", "models", "prompts", "timeouts"}
+    assert not (empty | {"stages_completed"}) & item.keys()
+    assert item["history"] == {"L": []}, "a transition appends to it"
+    older = item | {name: {"M": {}} for name in empty} | {"stages_completed": {"L": []}}
+    assert from_item(older) == from_item(item) == job

@@ -44,6 +44,11 @@ def test_gemini_thoughts_are_not_part_of_the_answer_and_cached_tokens_are_counte
     assert (reply.data, reply.fault, reply.usage) == (json.loads(GOOD), None, Usage(1, 5, 5, 4))
 
 
+def test_the_model_that_answered_is_named() -> None:
+    chunks = [chunk({"text": "Du"}, model_version="gemini-2.5-flash-001"), chunk({"text": "ne."}, finish="STOP")]
+    assert read_gemini(FREE, *chunks).model == "gemini-2.5-flash-001"
+
+
 @pytest.mark.parametrize("usage", [None, {}, {"total_token_count": 9}, {"prompt_token_count": 9}])
 def test_a_gemini_answer_without_usage_is_kept_and_its_usage_is_an_estimate(usage: dict[str, int] | None) -> None:
     reply = read_gemini(FREE, chunk({"text": "It is Dune."}, finish="STOP", usage=usage))

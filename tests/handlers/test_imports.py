@@ -66,6 +66,7 @@ _NOBODY = {
         "google",
         "httpx2",
         "moto",
+        "opentelemetry",
         "pypdfium2",
         "pytest",
     ),
@@ -104,6 +105,14 @@ def test_a_ready_handler_has_imported_only_modules_that_it_uses(handler: str) ->
     assert "analysis_jobs.base.settings" in imported
 
 
+@pytest.mark.parametrize(("handler", "is_traced"), [("api", True), ("worker", True), ("sweeper", False)])
+def test_a_function_imports_opentelemetry_only_with_the_setting(handler: str, *, is_traced: bool) -> None:
+    """`events` does not read the setting."""
+    imported = set(json.loads(_run(_READY.format(handler=handler), **ENVIRONMENT, OPENTELEMETRY="true")))
+    assert ("opentelemetry" in imported) == is_traced
+    assert ("analysis_jobs.llm.traced" in imported) == (handler == "worker")
+
+
 @pytest.mark.parametrize("example", sorted(path.parent.name for path in EXAMPLES.glob("*/main.tf")))
 def test_the_api_of_an_example_does_not_import_modules_of_its_worker(example: str) -> None:
     [analysis] = re.findall(r'analyses += \["(\w+)"\]', (EXAMPLES / example / "main.tf").read_text(encoding="utf-8"))
@@ -122,7 +131,8 @@ def test_the_api_of_an_example_does_not_import_modules_of_its_worker(example: st
 # What a backend or a declaration of an analysis must not pay for: AWS, the command line, the document reader, an event
 # loop. The client imports httpx2 for its first request.
 _NOT_FOR_OTHERS = {"aws_lambda_powertools", "asyncio", "boto3", "botocore", "httpx2", "pypdfium2", "rich", "typer"} | {
-    "urllib3"
+    "opentelemetry",
+    "urllib3",
 }
 
 

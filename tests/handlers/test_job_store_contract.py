@@ -83,6 +83,7 @@ FULL = a_job(
         HistoryEntry(START + MILLISECOND, "claim", Status.PROCESSING),
         HistoryEntry(START, "defer", Status.QUEUED),
     ),
+    trace="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 vendor=value",
 )
 
 

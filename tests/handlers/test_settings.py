@@ -56,6 +56,8 @@ REFUSED = [
     ({"OCR_LANGUAGES": "German"}, "OCR_LANGUAGES: String should match pattern"),
     ({"OCR_LANGUAGES": "eng,"}, "OCR_LANGUAGES: String should match pattern"),
     ({"OCR_LANGUAGES": "../eng"}, "OCR_LANGUAGES: String should match pattern"),
+    ({"OPENTELEMETRY": "otlp"}, "OPENTELEMETRY: Input should be a valid boolean"),
+    ({"OPENTELEMETRY_TIMEOUT_S": "0"}, "OPENTELEMETRY_TIMEOUT_S: Input should be greater than 0"),
 ]
 
 
@@ -98,6 +100,8 @@ def test_every_variable_is_read() -> None:
         "GEMINI_BASE_URL": "https://gemini",
         "MODEL_PRICES": "{}",
         "SERVICE_TIERS": "{}",
+        "OPENTELEMETRY": "True",
+        "OPENTELEMETRY_TIMEOUT_S": "0.5",
     }
     callers = CallerRules(issuers={"https://login.example.com": IssuerRule(claim="org")}, paths=["iam"])
     settings = from_environment(LEAST | given | {"CALLERS": callers.model_dump_json()})

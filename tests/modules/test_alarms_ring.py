@@ -282,25 +282,3 @@ def test_the_filter_reads_a_field_of_the_access_log(terraform: Terraform) -> Non
 def test_the_price_of_the_causes_is_what_they_claim() -> None:
     shop = Shop([good], ScriptedModel(says("a", input_tokens=1_000)), prices=PRICES, settings=some_settings())
     assert shop.deliver(shop.keep()).cost_usd == Decimal("1.005")
-
-
-def test_the_saved_queries_read_fields_that_lines_have(terraform: Terraform) -> None:
-    sources = "\n".join(path.read_text("utf-8") for path in (REPOSITORY / "handlers" / "analysis_jobs").rglob("*.py"))
-    planned = terraform.test("modules/alarms/tests/alarms.tftest.hcl")[RUN].planned
-    queries = {
-        address.split('"')[1]: each["query_string"]
-        for address, each in planned.items()
-        if address.startswith("aws_cloudwatch_query_definition.this")
-    }
-    assert len(queries) == 7
-    for name, text in queries.items():
-        used = set(
-            re.findall(r"(?:fields|by|filter|sum\(|avg\(|max\(|pct\(|count_distinct\(|,|and) ?\(?([a-z_]+)\b", text)
-        )
-        made = set(re.findall(r"\bas (\w+)", text)) | {"bin", "ispresent", "count", "and", "as", "asc", "desc", "by"}
-        fields = used - made - {"type", "record", "level", "message", "avg", "max", "sum", "pct", "count_distinct"}
-        fields -= {each for each in fields if re.search(rf'"{each}"', text)}
-        missing = {field for field in fields if not re.search(rf'"{field}"|\b{field}=', sources)}
-        assert missing == set(), f"{name}: no line has {missing}"
-        for event in re.findall(r'event = "([^"]+)"', text):
-            assert f'"{event}"' in sources, f"{name}: no line has the event {event}"

@@ -89,6 +89,7 @@ def test_the_function_is_created_after_its_log_group_and_its_rights(plan: Plan) 
             {
                 "local.callers",
                 "local.environment",
+                "local.tracing_environment",
                 "var.api.authorizer.tenant_claim",
                 "var.api.max_waiting",
                 "var.api.max_waiting_per_tenant",
@@ -96,7 +97,11 @@ def test_the_function_is_created_after_its_log_group_and_its_rights(plan: Plan) 
         ),
         ("events", "environment", {"local.event_environment"}),
         ("sweeper", "environment", {"local.environment"}),
-        ("worker", "environment", {"local.environment", "local.secret_arns", "var.worker.environment"}),
+        (
+            "worker",
+            "environment",
+            {"local.environment", "local.secret_arns", "local.tracing_environment", "var.worker.environment"},
+        ),
         ("queue", "fifo", {"each.value.fifo"}),
         ("queue", "name", {"each.value.name"}),
         ("queue", "dead_letter_name", {"each.value.dead_letter_base"}),

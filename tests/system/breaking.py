@@ -101,7 +101,7 @@ def alarm_on(stack: Running, key: str, value: float) -> str:
     rings = value > threshold if compared == ">" else value < threshold
     [dimension] = alarm["Dimensions"]
     of = "the API" if dimension["Name"] == "ApiId" else dimension["Value"]
-    over = f"{alarm['Period'] * alarm['EvaluationPeriods']} s"
+    over = f"{alarm['Period'] * alarm.get('DatapointsToAlarm', alarm['EvaluationPeriods'])} s"
     return (
         f"alarm    {key} {'rings' if rings else 'is quiet'}: {alarm['Statistic']} of {alarm['Namespace']}"
         f" {alarm['MetricName']} of {of} over {over} is {value:g}, {compared} {threshold:g}"

@@ -26,6 +26,7 @@ from analysis_jobs_dev.cloud.packages import package_of
 from analysis_jobs_dev.cloud.root import DEPLOYMENTS
 from analysis_jobs_dev.init import create
 from analysis_jobs_dev.provider_mirror import terraform_environment
+from tests.system.workflow_steps import Steps
 
 pytestmark = pytest.mark.system
 
@@ -151,10 +152,54 @@ def test_a_fresh_account_is_prepared_used_and_left_empty(account: Account) -> No
     assert refused.returncode != 0
     assert "AccessDenied" in refused.stderr + refused.stdout
 
+    deploy_by_workflows(account, printed["configuration"]["roles"])
+
     # 5: destroy with the deploy role.
+    role = account.take(printed["variables"]["AWS_DEPLOY_ROLE_ARN"])
     account.succeed(terraform.replace(" plan", " destroy"), role, "-auto-approve")
     assert account.cloud.connection.boto3("lambda").list_functions()["Functions"] == []
     assert account.cloud.connection.boto3("dynamodb").list_tables()["TableNames"] == []
+
+
+def deploy_by_workflows(account: Account, roles: dict[str, str]) -> None:
+    """Deploy changed code, roll it back and look for drift, with the steps of the project's own workflows."""
+    shim = account.folder / "bin" / "analysis-jobs"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m analysis_jobs.cli "$@"\n', "utf-8")
+    shim.chmod(0o755)
+    variables = {**account.environment(), "ENVIRONMENT": "staging"}
+    steps = Steps(account.folder, variables | {"PATH": f"{shim.parent}{os.pathsep}{variables['PATH']}"})
+    taken = {
+        roles["plan"]: account.take(roles["plan"], "repo:acme/letters:ref:refs/heads/main"),
+        roles["deploy"]: account.take(roles["deploy"]),
+    }
+    source = account.folder / "letters.py"
+    source.write_text(source.read_text("utf-8") + "\nCHANGED = True\n", "utf-8")
+    package_of(account.cloud.deployment.project, account.folder / "package")  # type: ignore[attr-defined]
+    before = live(account)
+
+    steps.run("plan", "plan", taken)
+    assert "aws_lambda_function" in steps.summary, "the reader of the summary sees that the functions change"
+    steps.run("deploy", "apply", taken)
+    report = json.loads((account.folder / "report.json").read_text("utf-8"))
+    assert (report["outcome"], len(report["canaries"])) == ("deployed", 1)
+    after = live(account)
+    assert after != before
+    steps.run("rollback", "rollback", taken)
+    assert live(account) == before
+    steps.run("drift", "drift", taken)
+    assert "Nothing changes." in steps.summary
+
+    assert [each for each in steps.ran if each.startswith("analysis-jobs package")] == [
+        "analysis-jobs package --environments"
+    ]
+    assert {each.partition(" ")[0] for each in steps.not_run} == {"for", "gh", "python"}
+
+
+def live(account: Account) -> str:
+    """Return the version of the worker that is in service."""
+    client = account.cloud.connection.boto3("lambda")
+    return str(client.get_alias(FunctionName=f"{STACK}-worker", Name="live")["FunctionVersion"])
 
 
 @pytest.mark.parametrize(

@@ -216,10 +216,8 @@ def test_a_package_that_cannot_be_uploaded_is_not_deployed(
     ("changes", "message"),
     [
         ({"size_bytes": 50 * 2**20 + 1}, "set package_bucket in "),
-        (
-            {"sha256": "0" * 64},
-            "is not the zip that letters-arm64.json describes. Build it again: `analysis-jobs package`",
-        ),
+        ({"sha256": "0" * 64}, "Take both files from one build, or build them again: `analysis-jobs package`"),
+        ({"sha256_base64": "other"}, "is not the zip that letters-arm64.json describes. Take both files"),
         ({"path": "gone.zip"}, "describes gone.zip, which is not beside it. Build it again: `analysis-jobs package`"),
         ({"project": {"name": "invoices"}}, "is the package of the project invoices, and the environment staging"),
     ],

@@ -322,6 +322,17 @@ def test_a_secret_that_is_gone_is_a_problem(arn: str) -> None:
     assert (finding.level, "KEY" in finding.message, "worker.secrets" in finding.fix) == (Level.PROBLEM, True, True)
 
 
+@pytest.mark.parametrize(
+    ("variable", "setting"),
+    [("KEY", "worker.secret_key_arns"), ("OTEL_HEADERS_SECRET", "tracing.otel.headers_key_arn")],
+)
+def test_a_denied_secret_names_the_setting_to_correct(variable: str, setting: str) -> None:
+    subject = a_stack(variables={variable: a_secret({})})
+    subject = subject.answers("iam", ("simulate_principal_policy", decision(DENIED, "secretsmanager:GetSecretValue")))
+    [finding] = bad(data.secrets(subject))
+    assert setting in finding.fix
+
+
 def prompts_of(folder: Path) -> tuple[Scripted, PromptLibrary, Prompt]:
     examples = sorted((places.library().parent / "examples").glob("*/prompts/*.toml"))
     file = folder / examples[0].name

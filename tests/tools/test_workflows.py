@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from analysis_jobs_dev.environments.config import names
+from analysis_jobs_dev.environments.config import load, names
 from analysis_jobs_dev.init import create
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -132,6 +132,27 @@ def test_the_plan_that_is_approved_is_the_plan_that_is_applied() -> None:
     runs = [step.get("run", "") for step in applied["steps"]]
     assert 'analysis-jobs deploy "$ENVIRONMENT" --plan "plan-$ENVIRONMENT" --report report.json' in runs
     assert runs.index(next(each for each in runs if "attestation verify" in each)) < len(runs) - 2
+
+
+def test_every_environment_deploys_the_files_that_the_run_built_and_attested() -> None:
+    """Package and manifest: the manifest names the hash, the canaries and the limits."""
+    built = {step.get("uses", "").partition("@")[0]: step for step in job("package", "package")["steps"]}
+    assert built["actions/attest-build-provenance"]["with"]["subject-path"] == "dist/*"
+    artifact = {"name": "packages", "path": "dist"}
+    assert artifact.items() <= built["actions/upload-artifact"]["with"].items()
+    for path, name in (("plan", "plan"), ("deploy", "apply")):
+        steps = job(path, name)["steps"]
+        assert artifact in [step.get("with") for step in steps if "download-artifact" in step.get("uses", "")]
+        assert not [step for step in steps if "package" in step.get("run", "")], "no deployment builds"
+    [verified] = [step["run"] for step in job("deploy", "apply")["steps"] if "verify" in step.get("run", "")]
+    assert verified.startswith('for file in dist/*; do gh attestation verify "$file"')
+
+
+@pytest.mark.parametrize("within", ["this repository", "a new project"])
+def test_staging_and_production_take_the_same_package(within: str, tmp_path: Path) -> None:
+    folder = REPOSITORY if within == "this repository" else create("letters", module="./module", within=tmp_path)
+    staging, production = (load(name, folder) for name in ("staging", "production"))
+    assert staging.package == production.package
 
 
 def test_deployments_and_rollbacks_of_an_environment_wait_for_each_other() -> None:

@@ -29,6 +29,9 @@ def deploy(
         Path | None, typer.Option(metavar="FILE", help="Apply this plan, which `analysis-jobs plan --out` wrote.")
     ] = None,
     at_once: Annotated[bool, typer.Option("--at-once", help="Leave out the steps of the configuration.")] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Compare every resource with AWS, also if only code has changed.")
+    ] = False,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report to FILE, as JSON.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON at the end.")] = False,
 ) -> None:
@@ -39,10 +42,12 @@ def deploy(
     from analysis_jobs_dev.environments import deploy as deploying  # noqa: PLC0415 - see the module `commands`
     from analysis_jobs_dev.release import command  # noqa: PLC0415 - as above
     from analysis_jobs_dev.release.errors import ReleaseError  # noqa: PLC0415 - as above
+    from analysis_jobs_dev.release.terraform import RootOfRelease  # noqa: PLC0415 - as above
 
     try:
         with _stoppable(), deploying.prepared(environment, build=build, quiet=json) as root:
-            release = command.release(root, who(), plan_file=plan, at_once=at_once, say=_say(json))
+            terraform = RootOfRelease(root, plan, refresh=refresh, say=_say(json))
+            release = command.release(terraform, who(), at_once=at_once, say=_say(json))
             try:
                 release.run()
             finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from hcl2.rules.strings import StringRule
 
 __all__ = ["Type", "blocks", "function_name", "key_text", "read_variables", "unwrap"]
+
+# A file takes up to half a second to parse, and a command reads the same files several times.
+_KEPT_FILES = 256
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,13 @@ def read_variables(module: Path) -> dict[str, Type]:
     }
 
 
-def blocks(text: str) -> Iterator[Block]:
-    """Yield the top-level blocks of a file. Raises lark's errors if the text is not valid HCL."""
+@lru_cache(maxsize=_KEPT_FILES)
+def blocks(text: str) -> tuple[Block, ...]:
+    """Return the top-level blocks of a file. Raises lark's errors if the text is not valid HCL."""
+    return tuple(_blocks(text))
+
+
+def _blocks(text: str) -> Iterator[Block]:
     for child in hcl2.parses(text, discard_comments=True).body.children:
         if isinstance(child, BlockRule):
             kind, *labels = (_label(label) for label in child.labels)

@@ -1,4 +1,4 @@
-"""One request with what the API knows about it: the caller, the prefix of its path, and its audit line."""
+"""One request with what the API knows about it: the caller, the prefix of its path, its audit line and its span."""
 
 import json
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from analysis_jobs.api.routing import Request
 from analysis_jobs.base.field_errors import FieldError, field_errors
 from analysis_jobs.base.settings import CallerRules
 from analysis_jobs.base.tenants import CANARY_TENANT
+from analysis_jobs.base.tracing import Span
 from analysis_jobs.jobs.canaries import CanaryRun
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES
 from analysis_jobs.jobs.request_errors import InvalidRequestError
@@ -23,12 +24,13 @@ Model = TypeVar("Model", bound=BaseModel)
 class Call:
     """A request to a route. `prefix` is the beginning of its path that no route contains."""
 
-    def __init__(
-        self, request: Request, prefix: str, audit: AuditLine, callers: CallerRules, tenant_claim: str
+    def __init__(  # noqa: PLR0913, PLR0917 - all that belongs to a request
+        self, request: Request, prefix: str, audit: AuditLine, span: Span, callers: CallerRules, tenant_claim: str
     ) -> None:
         self.request = request
         self.prefix = prefix
         self.audit = audit
+        self.span = span
         self._callers = callers
         self._tenant_claim = tenant_claim
 

@@ -15,6 +15,7 @@ from analysis_jobs.api.problems import Problem, problem_from
 from analysis_jobs.api.requests import ListQuery
 from analysis_jobs.api.routing import Handler, Request, Response, Router, json_response
 from analysis_jobs.api.submit_routes import SubmitRoutes
+from analysis_jobs.api.traced import describe_answer, describe_route, request_span
 from analysis_jobs.api.waiting import Waiting
 from analysis_jobs.base import audit
 from analysis_jobs.base.ids import is_id
@@ -72,6 +73,7 @@ class Api:
         """Register the handler of a route, `METHOD /path/{parameter}`, and its action in the audit trail."""
 
         def handle(call: Call, **parameters: str) -> Response:
+            describe_route(call.span, route)
             call.audit.action = action
             job_id = parameters.get("job_id", "")
             call.audit.job_id = job_id if is_id(job_id) else None
@@ -79,7 +81,7 @@ class Api:
 
         self.router.add(route, handle)
 
-    def resolve(self, event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    def resolve(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Return the response to an HTTP API event (payload format 2.0).
 
         First the prefix of the kind of caller is removed from the path. Then the path is put into Unicode's normal form
@@ -88,9 +90,10 @@ class Api:
         callers = self.submissions.settings.callers
         prefix = prefix_of(event, callers)
         request = Request(event, normal_subject(event["rawPath"].removeprefix(prefix)))
-        with audited(request.context, self.audit_sink) as line:
-            response = self._answer(Call(request, prefix, line, callers, self.tenant_claim))
+        with audited(request.context, self.audit_sink) as line, request_span(request, context) as span:
+            response = self._answer(Call(request, prefix, line, span, callers, self.tenant_claim))
             line.status = response.status
+            describe_answer(span, response.status)
         return response.for_lambda()
 
     def _answer(self, call: Call) -> Response:

@@ -11,6 +11,7 @@ from analysis_jobs.authoring.caching import Arranged, CachePlan
 from analysis_jobs.authoring.context import AttemptControl
 from analysis_jobs.authoring.fitting import cause, fit
 from analysis_jobs.authoring.spending import Spending
+from analysis_jobs.base import tracing
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.error_facts import reason
 from analysis_jobs.base.errors import ConfigurationError, JobError, Retry
@@ -34,7 +35,8 @@ class Asker:
     `model_id` is the default model. `metadata` returns the labels that name the job and its stage in the vendor's
     request log. It is called for each question, because a job asks in several stages. `cache_plan` decides which
     questions use the prompt cache. `track_answer` is called before each request. It returns a function that takes the
-    share of the answer that has arrived, 0 to 1. `lane_tier` is the service tier of the job's lane.
+    share of the answer that has arrived, 0 to 1. `lane_tier` is the service tier of the job's lane. `trace` returns the
+    context of the stage's span.
     """
 
     model: Model
@@ -45,6 +47,7 @@ class Asker:
     cache_plan: CachePlan
     track_answer: Callable[[], Callable[[float], None]]
     lane_tier: Tier | None = None
+    trace: Callable[[], str | None] = lambda: None
 
     def ask(
         self,
@@ -118,7 +121,8 @@ class Asker:
 
         self.control.check()
         try:
-            reply = self.model.ask(question, on_chunk, self.control.cancellation)
+            with tracing.within(self.trace()):
+                reply = self.model.ask(question, on_chunk, self.control.cancellation)
         except Exception as error:
             # If the attempt must stop, we broke the call off: raise `Stopped` and drop the error.
             self.control.check()

@@ -56,6 +56,7 @@ class StageState:
     """The running stage and the outputs of earlier stages. The worker updates it; `Job` reads it.
 
     `series` counts the calls of `job.each` in this stage, by function name. `in_series` is true during such a call.
+    `trace` is the context of the stage's span, for threads of the analysis.
     """
 
     name: str = ""
@@ -63,6 +64,7 @@ class StageState:
     outputs: dict[str, Any] = field(default_factory=dict)
     series: Counter[str] = field(default_factory=Counter)
     in_series: bool = False
+    trace: str | None = None
 
     def enter(self, name: str, *, survives_deploys: bool) -> None:
         """Begin a stage."""

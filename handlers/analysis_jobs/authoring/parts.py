@@ -25,6 +25,7 @@ def asker_of(context: AttemptContext, track_answer: Callable[[], Callable[[float
         CachePlan(context.stage, context.asking_places, is_resumed=was_just_claimed(record.history)),
         track_answer,
         services.settings.service_tiers.get(record.priority),
+        lambda: context.stage.trace,
     )
 
 

@@ -23,6 +23,7 @@ from analysis_jobs.base.error_facts import describe_error, error_fields
 from analysis_jobs.base.errors import ConfigurationError, InvocationFailedError
 from analysis_jobs.base.settings import variable
 from analysis_jobs.base.snapshots import reseed_after_restore
+from analysis_jobs.base.tracing import trace_id
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger, Metrics
@@ -71,11 +72,14 @@ def _own_metrics(analysis: str | None = None, service: str | None = None) -> "Ep
 def log(event: str, message: str, *, error: BaseException | None = None, **fields: Any) -> None:
     """Write one JSON line. Programs read `event`, people read `message`. Fields that are None are left out.
 
+    In a trace, the field `trace_id` names it.
+
     With `error` the line is a warning. It names the class and the place of the error, of its causes and of the frames
     of its stack, but not their messages.
     """
     about = error_fields(error) if error else {}
-    extra = {"event": event, **{name: value for name, value in (fields | about).items() if value is not None}}
+    given = {"trace_id": trace_id(), **fields, **about}
+    extra = {"event": event, **{name: value for name, value in given.items() if value is not None}}
     write = _logger().warning if error else _logger().info
     write(message, extra=extra, stacklevel=_STACK_LEVEL)
 

@@ -105,6 +105,9 @@ class Settings(BaseModel):
     gemini_base_url: str = ""
     model_prices: dict[_NonEmpty, dict[str, Any]] = Field(default_factory=dict)
     service_tiers: dict[_NonEmpty, ServiceTier] = Field(default_factory=dict)
+    # Traces by OpenTelemetry. Its own variables (OTEL_…) name the collector and the sampler.
+    opentelemetry: bool = False
+    opentelemetry_timeout_s: float = Field(default=2, gt=0, le=60)
 
     @field_validator("queue_urls", mode="before")
     @classmethod

@@ -26,6 +26,7 @@ from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.field_errors import field_errors
 from analysis_jobs.base.ids import is_id
 from analysis_jobs.base.observability import counting_for
+from analysis_jobs.base.program_traces import of_the_program
 from analysis_jobs.base.settings import Settings, from_environment
 from analysis_jobs.client.errors import (
     Forbidden,
@@ -213,7 +214,7 @@ class InProcess:
         `policy` is the module's policy that allows the call.
         """
         try:
-            with counting_for(self.service):
+            with of_the_program(), counting_for(self.service):
                 yield
         except RequestError as error:
             problem = problem_from(error)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.extras import MissingExtraError, extra
+from analysis_jobs.base.program_traces import headers_to_send
 from analysis_jobs.client.errors import Unreachable
 from analysis_jobs.client.operations import Request, Response
 
@@ -55,8 +56,14 @@ def http_options(ca_bundle: Path | str | None, connect_timeout_s: float, transpo
 
 
 def arguments(request: Request, headers: Mapping[str, str]) -> dict[str, Any]:
-    """Return the arguments of `httpx2.Client.request`."""
-    given: dict[str, Any] = {"method": request.method, "url": request.url, "headers": dict(headers)}
+    """Return the arguments of `httpx2.Client.request`.
+
+    A request to the API has the headers of the program's trace, if there is one. They are not signed.
+    """
+    sent = dict(headers)
+    if request.signed and "traceparent" not in {name.lower() for name in sent}:
+        sent |= headers_to_send()
+    given: dict[str, Any] = {"method": request.method, "url": request.url, "headers": sent}
     if request.file:
         # S3 ignores form fields after `file`.
         return given | {"data": dict(request.form or {}), "files": {"file": request.file}}

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias
 
 from analysis_jobs.base.clock import Clock, rfc3339
+from analysis_jobs.base.error_codes import safe_code
 from analysis_jobs.base.error_facts import describe_error
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.tenants import CANARY_TENANT
-from analysis_jobs.jobs.error_codes import safe_code
 from analysis_jobs.jobs.ports import RowChange
 from analysis_jobs.jobs.record import JobFailure, JobRecord
 from analysis_jobs.jobs.transitions import Status

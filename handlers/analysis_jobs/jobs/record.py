@@ -84,6 +84,8 @@ class JobRecord:
     `prompt_versions` has the versions of prompts that a canary uses instead of the active ones, by name. It is None for
     every other job.
 
+    `trace` is the W3C context of the span that submitted the job, as `base/tracing.py` writes it. None: no trace.
+
     A job with a tier has a `tier_rank` (0 is the best), and a `lane_sort_key` while it may be claimed. `claimed_via` is
     the job whose message the worker received, if it claimed this job instead.
 
@@ -134,6 +136,7 @@ class JobRecord:
     history: tuple[HistoryEntry, ...] = ()
     documents: Payload | None = None
     prompt_versions: Mapping[str, int] | None = None
+    trace: str | None = None
     shared: bool | None = None
     alone: bool | None = None
 

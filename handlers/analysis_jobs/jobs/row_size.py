@@ -21,6 +21,7 @@ https://aws.amazon.com/dynamodb/pricing/on-demand/ and https://aws.amazon.com/s3
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import Enum
+from typing import cast
 
 from analysis_jobs.base.usage import Usage
 from analysis_jobs.jobs.record import JobRecord, StoredFile
@@ -29,7 +30,7 @@ _KB = 1024
 # What a claim adds to a new row: the lease, the version of the code and an entry of the history.
 _CLAIM_ADDS = 120
 # What the work adds: progress, usage and cost, the prompts of two stages, and one model.
-_WORK_ADDS = 180
+_WORK_ADDS = 230
 _NUMBER_BYTES = 4  # about one byte for each two digits, and some more
 _TIME_BYTES = 8
 _ENTRY_BYTES = 1  # of an element of a list or a map, besides its own bytes
@@ -53,7 +54,7 @@ def row_bytes(job: JobRecord) -> int:
     """Return about how many bytes the row of a job has, names and values. It is within 10 % for ordinary rows."""
     size = _KEY_BYTES + _DUE_SHARD_BYTES
     for name, value in vars(job).items():
-        if value is None:
+        if not value and not isinstance(value, int):  # not stored, or with a name only
             continue
         value_bytes = _bytes(value)
         size += value_bytes if name in ("tenant", "job_id") else len(name) + value_bytes
@@ -63,23 +64,20 @@ def row_bytes(job: JobRecord) -> int:
 
 
 def _bytes(value: object) -> int:
-    match value:
-        case None:
-            return 0
-        case str():
-            return len(value) if value.isascii() else len(value.encode(errors="replace"))
-        case int():
-            return _NUMBER_BYTES
-        case datetime():
-            return _TIME_BYTES
-        case Enum():
-            return len(str(value))
-        case Usage() | StoredFile():  # stored as one text
-            return len(" ".join(map(str, vars(value).values())))
-        case Mapping():
-            return _map_bytes(value.items())
-        case tuple():
-            return _CONTAINER_BYTES + sum(_bytes(each) + _ENTRY_BYTES for each in value)
+    kind = type(value)
+    if kind is str or isinstance(value, Enum):
+        text = str(value)
+        return len(text) if text.isascii() else len(text.encode(errors="replace"))
+    if kind is int:
+        return _NUMBER_BYTES
+    if kind is datetime:
+        return _TIME_BYTES
+    if kind is Usage or kind is StoredFile:  # stored as one text
+        return len(" ".join(map(str, vars(value).values())))
+    if isinstance(value, Mapping):
+        return _map_bytes(value.items())
+    if kind is tuple:
+        return _CONTAINER_BYTES + sum(_bytes(each) + _ENTRY_BYTES for each in cast("tuple[object]", value))
     # Other values of a row are dataclasses, stored as maps, and prices.
     return _map_bytes(vars(value).items()) if hasattr(value, "__dict__") else _NUMBER_BYTES
 

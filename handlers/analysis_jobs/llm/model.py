@@ -84,6 +84,7 @@ class Reply:
         others: More objects that may be the answer, if `data` does not fit the schema. The first that fits counts.
         problem: What is wrong with a structured answer as a whole, for example that the tool was called twice. A repair
             turn tells the model.
+        model: The model that answered, in the vendor's words. "": the vendor does not say.
     """
 
     text: str
@@ -93,6 +94,7 @@ class Reply:
     fault: JobError | None = None
     others: tuple[Any, ...] = ()
     problem: str = ""
+    model: str = ""
 
 
 class Model(Protocol):

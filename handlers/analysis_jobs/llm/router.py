@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from analysis_jobs.base.secrets import Secrets
 
 
+GEMINI_URL = "https://generativelanguage.googleapis.com"
+"""The address of Google's API, which its client uses unless `gemini_base_url` replaces it."""
+
+
 def is_gemini(model_id: str) -> bool:
     """Tell whether a model ID is one of Gemini: `gemini-2.5-flash`, with or without the prefix `models/`."""
     return model_id.removeprefix("models/").startswith("gemini-")

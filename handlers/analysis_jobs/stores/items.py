@@ -29,14 +29,19 @@ LEASE_ONLY = {
 
 Item: TypeAlias = dict[str, Any]
 
-_serialize = TypeSerializer().serialize
-_deserialize = TypeDeserializer().deserialize
+_serialize_any = TypeSerializer().serialize
+_deserialize_any = TypeDeserializer().deserialize
 _PROCESSING = {"S": str(Status.PROCESSING)}
 _TIMES = {"created_at", "deadline", "due_at", "not_before", "lease_until", "finished_at", "cancel_asked_at"}
 _NUMBERS = {"version", "attempt", "max_attempts", "fence", "tier_rank", "sends", "progress"}
 # Fields that are stored under an older name, so that existing tables and indexes remain valid.
 _STORED_NAMES = {"priority": "lane", "tier_rank": "rank", "lane_sort_key": "waiting", "claimed_via": "turn_of"}
 _FIELD_NAMES = {stored: name for name, stored in _STORED_NAMES.items()}
+_KEY_FIELDS = {"tenant", "job_id"}
+_ITEM_FIELDS = {field.name for field in fields(JobRecord)} - _KEY_FIELDS
+# An empty value of these fields is not stored. A row without the attribute reads the same, and costs less to send, to
+# parse and to write. `history` is not among them: a transition appends to it.
+_LEFT_OUT_IF_EMPTY = {"checkpoints", "files", "models", "prompts", "stages_completed", "timeouts"}
 # Fields that are also part of an index key, together with the tenant.
 _INDEXED = {"status": "tenant_status", "client": "tenant_client", "subject": "tenant_subject"}
 
@@ -70,19 +75,17 @@ def to_item(job: JobRecord) -> Item:
     """Return the item of a job."""
     key = job.key
     item = job_item_key(key)
-    for field in fields(job):
-        if field.name not in ("tenant", "job_id"):
-            found = attributes(key, field.name, getattr(job, field.name))
-            item |= {name: value for name, value in found.items() if value is not None}
+    for name, value in vars(job).items():
+        if value is not None and name not in _KEY_FIELDS and (value or name not in _LEFT_OUT_IF_EMPTY):
+            item |= attributes(key, name, value)
     return item
 
 
 def from_item(item: Mapping[str, Any]) -> JobRecord:
     """Return the job of an item."""
     key = key_of(item)
-    names = {field.name for field in fields(JobRecord)} - {"tenant", "job_id"}
     named = ((_FIELD_NAMES.get(stored, stored), value) for stored, value in item.items())
-    values = {name: _from_plain(name, _deserialize(value)) for name, value in named if name in names}
+    values = {name: _from_plain(name, _deserialize(value)) for name, value in named if name in _ITEM_FIELDS}
     return JobRecord(tenant=key.tenant, job_id=key.job_id, **{"due_at": None, **values})
 
 
@@ -95,6 +98,19 @@ def is_held(item: Mapping[str, Any], now: datetime) -> bool:
 def history_item(entry: HistoryEntry) -> Item:
     """Return one history entry, serialized."""
     return dict(_serialize(_entry_to_plain(entry)))
+
+
+def _serialize(value: Any) -> Any:
+    """Return a value in DynamoDB's JSON, as boto3 does. Texts and whole numbers, which most values are, are quick."""
+    kind = type(value)
+    if kind is str:
+        return {"S": value}
+    return {"N": str(value)} if kind is int else _serialize_any(value)
+
+
+def _deserialize(value: Any) -> Any:
+    """Return a value from DynamoDB's JSON, as boto3 does."""
+    return value["S"] if "S" in value else _deserialize_any(value)
 
 
 def _to_plain(name: str, value: Any) -> Any:

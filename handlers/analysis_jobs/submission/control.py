@@ -25,6 +25,7 @@ from analysis_jobs.jobs.ports import (
 )
 from analysis_jobs.jobs.record import Changes, JobKey, JobRecord, ending, pointer_until
 from analysis_jobs.jobs.request_errors import InvalidRequestError, StateConflictError, UnknownResourceError
+from analysis_jobs.jobs.traces import sending
 from analysis_jobs.jobs.transitions import CANCEL, REQUEST_CANCEL, RETRY, Status, Transition
 from analysis_jobs.submission.admission_service import rate_limited
 from analysis_jobs.submission.request_fields import fill_from_request
@@ -73,6 +74,10 @@ class JobControl:
         deployed any more, or if the analysis allows one active job per subject and the subject has a newer job.
         """
         job = self._load_job(key)
+        with sending(job, self.settings, again=True):
+            return self._retry(job)
+
+    def _retry(self, job: JobRecord) -> JobRecord:
         for _ in range(_TRIES):
             if not job.status.ended:
                 return job

@@ -11,6 +11,7 @@ from pydantic_core import from_json
 
 from analysis_jobs.authoring.analysis import Analyses, Analysis
 from analysis_jobs.authoring.undeclared import first_stage
+from analysis_jobs.base import tracing
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.field_errors import field_errors
@@ -35,6 +36,7 @@ from analysis_jobs.jobs.request_errors import (
 from analysis_jobs.jobs.row_size import bytes_left
 from analysis_jobs.jobs.subjects import MAX_SUBJECT_LENGTH, normal_subject, template_fields
 from analysis_jobs.jobs.tiers import TierRequest, Tiers
+from analysis_jobs.jobs.traces import job_attributes, sending
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.submission.admission_service import AdmissionRequest, AdmissionService, SubmissionResult
 from analysis_jobs.submission.pins import names_documents, pin_documents
@@ -126,18 +128,26 @@ class SubmissionService:
             pinned = replace(job, documents=pin_documents(self.artifacts, job, parts))
             return replace(pinned, input=self._store_input(pinned, given))
 
-        outcome: SubmissionResult | StoredOutcome
-        if analysis.admission is None or canary:
-            outcome = self._used_before(job, idempotency, parts) or self._create(with_input(job), idempotency)
-        else:
-            admission_key = _admission_key(job, analysis.admission, request)
-            candidate = AdmissionRequest(admission_key, job, request, trigger, idempotency, with_input)
-            outcome = AdmissionService(self.store, self.settings, self.clock).admit(analysis.admission, candidate)
-        if isinstance(outcome, StoredOutcome):
-            return self._repeated(tenant, outcome, idempotency)
-        with uncounted(tenant):
-            self._log_and_send(outcome, job)
-        return outcome
+        def accept(job: JobRecord) -> SubmissionResult:
+            outcome: SubmissionResult | StoredOutcome
+            if analysis.admission is None or canary:
+                outcome = self._used_before(job, idempotency, parts) or self._create(with_input(job), idempotency)
+            else:
+                admission_key = _admission_key(job, analysis.admission, request)
+                candidate = AdmissionRequest(admission_key, job, request, trigger, idempotency, with_input)
+                outcome = AdmissionService(self.store, self.settings, self.clock).admit(analysis.admission, candidate)
+            if isinstance(outcome, StoredOutcome):
+                return self._repeated(tenant, outcome, idempotency)
+            with uncounted(tenant):
+                self._log_and_send(outcome, job)
+            return outcome
+
+        with sending(job, self.settings) as span:
+            result = accept(replace(job, trace=tracing.context()))
+            span.set({"analysis_jobs.outcome": str(result.outcome)})
+            if result.job:
+                span.set(job_attributes(result.job))
+        return result
 
     def _as_canary(self, job: JobRecord, canary: CanaryRun) -> JobRecord:
         """Return the job in the lane of canaries. Raises `InvalidRequestError` if the stack has none."""

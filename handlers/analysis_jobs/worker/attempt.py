@@ -17,13 +17,16 @@ from analysis_jobs.authoring.job import Job
 from analysis_jobs.authoring.lookahead import asking_places
 from analysis_jobs.authoring.outputs import MISSING, output_of, restore_output
 from analysis_jobs.authoring.report import AttemptReport
+from analysis_jobs.base import tracing
 from analysis_jobs.base.error_facts import reason
 from analysis_jobs.base.errors import Fail, Finished, OutOfTime
 from analysis_jobs.base.model_json import convert, present, restore
 from analysis_jobs.base.observability import log
+from analysis_jobs.base.tracing import Kind
 from analysis_jobs.jobs.payloads import MAX_PAYLOAD_BYTES, load_json, store_json
 from analysis_jobs.jobs.ports import TooLarge
 from analysis_jobs.jobs.record import Payload
+from analysis_jobs.jobs.traces import job_attributes
 from analysis_jobs.worker.claimed_job import ClaimedJob
 from analysis_jobs.worker.outcome import Completed, Ending, Outcome
 
@@ -121,7 +124,10 @@ class Attempt:
         context.stage.enter(name, survives_deploys=options.survives_deploys)
         self.report.begin_stage()
         begun = self.claimed.clock.now()
-        output = stage(job)
+        attributes = {**job_attributes(self.claimed.record), "analysis_jobs.stage": name}
+        with tracing.span(f"stage {name}", Kind.INTERNAL, attributes):
+            context.stage.trace = tracing.context()
+            output = stage(job)
         seconds = (self.claimed.clock.now() - begun).total_seconds()
         log("stage.done", "the stage is done", stage=name, seconds=seconds, **self.claimed.record.log_fields)
         if following is None:

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from analysis_jobs.base.clock import Clock
+from analysis_jobs.base.error_codes import safe_code
 from analysis_jobs.base.errors import CancelAsked, Stopped
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs import dispatch
-from analysis_jobs.jobs.error_codes import safe_code
 from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore
 from analysis_jobs.jobs.record import Changes, JobFailure, JobRecord, ending
 from analysis_jobs.jobs.timing import record_processing_time

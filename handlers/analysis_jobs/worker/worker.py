@@ -7,14 +7,15 @@ from datetime import datetime
 from analysis_jobs.authoring.analysis import Analyses
 from analysis_jobs.authoring.context import Services
 from analysis_jobs.base.clock import Clock
+from analysis_jobs.base.error_codes import safe_code
 from analysis_jobs.base.errors import CancelAsked, OutOfTime, Stopped
 from analysis_jobs.base.observability import log
 from analysis_jobs.base.settings import Settings
 from analysis_jobs.jobs.canaries import uncounted
-from analysis_jobs.jobs.error_codes import safe_code
 from analysis_jobs.jobs.ports import JobQueue, JobStore, MessageSource
 from analysis_jobs.jobs.record import JobRecord
 from analysis_jobs.jobs.timing import record_wait_time
+from analysis_jobs.jobs.traces import processing
 from analysis_jobs.worker.attempt import Attempt
 from analysis_jobs.worker.claimed_job import ClaimedJob
 from analysis_jobs.worker.claims import Claims
@@ -23,6 +24,8 @@ from analysis_jobs.worker.invocation import ALONE, Invocation
 from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.outcome import Cancelled, LeaseLost, Outcome, TimeIsUp
 from analysis_jobs.worker.retry_policy import decide
+from analysis_jobs.worker.slots import KeepMessage
+from analysis_jobs.worker.traced import describe_end
 
 
 class NoTimeLeft(Exception):  # noqa: N818 - not an error of the job
@@ -73,13 +76,16 @@ class Worker:
             return
         record_wait_time(record, deployed=record.analysis in self.analyses)
         claimed = ClaimedJob(record, message, self.store, self.queue, self.settings, self.clock, invocation)
-        try:
-            claimed.hide_message()
-            attempt = Attempt(claimed, self.services)
-            outcome = self._run(attempt, stop_at)
-        finally:
-            claimed.release_message()
-        claimed.end(attempt.ending(outcome))
+        with processing(record, message.queue_arn, ignoring=(KeepMessage,)) as span:
+            try:
+                claimed.hide_message()
+                attempt = Attempt(claimed, self.services)
+                outcome = self._run(attempt, stop_at)
+            finally:
+                claimed.release_message()
+            ending = attempt.ending(outcome)
+            describe_end(span, ending)
+            claimed.end(ending)
 
     def _run(self, attempt: Attempt, stop_at: datetime | None) -> Outcome:
         """Run the stages under a heartbeat. When it returns, the heartbeat is over."""

@@ -106,6 +106,22 @@ run "refuses_a_dead_letter_age_below_the_period_of_its_metric" {
   expect_failures = [var.thresholds]
 }
 
+run "refuses_a_dead_letter_age_that_sqs_may_not_report" {
+  command = plan
+  variables {
+    thresholds = { dead_letter_age_s = 18001 }
+  }
+  expect_failures = [var.thresholds]
+}
+
+run "refuses_a_negative_margin_of_the_worker" {
+  command = plan
+  variables {
+    worker = { function_name = "orders-worker", stop_margin_s = -1, timeout_s = 600 }
+  }
+  expect_failures = [var.worker]
+}
+
 run "refuses_topics_without_a_critical_one" {
   command = plan
   variables {

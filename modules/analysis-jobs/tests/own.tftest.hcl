@@ -197,6 +197,62 @@ run "a_stack_with_everything_of_its_own" {
   }
 }
 
+run "traces_by_the_librarys_own_opentelemetry" {
+  command = plan
+
+  variables {
+    environment = { OTEL_EXPORTER_OTLP_COMPRESSION = "gzip", OTEL_TRACES_SAMPLER_ARG = "0.5" }
+    tracing = { otel = {
+      endpoint            = "https://otel.example.com"
+      headers             = { X-Scope-OrgID = "acme, inc" }
+      headers_key_arn     = "arn:aws:kms:eu-west-1:111122223333:key/0a1b"
+      headers_secret_arn  = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:collector-??????"
+      resource_attributes = { "deployment.environment.name" = "prod", team = "claims + more" }
+      sample_ratio        = 0.1
+    } }
+  }
+
+  assert {
+    condition = { for name, value in local.environment : name => value if startswith(name, "OTEL_") } == {
+      OTEL_EXPORTER_OTLP_COMPRESSION = "gzip"
+      OTEL_EXPORTER_OTLP_ENDPOINT    = "https://otel.example.com"
+      OTEL_EXPORTER_OTLP_HEADERS     = "X-Scope-OrgID=acme%2C%20inc"
+      OTEL_RESOURCE_ATTRIBUTES       = "deployment.environment.name=prod,team=claims%20%2B%20more"
+      OTEL_SERVICE_NAME              = "orders"
+      OTEL_TRACES_SAMPLER            = "parentbased_traceidratio"
+      OTEL_TRACES_SAMPLER_ARG        = "0.5"
+    }
+    error_message = "The functions must get the standard variables, and environment must win."
+  }
+  assert {
+    condition     = { for name, value in local.tracing_environment : name => tostring(value) } == { OPENTELEMETRY = "true", OPENTELEMETRY_TIMEOUT_S = "2", OTEL_HEADERS_SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:collector" }
+    error_message = "The functions that make spans must get the setting, and the ARN without the random suffix."
+  }
+  assert {
+    condition     = !contains(keys(local.event_environment), "OPENTELEMETRY") && !contains(keys(local.environment), "OPENTELEMETRY")
+    error_message = "Only the API function and the worker make spans."
+  }
+  assert {
+    condition = alltrue([for statements in [local.api_statements, local.worker_statements] :
+      one(statements.trace_headers_read.resources) == var.tracing.otel.headers_secret_arn && one(statements.trace_headers_decrypt.resources) == var.tracing.otel.headers_key_arn && one(statements.trace_headers_decrypt.conditions).variable == "kms:ViaService"
+    ]) && !contains(keys(local.sweeper_statements), "trace_headers_read") && !contains(keys(local.event_statements), "trace_headers_read")
+    error_message = "The API function and the worker must have the rights to the headers, and to nothing else."
+  }
+  assert {
+    condition     = local.tracing == "PassThrough" && length(local.layers) == 0
+    error_message = "It needs neither X-Ray nor a layer."
+  }
+}
+
+run "a_stack_without_traces" {
+  command = plan
+
+  assert {
+    condition     = length(local.tracing_environment) == 0 && length(local.tracing_statements) == 0 && length([for name in keys(local.environment) : name if startswith(name, "OTEL_")]) == 0
+    error_message = "Without the setting nothing must be traced."
+  }
+}
+
 run "a_key_of_another_region" {
   command = plan
 

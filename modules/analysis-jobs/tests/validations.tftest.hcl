@@ -297,6 +297,17 @@ run "admits_reserved_concurrency_of_the_lanes_without_canaries" {
   }
 }
 
+run "refuses_reserved_concurrency_that_leaves_none_for_a_retired_queue" {
+  command = plan
+  variables {
+    canary = { enabled = false }
+    lanes  = { high = { maximum_concurrency = 6 }, low = { maximum_concurrency = 4 } }
+    queue  = { retired = ["medium"] }
+    worker = { reserved_concurrency = 11 }
+  }
+  expect_failures = [var.queue]
+}
+
 run "refuses_one_canary_at_a_time" {
   command = plan
   variables {
@@ -683,6 +694,127 @@ run "refuses_the_name_of_a_layer" {
     tracing = { mode = "opentelemetry", layer_arn = "AWSOpenTelemetryDistroPython" }
   }
   expect_failures = [var.tracing]
+}
+
+run "refuses_a_layer_beside_its_own_opentelemetry" {
+  command = plan
+  variables {
+    tracing = { mode = "opentelemetry", layer_arn = "arn:aws:lambda:eu-west-1:111122223333:layer:otel:1", otel = { endpoint = "https://otel.example.com" } }
+  }
+  expect_failures = [var.tracing]
+}
+
+run "refuses_a_collector_without_a_scheme" {
+  command = plan
+  variables {
+    tracing = { otel = { endpoint = "otel.example.com:4318" } }
+  }
+  expect_failures = [var.tracing]
+}
+
+run "refuses_a_collector_with_a_login" {
+  command = plan
+  variables {
+    tracing = { otel = { endpoint = "https://user:word@otel.example.com" } }
+  }
+  expect_failures = [var.tracing]
+}
+
+run "refuses_a_collector_with_the_path_of_traces" {
+  command = plan
+  variables {
+    tracing = { otel = { endpoint = "https://otel.example.com/v1/traces/" } }
+  }
+  expect_failures = [var.tracing]
+}
+
+run "refuses_a_share_of_traces_in_percent" {
+  command = plan
+  variables {
+    tracing = { otel = { endpoint = "https://otel.example.com", sample_ratio = 10 } }
+  }
+  expect_failures = [var.tracing]
+}
+
+run "refuses_a_long_wait_for_the_collector" {
+  command = plan
+  variables {
+    tracing = { otel = { endpoint = "https://otel.example.com", timeout_s = 10.1 } }
+  }
+  expect_failures = [var.tracing]
+}
+
+run "refuses_a_header_that_is_no_name" {
+  command = plan
+  variables {
+    tracing = { otel = { endpoint = "https://otel.example.com", headers = { "X Scope" = "acme" } } }
+  }
+  expect_failures = [var.tracing]
+}
+
+run "refuses_a_credential_in_plain_headers" {
+  command = plan
+  variables {
+    tracing = { otel = { endpoint = "https://otel.example.com", headers = { Api-Key = "k" } } }
+  }
+  expect_failures = [var.tracing]
+}
+
+run "refuses_the_secret_headers_themselves" {
+  command = plan
+  variables {
+    tracing = { otel = { endpoint = "https://otel.example.com", headers_secret_arn = "api-key=k" } }
+  }
+  expect_failures = [var.tracing]
+}
+
+run "refuses_a_key_without_secret_headers" {
+  command = plan
+  variables {
+    tracing = { otel = { endpoint = "https://otel.example.com", headers_key_arn = "arn:aws:kms:eu-west-1:111122223333:key/0a1b" } }
+  }
+  expect_failures = [var.tracing]
+}
+
+run "refuses_an_alias_for_the_key_of_the_headers" {
+  command = plan
+  variables {
+    tracing = { otel = { endpoint = "https://otel.example.com", headers_key_arn = "alias/collector", headers_secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:collector-??????" } }
+  }
+  expect_failures = [var.tracing]
+}
+
+run "refuses_another_name_of_the_service" {
+  command = plan
+  variables {
+    tracing = { otel = { endpoint = "https://otel.example.com", resource_attributes = { "service.name" = "other" } } }
+  }
+  expect_failures = [var.tracing]
+}
+
+run "admits_traces_to_a_collector" {
+  command = plan
+  variables {
+    tracing = {
+      mode = "xray"
+      otel = {
+        endpoint            = "http://10.0.0.7:4318/tenants/acme/"
+        headers             = { X-Scope-OrgID = "acme" }
+        headers_key_arn     = "arn:aws:kms:eu-west-1:111122223333:key/0a1b"
+        headers_secret_arn  = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:collector-??????"
+        resource_attributes = { "deployment.environment.name" = "prod" }
+        sample_ratio        = 0
+        timeout_s           = 10
+      }
+    }
+  }
+}
+
+run "admits_a_short_wait_for_the_collector" {
+  command = plan
+  variables {
+    tracing = { otel = { endpoint = "https://otel.example.com", timeout_s = 0.1 } }
+  }
 }
 
 run "refuses_a_single_poller" {

@@ -185,6 +185,7 @@ run "accepts_a_package_that_fits_the_settings" {
     documents    = { ocr = "tesseract", ocr_languages = ["eng"] }
     lanes        = ["high", "low", "medium"]
     models       = { bedrock_model_ids = ["anthropic.claude-opus-4-5-*"], model_id = "gemini-2.5-flash" }
+    otel         = true
     package      = { manifest = "tests/manifest-all.json" }
     routes       = ["GET /orders/{id}/check", "POST /orders/{id}/check"]
     secrets      = ["DATABASE_SECRET", "GEMINI_API_KEY", "OTHER"]
@@ -266,6 +267,7 @@ run "accepts_anything_of_a_zip_without_a_manifest" {
     analyses = ["rfp_analysis"]
     fifo     = true
     models   = { model_id = "gemini-2.5-pro" }
+    otel     = true
     package  = { path = "tests/package.txt", sha256_base64 = "QkDLlS6xgIkK6pp+tt3eQV8cfcfyZ0JZ9nOsCZ/lw4g=" }
     routes   = ["POST /orders/{id}/check"]
   }
@@ -312,6 +314,14 @@ run "admits_a_model_of_the_geography" {
     analyses = ["other_model"]
     models   = { bedrock_model_ids = ["anthropic.claude-opus-4-5-*"], geographies = ["eu"] }
   }
+}
+
+run "refuses_traces_without_the_extra" {
+  command = plan
+  variables {
+    otel = true
+  }
+  expect_failures = [var.otel]
 }
 
 run "refuses_live_versions_that_are_no_numbers" {

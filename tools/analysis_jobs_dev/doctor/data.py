@@ -18,6 +18,7 @@ DATABASE = "database"
 _SECRET = re.compile(r"arn:[a-z-]+:(secretsmanager|ssm):[a-z0-9-]+:\d{12}:.+")
 _ACTIONS = {"secretsmanager": "secretsmanager:GetSecretValue", "ssm": "ssm:GetParameter"}
 _CONNECT_S = 5
+_HEADERS_SECRET = "OTEL_HEADERS_SECRET"  # noqa: S105 - the name of a variable
 
 
 def secrets(subject: Subject) -> Iterator[Finding]:
@@ -30,7 +31,8 @@ def secrets(subject: Subject) -> Iterator[Finding]:
         try:
             full = _existing(subject, arn, service, name)
         except AWS_ERRORS as error:
-            yield problem(SECRETS, f"{variable}: {arn}: {reason(error)}", "create it, or correct `worker.secrets`")
+            fix = f"create it, or correct `{_set_by(variable)}`"
+            yield problem(SECRETS, f"{variable}: {arn}: {reason(error)}", fix)
             continue
         try:
             answer = subject.client("iam").simulate_principal_policy(
@@ -45,8 +47,8 @@ def secrets(subject: Subject) -> Iterator[Finding]:
             yield problem(
                 SECRETS,
                 f"{variable}: {subject.worker.role_arn} may not call {_ACTIONS[service]} on {full}",
-                "give the whole ARN in `worker.secrets`, or `-??????` for the random end of a secret's ARN; with a key "
-                "of your own add it to `worker.secret_key_arns`",
+                f"give the whole ARN in `{_set_by(variable)}`, or `-??????` for the random end of a secret's ARN; with "
+                f"a key of your own add it to `{_keys_set_by(variable)}`",
             )
 
 
@@ -62,6 +64,15 @@ def _existing(subject: Subject, arn: str, service: str, name: str) -> str:
 
 def _secret_arns(function: Function) -> dict[str, str]:
     return {name: value for name, value in function.variables.items() if _SECRET.fullmatch(value)}
+
+
+def _set_by(variable: str) -> str:
+    """Return the setting of the module that gives a variable its ARN."""
+    return "tracing.otel.headers_secret_arn" if variable == _HEADERS_SECRET else "worker.secrets"
+
+
+def _keys_set_by(variable: str) -> str:
+    return "tracing.otel.headers_key_arn" if variable == _HEADERS_SECRET else "worker.secret_key_arns"
 
 
 def prompts(subject: Subject) -> Iterator[Finding]:

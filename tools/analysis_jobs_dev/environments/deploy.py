@@ -7,7 +7,7 @@ from pathlib import Path
 
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.screen import Screen
-from analysis_jobs_dev.environments import local, summary
+from analysis_jobs_dev.environments import summary
 from analysis_jobs_dev.environments.check import ARCHITECTURES
 from analysis_jobs_dev.environments.config import load
 from analysis_jobs_dev.environments.model import ConfigError, Environment
@@ -36,6 +36,8 @@ def prepared(
     """
     environment = load(name, start)
     if environment.is_local:
+        from analysis_jobs_dev.environments import local  # noqa: PLC0415 - the local cloud takes long to import
+
         with local.prepared(environment, Screen.silent() if quiet else None) as found:
             root = replace(found, is_quiet=quiet)
             root.init()

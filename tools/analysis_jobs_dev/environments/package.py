@@ -1,5 +1,6 @@
 """The built package that a deployment installs."""
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping
@@ -38,10 +39,12 @@ class Package:
                 f"{found.manifest} describes {found.zip.name}, which is not beside it. Build it again: "
                 f"{_command(environment)}"
             )
-        if hashlib.sha256(found.zip.read_bytes()).hexdigest() != found.content.get("sha256"):
+        digest = hashlib.sha256(found.zip.read_bytes())
+        named = (found.content.get("sha256"), found.content.get("sha256_base64"))
+        if named != (digest.hexdigest(), base64.b64encode(digest.digest()).decode()):
             raise ConfigError(
-                f"{found.zip} is not the zip that {found.manifest.name} describes. Build it again: "
-                f"{_command(environment)}"
+                f"{found.zip} is not the zip that {found.manifest.name} describes. Take both files from one build, or "
+                f"build them again: {_command(environment)}"
             )
         name = found.content.get("project", {}).get("name")
         if name is not None and name != environment.project.name:

@@ -11,6 +11,8 @@ beside them add what the root does not have: a backend, a provider with the Regi
 variables and the package. The project's own files, its state and its `.terraform` are not touched.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import re
@@ -19,10 +21,9 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analysis_jobs_dev import places
-from analysis_jobs_dev.cloud.connection import Connection
 from analysis_jobs_dev.cloud.root import DEPLOYMENTS, LOCK_FILE, Root, module_calls_in, write_default
 from analysis_jobs_dev.environments.backend import Backend
 from analysis_jobs_dev.environments.model import ConfigError, Environment
@@ -30,6 +31,9 @@ from analysis_jobs_dev.environments.package import Package
 from analysis_jobs_dev.environments.schema import RootInterface
 from analysis_jobs_dev.environments.variables import has_argument
 from analysis_jobs_dev.provider_mirror import terraform_environment
+
+if TYPE_CHECKING:  # takes long to import, and only a local cloud has one
+    from analysis_jobs_dev.cloud.connection import Connection
 
 __all__ = ["STATE_BUCKET", "TerraformError", "TerraformRoot", "prepare"]
 
@@ -65,6 +69,8 @@ class TerraformRoot:
     connection: Connection | None = None
     is_quiet: bool = False
     _package: list[Package] = field(default_factory=list, repr=False)
+    _outputs: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def package(self) -> Package:
@@ -99,15 +105,17 @@ class TerraformRoot:
         output = {"description": "What the module deploys.", "value": f"${{concat({', '.join(parts)})}}"}
         _write(self.folder / OUTPUT_FILE, {"output": {DEPLOYMENTS: output}})
 
-    def plan(self, out: Path | None = None, *, quiet: bool = False, lock: bool = True) -> bool:
+    def plan(self, out: Path | None = None, *, quiet: bool = False, lock: bool = True, refresh: bool = True) -> bool:
         """Write the plan to a file, and print it unless `quiet`. Return whether it has changes.
 
         Without `lock` the state is only read, so that a role without the right to write it can plan. Terraform refuses
-        to apply the plan of a state that has changed since.
+        to apply the plan of a state that has changed since. Without `refresh` the configuration is compared with the
+        state, and not with the resources in AWS.
         """
         file = (out or self.plan_file).resolve()
         file.parent.mkdir(parents=True, exist_ok=True)
-        options = ["-input=false", f"-out={file}", "-detailed-exitcode", *([] if lock else ["-lock=false"])]
+        options = ["-input=false", f"-out={file}", "-detailed-exitcode"]
+        options += [*([] if lock else ["-lock=false"]), *([] if refresh else ["-refresh=false"])]
         return self._run("plan", *options, quiet=quiet, accepted=(0, _CHANGES)).returncode == _CHANGES
 
     def show(self, plan: Path | None = None) -> dict[str, Any]:
@@ -116,14 +124,21 @@ class TerraformRoot:
         found: dict[str, Any] = json.loads(text)
         return found
 
-    def apply(self, plan: Path | None = None, *, quiet: bool = False) -> None:
-        """Apply a written plan. Terraform refuses it if the state has changed since."""
+    def apply(self, plan: Path | None = None, *, quiet: bool = False, keeps_outputs: bool = False) -> None:
+        """Apply a written plan. Terraform refuses it if the state has changed since.
+
+        `keeps_outputs` says that the plan changes no output, so that they need not be read again.
+        """
         self._run("apply", "-input=false", str((plan or self.plan_file).resolve()), quiet=quiet)
+        if not keeps_outputs:
+            self._outputs.clear()
 
     def outputs(self) -> dict[str, Any]:
-        """Return the root's outputs by name; empty before the first apply."""
-        found = json.loads(self._run("output", "-json", quiet=True).stdout or "{}")
-        return {name: each["value"] for name, each in found.items()}
+        """Return the root's outputs by name; empty before the first apply. They are read again after an apply."""
+        if not self._outputs:
+            found = json.loads(self._run("output", "-json", quiet=True).stdout or "{}")
+            self._outputs.append({name: each["value"] for name, each in found.items()})
+        return self._outputs[-1]
 
     def deployment(self) -> dict[str, Any]:
         """Return the module's output `deployment`: names and URLs. Empty before the first apply."""
@@ -142,7 +157,12 @@ class TerraformRoot:
         return self.connection.reachable(url) if url and self.connection else url
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - a client of any service
-        """Return a boto3 client of the environment's account and Region."""
+        """Return the boto3 client of a service in the environment's account and Region. It is made once."""
+        if service not in self._clients:
+            self._clients[service] = self._new_client(service)
+        return self._clients[service]
+
+    def _new_client(self, service: str) -> Any:  # noqa: ANN401 - as above
         if self.connection:
             return self.connection.boto3(service)
         import boto3  # noqa: PLC0415 - takes long to import, and a plan alone does not need it

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,22 +26,17 @@ from analysis_jobs_dev.release.terraform import RootOfRelease
 
 if TYPE_CHECKING:
     from analysis_jobs_dev.environments.model import Environment
-    from analysis_jobs_dev.environments.root import TerraformRoot
 
 
 def release(
-    root: TerraformRoot,
-    who: str,
-    *,
-    plan_file: Path | None = None,
-    at_once: bool = False,
-    say: Callable[[str], None] = print,
+    terraform: RootOfRelease, who: str, *, at_once: bool = False, say: Callable[[str], None] = print
 ) -> Release:
     """Return the release of a prepared root's package, in the steps of its environment unless `at_once`."""
+    root = terraform.root
     environment = root.environment
     steps = () if at_once else environment.deployment.get("steps") or ()
     return Release(
-        terraform=RootOfRelease(root, plan_file),
+        terraform=terraform,
         package=Package(
             root.package.content,
             environment.project.folder,
@@ -82,8 +78,7 @@ def _clients(environment: Environment) -> Clients:
     import boto3  # noqa: PLC0415 - takes long to import
 
     session: Any = boto3.Session(region_name=environment.region)  # its overloads want a literal name
-    clients: Clients = session.client
-    return clients
+    return cache(session.client)
 
 
 def _in_state(environment: Environment, backend: Backend) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """The Terraform root of an environment, as a release uses it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from analysis_jobs_dev.release.stack import Stack
 from analysis_jobs_dev.release.versions import LIVE, FunctionVersions, Versions
 
 _ALIAS = "aws_lambda_alias"
+# A deployment of code changes these, and nothing else.
+_CODE = {_ALIAS, "aws_lambda_function"}
 
 
 def keep_live(root: TerraformRoot) -> None:
@@ -22,10 +24,20 @@ def keep_live(root: TerraformRoot) -> None:
 
 @dataclass
 class RootOfRelease:
-    """Plans and applies a root. With `plan_file`, that plan is applied, which somebody has approved."""
+    """Plans and applies a root. With `plan_file`, that plan is applied, which somebody has approved.
+
+    Otherwise the first plan compares the configuration with the state only. If nothing but the code of functions
+    changes, that plan is applied: a difference of another resource in AWS would not be repaired by it, and the probe
+    finds one of the functions. If anything else changes, or nothing, every resource is read and planned again.
+    `refresh` leaves out the first plan.
+    """
 
     root: TerraformRoot
     plan_file: Path | None = None
+    refresh: bool = False
+    say: Callable[[str], None] = print
+    _live: FunctionVersions = field(default_factory=dict)
+    _shown: Mapping[str, Any] | None = None
 
     def deployment(self) -> Mapping[str, Any]:
         """See `machine.Terraform`."""
@@ -33,37 +45,77 @@ class RootOfRelease:
 
     def plan(self, live: FunctionVersions | None) -> bool:
         """See `machine.Terraform`. Raises `ReleaseError` for an approved plan that keeps other versions in service."""
+        self._live, self._shown = live or {}, None
         if self.plan_file:
             deploy.check_plan(self.root, self.plan_file)
-            if live is not None and (others := kept(self.root.show(self.plan_file))) and others - set(live.values()):
+            if live is not None and (others := kept(self._plan())) and others - set(live.values()):
                 raise ReleaseError(
                     "The plan is out of date: another version has been put in service since it was made. Plan again.",
                     [f"the plan keeps version {', '.join(sorted(others))}, in service is {dict(live)}"],
                 )
             return True
         self.root.use(self.root.package.keeping(live) if live is not None else self.root.package)
-        return self.root.plan(self.root.plan_file)
+        return (live is not None and not self.refresh and self._plan_code()) or self.root.plan(self.root.plan_file)
+
+    def _plan_code(self) -> bool:
+        """Plan without reading the resources. Return whether only the code of functions changes."""
+        if not self.root.plan(self.root.plan_file, quiet=True, refresh=False):
+            return False
+        functions = changed_functions(self._plan())
+        if not functions:
+            self._shown = None
+            return False
+        self.say(f"  only the code of {', '.join(functions)} changes, so the other resources are not read")
+        return True
 
     def moved_aliases(self) -> Sequence[str]:
         """See `machine.Terraform`."""
-        return moved_aliases(self.root.show(self._file))
+        names = Stack.of(self.deployment()).functions
+        return moved_aliases(self._plan(), {names[key]: version for key, version in self._live.items()})
 
     def apply(self) -> None:
         """See `machine.Terraform`."""
-        self.root.apply(self._file)
+        self.root.apply(self._file, keeps_outputs=bool(self._live) and not changes_outputs(self._plan()))
+
+    def _plan(self) -> Mapping[str, Any]:
+        """Return the plan that is applied, as `terraform show -json` has it. Terraform needs seconds for that."""
+        if self._shown is None:
+            self._shown = self.root.show(self._file)
+        return self._shown
 
     @property
     def _file(self) -> Path:
         return self.plan_file or self.root.plan_file
 
 
-def moved_aliases(plan: Mapping[str, Any]) -> list[str]:
-    """Return the addresses of the aliases `live` that a plan (`terraform show -json`) would move."""
+def changed_functions(plan: Mapping[str, Any]) -> list[str]:
+    """Return the names of the functions that a plan changes, if it changes only functions and their aliases."""
+    changes = [
+        each
+        for each in plan.get("resource_changes", [])
+        if each["mode"] == "managed" and each["change"]["actions"] not in (["no-op"], ["read"])
+    ]
+    if not all(each["type"] in _CODE and each["change"]["actions"] == ["update"] for each in changes):
+        return []
+    return sorted(str(each["change"]["before"]["function_name"]) for each in changes if each["type"] != _ALIAS)
+
+
+def changes_outputs(plan: Mapping[str, Any]) -> bool:
+    """Tell whether an output of the root has another value after a plan."""
+    return any(each["actions"] != ["no-op"] for each in plan.get("output_changes", {}).values())
+
+
+def moved_aliases(plan: Mapping[str, Any], in_service: Mapping[str, str]) -> list[str]:
+    """Return the addresses of the aliases `live` that a plan (`terraform show -json`) would move.
+
+    `in_service` has the version in service by the name of the function. The plan itself may not know it: releases move
+    aliases without Terraform.
+    """
     return [
         each["address"]
         for each in _live_aliases(plan)
         if each["change"]["actions"] == ["update"]
-        and _version(each["change"], "before") != _version(each["change"], "after")
+        and _version(each["change"], "after") != in_service.get(each["change"]["before"]["function_name"])
     ]
 
 

@@ -1,7 +1,7 @@
 """Reads the chunks of Gemini's `streamGenerateContent` into a reply."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analysis_jobs.base.errors import Fail, Retry
@@ -70,7 +70,7 @@ def read_answer(
             model_id=question.model_id,
             error=error,
         )
-    return answer.reply(question)
+    return replace(answer.reply(question), model=answer.model)
 
 
 @dataclass
@@ -82,11 +82,13 @@ class _Answer:
     explanation: str = ""
     blocked: str = ""
     counted: Any = None
+    model: str = ""
 
     def add(self, chunk: Any) -> str | None:
         """Add a chunk, and return its text. None if it brings nothing, and empty for a thought."""
         if chunk.usage_metadata:  # the total of the call so far
             self.counted = chunk.usage_metadata
+        self.model = chunk.model_version or self.model
         feedback = chunk.prompt_feedback
         if feedback and feedback.block_reason:
             self.blocked = ": ".join(filter(None, (_name(feedback.block_reason), feedback.block_reason_message)))

@@ -1,4 +1,4 @@
-"""The form of an error code, as logs and events show it."""
+"""The form of an error code, as logs, events and traces show it."""
 
 import re
 
