@@ -26,6 +26,7 @@ from analysis_jobs.stores.waiting import DynamoWaitingSlots
 if TYPE_CHECKING:
     from analysis_jobs.api.routes import Api
     from analysis_jobs.authoring.analysis import Analyses
+    from analysis_jobs.base.audit import Sink
     from analysis_jobs.base.secrets import AwsSecrets, Secrets
     from analysis_jobs.documents.reader import DocumentReader
     from analysis_jobs.events.publisher import Publisher
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from analysis_jobs.privacy.erasure import Erasure
     from analysis_jobs.privacy.export import Export
     from analysis_jobs.privacy.stack import StackNames
+    from analysis_jobs.stores.receiving import EveryMessage
     from analysis_jobs.submission.service import SubmissionService
     from analysis_jobs.sweeper.sweeper import Sweeper
     from analysis_jobs.worker.worker import Worker
@@ -50,6 +52,8 @@ _STORE_CONFIG = Config(
 _S3_CONFIG = _STORE_CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
 # A step of the sweeper is two requests of some milliseconds. boto3 has 10 connections for each client.
 _SWEEP_THREADS = 8
+# A request waits for its audit line. If CloudWatch Logs does not take it, the line goes to the log of the process.
+_AUDIT_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 # Textract needs a few seconds for a page.
 _OCR_CONFIG = _STORE_CONFIG.merge(Config(read_timeout=60))
 # No retries in the client: each request is billed, and the job engine decides about retries. `BedrockModel` sets the
@@ -122,7 +126,21 @@ def api(settings: Settings) -> Api:
         settings.max_waiting_per_tenant,
         settings.max_waiting,
     )
-    return Api.build(_submissions(settings, aws), settings.tenant_claim, waiting)
+    sink = _audit_sink(settings.audit_log_group, "api", aws, SystemClock())
+    return Api.build(_submissions(settings, aws), settings.tenant_claim, waiting, sink)
+
+
+def audit_sink(log_group: str, writer: str, session: Any = None, clock: Clock | None = None) -> Sink | None:
+    """Return the audit trail in a log group, None for the log of the process. `writer` names the kind of process."""
+    return _audit_sink(log_group, writer, Clients(session), clock or SystemClock())
+
+
+def _audit_sink(log_group: str, writer: str, aws: Clients, clock: Clock) -> Sink | None:
+    if not log_group:
+        return None
+    from analysis_jobs.stores.audit_log import AuditLogGroup  # noqa: PLC0415 - see the module
+
+    return AuditLogGroup(aws.client("logs", _AUDIT_CONFIG, lazy=True), log_group, writer, clock)
 
 
 def worker(settings: Settings) -> Worker:
@@ -278,6 +296,13 @@ def export(stack: StackNames, clock: Clock | None = None) -> Export:
         log_groups=stack.log_groups,
         clock=clock or SystemClock(),
     )
+
+
+def every_message(sqs: Any, queue_url: str, wait_s: int) -> EveryMessage:
+    """Return all messages of a queue, for a command that decides about each one."""
+    from analysis_jobs.stores.receiving import EveryMessage  # noqa: PLC0415 - only the command line needs it
+
+    return EveryMessage(sqs, queue_url, wait_s)
 
 
 def caller_arn() -> str:

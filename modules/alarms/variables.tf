@@ -71,7 +71,7 @@ variable "events" {
 }
 
 variable "log_groups" {
-  description = "Names of the log groups of the functions by function: `api`, `events`, `sweeper`, `worker`. With them there are saved queries for CloudWatch Logs Insights. Queries cost what they scan; saving them is free."
+  description = "Names of the log groups of the functions by function: `api`, `events`, `sweeper`, `worker`; and of the audit trail (`audit`), if it has its own. With them there are saved queries for CloudWatch Logs Insights. Queries cost what they scan; saving them is free."
   type        = map(string)
   nullable    = false
   default     = {}

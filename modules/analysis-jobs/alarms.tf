@@ -27,7 +27,7 @@ module "alarms" {
   email              = var.alarms.email
   encryption         = var.encryption == null ? null : { key_arn = var.encryption.key_arn }
   topics             = var.alarms.topics
-  log_groups         = var.logs.saved_queries ? { for function, name in local.names.functions : function => "/aws/lambda/${name}" if contains(local.running, function) } : {}
+  log_groups         = var.logs.saved_queries ? merge({ for function, name in local.names.functions : function => "/aws/lambda/${name}" if contains(local.running, function) }, var.audit == null ? {} : { audit = local.names.audit_log }) : {}
   tags               = var.tags
 
   thresholds = merge(var.alarms.thresholds, {

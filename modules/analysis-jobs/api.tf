@@ -74,6 +74,7 @@ module "api_function" {
     TENANT_CLAIM           = try(var.api.authorizer.tenant_claim, "tenant")
     },
     length(local.callers) == 0 ? {} : { CALLERS = jsonencode(local.callers) },
+    var.audit == null ? {} : { AUDIT_LOG_GROUP = local.audit_log_name },
   )
 }
 

@@ -11,6 +11,7 @@ locals {
       TABLE_NAME         = module.job_table.name
     },
     local.bucket.prefix == "" ? {} : { BUCKET_PREFIX = local.bucket.prefix },
+    var.audit == null ? {} : { AUDIT_LOG_GROUP = local.audit_log_name },
     var.documents.max_bytes == null ? {} : { MAX_DOCUMENT_BYTES = var.documents.max_bytes },
   ) : "ANALYSIS_JOBS_${name}" => tostring(value) }
 
@@ -37,10 +38,10 @@ locals {
   # The statements of each policy, for all tenants and for each tenant of `backend.tenants`. A message only points to a
   # job, so the right to send one cannot be narrowed.
   backend_statements = { for tenant, rows in local.backend_rows : tenant => {
-    cancel = merge(local.key_statements.submit, {
+    cancel = merge(local.key_statements.submit, local.audit_statements, {
       jobs_write = { actions = ["dynamodb:GetItem", "dynamodb:UpdateItem"], conditions = rows, resources = [local.table_arn] }
     })
-    erase = merge(local.key_statements.submit, {
+    erase = merge(local.key_statements.submit, local.operator_statements, {
       # Messages of other tenants are read too, and put back.
       dead_letters_drain = {
         actions    = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
@@ -61,7 +62,7 @@ locals {
         resources  = [local.table_arn]
       }
     })
-    export = merge(local.key_statements.submit, {
+    export = merge(local.key_statements.submit, local.operator_statements, {
       files_list = local.backend_lists[tenant]
       files_read = {
         actions    = ["s3:GetObject", "s3:GetObjectVersion"]
@@ -71,7 +72,7 @@ locals {
       jobs_read    = { actions = ["dynamodb:Query"], conditions = rows, resources = [local.table_arn] }
       prompts_read = { actions = ["dynamodb:GetItem"], conditions = [], resources = [local.prompt_table_arn] }
     })
-    read = merge(local.key_statements.submit, {
+    read = merge(local.key_statements.submit, local.audit_statements, {
       files_read = { actions = ["s3:GetObject"], conditions = local.own_bucket, resources = ["${local.files_root}/${local.backend_files[tenant]}"] }
       jobs_read = {
         actions    = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
@@ -79,7 +80,7 @@ locals {
         resources  = [local.table_arn, "${local.table_arn}/index/by-*"]
       }
     })
-    retry = merge(local.key_statements.submit, {
+    retry = merge(local.key_statements.submit, local.audit_statements, {
       # A rate that counts by a field of the input reads the input.
       inputs_read = { actions = ["s3:GetObject"], conditions = local.own_bucket, resources = ["${local.files_root}/${local.backend_files[tenant]}"] }
       jobs_write = {
@@ -89,7 +90,7 @@ locals {
       }
       queue_send = local.backend_queue_send
     })
-    submit = merge(local.key_statements.submit, {
+    submit = merge(local.key_statements.submit, local.audit_statements, {
       inputs_write = { actions = ["s3:PutObject"], conditions = local.own_bucket, resources = ["${local.files_root}/${local.backend_files[tenant]}"] }
       # The job of a known idempotency key, and what an admission policy needs to know of the subject.
       jobs_read  = { actions = ["dynamodb:BatchGetItem", "dynamodb:GetItem"], conditions = rows, resources = [local.table_arn] }
@@ -99,7 +100,7 @@ locals {
       uploads_read  = { actions = ["s3:GetObject"], conditions = local.own_bucket, resources = ["${local.uploads_root}/${local.backend_files[tenant]}"] }
       uploads_write = { actions = ["s3:PutObject"], conditions = local.own_bucket, resources = ["${local.uploads_root}/${local.backend_files[tenant]}"] }
     })
-    upload = merge(local.key_statements.submit, {
+    upload = merge(local.key_statements.submit, local.audit_statements, {
       uploads_write = { actions = ["s3:PutObject"], conditions = local.own_bucket, resources = ["${local.uploads_root}/${local.backend_files[tenant]}"] }
     })
   } }

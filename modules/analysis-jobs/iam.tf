@@ -16,7 +16,7 @@ locals {
   backend_queue_send = { actions = ["sqs:SendMessage"], conditions = [], resources = local.queue_arns }
   queue_send         = { actions = ["sqs:SendMessage"], conditions = [], resources = concat(local.queue_arns, local.canary_queue_arns) }
 
-  api_statements = merge(local.key_statements.api, local.tracing_statements, {
+  api_statements = merge(local.key_statements.api, local.audit_statements, local.tracing_statements, {
     inputs_write = { actions = ["s3:PutObject"], conditions = local.own_bucket, resources = [local.files_arn] }
     # Cancel and retry update the row. Submitting does not.
     jobs_write = { actions = ["dynamodb:PutItem", "dynamodb:UpdateItem"], resources = [local.table_arn] }

@@ -14,8 +14,10 @@ locals {
   function_name = { for function in local.functions : function => coalesce(var.names.functions[function], "${var.name}-${function}") }
 
   names = {
-    alarms                  = coalesce(var.names.alarms, var.name)
-    api                     = coalesce(var.names.api, "${var.name}-api")
+    alarms = coalesce(var.names.alarms, var.name)
+    api    = coalesce(var.names.api, "${var.name}-api")
+    # In the folder in which a deploy role of modules/bootstrap may make log groups.
+    audit_log               = coalesce(var.names.audit_log, "/aws/lambda/${var.name}-audit")
     bucket                  = coalesce(var.names.bucket, "${var.name}-artifacts-${local.account}-${local.region}")
     canary_queue            = coalesce(var.names.canary_queue, "${var.name}-canary")
     dashboard               = coalesce(var.names.dashboard, "${var.name}-jobs-${local.region}")

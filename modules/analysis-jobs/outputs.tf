@@ -14,6 +14,7 @@ locals {
   arns = {
     alarm_topic             = one(module.alarms[*].topic_arn)
     api                     = one(module.api[*].arn)
+    audit_log               = local.audit_log_arn
     bucket                  = local.bucket.arn
     canary_queue            = one(local.canary_queue_arns)
     dead_letter_queues      = { for lane, key in local.queue_key : lane => module.queue[key].dead_letter_arn }
@@ -38,6 +39,7 @@ locals {
     alarms                  = var.alarms.enabled ? local.names.alarms : null
     bucket                  = var.bucket == null ? local.names.bucket : var.bucket.name
     api                     = var.api == null ? null : local.names.api
+    audit_log               = var.audit == null ? null : local.names.audit_log
     canary_queue            = var.canary.enabled ? local.names.canary_queue : null
     dashboard               = var.alarms.enabled ? local.names.dashboard : null
     event_dead_letter_queue = var.events.enabled ? local.names.event_dead_letter_queue : null

@@ -18,6 +18,7 @@ variable "names" {
   type = object({
     alarms                  = optional(string)
     api                     = optional(string)
+    audit_log               = optional(string)
     bucket                  = optional(string)
     canary_queue            = optional(string)
     dashboard               = optional(string)
@@ -79,6 +80,11 @@ variable "names" {
   validation {
     condition     = alltrue([for name in concat(var.names.api[*], var.names.alarms[*], var.names.dashboard[*]) : can(regex("^[A-Za-z0-9_-]{1,128}$", name))])
     error_message = "names.api, names.alarms and names.dashboard must have 1 to 128 letters, digits, hyphens and underscores each."
+  }
+
+  validation {
+    condition     = var.names.audit_log == null ? true : can(regex("^[A-Za-z0-9_/.#-]{1,512}$", var.names.audit_log)) && !startswith(var.names.audit_log, "aws/")
+    error_message = "names.audit_log must have 1 to 512 letters, digits and the characters _ / . # -, and not begin with \"aws/\", as CloudWatch Logs demands."
   }
 
   validation {

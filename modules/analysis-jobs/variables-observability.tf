@@ -1,3 +1,30 @@
+variable "audit" {
+  description = <<-EOT
+    A log group of its own for the audit trail, with its own retention: who submitted, read, downloaded, cancelled, erased
+    or exported which job, and who changed a prompt. `retention_days` is one of the numbers that CloudWatch Logs accepts, 0
+    for ever. `key_arn` is a KMS key for it (default: that of the logs). Each request to the API then waits for one request
+    to CloudWatch Logs. Null, the default, writes the trail into the logs of the functions, with their retention. With
+    `deletion_protection`, a destroy leaves the log group.
+  EOT
+  type = object({
+    key_arn        = optional(string)
+    retention_days = optional(number, 365)
+  })
+  default = null
+
+  validation {
+    condition = var.audit == null ? true : contains(
+      [0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.audit.retention_days
+    )
+    error_message = "audit.retention_days must be a number of days that CloudWatch Logs accepts, such as 365, 731, 1096, 1827, 2557 or 3653, or 0 for ever."
+  }
+
+  validation {
+    condition     = try(var.audit.key_arn, null) == null ? true : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", var.audit.key_arn))
+    error_message = "audit.key_arn must be the ARN of a key (arn:PARTITION:kms:REGION:ACCOUNT:key/ID), not of an alias."
+  }
+}
+
 variable "logs" {
   description = <<-EOT
     The logs of the functions and of the API. `level` is the lowest level that is kept. `format` is that of Lambda's own

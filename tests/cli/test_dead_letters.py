@@ -1,13 +1,15 @@
 """A redrive deletes a dead letter once its job does not need it. It leaves all others visible in the queue."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from analysis_jobs.base.audit import Actor, acting_as
 from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.cli.dead_letters import DeadLetters, region_of
 from analysis_jobs.cli.ledger import Ledger
@@ -244,3 +246,17 @@ def test_a_queue_url_names_its_region(url: str, region: str | None) -> None:
 def test_a_token_without_a_tenant_names_none(token: str) -> None:
     assert tenant_of(token, "tenant") is None
     assert tenant_of(token_of("acme"), "tenant") == "acme"
+
+
+def test_each_deleted_message_is_recorded(api: ApiServer, client: Client, sqs: Any, queue: str) -> None:
+    done, unknown = api.add("completed"), api.add()
+    del api.jobs[unknown]
+    put(sqs, queue, done)
+    put(sqs, queue, unknown)
+    lines: list[Mapping[str, Any]] = []
+    with acting_as(Actor("iam", "arn:ops"), SimpleNamespace(write=lines.append)):
+        accounts_of(sqs, queue, a_redrive(client, apply=False))
+        accounts_of(sqs, queue, a_redrive(client))
+    [line] = lines
+    assert (line["event"], line["tenant"], line["job_id"]) == ("audit.dead_letter.deleted", "acme", done)
+    assert (line["queue"], line["outcome"], line["actor"]) == ("jobs-dlq", "completed", "arn:ops")

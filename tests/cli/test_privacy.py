@@ -1,10 +1,13 @@
 """The commands `erase` and `export`: what they print, what they change, and their errors."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 from moto import mock_aws
 
@@ -55,6 +58,39 @@ def test_a_dry_run_lists_and_an_erasure_removes_with_a_receipt(place: Place, run
     assert place.store.get(job.key) is None
     status, out, _ = run("erase", "tenant", "acme", "--yes")
     assert (status, "Complete." in out) == (0, True)
+
+
+GROUP = "/aws/lambda/stack-worker"
+
+
+def trail() -> list[dict[str, Any]]:
+    """Return the lines of the stack's audit trail, which is in the worker's log here."""
+    events = boto3.client("logs").filter_log_events(logGroupName=GROUP)["events"]
+    return [json.loads(each["message"]) for each in events]
+
+
+def test_an_erasure_and_an_export_are_in_the_audit_trail(place: Place, run: Run, tmp_path: Path) -> None:
+    boto3.client("logs").create_log_group(logGroupName=GROUP)
+    job = an_ended_job(place)
+    run("export", "job", "acme", job.job_id, "--to", tmp_path / "exports", "--zip")
+    run("erase", "subject", "acme", "users/7", "--dry-run")
+    file = tmp_path / "receipt.json"
+    run("erase", "subject", "acme", "users/7", "--yes", "--reason", "T-1", "--receipt", file)
+    exported, erased = trail()
+    assert (exported["event"], exported["job_id"]) == ("audit.job.exported", job.job_id)
+    assert (erased["event"], erased["reason"], erased["jobs"]) == ("audit.subject.erased", "T-1", 1)
+    assert erased["receipt_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert {line["actor_kind"] for line in (exported, erased)} == {"iam"}
+    assert all(line["actor"].startswith("arn:aws:") for line in (exported, erased))
+    assert "users/7" not in json.dumps(erased), "the trail outlives the erasure of the subject"
+
+
+def test_a_line_that_the_trail_does_not_take_is_shown(place: Place, run: Run) -> None:
+    job = an_ended_job(place)
+    status, _, err = run("erase", "job", "acme", job.job_id, "--yes")
+    assert status == 0
+    assert "The audit trail did not take this line" in err
+    assert job.job_id in err
 
 
 def test_without_a_confirmation_nothing_is_erased(place: Place, run: Run) -> None:

@@ -236,3 +236,35 @@ def test_without_a_table_the_way_to_name_one_is_said(prompts: Run, monkeypatch: 
     status, _, err = prompts("list")
     assert status == 2
     assert err.startswith("ANALYSIS_JOBS_PROMPT_TABLE is not set: set it to")
+
+
+@pytest.mark.parametrize("table", [TABLE, "another"])
+def test_changes_are_in_the_audit_trail_of_the_stack_with_the_table(
+    prompts: Run, file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, table: str
+) -> None:
+    arns = {"audit_log": "arn:aws:logs:eu-west-1:1:log-group:trail"}
+    output = {"table_name": "jobs", "bucket_name": "bucket", "prompt_table_name": table, "arns": arns}
+    stack = tmp_path / "stack.json"
+    stack.write_text(json.dumps(output), encoding="utf-8")
+    monkeypatch.setenv("ANALYSIS_JOBS_STACK", str(stack))
+    logs = boto3.client("logs")
+    logs.create_log_group(logGroupName="trail")
+    prompts("put", file())
+    prompts("activate", NAME, 1, "--dry-run")
+    prompts("activate", NAME, 1)
+    prompts("activate", NAME, 1)
+    prompts("put", file("Read that."), "--activate")
+    prompts("rollback", NAME)
+    prompts("deactivate", NAME)
+    lines = [json.loads(each["message"]) for each in logs.filter_log_events(logGroupName="trail")["events"]]
+    found = [(line["event"].removeprefix("audit.prompt."), line["versions"]["Grant"]) for line in lines]
+    expected = [
+        ("stored", 1),
+        ("activated", 1),
+        ("stored", 2),
+        ("activated", 2),
+        ("rolled_back", 1),
+        ("deactivated", 0),
+    ]
+    assert found == (expected if table == TABLE else [])
+    assert all(line["actor"].startswith("arn:aws:") and line["prompt"] == NAME for line in lines)

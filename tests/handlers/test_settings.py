@@ -75,6 +75,7 @@ def test_four_variables_are_enough() -> None:
 
 def test_every_variable_is_read() -> None:
     given = {
+        "AUDIT_LOG_GROUP": "/aws/lambda/orders-audit",
         "BUCKET_PREFIX": "teams/analysis/",
         "PROMPT_TABLE_NAME": "prompts",
         "CANARY_QUEUE_URL": "https://sqs/1/canary",

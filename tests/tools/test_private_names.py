@@ -32,10 +32,17 @@ from tests.handlers.pdfs import REPOSITORY
 
 PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
 
+
+def _styled_cell() -> Any:
+    cell = openpyxl.Workbook().create_sheet()["A1"]
+    cell.number_format = "0.00"
+    return cell
+
+
 # What the paths below begin with.
 ROOTS: dict[str, Callable[[], Any]] = {
     "awsrequest": lambda: awsrequest,
-    "cell": lambda: openpyxl.Workbook().create_sheet()["A1"],
+    "cell": _styled_cell,
     "client": lambda: boto3.client(
         "sts", region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test"
     ),

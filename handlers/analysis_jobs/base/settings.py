@@ -78,6 +78,7 @@ class Settings(BaseModel):
     table_name: _NonEmpty
     bucket_name: _NonEmpty
     bucket_prefix: str = Field(default="", pattern=r"^([^/]+/)*$")
+    audit_log_group: str = ""
     queue_urls: dict[_NonEmpty, _NonEmpty] = Field(min_length=1)
     canary_queue_url: str = ""
     prompt_table_name: str = ""

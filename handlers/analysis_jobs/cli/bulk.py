@@ -13,11 +13,12 @@ from rich.text import Text
 
 from analysis_jobs.base.clock import SystemClock
 from analysis_jobs.cli import options
+from analysis_jobs.cli.audited import on_record, stack_of_environment
 from analysis_jobs.cli.ledger import Ledger
 from analysis_jobs.cli.options import Since, Until
 from analysis_jobs.cli.redrive import Filters, Outcome, Redrive, StoppedError, code_of
 from analysis_jobs.cli.reports import QueueReport
-from analysis_jobs.cli.screen import INTERRUPTED, table
+from analysis_jobs.cli.screen import INTERRUPTED, Screen, table
 from analysis_jobs.cli.session import Session, aws_extra, calls_api
 from analysis_jobs.cli.tokens import tenant_of
 
@@ -84,7 +85,7 @@ def redrive(
             on_progress=now.screen.live,
         )
         queues = [QueueReport(queue) for queue in dead_letter_queue or ()]
-        stopped, code = _run(run, queues, tenant_of(now.token, tenant_claim))
+        stopped, code = _run(run, queues, tenant_of(now.token, tenant_claim), now.screen)
     now.screen.live("")
     now.screen.answer(_as_json(run, queues, stopped), _shown(run, queues))
     if stopped:
@@ -93,15 +94,23 @@ def redrive(
         raise typer.Exit(code or 1)
 
 
-def _run(run: Redrive, queues: list[QueueReport], tenant: str | None) -> tuple[str, int]:
+def _run(run: Redrive, queues: list[QueueReport], tenant: str | None, screen: Screen) -> tuple[str, int]:
     """Run it all. Return why it stopped early ("" if it did not), and the exit status."""
     try:
         run.run()
         if queues:
             with aws_extra():
                 from analysis_jobs.cli.dead_letters import clean_up  # noqa: PLC0415 - slow, and rarely needed
+                from analysis_jobs.privacy.stack import StackError  # noqa: PLC0415 - as above
 
-            clean_up(queues, run, tenant)
+            try:
+                stack = stack_of_environment()
+            except StackError as error:
+                raise StoppedError(str(error)) from error
+            # Deletions are of messages that their jobs do not need, so they go on without a trail.
+            known = stack and {report.queue_url for report in queues} <= set(stack.dead_letter_queues)
+            with on_record(stack if known and run.apply else None, screen):
+                clean_up(queues, run, tenant)
     except StoppedError as error:
         return f"Stopped: {error}", 1
     except KeyboardInterrupt:

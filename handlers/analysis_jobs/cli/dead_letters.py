@@ -7,15 +7,15 @@ workers or never started, and messages that are not ours. The job's state decide
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, Field, ValidationError
 
-from analysis_jobs.base.batches import batches
+from analysis_jobs import wiring
+from analysis_jobs.base import audit
 from analysis_jobs.base.ids import ID_PATTERN
 from analysis_jobs.cli.redrive import Outcome, Redrive, StoppedError
 from analysis_jobs.cli.reports import Fate, QueueReport
@@ -24,9 +24,6 @@ from analysis_jobs.client import JobInfo
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
-# Long enough to retry ten jobs, several tries each. If this redrive dies, its messages become visible after this time.
-_VISIBILITY_TIMEOUT_S = 300
-_BATCH_SIZE = 10  # the limit of SQS
 _LONG_POLL_S = 1  # a long poll asks all of SQS's servers, so an empty answer means an empty queue
 
 
@@ -53,20 +50,26 @@ class DeadLetters:
 
         Raises `StoppedError`.
         """
-        held: dict[str, str] = {}
         try:
             report.hidden = self._hidden(report.queue_url)
-            for message in self._messages(report.queue_url, held):
-                fate = self._fate(message["Body"])
-                if fate.accounted_for and self._redrive.apply:
-                    handle = held.pop(message["MessageId"])
-                    self._sqs.delete_message(QueueUrl=report.queue_url, ReceiptHandle=handle)
-                report.note(message, fate)
-                self._redrive.on_progress(f"{report.fates.total()} dead letters")
+            with wiring.every_message(self._sqs, report.queue_url, _LONG_POLL_S) as messages:
+                for message in messages:
+                    fate = self._fate(message["Body"])
+                    if fate.accounted_for and self._redrive.apply:
+                        messages.delete(message)
+                        self._record(report.queue_url, message["Body"], fate)
+                    report.note(message, fate)
+                    self._redrive.on_progress(f"{report.fates.total()} dead letters")
         except (BotoCoreError, ClientError) as error:
             raise StoppedError(f"{report.queue_url}: {error}") from error
-        finally:
-            self._release(report.queue_url, list(held.values()))
+
+    def _record(self, queue_url: str, body: str, fate: Fate) -> None:
+        """Write the deletion of a message into the audit trail."""
+        pointer = Pointer.model_validate_json(body)
+        queue = queue_url.rsplit("/", 1)[-1]
+        audit.record(
+            "dead_letter.deleted", tenant=pointer.tenant, job_id=pointer.job_id, queue=queue, outcome=str(fate)
+        )
 
     def _hidden(self, url: str) -> int:
         """Return how many messages are in flight. Raises `StoppedError` if this is a work queue."""
@@ -75,20 +78,6 @@ class DeadLetters:
         if "RedrivePolicy" in attributes:
             raise StoppedError(f"{url} has its own dead-letter queue, so it holds work: give the URL of that queue.")
         return int(attributes["ApproximateNumberOfMessagesNotVisible"])
-
-    def _messages(self, url: str, held: dict[str, str]) -> Iterator[Any]:
-        """Yield every visible message once. `held` receives the receipt handles of all received messages."""
-        seen: set[str] = set()
-        while messages := self._sqs.receive_message(
-            QueueUrl=url,
-            MaxNumberOfMessages=_BATCH_SIZE,
-            VisibilityTimeout=_VISIBILITY_TIMEOUT_S,
-            WaitTimeSeconds=_LONG_POLL_S,
-        ).get("Messages"):
-            fresh = [message for message in messages if message["MessageId"] not in seen]
-            seen.update(message["MessageId"] for message in fresh)
-            held.update({message["MessageId"]: message["ReceiptHandle"] for message in messages})
-            yield from fresh
 
     def _fate(self, body: str) -> Fate:
         try:
@@ -111,16 +100,6 @@ class DeadLetters:
                 return Fate.UNDER_WAY
             case ended:
                 return Fate(ended)
-
-    def _release(self, url: str, handles: list[str]) -> None:
-        """Make the remaining messages visible. If that fails, they become visible after the visibility timeout."""
-        for some in batches(handles, _BATCH_SIZE):
-            entries: Any = [
-                {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": 0}
-                for number, handle in enumerate(some)
-            ]
-            with suppress(BotoCoreError, ClientError):
-                self._sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
 
 
 def clean_up(reports: Sequence[QueueReport], redrive: Redrive, tenant: str | None) -> None:

@@ -24,6 +24,11 @@ def required(variable: str, fix: str, environment: Mapping[str, str] | None = No
     return value
 
 
+def optional(variable: str, environment: Mapping[str, str] | None = None) -> str:
+    """Return a variable's value, empty if it is unset."""
+    return _environment(environment).get(variable, "")
+
+
 def ca_bundle(environment: Mapping[str, str] | None = None) -> Path | None:
     """Return the file of trusted CA certificates. None means the system's certificates."""
     value = _environment(environment).get(CA_BUNDLE_VARIABLE)

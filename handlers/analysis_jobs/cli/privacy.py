@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json as json_
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 from rich.text import Text
 
+from analysis_jobs.base import audit
 from analysis_jobs.base.clock import Clock, SystemClock, rfc3339
 from analysis_jobs.cli import environment
-from analysis_jobs.cli.options import DryRun, Json
+from analysis_jobs.cli.audited import on_record
+from analysis_jobs.cli.options import DryRun, Json, opening
 from analysis_jobs.cli.screen import Screen, table
 from analysis_jobs.cli.session import aws_extra, reported
 
@@ -58,10 +62,62 @@ Target: TypeAlias = Annotated[Path, typer.Option("--to", metavar="FOLDER", help=
 AsZip: TypeAlias = Annotated[bool, typer.Option("--zip", help="Write one zip file for each job.")]
 
 
-@erase.command("job")
-def erase_job(
-    tenant: Tenant,
-    job: Job,
+@dataclass(frozen=True)
+class _Erase:
+    """The options of `erase`, the same for each scope."""
+
+    stack: Path | None
+    reason: str
+    receipt: Path | None
+    dry_run: bool
+    yes: bool
+    wait: bool
+    screen: Screen
+
+    def run(self, **given: str) -> None:
+        """Erase the scope, print the receipt, and write the audit line."""
+        with _opened(given, self.stack, self.screen) as (wiring, names, scope):
+            if not (self.dry_run or self.yes):
+                what = " ".join(f"{name} {value}" for name, value in given.items())
+                typer.confirm(f"Erase everything of {what} from {names.table_name}?", abort=True, err=True)
+            receipt = self._erase(wiring, names, scope)
+            shown = receipt.as_json()
+            text = json_.dumps(shown, indent=2, ensure_ascii=False)
+            if self.receipt:
+                self.receipt.write_text(f"{text}\n", encoding="utf-8")
+            if not self.dry_run:
+                # No subject: it may be a person, and the trail outlives the erasure. The digest proves the receipt.
+                with on_record(names, self.screen):
+                    audit.record(
+                        f"{_kind(scope)}.erased",
+                        tenant=scope.tenant,
+                        job_id=scope.job_id,
+                        reason=self.reason or None,
+                        complete=receipt.complete,
+                        jobs=len(receipt.removed.get("jobs", ())),
+                        receipt_sha256=hashlib.sha256(f"{text}\n".encode()).hexdigest(),
+                    )
+            self.screen.answer(shown, _shown(receipt))
+        if not (receipt.complete or self.dry_run):
+            raise typer.Exit(1)
+
+    def _erase(self, wiring: Any, names: StackNames, scope: Scope) -> Receipt:
+        erasure, by = wiring.erasure(names), wiring.caller_arn()
+        receipt: Receipt = erasure.run(scope, by=by, reason=self.reason, dry_run=self.dry_run)
+        while self.wait and receipt.again_at is not None:
+            until = rfc3339(receipt.again_at)
+            self.screen.note(f"Nothing is left. Waiting until {until}, when nobody can write any more.")
+            clock: Clock = SystemClock()
+            clock.sleep(receipt.again_at - clock.now())
+            again = erasure.run(scope, by=by, reason=self.reason)
+            for kind, ids in receipt.removed.items():
+                again.removed[kind] = [*ids, *again.removed.get(kind, ())]
+            again.started_at, receipt = receipt.started_at, again
+        return receipt
+
+
+@contextmanager
+def _erasing(
     stack: Stack = None,
     reason: Reason = "",
     receipt: ReceiptFile = None,
@@ -69,68 +125,80 @@ def erase_job(
     yes: Yes = False,
     wait: WaitForIt = False,
     json: Json = False,
-) -> None:
+) -> Iterator[_Erase]:
+    yield _Erase(stack, reason, receipt, dry_run, yes, wait, Screen(json))
+
+
+@dataclass(frozen=True)
+class _Export:
+    """The options of `export`, the same for each scope."""
+
+    to: Path
+    stack: Path | None
+    as_zip: bool
+    screen: Screen
+
+    def run(self, **given: str) -> None:
+        """Export the scope, and write an audit line for each job."""
+        with _opened(given, self.stack, self.screen) as (wiring, names, scope):
+            made = wiring.export(names).run(scope, self.to, by=wiring.caller_arn(), as_zip=self.as_zip)
+            with on_record(names, self.screen):
+                for path in made:
+                    audit.record("job.exported", tenant=scope.tenant, job_id=path.name.removesuffix(".zip"))
+            shown = [Text(str(path)) for path in made] or [Text("There are no jobs of this scope.")]
+            self.screen.answer({"exports": [str(path) for path in made]}, shown)
+        if not made and scope.job_id is not None:
+            raise typer.Exit(1)
+
+
+@contextmanager
+def _exporting(to: Target, stack: Stack = None, as_zip: AsZip = False, json: Json = False) -> Iterator[_Export]:
+    yield _Export(to, stack, as_zip, Screen(json))
+
+
+_erases, _exports = opening(_erasing), opening(_exporting)
+
+
+@erase.command("job")
+@_erases
+def erase_job(now: _Erase, tenant: Tenant, job: Job) -> None:
     """Erase one job."""
-    _erase({"tenant": tenant, "job_id": job}, stack, reason, receipt, dry_run=dry_run, yes=yes, wait=wait, json=json)
+    now.run(tenant=tenant, job_id=job)
 
 
 @erase.command("subject")
-def erase_subject(
-    tenant: Tenant,
-    subject: Subject,
-    stack: Stack = None,
-    reason: Reason = "",
-    receipt: ReceiptFile = None,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    wait: WaitForIt = False,
-    json: Json = False,
-) -> None:
+@_erases
+def erase_subject(now: _Erase, tenant: Tenant, subject: Subject) -> None:
     """Erase all jobs of a subject."""
-    given = {"tenant": tenant, "subject": subject}
-    _erase(given, stack, reason, receipt, dry_run=dry_run, yes=yes, wait=wait, json=json)
+    now.run(tenant=tenant, subject=subject)
 
 
 @erase.command("tenant")
-def erase_tenant(
-    tenant: Tenant,
-    stack: Stack = None,
-    reason: Reason = "",
-    receipt: ReceiptFile = None,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    wait: WaitForIt = False,
-    json: Json = False,
-) -> None:
+@_erases
+def erase_tenant(now: _Erase, tenant: Tenant) -> None:
     """Erase everything of a tenant, also uploads that no job used."""
-    _erase({"tenant": tenant}, stack, reason, receipt, dry_run=dry_run, yes=yes, wait=wait, json=json)
+    now.run(tenant=tenant)
 
 
 @export.command("job")
-def export_job(
-    tenant: Tenant, job: Job, to: Target, stack: Stack = None, as_zip: AsZip = False, json: Json = False
-) -> None:
+@_exports
+def export_job(now: _Export, tenant: Tenant, job: Job) -> None:
     """Export one job."""
-    _export({"tenant": tenant, "job_id": job}, stack, to, as_zip=as_zip, json=json)
+    now.run(tenant=tenant, job_id=job)
 
 
 @export.command("subject")
-def export_subject(
-    tenant: Tenant,
-    subject: Subject,
-    to: Target,
-    stack: Stack = None,
-    as_zip: AsZip = False,
-    json: Json = False,
-) -> None:
+@_exports
+def export_subject(now: _Export, tenant: Tenant, subject: Subject) -> None:
     """Export all jobs of a subject."""
-    _export({"tenant": tenant, "subject": subject}, stack, to, as_zip=as_zip, json=json)
+    now.run(tenant=tenant, subject=subject)
 
 
 @export.command("tenant")
-def export_tenant(tenant: Tenant, to: Target, stack: Stack = None, as_zip: AsZip = False, json: Json = False) -> None:
+@_exports
+def export_tenant(now: _Export, tenant: Tenant) -> None:
     """Export all jobs of a tenant."""
-    _export({"tenant": tenant}, stack, to, as_zip=as_zip, json=json)
+    now.run(tenant=tenant)
 
 
 @contextmanager
@@ -158,48 +226,10 @@ def _opened(given: dict[str, str], stack: Path | None, screen: Screen) -> Iterat
             raise typer.Exit(1) from error
 
 
-def _erase(
-    given: dict[str, str],
-    stack: Path | None,
-    reason: str,
-    receipt_file: Path | None,
-    *,
-    dry_run: bool,
-    yes: bool,
-    wait: bool,
-    json: bool,
-) -> None:
-    screen = Screen(json)
-    with _opened(given, stack, screen) as (wiring, names, scope):
-        if not (dry_run or yes):
-            what = " ".join(f"{name} {value}" for name, value in given.items())
-            typer.confirm(f"Erase everything of {what} from {names.table_name}?", abort=True, err=True)
-        erasure, by = wiring.erasure(names), wiring.caller_arn()
-        receipt = erasure.run(scope, by=by, reason=reason, dry_run=dry_run)
-        while wait and receipt.again_at is not None:
-            screen.note(f"Nothing is left. Waiting until {rfc3339(receipt.again_at)}, when nobody can write any more.")
-            clock: Clock = SystemClock()
-            clock.sleep(receipt.again_at - clock.now())
-            again = erasure.run(scope, by=by, reason=reason)
-            for kind, ids in receipt.removed.items():
-                again.removed[kind] = [*ids, *again.removed.get(kind, ())]
-            again.started_at, receipt = receipt.started_at, again
-        if receipt_file:
-            text = json_.dumps(receipt.as_json(), indent=2, ensure_ascii=False)
-            receipt_file.write_text(f"{text}\n", encoding="utf-8")
-        screen.answer(receipt.as_json(), _shown(receipt))
-    if not (receipt.complete or dry_run):
-        raise typer.Exit(1)
-
-
-def _export(given: dict[str, str], stack: Path | None, to: Path, *, as_zip: bool, json: bool) -> None:
-    screen = Screen(json)
-    with _opened(given, stack, screen) as (wiring, names, scope):
-        made = wiring.export(names).run(scope, to, by=wiring.caller_arn(), as_zip=as_zip)
-        shown = [Text(str(path)) for path in made] or [Text("There are no jobs of this scope.")]
-        screen.answer({"exports": [str(path) for path in made]}, shown)
-    if not made and scope.job_id is not None:
-        raise typer.Exit(1)
+def _kind(scope: Scope) -> str:
+    if scope.job_id is not None:
+        return "job"
+    return "tenant" if scope.whole_tenant else "subject"
 
 
 def _shown(receipt: Receipt) -> Iterator[RenderableType]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 from rich.text import Text
 
+from analysis_jobs.base import audit
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.cli import environment
+from analysis_jobs.cli.audited import on_record, stack_of_environment
 from analysis_jobs.cli.options import DryRun, Json, opening, positive
 from analysis_jobs.cli.screen import Screen, table
 from analysis_jobs.cli.session import aws_extra, reported
 
 if TYPE_CHECKING:
+    from analysis_jobs.privacy.stack import StackNames
     from analysis_jobs.prompts.library import Change, Head, PromptLibrary
     from analysis_jobs.prompts.template import Prompt
 
@@ -45,6 +48,12 @@ class _Session:
 
     library: PromptLibrary
     screen: Screen
+    stack: StackNames | None
+
+    def record(self, action: str, name: str, versions: Mapping[str, int]) -> None:
+        """Write a change into the audit trail of the stack, if the environment names it. `versions` are by category."""
+        with on_record(self.stack, self.screen):
+            audit.record(action, prompt=name, versions=dict(versions))
 
 
 @contextmanager
@@ -60,12 +69,14 @@ def _session(table_name: TableName = None, json: Json = False) -> Iterator[_Sess
             import boto3  # noqa: PLC0415 - slow, and other commands do not need it
             from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
 
+            from analysis_jobs.privacy.stack import StackError  # noqa: PLC0415 - as above
             from analysis_jobs.prompts.library import PromptLibrary  # noqa: PLC0415 - as above
         try:
-            yield _Session(
-                PromptLibrary(boto3.client("dynamodb"), name, who=lambda: _caller(boto3.client("sts"))), screen
-            )
-        except (ConfigurationError, BotoCoreError, ClientError) as error:
+            stack = stack_of_environment()
+            ours = stack if stack and stack.prompt_table_name == name else None
+            library = PromptLibrary(boto3.client("dynamodb"), name, who=lambda: _caller(boto3.client("sts")))
+            yield _Session(library, screen, ours)
+        except (ConfigurationError, StackError, BotoCoreError, ClientError) as error:
             screen.note(str(error))
             raise typer.Exit(1) from error
 
@@ -146,6 +157,12 @@ def put(
     for doubt in doubts:
         now.screen.note(f"{file.name}: {doubt}")
     prompt, is_new = now.library.preview_put(given) if dry_run else now.library.put(given, activate=activate)
+    if not dry_run:
+        versions = dict.fromkeys(prompt.categories, prompt.version)
+        if is_new:
+            now.record("prompt.stored", prompt.name, versions)
+        if activate:
+            now.record("prompt.activated", prompt.name, versions)
     stored = f"{prompt.name} v{prompt.version} {_put_result(is_new=is_new, dry_run=dry_run)}"
     active = f"active for {', '.join(prompt.categories)}" if activate else "not activated"
     names = ", ".join(prompt.placeholders) or "none"
@@ -169,6 +186,8 @@ def activate(
     for doubt in doubts:
         now.screen.note(f"{prompt.name} v{prompt.version}: {doubt}")
     change = None if dry_run else now.library.activate(name, version)
+    if change:
+        now.record("prompt.activated", prompt.name, change.after)
     verb = "would be" if dry_run else "is" if change else "was already"
     summary = f"{prompt.name} v{prompt.version} {verb} active for {', '.join(prompt.categories)}"
     _print_version(now.screen, _Outcome(prompt, bool(change), before, summary, doubts), dry_run=dry_run)
@@ -179,6 +198,8 @@ def activate(
 def rollback(now: _Session, name: Name, dry_run: DryRun = False) -> None:
     """Undo the last change that was not undone yet."""
     change = now.library.preview_rollback(name) if dry_run else now.library.rollback(name)
+    if change and not dry_run:
+        now.record("prompt.rolled_back", name, change.after)
     _print_change(now.screen, name, change, dry_run=dry_run)
 
 
@@ -187,6 +208,8 @@ def rollback(now: _Session, name: Name, dry_run: DryRun = False) -> None:
 def deactivate(now: _Session, name: Name, dry_run: DryRun = False) -> None:
     """Leave no version active. Jobs then use the prompt in the code."""
     change = now.library.preview_deactivation(name) if dry_run else now.library.deactivate(name)
+    if change and not dry_run:
+        now.record("prompt.deactivated", name, change.after)
     _print_change(now.screen, name, change, dry_run=dry_run)
 
 

@@ -82,13 +82,14 @@ class InProcess:
     """The services of a backend, for all tenants.
 
     `service` is what its metrics count for, None for no metrics. `actor` is the name of the backend's user in the
-    audit trail.
+    audit trail. `audit_sink` is where the trail goes, None for the log of the process.
     """
 
     submissions: SubmissionService
     control: JobControl
     service: str | None
     actor: str | None = None
+    audit_sink: audit.Sink | None = None
 
     @classmethod
     def build(
@@ -103,11 +104,14 @@ class InProcess:
         """Return the services. Raises `ConfigurationError` for missing settings and wrong analyses."""
         declared = None if analyses is None else Analyses([_declaration(each) for each in analyses])
         settings = _settings(environment, declared)
-        submissions = wiring.submissions(settings, declared, session or boto3.Session(), clock)
+        session = session or boto3.Session()
+        submissions = wiring.submissions(settings, declared, session, clock)
         control = JobControl(
             submissions.store, submissions.queue, submissions.artifacts, submissions.analyses, settings, clock
         )
-        return cls(submissions, control, environment.get(f"{PREFIX}SERVICE_NAME") if metrics else None)
+        service = environment.get(f"{PREFIX}SERVICE_NAME") if metrics else None
+        sink = wiring.audit_sink(settings.audit_log_group, "backend", session, clock)
+        return cls(submissions, control, service, audit_sink=sink)
 
     def submit(self, tenant: str, analysis: str, job_input: dict[str, Any], options: SubmitOptions) -> Submitted:
         """See `Jobs.submit`."""
@@ -204,7 +208,7 @@ class InProcess:
             yield line
             allowed = True
         finally:
-            with audit.acting_as(audit.Actor("backend", self.actor)):
+            with audit.acting_as(audit.Actor("backend", self.actor), self.audit_sink):
                 audit.record(action, tenant=tenant, allowed=allowed, **line)
 
     @contextmanager

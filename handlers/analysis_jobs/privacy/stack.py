@@ -40,8 +40,17 @@ class StackNames(BaseModel):
     @property
     def log_groups(self) -> list[str]:
         """The names of the functions' log groups."""
-        arns = self.arns.get("log_groups") or {}
-        return sorted(str(arn).split(":log-group:")[-1].removesuffix(":*") for arn in arns.values())
+        return sorted(map(_log_group, (self.arns.get("log_groups") or {}).values()))
+
+    @property
+    def audit_log_group(self) -> str:
+        """The log group of the audit trail: its own, or that of the worker. Empty if the output has neither."""
+        found = self.arns.get("audit_log") or (self.arns.get("log_groups") or {}).get("worker")
+        return _log_group(found) if found else ""
+
+
+def _log_group(arn: object) -> str:
+    return str(arn).split(":log-group:")[-1].removesuffix(":*")
 
 
 def read_stack(text: str) -> StackNames:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from botocore.config import Config
 
 Service: TypeAlias = Literal[
-    "dynamodb", "sqs", "s3", "bedrock-runtime", "events", "sns", "secretsmanager", "ssm", "sts", "textract"
+    "dynamodb", "sqs", "s3", "bedrock-runtime", "events", "logs", "sns", "secretsmanager", "ssm", "sts", "textract"
 ]
 
 

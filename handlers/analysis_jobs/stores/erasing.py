@@ -6,11 +6,10 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from analysis_jobs.base.batches import batches
 from analysis_jobs.jobs.erasing import Drained, OtherItem, StoredVersion, Tombstone, job_of_message
 from analysis_jobs.stores.items import job_item_key
+from analysis_jobs.stores.receiving import LONG_POLL_S, EveryMessage
 from analysis_jobs.stores.tombstones import read_item, tombstone_item, unchanged
 
 if TYPE_CHECKING:
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     from analysis_jobs.jobs.record import JobKey, JobRecord
 
 _MAX_DELETED = 1_000  # the limit of S3 for one request
-_MAX_RECEIVED = 10  # the limit of SQS
-# Long enough to read a queue to its end. If this process dies, the messages become visible after this time.
-_VISIBILITY_S = 300
 
 
 class DynamoRows:
@@ -150,53 +146,23 @@ class S3Files:
 class SqsDeadLetters:
     """See `ErasableMessages`. `wait_s` is the long poll of each request."""
 
-    def __init__(self, client: SQSClient, wait_s: int = 1) -> None:
+    def __init__(self, client: SQSClient, wait_s: int = LONG_POLL_S) -> None:
         self._client = client
         self._wait_s = wait_s
 
     def drain(self, queue: str, is_ours: Callable[[JobKey], bool], *, dry_run: bool) -> Drained:
-        """See `ErasableMessages.drain`.
-
-        In a FIFO queue, a message behind ten others of its group cannot be received while those are held.
-        """
+        """See `ErasableMessages.drain`."""
         names: Any = ["ApproximateNumberOfMessagesNotVisible"]
         attributes = self._client.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
         drained = Drained(queue, hidden=int(attributes["ApproximateNumberOfMessagesNotVisible"]))
-        held: dict[str, str] = {}
-        try:
-            for message in self._messages(queue, held):
+        with EveryMessage(self._client, queue, self._wait_s) as messages:
+            for message in messages:
                 key = job_of_message(_parsed(message["Body"]))
                 if key is not None and is_ours(key):
                     if not dry_run:
-                        handle = held.pop(message["MessageId"])
-                        self._client.delete_message(QueueUrl=queue, ReceiptHandle=handle)
+                        messages.delete(message)
                     drained.found.append(key)
-        finally:
-            self._release(queue, list(held.values()))
         return drained
-
-    def _messages(self, queue: str, held: dict[str, str]) -> Iterator[Any]:
-        """Yield every visible message once. `held` receives the receipt handles."""
-        seen: set[str] = set()
-        while messages := self._client.receive_message(
-            QueueUrl=queue,
-            MaxNumberOfMessages=_MAX_RECEIVED,
-            VisibilityTimeout=_VISIBILITY_S,
-            WaitTimeSeconds=self._wait_s,
-        ).get("Messages"):
-            fresh = [message for message in messages if message["MessageId"] not in seen]
-            seen.update(message["MessageId"] for message in fresh)
-            held.update({message["MessageId"]: message["ReceiptHandle"] for message in messages})
-            yield from fresh
-
-    def _release(self, queue: str, handles: list[str]) -> None:
-        for some in batches(handles, _MAX_RECEIVED):
-            entries: Any = [
-                {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": 0}
-                for number, handle in enumerate(some)
-            ]
-            with suppress(BotoCoreError, ClientError):  # they become visible after the visibility timeout
-                self._client.change_message_visibility_batch(QueueUrl=queue, Entries=entries)
 
 
 def _key(tenant: str, item: OtherItem) -> dict[str, Any]:

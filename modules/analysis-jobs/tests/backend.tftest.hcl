@@ -95,6 +95,7 @@ run "without_an_api_a_backend_has_everything_that_it_needs" {
     condition = { for need, policy in output.policies : need => { for statement in jsondecode(policy).Statement : statement.Sid => join(" ", concat(sort(statement.Action), ["on"], sort(statement.Resource))) } } == {
       cancel = { JobsWrite = "dynamodb:GetItem dynamodb:UpdateItem on arn:jobs" }
       erase = {
+        AuditWrite       = "logs:CreateLogStream logs:PutLogEvents on arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/orders-worker:*"
         DeadLettersDrain = "sqs:ChangeMessageVisibility sqs:DeleteMessage sqs:GetQueueAttributes sqs:ReceiveMessage on arn:aws:sqs:eu-west-1:111122223333:high-dlq arn:aws:sqs:eu-west-1:111122223333:medium-dlq arn:aws:sqs:eu-west-1:111122223333:orders-events-dlq"
         FilesErase       = "s3:DeleteObjectVersion on arn:bucket/jobs/* arn:bucket/uploads/*"
         FilesList        = "s3:ListBucketVersions on arn:bucket"
@@ -102,6 +103,7 @@ run "without_an_api_a_backend_has_everything_that_it_needs" {
         JobsErase        = "dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem on arn:jobs"
       }
       export = {
+        AuditWrite  = "logs:CreateLogStream logs:PutLogEvents on arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/orders-worker:*"
         FilesList   = "s3:ListBucketVersions on arn:bucket"
         FilesRead   = "s3:GetObject s3:GetObjectVersion on arn:bucket/jobs/* arn:bucket/uploads/*"
         JobsRead    = "dynamodb:Query on arn:jobs"

@@ -632,6 +632,37 @@ run "refuses_a_log_class_for_deliveries" {
   expect_failures = [var.logs]
 }
 
+run "refuses_a_retention_of_the_trail_that_cloudwatch_does_not_know" {
+  command = plan
+  variables {
+    audit = { retention_days = 100 }
+  }
+  expect_failures = [var.audit]
+}
+
+run "admits_a_trail_that_is_kept_for_ever" {
+  command = plan
+  variables {
+    audit = { key_arn = "arn:aws:kms:eu-west-1:111122223333:key/1", retention_days = 0 }
+  }
+}
+
+run "refuses_an_alias_for_the_key_of_the_trail" {
+  command = plan
+  variables {
+    audit = { key_arn = "arn:aws:kms:eu-west-1:111122223333:alias/trail" }
+  }
+  expect_failures = [var.audit]
+}
+
+run "refuses_a_name_of_the_trail_with_a_blank" {
+  command = plan
+  variables {
+    names = { audit_log = "the trail" }
+  }
+  expect_failures = [var.names]
+}
+
 run "refuses_alarms_on_logs_that_make_no_metrics" {
   command = plan
   variables {

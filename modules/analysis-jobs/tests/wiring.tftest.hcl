@@ -501,6 +501,7 @@ run "every_arn_is_an_output" {
     condition = jsonencode(output.arns) == jsonencode({
       alarm_topic             = "arn:topic"
       api                     = "arn:api"
+      audit_log               = null
       bucket                  = "arn:bucket"
       canary_queue            = "arn:aws:sqs:eu-west-1:111122223333:canary"
       dead_letter_queues      = { high = "arn:aws:sqs:eu-west-1:111122223333:high-dlq", medium = "arn:aws:sqs:eu-west-1:111122223333:medium-dlq" }
@@ -578,14 +579,56 @@ run "callers_of_several_kinds" {
   }
 }
 
+run "an_audit_trail_of_its_own" {
+  command = plan
+
+  variables {
+    audit               = { retention_days = 2557 }
+    deletion_protection = true
+    logs                = { key_arn = "arn:aws:kms:eu-west-1:111122223333:key/logs" }
+  }
+
+  override_resource {
+    target          = aws_cloudwatch_log_group.audit[0]
+    override_during = plan
+    values          = { arn = "arn:log:audit" }
+  }
+
+  assert {
+    condition = jsonencode({ for key in ["kms_key_id", "name", "retention_in_days", "skip_destroy"] : key => aws_cloudwatch_log_group.audit[0][key] }) == jsonencode({
+      kms_key_id        = "arn:aws:kms:eu-west-1:111122223333:key/logs"
+      name              = "/aws/lambda/orders-audit"
+      retention_in_days = 2557
+      skip_destroy      = true
+    })
+    error_message = "The trail must be encrypted like the logs, have its own retention, and outlive a protected stack."
+  }
+  assert {
+    condition     = output.backend_environment.ANALYSIS_JOBS_AUDIT_LOG_GROUP == "/aws/lambda/orders-audit" && output.arns.audit_log == "arn:log:audit"
+    error_message = "Backends and operators must learn where the trail is."
+  }
+  assert {
+    condition = alltrue([for policy in values(output.policies) : anytrue([
+      for statement in jsondecode(policy).Statement : "${join(" ", sort(statement.Action))} on ${join(" ", statement.Resource)}" == "logs:CreateLogStream logs:PutLogEvents on arn:log:audit:*"
+    ])])
+    error_message = "Each policy must allow to write the trail, and not to read or delete it."
+  }
+  assert {
+    condition     = local.api_statements.audit_write.resources == ["arn:log:audit:*"] && !contains(keys(local.worker_statements), "audit_write") && !contains(keys(local.environment), "AUDIT_LOG_GROUP")
+    error_message = "Of the functions, only the API may write the trail."
+  }
+}
+
 run "names_of_their_own" {
   command = plan
 
   variables {
+    audit = {}
     lanes = { high = {}, medium = {} }
     names = {
       alarms                  = "team-alarms"
       api                     = "team-http"
+      audit_log               = "team/trail"
       bucket                  = "team-bucket"
       canary_queue            = "team-canary"
       dashboard               = "team-dashboard"
@@ -604,6 +647,7 @@ run "names_of_their_own" {
     condition = jsonencode(output.names) == jsonencode({
       alarms                  = "team-alarms"
       api                     = "team-http"
+      audit_log               = "team/trail"
       bucket                  = "team-bucket"
       canary_queue            = "team-canary"
       dashboard               = "team-dashboard"

@@ -1,16 +1,23 @@
 """Each request leaves one line in the audit trail: who did what, and whether it was allowed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
+from analysis_jobs import wiring
 from analysis_jobs.base import audit
 from analysis_jobs.base.audit import Actor, acting_as, record
+from analysis_jobs.base.clock import SystemClock
+from analysis_jobs.client import Backend
 from tests.handlers.api.site import BOOK, UPLOAD, submit
+from tests.handlers.builders import some_settings
 from tests.handlers.events import call, http_event, logged, send
 
+GROUP = "/aws/lambda/orders-audit"
 SECRET = "Zq7-the-patient-has-Kx9"
 
 
@@ -129,3 +136,59 @@ def test_a_sink_replaces_the_log_and_its_failure_loses_no_line() -> None:
     with logged() as lines, acting_as(Actor("backend", "u1"), broken):
         audit.record("tenant.erased", tenant="acme")
     assert [line["event"] for line in lines] == ["audit.not_sent", "audit.tenant.erased"]
+
+
+@pytest.fixture
+def trail(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return a client of CloudWatch Logs that has the log group of an audit trail."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    with mock_aws():
+        logs = boto3.client("logs")
+        logs.create_log_group(logGroupName=GROUP)
+        yield logs
+
+
+def written(logs: Any) -> list[dict[str, Any]]:
+    return [json.loads(each["message"]) for each in logs.filter_log_events(logGroupName=GROUP)["events"]]
+
+
+def test_a_trail_of_its_own_has_the_lines_and_the_log_has_none(trail: Any) -> None:
+    sink = wiring.audit_sink(GROUP, "api", clock=SystemClock())
+    with logged() as lines, acting_as(Actor("iam", "arn:aws:iam::1:role/ops"), sink):
+        record("job.read", tenant="acme", job_id="1")
+        record("job.cancelled", tenant="acme", job_id="1")
+    assert lines == []
+    assert [(line["event"], line["actor"], line["level"]) for line in written(trail)] == [
+        ("audit.job.read", "arn:aws:iam::1:role/ops", "INFO"),
+        ("audit.job.cancelled", "arn:aws:iam::1:role/ops", "INFO"),
+    ]
+    [stream] = trail.describe_log_streams(logGroupName=GROUP)["logStreams"]
+    assert stream["logStreamName"].startswith("api/")
+
+
+def test_a_line_that_the_trail_does_not_take_is_in_the_log(trail: Any) -> None:
+    trail.delete_log_group(logGroupName=GROUP)
+    sink = wiring.audit_sink(GROUP, "api")
+    with logged() as lines, acting_as(Actor("unknown"), sink):
+        record("job.read", tenant="acme", job_id="1")
+    assert [line["event"] for line in lines] == ["audit.not_sent", "audit.job.read"]
+
+
+def test_the_api_and_a_backend_write_into_the_trail_that_their_environment_names(trail: Any) -> None:
+    """The wiring gives them the log group of the setting."""
+    settings = some_settings(analyses="rfp_analysis", audit_log_group=GROUP)
+    sink = wiring.api(settings).audit_sink
+    assert sink is not None
+    sink.write({"event": "audit.test"})
+    given = {
+        "ANALYSIS_JOBS_AUDIT_LOG_GROUP": GROUP,
+        "ANALYSIS_JOBS_BUCKET_NAME": "bucket",
+        "ANALYSIS_JOBS_QUEUE_URLS": '{"medium": "https://sqs/1/jobs"}',
+        "ANALYSIS_JOBS_TABLE_NAME": "jobs",
+    }
+    backend = Backend(given, "acme", analyses=["a"]).in_process.audit_sink
+    assert backend is not None
+    backend.write({"event": "audit.test"})
+    streams = trail.describe_log_streams(logGroupName=GROUP)["logStreams"]
+    assert sorted(each["logStreamName"].partition("/")[0] for each in streams) == ["api", "backend"]
+    assert wiring.api(some_settings(analyses="rfp_analysis")).audit_sink is None

@@ -19,7 +19,7 @@ from analysis_jobs_dev.project import Project
 # The services that the library calls, and `sts`, which boto3 needs to assume a role.
 OF_EVERY_PACKAGE = frozenset(
     {
-        *("bedrock-runtime", "dynamodb", "events", "s3", "secretsmanager"),
+        *("bedrock-runtime", "dynamodb", "events", "logs", "s3", "secretsmanager"),
         *("sns", "sqs", "ssm", "sts", "textract"),
     }
 )
