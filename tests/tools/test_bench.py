@@ -99,7 +99,8 @@ def test_figures_of_topics_that_were_not_measured_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(3.0, "3"), (100_000, "100,000"), (1234.5, "1,234"), (2.345, "2.35"), (0.0412, "0.0412")]
+    ("value", "text"),
+    [(3.0, "3"), (100_000, "100,000"), (1234.5, "1,234"), (33.33, "33.3"), (2.345, "2.35"), (0.0412, "0.0412")],
 )
 def test_a_value_has_about_three_digits(value: float, text: str) -> None:
     assert shown(value) == text

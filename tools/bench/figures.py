@@ -111,7 +111,7 @@ def shown(value: float) -> str:
         return f"{int(value):,}"
     if abs(value) >= 100:  # noqa: PLR2004 - three digits before the point
         return f"{value:,.0f}"
-    digits = 2 if abs(value) >= 0.1 else 4  # noqa: PLR2004 - USD for a thousand jobs
+    digits = 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 4  # noqa: PLR2004 - three digits, if they count
     return f"{value:.{digits}f}"
 
 

@@ -101,7 +101,8 @@ TOPICS = (
         f"this machine. The table has {sweeps.LIVING:,} running jobs, {sweeps.OVERDUE:,} overdue ones, or both; it "
         "answers after 4 ms, and the queue after 8 ms. The CPU time of a row is counted in `GetItem`s by boto3, "
         "measured in the same process. The rows of an invocation follow from it, for 45 s of one processor on which a "
-        "`GetItem` takes 1 ms: other programs on the machine do not change them. The last row simulates an outage with them.",
+        "`GetItem` takes 1 ms: other programs on the machine do not change them. The last row simulates an outage "
+        "with them.",
         sweeps.measure,
     ),
     Topic(

@@ -68,10 +68,13 @@ class Wall:
 
 
 def walls(taken: Mapping[str, float], rows_of_a_sweep: float | None = None) -> list[Wall]:
-    """Return the walls, the lowest first. `taken` are the write units of a job by index; `table` is the table."""
+    """Return the walls, the lowest first.
+
+    `taken` are the write units of a job by index. `table` is the table without indexes, and `all` the sum.
+    """
     default = defaults()
     slots, rate = default.worker.slots, _default_rate()
-    total = sum(taken.values())
+    total = taken["all"]
     found = [
         Wall(
             "the model's quota, for example 2,000,000 tokens a minute",
@@ -202,7 +205,7 @@ def walls(taken: Mapping[str, float], rows_of_a_sweep: float | None = None) -> l
 
 
 def units_of_a_job() -> dict[str, float]:
-    """Return the write units of a counted job by index. Of `by-status` it is the most of one key."""
+    """Return the write units of a counted job by index, and of `all`. Of `by-status` it is the most of one key."""
     counts: dict[str, Any] = result_of("counted", json.dumps({}))
     found: dict[str, dict[str, float]] = {}
     for step in ("submit", "work"):
@@ -210,7 +213,8 @@ def units_of_a_job() -> dict[str, float]:
             index, key = partition.split(" ", 1)
             keys = found.setdefault(index, {})
             keys[key] = keys.get(key, 0) + units
-    return {index: max(keys.values()) if index == "by-status" else sum(keys.values()) for index, keys in found.items()}
+    sums = {index: sum(keys.values()) for index, keys in found.items()}
+    return {**sums, "by-status": max(found["by-status"].values()), "all": sum(sums.values())}
 
 
 SECONDS = 900
