@@ -13,6 +13,13 @@ locals {
           StringEquals = { "aws:RequestedRegion" = local.region }
         }
       },
+      # `analysis-jobs doctor` reads these.
+      {
+        Sid      = "Doctor"
+        Effect   = "Allow"
+        Action   = ["bedrock:GetFoundationModelAvailability", "bedrock:GetInferenceProfile", "servicequotas:ListServiceQuotas"]
+        Resource = "*"
+      },
       {
         Sid      = "RolesOfTheStack"
         Effect   = "Allow"

@@ -143,6 +143,12 @@ locals {
       actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
       resources = ["${local.arn}:dynamodb:${local.here}:table/${coalesce(var.prompt_table, "${var.name}-prompts")}"]
     }
+    # `analysis-jobs doctor` runs before each deployment. What the second statement allows supports no narrower resource.
+    DoctorRoles = { actions = ["iam:SimulatePrincipalPolicy"], resources = local.roles }
+    DoctorAccount = {
+      actions   = ["bedrock:GetFoundationModelAvailability", "bedrock:GetInferenceProfile", "lambda:GetAccountSettings", "servicequotas:ListServiceQuotas"]
+      resources = ["*"]
+    }
     # A destroy empties the bucket, unless the stack is protected.
     FilesDelete  = { actions = ["s3:DeleteObject", "s3:DeleteObjectVersion"], resources = [for bucket in local.buckets : "${bucket}/*"] }
     QueuesChange = { actions = ["sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"], resources = local.queues }

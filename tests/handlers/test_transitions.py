@@ -22,7 +22,9 @@ from tests.handlers.builders import MILLISECOND, NOTHING, START, a_job
 Q, P, C, F, X = Status.QUEUED, Status.PROCESSING, Status.COMPLETED, Status.FAILED, Status.CANCELLED
 G = Guard
 
-BY_NAME = {transition.name: transition for transition in transitions.ALL}
+# The two claims have one name in the history.
+SHARED_CLAIM = "claim_shared"
+BY_NAME = {SHARED_CLAIM if each is transitions.CLAIM_SHARED else each.name: each for each in transitions.ALL}
 GUARDED = [
     pytest.param(name, source, guard, id=f"{name}-{source}-{guard.name}")
     for name, transition in BY_NAME.items()
@@ -41,6 +43,9 @@ ROW_AGAINST: dict[Guard, Change] = {
     G.PAST_DEADLINE: lambda row: replace(row, deadline=START + MILLISECOND),
     G.CANCEL_ASKED: lambda row: replace(row, cancel_asked_at=None),
     G.NOT_CANCELLED: lambda row: replace(row, cancel_asked_at=START),
+    G.SHARED: lambda row: replace(row, shared=None),
+    G.UNSHARED: lambda row: replace(row, shared=True),
+    G.MAY_SHARE: lambda row: replace(row, alone=True),
 }
 READ_AGAINST: dict[Guard, Change] = {
     G.TOKEN: lambda row: replace(row, fence=row.fence - 1),
@@ -66,6 +71,7 @@ def favourable(name: str, status: Status) -> JobRecord:
         not_before=START,
         deadline=START if G.PAST_DEADLINE in guards else START + MILLISECOND,
         cancel_asked_at=START if G.CANCEL_ASKED in guards else None,
+        shared=True if G.SHARED in guards else None,
     )
 
 
@@ -79,6 +85,20 @@ def take(
 
 def test_the_names_of_transitions_are_unique() -> None:
     assert len(BY_NAME) == len(transitions.ALL)
+    assert BY_NAME[SHARED_CLAIM].name == "claim"
+
+
+def test_a_worker_with_other_jobs_claims_only_what_may_share_it() -> None:
+    shared = {status: guards - {G.MAY_SHARE} for status, guards in transitions.CLAIM_SHARED.sources.items()}
+    assert shared == transitions.CLAIM.sources
+    assert all(G.MAY_SHARE in guards for guards in transitions.CLAIM_SHARED.sources.values())
+
+
+def test_a_death_beside_other_jobs_gives_the_attempt_back_and_one_alone_does_not() -> None:
+    assert transitions.REQUEUE_SHARED.counters == {"attempt": -1}
+    after_a_death = (transitions.CLAIM, transitions.REQUEUE, transitions.ABANDON)
+    assert G.SHARED in transitions.REQUEUE_SHARED.sources[P]
+    assert all(G.UNSHARED in each.sources[P] for each in after_a_death)
 
 
 def test_only_a_retry_by_the_caller_leaves_an_end_state() -> None:
@@ -91,7 +111,8 @@ def test_only_a_retry_by_the_caller_leaves_an_end_state() -> None:
 def test_a_job_with_a_requested_cancel_is_not_requeued() -> None:
     # Otherwise a job could start again after its caller was told that it is stopping.
     back = [t for t in transitions.ALL if t.target in (Q, P) and P in t.sources and t.recorded]
-    assert {t.name for t in back} == {"claim", "release", "defer", "continue", "requeue", "request_cancel"}
+    queued = {"release", "defer", "continue", "requeue", "requeue_shared"}
+    assert {t.name for t in back} == {"claim", "request_cancel"} | queued
     assert all(G.NOT_CANCELLED in t.sources[P] for t in back)
 
 
@@ -150,7 +171,7 @@ def test_a_transition_is_applied_only_from_its_source_states(store: JobStore, na
     stepped = {counter: getattr(row, counter) + step for counter, step in transition.counters.items()}
     expected = replace(row, status=transition.target, version=6, history=outcome.job.history, **stepped)
     assert outcome.job == expected
-    entry = (START, name, transition.target)
+    entry = (START, transition.name, transition.target)
     assert [(e.at, e.transition, e.status) for e in outcome.job.history] == [entry] * transition.recorded
     assert store.get(row.key) == expected
 
@@ -194,7 +215,7 @@ def test_a_row_without_a_lease_counts_as_expired(store: JobStore) -> None:
 def test_both_stores_agree_on_random_rows(dynamo_store: DynamoJobStore) -> None:
     dice = random.Random(20_260_101)
     landed = 0
-    for _ in range(300):
+    for _ in range(400):
         row, read = _any_row(dice)
         transition = dice.choice(transitions.ALL)
         changes = Changes(_any_changes(dice))
@@ -204,7 +225,7 @@ def test_both_stores_agree_on_random_rows(dynamo_store: DynamoJobStore) -> None:
             outcomes.append(store.transition(row.key, transition, changes, now=START, read=read))
         assert outcomes[0] == outcomes[1], (transition.name, row, read)
         landed += isinstance(outcomes[0], Applied)
-    assert 50 < landed < 240  # the random rows covered both outcomes
+    assert 50 < landed < 350  # the random rows covered both outcomes
 
 
 def _against(name: str, source: Status, guard: Guard) -> tuple[JobRecord, JobRecord]:
@@ -232,6 +253,8 @@ def _any_row(dice: random.Random) -> tuple[JobRecord, JobRecord]:
         deadline=around() + dice.choice((timedelta(), timedelta(hours=1))),
         client=dice.choice((None, "web")),
         cancel_asked_at=dice.choice((None, START)),
+        shared=dice.choice((None, None, True)),
+        alone=dice.choice((None, None, True)),
     )
     same = dice.random() < 0.8
     return row, row if same else replace(row, fence=dice.randint(0, 3), version=dice.randint(1, 3))

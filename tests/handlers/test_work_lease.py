@@ -74,7 +74,13 @@ def test_a_beat_renews_the_lease_and_writes_progress_and_usage() -> None:
     assert (claimed.lease_until, claimed.due_at) == (START + LEASE, START + LEASE)
     models = {"some.model": Usage(1, 7, 1)}
     assert beaten == replace(
-        claimed, version=3, lease_until=START + EVERY + LEASE, progress=60, usage=Usage(2, 8, 2), models=models
+        claimed,
+        version=3,
+        claimant=None,
+        lease_until=START + EVERY + LEASE,
+        progress=60,
+        usage=Usage(2, 8, 2),
+        models=models,
     )  # `due_at` is an index key and is not written
 
 

@@ -11,9 +11,13 @@ import pytest
 import worker
 from analysis_jobs.base.ids import new_id
 from analysis_jobs.stores.sqs import SqsJobQueue
+from analysis_jobs.worker import slots
 from analysis_jobs.worker.claims import Claims
+from analysis_jobs.worker.invocation import Invocation
+from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.worker import Worker
-from tests.handlers.builders import START
+from tests.handlers.aws import client
+from tests.handlers.builders import START, eventually
 from tests.handlers.deployment import QUEUE, Deployment, deployed
 from tests.handlers.events import Context, call, logged, sqs_record
 
@@ -180,3 +184,45 @@ def test_a_message_received_too_late_is_returned_and_spends_no_attempt(stack: De
     assert answer == {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
     job = call("GET", f"/jobs/{job_id}").json
     assert (job["status"], job["attempt"]) == ("queued", 0)
+
+
+@pytest.fixture
+def packed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let an invocation run three jobs."""
+    monkeypatch.setenv("JOBS_PER_INVOCATION", "3")
+    monkeypatch.setattr(slots, "_INTERVAL", timedelta(milliseconds=1))
+    worker._worker.cache_clear()  # noqa: SLF001 - the cache of an execution environment
+    yield
+    worker._worker.cache_clear()  # noqa: SLF001
+
+
+@pytest.mark.usefixtures("packed")
+def test_a_packed_worker_receives_further_messages_and_deletes_them(stack: Deployment) -> None:
+    """The second message is not delivered. The worker receives it while its first job runs."""
+    client("sqs").purge_queue(QueueUrl=stack.queue_urls["medium"])  # messages of other tests are in flight
+    first = sqs_record(json.dumps({"job_id": "1", "tenant": "acme"}), queue=QUEUE)
+    client("sqs").send_message(QueueUrl=stack.queue_urls["medium"], MessageBody='{"job_id": "2", "tenant": "acme"}')
+    seen: dict[str, Invocation] = {}
+
+    def handle(_self: Worker, message: Message, _stop_at: datetime, invocation: Invocation) -> None:
+        seen[message.job.job_id] = invocation
+        if message.job.job_id == "1":
+            eventually(lambda: "2" in seen)
+
+    with patch.object(Worker, "handle", handle):
+        assert worker.handler({"Records": [first]}, Context(timedelta(minutes=15))) == {"batchItemFailures": []}
+    assert [(seen[job].shared, seen[job].late) for job in ("1", "2")] == [(True, False), (True, True)]
+    assert seen["1"].visibility is seen["2"].visibility
+    counts = client("sqs").get_queue_attributes(QueueUrl=stack.queue_urls["medium"], AttributeNames=["All"])[
+        "Attributes"
+    ]
+    assert counts["ApproximateNumberOfMessagesNotVisible"] == counts["ApproximateNumberOfMessages"] == "0"
+
+
+@pytest.mark.usefixtures("packed")
+def test_a_packed_worker_marks_its_claims(stack: Deployment) -> None:
+    job_ids = [_submit(), _submit()]
+    assert stack.work() == []
+    for job_id in job_ids:
+        key = {"tenant": {"S": "acme"}, "item": {"S": f"job#{job_id}"}}
+        assert client("dynamodb").get_item(TableName="aj-jobs", Key=key)["Item"]["shared"] == {"BOOL": True}

@@ -26,6 +26,7 @@ ADMINISTRATOR = '{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "
 ALWAYS = {"sts:GetCallerIdentity"}
 
 _AWS = "https://docs.aws.amazon.com"
+_BEDROCK = f"{_AWS}/bedrock/latest/APIReference"
 _CODE_SIGNING = f"{_AWS}/lambda/latest/dg/configuration-codesigning.html"
 _LOG_DELIVERIES = f"{_AWS}/apigateway/latest/developerguide/http-api-logging.html"
 _QUERIES = f"{_AWS}/AmazonCloudWatch/latest/logs/CWL_Insights-Saving-Queries.html"
@@ -73,6 +74,12 @@ REASONS = {
     "apigateway:TagResource": _API_TAGS,
     # A new certificate for a domain.
     "DomainsChange apigateway:PATCH": f"{_AWS}/apigatewayv2/latest/api-reference/domainnames-domainname.html",
+    # `analysis-jobs doctor`, before a deployment. tests/system/test_bootstrap.py runs it with the deploy role.
+    "bedrock:GetFoundationModelAvailability": f"{_BEDROCK}/API_GetFoundationModelAvailability.html",
+    "bedrock:GetInferenceProfile": f"{_BEDROCK}/API_GetInferenceProfile.html",
+    "iam:SimulatePrincipalPolicy": f"{_AWS}/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html",
+    "lambda:GetAccountSettings": f"{_AWS}/lambda/latest/api/API_GetAccountSettings.html",
+    "servicequotas:ListServiceQuotas": f"{_AWS}/servicequotas/2019-06-24/apireference/API_ListServiceQuotas.html",
     # A stack that was deployed without the boundary gets it. The deploy role cannot make such a stack.
     "iam:PutRolePermissionsBoundary": f"{_AWS}/IAM/latest/APIReference/API_PutRolePermissionsBoundary.html",
 }

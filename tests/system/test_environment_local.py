@@ -32,3 +32,12 @@ def test_the_environment_local_is_deployed_to_a_cloud_of_its_own(
     assert state.holder(folder / "cloud") is None, "the cloud is stopped"
     assert main(["plan", "local", "--out", str(repository / "plan")]) == 0
     assert "Nothing changes." in (repository / "plan.md").read_text("utf-8")
+
+    # Changed code is planned from the state.
+    source = repository / "examples" / "rfp-analysis" / "rfp_analysis.py"
+    source.write_text(source.read_text("utf-8") + "\nCHANGED = True\n", "utf-8")
+    capfd.readouterr()
+    assert main(["deploy", "local"]) == 0, "".join(capfd.readouterr())
+    said = capfd.readouterr().out
+    assert "functions alone change (" in said
+    assert "Refreshing state..." not in said

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from analysis_jobs.client import Client
 from analysis_jobs.client.errors import Rejected
 from analysis_jobs_dev.cloud.demo import default_document
 from analysis_jobs_dev.cloud.local_cloud import DEFAULT_EXAMPLE, LocalCloud
@@ -29,6 +30,29 @@ JOBS = 50
 PROMPT = "proposal_writer/step-1"
 PROMPT_FILE = "proposal-writer-step-1.toml"
 STAGE = "    text = job.text(job.request.document)\n"
+# Two stages before the one that asks the model. The first keeps its checkpoint at a deployment.
+STAGES = """@stage(survives_deploys=True)
+def kept(job: Job[Rfp]) -> str:
+    return RELEASE
+
+
+def repeated(job: Job[Rfp]) -> str:
+    return RELEASE
+
+
+def brief(job: Job[Rfp]) -> Brief:
+"""
+# The summary names the releases that ran the stages.
+TOLD = """\
+    releases = f"{job.output(kept)}, {job.output(repeated)}, {RELEASE}"
+    return job.ask(prompt, answer=Brief).model_copy(update={"summary": releases})
+"""
+TWO_STAGES = (
+    ("import Analysis,", "import Analysis, Defer, stage,"),
+    ("def brief(job: Job[Rfp]) -> Brief:\n", STAGES),
+    ("stages=[brief]", "stages=[kept, repeated, brief]"),
+    ("    return job.ask(prompt, answer=Brief)\n", TOLD),
+)
 ENDED = {"completed", "failed", "cancelled"}
 
 
@@ -202,6 +226,42 @@ def test_a_slow_canary_goes_back(releases: Releases, document: str) -> None:
     )
     said = attempt(releases, document, releases.release(manifest))
     assert "it did not end within its time limit of 5 s" in said
+
+
+@pytest.mark.usefixtures("good")
+def test_a_running_job_ends_on_its_code_and_a_waiting_one_continues_as_its_stages_say(
+    releases: Releases, cloud: LocalCloud, document: str, tmp_path: Path
+) -> None:
+    """One job runs while `live` moves. The other waits for its next attempt, with two finished stages."""
+    flag = tmp_path / "may-end"
+    hold = (
+        "    import time\n"
+        "    from datetime import timedelta\n"
+        "    if job.subject == 'waits':\n"
+        "        raise Defer('not_yet', 'The next release does this.', after=timedelta(seconds=1))\n"
+        f"    while job.subject == 'runs' and not Path({str(flag)!r}).exists():\n"
+        "        time.sleep(0.2)\n"
+    )
+    assert releases.release(releases.changed("old", *TWO_STAGES, (STAGE, hold + STAGE))).run().is_good
+    client = cloud.client()
+    runs, waits = (
+        client.submit(DEFAULT_EXAMPLE, {"document": document}, subject=subject).job_id for subject in ("runs", "waits")
+    )
+    until(lambda: stages_of(client, runs) == ["kept", "repeated"])
+    until(lambda: stages_of(client, waits) == ["kept", "repeated"])
+    report = releases.release(releases.changed("new", *TWO_STAGES)).run()
+    assert report.is_good, report.conclusion()
+    assert client.status(runs).status == "processing"
+    flag.touch()
+    ended = {job_id: dict(client.wait(job_id).raw) for job_id in (runs, waits)}
+    assert ended[runs]["result"]["summary"] == "old, old, old"
+    assert ended[waits]["result"]["summary"] == "old, new, new"
+    assert ended[waits]["code_version"] == report.code_version != ended[runs]["code_version"]
+
+
+def stages_of(client: Client, job_id: str) -> list[str]:
+    """Return the finished stages of a job."""
+    return list(client.status(job_id).raw["stages_completed"])
 
 
 @pytest.mark.usefixtures("good")

@@ -15,23 +15,26 @@ NOT_RUN = ("python -m pip install", "for file in dist/*; do gh attestation verif
 
 @dataclass
 class Steps:
-    """The steps of one job. `not_run` and `ran` list the commands; `outputs` has what the steps gave to each other."""
+    """The steps of one job. `not_run` and `ran` list the commands, and `printed` has what each of them printed.
+
+    `outputs` has what the steps gave to each other.
+    """
 
     folder: Path
     environment: Mapping[str, str]
     ran: list[str] = field(default_factory=list)
     not_run: list[str] = field(default_factory=list)
+    printed: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     summary: str = ""
 
     def run(self, workflow: str, job: str, roles: Mapping[str, Mapping[str, str]]) -> None:
         """Run a job of a workflow of the project. `roles` are the credentials of the roles, by their ARNs."""
-        path = self.folder / ".github" / "workflows" / f"{workflow}.yml"
         output, summary = self.folder / "github-output", self.folder / "github-summary"
         output.write_text("", "utf-8")
         summary.write_text("", "utf-8")
         credentials: Mapping[str, str] = {}
-        for step in yaml.safe_load(path.read_text("utf-8"))["jobs"][job]["steps"]:
+        for step in self._jobs(workflow)[job]["steps"]:
             if step.get("uses", "").startswith(CREDENTIALS):
                 credentials = roles[self._expression(step["with"]["role-to-assume"])]
             if "run" not in step:
@@ -42,6 +45,17 @@ class Steps:
             self._step(step["run"], {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary), **credentials})
             self.outputs |= dict(line.split("=", 1) for line in output.read_text("utf-8").splitlines())
         self.summary = summary.read_text("utf-8")
+
+    def left_out(self, *workflows: str) -> list[str]:
+        """Return the commands of these workflows that did not run here, and that are none of `NOT_RUN`."""
+        jobs = (job for workflow in workflows for job in self._jobs(workflow).values())
+        commands = {step["run"] for job in jobs for step in job.get("steps", ()) if "run" in step}
+        return sorted(each for each in commands - set(self.ran) if not each.startswith(NOT_RUN))
+
+    def _jobs(self, workflow: str) -> dict[str, Any]:
+        path = self.folder / ".github" / "workflows" / f"{workflow}.yml"
+        found: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))["jobs"]
+        return found
 
     def _expression(self, text: Any) -> str:
         """Return the value of `${{ steps.<id>.outputs.<name> }}`."""
@@ -59,3 +73,4 @@ class Steps:
         )
         assert done.returncode == 0, command + done.stdout[-3000:] + done.stderr[-3000:]
         self.ran.append(command)
+        self.printed[command] = done.stdout

@@ -83,17 +83,19 @@ def test_the_better_one_of_two_runs_counts() -> None:
 
 def test_the_kept_figures_are_read_as_they_were_written(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
-    run = Run("abc", "3.13.0", 2, (replace(RATIO, wanted=1.3, detail="400 ms"), COUNT, ROWS))
+    run = Run({"cold": "abc"}, "3.13.0", 2, (replace(RATIO, wanted=1.3, detail="400 ms"), COUNT, ROWS))
     file.write_text(dumped(run, topics.NAMES), encoding="utf-8")
     kept = load(file)
-    assert kept.commit == "abc"
+    assert kept.commits == {"cold": "abc"}
     assert {figure.key: figure for figure in kept.figures} == {figure.key: figure for figure in run.figures}
     assert load(tmp_path / "none.json").figures == ()
 
 
 def test_figures_of_topics_that_were_not_measured_stay() -> None:
     new = replace(COUNT, value=2)
-    assert set(merged(Run("old", "", 1, KEPT), Run("new", "", 1, (new,))).figures) == {RATIO, new, ROWS}
+    both = merged(Run({"cold": "old", "requests": "old"}, "", 1, KEPT), Run({"requests": "new"}, "", 1, (new,)))
+    assert set(both.figures) == {RATIO, new, ROWS}
+    assert both.commits == {"cold": "old", "requests": "new"}
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,7 @@ class Measured:
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository that keeps the figure 2 x."""
     file = tmp_path / "benchmarks.json"
-    file.write_text(dumped(Run("abc", "3.13.0", 2, (RATIO,)), topics.NAMES), encoding="utf-8")
+    file.write_text(dumped(Run({"cold": "abc"}, "3.13.0", 2, (RATIO,)), topics.NAMES), encoding="utf-8")
     monkeypatch.setattr(program, "FIGURES", file)
     monkeypatch.setattr(program, "REPOSITORY", tmp_path)
     monkeypatch.setattr(program, "write", lambda _: [])

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from bench import cost, designs, walls
+from analysis_jobs.worker import slots
+from bench import cost, designs, packing, walls
 from bench.packing import Packed, Worker, arrivals, durations, simulated
 from bench.prices import PRICES, Bill
 from bench.sweeps import backlog_minutes
@@ -47,8 +48,8 @@ def test_a_request_for_all_jobs_of_an_invocation_is_divided_by_them(share: float
 
 def test_a_poll_is_a_call_of_the_api_and_a_read() -> None:
     without, with_polls = (cost.bill(0, Packed(), counts({}), counts({}), polls=polls) for polls in (0, 20))
-    # 20,000 x (1.00 + 0.20 + 0.125) USD for a million, 200 GB-s x 0.5, and 24 MB of logs for 0.50 USD a GB.
-    assert with_polls.usd - without.usd == pytest.approx(0.0265 + 0.002667 + 0.011176, abs=1e-5)
+    # 20,000 x (1.00 + 0.20 + 0.125) USD for a million, 200 GB-s x 0.5, and 20 MB of logs for 0.50 USD a GB.
+    assert with_polls.usd - without.usd == pytest.approx(0.0265 + 0.002667 + 0.009313, abs=1e-5)
 
 
 def test_the_requests_that_units_pay_for_are_not_billed_twice() -> None:
@@ -78,8 +79,8 @@ def test_a_design_of_one_job_an_invocation_costs_its_memory() -> None:
     # 300,000 s x 0.25 GB, and 1,000 submissions x 0.02 s x 0.5 GB, for 0.0000166667 USD each; 3,000 requests to SQS.
     assert made.parts["Lambda time"] == pytest.approx(1.2500025 + 0.000166667)
     assert made.parts["queue"] == pytest.approx(0.0012)
-    # A line of 1,000 bytes for each job, 600 bytes of Lambda for 2,000 invocations, 600 bytes of API Gateway for 1,000.
-    assert made.parts["logs"] == pytest.approx((1_000_000 + 1_200_000 + 600_000) * 0.5 / 2**30)
+    # A line of 1,000 bytes for each job, 500 bytes of Lambda for 2,000 invocations, 500 bytes of API Gateway for 1,000.
+    assert made.parts["logs"] == pytest.approx((1_000_000 + 1_000_000 + 500_000) * 0.5 / 2**30)
 
 
 def test_a_container_is_billed_while_it_works_on_one_job_after_the_other() -> None:
@@ -106,12 +107,31 @@ def test_an_invocation_lasts_as_long_as_its_longest_job() -> None:
 
 def test_a_free_slot_takes_the_next_job_if_enough_time_is_left() -> None:
     # One invocation at a time. The first job ends after 100 s, and the third takes its slot until 300 s.
-    limited = Worker(2, maximum_concurrency=1)
-    found = simulated(limited, [0, 0, 0], [100, 400, 200])
+    found = simulated(Worker(2, maximum_concurrency=1), [0, 0, 0], [100, 400, 200])
     assert (found.invocations, found.refilled, found.invocation_s) == (1, 1, 400)
-    # With 700 s needed, and 885 - 200 = 685 s left, the third job waits for an invocation of its own.
-    found = simulated(Worker(2, needed_s=700, maximum_concurrency=1), [0, 0, 0], [200, 400, 200])
+    # 685 s are left after 200 s. A job of 350 s needs 700 s, so the third job waits for an invocation of its own.
+    found = simulated(Worker(2, expected_s=350, maximum_concurrency=1), [0, 0, 0], [200, 400, 200])
     assert (found.invocations, found.refilled, found.invocation_s) == (2, 0, 600)
+
+
+def test_an_invocation_that_saw_a_long_job_takes_no_further_one_late() -> None:
+    # 485 s are left after 400 s: enough for a job of 200 s, but not for a quarter more than the 400 s that were seen.
+    found = simulated(Worker(2, expected_s=200, maximum_concurrency=1), [0, 0, 0], [400, 500, 100])
+    assert found.refilled == 0
+
+
+def test_a_job_that_does_not_fit_continues_in_another_invocation() -> None:
+    found = simulated(Worker(1), [0], [1_000])
+    assert (found.jobs, found.invocations, found.continued) == (1, 2, 1)
+    assert found.invocation_s == 1_000
+
+
+def test_the_simulated_rules_are_those_of_the_worker() -> None:
+    names = ("_INTERVAL", "_WAIT_PART", "_MOST_EMPTY", "_EXPECTED_MARGIN", "_SEEN_MARGIN")
+    interval, *others = (getattr(slots, name) for name in names)
+    assert interval.total_seconds() == packing.FIRST_ASKED_S == packing.INTERVAL_S
+    simulated_by = [packing.WAIT_PART, packing.MOST_EMPTY, packing.EXPECTED_MARGIN, packing.SEEN_MARGIN]
+    assert others == simulated_by
 
 
 def test_the_simulated_durations_have_the_mean_and_the_variation_that_they_should() -> None:

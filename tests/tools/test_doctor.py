@@ -333,6 +333,21 @@ def test_a_denied_secret_names_the_setting_to_correct(variable: str, setting: st
     assert setting in finding.fix
 
 
+@pytest.mark.parametrize(
+    ("service", "resource", "operation", "right"),
+    [
+        ("secretsmanager", "secret:login-AbCdEf", "describe_secret", "secretsmanager:DescribeSecret"),
+        ("ssm", "parameter/login", "get_parameter", "ssm:GetParameter"),
+    ],
+)
+def test_a_secret_that_the_caller_may_not_see_stops_no_deployment(
+    service: str, resource: str, operation: str, right: str
+) -> None:
+    subject = a_stack(variables={"KEY": f"arn:aws:{service}:{REGION}:123456789012:{resource}"})
+    [finding] = bad(data.secrets(subject.answers(service, (operation, "AccessDeniedException"))))
+    assert (finding.level, finding.fix) == (Level.UNKNOWN, f"the caller needs {right}")
+
+
 def prompts_of(folder: Path) -> tuple[Scripted, PromptLibrary, Prompt]:
     examples = sorted((places.library().parent / "examples").glob("*/prompts/*.toml"))
     file = folder / examples[0].name

@@ -69,7 +69,8 @@ def updated(kind: str, *actions: str, **before: Any) -> dict[str, Any]:
     }
 
 
-FUNCTION = updated("aws_lambda_function", function_name="letters-worker")
+MODIFIED = "2026-11-28T18:00:00.000+0000"
+FUNCTION = updated("aws_lambda_function", function_name="letters-worker", last_modified=MODIFIED)
 ALIASES = [change("candidate", "1", None, "update"), change("live", "1", "1", "update")]
 READ = {**updated("aws_region", "read"), "mode": "data"}
 
@@ -77,26 +78,30 @@ READ = {**updated("aws_region", "read"), "mode": "data"}
 @pytest.mark.parametrize(
     ("changes", "functions"),
     [
-        ([FUNCTION], ["letters-worker"]),
-        ([FUNCTION, *ALIASES, READ, updated("aws_sqs_queue", "no-op")], ["letters-worker"]),
-        ([FUNCTION, updated("aws_sqs_queue")], []),
-        ([FUNCTION, updated("aws_sqs_queue", "create")], []),
-        ([updated("aws_lambda_function", "delete", "create", function_name="letters-worker")], []),
-        ([FUNCTION, change("previous", None, "1", "create")], []),
-        (ALIASES, []),
-        ([], []),
+        ([FUNCTION], {"letters-worker": MODIFIED}),
+        ([FUNCTION, *ALIASES, READ, updated("aws_sqs_queue", "no-op")], {"letters-worker": MODIFIED}),
+        ([FUNCTION, updated("aws_sqs_queue")], {}),
+        ([FUNCTION, updated("aws_sqs_queue", "create")], {}),
+        ([updated("aws_lambda_function", "delete", "create", function_name="letters-worker")], {}),
+        ([FUNCTION, change("previous", None, "1", "create")], {}),
+        (ALIASES, {}),
+        ([], {}),
     ],
 )
-def test_a_plan_that_changes_code_alone_is_recognised(changes: list[dict[str, Any]], functions: list[str]) -> None:
+def test_a_plan_that_changes_code_alone_is_recognised(changes: list[dict[str, Any]], functions: dict[str, str]) -> None:
     assert changed_functions({"resource_changes": changes}) == functions
 
 
 @dataclass
 class RecordedRoot:
-    """Stands for a `TerraformRoot`. `found` are the changes that a plan finds; it records what Terraform would do."""
+    """Stands for a `TerraformRoot`. `found` are the changes that a plan finds; it records what Terraform would do.
+
+    `modified` is when the functions were last changed in AWS.
+    """
 
     found: list[dict[str, Any]]
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    modified: str = MODIFIED
     plan_file: Path = Path("plan")
     calls: list[str] = field(default_factory=list)
 
@@ -112,6 +117,14 @@ class RecordedRoot:
 
     def deployment(self) -> dict[str, Any]:
         return DEPLOYMENT
+
+    def client(self, service: str) -> Any:
+        assert service == "lambda"
+        return self
+
+    def get_function_configuration(self, FunctionName: str) -> dict[str, str]:  # noqa: N803 - boto3's name
+        assert FunctionName == "letters-worker"
+        return {"LastModified": self.modified}
 
     def plan(self, file: Path, *, quiet: bool = False, refresh: bool = True) -> bool:
         assert (file, quiet) == (self.plan_file, not refresh)
@@ -146,7 +159,13 @@ def test_a_release_reads_the_other_resources_only_if_one_of_them_changes(
     terraform.apply()
     assert root.calls == ["use {'worker': '1'}", "plan from the state", *calls]
     is_code = "plan" not in calls
-    assert said == (["  only the code of letters-worker changes, so the other resources are not read"] * is_code)
+    assert said == (["  functions alone change (letters-worker), so the other resources are not read"] * is_code)
+
+
+def test_a_function_that_somebody_else_has_changed_is_read_and_planned_again() -> None:
+    root = RecordedRoot([FUNCTION], modified="2026-11-28T19:00:00.000+0000")
+    assert RootOfRelease(root).plan({"worker": "1"})  # type: ignore[arg-type]
+    assert root.calls[1:] == ["plan from the state", "show", "plan"]
 
 
 def test_a_release_without_a_change_compares_every_resource() -> None:

@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.documents:
         return _written(kept)
     _prepare()
+    commit = _commit()
     chosen = [topic for topic in TOPICS if not given.topics or topic.name in given.topics]
     figures = [figure for topic in chosen for figure in _measured(topic, kept, confirm=given.check)]
     for figure in figures:
@@ -37,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     regressions = [change for change in changes if change.is_regression]
     _say(changes, regressions)
     if given.write:
-        _written(merged(kept, Run(_commit(), platform.python_version(), os.cpu_count() or 1, tuple(figures))))
+        commits = {topic.name: commit for topic in chosen}
+        _written(merged(kept, Run(commits, platform.python_version(), os.cpu_count() or 1, tuple(figures))))
     return 1 if given.check and regressions else 0
 
 
@@ -86,10 +88,16 @@ def _prepare() -> None:
 
 
 def _commit() -> str:
-    command = ["git", "describe", "--always", "--abbrev=10", "--exclude=*", "--dirty"]
-    return (
-        subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
-    )
+    """Return the commit of the code that is measured. It ends in `-dirty` if the code is another one."""
+    commit = _git("log", "-1", "--format=%h", "--abbrev=10")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", "handlers", "modules", "tools")
+    return f"{commit or 'unknown'}{'-dirty' if changed else ''}"
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    ).stdout.strip()
 
 
 if __name__ == "__main__":

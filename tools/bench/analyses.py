@@ -30,5 +30,5 @@ def nothing(_: Job[Work]) -> Answer:
     return Answer(text="done")
 
 
-waiting = Analysis("waiting", request=Work, result=Answer, stages=[ask])
+waiting = Analysis("waiting", request=Work, result=Answer, stages=[ask], mostly_waits=True)
 trivial = Analysis("trivial", request=Work, result=Answer, stages=[nothing])

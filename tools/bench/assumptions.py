@@ -12,7 +12,7 @@ TRANSITIONS = 3
 API_S, API_MB = 0.020, 512
 EVENT_S, EVENT_MB = 0.060, 256
 # What Lambda logs of each invocation (START and REPORT), API Gateway of each request, and an event.
-PLATFORM_BYTES, ACCESS_BYTES, EVENT_BYTES = 600, 600, 400
+PLATFORM_BYTES, ACCESS_BYTES, EVENT_BYTES = 500, 500, 400
 
 
 def add_calls(made: Bill, calls: int, time: str) -> None:

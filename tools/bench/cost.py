@@ -69,7 +69,7 @@ def bill(memory_mb: int, invocations: Packed, one: Counts, ten: Counts, polls: i
         each = (together[name] - alone[name] / BATCH) / (1 - 1 / BATCH)
         made.add(name, (each + (alone[name] - each) / share) * JOBS)
     # Lambda receives and deletes the messages of a batch. An invocation does it for each further job.
-    made.add("sqs_request", 2 * (invocations.invocations + invocations.refilled))
+    made.add("sqs_request", 2 * invocations.invocations + invocations.refilled + invocations.receives)
     made.add("lambda_gb_s_arm64", (invocations.invocation_s + INIT_S * invocations.invocations) * memory_mb / 1_024)
     made.add("lambda_request", invocations.invocations)
     made.add("log_byte", JOBS * (one["submit"]["log_bytes"] + one["work"]["log_bytes"]))

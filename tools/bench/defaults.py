@@ -28,7 +28,7 @@ def defaults() -> Defaults:
     # Without a default of its own, the module takes what the package needs.
     return Defaults(
         memory_mb=memory or _WITHOUT_OCR_MB,
-        worker=Worker(slots or _MOSTLY_WAITS, timeout_s=timeout, refills=slots is None),
+        worker=Worker(slots or _MOSTLY_WAITS, timeout_s=timeout),
     )
 
 

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bench import walls
+from bench import sweeps, walls
 from bench.figures import Run, shown
 from bench.processes import REPOSITORY
 from bench.topics import TOPICS
@@ -25,7 +25,7 @@ def write(run: Run) -> list[Path]:
 
 def benchmarks(run: Run) -> str:
     """Return the section of docs/benchmarks.md: a table for each topic."""
-    lines = [f"Taken on commit `{run.commit}` with CPython {run.python}, on {run.processors} processors.", ""]
+    lines = [f"Taken with CPython {run.python}, on {run.processors} processors.", ""]
     for topic in TOPICS:
         figures = list(run.of(topic.name).values())
         if topic.name == "walls" or not figures:
@@ -42,6 +42,7 @@ def benchmarks(run: Run) -> str:
             for figure in figures
         ]
         lines += [f"### {topic.title}", "", *wrapped(topic.method), "", *table(head, rows), ""]
+        lines += [f"Commit `{run.commits[topic.name]}`.", ""]
     return "\n".join(lines).rstrip()
 
 
@@ -56,12 +57,15 @@ def scale(run: Run) -> str:
     taken = {name.removeprefix(_UNITS): f.value for name, f in run.of("walls").items() if name.startswith(_UNITS)}
     if not taken:
         return "There are no figures yet: run `make bench ONLY=walls`."
-    living = next((f.value for name, f in run.of("sweeper").items() if name.endswith(" living rows")), None)
+    living = next(
+        (f.value for name, f in run.of("sweeper").items() if name.startswith(f"{sweeps.LIVING:,} living rows: rows")),
+        None,
+    )
     found = walls.walls(taken, living)
     split = ", ".join(f"{index} {units:g}" for index, units in taken.items())
     return "\n".join(
         [
-            f"A job of five minutes takes these write units: {split}. Counted on commit `{run.commit}`.",
+            f"A job of five minutes takes these write units: {split}. Counted on commit `{run.commits['walls']}`.",
             "",
             *table(
                 ("part", "jobs a second", "formula", "limit", "alarm", "what to do"),

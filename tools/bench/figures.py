@@ -46,9 +46,9 @@ class Figure:
 
 @dataclass(frozen=True)
 class Run:
-    """The figures of one run: for which commit, with which Python and on how many processors they were taken."""
+    """Figures, the commit of each topic, and with which Python and on how many processors they were taken."""
 
-    commit: str
+    commits: Mapping[str, str]
     python: str
     processors: int
     figures: tuple[Figure, ...]
@@ -118,24 +118,26 @@ def shown(value: float) -> str:
 def load(path: Path) -> Run:
     """Return the kept figures. Without a file there are none."""
     if not path.exists():
-        return Run("", "", 0, ())
+        return Run({}, "", 0, ())
     kept: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     figures = tuple(Figure(**figure) for figure in kept["figures"])
-    return Run(kept["commit"], kept["python"], kept["processors"], figures)
+    return Run(kept["commits"], kept["python"], kept["processors"], figures)
 
 
 def merged(kept: Run, measured: Run) -> Run:
     """Return the measured figures, and the kept ones of the topics that were not measured."""
     topics = {figure.topic for figure in measured.figures}
     others = tuple(figure for figure in kept.figures if figure.topic not in topics)
-    return Run(measured.commit, measured.python, measured.processors, (*measured.figures, *others))
+    commits = {**kept.commits, **measured.commits}
+    return Run(commits, measured.python, measured.processors, (*measured.figures, *others))
 
 
 def dumped(run: Run, order: Sequence[str]) -> str:
     """Return the text of the file. The topics have the given order, so that a new run changes few lines."""
     ranks = {topic: number for number, topic in enumerate(order)}
     figures = sorted(run.figures, key=lambda figure: ranks.get(figure.topic, len(ranks)))
-    head = {"commit": run.commit, "python": run.python, "processors": run.processors}
+    commits = dict(sorted(run.commits.items(), key=lambda pair: ranks.get(pair[0], len(ranks))))
+    head = {"commits": commits, "python": run.python, "processors": run.processors}
     lines = ",\n    ".join(json.dumps(_plain(figure), ensure_ascii=False) for figure in figures)
     return f'{json.dumps(head, indent=2)[:-2]},\n  "figures": [\n    {lines}\n  ]\n}}\n'
 

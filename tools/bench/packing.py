@@ -1,8 +1,10 @@
 """Simulates how jobs share invocations: how long invocations last, with jobs of unequal duration.
 
 One lane of a standard queue. Lambda's pollers start an invocation for each batch that they receive. An invocation with
-free slots receives further messages of its lane, as long as it has enough time left. A message goes to one of all that
-wait for messages, with equal probability, as with long polling. The result is the same in every run.
+free slots asks for further messages by the rules of `analysis_jobs.worker.slots`: first after some seconds, for longer
+the older it is, no more when too little time is left, and after twelve answers without a message only when a job has
+ended. A message goes to one of all that ask at that moment, in proportion to how much of the time each of them asks.
+The result is the same in every run.
 """
 
 import heapq
@@ -10,65 +12,77 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 SEED = 20_261_128
 # Lambda begins with five pollers: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 POLLERS = 5
 BATCH = 10
+# The rules of `analysis_jobs.worker.slots`; a test compares them.
+FIRST_ASKED_S, INTERVAL_S, WAIT_PART, MOST_EMPTY = 5, 5, 20, 12
+EXPECTED_MARGIN, SEEN_MARGIN = 2, 1.25
 
 
 @dataclass(frozen=True)
 class Worker:
-    """The settings of a worker. An invocation takes no further job when less than `needed_s` of its time is left."""
+    """The settings of a worker, and how long a job is declared to take (`expected_s`)."""
 
     slots: int
     timeout_s: float = 900
     stop_margin_s: float = 15
-    needed_s: float = 600
+    expected_s: float = 300
     refills: bool = True
     maximum_concurrency: int | None = None
 
 
 @dataclass
 class Packed:
-    """What the jobs took: seconds of invocations, invocations, and jobs that an invocation received by itself."""
+    """What the jobs took.
+
+    `invocation_s` are the seconds of all invocations, `job_s` those of all jobs. `refilled` are jobs that an invocation
+    received by itself, `receives` its requests for them. `continued` are jobs that did not fit into their invocation.
+    """
 
     jobs: int = 0
+    job_s: float = 0
     invocation_s: float = 0
     invocations: int = 0
     refilled: int = 0
+    receives: float = 0
+    continued: int = 0
 
     @property
     def jobs_at_once(self) -> float:
-        """How many jobs share each second of an invocation, if the mean job takes `mean_s`."""
+        """How many jobs share each second of an invocation, on average."""
         return self.job_s / self.invocation_s if self.invocation_s else 0
 
-    job_s: float = 0
 
-
-@dataclass(order=True)
+@dataclass
 class _Invocation:
     begun: float
-    number: int
-    ends: list[float] = field(default_factory=list, compare=False)
-    last: float = field(default=0, compare=False)
+    stop: float
+    ends: list[float] = field(default_factory=list)
+    begins: list[float] = field(default_factory=list)
+    last: float = 0
+    longest: float = 0
+    asks_since: float = 0
 
 
-def durations(count: int, mean_s: float, variation: float, seed: int = SEED) -> list[float]:
+def durations(jobs: int, mean_s: float, variation: float, seed: int = SEED) -> list[float]:
     """Return log-normal durations. `variation` is the standard deviation over the mean; 0 gives equal durations."""
     if not variation:
-        return [mean_s] * count
+        return [mean_s] * jobs
     chance = random.Random(seed)  # noqa: S311 - a simulation
     sigma = math.sqrt(math.log(1 + variation**2))
-    return [chance.lognormvariate(math.log(mean_s) - sigma**2 / 2, sigma) for _ in range(count)]
+    return [chance.lognormvariate(math.log(mean_s) - sigma**2 / 2, sigma) for _ in range(jobs)]
 
 
-def arrivals(count: int, per_s: float, seed: int = SEED + 1) -> list[float]:
+def arrivals(jobs: int, per_s: float, seed: int = SEED + 1) -> list[float]:
     """Return the times of random arrivals with this rate. A rate of 0 means that all arrive at once."""
     if not per_s:
-        return [0.0] * count
+        return [0.0] * jobs
     chance, now, times = random.Random(seed), 0.0, []  # noqa: S311 - a simulation
-    for _ in range(count):
+    for _ in range(jobs):
         now += chance.expovariate(per_s)
         times.append(now)
     return times
@@ -86,64 +100,96 @@ class _Lane:
         self._running: list[_Invocation] = []
         self._packed = Packed()
         self._waiting: list[float] = []  # the lengths of jobs in the queue, the oldest first
+        # Moments at which something happens: a job of this length arrives, or None: an invocation may ask again.
+        self._events: list[tuple[float, int, float | None]] = []
+        self._numbers = count()
 
     def run(self, times: Sequence[float], lengths: Sequence[float]) -> Packed:
-        events = [(time, number) for number, time in enumerate(times)]
-        heapq.heapify(events)
-        arrived = len(times)
-        while events:
-            now, number = heapq.heappop(events)
+        for time, each in zip(times, lengths, strict=True):
+            self._at(time, each)
+            self._packed.jobs += 1
+            self._packed.job_s += each
+        while self._events:
+            now, _, length = heapq.heappop(self._events)
             self._end(now)
-            if number < arrived:
-                self._waiting.append(lengths[number])
+            if length is not None:
+                self._waiting.append(length)
             # Everything that happens at one moment happens before messages are received: a burst fills batches.
-            if not (events and events[0][0] == now):
-                for moment in self._receive(now):
-                    heapq.heappush(events, (moment, arrived))
-        for invocation in self._running:
-            self._count(invocation)
+            if not (self._events and self._events[0][0] == now):
+                self._receive(now)
+        self._end(math.inf)
         return self._packed
 
-    def _receive(self, now: float) -> list[float]:
-        """Hand out messages. Return the moments at which a job ends: then a slot is free."""
-        ends: list[float] = []
+    def _at(self, moment: float, length: float | None = None) -> None:
+        heapq.heappush(self._events, (moment, next(self._numbers), length))
+
+    def _receive(self, now: float) -> None:
+        """Hand out messages, as long as anybody asks for one."""
+        most = self._worker.maximum_concurrency
         while self._waiting:
-            free = [each for each in self._running if self._has_room(each, now)] if self._worker.refills else []
-            most = self._worker.maximum_concurrency
+            asking = [(each, share) for each in self._running if (share := self._asks(each, now))]
             pollers = POLLERS if most is None or len(self._running) < most else 0
-            if not free and not pollers:
-                break
-            chosen = self._chance.randrange(len(free) + pollers)
-            if chosen < len(free):
-                self._packed.refilled += 1
-                ends.append(self._begin(free[chosen], now))
-                continue
-            invocation = _Invocation(now, self._packed.invocations, last=now)
-            self._packed.invocations += 1
-            self._running.append(invocation)
-            batch = min(self._worker.slots, BATCH, len(self._waiting))
-            ends.extend([self._begin(invocation, now) for _ in range(batch)])
-        return ends
+            total = sum(share for _, share in asking)
+            if not total + pollers:
+                return
+            chosen = self._chance.random() * (total + pollers)
+            for invocation, share in asking:
+                chosen -= share
+                if chosen < 0:
+                    self._ask_again(invocation, now)
+                    self._packed.refilled += 1
+                    self._begin(invocation, now)
+                    break
+            else:
+                self._invoke(now)
 
-    def _begin(self, invocation: _Invocation, now: float) -> float:
+    def _invoke(self, now: float) -> None:
+        invocation = _Invocation(now, now + self._worker.timeout_s - self._worker.stop_margin_s)
+        invocation.asks_since = now + FIRST_ASKED_S
+        self._packed.invocations += 1
+        self._running.append(invocation)
+        for _ in range(min(self._worker.slots, BATCH, len(self._waiting))):
+            self._begin(invocation, now)
+        self._at(now + FIRST_ASKED_S)
+
+    def _begin(self, invocation: _Invocation, now: float) -> None:
         length = self._waiting.pop(0)
-        self._packed.jobs += 1
-        self._packed.job_s += length
-        end = now + length
+        end = min(now + length, invocation.stop)
+        if end < now + length:  # it continues in another invocation
+            self._packed.continued += 1
+            self._at(end, now + length - end)
         invocation.ends.append(end)
+        invocation.begins.append(now)
         invocation.last = max(invocation.last, end)
-        return end
+        self._at(end)
 
-    def _has_room(self, invocation: _Invocation, now: float) -> bool:
-        left = invocation.begun + self._worker.timeout_s - self._worker.stop_margin_s - now
-        return len(invocation.ends) < self._worker.slots and left >= self._worker.needed_s
+    def _asks(self, invocation: _Invocation, now: float) -> float:
+        """Return the share of its time for which an invocation waits for a message at this moment."""
+        if not self._worker.refills or len(invocation.ends) >= self._worker.slots:
+            return 0
+        if not invocation.asks_since <= now < invocation.asks_since + MOST_EMPTY * INTERVAL_S:
+            return 0
+        seen = max(invocation.longest, now - min(invocation.begins))
+        needed = max(EXPECTED_MARGIN * self._worker.expected_s, SEEN_MARGIN * seen)
+        age = now - invocation.begun
+        return min(1, age / WAIT_PART / INTERVAL_S) if invocation.stop - now >= needed else 0
+
+    def _ask_again(self, invocation: _Invocation, now: float) -> None:
+        """Begin to count receives without a message again."""
+        if self._worker.refills and now > invocation.asks_since:
+            self._packed.receives += min(MOST_EMPTY, (now - invocation.asks_since) / INTERVAL_S)
+            invocation.asks_since = now
 
     def _end(self, now: float) -> None:
-        for invocation in self._running:
-            invocation.ends = [end for end in invocation.ends if end > now]
-        for invocation in [each for each in self._running if not each.ends]:
-            self._running.remove(invocation)
-            self._count(invocation)
-
-    def _count(self, invocation: _Invocation) -> None:
-        self._packed.invocation_s += invocation.last - invocation.begun
+        for invocation in list(self._running):
+            jobs = list(zip(invocation.begins, invocation.ends, strict=True))
+            over = [(begun, end) for begun, end in jobs if end <= now]
+            if not over:
+                continue
+            invocation.longest = max([invocation.longest, *(end - begun for begun, end in over)])
+            left = [(begun, end) for begun, end in jobs if end > now]
+            invocation.begins, invocation.ends = [begun for begun, _ in left], [end for _, end in left]
+            self._ask_again(invocation, min(now, invocation.last))
+            if not left:
+                self._running.remove(invocation)
+                self._packed.invocation_s += invocation.last - invocation.begun

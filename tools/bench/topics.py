@@ -29,7 +29,7 @@ TOPICS = (
         "Lambda's five pollers and the free slots of running invocations receive them, and durations with a "
         f"coefficient of variation of {VARIATION} unless the row says equal. What nobody can measure without "
         "AWS is assumed, the same for every row: a request of the API takes 20 ms with 512 MB, an invocation "
-        "has 0.8 s of init, and Lambda and API Gateway log 600 bytes each. The defaults are those of the "
+        "has 0.8 s of init, and Lambda and API Gateway log 500 bytes each. The defaults are those of the "
         "module, for a package without OCR with analyses that declare `mostly_waits`. The last five rows are "
         "the systems that this module replaces, computed from their own settings; nothing of them was "
         "measured, and a database of their own is not counted. The prices are in `tools/bench/prices.py`, "
@@ -97,11 +97,11 @@ TOPICS = (
     Topic(
         "sweeper",
         "Sweeper",
-        f"One invocation of {sweeps.TIMEOUT_S} s of the real package under AWS's runtime client. The table has"
-        f" {sweeps.LIVING:,} running jobs, {sweeps.OVERDUE:,} overdue ones, or both; it answers after 4 ms, "
-        "and the queue after 8 ms. The rows of an invocation follow from the CPU time of a row, so that other"
-        " programs on the machine do not change them: they are those of 45 s on one processor. The last row "
-        "simulates an outage with them.",
+        f"One invocation of {sweeps.TIMEOUT_S} s of the real package under AWS's runtime client, with AWS over TLS on "
+        f"this machine. The table has {sweeps.LIVING:,} running jobs, {sweeps.OVERDUE:,} overdue ones, or both; it "
+        "answers after 4 ms, and the queue after 8 ms. The CPU time of a row is counted in `GetItem`s by boto3, "
+        "measured in the same process. The rows of an invocation follow from it, for 45 s of one processor on which a "
+        "`GetItem` takes 1 ms: other programs on the machine do not change them. The last row simulates an outage with them.",
         sweeps.measure,
     ),
     Topic(

@@ -20,6 +20,8 @@ ROUNDS = 150
 _WARM_UP = 20
 BASELINE = "boto3 GetItem"
 _TOPIC = "warm"
+# 30 % less than on commit 2546ecf, before the calls were made lighter.
+_WANTED = {"POST /jobs": 1.93, "GET /jobs/{job_id}": 1.04, "a trivial job in the worker": 3.68}
 
 
 def measure() -> list[Figure]:
@@ -30,7 +32,14 @@ def measure() -> list[Figure]:
         found: dict[str, float] = result_of("warm", more={**aws.variables, "ANALYSES": "bench.analyses"})
     baseline = found.pop(BASELINE)
     return [
-        Figure(_TOPIC, name, each / baseline, "x", detail=f"{each:.2f} ms; {BASELINE} {baseline:.2f} ms")
+        Figure(
+            _TOPIC,
+            name,
+            each / baseline,
+            "x",
+            wanted=_WANTED[name],
+            detail=f"{each:.2f} ms; {BASELINE} {baseline:.2f} ms",
+        )
         for name, each in found.items()
     ]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from analysis_jobs.api.callers import actor_of, canary_of
 from analysis_jobs.base import audit
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.record import JobRecord
 
 _NOT_MODIFIED = 304

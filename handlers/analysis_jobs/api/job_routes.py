@@ -1,6 +1,5 @@
 """The routes of one job: its state, its files, `cancel` and `retry`."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from analysis_jobs.api.waiting import Waiting, caller_has
 from analysis_jobs.authoring.analysis import Analysis
 from analysis_jobs.authoring.files import file_key
 from analysis_jobs.base.ids import is_id
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.record import JobKey, JobRecord
 from analysis_jobs.jobs.request_errors import UnknownResourceError
 from analysis_jobs.jobs.subjects import is_possible_subject

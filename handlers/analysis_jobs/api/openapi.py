@@ -5,7 +5,7 @@ Only `GET /openapi.json` imports this module, because the import is slow.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pydantic import BaseModel
@@ -16,6 +16,7 @@ from analysis_jobs.api.requests import ListQuery
 from analysis_jobs.authoring.analysis import Analyses, Analysis
 from analysis_jobs.base.ids import ID_PATTERN
 from analysis_jobs.base.settings import Settings
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.submission.uploads import Upload
 
 _JSON = "application/json"

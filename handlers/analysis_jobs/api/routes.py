@@ -1,7 +1,6 @@
 """The HTTP API: parses a request, calls the library and returns the response."""
 
 import json
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, Self
@@ -20,6 +19,7 @@ from analysis_jobs.api.waiting import Waiting
 from analysis_jobs.base import audit
 from analysis_jobs.base.ids import is_id
 from analysis_jobs.base.observability import log
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.documents import upload_key
 from analysis_jobs.jobs.ports import WaitingSlots
 from analysis_jobs.jobs.request_errors import RequestError, UnknownResourceError

@@ -1,12 +1,12 @@
 """The routes that submit jobs: `POST /jobs` and the submit routes of analyses."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from analysis_jobs.api.call import Call, validated
 from analysis_jobs.api.polling import retry_after, retry_after_of
 from analysis_jobs.api.routing import Handler, Response, json_response
 from analysis_jobs.authoring.analysis import Analysis
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.admission import Outcome
 from analysis_jobs.jobs.request_errors import InvalidRequestError
 from analysis_jobs.jobs.subjects import normal_subject, template_fields

@@ -1,13 +1,13 @@
 """`GET /jobs/{job_id}?wait=`: the answer waits for a change of the job."""
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from analysis_jobs.api.polling import pause_between_reads
 from analysis_jobs.api.routing import Request
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.observability import count, log
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.ports import JobStore, WaitingSlot, WaitingSlots
 from analysis_jobs.jobs.record import JobRecord
 from analysis_jobs.jobs.request_errors import InvalidRequestError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from weakref import WeakKeyDictionary
@@ -16,6 +16,7 @@ from analysis_jobs.authoring.canary import Canary
 from analysis_jobs.authoring.outputs import return_type
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.model_checks import accepted_names, dropped_fields, hidden_fields, takes_object, unnamed_fields
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.documents import safe_filename
 from analysis_jobs.jobs.admission import Admission, Trigger
 from analysis_jobs.jobs.subjects import template_fields

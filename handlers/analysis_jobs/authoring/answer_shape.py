@@ -1,7 +1,6 @@
 """The shape of a model's answer: the schema that the model sees, and how its answer becomes an instance."""
 
 import re
-from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -9,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.model_checks import unnamed_fields
 from analysis_jobs.base.model_json import accept
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.llm.model import Tool
 
 _LONGEST_TOOL_NAME = 64

@@ -1,7 +1,7 @@
 """Asks a model a job's question, checks the answer against a schema, and lets the model repair it once."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Event
 
 from pydantic import BaseModel, ValidationError
@@ -16,6 +16,7 @@ from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.error_facts import reason
 from analysis_jobs.base.errors import ConfigurationError, JobError, Retry
 from analysis_jobs.base.field_errors import describe, field_errors
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.llm.families import Tier
 from analysis_jobs.llm.model import Model, Question, Reply
 from analysis_jobs.llm.options import AskOptions, with_options

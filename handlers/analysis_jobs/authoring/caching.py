@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from hashlib import sha256
 
 from analysis_jobs.authoring.context import StageState
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.record import HistoryEntry
 from analysis_jobs.jobs.transitions import CLAIM
 from analysis_jobs.llm.families import family_of

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
 from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.values import dataclass
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 # As pydantic writes a `Decimal`.

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from analysis_jobs.authoring.report import AttemptReport
 from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.secrets import Secrets, no_secrets
 from analysis_jobs.base.settings import Settings
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.documents.reader import DocumentReader
 from analysis_jobs.jobs.ports import ArtifactStore
 from analysis_jobs.jobs.record import JobRecord

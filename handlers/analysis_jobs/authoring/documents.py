@@ -1,13 +1,13 @@
 """Reads the documents that a job's tenant uploaded."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from analysis_jobs.authoring.context import AttemptContext
 from analysis_jobs.authoring.pinned import PinnedVersions
 from analysis_jobs.authoring.read_pages import ReadPages
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import Fail
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.documents import Reading, is_document, upload_key
 from analysis_jobs.documents.reader import DocumentReader, require_text
 from analysis_jobs.jobs.ports import ArtifactStore, NotFound, TooLarge

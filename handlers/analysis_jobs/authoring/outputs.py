@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, Final, get_type_hints
 
@@ -11,6 +10,7 @@ from pydantic_core import from_json, to_json
 
 from analysis_jobs.base.errors import Fail
 from analysis_jobs.base.model_json import NotKeptError, has_nan, has_secret, keep, restore
+from analysis_jobs.base.values import dataclass
 
 NOT_KEPT: Final = {"$not_kept": True}
 """Stands in a checkpoint for an output that JSON cannot keep. The next attempt makes that output again."""

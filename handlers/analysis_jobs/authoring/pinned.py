@@ -1,10 +1,10 @@
 """The versions of a job's documents, as its submission recorded them. See `submission.pins`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.payloads import load_json
 from analysis_jobs.jobs.ports import ArtifactStore
 from analysis_jobs.jobs.record import Payload

@@ -3,13 +3,13 @@
 A backend submits such jobs. The worker validates their input.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from pydantic import JsonValue, RootModel
 
 from analysis_jobs.authoring.analysis import Analysis
+from analysis_jobs.base.values import dataclass
 
 
 class AnyInput(RootModel[dict[str, JsonValue]]):

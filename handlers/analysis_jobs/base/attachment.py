@@ -1,6 +1,6 @@
 """A file that is sent to a model with the prompt."""
 
-from dataclasses import dataclass
+from analysis_jobs.base.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
 from analysis_jobs.base.observability import log, log_always
+from analysis_jobs.base.values import dataclass
 
 ACTIONS: Mapping[str, str] = {
     "api.described": "read the description of the API",

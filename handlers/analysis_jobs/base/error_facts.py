@@ -7,13 +7,13 @@ import json
 import re
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from pydantic import BaseModel, ValidationError
 
 from analysis_jobs.base.field_errors import describe, redacted_errors
+from analysis_jobs.base.values import dataclass
 
 _CALLS_STAGES = "analysis_jobs.worker.attempt"  # the module that calls the stages of an analysis
 _MAX_CAUSES = 10

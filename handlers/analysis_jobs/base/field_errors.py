@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticKnownError
+
+from analysis_jobs.base.values import dataclass
 
 _HIDDEN = "…"  # stands for a part of the path that may come from the value
 _PARTS_SHOWN = 20

@@ -5,7 +5,7 @@ It looks at annotations only. What a serializer or a validator does is seen when
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import is_dataclass, replace
 from types import UnionType
 from typing import (
     Annotated,
@@ -31,6 +31,8 @@ from pydantic import (
     WrapSerializer,
 )
 from pydantic.fields import FieldInfo
+
+from analysis_jobs.base.values import dataclass
 
 if sys.version_info >= (3, 12):
     from typing import TypeAliasType

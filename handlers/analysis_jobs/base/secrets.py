@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from analysis_jobs.base.clock import Clock, SystemClock
 from analysis_jobs.base.errors import ConfigurationError, Fail
+from analysis_jobs.base.values import dataclass
 
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient

@@ -1,7 +1,9 @@
 """The usage of model calls."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from typing import Self
+
+from analysis_jobs.base.values import dataclass
 
 
 @dataclass(frozen=True)

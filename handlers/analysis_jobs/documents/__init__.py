@@ -6,12 +6,12 @@ for each cause: the same bytes would fail again.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints
 
 from analysis_jobs.base.ids import ID_PATTERN
+from analysis_jobs.base.values import dataclass
 
 # The upload's id and the file's name, as `POST /uploads` returns them. The tenant comes from the caller's token.
 # The file's name begins with a letter, a digit or an underscore, so it cannot be `..`.

@@ -3,11 +3,12 @@
 import base64
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import ConfigurationError, Fail
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.documents import Page, Reading, child
 from analysis_jobs.documents.turns import Turns
 from document_reader.pdf import merging

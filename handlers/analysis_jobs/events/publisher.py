@@ -5,7 +5,6 @@ Events are made from the table's stream. So every transition that was written ha
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias
 
@@ -14,6 +13,7 @@ from analysis_jobs.base.error_codes import safe_code
 from analysis_jobs.base.error_facts import describe_error
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.tenants import CANARY_TENANT
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.ports import RowChange
 from analysis_jobs.jobs.record import JobFailure, JobRecord
 from analysis_jobs.jobs.transitions import Status

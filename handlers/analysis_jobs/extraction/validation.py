@@ -15,7 +15,6 @@ value, the model is asked again; if a rule refuses it, the value is kept and sho
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -25,6 +24,7 @@ from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
 from pydantic import BaseModel, Field
 
 from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.extraction.dates import DateOrder, as_date, possible_dates
 
 _DAYS_A_YEAR = 365.25

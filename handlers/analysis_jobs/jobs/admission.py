@@ -8,13 +8,14 @@ condition that the state has not changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from analysis_jobs.base.clock import rfc3339
 from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.transitions import Status
 
 if TYPE_CHECKING:

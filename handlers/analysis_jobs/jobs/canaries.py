@@ -6,10 +6,11 @@ sweeps: the lane invokes the newest code, and the other lanes invoke the code in
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from analysis_jobs.base.observability import counting_for
 from analysis_jobs.base.tenants import CANARY_TENANT
+from analysis_jobs.base.values import dataclass
 
 # The `priority` of canaries. It is not a key of `Settings.queue_urls`, so no submission can name it.
 CANARY_LANE = "canary"

@@ -6,12 +6,13 @@ acknowledged. While the erasure is not finished, the tombstone also holds what i
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from analysis_jobs.base.ids import is_id
 from analysis_jobs.base.tenants import is_tenant
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.record import JobKey, JobRecord
 from analysis_jobs.jobs.subjects import normal_subject
 

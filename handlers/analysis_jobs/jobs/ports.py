@@ -1,10 +1,10 @@
 """The interfaces to the outside. The stores in memory and on AWS pass the same contract tests."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite, Outcome, RetryCount
 from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Listing
 from analysis_jobs.jobs.transitions import Guard, Transition

@@ -1,12 +1,13 @@
 """The row of a job. The stores define how it is stored."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from analysis_jobs.base.usage import Usage
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.transitions import Guard, Status, Transition
 
 _MAX_CODE_LENGTH = 100

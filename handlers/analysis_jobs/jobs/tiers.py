@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.values import dataclass
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

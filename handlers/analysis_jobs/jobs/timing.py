@@ -4,11 +4,11 @@ The job status shows both. The dashboard shows their averages.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from analysis_jobs.base.observability import UNKNOWN_ANALYSIS, measure
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.record import HistoryEntry, JobRecord
 from analysis_jobs.jobs.transitions import CLAIM, RETRY, Status
 

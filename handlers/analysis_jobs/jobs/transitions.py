@@ -4,8 +4,10 @@ Both stores derive their conditional writes from this table: `stores/updates.py`
 condition, `stores/memory.py` evaluates it. No other change of state is possible.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum, StrEnum
+
+from analysis_jobs.base.values import dataclass
 
 
 class Status(StrEnum):

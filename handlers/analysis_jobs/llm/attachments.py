@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.errors import Fail
+from analysis_jobs.base.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,14 @@ CONTRIBUTING.md lists the steps to add a model vendor.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from analysis_jobs.base.attachment import Attachment
 from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.errors import JobError
 from analysis_jobs.base.usage import Usage
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.llm.families import Effort, Tier
 
 

@@ -1,10 +1,11 @@
 """Effort, service tier and thinking budget of a question. They are checked against the model's family beforehand."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NoReturn, get_args
 
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.settings import ServiceTier
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.llm.families import Effort, Family, Tier, family_of
 from analysis_jobs.llm.model import Question
 

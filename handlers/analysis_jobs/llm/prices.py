@@ -5,7 +5,6 @@ discounts and batches are not in the list.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
@@ -19,6 +18,7 @@ from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.field_errors import describe, field_errors
 from analysis_jobs.base.observability import log
 from analysis_jobs.base.usage import Usage
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.llm.model_ids import GEOGRAPHY, family_name
 
 _TABLE = Path(__file__).with_name("prices.toml")

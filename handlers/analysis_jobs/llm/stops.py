@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from analysis_jobs.base.errors import Fail, JobError, Retry
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.llm.model import Question
 
 _MAX_WORDS = 500  # characters of the model's words in an error message

@@ -7,11 +7,11 @@ an object fits the schema: its caller tries the candidates in order.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import from_json
 
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.llm.model import Tool
 
 _FENCES = (  # the second one is for JSON that contains a fence itself

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from analysis_jobs.base.clock import Clock, SystemClock
 from analysis_jobs.base.extras import extra
 from analysis_jobs.base.observability import count, log
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.postgres.errors import connection_error, is_login_refusal
 from analysis_jobs.postgres.login import Login, parse_login
 

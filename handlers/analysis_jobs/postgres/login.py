@@ -2,13 +2,14 @@
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 import botocore
 
 from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.values import dataclass
 
 SYSTEM = "system"
 _PORT = 5432

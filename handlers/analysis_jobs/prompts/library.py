@@ -14,7 +14,7 @@ changes are serialised, and a reader always finds either the old version or the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from analysis_jobs.base.clock import Clock, SystemClock, rfc3339
 from analysis_jobs.base.errors import ConfigurationError
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.prompts.store import ACTIVE, kept_for, prompt_key, version_item
 from analysis_jobs.prompts.template import Prompt, parse
 

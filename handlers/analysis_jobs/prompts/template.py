@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.field_errors import describe, field_errors
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.prompts.documents import SHORTEST_DOCUMENT, without_document
 from analysis_jobs.prompts.tags import forged_tags
 

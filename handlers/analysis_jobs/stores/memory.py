@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.admission import (
     AdmissionKey,
     AdmissionState,

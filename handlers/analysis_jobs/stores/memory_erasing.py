@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.admission import SubjectPointer
 from analysis_jobs.jobs.erasing import Drained, OtherItem, StoredVersion, Tombstone
 from analysis_jobs.jobs.key_limits import rate_sort_key, subject_sort_key

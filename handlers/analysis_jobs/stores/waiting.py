@@ -8,12 +8,13 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from analysis_jobs.base.clock import to_ms
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.ports import WaitingSlot
 
 if TYPE_CHECKING:

@@ -6,13 +6,14 @@ Reads the state, decides, and writes on condition that the state is unchanged. I
 import json
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Any
 
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.admission import (
     Admission,
     AdmissionDecision,

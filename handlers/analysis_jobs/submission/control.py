@@ -1,6 +1,5 @@
 """Cancels and retries submitted jobs."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,6 +10,7 @@ from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.model_json import restore
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.admission import Admission, AdmissionKey, Rate, RetryCount, count_retry, decide_retry
 from analysis_jobs.jobs.dispatch import send_grace, send_or_leave
 from analysis_jobs.jobs.payloads import load_json

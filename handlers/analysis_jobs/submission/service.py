@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from analysis_jobs.base.model_checks import outer_name
 from analysis_jobs.base.model_json import NotKeptError, accept, keep_input, parts_of
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.admission import Admission, AdmissionKey, Outcome, Trigger
 from analysis_jobs.jobs.canaries import CANARY_LANE, CanaryRun, uncounted
 from analysis_jobs.jobs.dispatch import send_grace, send_or_leave

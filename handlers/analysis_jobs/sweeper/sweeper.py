@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from threading import Lock
@@ -14,6 +13,7 @@ from analysis_jobs.base.batches import batches
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.canaries import uncounted
 from analysis_jobs.jobs.dispatch import send, send_grace
 from analysis_jobs.jobs.lost_workers import died_sharing, last_error, requeue, took_effect

@@ -1,9 +1,10 @@
 """The table that both file formats, CSV and Excel, are written from."""
 
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TypeAlias
+
+from analysis_jobs.base.values import dataclass
 
 Cell: TypeAlias = str | int | float | bool | Decimal | date | datetime | time | timedelta | None
 

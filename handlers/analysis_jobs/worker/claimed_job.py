@@ -1,7 +1,6 @@
 """A job that this worker holds under a lease. Every write of an attempt goes through it, under the fencing token."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +9,7 @@ from analysis_jobs.base.error_codes import safe_code
 from analysis_jobs.base.errors import CancelAsked, Stopped
 from analysis_jobs.base.observability import count, log
 from analysis_jobs.base.settings import Settings
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs import dispatch
 from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore
 from analysis_jobs.jobs.record import Changes, JobFailure, JobRecord, ending

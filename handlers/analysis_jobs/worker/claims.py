@@ -1,13 +1,14 @@
 """Chooses the job that a message runs, and claims it for this worker under a lease."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
 from uuid import uuid4
 
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.observability import log
 from analysis_jobs.base.settings import Settings
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.lost_workers import died_sharing, requeue
 from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore
 from analysis_jobs.jobs.record import Changes, JobKey, JobRecord, sort_key_in_lane

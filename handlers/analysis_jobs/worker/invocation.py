@@ -1,8 +1,8 @@
 """What a job shares with the other jobs of its invocation."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.worker.visibility import Visibility
 
 

@@ -1,9 +1,9 @@
 """A received SQS message that points to a job."""
 
 import json
-from dataclasses import dataclass
 from typing import Self
 
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.record import JobKey
 from analysis_jobs.jobs.tiers import TierPointer
 

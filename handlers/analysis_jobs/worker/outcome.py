@@ -1,9 +1,9 @@
 """How an attempt at a job ends."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.record import Payload
 from analysis_jobs.worker.retry_policy import Decision
 

@@ -1,7 +1,6 @@
 """Decides what an error means for the job. The decision is a pure function of the exception, tested as a table."""
 
 import random
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from http import HTTPStatus
@@ -11,6 +10,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 
 from analysis_jobs.base.error_facts import aws_refusal, describe_error
 from analysis_jobs.base.errors import ConfigurationError, Defer, Fail, JobError, Retry
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.record import JobFailure
 
 _BASE = timedelta(seconds=2)

@@ -5,7 +5,7 @@ with free slots costs as much as a full one. So it receives further messages of 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from analysis_jobs.base.clock import Clock
 from analysis_jobs.base.observability import log
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.ports import MessageSource
 from analysis_jobs.worker.message import Message
 

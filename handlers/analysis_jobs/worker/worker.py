@@ -1,7 +1,6 @@
 """The path of one message: claim a job, run its stages under a heartbeat, end the attempt with one fenced write."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from analysis_jobs.authoring.analysis import Analyses
@@ -11,6 +10,7 @@ from analysis_jobs.base.error_codes import safe_code
 from analysis_jobs.base.errors import CancelAsked, OutOfTime, Stopped
 from analysis_jobs.base.observability import log
 from analysis_jobs.base.settings import Settings
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.canaries import uncounted
 from analysis_jobs.jobs.ports import JobQueue, JobStore, MessageSource
 from analysis_jobs.jobs.record import JobRecord

@@ -10,13 +10,15 @@ from analysis_jobs.postgres.login import parse_login
 from analysis_jobs.prompts import Prompt
 from analysis_jobs.prompts.library import PromptLibrary
 from analysis_jobs_dev.doctor.findings import Finding, ok, problem, unknown
-from analysis_jobs_dev.doctor.subject import AWS_ERRORS, Function, Subject, reason
+from analysis_jobs_dev.doctor.subject import AWS_ERRORS, Function, Subject, is_denied, reason
 
 SECRETS = "secrets"
 PROMPTS = "prompts"
 DATABASE = "database"
 _SECRET = re.compile(r"arn:[a-z-]+:(secretsmanager|ssm):[a-z0-9-]+:\d{12}:.+")
 _ACTIONS = {"secretsmanager": "secretsmanager:GetSecretValue", "ssm": "ssm:GetParameter"}
+# How the caller finds out whether a secret exists.
+_LOOKS = {"secretsmanager": "secretsmanager:DescribeSecret", "ssm": "ssm:GetParameter"}
 _CONNECT_S = 5
 _HEADERS_SECRET = "OTEL_HEADERS_SECRET"  # noqa: S105 - the name of a variable
 
@@ -31,8 +33,11 @@ def secrets(subject: Subject) -> Iterator[Finding]:
         try:
             full = _existing(subject, arn, service, name)
         except AWS_ERRORS as error:
-            fix = f"create it, or correct `{_set_by(variable)}`"
-            yield problem(SECRETS, f"{variable}: {arn}: {reason(error)}", fix)
+            said = f"{variable}: {arn}: {reason(error)}"
+            if is_denied(error):
+                yield unknown(SECRETS, said, f"the caller needs {_LOOKS[service]}")
+            else:
+                yield problem(SECRETS, said, f"create it, or correct `{_set_by(variable)}`")
             continue
         try:
             answer = subject.client("iam").simulate_principal_policy(

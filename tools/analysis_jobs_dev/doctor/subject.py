@@ -108,6 +108,12 @@ def reason(error: Exception) -> str:
     return " ".join(text.split())
 
 
+def is_denied(error: Exception) -> bool:
+    """Tell whether AWS has refused a call because the caller lacks a right."""
+    code = str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+    return code.startswith("AccessDenied")
+
+
 def json_variable(function: Function, name: str) -> Any:  # noqa: ANN401 - any JSON
     """Return an environment variable that is JSON; None if it is missing."""
     text = function.variables.get(name)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.screen import Screen
@@ -62,15 +63,20 @@ def plan(root: TerraformRoot, file: Path, *, lock: bool = True) -> bool:
     return has_changes
 
 
-def check_plan(root: TerraformRoot, file: Path) -> None:
-    """Raise `ConfigError` if there is no such plan, or if it is that of another package."""
+def check_plan(root: TerraformRoot, file: Path) -> dict[str, Any]:
+    """Return a written plan, as `TerraformRoot.show` does.
+
+    Raises `ConfigError` if there is no such plan, or if it is that of another package.
+    """
     if not file.is_file():
         raise ConfigError(f"There is no plan {file}: write it with `analysis-jobs plan {root.environment.name} --out`.")
-    if root.package.sha256_base64 not in (hashes := summary.code_hashes(root.show(file))) and hashes:
+    shown = root.show(file)
+    if root.package.sha256_base64 not in (hashes := summary.code_hashes(shown)) and hashes:
         raise ConfigError(
             f"{file} is the plan of another package than {root.package.manifest}: plan again, or take the package that "
             "was planned."
         )
+    return shown
 
 
 def build_package(environment: Environment) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from packaging.requirements import Requirement
 from uv import find_uv_bin
 
-from analysis_jobs_dev.packager import archive, services
+from analysis_jobs_dev.packager import archive, service_data, services
 from analysis_jobs_dev.packager.errors import PackageError
 from analysis_jobs_dev.packager.locks import Pins
 from analysis_jobs_dev.packager.targets import RUNTIME, Target
@@ -25,6 +25,8 @@ from analysis_jobs_dev.packager.targets import RUNTIME, Target
 UNUSED = ("share/tessdata/osd.traineddata", "PIL/_avif.*.so", "pillow.libs/libavif-*.so*")
 # Metadata that differs between installers.
 INSTALLERS_NOTES = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
+# The code that makes the zip. It is part of the cache's key.
+_MADE_BY = (__file__, archive.__file__, service_data.__file__, services.__file__)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def zipped(what: Dependencies, cache: Path) -> Path:
     Raises `PackageError` if a distribution cannot be installed for the target.
     """
     pins, target = what.pins, what.target
-    made_by = b"".join(Path(module).read_bytes() for module in (__file__, archive.__file__, services.__file__))
+    made_by = b"".join(Path(module).read_bytes() for module in _MADE_BY)
     # Not the names of files: a wheel beside the project has its hash.
     decides = [
         *(f"{pin.name}=={pin.version} {' '.join(pin.hashes)}".encode() for _, pin in sorted(pins.items())),
@@ -67,6 +69,7 @@ def zipped(what: Dependencies, cache: Path) -> Path:
             lines = [*what.index_options, *(pin.line() for _, pin in sorted(pins.items()))]
             requirements.write_text("\n".join(lines) + "\n", encoding="utf-8")
             _install(what, requirements, tree)
+            service_data.lighten(tree / "botocore" / "data", what.aws_services)
             archive.compile_tree(tree)
             archive.write(fresh, _files(tree, what.aws_services))
             fresh.replace(kept)

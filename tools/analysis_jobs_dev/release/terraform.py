@@ -26,10 +26,10 @@ def keep_live(root: TerraformRoot) -> None:
 class RootOfRelease:
     """Plans and applies a root. With `plan_file`, that plan is applied, which somebody has approved.
 
-    Otherwise the first plan compares the configuration with the state only. If nothing but the code of functions
-    changes, that plan is applied: a difference of another resource in AWS would not be repaired by it, and the probe
-    finds one of the functions. If anything else changes, or nothing, every resource is read and planned again.
-    `refresh` leaves out the first plan.
+    Otherwise the first plan compares the configuration with the state only. It is applied if it changes nothing but
+    functions and their aliases, and if nobody else has changed these functions. A difference of another resource in AWS
+    is then not repaired. In all other cases every resource is read and planned again. `refresh` leaves out the first
+    plan.
     """
 
     root: TerraformRoot
@@ -47,7 +47,7 @@ class RootOfRelease:
         """See `machine.Terraform`. Raises `ReleaseError` for an approved plan that keeps other versions in service."""
         self._live, self._shown = live or {}, None
         if self.plan_file:
-            deploy.check_plan(self.root, self.plan_file)
+            self._shown = deploy.check_plan(self.root, self.plan_file)
             if live is not None and (others := kept(self._plan())) and others - set(live.values()):
                 raise ReleaseError(
                     "The plan is out of date: another version has been put in service since it was made. Plan again.",
@@ -62,11 +62,22 @@ class RootOfRelease:
         if not self.root.plan(self.root.plan_file, quiet=True, refresh=False):
             return False
         functions = changed_functions(self._plan())
-        if not functions:
+        if not functions or not self._are_as_in_the_state(functions):
             self._shown = None
             return False
-        self.say(f"  only the code of {', '.join(functions)} changes, so the other resources are not read")
+        self.say(f"  functions alone change ({', '.join(sorted(functions))}), so the other resources are not read")
         return True
+
+    def _are_as_in_the_state(self, functions: Mapping[str, str]) -> bool:
+        """Tell whether nobody has changed the functions since Terraform did. `functions` is the time of each change.
+
+        Otherwise a new version would have the change of somebody else too.
+        """
+        client = self.root.client("lambda")
+        return all(
+            client.get_function_configuration(FunctionName=name)["LastModified"] == modified
+            for name, modified in functions.items()
+        )
 
     def moved_aliases(self) -> Sequence[str]:
         """See `machine.Terraform`."""
@@ -88,16 +99,17 @@ class RootOfRelease:
         return self.plan_file or self.root.plan_file
 
 
-def changed_functions(plan: Mapping[str, Any]) -> list[str]:
-    """Return the names of the functions that a plan changes, if it changes only functions and their aliases."""
+def changed_functions(plan: Mapping[str, Any]) -> dict[str, str]:
+    """Return the functions that a plan changes, and when each was last changed. Empty if it changes anything else."""
     changes = [
         each
         for each in plan.get("resource_changes", [])
         if each["mode"] == "managed" and each["change"]["actions"] not in (["no-op"], ["read"])
     ]
     if not all(each["type"] in _CODE and each["change"]["actions"] == ["update"] for each in changes):
-        return []
-    return sorted(str(each["change"]["before"]["function_name"]) for each in changes if each["type"] != _ALIAS)
+        return {}
+    functions = (each["change"]["before"] for each in changes if each["type"] != _ALIAS)
+    return {each["function_name"]: each["last_modified"] for each in functions}
 
 
 def changes_outputs(plan: Mapping[str, Any]) -> bool:

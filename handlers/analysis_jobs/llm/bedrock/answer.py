@@ -1,12 +1,13 @@
 """Reads the event stream of Bedrock's `ConverseStream` into a reply."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from analysis_jobs.base.errors import Fail, Retry
 from analysis_jobs.base.observability import log
 from analysis_jobs.base.usage import Usage
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.llm.stops import Fault, StopReasons
 from analysis_jobs.llm.structured import from_calls, from_text

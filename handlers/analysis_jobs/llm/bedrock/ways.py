@@ -14,11 +14,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 from threading import Lock
 from typing import Any
 
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.llm.bedrock.schema import closed_schema
 from analysis_jobs.llm.families import EffortField, Family
 from analysis_jobs.llm.model import Question

@@ -1,12 +1,13 @@
 """Reads the chunks of Gemini's `streamGenerateContent` into a reply."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from analysis_jobs.base.errors import Fail, Retry
 from analysis_jobs.base.observability import log
 from analysis_jobs.base.usage import Usage
+from analysis_jobs.base.values import dataclass
 from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.llm.stops import Fault, StopReasons, bounded
 from analysis_jobs.llm.structured import from_text
