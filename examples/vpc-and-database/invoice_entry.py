@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from analysis_jobs import Analysis, Document, Job, fill_prompt
+from analysis_jobs import Analysis, Between, Canary, Document, Job, NotEmpty, OneOf, fill_prompt
 
 type Amount = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)]
 
@@ -45,4 +45,17 @@ def enter(job: Job[InvoiceFile]) -> Invoice:
     return invoice
 
 
-invoice_entry = Analysis("invoice-entry", request=InvoiceFile, result=Invoice, stages=[read, enter])
+invoice_entry = Analysis(
+    "invoice-entry",
+    request=InvoiceFile,
+    result=Invoice,
+    stages=[read, enter],
+    # Each deployment enters this invoice, for the tenant `_canary`. So the worker reaches its database.
+    canaries=[
+        Canary(
+            documents={"invoice": "documents/harbour-tools-invoice.pdf"},
+            expect={"total": Between(low=1204.50, high=1204.50), "currency": OneOf(["EUR"]), "number": NotEmpty()},
+            max_cost_usd=0.05,
+        )
+    ],
+)

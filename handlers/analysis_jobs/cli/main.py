@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from analysis_jobs.cli import bulk, environment, jobs, privacy, prompts
+from analysis_jobs.cli import bulk, environment, jobs, move_in, privacy, prompts
 from analysis_jobs.cli.options import Json
 
 _NAME = "analysis-jobs"
@@ -52,6 +52,7 @@ app.command("list")(jobs.list_)
 app.command()(jobs.cancel)
 app.command()(jobs.retry)
 app.command()(bulk.redrive)
+app.command()(move_in.move_in)
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(privacy.erase, name="erase")
 app.add_typer(privacy.export, name="export")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from botocore.exceptions import NoCredentialsError
 
-from analysis_jobs_dev.doctor import data, models, stack, versions
+from analysis_jobs_dev.doctor import callers, data, models, stack, versions
 from analysis_jobs_dev.doctor.findings import Finding, Level, ok, problem
 from analysis_jobs_dev.doctor.subject import AWS_ERRORS, Subject, reason
 
@@ -22,6 +22,7 @@ CHECKS: Sequence[Check] = (
     data.secrets,
     data.prompts,
     data.databases,
+    callers.cognito,
 )
 
 
