@@ -33,6 +33,7 @@ resource "aws_dynamodb_table" "prompts" {
   depends_on = [
     aws_cloudwatch_event_rule.sweep,
     aws_cloudwatch_event_target.sweep,
+    aws_cloudwatch_log_group.audit,
     aws_lambda_event_source_mapping.canary,
     aws_lambda_event_source_mapping.events,
     aws_lambda_event_source_mapping.lane,

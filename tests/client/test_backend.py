@@ -190,7 +190,7 @@ def test_a_session_of_the_caller_is_used(environment: dict[str, str], monkeypatc
 
     monkeypatch.setattr(session, "client", client)
     Backend(environment, "acme", session=session).submit("greeting", {"name": "Ada"})
-    assert sorted(services) == ["dynamodb", "s3", "sqs"]
+    assert sorted(services) == ["dynamodb", "sqs"]
 
 
 def test_making_a_backend_imports_and_reads_nothing() -> None:

@@ -356,7 +356,10 @@ def test_the_module_knows_when_the_worker_hands_its_jobs_over(timeout_s: int, st
     stopped: list[datetime | None] = []
     settings = some_settings(stop_margin_s=stop_margin_s)
     fake = SimpleNamespace(
-        clock=ManualClock(START), settings=settings, handle=lambda _message, stop_at: stopped.append(stop_at)
+        clock=ManualClock(START),
+        settings=settings,
+        source=None,
+        handle=lambda _message, stop_at, _invocation: stopped.append(stop_at),
     )
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: timeout_s * 1000)
     with patch.object(worker, "_worker", return_value=fake):
