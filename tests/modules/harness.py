@@ -21,6 +21,10 @@ ACCOUNT = "111122223333"
 # Modules with tests that read the plans. Terraform prints the schema of the whole provider with each plan, 13 MB.
 PLANS_ARE_READ = {"alarms", "artifact-bucket", "bootstrap", "function", "model-access", "queue"}
 
+# A busy machine can need more than the minute that Terraform gives a provider to start, and all tests with it fail.
+NOT_STARTED = "timeout while waiting for plugin to start"
+STARTS = 3
+
 # No proxy between Terraform and local servers, and no real account.
 OFFLINE = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -98,8 +102,16 @@ class Terraform:
             arguments = ["-json", f"-filter={path.relative_to(module)}"]
             if path.parents[1].name in PLANS_ARE_READ:
                 arguments.append("-verbose")
-            self._tested[file] = _runs(self.run(module, "test", *arguments).stdout)
+            self._tested[file] = _runs(self._test(module, *arguments))
         return self._tested[file]
+
+    def _test(self, module: str, *arguments: str) -> str:
+        """Return what `terraform test` prints. Run it again if a provider did not start: Terraform waits one minute."""
+        for _ in range(STARTS):
+            printed = self.run(module, "test", *arguments).stdout
+            if NOT_STARTED not in printed:
+                break
+        return printed
 
     def _providers(self) -> Path:
         """Return the folder that the provider is installed in, once for all modules."""

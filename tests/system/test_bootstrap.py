@@ -183,7 +183,9 @@ def deploy_by_workflows(account: Account, roles: dict[str, str]) -> None:
     steps.run("deploy", "apply", taken)
     report = json.loads((account.folder / "report.json").read_text("utf-8"))
     assert (report["outcome"], len(report["canaries"])) == ("deployed", 1)
-    assert "AccessDenied" not in steps.printed['analysis-jobs doctor "$ENVIRONMENT"'], "the deploy role may ask for all"
+    # The deploy role may make all checks but that of Cognito: it has no right to read a user pool.
+    checked = steps.printed['analysis-jobs doctor "$ENVIRONMENT"'].splitlines()
+    assert [line for line in checked if "AccessDenied" in line and "cognito" not in line] == []
     after = live(account)
     assert after != before
     steps.run("rollback", "rollback", taken)
