@@ -65,15 +65,19 @@ class Terraform:
     _tested: dict[str, dict[str, TestRun]] = field(default_factory=dict, repr=False)
 
     def run(self, folder: str | Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run one command in `folder` and return it, whatever its exit code."""
-        return subprocess.run(
-            ["terraform", *arguments],
-            cwd=self.root / folder,
-            env=os.environ | self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        """Run one command in `folder` and return it, whatever its exit code. If no provider starts, run it again."""
+        for _ in range(STARTS):
+            done = subprocess.run(
+                ["terraform", *arguments],
+                cwd=self.root / folder,
+                env=os.environ | self.environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if NOT_STARTED not in done.stdout + done.stderr:
+                break
+        return done
 
     def prepare(self, folder: str) -> Path:
         """Prepare `folder` for a plan: the shared provider, its lock, its child modules."""
@@ -102,16 +106,8 @@ class Terraform:
             arguments = ["-json", f"-filter={path.relative_to(module)}"]
             if path.parents[1].name in PLANS_ARE_READ:
                 arguments.append("-verbose")
-            self._tested[file] = _runs(self._test(module, *arguments))
+            self._tested[file] = _runs(self.run(module, "test", *arguments).stdout)
         return self._tested[file]
-
-    def _test(self, module: str, *arguments: str) -> str:
-        """Return what `terraform test` prints. Run it again if a provider did not start: Terraform waits one minute."""
-        for _ in range(STARTS):
-            printed = self.run(module, "test", *arguments).stdout
-            if NOT_STARTED not in printed:
-                break
-        return printed
 
     def _providers(self) -> Path:
         """Return the folder that the provider is installed in, once for all modules."""
