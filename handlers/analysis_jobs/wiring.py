@@ -166,7 +166,7 @@ def worker(settings: Settings) -> Worker:
         settings=settings,
         prices=Prices.parse(settings.model_prices, clock),
         secrets=secrets,
-        documents=document_reader(settings),
+        documents=document_reader(settings, aws),
     )
     return Worker(store, queue, analyses, services, clock, source=queue)
 
@@ -210,7 +210,7 @@ def _start_tracing(settings: Settings, aws: Clients) -> None:
     tracing.use(start(timedelta(seconds=settings.opentelemetry_timeout_s), headers))
 
 
-def document_reader(settings: Settings) -> DocumentReader:
+def document_reader(settings: Settings, aws: Clients | None = None) -> DocumentReader:
     """Return the document reader, with the limits and the OCR engine of the settings."""
     from analysis_jobs.documents.reader import DocumentReader, ReaderLimits  # noqa: PLC0415 - see the module
     from analysis_jobs.documents.turns import Turns  # noqa: PLC0415
@@ -220,7 +220,7 @@ def document_reader(settings: Settings) -> DocumentReader:
     if settings.ocr_engine == "textract":
         from analysis_jobs.documents.textract import Textract  # noqa: PLC0415 - only needed with this engine
 
-        return DocumentReader(limits, turns, Textract(Clients().client("textract", _OCR_CONFIG)))
+        return DocumentReader(limits, turns, Textract((aws or Clients()).client("textract", _OCR_CONFIG)))
     if settings.ocr_engine == "none":
         return DocumentReader(limits, turns, None)
     return DocumentReader(limits, turns, settings.ocr_engine, languages=tuple(settings.ocr_languages.split(",")))
