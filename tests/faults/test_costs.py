@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -97,22 +97,35 @@ def meter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Meter]:
         boto3.DEFAULT_SESSION = None
 
 
-def test_each_heartbeat_costs_two_requests_and_one_write_unit(meter: Meter) -> None:
-    clock = SteppedClock()
+def after_five_minutes(clock: SteppedClock, text: str) -> Callable[[Question], Reply]:
+    """Return a model's answer that takes five minutes, with the heartbeats of that time."""
 
     def answer(_question: Question) -> Reply:
         for _ in range(WORK // BEAT):
             clock.step(BEAT)
-        return says(ANSWER)
+        return says(text)
+
+    return answer
+
+
+def stores(settings: Settings, clock: SteppedClock) -> tuple[DynamoJobStore, SqsJobQueue, S3ArtifactStore]:
+    """Return the stores on moto's AWS."""
+    return (
+        DynamoJobStore(client("dynamodb"), "jobs", clock),
+        SqsJobQueue(client("sqs"), settings.queue_urls),
+        S3ArtifactStore(client("s3"), "artifacts"),
+    )
+
+
+def test_each_heartbeat_costs_two_requests_and_one_write_unit(meter: Meter) -> None:
+    clock = SteppedClock()
 
     def price(job: Job[Book]) -> Value:
         return Value(text=job.ask("What is it worth?"))
 
     settings = some_settings(queue_urls={"medium": client("sqs").get_queue_url(QueueName="jobs")["QueueUrl"]})
     analyses = Analyses([Analysis("valuation", request=Book, result=Value, stages=[price])])
-    store = DynamoJobStore(client("dynamodb"), "jobs", clock)
-    queue = SqsJobQueue(client("sqs"), settings.queue_urls)
-    artifacts = S3ArtifactStore(client("s3"), "artifacts")
+    store, queue, artifacts = stores(settings, clock)
     meter.requests.clear()
     job = SubmissionService(store, queue, artifacts, analyses, settings, clock).submit(
         "acme", Submission(analysis="valuation", input={"isbn": "42"})
@@ -122,7 +135,11 @@ def test_each_heartbeat_costs_two_requests_and_one_write_unit(meter: Meter) -> N
     assert json.loads(message["Body"])["job_id"] == job.job_id
     meter.requests.clear()
     worker = Worker(
-        store, queue, analyses, Services(artifacts, MemoryPromptStore(), ScriptedModel(answer), settings), clock
+        store,
+        queue,
+        analyses,
+        Services(artifacts, MemoryPromptStore(), ScriptedModel(after_five_minutes(clock, ANSWER)), settings),
+        clock,
     )
     worker.handle(Message(job.key, QUEUE_ARN, message["ReceiptHandle"]))
     ended = store.get(job.key)
@@ -166,11 +183,6 @@ def test_a_heartbeat_costs_one_unit_with_any_number_of_checkpoints_and_any_input
 ) -> None:
     clock = SteppedClock()
 
-    def answer(_question: Question) -> Reply:
-        for _ in range(WORK // BEAT):
-            clock.step(BEAT)
-        return says("done")
-
     def price(job: Job[Book]) -> Value:
         for number in range(checkpoints):
             job.checkpoint(f"part-{number}", number)
@@ -178,15 +190,13 @@ def test_a_heartbeat_costs_one_unit_with_any_number_of_checkpoints_and_any_input
 
     settings = some_settings(queue_urls={"medium": client("sqs").get_queue_url(QueueName="jobs")["QueueUrl"]})
     analyses = Analyses([Analysis("valuation", request=Book, result=Value, stages=[price])])
-    store = DynamoJobStore(client("dynamodb"), "jobs", clock)
-    queue = SqsJobQueue(client("sqs"), settings.queue_urls)
-    artifacts = S3ArtifactStore(client("s3"), "artifacts")
+    store, queue, artifacts = stores(settings, clock)
     given = {"isbn": "x" * 4_000}
     job = SubmissionService(store, queue, artifacts, analyses, settings, clock).submit(
         "acme", Submission(analysis="valuation", input=given)
     )
     [message] = client("sqs").receive_message(QueueUrl=settings.queue_urls["medium"])["Messages"]
-    services = Services(artifacts, MemoryPromptStore(), ScriptedModel(answer), settings)
+    services = Services(artifacts, MemoryPromptStore(), ScriptedModel(after_five_minutes(clock, "done")), settings)
     Worker(store, queue, analyses, services, clock).handle(Message(job.key, QUEUE_ARN, message["ReceiptHandle"]))
     ended = store.get(job.key)
     assert ended

@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,15 +24,7 @@ def test_every_job_in_a_storm_ends_once_within_its_bound_of_model_calls(tmp_path
         began = time.monotonic()
         jobs = storm.wait()
         took_s = time.monotonic() - began
-        assert storm.errors == []
-        assert {key.job_id for key in storm.accepted} == set(jobs)
-        assert len(jobs) == storm.size.jobs
-        assert {job_id: job.status for job_id, job in jobs.items() if not job.status.ended} == {}
-        broken = broken_rules(aws.changes())
-        assert broken == []
-        calls = calls_by_job(aws.stand_in.calls())
-        bounds = {job_id: bound_of_calls(job, len(STAGES)) for job_id, job in jobs.items()}
-        assert {job_id: calls[job_id] for job_id, bound in bounds.items() if calls[job_id] > bound} == {}
+        broken, calls = judged(aws, storm, jobs)
         assert set(aws.messages(aws.dead_letter_url)) <= set(jobs)
         waits = crash_waits(storm.kills, claims(aws), jobs)
         assert waits
@@ -69,14 +62,7 @@ def test_every_job_in_a_storm_of_packed_workers_ends_once(tmp_path: Path, *, lon
     local = LocalAws(tmp_path, lease_s=2.0, heartbeat_s=0.5, JOBS_PER_INVOCATION="4")
     with local as aws, Storm(aws, replace(size, workers=size.workers // 3), seed=4) as storm:
         jobs = storm.wait()
-        assert storm.errors == []
-        assert {key.job_id for key in storm.accepted} == set(jobs)
-        assert {job_id: job.status for job_id, job in jobs.items() if not job.status.ended} == {}
-        broken = broken_rules(aws.changes())
-        assert broken == []
-        calls = calls_by_job(aws.stand_in.calls())
-        bounds = {job_id: bound_of_calls(job, len(STAGES)) for job_id, job in jobs.items()}
-        assert {job_id: calls[job_id] for job_id, bound in bounds.items() if calls[job_id] > bound} == {}
+        broken, _ = judged(aws, storm, jobs)
         shared_deaths = {job.job_id: steps(job).count("requeue_shared") for job in jobs.values()}
         assert set(shared_deaths.values()) <= {0, 1}, "the first death beside others costs no attempt, and no later one"
         received = [line["received"] for line in aws.fleet.lines() if line.get("event") == "batch.refilled"]
@@ -91,6 +77,23 @@ def test_every_job_in_a_storm_of_packed_workers_ends_once(tmp_path: Path, *, lon
             deaths_beside_others=sum(shared_deaths.values()),
             received_by_running_invocations=sum(received),
         )
+
+
+def judged(aws: LocalAws, storm: Storm, jobs: Mapping[str, JobRecord]) -> tuple[list[str], Counter[str]]:
+    """See that each accepted job has ended once, within its bound of model calls.
+
+    Return the rules that were broken, and the model calls by job.
+    """
+    assert storm.errors == []
+    assert {key.job_id for key in storm.accepted} == set(jobs)
+    assert len(jobs) == storm.size.jobs
+    assert {job_id: job.status for job_id, job in jobs.items() if not job.status.ended} == {}
+    broken = broken_rules(aws.changes())
+    assert broken == []
+    calls = calls_by_job(aws.stand_in.calls())
+    bounds = {job_id: bound_of_calls(job, len(STAGES)) for job_id, job in jobs.items()}
+    assert {job_id: calls[job_id] for job_id, bound in bounds.items() if calls[job_id] > bound} == {}
+    return broken, calls
 
 
 def steps(job: JobRecord) -> list[str]:
