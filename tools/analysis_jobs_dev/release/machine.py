@@ -313,7 +313,7 @@ class _Attempt:
 
 
 def undo(stack: Stack, begun: Begun, clients: Clients, clock: Clock, *, is_undo: bool = True) -> list[str]:
-    """Put the versions and the prompts of before in service again. Return a line for each change.
+    """Put the earlier versions and prompts in service again. Return a line for each change.
 
     See `PromptRelease.go_back` for `is_undo`.
     """

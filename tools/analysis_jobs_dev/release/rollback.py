@@ -1,4 +1,4 @@
-"""Puts the version of before in service again. It takes seconds: the aliases move, and Terraform does not run."""
+"""Puts the previous version in service again. It takes seconds: the aliases move, and Terraform does not run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -2,8 +2,8 @@
 
 On a busy machine the answer can be too late for Terraform's client, or its connection is closed. The client then sends
 the request again. It would find what the first one has made, and the apply would end with "already exists". AWS answers
-in milliseconds, so Terraform meets this there hardly ever. Requests of the functions are left alone: the project's code
-must stand their repetition.
+in milliseconds, so this is a fault of the emulator. Requests of the functions are served again: the project's code must
+be correct if a request is repeated.
 """
 
 import asyncio
