@@ -34,12 +34,16 @@ class Output:
 
 
 def output_of(name: str, function: Callable[..., Any], value: Any) -> Output:
-    """Return what a function returned, in the type of its return annotation, with its checkpoint.
+    """Return what a function returned, in the type of its return annotation, with its checkpoint. See `output_as`."""
+    return output_as(name, return_type(function), value)
+
+
+def output_as(name: str, kind: Any, value: Any) -> Output:
+    """Return a value in a type, with its checkpoint.
 
     If JSON does not keep the value, the checkpoint says so, and the value stays as it is. Raises `Fail`
     (`checkpoint_invalid`, `checkpoint_too_large`); `name` is for its message.
     """
-    kind = return_type(function)
     if kind is Any:
         body = json_bytes(name, value)
         return Output(body, from_json(body))

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from analysis_jobs.authoring.context import AttemptContext
 from analysis_jobs.authoring.fan_out import map_items
-from analysis_jobs.authoring.outputs import MISSING, output_of, restore_output
+from analysis_jobs.authoring.outputs import MISSING, output_as, restore_as, return_type
 from analysis_jobs.base.errors import ConfigurationError, OutOfTime
 
 Item = TypeVar("Item")
@@ -22,6 +22,7 @@ class Series(Generic[Item, Output]):
             raise ConfigurationError("job.each within job.each: call it in the stage, not in the function of an item")
         self._context = context
         self._function = function
+        self._kind = return_type(function)
         self._total = total
         self._name = _series_name(context, function)
         self._progress_before = context.report.percent
@@ -41,7 +42,7 @@ class Series(Generic[Item, Output]):
         """Return the output of one item: from its checkpoint, or by calling the function."""
         checkpoints, survives = self._context.checkpoints, self._context.stage.survives_deploys
         saved = checkpoints.load_item(self._name, number, item, survives_deploys=survives)
-        output = MISSING if saved is MISSING else restore_output(self._function, saved)
+        output = MISSING if saved is MISSING else restore_as(self._kind, saved)
         if output is MISSING:
             output = self._call(number, item, needs)
         with self._counting:
@@ -54,7 +55,7 @@ class Series(Generic[Item, Output]):
         context.check()
         if context.checkpoints.gained and context.control.time_left() < needs:
             raise OutOfTime(f"item {number} needs more time than the invocation has left")
-        output = output_of(f"{self._name} of item {number}", self._function, self._function(item))
+        output = output_as(f"{self._name} of item {number}", self._kind, self._function(item))
         survives = context.stage.survives_deploys
         context.checkpoints.save_item(self._name, number, item, output, survives_deploys=survives)
         return output.value  # the same now as in a later attempt that restores the checkpoint
