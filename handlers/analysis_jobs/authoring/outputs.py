@@ -9,7 +9,7 @@ from pydantic import PydanticUserError
 from pydantic_core import from_json, to_json
 
 from analysis_jobs.base.errors import Fail
-from analysis_jobs.base.model_json import NotKeptError, has_nan, has_secret, keep, restore
+from analysis_jobs.base.model_json import NotKeptError, has_nan, has_secret, keep_and_restore, restore
 from analysis_jobs.base.values import dataclass
 
 NOT_KEPT: Final = {"$not_kept": True}
@@ -48,8 +48,7 @@ def output_as(name: str, kind: Any, value: Any) -> Output:
         body = json_bytes(name, value)
         return Output(body, from_json(body))
     try:
-        body = keep(kind, value)
-        restored = restore(kind, body)
+        body, restored = keep_and_restore(kind, value)
     except (NotKeptError, PydanticUserError) as error:
         _plain_json(name, value)  # a value that is not JSON at all is an error
         why = str(error) if isinstance(error, NotKeptError) else "pydantic does not support its return annotation"
