@@ -42,7 +42,7 @@ class Series(Generic[Item, Output]):
     def _output(self, number: int, item: Item, needs: timedelta) -> Any:
         """Return the output of one item: from its checkpoint, or by calling the function."""
         checkpoints, survives = self._context.checkpoints, self._context.stage.survives_deploys
-        # Even without a checkpoint: an item that is not JSON must fail before the work on it is paid for.
+        # First of all: an item that is not JSON must fail before the work on it is paid for.
         key = checkpoints.item_key(self._name, number, item, survives_deploys=survives)
         saved = checkpoints.load_by_key(key)
         output = MISSING if saved is MISSING else restore_as(self._kind, saved)
