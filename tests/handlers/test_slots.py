@@ -86,9 +86,16 @@ class Work:
         self.done.append(number)
 
 
-def slots(lane: Lane, *, count: int = 3, left: timedelta = HOUR, expected: timedelta = SECOND) -> Slots:
+def slots(
+    lane: Lane,
+    *,
+    count: int = 3,
+    left: timedelta = HOUR,
+    expected: timedelta = SECOND,
+    interval: timedelta = AT_ONCE,
+) -> Slots:
     clock = SystemClock()
-    return Slots(count, lane, clock, clock.now() + left, expected, interval=AT_ONCE)
+    return Slots(count, lane, clock, clock.now() + left, expected, interval)
 
 
 def until(condition: Callable[[], bool]) -> Callable[[], None]:
@@ -155,6 +162,46 @@ def test_a_further_job_needs_twice_its_expected_time(left: timedelta, expected: 
     work.steps["1"] = until(lambda: bool(lane.asked)) if asks else rest
     handle_batch([record(1)], work, slots(lane, left=left, expected=expected))
     assert bool(lane.asked) == asks
+
+
+@pytest.mark.parametrize(("delivered", "asks"), [(10, True), (9, False)], ids=["a full batch", "a smaller one"])
+def test_an_invocation_with_a_full_batch_asks_for_more_at_once(delivered: int, asks: bool) -> None:
+    """Other invocations wait for the interval, which is longer than this test here."""
+    lane, work = Lane([body(number) for number in range(11, 21)]), Work()
+    asked: list[int] = []
+
+    def step() -> None:
+        (until(lambda: len(work.places) == 20) if asks else rest)()
+        asked.extend(lane.asked)
+
+    work.steps = {str(number): until(lambda: "1" in work.done) for number in range(2, 21)} | {"1": step}
+    handle_batch([record(number) for number in range(1, delivered + 1)], work, slots(lane, count=20, interval=HOUR))
+    assert asked == ([10] if asks else [])
+
+
+def test_an_invocation_with_a_full_batch_waits_after_an_empty_receive() -> None:
+    lane, work = Lane(), Work()
+    work.steps["1"] = until(lambda: bool(lane.asked))
+    work.steps |= {str(number): rest for number in range(2, 11)}
+    with logged():
+        handle_batch([record(number) for number in range(1, 11)], work, slots(lane, count=20, interval=HOUR))
+    assert lane.asked[0] == 10
+    assert len(lane.asked) <= 1 + 10, "once at first, and once for each job that ended"
+
+
+def test_a_full_batch_without_a_free_slot_asks_when_a_job_has_ended() -> None:
+    lane, work = Lane([body(11)]), Work()
+    work.steps |= {str(number): until(lambda: "11" in work.done) for number in range(2, 11)}
+    handle_batch([record(number) for number in range(1, 11)], work, slots(lane, count=10, interval=HOUR))
+    assert lane.asked[0] == 1
+    assert sorted(lane.deleted) == ["r11"]
+
+
+def test_a_full_batch_with_a_job_that_must_run_alone_asks_for_nothing() -> None:
+    lane, work = Lane([body(11)]), Work()
+    given = [record(1, alone=True), *(record(number) for number in range(2, 11))]
+    handle_batch(given, work, slots(lane, count=20, interval=HOUR))
+    assert (work.done, lane.asked, len(lane.back)) == (["1"], [], 9)
 
 
 def test_an_idle_queue_is_asked_a_bounded_number_of_times() -> None:
