@@ -25,10 +25,16 @@ def ask(job: Job[Work]) -> Answer:
     return Answer(text=job.ask("What is it worth?"))
 
 
+def read(job: Job[Work]) -> Answer:
+    """Ask a model about the whole text."""
+    return Answer(text=job.ask(f"What does this text say?\n{job.request.padding}"))
+
+
 def nothing(_: Job[Work]) -> Answer:
     """Answer at once."""
     return Answer(text="done")
 
 
 waiting = Analysis("waiting", request=Work, result=Answer, stages=[ask], mostly_waits=True)
+reading = Analysis("reading", request=Work, result=Answer, stages=[read], mostly_waits=True)
 trivial = Analysis("trivial", request=Work, result=Answer, stages=[nothing])
