@@ -82,8 +82,8 @@ TOPICS = (
         "memory",
         "Memory of a packed worker",
         "The largest resident memory of the worker's process: the real package under AWS's runtime client, with AWS "
-        f"and the stand-in for the model over TLS. Each job has an input of {packed_memory.INPUT_BYTES // 1_000} KB, "
-        "sends it to the model, and reads a streamed answer of "
+        "and the stand-in for the model over TLS. Each job has its text in its input, or attaches a document to its "
+        "question. It reads a streamed answer of "
         f"{packed_memory.ANSWER_CHARS // packed_memory.PIECE_CHARS:,} tokens, one in each piece of the stream. All "
         "jobs run at the same time, and no document is read. Each number of jobs has a fresh process. Lambda's own "
         "part of the memory is not in it.",
