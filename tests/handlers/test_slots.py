@@ -293,6 +293,14 @@ def test_a_job_that_must_run_alone_gets_the_invocation_and_the_others_go_back() 
     assert lane.back == [(body(1), "acme"), (body(3), "acme")]
 
 
+def test_a_full_batch_of_jobs_that_must_run_alone_runs_one_of_them() -> None:
+    """As after the death of twenty neighbours: each of the others gets its turn in a later invocation."""
+    lane, work = Lane([body(number, alone=True) for number in range(11, 21)]), Work()
+    handle_batch([record(number, alone=True) for number in range(1, 11)], work, slots(lane, count=20))
+    assert (work.done, lane.asked, lane.deleted) == (["1"], [], [])
+    assert lane.back == [(body(number, alone=True), "acme") for number in range(2, 11)]
+
+
 def test_messages_that_cannot_be_sent_again_are_returned() -> None:
     lane, work = Lane(error=ConnectionError("no route")), Work()
     answer = handle_batch([record(1), record(2, alone=True)], work, slots(lane))
