@@ -189,12 +189,13 @@ def test_an_invocation_with_a_full_batch_waits_after_an_empty_receive() -> None:
     assert len(lane.asked) <= 1 + 10, "once at first, and once for each job that ended"
 
 
-def test_a_full_batch_without_a_free_slot_asks_when_a_job_has_ended() -> None:
+@pytest.mark.parametrize("count", [2, 10])
+def test_an_invocation_without_a_free_slot_asks_at_once_when_a_job_has_ended(count: int) -> None:
     lane, work = Lane([body(11)]), Work()
     work.steps |= {str(number): until(lambda: "11" in work.done) for number in range(2, 11)}
-    handle_batch([record(number) for number in range(1, 11)], work, slots(lane, count=10, interval=HOUR))
+    handle_batch([record(number) for number in range(1, count + 1)], work, slots(lane, count=count, interval=HOUR))
     assert lane.asked[0] == 1
-    assert sorted(lane.deleted) == ["r11"]
+    assert lane.deleted == ["r11"]
 
 
 def test_a_full_batch_with_a_job_that_must_run_alone_asks_for_nothing() -> None:

@@ -98,6 +98,7 @@ class Batch:
         while self._running:
             if self._refill is None or not self._refill.free(self._running):
                 self._settle(self._ended.get())
+                pause = timedelta()
             elif self._has_one_ended(pause):
                 pause = timedelta()
             else:
