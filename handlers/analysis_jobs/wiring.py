@@ -178,9 +178,11 @@ def worker(settings: Settings) -> Worker:
 def _model(settings: Settings, aws: Clients, secrets: Secrets) -> Model:
     from analysis_jobs.llm.bedrock.model import BedrockModel  # noqa: PLC0415 - see the module
     from analysis_jobs.llm.router import GEMINI_URL, ModelRouter  # noqa: PLC0415
+    from analysis_jobs.llm.sending import Sending  # noqa: PLC0415
 
     bedrock = aws.client("bedrock-runtime", MODEL_CONFIG)
-    model = ModelRouter(BedrockModel(bedrock), secrets, settings.gemini_base_url)
+    sending = Sending(settings.sending_bytes)
+    model = ModelRouter(BedrockModel(bedrock, sending=sending), secrets, settings.gemini_base_url, sending)
     if not settings.opentelemetry:
         return model
     from analysis_jobs.llm.traced import TracedModel  # noqa: PLC0415 - only needed with this setting

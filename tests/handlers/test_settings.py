@@ -91,6 +91,7 @@ def test_every_variable_is_read() -> None:
         "MAX_PIXELS": "12",
         "DOCUMENT_MEMORY_MB": "128",
         "JOBS_PER_INVOCATION": "10",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
         "MAX_WAITING": "4",
         "MAX_WAITING_PER_TENANT": "2",
         "OCR_ENGINE": "textract",
@@ -163,3 +164,20 @@ def test_the_readers_of_an_invocation_share_the_memory_for_documents(
     settings = from_environment(environment)
     assert settings.reader_memory_mb == one_reader_mb
     assert settings.document_memory_mb // settings.reader_memory_mb == at_once
+
+
+@pytest.mark.parametrize(
+    ("memory_mb", "jobs", "left_mb"),
+    [("256", "20", 48), ("1024", "20", 432), ("128", "20", 1), ("256", "1", None), (None, "20", None)],
+)
+def test_what_the_library_and_the_readers_leave_is_for_questions_that_are_sent(
+    memory_mb: str | None, jobs: str, left_mb: int | None
+) -> None:
+    environment = LEAST | {"JOBS_PER_INVOCATION": jobs}
+    if memory_mb:
+        environment |= {
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory_mb,
+            "DOCUMENT_MEMORY_MB": str(int(memory_mb) // 2),
+        }
+    wanted = None if left_mb is None else left_mb * 2**20
+    assert from_environment(environment).sending_bytes == wanted

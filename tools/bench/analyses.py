@@ -6,14 +6,13 @@ from pydantic import BaseModel
 
 from analysis_jobs import Analysis, Attachment, Job
 
-ATTACHED_BYTES = 1_000_000
-
 
 class Work(BaseModel):
-    """The request: how many checkpoints the work has, and a text that makes the input larger."""
+    """The request: how many checkpoints the work has, a text that makes the input larger, and the size of a PDF."""
 
     parts: int = 0
     padding: str = ""
+    attached: int = 0
 
 
 class Answer(BaseModel):
@@ -35,8 +34,8 @@ def read(job: Job[Work]) -> Answer:
 
 
 def attach(job: Job[Work]) -> Answer:
-    """Ask a model about a PDF of 1 MB."""
-    document = Attachment(b"%PDF-1.4\n" + os.urandom(ATTACHED_BYTES), "application/pdf", "document.pdf")
+    """Ask a model about a PDF."""
+    document = Attachment(b"%PDF-1.4\n" + os.urandom(job.request.attached), "application/pdf", "document.pdf")
     return Answer(text=job.ask("What does this document say?", attachments=[document]))
 
 

@@ -27,7 +27,11 @@ ANSWER_CHARS, PIECE_CHARS, PIECE_S = 16_000, 4, 0.005
 BEAT_S = 5
 TIMEOUT_S = 600
 _TOPIC = "memory"
-_WITH = {"reading": "a text of 100 KB", "attaching": "a document of 1 MB"}
+_WITH = {
+    "a text of 100 KB": {"analysis": "reading", "input": {"padding": "word " * (INPUT_BYTES // 5)}},
+    "a document of 1 MB": {"analysis": "attaching", "input": {"attached": 1_000_000}},
+    "a document of 4 MB": {"analysis": "attaching", "input": {"attached": 4_000_000}},
+}
 # What the invocation says that it has received by itself.
 _RECEIVED = re.compile(r'"event":"batch.refilled".*?"received":(\d+)')
 
@@ -56,7 +60,8 @@ def handler(event, context):
 def measure() -> list[Figure]:
     """Return the peaks with one job, with ten and with the default, and what is left of the default memory."""
     slots, memory_mb = defaults().worker.slots, defaults().memory_mb
-    cases = [("reading", jobs) for jobs in sorted({1, BATCH, slots})] + [("attaching", slots)]
+    text, *documents = _WITH
+    cases = [(text, jobs) for jobs in sorted({1, BATCH, slots})] + [(each, slots) for each in documents]
     with tempfile.TemporaryDirectory() as folder, _clouds(Path(folder)) as (aws, variables):
         root = unpacked(Path(folder))
         (root / "bench_memory.py").write_text(_TIMED, encoding="utf-8")
@@ -64,14 +69,14 @@ def measure() -> list[Figure]:
     figures = [
         Figure(
             _TOPIC,
-            f"{jobs} {'job' if jobs == 1 else 'jobs'} with {_WITH[analysis]}, peak",
+            f"{jobs} {'job' if jobs == 1 else 'jobs'} with {given}, peak",
             found["peak_mb"],
             "MB",
             detail=f"{found['ready_mb']:.0f} MB before the event; {found['cpu_s'] / jobs:.2f} s of CPU a job",
         )
-        for (analysis, jobs), found in taken.items()
+        for (given, jobs), found in taken.items()
     ]
-    left = memory_mb - taken["reading", slots]["peak_mb"]
+    left = memory_mb - taken[text, slots]["peak_mb"]
     return [
         *figures,
         Figure(_TOPIC, f"left of {memory_mb} MB by {slots} jobs with a text", left, "MB", higher_is_better=True),
@@ -99,18 +104,19 @@ def _clouds(folder: Path) -> Iterator[tuple[Emulated, dict[str, str]]]:
                 "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
                 "HEARTBEAT_S": str(BEAT_S),
                 "MODEL_ID": MODEL_ID,
+                "DOCUMENT_MEMORY_MB": str(defaults().memory_mb // 2),
                 "JOBS_PER_INVOCATION": str(defaults().worker.slots),
             },
         )
 
 
-def _run(root: Path, aws: Emulated, variables: dict[str, str], analysis: str, jobs: int) -> dict[str, float]:
+def _run(root: Path, aws: Emulated, variables: dict[str, str], given: str, jobs: int) -> dict[str, float]:
     """Run so many jobs in one invocation of a fresh process. Return its memory and its CPU time."""
     from tests.handlers.events import http_event, sqs_record  # noqa: PLC0415 - they import the functions
     from tests.runtime.lambda_runtime import Function, LambdaRuntime  # noqa: PLC0415 - only this needs it
 
     api = Function(root, "api.handler", 60, 512, variables)
-    worker = Function(root, "bench_memory.handler", TIMEOUT_S, 1_024, variables)
+    worker = Function(root, "bench_memory.handler", TIMEOUT_S, defaults().memory_mb, variables)
     claims = {"tenant": "acme", "sub": "u"}
 
     def call(runtime: LambdaRuntime, method: str, path: str, body: object = None) -> dict[str, Any]:
@@ -125,9 +131,7 @@ def _run(root: Path, aws: Emulated, variables: dict[str, str], analysis: str, jo
         return Path(tempfile.mkdtemp(dir=root.parent))
 
     with LambdaRuntime(api, scratch()) as front, LambdaRuntime(worker, scratch()) as runtime:
-        text = "word " * (INPUT_BYTES // 5) if analysis == "reading" else ""
-        body = {"analysis": analysis, "input": {"padding": text}}
-        made = [call(front, "POST", "/jobs", body)["job_id"] for _ in range(jobs)]
+        made = [call(front, "POST", "/jobs", _WITH[given])["job_id"] for _ in range(jobs)]
         found = aws.client("sqs").receive_message(QueueUrl=aws.queue_url, MaxNumberOfMessages=BATCH)["Messages"]
         records = [
             sqs_record(each["Body"], number, queue="jobs", receipt=each["ReceiptHandle"])

@@ -30,6 +30,8 @@ _MAX_LEASE_S = 43_000
 _CANARY_RETENTION = timedelta(days=1)
 # A process that reads an ordinary document, with OCR, needs about this much.
 _MIN_READER_MB = 256
+# A worker with twenty small jobs takes so much, measured by `bench memory`.
+_WORKER_MB = 80
 _LANGUAGE = "[a-z]{3}(_[a-z]+)*"
 
 
@@ -96,6 +98,8 @@ class Settings(BaseModel):
     max_pixels: int = Field(default=50_000_000, ge=1)
     document_memory_mb: int = Field(default=512, ge=64)
     jobs_per_invocation: int = Field(default=1, ge=1)
+    # Lambda sets it.
+    aws_lambda_function_memory_size: int | None = Field(default=None, ge=1)
     max_waiting: int = Field(default=25, ge=0)
     max_waiting_per_tenant: int = Field(default=10, ge=0)
     ocr_engine: Literal["tesseract", "textract", "none"] = "tesseract"
@@ -146,6 +150,17 @@ class Settings(BaseModel):
         """
         share = self.document_memory_mb // self.jobs_per_invocation
         return min(self.document_memory_mb, max(share, _MIN_READER_MB))
+
+    @property
+    def sending_bytes(self) -> int | None:
+        """The most memory that the questions of an invocation may take while they are sent. None: there is no limit.
+
+        It is what the library and the readers leave of the function's memory. One job needs no limit.
+        """
+        if self.jobs_per_invocation == 1 or self.aws_lambda_function_memory_size is None:
+            return None
+        left = self.aws_lambda_function_memory_size - self.document_memory_mb - _WORKER_MB
+        return max(left, 1) * 2**20
 
     @property
     def lease(self) -> timedelta:

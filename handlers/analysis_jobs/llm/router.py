@@ -11,6 +11,7 @@ from analysis_jobs.llm.model import Model, Question, Reply
 
 if TYPE_CHECKING:
     from analysis_jobs.base.secrets import Secrets
+    from analysis_jobs.llm.sending import Sending
 
 
 GEMINI_URL = "https://generativelanguage.googleapis.com"
@@ -26,10 +27,13 @@ class ModelRouter:
     """A `Model` that passes questions with a `gemini-…` model ID to Gemini, and all others to Bedrock.
 
     It makes the Gemini client on first use. `gemini_base_url` replaces the address of Google's API, for example by that
-    of a proxy.
+    of a proxy. `sending` limits how much memory the questions take that are being sent to Gemini.
     """
 
-    def __init__(self, bedrock: Model, secrets: Secrets, gemini_base_url: str = "") -> None:
+    def __init__(
+        self, bedrock: Model, secrets: Secrets, gemini_base_url: str = "", sending: Sending | None = None
+    ) -> None:
+        self._sending = sending
         self._bedrock = bedrock
         self._secrets = secrets
         self._gemini_base_url = gemini_base_url
@@ -43,4 +47,4 @@ class ModelRouter:
     def _gemini(self) -> Model:
         from analysis_jobs.llm.gemini.model import GeminiModel  # noqa: PLC0415 - most workers use Bedrock only, and the import is slow
 
-        return GeminiModel(self._secrets, self._gemini_base_url)
+        return GeminiModel(self._secrets, self._gemini_base_url, sending=self._sending)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 from botocore.awsrequest import (
@@ -28,6 +30,7 @@ class CancellableSocket:
     It has a socket after the request was sent. Connecting and sending take at most the client's connect timeout.
 
     `longest_silence` replaces the client's read timeout for the thread's next requests. Set it before the request.
+    `on_sent` is called when a request was sent, before the wait for its answer.
     """
 
     def __init__(self) -> None:
@@ -35,6 +38,7 @@ class CancellableSocket:
         self._socket: socket.socket | None = None
         self._is_shut_down = False
         self.longest_silence: timedelta | None = None
+        self.on_sent: Callable[[], None] = lambda: None
         _current.cancellable = self
 
     def attach(self, connected: socket.socket) -> None:
@@ -70,6 +74,19 @@ def make_cancellable(client: Any) -> None:
     client._endpoint.http_session._pool_classes_by_scheme.update(http=_Pool, https=_TlsPool)  # noqa: SLF001 - botocore has no interface for this
 
 
+def release_sent_bodies(client: Any) -> None:
+    """Make a boto3 client free the body of each request as soon as it was sent. The client must not retry.
+
+    botocore keeps it until the answer begins. That may take a minute, and the base64 of the attachments is in it.
+    """
+
+    def wrap(params: dict[str, Any], **_: Any) -> None:
+        if isinstance(params.get("body"), bytes):
+            params["body"] = BytesIO(params["body"])  # shares the bytes; closing it frees them
+
+    client.meta.events.register("before-call", wrap)
+
+
 def _keep_alive(connected: socket.socket) -> None:
     """Send a probe each time the connection has been silent for a minute.
 
@@ -102,10 +119,15 @@ class _CancellableConnection:
         if self._cancellable is not None:
             # A reused connection: cancelling the previous request must not close it.
             self._cancellable.detach(self.sock)
-        sent = super().request(*arguments, **options)  # type: ignore[misc]
+        try:
+            sent = super().request(*arguments, **options)  # type: ignore[misc]
+        finally:
+            if isinstance(body := options.get("body"), BytesIO):
+                body.close()
         self._cancellable = _current.cancellable
         if self._cancellable is not None:
             self._cancellable.attach(self.sock)
+            self._cancellable.on_sent()
         return sent
 
     def getresponse(self, *arguments: Any, **options: Any) -> Any:

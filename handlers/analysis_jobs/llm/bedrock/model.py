@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from botocore.eventstream import EventStreamError, ParserError
 from botocore.exceptions import ClientError, HTTPClientError
@@ -25,19 +25,30 @@ from analysis_jobs.llm.bedrock.ways import Feature, Kind, Lessons, Way, choose_w
 from analysis_jobs.llm.errors import model_error
 from analysis_jobs.llm.families import EffortField, Family, family_of
 from analysis_jobs.llm.model import Question, Reply
+from analysis_jobs.llm.sending import Sending
 from analysis_jobs.llm.silence import Silence
-from analysis_jobs.llm.sockets import CancellableSocket, make_cancellable
+from analysis_jobs.llm.sockets import CancellableSocket, make_cancellable, release_sent_bodies
 
 if TYPE_CHECKING:
     from types_boto3_bedrock_runtime import BedrockRuntimeClient
 
+# Sends the arguments of `converse_stream`, and returns the response.
+_Converse: TypeAlias = Callable[[dict[str, Any]], Any]
+
 
 class BedrockModel:
-    """Asks models through a `bedrock-runtime` client. The client must be configured without retries."""
+    """Asks models through a `bedrock-runtime` client. The client must be configured without retries.
 
-    def __init__(self, client: BedrockRuntimeClient, silence: Silence | None = None) -> None:
+    `sending` limits how much memory the questions take that are being sent.
+    """
+
+    def __init__(
+        self, client: BedrockRuntimeClient, silence: Silence | None = None, sending: Sending | None = None
+    ) -> None:
         make_cancellable(client)
+        release_sent_bodies(client)
         self._client = client
+        self._sending = sending or Sending()
         self._silence = silence or Silence()
         self._lessons = Lessons()
         self._models_without_cache: set[str] = set()
@@ -50,12 +61,17 @@ class BedrockModel:
         """
         family = family_of(question.model_id)
         cancellable = CancellableSocket()
+
+        def converse(arguments: dict[str, Any]) -> Any:
+            with self._sending.turn(question, cancellation) as cancellable.on_sent:
+                return self._client.converse_stream(**arguments)
+
         with cancellation.on_cancel(cancellable.shut_down), _translated_errors():
             while True:
                 way = choose_way(question, family, self._lessons)
                 cancellable.longest_silence = self._silence.limit(question, family, compiles=way.compiles)
                 try:
-                    reply = self._request(question, way, family, on_chunk)
+                    reply = self._request(question, way, converse, on_chunk)
                 except ClientError as error:
                     if not self._learn(question, way, family, error):
                         raise
@@ -67,23 +83,23 @@ class BedrockModel:
                     self._lessons.ignores_schema(question)
                 return reply
 
-    def _request(self, question: Question, way: Way, family: Family, on_chunk: Callable[[str], None]) -> Reply:
-        arguments = request_arguments(question, way, self._effort_field(question, family))
-        response = self._send(question, arguments)
+    def _request(self, question: Question, way: Way, converse: _Converse, on_chunk: Callable[[str], None]) -> Reply:
+        effort_field = self._effort_field(question, family_of(question.model_id))
+        response = self._send(question, request_arguments(question, way, effort_field), converse)
         return read_answer(response["stream"], question, on_chunk)
 
-    def _send(self, question: Question, arguments: dict[str, Any]) -> Any:
+    def _send(self, question: Question, arguments: dict[str, Any], converse: _Converse) -> Any:
         """Send a request. A model that refuses its cache point gets it again without, now and from now on."""
         if question.model_id in self._models_without_cache:
-            return self._client.converse_stream(**without_cache_point(arguments))
+            return converse(without_cache_point(arguments))
         try:
-            return self._client.converse_stream(**arguments)
+            return converse(arguments)
         except ClientError as error:
             if not ((question.cache or question.cache_until) and refuses_cache_point(error)):
                 raise
         self._models_without_cache.add(question.model_id)
         log("model.not_cached", "the model refuses a cache point", model_id=question.model_id)
-        return self._client.converse_stream(**without_cache_point(arguments))
+        return converse(without_cache_point(arguments))
 
     def _effort_field(self, question: Question, family: Family) -> EffortField | None:
         field = family.effort_field or (None if family.is_known else "outputConfig.effort")

@@ -23,6 +23,7 @@ from analysis_jobs.llm.gemini.errors import KeyRefused, api_error
 from analysis_jobs.llm.gemini.schema import response_schema
 from analysis_jobs.llm.gemini.thinking import service_tier, thinking_config
 from analysis_jobs.llm.model import Question, Reply
+from analysis_jobs.llm.sending import Sending
 from analysis_jobs.llm.silence import Silence
 from analysis_jobs.llm.sockets import CancellableSocket
 
@@ -62,10 +63,17 @@ class GeminiModel:
     """Asks Gemini.
 
     The environment variable GEMINI_API_KEY holds the ARN of the API key. If Gemini refuses the key, the key is read
-    again, because it may have been rotated.
+    again, because it may have been rotated. `sending` limits how much memory the questions take that are being sent.
     """
 
-    def __init__(self, secrets: Secrets, base_url: str = "", silence: Silence | None = None) -> None:
+    def __init__(
+        self,
+        secrets: Secrets,
+        base_url: str = "",
+        silence: Silence | None = None,
+        sending: Sending | None = None,
+    ) -> None:
+        self._sending = sending or Sending()
         self._secrets = secrets
         self._base_url = base_url or None
         self._silence = silence or Silence()
@@ -89,6 +97,7 @@ class GeminiModel:
         contents, config = _contents(question), _config(question)
         with (
             cancellation.on_cancel(cancellable.shut_down),
+            self._sending.turn(question, cancellation) as cancellable.on_sent,
             _translated_errors(),
             self._client(key, cancellable, question) as client,
         ):
@@ -101,7 +110,9 @@ class GeminiModel:
         silence = self._silence.limit(question, family_of(question.model_id))
 
         def prepare(request: httpx2.Request) -> None:
-            request.extensions["trace"] = _trace_sockets(cancellable)
+            request.stream = _SentOnce(request.content)
+            vars(request).pop("_content", None)  # a second reference to the body
+            request.extensions["trace"] = _trace(cancellable)
             # Do not set the timeout of `genai.Client`: the server also gets it, as the limit of the whole answer.
             request.extensions["timeout"] = {
                 "connect": _CONNECT_S,
@@ -119,7 +130,9 @@ class GeminiModel:
                 httpx_async_client=httpx2.AsyncClient(verify=self._tls),
                 async_client_args={"ssl": self._tls},
             )
-            yield genai.Client(api_key=key, vertexai=False, http_options=options)
+            client = genai.Client(api_key=key, vertexai=False, http_options=options)
+            _release_sent(client, cancellable)
+            yield client
 
     def _headers(self, question: Question) -> dict[str, str]:
         """Return the labels of the question for a server in front of Gemini. The Gemini API itself takes none."""
@@ -130,12 +143,44 @@ class GeminiModel:
         return httpx2.create_ssl_context()  # takes 0.1 s, so make it once
 
 
-def _trace_sockets(cancellable: CancellableSocket) -> Callable[[str, Mapping[str, Any]], None]:
-    """Return a trace function for httpx2. It passes each socket to `cancellable` as soon as it is connected."""
+class _SentOnce(httpx2.SyncByteStream):
+    """The body of a request. It is not kept after it was sent."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = [content]
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self._content:
+            yield self._content.pop()
+
+
+def _release_sent(client: Any, cancellable: CancellableSocket) -> None:
+    """Make a client forget the dictionary of its request once it was sent. Otherwise it keeps it during the answer."""
+    api, on_sent = client._api_client, cancellable.on_sent  # noqa: SLF001 - google-genai has no interface for this
+    send = api.request_streamed
+
+    def request_streamed(method: str, path: str, request: dict[str, Any], options: Any = None) -> Any:
+        def release() -> None:
+            request.clear()
+            on_sent()
+
+        cancellable.on_sent = release
+        return send(method, path, request, options)
+
+    api.request_streamed = request_streamed
+
+
+def _trace(cancellable: CancellableSocket) -> Callable[[str, Mapping[str, Any]], None]:
+    """Return a trace function for httpx2. It passes each socket to `cancellable` as soon as it is connected.
+
+    It also calls `on_sent`.
+    """
 
     def trace(event: str, info: Mapping[str, Any]) -> None:
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
             cancellable.attach(info["return_value"].get_extra_info("socket"))
+        elif event.endswith("send_request_body.complete"):
+            cancellable.on_sent()
 
     return trace
 
