@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
-from analysis_jobs.base import tracing
+from analysis_jobs.base import malloc, tracing
 from analysis_jobs.base.clock import Clock, SystemClock
 from analysis_jobs.base.errors import ConfigurationError
 from analysis_jobs.base.observability import log
@@ -155,6 +155,8 @@ def worker(settings: Settings) -> Worker:
     from analysis_jobs.prompts import DynamoPromptStore  # noqa: PLC0415
     from analysis_jobs.worker.worker import Worker  # noqa: PLC0415
 
+    if settings.sending_bytes is not None:
+        malloc.return_large_blocks()
     connections = max(_BOTO_CONNECTIONS, _CONNECTIONS_OF_A_JOB * settings.jobs_per_invocation)
     aws, clock = Clients(connections=connections), SystemClock()
     _start_tracing(settings, aws)
