@@ -13,7 +13,8 @@ from analysis_jobs.base.errors import Defer
 from analysis_jobs.base.values import dataclass
 from analysis_jobs.llm.model import Question
 
-# Then the job goes back to the queue, as with `documents.turns`. Twenty questions of 4 MB take a few seconds.
+# Then the job goes back to the queue, as with `documents.turns`. Twenty questions of 4 MB take about 15 s of a seventh
+# of a processor.
 _MAX_WAIT = timedelta(minutes=1)
 # A smaller question never waits. Twenty of them take 20 MB, a twelfth of the smallest memory of a packed worker.
 _SMALL = 2**20
