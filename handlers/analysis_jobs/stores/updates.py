@@ -27,15 +27,17 @@ _CONDITIONS: dict[Guard, str] = {
 
 
 class Update:
-    """One transition as the arguments of `UpdateItem`."""
+    """One transition as the arguments of `UpdateItem`. With `if_version` the row must also have this version."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a write
         self,
         key: JobKey,
         transition: Transition,
         changes: Changes,
         now: datetime,
         read: JobRecord | None,
+        *,
+        if_version: int | None = None,
     ) -> None:
         self._names: dict[str, str] = {}
         self._values: dict[str, Any] = {}
@@ -48,6 +50,7 @@ class Update:
             self._sets.append(f"{self._name(name)} = {self._name(name)} + {self._value(f'add_{name}', _number(step))}")
         if transition.recorded:
             self._append_history(HistoryEntry(now, transition.name, transition.target), transition, read)
+        self._if_version = if_version
         self._condition = " OR ".join(
             self._source_condition(str(status), guards, now, read) for status, guards in transition.sources.items()
         )
@@ -86,6 +89,8 @@ class Update:
                 self._value("version", _number(read.version))
             if ":now" in _CONDITIONS[guard]:
                 self._value("now", _number(to_ms(now)))
+        if self._if_version is not None:
+            clauses.append(f"{self._name('version')} = {self._value('version', _number(self._if_version))}")
         return f"({' AND '.join(clauses)})"
 
     def _name(self, name: str) -> str:
