@@ -14,7 +14,7 @@ from analysis_jobs.base.observability import counting_for
 from analysis_jobs.base.tenants import CANARY_TENANT
 from analysis_jobs.jobs.dispatch import send_grace
 from analysis_jobs.jobs.ports import Applied, JobMessage, JobStore, Step
-from analysis_jobs.jobs.record import Changes, JobKey, JobRecord
+from analysis_jobs.jobs.record import Changes, JobFailure, JobKey, JobRecord, ending
 from analysis_jobs.jobs.transitions import EXPIRE, JOIN, REQUEST_CANCEL, REQUEUE, RESEND, Status
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.memory import MemoryJobStore, MemoryQueue
@@ -61,13 +61,16 @@ def test_a_transaction_writes_what_single_transitions_write(store: JobStore) -> 
     jobs = [lost(), dead(shared=None), lost(deadline=START, tenant="globex")]
     twins = [replace(job, tenant="twins") for job in jobs]
     kept(store, *jobs, *twins)
-    ways = [(RESEND, MARK), (REQUEUE, {**MARK, "lease_until": None}), (EXPIRE, {"due_at": None})]
-    rows = store.transition_all(
-        [Step(job, way, Changes(new), START) for job, (way, new) in zip(jobs, ways, strict=True)]
-    )
+    now = START + timedelta(seconds=2.0004567)  # DynamoDB keeps milliseconds, and whole seconds of `expires_at`
+    ways = [
+        (RESEND, {**MARK, "due_at": now}),
+        (REQUEUE, {**MARK, "lease_until": None, "failure": JobFailure("worker_lost", "cut off", retryable=True)}),
+        (EXPIRE, ending(now, timedelta(days=1))),
+    ]
+    rows = store.transition_all([Step(job, way, Changes(new), now) for job, (way, new) in zip(jobs, ways, strict=True)])
     assert rows == [store.get(job.key) for job in jobs]
     for twin, (way, new) in zip(twins, ways, strict=True):
-        store.transition(twin.key, way, Changes(new), now=START, read=twin)
+        store.transition(twin.key, way, Changes(new), now=now, read=twin)
     assert [replace(row, tenant="twins") for row in rows or ()] == [store.get(twin.key) for twin in twins]
 
 

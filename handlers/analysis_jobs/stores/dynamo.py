@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from heapq import merge
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from analysis_jobs.base.batches import batches
-from analysis_jobs.base.clock import Clock, to_ms
+from analysis_jobs.base.clock import Clock, from_ms, to_ms
 from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite, RetryCount
 from analysis_jobs.jobs.ports import (
     Applied,
@@ -31,6 +32,7 @@ from analysis_jobs.stores.items import (
     DUE_SHARDS,
     LEASE_ONLY,
     Item,
+    as_read,
     from_item,
     index_value,
     is_held,
@@ -205,7 +207,7 @@ class DynamoJobStore:
         """See `JobStore.transition_all`. One transaction."""
         # botocore gives it a token, so a transaction that is sent again after a lost reply counts as the same one.
         failed = self._transact([{"Update": self._step(step)} for step in steps])
-        return None if failed else [step.after for step in steps]
+        return None if failed else [_row_after(step) for step in steps]
 
     def _step(self, step: Step) -> dict[str, Any]:
         read = step.read
@@ -353,6 +355,12 @@ class DynamoJobStore:
             wanted = list(unprocessed["Keys"]) if unprocessed else []
             if wanted:
                 self._pause()
+
+
+def _row_after(step: Step) -> JobRecord:
+    """Return the row after a step that has landed, as a read would return it."""
+    values = {name: as_read(name, value) for name, value in step.changes.values.items()}
+    return replace(step, changes=Changes(values), now=from_ms(to_ms(step.now))).after
 
 
 def _id_range(listing: Listing) -> tuple[str, str]:

@@ -89,6 +89,11 @@ def from_item(item: Mapping[str, Any]) -> JobRecord:
     return JobRecord(tenant=key.tenant, job_id=key.job_id, **{"due_at": None, **values})
 
 
+def as_read(name: str, value: Any) -> Any:
+    """Return the value of a field as it is read after it was written: times are stored less exactly."""
+    return None if value is None else _from_plain(name, _to_plain(name, value))
+
+
 def is_held(item: Mapping[str, Any], now: datetime) -> bool:
     """Tell whether a worker holds the job of an item, of which at least `LEASE_ONLY` was read."""
     lease_until = item.get("lease_until")
