@@ -340,7 +340,7 @@ def open_world(make_store: Callable[[VirtualClock], JobStore], seed: int) -> Ite
         stack.enter_context(patch.object(ids, "secrets", chances))
         if has_lists(seed):
             stack.enter_context(small_rows())
-        if seed % 5 > 1:
+        if seed % 5 > 2:
             stack.enter_context(always_together())
         tracing.use(Contexts())
         try:
