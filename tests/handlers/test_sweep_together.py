@@ -10,12 +10,12 @@ import pytest
 from moto import mock_aws
 
 from analysis_jobs.base.clock import ManualClock
-from analysis_jobs.base.observability import counting_for
+from analysis_jobs.base.observability import _SCOPE
 from analysis_jobs.base.tenants import CANARY_TENANT
 from analysis_jobs.jobs.dispatch import send_grace
 from analysis_jobs.jobs.ports import Applied, JobMessage, JobStore, Step
 from analysis_jobs.jobs.record import Changes, JobFailure, JobKey, JobRecord, ending
-from analysis_jobs.jobs.transitions import EXPIRE, JOIN, REQUEST_CANCEL, REQUEUE, RESEND, Status
+from analysis_jobs.jobs.transitions import EXPIRE, JOIN, REQUEST_CANCEL, REQUEUE, RESEND, Status, Transition
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.memory import MemoryJobStore, MemoryQueue
 from analysis_jobs.stores.sqs import SqsJobQueue
@@ -62,7 +62,7 @@ def test_a_transaction_writes_what_single_transitions_write(store: JobStore) -> 
     twins = [replace(job, tenant="twins") for job in jobs]
     kept(store, *jobs, *twins)
     now = START + timedelta(seconds=2.0004567)  # DynamoDB keeps milliseconds, and whole seconds of `expires_at`
-    ways = [
+    ways: list[tuple[Transition, dict[str, Any]]] = [
         (RESEND, {**MARK, "due_at": now}),
         (REQUEUE, {**MARK, "lease_until": None, "failure": JobFailure("worker_lost", "cut off", retryable=True)}),
         (EXPIRE, ending(now, timedelta(days=1))),
@@ -155,12 +155,16 @@ def test_all_kinds_of_steps_fit_into_one_transaction(shop: Shop, monkeypatch: py
 
 def test_a_canary_that_ends_in_a_transaction_is_not_counted(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[str] = []
-    monkeypatch.setattr(one_sweep, "count", counted.append)
-    scopes: list[str] = []
-    monkeypatch.setattr(one_sweep, "uncounted", lambda tenant: scopes.append(tenant) or counting_for(None))
+    outside: list[bool] = []
+
+    def count_failed(metric: str) -> None:
+        counted.append(metric)
+        outside.append(_SCOPE.get() is None)
+
+    monkeypatch.setattr(one_sweep, "count", count_failed)
     kept(shop.store, dead(attempt=3, tenant=CANARY_TENANT), dead(attempt=3))
     assert shop.sweeper.sweep() == {"fail": 2}
-    assert (scopes, counted) == ([CANARY_TENANT, "acme"], ["JobsFailed"] * 2)
+    assert (counted, outside) == (["JobsFailed"] * 2, [False, True])
 
 
 # Transactions that fail

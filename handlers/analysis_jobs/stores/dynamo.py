@@ -189,19 +189,24 @@ class DynamoJobStore:
     ) -> Applied | ConditionFailed:
         """See `JobStore.transition`. One conditional write. If the condition fails, the response contains the row."""
         require_read(transition, read)
-        update = Update(key, transition, changes, now, read)
-        try:
-            response = self._client.update_item(
-                TableName=self._table,
-                Key=job_item_key(key),
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                **update.arguments(),
-            )
-        except self._client.exceptions.ConditionalCheckFailedException as error:
-            stored: Any = error.response.get("Item")
-            return ConditionFailed(existing_job(stored), erased=stored is not None and is_tombstone(stored))
-        return Applied(from_item(response["Attributes"]))
+        update = Update(key, transition, changes, now, read).arguments()
+        for _ in range(_CONFLICT_TRIES):
+            try:
+                response = self._client.update_item(
+                    TableName=self._table,
+                    Key=job_item_key(key),
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                    **update,
+                )
+            except self._client.exceptions.ConditionalCheckFailedException as error:
+                stored: Any = error.response.get("Item")
+                return ConditionFailed(existing_job(stored), erased=stored is not None and is_tombstone(stored))
+            except self._client.exceptions.TransactionConflictException:
+                self._pause()  # a transaction has the row for some milliseconds: a retry, or the sweeper's steps
+            else:
+                return Applied(from_item(response["Attributes"]))
+        raise TimeoutError(f"job {key.job_id}: {_CONFLICT_TRIES} conflicting transactions in a row")
 
     def transition_all(self, steps: Sequence[Step]) -> Sequence[JobRecord] | None:
         """See `JobStore.transition_all`. One transaction."""
