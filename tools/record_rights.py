@@ -36,9 +36,9 @@ from analysis_jobs_dev.cloud.emulator.enforcement import recorded
 from analysis_jobs_dev.cloud.emulator.requests import Right
 from analysis_jobs_dev.cloud.emulator_environment import interpreter
 from analysis_jobs_dev.cloud.github import web_identity
-from analysis_jobs_dev.provider_mirror import terraform_environment
 from analysis_jobs_dev.release.errors import ReleaseRunningError
 from analysis_jobs_dev.release.record import Begun, Record
+from analysis_jobs_dev.terraform_command import command_environment
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FOLDER = REPOSITORY / "tools" / "deploy_rights"
@@ -91,10 +91,8 @@ class Recorder:
             cwd=self.folder / name,
             env={
                 **inherited,
-                **terraform_environment(),
+                **command_environment(),
                 **environment,
-                "CHECKPOINT_DISABLE": "1",
-                "TF_IN_AUTOMATION": "1",
             },
             capture_output=True,
             text=True,

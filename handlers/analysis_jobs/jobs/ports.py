@@ -203,8 +203,9 @@ class JobStore(Protocol):
 
 def require_read(transition: Transition, read: JobRecord | None) -> None:
     """Raise `ValueError` if a guard of `transition` compares with the row that was read, and `read` is None."""
-    guards = frozenset[Guard]().union(*transition.sources.values())
-    if read is None and guards & {Guard.TOKEN, Guard.UNCHANGED}:
+    if read is not None:
+        return
+    if frozenset[Guard]().union(*transition.sources.values()) & {Guard.TOKEN, Guard.UNCHANGED}:
         raise ValueError(f"the transition {transition.name} needs the row that was read")
 
 

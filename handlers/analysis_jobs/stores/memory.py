@@ -249,7 +249,8 @@ class MemoryJobStore:
 
 def _holds(stored: JobRecord, transition: Transition, now: datetime, read: JobRecord | None) -> bool:
     guards = transition.sources.get(stored.status)
-    return guards is not None and all(_GUARDS[guard](_GuardInput(stored, read, now)) for guard in guards)
+    given = _GuardInput(stored, read, now)
+    return guards is not None and all(_GUARDS[guard](given) for guard in guards)
 
 
 def _may_land(step: Step, stored: JobRecord) -> bool:

@@ -18,7 +18,7 @@ import boto3
 from analysis_jobs_dev import places
 from analysis_jobs_dev.bootstrap.account import github_provider, has_state
 from analysis_jobs_dev.cloud.root import escaped
-from analysis_jobs_dev.provider_mirror import terraform_environment
+from analysis_jobs_dev.terraform_command import command_environment
 
 __all__ = ["BootstrapError", "BootstrapRoot"]
 
@@ -163,10 +163,8 @@ class BootstrapRoot:
             ["terraform", f"-chdir={self.folder}", *arguments],
             env={
                 **{name: each for name, each in os.environ.items() if not (self.aws and name.startswith("AWS_"))},
-                **terraform_environment(),
+                **command_environment(),
                 **self.aws,
-                "CHECKPOINT_DISABLE": "1",
-                "TF_IN_AUTOMATION": "1",
             },
             stdout=subprocess.PIPE if quiet else self.log,
             stderr=subprocess.PIPE if quiet else None,

@@ -12,6 +12,7 @@ from analysis_jobs.testing.processes import Child
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.state import TERRAFORM_STATE
 from analysis_jobs_dev.provider_mirror import terraform_environment
+from analysis_jobs_dev.terraform_command import command_environment
 
 # Time for Terraform to save its state before it is killed.
 STOP_GRACE_S = 30.0
@@ -161,13 +162,9 @@ class Stack:
             environment={
                 # Never reach the AWS account that this user works with.
                 **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-                **terraform_environment(),
+                **command_environment(),
                 **self.environment,
                 "TF_DATA_DIR": str(self.folder / DATA_FOLDER),
-                "TF_IN_AUTOMATION": "1",
-                "CHECKPOINT_DISABLE": "1",
-                # Less garbage collection: a fifth less processor time for some memory.
-                "GOGC": "400",
             },
             exit_code_file=self.folder / "terraform.exit",
             grace_s=STOP_GRACE_S,

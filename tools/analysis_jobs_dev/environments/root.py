@@ -30,7 +30,7 @@ from analysis_jobs_dev.environments.model import ConfigError, Environment
 from analysis_jobs_dev.environments.package import Package
 from analysis_jobs_dev.environments.schema import RootInterface
 from analysis_jobs_dev.environments.variables import has_argument
-from analysis_jobs_dev.provider_mirror import terraform_environment
+from analysis_jobs_dev.terraform_command import command_environment
 
 if TYPE_CHECKING:  # takes long to import, and only a local cloud has one
     from analysis_jobs_dev.cloud.connection import Connection
@@ -189,11 +189,9 @@ class TerraformRoot:
             ["terraform", f"-chdir={self.folder}", *arguments],
             env={
                 **inherited,
-                **terraform_environment(),
+                **command_environment(),
                 **(self.connection.environment() if self.connection else {}),
                 **self.variables,
-                "TF_IN_AUTOMATION": "1",
-                "CHECKPOINT_DISABLE": "1",
             },
             stdout=subprocess.PIPE if quiet else None,
             stderr=subprocess.PIPE if quiet else None,
