@@ -20,7 +20,7 @@ from bench.processes import ENVIRONMENT, REPOSITORY
 
 TIMEOUT_S = 50
 # As in modules/analysis-jobs/sweeper.tf: a test compares them.
-MEMORY_MB = 512
+MEMORY_MB = 1_024
 # With this memory a function has one whole processor, and with less a share:
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 ONE_PROCESSOR_MB = 1_769
@@ -66,7 +66,7 @@ def _figures(name: str, swept: dict[str, Any], wanted: float | None) -> list[Fig
         Figure(_TOPIC, f"{name}: CPU of a row", each, "GetItem", detail=measured),
         Figure(
             _TOPIC,
-            f"{name}: rows of an invocation with {MEMORY_MB} MB",
+            f"{name}: rows of an invocation with {MEMORY_MB:,} MB",
             round(rows, -2),
             "rows",
             higher_is_better=True,
@@ -91,7 +91,7 @@ def _idle(nothing: dict[str, Any]) -> Figure:
     """Return the CPU time of a sweep without a due row, and what its sweeps cost with two sizes of memory."""
     get_items = nothing["cpu_ms"] / nothing["get_item_ms"]
     costs = ", ".join(
-        f"{usd_a_month(get_items, mb):.3f} USD a month with {mb:,} MB" for mb in (MEMORY_MB, 2 * MEMORY_MB)
+        f"{usd_a_month(get_items, mb):.3f} USD a month with {mb:,} MB" for mb in (MEMORY_MB // 2, MEMORY_MB)
     )
     return Figure(_TOPIC, "nothing overdue: CPU of a sweep", get_items, "GetItem", detail=costs)
 

@@ -101,7 +101,7 @@ TOPICS = (
         f"this machine. The table has {sweeps.LIVING:,} running jobs, {sweeps.OVERDUE:,} overdue ones, or both; it "
         "answers after 4 ms, a transaction after 20 ms, and the queue after 8 ms. The CPU time of a row is counted in "
         "`GetItem`s by boto3, measured in the same process. The rows of an invocation follow from it, for 45 s of the "
-        f"{sweeps.processor():.0%} of a processor that Lambda gives to a function with {sweeps.MEMORY_MB} MB, if a "
+        f"{sweeps.processor():.0%} of a processor that Lambda gives to a function with {sweeps.MEMORY_MB:,} MB, if a "
         "`GetItem` takes 1 ms on a whole one: other programs on the machine do not change them. The simulation of an "
         "outage uses the same times.",
         sweeps.measure,
