@@ -127,9 +127,9 @@ def _worker(slots: int) -> list[Wall]:
             "declare `mostly_waits` or set `worker.jobs_per_invocation`; use more lanes, or more stacks",
         ),
         Wall(
-            "a lane's mapping, ten jobs in an invocation",
-            MAPPING_BATCHES * 10 / MEAN_S,
-            "1,000 x 10 / seconds of a job",
+            f"a lane's mapping, {slots} jobs in an invocation",
+            MAPPING_BATCHES * slots / MEAN_S,
+            f"1,000 x {slots} / seconds of a job",
             LIMITS["mapping"],
             "`oldest-message-<lane>`",
             "use more lanes, or more stacks",
