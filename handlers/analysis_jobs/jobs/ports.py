@@ -341,7 +341,7 @@ class MessageSource(Protocol):
     """The queue of the invocation that receives further messages by itself, beside Lambda's poller."""
 
     def receive(self, queue_arn: str, most: int, wait: timedelta) -> Sequence[ReceivedMessage]:
-        """Return at most `most` messages, 10 or fewer.
+        """Return at most `most` messages, and never more than 10.
 
         Without a message, return none after `wait`, which counts in whole seconds.
         """
