@@ -8,6 +8,7 @@ import boto3
 import pytest
 from botocore import parsers
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from urllib3 import HTTPResponse
@@ -44,7 +45,7 @@ def client(body: bytes, status: int = 200, *, direct: bool = True) -> Any:
 
     def answer(**_: Any) -> AWSResponse:
         raw = HTTPResponse(io.BytesIO(body), preload_content=False)
-        return AWSResponse("https://dynamodb.eu-west-1.amazonaws.com", status, {}, raw)
+        return AWSResponse("https://dynamodb.eu-west-1.amazonaws.com", status, HTTPHeaders(), raw)
 
     made.meta.events.register("before-send.dynamodb", answer)
     return made
@@ -63,13 +64,14 @@ def test_items_are_those_of_botocore(operation: str) -> None:
 def test_botocore_does_not_parse_the_items_again(operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments, answer = CALLS[operation]
     made, parsed = client(json.dumps(answer).encode()), []
-    handle_map = parsers.JSONParser._handle_map  # noqa: SLF001 - every item is a map
+    parser: Any = parsers.JSONParser
+    handle_map = parser._handle_map  # noqa: SLF001 - every item is a map
 
     def counted(self: Any, shape: Any, value: Any) -> Any:
         parsed.append(shape.name)
         return handle_map(self, shape, value)
 
-    monkeypatch.setattr(parsers.JSONParser, "_handle_map", counted)
+    monkeypatch.setattr(parser, "_handle_map", counted)
     getattr(made, operation)(**arguments)
     assert parsed == []
 
