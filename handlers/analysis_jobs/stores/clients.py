@@ -104,9 +104,9 @@ def share_tls(client: Any, tls: SharedTls | None) -> SharedTls:
 def read_items_directly(client: Any) -> None:
     """Let a DynamoDB client return items as the JSON of the answer contains them.
 
-    botocore tests each value for each of DynamoDB's ten types. For the row of a job that takes a twentieth of the CPU of a
-    `GetItem`, and a tenth of that of an `UpdateItem`. The result is the same, except for binary values: they stay in
-    base64. No row has one.
+    botocore tests each value for each of DynamoDB's ten types. For the row of a job that takes a twentieth of the CPU
+    of a `GetItem`, and a tenth of that of an `UpdateItem`. The result is the same, except for binary values: they stay
+    in base64. No row has one.
     """
     for operation in _ITEM_OPERATIONS:
         client.meta.events.register(f"before-parse.dynamodb.{operation}", _read_directly)
