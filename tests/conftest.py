@@ -1,5 +1,6 @@
 """Distribution of the tests over processes, and a local cloud for tests of two folders."""
 
+import functools
 import os
 from collections.abc import Iterator
 from importlib.metadata import entry_points
@@ -57,6 +58,16 @@ ORDER = (
     "tests/tools/",
     "",
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _services_are_read_once() -> Iterator[None]:
+    """Keep botocore's descriptions of the services: moto makes a new session for each test, which reads them again."""
+    from botocore import session  # noqa: PLC0415 - some processes need no AWS
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "create_loader", functools.cache(session.create_loader))
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -72,7 +72,8 @@ make_environment() { # arguments: folder, lock file
   runs_python_313 "$folder/bin/python" || "$python" -m venv --clear "$folder"
   # Fall back to pip: it is slower, but a closed network may have a mirror that is configured only for pip.
   "$(find_uv)" pip sync --quiet --python "$folder/bin/python" --require-hashes "$lock" ||
-    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$lock"
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+      --requirement "$lock"
   touch "$folder/.ready"
 }
 

@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import dataclasses
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -36,9 +35,9 @@ from analysis_jobs_dev.cloud.emulator.enforcement import recorded
 from analysis_jobs_dev.cloud.emulator.requests import Right
 from analysis_jobs_dev.cloud.emulator_environment import interpreter
 from analysis_jobs_dev.cloud.github import web_identity
-from analysis_jobs_dev.provider_mirror import terraform_environment
 from analysis_jobs_dev.release.errors import ReleaseRunningError
 from analysis_jobs_dev.release.record import Begun, Record
+from analysis_jobs_dev.terraform_command import command_environment
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FOLDER = REPOSITORY / "tools" / "deploy_rights"
@@ -85,17 +84,10 @@ class Recorder:
 
     def terraform(self, name: str, environment: Mapping[str, str], *arguments: str) -> str:
         """Run a command of Terraform in the folder of a root, and return its output. Raises RecordingError."""
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "TF_"))}
         done = subprocess.run(
             ["terraform", *arguments],
             cwd=self.folder / name,
-            env={
-                **inherited,
-                **terraform_environment(),
-                **environment,
-                "CHECKPOINT_DISABLE": "1",
-                "TF_IN_AUTOMATION": "1",
-            },
+            env=command_environment(environment, without=("AWS_", "TF_")),
             capture_output=True,
             text=True,
             check=False,

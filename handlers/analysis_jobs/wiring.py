@@ -51,7 +51,10 @@ _STORE_CONFIG = Config(
 # redirects an upload form, and browsers do not send the body again after a redirect.
 _S3_CONFIG = _STORE_CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
 # A step of the sweeper is two requests of some milliseconds. boto3 has 10 connections for each client.
+_BOTO_CONNECTIONS = 10
 _SWEEP_THREADS = 8
+# The heartbeats of an invocation send their requests at the same moments, and the jobs may send others meanwhile.
+_CONNECTIONS_OF_A_JOB = 2
 # A request waits for its audit line. If CloudWatch Logs does not take it, the line goes to the log of the process.
 _AUDIT_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 # Textract needs a few seconds for a page.
@@ -152,7 +155,8 @@ def worker(settings: Settings) -> Worker:
     from analysis_jobs.prompts import DynamoPromptStore  # noqa: PLC0415
     from analysis_jobs.worker.worker import Worker  # noqa: PLC0415
 
-    aws, clock = Clients(), SystemClock()
+    connections = max(_BOTO_CONNECTIONS, _CONNECTIONS_OF_A_JOB * settings.jobs_per_invocation)
+    aws, clock = Clients(connections=connections), SystemClock()
     _start_tracing(settings, aws)
     store, queue, artifacts = _store(settings, aws, clock), _queue(settings, aws), _artifacts(settings, aws)
     analyses = _check_tiers(load_analyses(settings.analyses), settings)

@@ -75,9 +75,9 @@ variable "worker" {
   description = <<-EOT
     The function that runs jobs. `architecture` is that of the package by default, or arm64; the other functions use the
     same. `memory_mb` is by default what the package needs: 256, or 1024 if it reads scanned pages with Tesseract.
-    `jobs_per_invocation` is the number of jobs that share an invocation, 1 to 10. The default is 10 if every analysis of
-    the stack declares `mostly_waits`, else 1, and 1 with `queue.fifo`. While an invocation lasts, it fills its free slots
-    with further messages of its lane. `batching_window_s` lets Lambda collect messages for so long before it starts an
+    `jobs_per_invocation` is the number of jobs that share an invocation, 1 to 20. The default is 20 if every analysis of
+    the stack declares `mostly_waits`, else 1, and 1 with `queue.fifo`. Lambda delivers at most 10 messages to an
+    invocation. While it lasts, it fills its free slots with further messages of its lane. `batching_window_s` lets Lambda collect messages for so long before it starts an
     invocation, 0 by default. `reserved_concurrency` needs a
     `maximum_concurrency` in every lane. `environment` has variables of the worker only. `secrets` has ARNs of Secrets
     Manager secrets or SSM parameters, by the name of the environment variable that gets the ARN. The worker may read
@@ -120,8 +120,8 @@ variable "worker" {
   }
 
   validation {
-    condition     = var.worker.jobs_per_invocation == null ? true : var.worker.jobs_per_invocation >= 1 && var.worker.jobs_per_invocation <= 10 && floor(var.worker.jobs_per_invocation) == var.worker.jobs_per_invocation
-    error_message = "worker.jobs_per_invocation must be a whole number from 1 to 10, the maximum of one receive. Leave it out for what the analyses declare."
+    condition     = var.worker.jobs_per_invocation == null ? true : var.worker.jobs_per_invocation >= 1 && var.worker.jobs_per_invocation <= 20 && floor(var.worker.jobs_per_invocation) == var.worker.jobs_per_invocation
+    error_message = "worker.jobs_per_invocation must be a whole number from 1 to 20: all jobs of an invocation share its memory and its processor. Leave it out for what the analyses declare."
   }
 
   validation {

@@ -35,6 +35,9 @@ locals {
   # What the stack sets, else what the package needs.
   worker_memory_mb    = coalesce(var.worker.memory_mb, module.package.worker.memory_mb)
   jobs_per_invocation = var.queue.fifo ? 1 : coalesce(var.worker.jobs_per_invocation, module.package.worker.jobs_per_invocation)
+  # Lambda takes more than 10 messages of a queue only with a batching window, for which each job would wait. An
+  # invocation receives the messages for its other slots by itself.
+  batch_size = min(10, local.jobs_per_invocation)
 }
 
 resource "aws_lambda_event_source_mapping" "lane" {
@@ -44,7 +47,7 @@ resource "aws_lambda_event_source_mapping" "lane" {
   event_source_arn = module.queue[each.key].arn
   function_name    = module.worker.alias_arn
   # A retired FIFO queue keeps its order, also beside standard lanes.
-  batch_size                         = each.value.fifo ? 1 : local.jobs_per_invocation
+  batch_size                         = each.value.fifo ? 1 : local.batch_size
   maximum_batching_window_in_seconds = each.value.fifo || var.worker.batching_window_s == 0 ? null : var.worker.batching_window_s
   # A failed message of a batch must not make the others visible again.
   function_response_types = ["ReportBatchItemFailures"]

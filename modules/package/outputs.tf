@@ -21,9 +21,9 @@ output "version" {
 }
 
 output "worker" {
-  description = "What a worker of this package needs: `memory_mb`, and `jobs_per_invocation`, which is 10 if every analysis of the stack declares `mostly_waits`, else 1."
+  description = "What a worker of this package needs: `memory_mb`, and `jobs_per_invocation`, which is 20 if every analysis of the stack declares `mostly_waits`, else 1."
   value = {
-    jobs_per_invocation = local.mostly_waits ? 10 : 1
+    jobs_per_invocation = local.mostly_waits ? 20 : 1
     memory_mb           = local.memory_mb
   }
 }

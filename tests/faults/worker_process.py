@@ -174,6 +174,7 @@ class _Process:
 
     def _work(self) -> None:
         queue = _poller(self._task.aws_url, self._task.bundle)
+        slots._FULL_BATCH = self._task.batch  # noqa: SLF001 - this poller delivers so many at most, Lambda ten
         done = 0
         while self._wanted and not (self._task.invocations and done >= self._task.invocations):
             try:

@@ -4,6 +4,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,49 @@ def test_all_connections_of_all_clients_load_the_authorities_once(
         for config in (ONE, ONE, OTHER):  # the server closes each connection, so each request needs a new one
             assert clients.client("sqs", config).list_queues()["ResponseMetadata"]["HTTPStatusCode"] == 200
     assert [file for file, *_ in loads] == [str(tmp_path / "authority.pem")]
+
+
+@contextmanager
+def lasting_server(at_once: int) -> Iterator[tuple[int, list[socket.socket]]]:
+    """Answer when `at_once` requests have come, and keep the connections. Yields the port and the connections."""
+    all_came = threading.Barrier(at_once)
+    accepted: list[socket.socket] = []
+
+    def answer(connection: socket.socket) -> None:
+        while connection.recv(65_536):
+            all_came.wait(60)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    def accept(listening: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            accepted.append(connection)
+            threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
+        thread = threading.Thread(target=accept, args=(listening,), daemon=True)
+        thread.start()
+        yield listening.getsockname()[1], accepted
+        listening.shutdown(socket.SHUT_RDWR)
+    thread.join()
+    for connection in accepted:
+        connection.close()
+
+
+def test_requests_at_the_same_moment_keep_their_connections(caplog: pytest.LogCaptureFixture) -> None:
+    """As the heartbeats of 20 jobs. botocore alone keeps ten connections. It warns, and opens the others again."""
+    with lasting_server(20) as (port, accepted):
+        clients = Clients(Session(endpoint_url=f"http://127.0.0.1:{port}"), connections=20)
+        sqs = clients.client("sqs", ONE.merge(Config(read_timeout=60)))
+        for _ in range(2):
+            with ThreadPoolExecutor(20) as threads:
+                for _ in range(20):
+                    threads.submit(sqs.list_queues)
+        assert len(accepted) == 20
+    assert caplog.records == []
 
 
 def test_a_server_with_a_certificate_of_another_authority_is_refused(tmp_path: Path) -> None:

@@ -67,6 +67,21 @@ def test_each_item_is_done_once_however_often_the_work_is_interrupted() -> None:
     assert job.attempt == 3
 
 
+def test_an_item_that_its_function_changes_is_done_once() -> None:
+    diary = Diary(fails=["b"])
+
+    def word(item: dict[str, str]) -> str:
+        diary.note(item["letter"])
+        item["seen"] = "yes"
+        return item["letter"] * 2
+
+    def read(job: Job[Book]) -> Value:
+        return Value(text=" ".join(job.each([{"letter": letter} for letter in "abc"], word)))
+
+    assert run(Shop([read])).status is Status.COMPLETED
+    assert diary.done == ["a", "b", "b", "c"]
+
+
 def test_remaining_items_continue_in_another_invocation_without_spending_an_attempt() -> None:
     diary, shops = Diary(), list[Shop]()
 

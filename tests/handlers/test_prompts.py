@@ -1,5 +1,6 @@
 """Prompt templates, and values that cannot break them."""
 
+import functools
 import re
 import sys
 from collections.abc import Sequence
@@ -204,12 +205,15 @@ WORDS = some.sampled_from(
 VALUES = some.lists(WORDS | some.text(max_size=8), max_size=8).map("".join)
 
 
-LOOK_LIKE_A_BRACKET = "".join(chr(code) for code in range(128, sys.maxunicode + 1) if tags._plain(chr(code)) == "<")  # noqa: SLF001
+@functools.cache
+def look_like_a_bracket() -> str:
+    """Return all characters that the library takes for `<`. Not a constant: each process would compute it at import."""
+    return "".join(chr(code) for code in range(128, sys.maxunicode + 1) if tags._plain(chr(code)) == "<")  # noqa: SLF001
 
 
 def undone(text: str) -> str:
     """Return a value in a form that is the same with and without the escaping, which makes `[` of `<`."""
-    return re.sub(f"[<{LOOK_LIKE_A_BRACKET}]", "[", text)
+    return re.sub(f"[<{look_like_a_bracket()}]", "[", text)
 
 
 @given(first=VALUES, second=VALUES)

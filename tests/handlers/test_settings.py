@@ -145,7 +145,16 @@ def test_settings_are_immutable() -> None:
 
 @pytest.mark.parametrize(
     ("all_readers_mb", "jobs", "one_reader_mb", "at_once"),
-    [(512, 1, 512, 1), (512, 2, 256, 2), (512, 10, 256, 2), (5_120, 10, 512, 10), (128, 10, 128, 1), (64, 1, 64, 1)],
+    [
+        (512, 1, 512, 1),
+        (512, 2, 256, 2),
+        (512, 10, 256, 2),
+        (512, 20, 256, 2),
+        (5_120, 10, 512, 10),
+        (128, 10, 128, 1),
+        (128, 20, 128, 1),
+        (64, 1, 64, 1),
+    ],
 )
 def test_the_readers_of_an_invocation_share_the_memory_for_documents(
     all_readers_mb: int, jobs: int, one_reader_mb: int, at_once: int

@@ -71,6 +71,20 @@ def test_the_sweeper_gives_the_attempt_back_too() -> None:
     assert (shop.job(key).attempt, shop.job(key).alone, shop.queue.alone) == (0, True, [True])
 
 
+def test_a_death_gives_all_twenty_jobs_of_an_invocation_their_attempt_back() -> None:
+    shop = dying(20)
+    keys = [shop.keep(max_attempts=1) for _ in range(20)]
+    for key in keys:
+        with pytest.raises(SystemExit):
+            deliver(shop, key, SHARED)
+    shop.clock.advance(MINUTE)
+    assert shop.sweeper.sweep() == {"requeue": 20}
+    assert {(shop.job(key).attempt, shop.job(key).alone) for key in keys} == {(0, True)}
+    assert shop.queue.alone == [True] * 20
+    done = [deliver(shop, key, Invocation(), alone=True) for key in keys]
+    assert {(job.status, job.attempt) for job in done} == {(Status.COMPLETED, 1)}
+
+
 def test_a_job_that_must_run_alone_is_not_run_beside_others() -> None:
     shop = dying(1)
     key = shop.keep()

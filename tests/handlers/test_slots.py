@@ -86,9 +86,16 @@ class Work:
         self.done.append(number)
 
 
-def slots(lane: Lane, *, count: int = 3, left: timedelta = HOUR, expected: timedelta = SECOND) -> Slots:
+def slots(
+    lane: Lane,
+    *,
+    count: int = 3,
+    left: timedelta = HOUR,
+    expected: timedelta = SECOND,
+    interval: timedelta = AT_ONCE,
+) -> Slots:
     clock = SystemClock()
-    return Slots(count, lane, clock, clock.now() + left, expected, interval=AT_ONCE)
+    return Slots(count, lane, clock, clock.now() + left, expected, interval)
 
 
 def until(condition: Callable[[], bool]) -> Callable[[], None]:
@@ -155,6 +162,47 @@ def test_a_further_job_needs_twice_its_expected_time(left: timedelta, expected: 
     work.steps["1"] = until(lambda: bool(lane.asked)) if asks else rest
     handle_batch([record(1)], work, slots(lane, left=left, expected=expected))
     assert bool(lane.asked) == asks
+
+
+@pytest.mark.parametrize(("delivered", "asks"), [(10, True), (9, False)], ids=["a full batch", "a smaller one"])
+def test_an_invocation_with_a_full_batch_asks_for_more_at_once(delivered: int, asks: bool) -> None:
+    """Other invocations wait for the interval, which is longer than this test here."""
+    lane, work = Lane([body(number) for number in range(11, 21)]), Work()
+    asked: list[int] = []
+
+    def step() -> None:
+        (until(lambda: len(work.places) == 20) if asks else rest)()
+        asked.extend(lane.asked)
+
+    work.steps = {str(number): until(lambda: "1" in work.done) for number in range(2, 21)} | {"1": step}
+    handle_batch([record(number) for number in range(1, delivered + 1)], work, slots(lane, count=20, interval=HOUR))
+    assert asked == ([10] if asks else [])
+
+
+def test_an_invocation_with_a_full_batch_waits_after_an_empty_receive() -> None:
+    lane, work = Lane(), Work()
+    work.steps["1"] = until(lambda: bool(lane.asked))
+    work.steps |= {str(number): rest for number in range(2, 11)}
+    with logged():
+        handle_batch([record(number) for number in range(1, 11)], work, slots(lane, count=20, interval=HOUR))
+    assert lane.asked[0] == 10
+    assert len(lane.asked) <= 1 + 10, "once at first, and once for each job that ended"
+
+
+@pytest.mark.parametrize("count", [2, 10])
+def test_an_invocation_without_a_free_slot_asks_at_once_when_a_job_has_ended(count: int) -> None:
+    lane, work = Lane([body(11)]), Work()
+    work.steps |= {str(number): until(lambda: "11" in work.done) for number in range(2, 11)}
+    handle_batch([record(number) for number in range(1, count + 1)], work, slots(lane, count=count, interval=HOUR))
+    assert lane.asked[0] == 1
+    assert lane.deleted == ["r11"]
+
+
+def test_a_full_batch_with_a_job_that_must_run_alone_asks_for_nothing() -> None:
+    lane, work = Lane([body(11)]), Work()
+    given = [record(1, alone=True), *(record(number) for number in range(2, 11))]
+    handle_batch(given, work, slots(lane, count=20, interval=HOUR))
+    assert (work.done, lane.asked, len(lane.back)) == (["1"], [], 9)
 
 
 def test_an_idle_queue_is_asked_a_bounded_number_of_times() -> None:
@@ -244,6 +292,14 @@ def test_a_job_that_must_run_alone_gets_the_invocation_and_the_others_go_back() 
     assert handle_batch(given, work, slots(lane)) == {"batchItemFailures": []}
     assert (work.done, work.places["2"], lane.asked) == (["2"], Place(), [])
     assert lane.back == [(body(1), "acme"), (body(3), "acme")]
+
+
+def test_a_full_batch_of_jobs_that_must_run_alone_runs_one_of_them() -> None:
+    """As after the death of twenty neighbours: each of the others gets its turn in a later invocation."""
+    lane, work = Lane([body(number, alone=True) for number in range(11, 21)]), Work()
+    handle_batch([record(number, alone=True) for number in range(1, 11)], work, slots(lane, count=20))
+    assert (work.done, lane.asked, lane.deleted) == (["1"], [], [])
+    assert lane.back == [(body(number, alone=True), "acme") for number in range(2, 11)]
 
 
 def test_messages_that_cannot_be_sent_again_are_returned() -> None:

@@ -144,6 +144,34 @@ def _sent(queue: Any, url: str, count: int) -> None:
         queue.send_message(QueueUrl=url, MessageBody=f"{number}", MessageGroupId="acme")
 
 
+class Limited:
+    """An SQS client that refuses more messages than SQS does. moto refuses only some of them."""
+
+    def __init__(self, sqs: Any) -> None:
+        self._sqs = sqs
+
+    def receive_message(self, **request: Any) -> Any:
+        assert 1 <= request["MaxNumberOfMessages"] <= 10
+        return self._sqs.receive_message(**request)
+
+    def change_message_visibility_batch(self, **request: Any) -> Any:
+        assert 1 <= len(request["Entries"]) <= 10
+        return self._sqs.change_message_visibility_batch(**request)
+
+
+@mock_aws()
+def test_more_than_ten_messages_are_received_and_renewed_by_requests_of_ten() -> None:
+    sqs = client("sqs")
+    url = sqs.create_queue(QueueName="many")["QueueUrl"]
+    arn = "arn:aws:sqs:eu-west-1:1:many"
+    queue: Any = SqsJobQueue(Limited(sqs), {"medium": url})  # type: ignore[arg-type]
+    _sent(sqs, url, 20)
+    found = [*queue.receive(arn, 20, timedelta()), *queue.receive(arn, 10, timedelta())]
+    assert len({message.body for message in found}) == 20
+    assert queue.extend_all(arn, [message.receipt_handle for message in found], timedelta()) == {}
+    assert len(queue.receive(arn, 19, timedelta())) == 10, "they are visible again"
+
+
 @mock_aws()
 def test_sqs_renews_receives_deletes_and_puts_back() -> None:
     sqs = client("sqs")

@@ -1,15 +1,19 @@
 """The worker's handler with SQS event records."""
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
+import boto3
 import pytest
 
 import worker
+from analysis_jobs import wiring
 from analysis_jobs.base.ids import new_id
+from analysis_jobs.base.settings import from_environment
 from analysis_jobs.stores.sqs import SqsJobQueue
 from analysis_jobs.worker import slots
 from analysis_jobs.worker.claims import Claims
@@ -217,6 +221,24 @@ def test_a_packed_worker_receives_further_messages_and_deletes_them(stack: Deplo
         "Attributes"
     ]
     assert counts["ApproximateNumberOfMessagesNotVisible"] == counts["ApproximateNumberOfMessages"] == "0"
+
+
+@pytest.mark.usefixtures("stack")
+@pytest.mark.parametrize(("jobs", "connections"), [(1, 10), (20, 40)])
+def test_each_client_of_a_worker_keeps_connections_for_all_its_jobs(
+    monkeypatch: pytest.MonkeyPatch, jobs: int, connections: int
+) -> None:
+    made: list[Any] = []
+    original = boto3.client
+
+    def make(*given: Any, **options: Any) -> Any:
+        made.append(original(*given, **options))
+        return made[-1]
+
+    monkeypatch.setattr(boto3, "client", make)
+    wiring.worker(from_environment({**os.environ, "JOBS_PER_INVOCATION": str(jobs)}))
+    services = {each.meta.service_model.service_name: each.meta.config.max_pool_connections for each in made}
+    assert services == dict.fromkeys(("bedrock-runtime", "dynamodb", "sqs"), connections)
 
 
 @pytest.mark.usefixtures("packed")

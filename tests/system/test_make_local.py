@@ -100,7 +100,7 @@ def test_make_local_prints_lines_that_work_and_ctrl_c_leaves_nothing_behind(
 def test_a_dead_emulator_ends_make_local_with_an_error(stopped_stack: Path, tmp_path: Path) -> None:
     # A killed emulator has saved nothing. On a copy, the next test need not wait for another apply.
     folder = tmp_path / "cloud"
-    shutil.copytree(stopped_stack, folder)
+    shutil.copytree(stopped_stack, folder, symlinks=True)
     with make_local(folder) as (process, _):
         [emulator] = [
             number for number, line in processes_of(folder).items() if "serve.py" in line and "guard.py" not in line

@@ -101,6 +101,32 @@ def test_ten_equal_jobs_share_an_invocation() -> None:
     assert found.jobs_at_once == pytest.approx(10)
 
 
+def test_an_invocation_with_a_full_batch_fills_all_its_slots_at_once() -> None:
+    found = simulated(Worker(20), arrivals(100, 0), durations(100, 300, 0))
+    assert (found.invocations, found.invocation_s, found.refilled) == (5, 1_500, 50)
+    assert found.jobs_at_once == pytest.approx(20)
+    # Nine messages are no full batch: the invocation asks after five seconds.
+    found = simulated(Worker(20, maximum_concurrency=1), [*[0.0] * 9, 1.0], [300.0] * 10)
+    assert (found.invocations, found.refilled, found.invocation_s) == (1, 1, 305)
+
+
+@pytest.mark.parametrize(
+    ("most", "begun"),
+    [(None, [0] * 5 + [1] * 5 + [2] * 2), (7, [0] * 5 + [1] * 2 + [300] * 5)],
+    ids=["no limit", "maximum_concurrency"],
+)
+def test_lambda_begins_with_five_invocations_and_adds_five_a_second(most: int | None, begun: list[float]) -> None:
+    found: list[float] = []
+
+    class Lane(packing._Lane):  # noqa: SLF001 - when invocations begin is no result
+        def _invoke(self, now: float) -> None:
+            found.append(now)
+            super()._invoke(now)
+
+    Lane(Worker(1, refills=False, maximum_concurrency=most)).run([0.0] * 12, [300.0] * 12)
+    assert found == begun
+
+
 def test_an_invocation_lasts_as_long_as_its_longest_job() -> None:
     assert simulated(Worker(3, refills=False), [0, 0, 0], [100, 200, 600]).invocation_s == 600
 
@@ -130,6 +156,7 @@ def test_the_simulated_rules_are_those_of_the_worker() -> None:
     names = ("_INTERVAL", "_WAIT_PART", "_MOST_EMPTY", "_EXPECTED_MARGIN", "_SEEN_MARGIN")
     interval, *others = (getattr(slots, name) for name in names)
     assert interval.total_seconds() == packing.FIRST_ASKED_S == packing.INTERVAL_S
+    assert slots._FULL_BATCH == packing.BATCH  # noqa: SLF001 - no setting
     simulated_by = [packing.WAIT_PART, packing.MOST_EMPTY, packing.EXPECTED_MARGIN, packing.SEEN_MARGIN]
     assert others == simulated_by
 

@@ -136,6 +136,15 @@ def test_a_root_without_the_module_is_refused(project: Callable[..., Path], tmp_
         linked.module_calls(data)
 
 
+def test_no_link_leads_back_to_the_folder_of_the_links(project: Callable[..., Path]) -> None:
+    folder = project()
+    below = folder / ".local" / "cloud" / "root"
+    linked = Root.link(folder / "infra", below)
+    assert (below / "names" / "analysis.txt").exists()
+    assert not (below / ".local").exists()
+    assert linked.folder == below / "infra"
+
+
 def test_the_links_leave_out_state_and_follow_paths_upwards(project: Callable[..., Path], tmp_path: Path) -> None:
     linked = Root.link(project() / "infra", tmp_path / "cloud" / "root")
     assert {path.name for path in linked.folder.iterdir()} == {"main.tf"}

@@ -19,7 +19,6 @@ from typing import Any
 
 import boto3
 import httpx2
-import openpyxl
 import pytest
 from botocore import awsrequest
 from google.genai import types
@@ -33,16 +32,9 @@ from tests.handlers.pdfs import REPOSITORY
 PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-def _styled_cell() -> Any:
-    cell = openpyxl.Workbook().create_sheet()["A1"]
-    cell.number_format = "0.00"
-    return cell
-
-
 # What the paths below begin with.
 ROOTS: dict[str, Callable[[], Any]] = {
     "awsrequest": lambda: awsrequest,
-    "cell": _styled_cell,
     "client": lambda: boto3.client(
         "sts", region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test"
     ),
@@ -72,7 +64,6 @@ PRIVATE = {
         "moto_sqs.unix_time": "tests/faults/crash_site.py",
         "moto_sqs.unix_time_millis": "tests/faults/crash_site.py",
     },
-    "openpyxl": {"cell._style": "handlers/analysis_jobs/tables/workbook.py"},
 }
 # MiniStack runs in an environment of its own, so another Python looks for these.
 OF_MINISTACK = {

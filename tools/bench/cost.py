@@ -63,6 +63,7 @@ def bill(memory_mb: int, invocations: Packed, one: Counts, ten: Counts, polls: i
     """
     made = Bill()
     alone, together = _requests(one, 1), _requests(ten, BATCH)
+    # Not more than ten: a request that is sent for all jobs of an invocation has ten messages at most.
     share = min(max(invocations.jobs_at_once, 1), BATCH)
     for name in alone.keys() | together.keys():
         # What is sent for each job, and what is sent once for all jobs of an invocation.

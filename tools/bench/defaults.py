@@ -1,4 +1,4 @@
-"""The defaults of the module `analysis-jobs` that decide what a job costs, read from its files."""
+"""The defaults of the modules that decide what a job costs, read from their files."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bench.packing import Worker
 from bench.processes import REPOSITORY
 
-_MODULE = REPOSITORY / "modules" / "analysis-jobs"
+_MODULES = REPOSITORY / "modules"
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Defaults:
 
 
 def defaults() -> Defaults:
-    """Return the defaults. Raises `SystemExit` if the module does not have them where they are read."""
-    text = (_MODULE / "variables-worker.tf").read_text(encoding="utf-8")
+    """Return the defaults. Raises `SystemExit` if a module does not have them where they are read."""
+    text = (_MODULES / "analysis-jobs" / "variables-worker.tf").read_text(encoding="utf-8")
     memory = _optional(text, "memory_mb")
     slots = _optional(text, "jobs_per_invocation")
     timeout = _optional(text, "timeout_s")
@@ -28,13 +28,21 @@ def defaults() -> Defaults:
     # Without a default of its own, the module takes what the package needs.
     return Defaults(
         memory_mb=memory or _WITHOUT_OCR_MB,
-        worker=Worker(slots or _MOSTLY_WAITS, timeout_s=timeout),
+        worker=Worker(slots or _mostly_waits(), timeout_s=timeout),
     )
 
 
-# See modules/package/outputs.tf.
+# See modules/package.
 _WITHOUT_OCR_MB = 256
-_MOSTLY_WAITS = 10
+
+
+def _mostly_waits() -> int:
+    """Return the jobs of an invocation if all analyses declare `mostly_waits`."""
+    text = (_MODULES / "package" / "outputs.tf").read_text(encoding="utf-8")
+    found = re.search(r"^\s*jobs_per_invocation\s*=\s*local\.mostly_waits \? (\d+) : 1$", text, re.MULTILINE)
+    if found is None:
+        raise SystemExit("modules/package/outputs.tf has no jobs_per_invocation")
+    return int(found[1])
 
 
 def _optional(text: str, name: str) -> int | None:

@@ -1,10 +1,11 @@
 """Simulates how jobs share invocations: how long invocations last, with jobs of unequal duration.
 
-One lane of a standard queue. Lambda's pollers start an invocation for each batch that they receive. An invocation with
-free slots asks for further messages by the rules of `analysis_jobs.worker.slots`: first after some seconds, for longer
-the older it is, no more when too little time is left, and after twelve answers without a message only when a job has
-ended. A message goes to one of all that ask at that moment, in proportion to how much of the time each of them asks.
-The result is the same in every run.
+One lane of a standard queue. Lambda's pollers start an invocation for each batch that they receive. They begin with
+five invocations at a time, and with more of them as long as messages wait. An invocation with free slots asks for
+further messages by the rules of `analysis_jobs.worker.slots`: at once after a full batch, else first after some
+seconds, for longer the older it is, no more when too little time is left, and after twelve answers without a message
+only when a job has ended. A message goes to one of all that ask at that moment, in proportion to how much of the time
+each of them asks. The result is the same in every run.
 """
 
 import heapq
@@ -15,8 +16,11 @@ from dataclasses import dataclass, field
 from itertools import count
 
 SEED = 20_261_128
-# Lambda begins with five pollers: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
-POLLERS = 5
+# Lambda begins with five batches at a time. While messages are left, it adds up to 300 a minute, and it ends at 1,000:
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+# The page also says that it goes back to five when traffic is low, but not when. Here it never does: that costs more.
+POLLERS, MORE_POLLERS_PER_S, MOST_BATCHES = 5, 5, 1_000
+# A delivered batch, and an answer of SQS, have ten messages at most. A full batch makes the invocation ask at once.
 BATCH = 10
 # The rules of `analysis_jobs.worker.slots`; a test compares them.
 FIRST_ASKED_S, INTERVAL_S, WAIT_PART, MOST_EMPTY = 5, 5, 20, 12
@@ -103,6 +107,9 @@ class _Lane:
         # Moments at which something happens: a job of this length arrives, or None: an invocation may ask again.
         self._events: list[tuple[float, int, float | None]] = []
         self._numbers = count()
+        # How many batches Lambda processes at a time, and when it raises that number.
+        self._batches = POLLERS
+        self._raised_at: float | None = None
 
     def run(self, times: Sequence[float], lengths: Sequence[float]) -> Packed:
         for time, each in zip(times, lengths, strict=True):
@@ -125,13 +132,16 @@ class _Lane:
 
     def _receive(self, now: float) -> None:
         """Hand out messages, as long as anybody asks for one."""
-        most = self._worker.maximum_concurrency
+        if self._raised_at is not None and now >= self._raised_at:
+            self._batches = min(self._batches + MORE_POLLERS_PER_S, MOST_BATCHES)
+            self._raised_at = None
+        most = min(self._batches, self._worker.maximum_concurrency or MOST_BATCHES)
         while self._waiting:
             asking = [(each, share) for each in self._running if (share := self._asks(each, now))]
-            pollers = POLLERS if most is None or len(self._running) < most else 0
+            pollers = POLLERS if len(self._running) < most else 0
             total = sum(share for _, share in asking)
             if not total + pollers:
-                return
+                break
             chosen = self._chance.random() * (total + pollers)
             for invocation, share in asking:
                 chosen -= share
@@ -142,15 +152,32 @@ class _Lane:
                     break
             else:
                 self._invoke(now)
+        if self._waiting and self._raised_at is None and most == self._batches < MOST_BATCHES:
+            self._raised_at = now + 1
+            self._at(self._raised_at)
 
     def _invoke(self, now: float) -> None:
         invocation = _Invocation(now, now + self._worker.timeout_s - self._worker.stop_margin_s)
         invocation.asks_since = now + FIRST_ASKED_S
         self._packed.invocations += 1
         self._running.append(invocation)
-        for _ in range(min(self._worker.slots, BATCH, len(self._waiting))):
+        delivered = min(self._worker.slots, BATCH, len(self._waiting))
+        for _ in range(delivered):
             self._begin(invocation, now)
+        if delivered == BATCH and self._worker.refills:
+            self._fill(invocation, now)
         self._at(now + FIRST_ASKED_S)
+
+    def _fill(self, invocation: _Invocation, now: float) -> None:
+        """Receive until the slots are full, or the queue is empty."""
+        while free := self._worker.slots - len(invocation.ends):
+            received = min(free, BATCH, len(self._waiting))
+            self._packed.receives += 1
+            if not received:
+                break
+            self._packed.refilled += received
+            for _ in range(received):
+                self._begin(invocation, now)
 
     def _begin(self, invocation: _Invocation, now: float) -> None:
         length = self._waiting.pop(0)

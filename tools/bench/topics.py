@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench import cold, cost, first_event, job_requests, large, packages, sweeps, units, walls, warm
+from bench import cold, cost, first_event, job_requests, large, packages, packed_memory, sweeps, units, walls, warm
 from bench.assumptions import JOBS, MEAN_S, POLLS, VARIATION
 from bench.figures import Figure
 
@@ -25,8 +25,9 @@ TOPICS = (
         "USD for 1,000 jobs",
         f"{JOBS:,} jobs of {MEAN_S} s and {POLLS} polls each, without the model. Requests, write units and "
         "bytes of logs are counted: jobs run through the real functions, in virtual time, with moto in the "
-        "place of AWS. The seconds of invocations are simulated with a fixed seed: how jobs come, how "
-        "Lambda's five pollers and the free slots of running invocations receive them, and durations with a "
+        "place of AWS. The seconds of invocations are simulated with a fixed seed: how jobs come; how Lambda "
+        "begins with five invocations and adds up to 300 a minute while messages wait; how the free slots of "
+        "running invocations receive further messages; and durations with a "
         f"coefficient of variation of {VARIATION} unless the row says equal. What nobody can measure without "
         "AWS is assumed, the same for every row: a request of the API takes 20 ms with 512 MB, an invocation "
         "has 0.8 s of init, and Lambda and API Gateway log 500 bytes each. The defaults are those of the "
@@ -78,6 +79,17 @@ TOPICS = (
         "requests: two in a submission, one in a status, three in a trivial job. "
         "[Decision 24](decisions/0024-cold-starts.md#warm-calls) has the split.",
         warm.measure,
+    ),
+    Topic(
+        "memory",
+        "Memory of a packed worker",
+        "The largest resident memory of the worker's process: the real package under AWS's runtime client, with AWS "
+        "and the stand-in for the model over TLS. Each job has its text in its input, or attaches a document to its "
+        "question. It reads a streamed answer of "
+        f"{packed_memory.ANSWER_CHARS // packed_memory.PIECE_CHARS:,} tokens, one in each piece of the stream. All "
+        "jobs run at the same time, and no document is read. Each number of jobs has a fresh process. Lambda's own "
+        "part of the memory is not in it.",
+        packed_memory.measure,
     ),
     Topic(
         "each",

@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from analysis_jobs.authoring.checkpoint_list import CheckpointList
 from analysis_jobs.authoring.outputs import MISSING, NOT_KEPT, Output, json_bytes
@@ -24,6 +24,15 @@ from analysis_jobs.jobs.ports import ArtifactStore, NotFound
 from analysis_jobs.jobs.record import JobRecord
 
 MAX_NAMES = 100
+
+
+class ItemKey(NamedTuple):
+    """What identifies the checkpoint of an item of a series. `digest` is of the series, the number and the item."""
+
+    series: str
+    series_digest: str
+    number: int
+    digest: str
 
 
 class Checkpoints:
@@ -103,19 +112,32 @@ class Checkpoints:
 
         Raises `Fail` (`checkpoint_invalid`) if the item is not JSON.
         """
-        series_digest = self._digest(series, survives_deploys=survives_deploys)
-        # Compute it even if it is not needed: an invalid item must fail before the work on it is paid for.
-        digest = _item_digest(series_digest, number, item)
-        fence = self._finished(series, series_digest).fence(number)
-        return MISSING if fence is None else self._read(f"{fence}-{digest}")
+        return self.load_by_key(self.item_key(series, number, item, survives_deploys=survives_deploys))
 
     def save_item(self, series: str, number: int, item: Any, value: Any, *, survives_deploys: bool = False) -> None:
         """Save the output of an item of a series: JSON or an `Output`. The item is JSON. Raises as `save`."""
-        body = value.body if isinstance(value, Output) else json_bytes(f"{series} of item {number}", value)
+        self.save_by_key(self.item_key(series, number, item, survives_deploys=survives_deploys), value)
+
+    def item_key(self, series: str, number: int, item: Any, *, survives_deploys: bool = False) -> ItemKey:
+        """Return what identifies the checkpoint of an item, as the item is now: the work on it may change it.
+
+        Raises `Fail` (`checkpoint_invalid`) if the item is not JSON.
+        """
         series_digest = self._digest(series, survives_deploys=survives_deploys)
+        body = json_bytes(f"item {number}", item).decode()
+        return ItemKey(series, series_digest, number, _hash(f"{series_digest}\n{number}\n{body}"))
+
+    def load_by_key(self, key: ItemKey) -> Any:
+        """Return the output of an item as JSON; `MISSING` if this item has no checkpoint."""
+        fence = self._finished(key.series, key.series_digest).fence(key.number)
+        return MISSING if fence is None else self._read(f"{fence}-{key.digest}")
+
+    def save_by_key(self, key: ItemKey, value: Any) -> None:
+        """Save the output of an item: JSON or an `Output`. Raises as `save`."""
+        series, series_digest, number, digest = key
+        body = value.body if isinstance(value, Output) else json_bytes(f"{series} of item {number}", value)
         fence = self._claimed.fence
-        key = self._key(f"{fence}-{_item_digest(series_digest, number, item)}")
-        self._artifacts.write(key, body, "application/json")
+        self._artifacts.write(self._key(f"{fence}-{digest}"), body, "application/json")
         with self._saving:
             finished = self._finished(series, series_digest).with_item(number, fence)
             self._write_entries({**self._entries, series: str(finished)}, series, {})
@@ -183,10 +205,6 @@ class Checkpoints:
             version = "" if survives_deploys else self._claimed.code_version
             known = self._digests[name, survives_deploys] = _hash(f"{name}\n{version}\n{self._input}")
         return known
-
-
-def _item_digest(series_digest: str, number: int, item: Any) -> str:
-    return _hash(f"{series_digest}\n{number}\n{json_bytes(f'item {number}', item).decode()}")
 
 
 def _hash(text: str) -> str:

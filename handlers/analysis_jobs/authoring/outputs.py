@@ -9,7 +9,7 @@ from pydantic import PydanticUserError
 from pydantic_core import from_json, to_json
 
 from analysis_jobs.base.errors import Fail
-from analysis_jobs.base.model_json import NotKeptError, has_nan, has_secret, keep, restore
+from analysis_jobs.base.model_json import NotKeptError, has_nan, has_secret, keep_and_restore, restore
 from analysis_jobs.base.values import dataclass
 
 NOT_KEPT: Final = {"$not_kept": True}
@@ -34,18 +34,21 @@ class Output:
 
 
 def output_of(name: str, function: Callable[..., Any], value: Any) -> Output:
-    """Return what a function returned, in the type of its return annotation, with its checkpoint.
+    """Return what a function returned, in the type of its return annotation, with its checkpoint. See `output_as`."""
+    return output_as(name, return_type(function), value)
+
+
+def output_as(name: str, kind: Any, value: Any) -> Output:
+    """Return a value in a type, with its checkpoint.
 
     If JSON does not keep the value, the checkpoint says so, and the value stays as it is. Raises `Fail`
     (`checkpoint_invalid`, `checkpoint_too_large`); `name` is for its message.
     """
-    kind = return_type(function)
     if kind is Any:
         body = json_bytes(name, value)
         return Output(body, from_json(body))
     try:
-        body = keep(kind, value)
-        restored = restore(kind, body)
+        body, restored = keep_and_restore(kind, value)
     except (NotKeptError, PydanticUserError) as error:
         _plain_json(name, value)  # a value that is not JSON at all is an error
         why = str(error) if isinstance(error, NotKeptError) else "pydantic does not support its return annotation"

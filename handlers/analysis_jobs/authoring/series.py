@@ -5,9 +5,10 @@ from datetime import timedelta
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
+from analysis_jobs.authoring.checkpoints import ItemKey
 from analysis_jobs.authoring.context import AttemptContext
 from analysis_jobs.authoring.fan_out import map_items
-from analysis_jobs.authoring.outputs import MISSING, output_of, restore_output
+from analysis_jobs.authoring.outputs import MISSING, output_as, restore_as, return_type
 from analysis_jobs.base.errors import ConfigurationError, OutOfTime
 
 Item = TypeVar("Item")
@@ -22,6 +23,7 @@ class Series(Generic[Item, Output]):
             raise ConfigurationError("job.each within job.each: call it in the stage, not in the function of an item")
         self._context = context
         self._function = function
+        self._kind = return_type(function)
         self._total = total
         self._name = _series_name(context, function)
         self._progress_before = context.report.percent
@@ -40,23 +42,24 @@ class Series(Generic[Item, Output]):
     def _output(self, number: int, item: Item, needs: timedelta) -> Any:
         """Return the output of one item: from its checkpoint, or by calling the function."""
         checkpoints, survives = self._context.checkpoints, self._context.stage.survives_deploys
-        saved = checkpoints.load_item(self._name, number, item, survives_deploys=survives)
-        output = MISSING if saved is MISSING else restore_output(self._function, saved)
+        # First of all: an item that is not JSON must fail before the work on it is paid for.
+        key = checkpoints.item_key(self._name, number, item, survives_deploys=survives)
+        saved = checkpoints.load_by_key(key)
+        output = MISSING if saved is MISSING else restore_as(self._kind, saved)
         if output is MISSING:
-            output = self._call(number, item, needs)
+            output = self._call(key, item, needs)
         with self._counting:
             self._finished_items += 1
             self._context.report.move_progress(self._progress_before, self._finished_items / self._total)
         return output
 
-    def _call(self, number: int, item: Item, needs: timedelta) -> Any:
+    def _call(self, key: ItemKey, item: Item, needs: timedelta) -> Any:
         context = self._context
         context.check()
         if context.checkpoints.gained and context.control.time_left() < needs:
-            raise OutOfTime(f"item {number} needs more time than the invocation has left")
-        output = output_of(f"{self._name} of item {number}", self._function, self._function(item))
-        survives = context.stage.survives_deploys
-        context.checkpoints.save_item(self._name, number, item, output, survives_deploys=survives)
+            raise OutOfTime(f"item {key.number} needs more time than the invocation has left")
+        output = output_as(f"{self._name} of item {key.number}", self._kind, self._function(item))
+        context.checkpoints.save_by_key(key, output)
         return output.value  # the same now as in a later attempt that restores the checkpoint
 
 

@@ -8,9 +8,11 @@ The type checker sees the standard decorator. A class that this one does not kno
 from __future__ import annotations
 
 import dataclasses
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from dataclasses import dataclass
     from inspect import Signature
 else:
@@ -40,6 +42,7 @@ def _decorated(cls: type, options: dict[str, bool]) -> type:
     for name, method in methods.items():
         if name not in own:
             setattr(made, name, method)
+    made.__compared__ = staticmethod(_values_of([field.name for field in fields if field.compare]))
     missing = dataclasses.MISSING
     made.__field_defaults__ = {each.name: each.default for each in fields if each.default is not missing}
     made.__field_factories__ = {
@@ -94,16 +97,19 @@ class _SignatureOfFields:
         return Signature(parameters)
 
 
-def _compared(self: Any) -> tuple[Any, ...]:
-    return tuple(getattr(self, name) for name, field in self.__dataclass_fields__.items() if field.compare)
+def _values_of(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return a function that returns the values of these attributes. A dictionary of jobs calls it at every look-up."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda self: tuple(getattr(self, name) for name in names)  # `attrgetter` would return no tuple
 
 
-def _eq(self: Any, other: object) -> Any:
-    return _compared(self) == _compared(other) if other.__class__ is self.__class__ else NotImplemented
+def _eq(self: Any, other: Any) -> Any:
+    return self.__compared__(self) == other.__compared__(other) if other.__class__ is self.__class__ else NotImplemented
 
 
 def _hash(self: Any) -> int:
-    return hash(_compared(self))
+    return hash(self.__compared__(self))
 
 
 def _repr(self: Any) -> str:

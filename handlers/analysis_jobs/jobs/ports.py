@@ -180,8 +180,9 @@ class JobStore(Protocol):
 
 def require_read(transition: Transition, read: JobRecord | None) -> None:
     """Raise `ValueError` if a guard of `transition` compares with the row that was read, and `read` is None."""
-    guards = frozenset[Guard]().union(*transition.sources.values())
-    if read is None and guards & {Guard.TOKEN, Guard.UNCHANGED}:
+    if read is not None:
+        return
+    if frozenset[Guard]().union(*transition.sources.values()) & {Guard.TOKEN, Guard.UNCHANGED}:
         raise ValueError(f"the transition {transition.name} needs the row that was read")
 
 
@@ -298,7 +299,7 @@ class MessageSource(Protocol):
     """The queue of the invocation that receives further messages by itself, beside Lambda's poller."""
 
     def receive(self, queue_arn: str, most: int, wait: timedelta) -> Sequence[ReceivedMessage]:
-        """Return at most `most` messages, 10 or fewer.
+        """Return at most `most` messages, and never more than 10.
 
         Without a message, return none after `wait`, which counts in whole seconds.
         """

@@ -7,12 +7,10 @@ import ssl
 from collections.abc import Callable
 from functools import partial
 from threading import Lock, RLock
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import boto3
-
-if TYPE_CHECKING:
-    from botocore.config import Config
+from botocore.config import Config
 
 Service: TypeAlias = Literal[
     "dynamodb", "sqs", "s3", "bedrock-runtime", "events", "logs", "sns", "secretsmanager", "ssm", "sts", "textract"
@@ -24,10 +22,15 @@ _FIRST_ERROR = 300
 
 
 class Clients:
-    """Makes the clients of a boto3 session (default: boto3's own)."""
+    """Makes the clients of a boto3 session (default: boto3's own).
 
-    def __init__(self, session: Any = None) -> None:
+    `connections` is how many connections each client keeps open (default: botocore's 10). If more requests run at the
+    same moment, the others open a new connection each time.
+    """
+
+    def __init__(self, session: Any = None, connections: int | None = None) -> None:
         self._session = session or boto3
+        self._pool = Config(max_pool_connections=connections) if connections else None
         self._made: dict[tuple[str, Config], Any] = {}
         self._lock = RLock()  # making a client is not thread-safe, and a lazy one may be made by any thread
         self._tls: SharedTls | None = None
@@ -43,7 +46,8 @@ class Clients:
         key = (service, config)
         with self._lock:
             if key not in self._made:
-                made = self._session.client(service, config=config)
+                used = config.merge(self._pool) if self._pool else config
+                made = self._session.client(service, config=used)
                 self._tls = share_tls(made, self._tls)
                 if service == "dynamodb":
                     read_items_directly(made)

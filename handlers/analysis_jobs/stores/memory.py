@@ -197,7 +197,8 @@ class MemoryJobStore:
         if stored is None:
             return ConditionFailed(None, erased=key in self.tombstones)
         guards = transition.sources.get(stored.status)
-        if guards is None or not all(_GUARDS[guard](_GuardInput(stored, read, now)) for guard in guards):
+        given = _GuardInput(stored, read, now)
+        if guards is None or not all(_GUARDS[guard](given) for guard in guards):
             return ConditionFailed(stored)
         self.jobs[key] = _written(stored, transition, changes, now, read)
         return Applied(self.jobs[key])

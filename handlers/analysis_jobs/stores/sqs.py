@@ -92,7 +92,9 @@ class SqsJobQueue:
     def receive(self, queue_arn: str, most: int, wait: timedelta) -> Sequence[ReceivedMessage]:
         """See `MessageSource.receive`."""
         response = self._client.receive_message(
-            QueueUrl=self._url_of(queue_arn), MaxNumberOfMessages=most, WaitTimeSeconds=int(wait.total_seconds())
+            QueueUrl=self._url_of(queue_arn),
+            MaxNumberOfMessages=min(most, _MAX_BATCH),
+            WaitTimeSeconds=int(wait.total_seconds()),
         )
         return [
             ReceivedMessage(message["MessageId"], message["Body"], message["ReceiptHandle"])

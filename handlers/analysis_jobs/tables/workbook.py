@@ -3,16 +3,16 @@
 import io
 import re
 import zipfile
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from unicodedata import east_asian_width
 
 from analysis_jobs.base.extras import extra
 from analysis_jobs.tables.model import Cell, Table
+from analysis_jobs.tables.sheet_rows import MAX_WIDTH, Look, look_of, row_xml, width
 
 with extra("excel"):
     from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
     from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
     from openpyxl.utils import get_column_letter
     from openpyxl.worksheet.properties import PageSetupProperties
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from openpyxl.cell.cell import MergedCell
     from openpyxl.worksheet.worksheet import Worksheet
 
-_MAX_WIDTH, _MIN_WIDTH, _PADDING = 60, 8, 3  # in characters; the padding has room for the filter's arrow
+_MIN_WIDTH, _PADDING = 8, 3  # in characters; the padding has room for the filter's arrow
 # Fixed, so that equal rows give equal bytes.
 _MADE_AT = datetime(2000, 1, 1)  # noqa: DTZ001 - workbook dates have no zone
+_SHEET = "xl/worksheets/sheet1.xml"
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _MODIFIED = re.compile(rb"(<dcterms:modified[^>]*>)[^<]*")
 
@@ -35,12 +36,6 @@ _HEADER_FILL = PatternFill("solid", start_color="1F3A5F")
 _TITLE_FONT = Font(bold=True, size=14)
 _WRAPPED = Alignment(vertical="top", wrap_text=True)
 _PLAIN = Alignment(vertical="top")
-_FORMATS: tuple[tuple[type, str], ...] = (
-    (datetime, "yyyy-mm-dd hh:mm:ss"),
-    (date, "yyyy-mm-dd"),
-    (time, "hh:mm:ss"),
-    (timedelta, "[h]:mm:ss"),
-)
 
 
 def workbook(table: Table, sheet: str, title: str | None) -> bytes:
@@ -53,54 +48,54 @@ def workbook(table: Table, sheet: str, title: str | None) -> bytes:
     book.properties.created = _MADE_AT
     header = 1
     if title is not None:
-        _put(page, 1, 1, title).font = _TITLE_FONT
+        _write(page.cell(1, 1), title, font=_TITLE_FONT)
         header = 3
+    rows: list[bytes] = []
     if table.titles:
-        _fill(page, header, table)
+        _write_header(page, header, table)
         _set_up(page, header, table)
+        rows = _rows(page, header + 1, table)
     _set_up_print(page)
     content = io.BytesIO()
     book.save(content)
-    return _without_timestamps(content)
+    return _finished(content, rows, header + len(rows))
 
 
-def _fill(page: "Worksheet", header: int, table: Table) -> None:
+def _write_header(page: "Worksheet", header: int, table: Table) -> None:
     for column, name in enumerate(table.titles, start=1):
-        head = _put(page, header, column, name)
-        head.font, head.fill, head.alignment, head.border = _HEADER_FONT, _HEADER_FILL, _WRAPPED, _GRID
-    # To find a style, openpyxl compares all its parts. So the first cell of a kind is styled, and others share that.
-    styles: dict[tuple[bool, bool, str | None], Any] = {}
-    for number, row in enumerate(table.rows, start=header + 1):
-        for column, value in enumerate(row, start=1):
-            found: Any = _put(page, number, column, value)
-            number_format = _number_format(value)
-            kind = (isinstance(value, str), found.quotePrefix, number_format)
-            if kind in styles:
-                found._style = styles[kind]  # noqa: SLF001 - there is no public way to share a style without a name
-                continue
-            found.border = _GRID
-            found.alignment = _WRAPPED if isinstance(value, str) else _PLAIN
-            if number_format is not None:
-                found.number_format = number_format
-            styles[kind] = found._style  # noqa: SLF001 - as above
+        head = page.cell(header, column)
+        _write(head, name, font=_HEADER_FONT, fill=_HEADER_FILL, alignment=_WRAPPED, border=_GRID)
 
 
-def _put(page: "Worksheet", row: int, column: int, value: Cell) -> "Written | MergedCell":
-    found = page.cell(row, column)
+def _rows(page: "Worksheet", first: int, table: Table) -> list[bytes]:
+    """Return the XML of the rows. In the sheet an empty row stands in their place: see `_finished`."""
+    styles: dict[Look, int] = {}
+
+    def style(value: Cell) -> int:
+        look = look_of(value)
+        if look not in styles:
+            # A cell of no sheet. Its value matters, because openpyxl first gives a date the format that it prefers.
+            parts = {"number_format": look.number_format} if look.number_format else {}
+            alignment = _WRAPPED if look.is_text else _PLAIN
+            styles[look] = _write(WriteOnlyCell(page), value, border=_GRID, alignment=alignment, **parts)
+        return styles[look]
+
+    if table.rows:
+        page.cell(first - 1 + len(table.rows), len(table.titles))  # it also counts for the dimension of the sheet
+    letters = [get_column_letter(column) for column in range(1, len(table.titles) + 1)]
+    return [row_xml(number, letters, row, style) for number, row in enumerate(table.rows, start=first)]
+
+
+def _write(found: "Written | MergedCell", value: Cell, **style: Any) -> int:
+    """Give a cell a value and a style. Return the number of the style: openpyxl counts them from here."""
     found.value = value
     if isinstance(value, str):
         # Store text that looks like a formula as text. With the quote prefix it stays text when a user edits the cell.
         found.data_type = "s"
-        found.quotePrefix = value.startswith(("=", "+", "-", "@", "'"))
-    return found
-
-
-def _number_format(value: Cell) -> str | None:
-    if isinstance(value, Decimal):
-        exponent = value.as_tuple().exponent
-        places = min(10, -exponent) if isinstance(exponent, int) and exponent < 0 else 0
-        return f"#,##0.{'0' * places}" if places else "#,##0"
-    return next((number_format for kind, number_format in _FORMATS if isinstance(value, kind)), None)
+        found.quotePrefix = look_of(value).is_quoted
+    for name, part in style.items():
+        setattr(found, name, part)
+    return int(found.style_id)
 
 
 def _set_up(page: "Worksheet", header: int, table: Table) -> None:
@@ -108,10 +103,10 @@ def _set_up(page: "Worksheet", header: int, table: Table) -> None:
     page.freeze_panes = f"A{header + 1}"
     page.auto_filter.ref = f"A{header}:{last}{header + max(1, len(table.rows))}"
     page.print_title_rows = f"{header}:{header}"
-    for index, name in enumerate(table.titles):
-        widest = max([_width(name), *(_width(_shown(row[index])) for row in table.rows)])
-        width = min(_MAX_WIDTH, max(_MIN_WIDTH, widest + _PADDING))
-        page.column_dimensions[get_column_letter(index + 1)].width = width
+    columns = zip(*table.rows, strict=True) if table.rows else [()] * len(table.titles)
+    for number, (name, cells) in enumerate(zip(table.titles, columns, strict=True), start=1):
+        widest = max(map(width, (name, *cells)))
+        page.column_dimensions[get_column_letter(number)].width = min(MAX_WIDTH, max(_MIN_WIDTH, widest + _PADDING))
 
 
 def _set_up_print(page: "Worksheet") -> None:
@@ -122,29 +117,22 @@ def _set_up_print(page: "Worksheet") -> None:
     page.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
 
 
-def _shown(value: Cell) -> str:
-    if isinstance(value, datetime):
-        return "yyyy-mm-dd hh:mm:ss"
-    return "" if value is None else str(value)
+def _finished(content: io.BytesIO, rows: list[bytes], last: int) -> bytes:
+    """Return the workbook with the rows in its sheet, and with fixed dates in its zip entries and properties.
 
-
-def _width(text: str) -> int:
-    """Return the width of a text's widest line, in characters. East Asian wide characters count as two."""
-    return max(
-        len(line) if line.isascii() else sum(2 if east_asian_width(letter) in "FW" else 1 for letter in line)
-        for line in (line[:_MAX_WIDTH] for line in text.split("\n"))
-    )
-
-
-def _without_timestamps(content: io.BytesIO) -> bytes:
-    """Return the workbook with fixed dates in its zip entries and properties."""
+    `last` is the number of the last row. It is empty in the sheet.
+    """
     made = io.BytesIO()
-    with zipfile.ZipFile(content) as before, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as after:
+    with zipfile.ZipFile(content) as before, zipfile.ZipFile(made, "w") as after:
         for entry in before.infolist():
-            body = before.read(entry)
+            parts = [before.read(entry)]
             if entry.filename == "docProps/core.xml":
-                body = _MODIFIED.sub(rb"\g<1>2000-01-01T00:00:00Z", body)
+                parts = [_MODIFIED.sub(rb"\g<1>2000-01-01T00:00:00Z", parts[0])]
+            elif entry.filename == _SHEET and rows:
+                top, bottom = re.split(rb'<row r="%d"(?:\s*/>|></row>)' % last, parts[0])
+                parts = [top, *rows, bottom]
             plain = zipfile.ZipInfo(entry.filename, _ZIP_DATE)
             plain.compress_type = zipfile.ZIP_DEFLATED
-            after.writestr(plain, body)
+            with after.open(plain, "w") as file:
+                file.writelines(parts)
     return made.getvalue()

@@ -19,6 +19,9 @@ from analysis_jobs.worker.message import Message
 
 # The invocation asks for messages first after this time, then at this interval, and at once when a job has ended.
 _INTERVAL = timedelta(seconds=5)
+# Lambda delivers and SQS returns so many messages at most. A full batch means that probably more are waiting. Then the
+# invocation asks for them at once.
+_FULL_BATCH = 10
 # A receive waits for a twentieth of the invocation's age, up to the interval. All jobs may end meanwhile, and then this
 # time is billed in vain.
 _WAIT_PART = 20
@@ -91,10 +94,11 @@ class Batch:
         place = Place(shared=self._refill is not None or len(here) > 1)
         for record in here:
             self._start(record, place)
-        pause = self._refill.slots.interval if self._refill else timedelta()
+        pause = self._refill.slots.interval if self._refill and len(here) < _FULL_BATCH else timedelta()
         while self._running:
             if self._refill is None or not self._refill.free(self._running):
                 self._settle(self._ended.get())
+                pause = timedelta()
             elif self._has_one_ended(pause):
                 pause = timedelta()
             else:

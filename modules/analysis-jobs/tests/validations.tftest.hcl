@@ -245,10 +245,10 @@ run "refuses_worker_memory_that_lambda_does_not_give" {
   expect_failures = [var.worker]
 }
 
-run "refuses_more_jobs_at_once_than_a_receive_brings" {
+run "refuses_more_jobs_at_once_than_were_measured" {
   command = plan
   variables {
-    worker = { jobs_per_invocation = 11 }
+    worker = { jobs_per_invocation = 21 }
   }
   expect_failures = [var.worker]
 }
@@ -498,7 +498,7 @@ run "admits_every_limit" {
     lease     = { heartbeat_s = 15, lease_s = 31 }
     queue     = { visibility_timeout_s = 900 }
     retention = { jobs_days = 5, artifacts_days = 5, uploads_days = 5 }
-    worker    = { timeout_s = 900, memory_mb = 10240, jobs_per_invocation = 10, batching_window_s = 300, reserved_concurrency = 1004 }
+    worker    = { timeout_s = 900, memory_mb = 10240, jobs_per_invocation = 20, batching_window_s = 300, reserved_concurrency = 1004 }
     api       = { timeout_s = 30, memory_mb = 128, authorizer = { issuer = "https://issuer.example.com", audience = ["orders"] } }
   }
 }

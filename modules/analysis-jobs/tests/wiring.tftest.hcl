@@ -791,14 +791,14 @@ run "a_worker_follows_the_package" {
 
   assert {
     condition     = { for key, mapping in aws_lambda_event_source_mapping.lane : key => mapping.batch_size } == { high = 10, medium = 10, "high.fifo" = 1 }
-    error_message = "Jobs of an analysis that mostly waits share an invocation. A FIFO queue keeps one."
+    error_message = "Jobs of an analysis that mostly waits share an invocation. Lambda delivers ten of them at most. A FIFO queue keeps one."
   }
   assert {
     condition     = { for key, mapping in aws_lambda_event_source_mapping.lane : key => mapping.maximum_batching_window_in_seconds if !endswith(key, ".fifo") } == { high = 2, medium = 2 }
     error_message = "Lambda collects messages of the lanes."
   }
   assert {
-    condition     = tostring(local.environment.JOBS_PER_INVOCATION) == "10" && tostring(local.environment.DOCUMENT_MEMORY_MB) == "128" && local.worker_memory_mb == 256
+    condition     = tostring(local.environment.JOBS_PER_INVOCATION) == "20" && tostring(local.environment.DOCUMENT_MEMORY_MB) == "128" && local.worker_memory_mb == 256
     error_message = "The worker gets the number of jobs, and half of its memory for documents."
   }
 }
@@ -813,7 +813,7 @@ run "a_stack_keeps_what_it_sets_for_its_worker" {
   }
 
   assert {
-    condition     = local.jobs_per_invocation == 3 && local.worker_memory_mb == 768
+    condition     = local.jobs_per_invocation == 3 && aws_lambda_event_source_mapping.lane["medium"].batch_size == 3 && local.worker_memory_mb == 768
     error_message = "Settings of the stack count more than what the package needs."
   }
 }

@@ -65,7 +65,7 @@ run "analyses_that_mostly_wait_share_an_invocation" {
   }
 
   assert {
-    condition     = output.worker.jobs_per_invocation == 10
+    condition     = output.worker.jobs_per_invocation == 20
     error_message = "Every analysis of the stack mostly waits."
   }
 }

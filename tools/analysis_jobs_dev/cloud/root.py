@@ -58,10 +58,10 @@ class Root:
         up = min(_levels_up(original), len(original.parents) - 1)
         above = [original, *original.parents][up]
         here = below
-        _link(above, here, leave=original.relative_to(above).parts[:1])
+        _link(above, here, leave=original.relative_to(above).parts[:1], around=below)
         for number, name in enumerate(original.relative_to(above).parts):
             here, above = here / name, above / name
-            _link(above, here, leave=original.relative_to(above).parts[:1] if number < up else ())
+            _link(above, here, leave=original.relative_to(above).parts[:1] if number < up else (), around=below)
         if (lock := original / LOCK_FILE).exists():  # copied, because `terraform init` may add checksums
             shutil.copyfile(lock, here / LOCK_FILE)
         elif LOCK_FILE in chosen:
@@ -148,11 +148,13 @@ def _configuration(root: Path, endings: tuple[str, ...]) -> Iterator[Path]:
             yield path
 
 
-def _link(original: Path, folder: Path, leave: Iterable[str]) -> None:
+def _link(original: Path, folder: Path, leave: Iterable[str], around: Path) -> None:
+    """Link what is in `original`, except the folder in which `around` is: who follows the links would never end."""
     folder.mkdir(parents=True)
     left = set(leave)
     for path in original.iterdir():
-        if path.name not in left and not _NOT_LINKED.fullmatch(path.name):
+        is_around = around.resolve().is_relative_to(path.resolve())
+        if path.name not in left and not is_around and not _NOT_LINKED.fullmatch(path.name):
             (folder / path.name).symlink_to(path, target_is_directory=path.is_dir())
 
 

@@ -1,7 +1,6 @@
 """A Terraform root and its state, which the real Terraform applies to the local cloud."""
 
 import json
-import os
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from analysis_jobs.testing.processes import Child
 from analysis_jobs_dev.cloud.errors import CloudError
 from analysis_jobs_dev.cloud.state import TERRAFORM_STATE
 from analysis_jobs_dev.provider_mirror import terraform_environment
+from analysis_jobs_dev.terraform_command import command_environment
 
 # Time for Terraform to save its state before it is killed.
 STOP_GRACE_S = 30.0
@@ -158,17 +158,10 @@ class Stack:
     def _terraform(self, *arguments: str) -> Child:
         return Child(
             ["terraform", *arguments],
-            environment={
-                # Never reach the AWS account that this user works with.
-                **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-                **terraform_environment(),
-                **self.environment,
-                "TF_DATA_DIR": str(self.folder / DATA_FOLDER),
-                "TF_IN_AUTOMATION": "1",
-                "CHECKPOINT_DISABLE": "1",
-                # Less garbage collection: a fifth less processor time for some memory.
-                "GOGC": "400",
-            },
+            environment=command_environment(
+                {**self.environment, "TF_DATA_DIR": str(self.folder / DATA_FOLDER)},
+                without=("AWS_",),  # never reach the AWS account that this user works with
+            ),
             exit_code_file=self.folder / "terraform.exit",
             grace_s=STOP_GRACE_S,
             folder=self.root,
