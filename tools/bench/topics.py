@@ -75,7 +75,9 @@ TOPICS = (
         "warm",
         "Warm calls",
         f"Median CPU time of {warm.ROUNDS} rounds in one warm process, over that of one `GetItem` by boto3 in "
-        "the same rounds. AWS is moto, in another process, over TLS.",
+        "the same rounds. AWS is moto, in another process, over TLS. Two thirds of each call are boto3's own "
+        "requests: two in a submission, one in a status, three in a trivial job. "
+        "[Decision 24](decisions/0024-cold-starts.md#warm-calls) has the split.",
         warm.measure,
     ),
     Topic(
