@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import dataclasses
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -85,15 +84,10 @@ class Recorder:
 
     def terraform(self, name: str, environment: Mapping[str, str], *arguments: str) -> str:
         """Run a command of Terraform in the folder of a root, and return its output. Raises RecordingError."""
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "TF_"))}
         done = subprocess.run(
             ["terraform", *arguments],
             cwd=self.folder / name,
-            env={
-                **inherited,
-                **command_environment(),
-                **environment,
-            },
+            env=command_environment(environment, without=("AWS_", "TF_")),
             capture_output=True,
             text=True,
             check=False,

@@ -8,8 +8,9 @@ module "sweeper" {
   live_version = module.package.live_versions.sweeper
   architecture = local.architecture
   # Shorter than the minute between two sweeps.
-  timeout_s          = 50
-  memory_mb          = 512
+  timeout_s = 50
+  # This memory gives it 58 % of a processor. docs/scale.md has the figures.
+  memory_mb          = 1024
   environment        = local.environment
   statements         = local.sweeper_statements
   log_retention_days = var.retention.logs_days

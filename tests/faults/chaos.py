@@ -1,6 +1,7 @@
 """A proxy between the functions and AWS that injects faults: errors 5xx, delays, duplicates and lost replies."""
 
 import contextlib
+import json
 import random
 import socket
 import ssl
@@ -25,7 +26,8 @@ class FaultRates:
     """The probability of each fault for one request.
 
     `refuse` (a 5xx) and `reset` happen before AWS gets the request. With `refuse_lost` and `reset_lost`, AWS has
-    executed the request, and only its reply is lost. `send_twice` applies to SendMessage only.
+    executed the request, and only its reply is lost. `send_twice` applies to SendMessage and SendMessageBatch. With
+    `refuse_some`, the reply to SendMessageBatch says that one message was refused, although SQS has it.
     """
 
     refuse: float = 0.0
@@ -35,6 +37,7 @@ class FaultRates:
     slow: float = 0.0
     hang: float = 0.0
     send_twice: float = 0.0
+    refuse_some: float = 0.0
     slowest_s: float = 0.5
     hang_s: float = 3.0
 
@@ -84,14 +87,25 @@ class ChaosProxy:
         return found
 
     def _mishap(self, rates: FaultRates, operation: str) -> str:
-        if operation.endswith(".SendMessage") and self._random.random() < rates.send_twice:
+        if operation.endswith((".SendMessage", ".SendMessageBatch")) and self._random.random() < rates.send_twice:
             return "send_twice"
+        if operation.endswith(".SendMessageBatch") and self._random.random() < rates.refuse_some:
+            return "refuse_some"
         drawn = self._random.random()
         for name, likelihood in rates.mishaps.items():
             drawn -= likelihood
             if drawn < 0:
                 return name
         return ""
+
+
+def _refusing_one(status: int, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Return the reply to SendMessageBatch with its last message as a refused one."""
+    reply = json.loads(body)
+    if status == 200 and reply.get("Successful"):
+        last = reply["Successful"].pop()
+        reply.setdefault("Failed", []).append({"Id": last["Id"], "Code": "InternalError", "SenderFault": False})
+    return status, headers, json.dumps(reply).encode()
 
 
 class _Server(ThreadingHTTPServer):
@@ -147,6 +161,8 @@ class _Handler(BaseHTTPRequestHandler):
             case "send_twice":
                 self._forward(body)
                 self._answer(*self._forward(body))
+            case "refuse_some":
+                self._answer(*_refusing_one(*self._forward(body)))
             case _:
                 self._answer(*self._forward(body))
 

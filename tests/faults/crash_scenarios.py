@@ -29,6 +29,7 @@ class Scenario:
     tiered: bool = False
     lists: bool = False  # each checkpoint moves the earlier ones from the row into a list in the bucket
     shared: bool = False  # the worker could run other jobs too; it receives the message itself, and deletes it
+    together: bool = False  # the sweeper writes its row in a transaction, as it does with many rows
     exact: bool = True  # a run without a crash does exactly `work`; otherwise at most
 
 
@@ -60,6 +61,20 @@ SCENARIOS = (
     Scenario("the worker of its only attempt dies", "failed", 1, analysis="brief", die_asking=1, exact=False),
     Scenario("no message arrives until its deadline", "failed", 0, deadline=4 * MINUTE, lose_messages=99),
     Scenario("failed, and retried", "completed", 3, replies=("ValidationException",), acts={"retry": 90 * SECOND}),
+    Scenario("its message is lost, and many are overdue", "completed", 3, lose_messages=2, together=True),
+    Scenario("its worker dies, and many are overdue", "completed", 4, die_asking=2, together=True),
+    Scenario(
+        "its only attempt dies, and many are overdue",
+        "failed",
+        1,
+        analysis="brief",
+        die_asking=1,
+        together=True,
+        exact=False,
+    ),
+    Scenario(
+        "beside others, its worker dies, many are overdue", "completed", 4, die_asking=2, shared=True, together=True
+    ),
     Scenario("beside others", "completed", 3, shared=True),
     Scenario("beside others, throttled", "completed", 3, replies=("ThrottlingException",), shared=True),
     Scenario("beside others, too long for the time left", "completed", 3, stop_after=45 * SECOND, shared=True),

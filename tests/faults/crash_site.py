@@ -43,7 +43,7 @@ from tests.faults import scans
 from tests.faults.crash_aws import Clients, answer, refusal
 from tests.faults.crash_scenarios import Crash, Scenario
 from tests.faults.scheduler import Actor, Killed, Process, Scheduler, VirtualClock
-from tests.faults.world import TIERS, analyses, small_rows, tier_of
+from tests.faults.world import TIERS, always_together, analyses, small_rows, tier_of
 from tests.handlers.aws import REGION, create_job_table
 from tests.handlers.builders import MINUTE, SECOND, START, some_settings
 
@@ -187,6 +187,8 @@ class Run:
             stack.enter_context(patch.object(moto_sqs, "unix_time", lambda: to_ms(self.clock.now()) / 1000))
             if self.scenario.lists:
                 stack.enter_context(small_rows())
+            if self.scenario.together:
+                stack.enter_context(always_together())
             self._aws.run = self
             try:
                 return self._simulate()

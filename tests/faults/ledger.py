@@ -109,7 +109,7 @@ class Ledger:
         self.lives: dict[JobKey, Life] = {}
         self.writers: dict[str, Claim | None] = {}
         self.claims: dict[Process, Claim] = {}
-        self.dedupes: set[tuple[JobKey, str]] = set()
+        self.dedupes: dict[tuple[JobKey, str], Process] = {}
         self.broken: list[str] = []
         self.landed: Counter[str] = Counter()
         self.orders_read: dict[Process, dict[JobKey, JobRecord]] = {}
@@ -228,8 +228,10 @@ class Ledger:
         claim.answered[work] = claim.row.fence
         return claim.row.fence
 
-    def sent(self, key: JobKey, dedupe: str) -> None:
-        """Record a message, and check its deduplication id. A FIFO queue would drop a second one with the same id."""
-        if (key, dedupe) in self.dedupes:
+    def sent(self, process: Process, key: JobKey, dedupe: str) -> None:
+        """Record a message, and check its deduplication id. A FIFO queue would drop a second one with the same id.
+
+        The process that has sent a message may send the same one again, because the queue seems to have refused it.
+        """
+        if self.dedupes.setdefault((key, dedupe), process) is not process:
             self.broken.append(f"messages: the deduplication id {dedupe} was used twice")
-        self.dedupes.add((key, dedupe))

@@ -1,6 +1,6 @@
 """Mutations: each removes one condition from the library. The model check must catch every one of them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -15,11 +15,14 @@ from analysis_jobs.documents.reader import DocumentReader
 from analysis_jobs.jobs import lost_workers
 from analysis_jobs.jobs import transitions as table
 from analysis_jobs.jobs.admission import Admission, AdmissionDecision, Rate, decide
+from analysis_jobs.jobs.ports import Step
 from analysis_jobs.jobs.record import Changes, JobRecord
 from analysis_jobs.jobs.transitions import Guard, Status, Transition
+from analysis_jobs.stores import memory
 from analysis_jobs.stores.memory import MemoryJobStore
 from analysis_jobs.submission import admission_service, control
 from analysis_jobs.sweeper import sweeper as sweep
+from analysis_jobs.sweeper.one_sweep import OneSweep
 from analysis_jobs.worker import attempt, claimed_job, claims
 from tests.faults import races, scenes
 
@@ -165,6 +168,31 @@ def _always_give_the_attempt_back() -> AbstractContextManager[object]:
     return patch.object(attempt.Attempt, "_gained", property(lambda _: True))
 
 
+def _together_without_the_version() -> AbstractContextManager[object]:
+    return patch.object(memory, "_may_land", lambda _step, _stored: True)
+
+
+def _messages_before_their_rows() -> AbstractContextManager[object]:
+    given = OneSweep._take  # noqa: SLF001 - only this method orders rows and messages
+
+    def take(found: OneSweep, steps: Sequence[Step]) -> None:
+        found._send([(step, step.after) for step in steps if step.after.status is Status.QUEUED])  # noqa: SLF001
+        with patch.object(found, "_send", lambda _: None):
+            given(found, steps)
+
+    return patch.object(OneSweep, "_take", take)
+
+
+def _messages_of_rows_that_were_not_written() -> AbstractContextManager[object]:
+    given = OneSweep._written  # noqa: SLF001 - only this method writes
+
+    def written(found: OneSweep, steps: Sequence[Step]) -> Sequence[tuple[Step, JobRecord]]:
+        landed = {step.read.key: job for step, job in given(found, steps)}
+        return [(step, landed.get(step.read.key, step.after)) for step in steps]
+
+    return patch.object(OneSweep, "_written", written)
+
+
 def _never(*_: object) -> bool:
     return False
 
@@ -226,6 +254,9 @@ MUTATIONS: dict[str, tuple[Mutation, str | scenes.Scene | None]] = {
     "a claim after the deadline": (_without(table.CLAIM, Guard.IN_TIME), None),
     "an expiry before the deadline": (_without(table.EXPIRE, Guard.PAST_DEADLINE), "expire"),
     "two sweepers that send the same message": (_without(table.RESEND, Guard.UNCHANGED), "resend"),
+    "rows written together that have changed since they were read": (_together_without_the_version, "together"),
+    "messages that are sent before their rows are written": (_messages_before_their_rows, "together"),
+    "messages of rows that were not written": (_messages_of_rows_that_were_not_written, "together"),
     "a release after a cancel": (_without(table.RELEASE, Guard.NOT_CANCELLED), "release"),
     "a requeue after a cancel": (_without(table.REQUEUE, Guard.NOT_CANCELLED), "requeue"),
     "a claim after a cancel": (_without(table.CLAIM, Guard.NOT_CANCELLED), None),

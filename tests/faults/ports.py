@@ -18,7 +18,9 @@ from analysis_jobs.jobs.ports import (
     Applied,
     ConditionFailed,
     Created,
+    JobMessage,
     JobStore,
+    Step,
     StoredOutcome,
     Superseded,
     WriteConflict,
@@ -48,6 +50,7 @@ class Fault(Enum):
     RETRY = "the model returns a retryable error"
     TIMEOUT = "the model times out"
     REFUSE = "the model refuses the request"
+    PARTLY = "the queue refuses every second message of a request"
 
 
 @dataclass
@@ -56,6 +59,7 @@ class Network:
 
     scheduler: Scheduler
     late: list[Callable[[], None]] = field(default_factory=list)
+    fault: Fault | None = None  # of the request that is being executed
 
     @property
     def process(self) -> Process:
@@ -76,7 +80,9 @@ class Network:
             raise ConnectionError(f"{at}: no connection")
         if fault is Fault.TWICE:
             request()
+        self.fault = fault
         answered = request()
+        self.fault = None
         self.scheduler.point("answer")
         if fault is Fault.LOST:
             raise ConnectionError(f"{at}: no answer")
@@ -196,6 +202,19 @@ class ObservedStore:
             asked.claim.knows_it_lost = True
         return outcome
 
+    def transition_all(self, steps: Sequence[Step]) -> Sequence[JobRecord] | None:
+        """See `JobStore.transition_all`."""
+        process = self.network.process
+        asked = [self.ledger.request(step.transition.name, process, step.now, keeps=False) for step in steps]
+
+        def request() -> Sequence[JobRecord] | None:
+            rows = self.inner.transition_all(steps)
+            for each, row in zip(asked, rows or (), strict=rows is not None):
+                self.ledger.wrote(each, row)
+            return rows
+
+        return self.network.perform("together", request)
+
     def claimable(self, priority: str, limit: int) -> Sequence[JobKey]:
         """See `JobStore.claimable`."""
 
@@ -251,19 +270,37 @@ class VirtualQueue:
         dedupe: str,
         delay: timedelta = timedelta(),
         tier_rank: int | None = None,
-        subject: str | None = None,  # noqa: ARG002 - this queue is not FIFO
+        subject: str | None = None,
         alone: bool = False,
     ) -> None:
         """See `JobQueue.send`."""
-        self.ledger.sent(job, dedupe)
-        tier_pointer = None if tier_rank is None else TierPointer(priority, tier_rank, delayed=delay > timedelta())
+        self.ledger.sent(self.network.process, job, dedupe)
+        message = JobMessage(priority, job, dedupe, delay, tier_rank, subject, alone)
+        self.network.perform("send", lambda: self._keep(message))
 
-        def request() -> None:
-            message = SentMessage(job, tier_pointer, self.clock.now() + delay, alone)
-            self.sent.append(message)
-            self.messages[f"message {len(self.sent)}"] = message
+    def send_all(self, messages: Sequence[JobMessage]) -> Sequence[JobMessage]:
+        """See `JobQueue.send_all`. As on SQS, some messages may be taken and others refused."""
+        for message in messages:
+            self.ledger.sent(self.network.process, message.job, message.dedupe)
 
-        self.network.perform("send", request)
+        def request() -> Sequence[JobMessage]:
+            refused = messages[::2] if self.network.fault is Fault.PARTLY else ()
+            for message in messages:
+                if message not in refused:
+                    self._keep(message)
+            return refused
+
+        try:
+            return self.network.perform("send all", request)
+        except ConnectionError:
+            return messages
+
+    def _keep(self, sent: JobMessage) -> None:
+        tier = sent.tier_rank
+        pointer = None if tier is None else TierPointer(sent.priority, tier, delayed=sent.delay > timedelta())
+        message = SentMessage(sent.job, pointer, self.clock.now() + sent.delay, sent.alone)
+        self.sent.append(message)
+        self.messages[f"message {len(self.sent)}"] = message
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:  # noqa: ARG002
         """See `JobQueue.extend`."""

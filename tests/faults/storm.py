@@ -15,7 +15,15 @@ from tests.faults.chaos import NO_FAULTS, OUTAGE, FaultRates
 from tests.faults.local_aws import LocalAws
 
 STORM_RATES = FaultRates(
-    refuse=0.02, refuse_lost=0.01, reset=0.01, reset_lost=0.01, slow=0.05, hang=0.003, send_twice=0.15, slowest_s=1.0
+    refuse=0.02,
+    refuse_lost=0.01,
+    reset=0.01,
+    reset_lost=0.01,
+    slow=0.05,
+    hang=0.003,
+    send_twice=0.15,
+    refuse_some=0.2,
+    slowest_s=1.0,
 )
 PACE = {"chunk_s": 0.05, "chunk_chars": 16}
 # Faults of model calls: probability, number of calls in a row, the stand-in's scenario. Half of the calls succeed.

@@ -27,6 +27,7 @@ _FAULTS: dict[str, tuple[Fault, ...]] = {
     "look": (Fault.FAIL, Fault.LOST),
     "fetch": (Fault.FAIL,),
     "send": (Fault.FAIL, Fault.LOST, Fault.TWICE, Fault.LATE),
+    "send all": (Fault.FAIL, Fault.LOST, Fault.TWICE, Fault.LATE, Fault.PARTLY),
     "extend": (Fault.FAIL, Fault.LOST),
     "put": (Fault.FAIL, Fault.LOST, Fault.TWICE),
     # No TWIN: a copy of a heartbeat that arrives after the next one may remove a checkpoint. The work is only repeated.
@@ -34,7 +35,7 @@ _FAULTS: dict[str, tuple[Fault, ...]] = {
     **dict.fromkeys(("answer", "wait", "join", "start", "acknowledge"), ()),
 }
 _PAUSES = {**dict.fromkeys(_FAULTS, 0.0), "beat": 0.1, "claim": 0.1}
-_FOCUSES = (*(edge.name for edge in ALL), "put", "send", "model")
+_FOCUSES = (*(edge.name for edge in ALL), "put", "send", "send all", "together", "model")
 _JUMPS = (1, 1, 5, 14, 16, 30, 61, 63, 125, 600, -1, -2)
 
 

@@ -6,7 +6,7 @@ moves, a message is delivered or lost, a caller submits, cancels or retries. `wa
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +24,7 @@ from analysis_jobs.jobs.tiers import TierRequest, Tiers
 from analysis_jobs.prompts import MemoryPromptStore
 from analysis_jobs.submission.control import JobControl
 from analysis_jobs.submission.service import Submission, SubmissionService
+from analysis_jobs.sweeper import one_sweep
 from analysis_jobs.sweeper.sweeper import Sweeper
 from analysis_jobs.worker import heartbeat
 from analysis_jobs.worker.invocation import Invocation
@@ -328,7 +329,8 @@ def open_world(make_store: Callable[[VirtualClock], JobStore], seed: int) -> Ite
     """Yield a world for one seed, and kill its processes at the end.
 
     Heartbeat threads become actors of the scheduler. All random numbers of the library come from the seed. With some
-    seeds, each checkpoint moves the earlier ones from the row into a list in the bucket.
+    seeds, each checkpoint moves the earlier ones from the row into a list in the bucket. With some, a sweep writes a
+    single row in a transaction too.
     """
     world = World(make_store, seed)
     chances = SimpleNamespace(randbits=random.Random(seed).getrandbits)
@@ -338,6 +340,8 @@ def open_world(make_store: Callable[[VirtualClock], JobStore], seed: int) -> Ite
         stack.enter_context(patch.object(ids, "secrets", chances))
         if has_lists(seed):
             stack.enter_context(small_rows())
+        if seed % 5 > 2:
+            stack.enter_context(always_together())
         tracing.use(Contexts())
         try:
             yield world
@@ -350,6 +354,11 @@ def open_world(make_store: Callable[[VirtualClock], JobStore], seed: int) -> Ite
 def has_lists(seed: int) -> bool:
     """Tell whether the checkpoints of this seed's world move into lists in the bucket."""
     return bool(seed // 2 % 2)
+
+
+def always_together() -> AbstractContextManager[object]:
+    """Let a sweep write each group of rows in a transaction, a single row too."""
+    return patch.object(one_sweep, "LEAST_TOGETHER", 1)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.base.settings import MAX_INLINE_BYTES
-from analysis_jobs.jobs.ports import Created, StoredOutcome
+from analysis_jobs.jobs.ports import Applied, Created, Step, StoredOutcome
 from analysis_jobs.jobs.record import MAX_HISTORY, HistoryEntry, IdempotencyKey, JobFailure, JobKey, Listing, Payload
 from analysis_jobs.jobs.transitions import CLAIM, Status
 from analysis_jobs.stores.dynamo import DynamoJobStore
@@ -99,6 +99,49 @@ def test_a_submission_that_was_applied_unnoticed_is_recognized_as_the_same(
     job = a_job()
     assert store.create(job, KEY) == Created(job)
     assert store.create(a_job(), KEY) == StoredOutcome(job.job_id, "b1")
+
+
+def _conflict(dynamodb: Any) -> ClientError:
+    answer = {"Error": {"Code": "TransactionConflictException", "Message": "a transaction has the row"}}
+    error: ClientError = dynamodb.exceptions.TransactionConflictException(answer, "UpdateItem")
+    return error
+
+
+def test_a_transition_waits_for_a_transaction_that_has_its_row(dynamodb: Any, table: str, clock: ManualClock) -> None:
+    conflicts = [_conflict(dynamodb) for _ in range(3)]
+
+    def collide(real: Callable[..., Any], **arguments: Any) -> Any:
+        if conflicts:
+            raise conflicts.pop()
+        return real(**arguments)
+
+    store = DynamoJobStore(interposed(dynamodb, "update_item", collide), table, clock)
+    job = a_job()
+    store.create(job, None)
+    assert isinstance(store.transition(job.key, CLAIM, NOTHING, now=START), Applied)
+    assert clock.now() > START
+
+
+def test_a_transition_that_always_conflicts_is_an_error(dynamodb: Any, table: str, clock: ManualClock) -> None:
+    def collide(_real: Callable[..., Any], **_arguments: Any) -> Any:
+        raise _conflict(dynamodb)
+
+    store = DynamoJobStore(interposed(dynamodb, "update_item", collide), table, clock)
+    job = a_job()
+    store.create(job, None)
+    with pytest.raises(TimeoutError, match=f"{job.job_id}: 8 conflicting transactions"):
+        store.transition(job.key, CLAIM, NOTHING, now=START)
+    assert store.get(job.key) == job
+
+
+def test_steps_that_conflict_with_another_transaction_are_not_written(
+    dynamodb: Any, table: str, clock: ManualClock
+) -> None:
+    def collide(_real: Callable[..., Any], **_arguments: Any) -> Any:
+        raise refused(dynamodb, "None", "TransactionConflict")
+
+    store = DynamoJobStore(interposed(dynamodb, "transact_write_items", collide), table, clock)
+    assert store.transition_all([Step(a_job(), CLAIM, NOTHING, START), Step(a_job(), CLAIM, NOTHING, START)]) is None
 
 
 def test_a_row_with_a_stale_index_entry_is_not_listed(dynamodb: Any, table: str, clock: ManualClock) -> None:

@@ -7,9 +7,10 @@ from itertools import count
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
-from analysis_jobs.jobs.ports import JobQueue
+from analysis_jobs.jobs.ports import JobMessage, JobQueue
 from analysis_jobs.jobs.record import JobKey
 from analysis_jobs.stores.memory import MemoryQueue
 from analysis_jobs.stores.sqs import SqsJobQueue
@@ -31,6 +32,10 @@ class Recorder:
     def send_message(self, **request: Any) -> Any:
         self.requests.append(request)
         return self._sqs.send_message(**request)
+
+    def send_message_batch(self, **request: Any) -> Any:
+        self.requests.append(request)
+        return self._sqs.send_message_batch(**request)
 
     def change_message_visibility(self, **request: Any) -> Any:
         self.requests.append(request)
@@ -192,3 +197,87 @@ def test_a_job_of_a_removed_lane_continues_in_another_lane(sqs: Any, standard: s
     assert queue.can_delay("low", MINUTE)
     queue.send("low", JOB, dedupe="d")
     assert len(received(sqs, standard)) == 1
+
+
+# Several messages at once
+
+
+def messages_of(count: int, priority: str = "medium", **fields: Any) -> list[JobMessage]:
+    return [JobMessage(priority, JobKey("acme", f"{number:02}job"), f"d{number}", **fields) for number in range(count)]
+
+
+def all_received(sqs: Any, *urls: str) -> list[str]:
+    """Return the job ids of all messages, queue by queue."""
+    found = [message for url in urls for _ in range(5) for message in received(sqs, url)]
+    return [json.loads(message["Body"])["job_id"] for message in found]
+
+
+def test_messages_are_sent_ten_in_a_request_each_into_its_lane(sqs: Any, standard: str, fifo: str) -> None:
+    recorder = Recorder(sqs)
+    queue = SqsJobQueue(recorder, {"medium": standard, "high": fifo})  # type: ignore[arg-type]
+    asked = [message for pair in zip(messages_of(12), messages_of(12, "high"), strict=True) for message in pair]
+    assert queue.send_all(asked) == []
+    assert [(each["QueueUrl"], len(each["Entries"])) for each in recorder.requests] == [
+        (standard, 10),
+        (standard, 2),
+        (fifo, 10),
+        (fifo, 2),
+    ]
+    numbers = [f"{number:02}job" for number in range(12)]
+    assert sorted(all_received(sqs, standard)) == numbers
+    assert all_received(sqs, fifo) == numbers
+
+
+@pytest.mark.parametrize("tier_rank", [None, 1])
+@pytest.mark.parametrize("kind", ["standard", "fifo"])
+def test_a_message_is_the_same_alone_and_with_others(
+    request: pytest.FixtureRequest, sqs: Any, kind: str, tier_rank: int | None
+) -> None:
+    recorder = Recorder(sqs)
+    queue = SqsJobQueue(recorder, {"medium": request.getfixturevalue(kind)})  # type: ignore[arg-type]
+    [message] = messages_of(1, subject="documents/1", alone=True, delay=SECOND, tier_rank=tier_rank)
+    queue.send(**vars(message))
+    queue.send_all([message])
+    alone, together = recorder.requests
+    assert {**alone, "Id": "0"} == {**together["Entries"][0], "QueueUrl": together["QueueUrl"]}
+
+
+def test_the_messages_of_a_subject_stay_in_order_in_one_request(sqs: Any, fifo: str) -> None:
+    queue = SqsJobQueue(sqs, {"medium": fifo})
+    assert queue.send_all(messages_of(7, subject="documents/1")) == []
+    assert all_received(sqs, fifo) == [f"{number:02}job" for number in range(7)]
+
+
+def test_the_messages_that_sqs_refuses_are_returned(sqs: Any, standard: str) -> None:
+    class Failing(Recorder):
+        def send_message_batch(self, **request: Any) -> Any:
+            *entries, last = request["Entries"]
+            response = super().send_message_batch(**request | {"Entries": entries})
+            return response | {"Failed": [{"Id": last["Id"], "Code": "InternalError", "SenderFault": False}]}
+
+    messages = messages_of(13)
+    queue = SqsJobQueue(Failing(sqs), {"medium": standard})  # type: ignore[arg-type]
+    assert queue.send_all(messages) == [messages[9], messages[12]]
+    assert len(all_received(sqs, standard)) == 11
+
+
+@pytest.mark.parametrize(
+    ("error", "requests"),
+    [
+        (ClientError({"Error": {"Code": "InvalidParameterValue", "Message": ""}}, "SendMessageBatch"), 2),
+        (EndpointConnectionError(endpoint_url="https://sqs"), 1),
+        (ConnectionResetError(), 1),
+    ],
+    ids=["refused", "no endpoint", "no connection"],
+)
+def test_a_request_that_fails_returns_its_messages(sqs: Any, standard: str, error: Exception, requests: int) -> None:
+    """If the queue cannot be reached, the later messages are not tried: each request would take its full timeout."""
+
+    class Broken(Recorder):
+        def send_message_batch(self, **request: Any) -> Any:
+            self.requests.append(request)
+            raise error
+
+    recorder, messages = Broken(sqs), messages_of(13)
+    assert SqsJobQueue(recorder, {"medium": standard}).send_all(messages) == messages  # type: ignore[arg-type]
+    assert len(recorder.requests) == requests

@@ -16,6 +16,7 @@ from analysis_jobs.jobs.record import Changes, JobFailure, JobKey, JobRecord
 from analysis_jobs.jobs.transitions import COMPLETE, Status, Transition
 from analysis_jobs.stores.dynamo import DynamoJobStore
 from analysis_jobs.stores.memory import MemoryJobStore, MemoryQueue
+from analysis_jobs.sweeper.one_sweep import TOGETHER
 from analysis_jobs.sweeper.sweeper import Sweeper
 from tests.handlers.builders import (
     MILLISECOND,
@@ -408,13 +409,14 @@ def test_a_sweep_that_runs_out_of_time_ends_as_usual_and_the_next_one_goes_on(sh
             super().send(priority, job, **options)
 
     shop.queue = Slow()
-    jobs = overdue(shop, 5)
-    until = shop.clock.now() + timedelta(seconds=3)
+    jobs = overdue(shop, 3 * TOGETHER)
+    until = shop.clock.now() + timedelta(seconds=TOGETHER + 1)  # the second group begins in time
     with logged() as lines, counting_for(None):
-        assert shop.sweeper.sweep(until) == {"resend": 3}
+        assert shop.sweeper.sweep(until) == {"resend": 2 * TOGETHER}
     [line] = [line for line in lines if line["event"] == "sweep.done"]
-    assert (line["steps"], line["out_of_time"]) == ({"resend": 3}, True)
-    assert shop.sweeper.sweep() == {"resend": 2}
+    assert (line["steps"], line["out_of_time"]) == ({"resend": 2 * TOGETHER}, True)
+    assert [shop.job(key).sends for key in jobs] == [2] * 2 * TOGETHER + [1] * TOGETHER
+    assert shop.sweeper.sweep() == {"resend": TOGETHER}
     assert [key for _, key, _ in shop.queue.sent] == jobs
 
 

@@ -125,7 +125,7 @@ def test_everything_carries_the_environments_tags(environment: str, plan: Plan) 
 
 @pytest.mark.parametrize(
     ("function", "timeout_s", "memory_mb"),
-    [("api", 30, 512), ("events", 60, 256), ("sweeper", 50, 512), ("worker", 900, 1024)],
+    [("api", 30, 512), ("events", 60, 256), ("sweeper", 50, 1024), ("worker", 900, 1024)],
 )
 def test_the_functions_have_the_first_systems_numbers(
     environment: str, plan: Plan, function: str, timeout_s: int, memory_mb: int

@@ -1,6 +1,7 @@
 """The models of the benchmarks against figures that were computed by hand."""
 
 import math
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from analysis_jobs.worker import slots
 from bench import cost, designs, packing, walls
 from bench.packing import Packed, Worker, arrivals, durations, simulated
 from bench.prices import PRICES, Bill
-from bench.sweeps import backlog_minutes
+from bench.processes import REPOSITORY
+from bench.sweeps import MEMORY_MB, TIMEOUT_S, backlog_minutes, usd_a_month
 from bench.token_buckets import equal_shares, skewed_shares
 from bench.token_buckets import simulated as flowed
 
@@ -205,3 +207,15 @@ def test_a_backlog_takes_as_many_sweeps_as_its_rows_need() -> None:
     assert backlog_minutes(0.0, 0.001, running=0, backlog=90_000) == 2
     assert backlog_minutes(0.0, 0.001, running=0, backlog=90_001) == 3
     assert backlog_minutes(1.0, 1.0, running=10**9, backlog=10) == math.inf
+
+
+def test_the_sweeper_is_measured_with_the_settings_of_the_module() -> None:
+    module = (REPOSITORY / "modules" / "analysis-jobs" / "sweeper.tf").read_text(encoding="utf-8")
+    settings = dict(re.findall(r"^  (timeout_s|memory_mb) += (\d+)$", module, re.MULTILINE))
+    assert settings == {"timeout_s": str(TIMEOUT_S), "memory_mb": str(MEMORY_MB)}
+
+
+def test_more_memory_costs_only_the_time_that_a_sweep_waits() -> None:
+    waiting = usd_a_month(0, 512) - 43_200 * PRICES["lambda_request"].usd
+    assert waiting == pytest.approx(43_200 * 0.016 * 0.5 * 0.0000133334)  # four queries of 4 ms
+    assert usd_a_month(1_000, 1_024) - usd_a_month(1_000, 512) == pytest.approx(waiting)  # the CPU time costs the same

@@ -122,6 +122,13 @@ def test_a_new_function_needs_more_than_its_own_right() -> None:
     }
 
 
+@pytest.mark.parametrize("action", ["SendMessage", "DeleteMessage", "ChangeMessageVisibility"])
+@pytest.mark.parametrize("batch", ["", "Batch"])
+def test_a_batch_of_messages_needs_the_right_to_the_single_action(action: str, batch: str) -> None:
+    queue = f"arn:aws:sqs:{HERE}:letters-medium"
+    assert rights("sqs", action=f"sqs:{action}{batch}", resource=queue) == [Right(f"sqs:{action}", queue)]
+
+
 def test_a_mapping_has_its_function_as_a_condition_key() -> None:
     [right] = rights("lambda", "DELETE", "/2015-03-31/event-source-mappings/m1")
     assert right == Right(

@@ -2,9 +2,10 @@
 
     python -m bench.table_process CHAIN KEY LIVING OVERDUE
 
-It answers what a sweeper asks (Query of the index `due`, BatchGetItem, GetItem, UpdateItem, SendMessage) in the form of
-DynamoDB and SQS. It checks no condition: each step succeeds. Every answer takes as long as in AWS. Moto and MiniStack
-look at every row for each query, so a sweep of 100,000 rows would measure them.
+It answers what a sweeper asks (Query of the index `due`, BatchGetItem, GetItem, UpdateItem, TransactWriteItems,
+SendMessage and SendMessageBatch) in the form of DynamoDB and SQS. It checks no condition: each step succeeds. Every
+answer takes as long as in AWS. Moto and MiniStack look at every row for each query, so a sweep of 100,000 rows would
+measure them.
 """
 
 import hashlib
@@ -29,6 +30,7 @@ _PAGE_BYTES = 1_000_000
 _INDEX_KEYS = ("tenant", "item", "due_shard", "due_at")
 _ENTRY_BYTES = 100
 _LATENCY_S = {"DynamoDB_20120810": 0.004, "AmazonSQS": 0.008}
+_TRANSACTION_S = 0.02
 _HOUR = timedelta(hours=1)
 
 
@@ -85,6 +87,12 @@ class Table:
             self._stepped.add(key)
         return f'{{"Attributes": {self._again[key]}}}'
 
+    def step_all(self, request: dict[str, Any]) -> str:
+        """Take the steps of a transaction."""
+        with self._lock:
+            self._stepped.update(each["Update"]["Key"]["item"]["S"] for each in request["TransactItems"])
+        return "{}"
+
 
 @cache
 def _projected(row: str, names: frozenset[str]) -> str:
@@ -123,20 +131,30 @@ class _Aws(Handler):
     def respond(self, body: bytes) -> tuple[int, bytes]:
         service, _, operation = self.headers["X-Amz-Target"].partition(".")
         request = json.loads(body)
-        time.sleep(_LATENCY_S[service])
+        time.sleep(_TRANSACTION_S if operation == "TransactWriteItems" else _LATENCY_S[service])
         answers = {
             "Query": self.table.query,
             "BatchGetItem": self.table.read,
             "GetItem": self.table.read_one,
             "UpdateItem": self.table.step,
+            "TransactWriteItems": self.table.step_all,
             "SendMessage": _sent,
+            "SendMessageBatch": _sent_batch,
         }
         return 200, answers[operation](request).encode()
 
 
 def _sent(request: dict[str, Any]) -> str:
-    digest = hashlib.md5(request["MessageBody"].encode(), usedforsecurity=False).hexdigest()
-    return json.dumps({"MessageId": digest, "MD5OfMessageBody": digest})
+    return json.dumps(_receipt(request))
+
+
+def _sent_batch(request: dict[str, Any]) -> str:
+    return json.dumps({"Successful": [{"Id": entry["Id"], **_receipt(entry)} for entry in request["Entries"]]})
+
+
+def _receipt(message: dict[str, Any]) -> dict[str, str]:
+    digest = hashlib.md5(message["MessageBody"].encode(), usedforsecurity=False).hexdigest()
+    return {"MessageId": digest, "MD5OfMessageBody": digest}
 
 
 if __name__ == "__main__":

@@ -75,7 +75,9 @@ TOPICS = (
         "warm",
         "Warm calls",
         f"Median CPU time of {warm.ROUNDS} rounds in one warm process, over that of one `GetItem` by boto3 in "
-        "the same rounds. AWS is moto, in another process, over TLS.",
+        "the same rounds. AWS is moto, in another process, over TLS. Two thirds of each call are boto3's own "
+        "requests: two in a submission, one in a status, three in a trivial job. "
+        "[Decision 24](decisions/0024-cold-starts.md#warm-calls) has the split.",
         warm.measure,
     ),
     Topic(
@@ -111,10 +113,11 @@ TOPICS = (
         "Sweeper",
         f"One invocation of {sweeps.TIMEOUT_S} s of the real package under AWS's runtime client, with AWS over TLS on "
         f"this machine. The table has {sweeps.LIVING:,} running jobs, {sweeps.OVERDUE:,} overdue ones, or both; it "
-        "answers after 4 ms, and the queue after 8 ms. The CPU time of a row is counted in `GetItem`s by boto3, "
-        "measured in the same process. The rows of an invocation follow from it, for 45 s of one processor on which a "
-        "`GetItem` takes 1 ms: other programs on the machine do not change them. The last row simulates an outage "
-        "with them.",
+        "answers after 4 ms, a transaction after 20 ms, and the queue after 8 ms. The CPU time of a row is counted in "
+        "`GetItem`s by boto3, measured in the same process. The rows of an invocation follow from it, for 45 s of the "
+        f"{sweeps.processor():.0%} of a processor that Lambda gives to a function with {sweeps.MEMORY_MB:,} MB, if a "
+        "`GetItem` takes 1 ms on a whole one: other programs on the machine do not change them. The simulation of an "
+        "outage uses the same times.",
         sweeps.measure,
     ),
     Topic(

@@ -72,10 +72,21 @@ def walls(taken: Mapping[str, float], rows_of_a_sweep: float | None = None) -> l
 
     `taken` are the write units of a job by index. `table` is the table without indexes, and `all` the sum.
     """
-    default = defaults()
-    slots, rate = default.worker.slots, _default_rate()
-    total = taken["all"]
     found = [
+        *_model_and_api(_default_rate()),
+        *_worker(defaults().worker.slots),
+        *_lanes(),
+        *_table(taken, _shards()),
+        *_events(),
+    ]
+    if rows_of_a_sweep:
+        found.append(_sweeper(rows_of_a_sweep))
+    return sorted(found, key=lambda wall: wall.jobs_per_s)
+
+
+def _model_and_api(rate: int) -> list[Wall]:
+    """Return the walls of the model's quota and of the API's rates."""
+    return [
         Wall(
             "the model's quota, for example 2,000,000 tokens a minute",
             TOKENS_PER_MINUTE / 60 / TOKENS_OF_A_JOB,
@@ -93,6 +104,20 @@ def walls(taken: Mapping[str, float], rows_of_a_sweep: float | None = None) -> l
             "none: callers get 429 and come back",
             "raise `api.throttling`, poll less, use events, or submit in the process of a backend",
         ),
+        Wall(
+            "the HTTP API, with its rate raised to the account's",
+            HTTP_RATE / (1 + POLLS),
+            f"10,000 / (1 submission + {POLLS} polls)",
+            LIMITS["http"],
+            "none: callers get 429 and come back",
+            "ask AWS for more",
+        ),
+    ]
+
+
+def _worker(slots: int) -> list[Wall]:
+    """Return the walls of the invocations that run at a time."""
+    return [
         Wall(
             "a lane's mapping, one job in an invocation",
             MAPPING_BATCHES / MEAN_S,
@@ -117,14 +142,12 @@ def walls(taken: Mapping[str, float], rows_of_a_sweep: float | None = None) -> l
             "`worker-throttles`",
             "ask AWS for more; set `maximum_concurrency` of the lanes below it",
         ),
-        Wall(
-            "a tenant's partition of the table",
-            PARTITION_WRITES / taken["table"],
-            f"1,000 / {taken['table']:g} write units",
-            LIMITS["partition"],
-            "`api-5xx`, `jobs-not-sent`; DynamoDB's `WriteThrottleEvents` of the table",
-            "fewer heartbeats (`lease.heartbeat_s`), fewer checkpoints; see [the decision](#a-tenants-partition)",
-        ),
+    ]
+
+
+def _lanes() -> list[Wall]:
+    """Return the walls of the messages that are in flight in a queue."""
+    return [
         Wall(
             "a FIFO lane",
             IN_FLIGHT_FIFO / MEAN_S,
@@ -140,6 +163,20 @@ def walls(taken: Mapping[str, float], rows_of_a_sweep: float | None = None) -> l
             LIMITS["queue"],
             "`oldest-message-<lane>`",
             "use more lanes",
+        ),
+    ]
+
+
+def _table(taken: Mapping[str, float], shards: int) -> list[Wall]:
+    """Return the walls of the writes that partitions, indexes and the table take."""
+    return [
+        Wall(
+            "a tenant's partition of the table",
+            PARTITION_WRITES / taken["table"],
+            f"1,000 / {taken['table']:g} write units",
+            LIMITS["partition"],
+            "`api-5xx`, `jobs-not-sent`; DynamoDB's `WriteThrottleEvents` of the table",
+            "fewer heartbeats (`lease.heartbeat_s`), fewer checkpoints; see [the decision](#a-tenants-partition)",
         ),
         Wall(
             "`by-status`, a tenant",
@@ -158,29 +195,27 @@ def walls(taken: Mapping[str, float], rows_of_a_sweep: float | None = None) -> l
             "leave tiers out of that analysis, or spread it over the lanes",
         ),
         Wall(
-            f"`due`, a stack with {_shards()} shards",
-            PARTITION_WRITES * _shards() / taken["due"],
-            f"{_shards()} x 1,000 / {taken['due']:g} write units",
+            f"`due`, a stack with {shards} shards",
+            PARTITION_WRITES * shards / taken["due"],
+            f"{shards} x 1,000 / {taken['due']:g} write units",
             LIMITS["partition"],
             "`WriteThrottleEvents` of the index",
             "more stacks; see [below](#what-was-not-lifted)",
         ),
         Wall(
             "the table's quota, a stack",
-            TABLE_WRITES / total,
-            f"40,000 / {total:g} write units",
+            TABLE_WRITES / taken["all"],
+            f"40,000 / {taken['all']:g} write units",
             LIMITS["table"],
             "DynamoDB's `WriteThrottleEvents` of the table",
             "ask AWS for more",
         ),
-        Wall(
-            "the HTTP API, with its rate raised to the account's",
-            HTTP_RATE / (1 + POLLS),
-            f"10,000 / (1 submission + {POLLS} polls)",
-            LIMITS["http"],
-            "none: callers get 429 and come back",
-            "ask AWS for more",
-        ),
+    ]
+
+
+def _events() -> list[Wall]:
+    """Return the wall of the events that the bus takes."""
+    return [
         Wall(
             "EventBridge",
             EVENTS_PER_S / TRANSITIONS,
@@ -190,18 +225,18 @@ def walls(taken: Mapping[str, float], rows_of_a_sweep: float | None = None) -> l
             "ask AWS for more. No event is lost within 22 hours",
         ),
     ]
-    if rows_of_a_sweep:
-        found.append(
-            Wall(
-                "the sweeper: it reads each running job once a minute",
-                rows_of_a_sweep / MEAN_S,
-                f"{rows_of_a_sweep:,.0f} rows / seconds of a job",
-                "[measured](benchmarks.md#sweeper)",
-                "`sweeper-silent` stays quiet; the metric `SweepsOutOfTime`",
-                "more stacks. Overdue jobs come first, so a crash is noticed later, and never forgotten",
-            )
-        )
-    return sorted(found, key=lambda wall: wall.jobs_per_s)
+
+
+def _sweeper(rows_of_a_sweep: float) -> Wall:
+    """Return the wall of the running jobs that one sweep can read."""
+    return Wall(
+        "the sweeper: it reads each running job once a minute",
+        rows_of_a_sweep / MEAN_S,
+        f"{rows_of_a_sweep:,.0f} rows / seconds of a job",
+        "[measured](benchmarks.md#sweeper)",
+        "`sweeper-silent` stays quiet; the metric `SweepsOutOfTime`",
+        "more stacks. Overdue jobs come first, so a crash is noticed later, and never forgotten",
+    )
 
 
 def units_of_a_job() -> dict[str, float]:

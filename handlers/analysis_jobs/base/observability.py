@@ -6,6 +6,7 @@ No line contains the message of an exception, because it may quote a document. S
 """
 
 import functools
+import json
 import logging
 import sys
 import threading
@@ -38,6 +39,7 @@ _SCOPE: ContextVar[Counter[str] | None] = ContextVar("_SCOPE", default=None)
 _METRICS_LOCK = Lock()  # the jobs of one invocation run in threads
 UNKNOWN_ANALYSIS = "unknown"
 """The dimension of a job whose analysis is not deployed: its name may be any text, and CloudWatch bills each value."""
+_LINE = json.JSONEncoder(default=str, separators=(",", ":"), ensure_ascii=False)
 _STACK_LEVEL = 3  # makes the location of a log line the caller of `log`
 
 
@@ -45,7 +47,8 @@ _STACK_LEVEL = 3  # makes the location of a log line the caller of `log`
 def _logger() -> "Logger":
     from aws_lambda_powertools import Logger  # noqa: PLC0415 - see above
 
-    logger = Logger(utc=True)
+    # Powertools would parse each message as JSON, and make an encoder for each line.
+    logger = Logger(utc=True, json_serializer=_LINE.encode, json_deserializer=str)
     # Powertools prefers Lambda's own level to this variable. The module keeps Lambda's level at INFO or below: Lambda
     # would drop the lines of metrics too, because a line without a level counts as INFO.
     if level := variable("POWERTOOLS_LOG_LEVEL"):

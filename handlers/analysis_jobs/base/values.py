@@ -43,6 +43,11 @@ def _decorated(cls: type, options: dict[str, bool]) -> type:
         if name not in own:
             setattr(made, name, method)
     made.__compared__ = staticmethod(_values_of([field.name for field in fields if field.compare]))
+    missing = dataclasses.MISSING
+    made.__field_defaults__ = {each.name: each.default for each in fields if each.default is not missing}
+    made.__field_factories__ = {
+        each.name: each.default_factory for each in fields if each.default_factory is not missing
+    }
     made.__init__ = _init
     made.__signature__ = _SignatureOfFields()
     if options.get("frozen"):
@@ -61,19 +66,14 @@ def _init(self: Any, *given: Any, **named: Any) -> None:
             _refuse(type(self), given, named)
         values.update(named)
     if len(values) < len(fields):
-        for name, field in fields.items():
+        values.update({**self.__field_defaults__, **values})
+        for name, make in self.__field_factories__.items():
             if name not in values:
-                values[name] = _default(self, field, given, named)
+                values[name] = make()
+        if len(values) < len(fields):
+            _refuse(type(self), given, named)
     if hasattr(self, "__post_init__"):
         self.__post_init__()
-
-
-def _default(self: Any, field: Any, given: Any, named: Any) -> Any:
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    if field.default is dataclasses.MISSING:
-        _refuse(type(self), given, named)
-    return field.default
 
 
 def _refuse(cls: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:

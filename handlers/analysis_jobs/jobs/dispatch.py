@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from analysis_jobs.base.observability import count, log
-from analysis_jobs.jobs.ports import JobQueue
+from analysis_jobs.jobs.ports import JobMessage, JobQueue
 from analysis_jobs.jobs.record import JobRecord
 
 # A message counts as lost this long after its first sending. The time doubles with every further sending, so that a
@@ -23,11 +23,15 @@ def send(queue: JobQueue, job: JobRecord, *, delay: timedelta = timedelta()) -> 
 
     A FIFO queue drops a second message of the same row version, and of no other.
     """
-    dedupe = f"{job.job_id}-{job.version}"
-    queue.send(
+    queue.send(**vars(message_of(job, delay)))
+
+
+def message_of(job: JobRecord, delay: timedelta = timedelta()) -> JobMessage:
+    """Return the message of `job`. See `send`."""
+    return JobMessage(
         job.priority,
         job.key,
-        dedupe=dedupe,
+        dedupe=f"{job.job_id}-{job.version}",
         delay=delay,
         tier_rank=job.tier_rank,
         subject=job.subject,

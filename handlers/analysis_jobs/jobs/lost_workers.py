@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from analysis_jobs.jobs.dispatch import send, send_grace
-from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore
+from analysis_jobs.jobs.ports import Applied, ConditionFailed, JobQueue, JobStore, Step
 from analysis_jobs.jobs.record import Changes, JobFailure, JobRecord
 from analysis_jobs.jobs.transitions import REQUEUE, REQUEUE_SHARED, Status, Transition
 
@@ -19,35 +19,43 @@ def died_sharing(job: JobRecord, now: datetime) -> bool:
 
 
 def requeue(store: JobStore, queue: JobQueue, job: JobRecord, now: datetime) -> bool:
-    """Queue a job again after its worker died, and send its message. Return whether this took effect.
+    """Queue a job again after its worker died, and send its message. Return whether this took effect."""
+    step = requeue_step(job, now)
+    requeued = row_after(step, store.transition(job.key, step.transition, step.changes, now=now))
+    if requeued is None:
+        return False
+    send(queue, requeued)
+    return True
+
+
+def requeue_step(job: JobRecord, now: datetime) -> Step:
+    """Return the step that queues a job again after its worker died.
 
     If the worker could run other jobs too, the attempt does not count, and the job runs alone from now on.
     """
-    mark = uuid4().hex
     changes: dict[str, Any] = {
         "due_at": min(now + send_grace(1), job.deadline),
         "lease_until": None,
         "failure": last_error(job),
-        "claimant": mark,
+        "claimant": uuid4().hex,
         "lane_sort_key": job.sort_key_in_lane,
     }
     transition: Transition = REQUEUE
     if died_sharing(job, now):
         transition = REQUEUE_SHARED
         changes |= {"shared": None, "alone": True}
-    outcome = store.transition(job.key, transition, Changes(changes), now=now)
-    if outcome.job is None or not took_effect(outcome, mark):
-        return False
-    send(queue, outcome.job)
-    return True
+    return Step(job, transition, Changes(changes), now)
 
 
-def took_effect(outcome: Applied | ConditionFailed, mark: str) -> bool:
-    """Return whether a write with this mark took effect.
+def row_after(step: Step, outcome: Applied | ConditionFailed) -> JobRecord | None:
+    """Return the row after the write of a step, None if the write did not take effect.
 
-    If a reply was lost, the client sends the write again. The second one fails its condition, but the row has the mark.
+    If a reply was lost, the write is sent again. The second one fails its condition, but the row has the step's mark:
+    the random `claimant` that it writes.
     """
-    return isinstance(outcome, Applied) or (outcome.job is not None and outcome.job.claimant == mark)
+    mark = step.changes.values.get("claimant")
+    landed = isinstance(outcome, Applied) or (mark and outcome.job is not None and outcome.job.claimant == mark)
+    return outcome.job if landed else None
 
 
 def last_error(job: JobRecord) -> JobFailure:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from analysis_jobs.base.values import dataclass
 from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite, Outcome, RetryCount
-from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Listing
+from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Listing, written
 from analysis_jobs.jobs.transitions import Guard, Transition
 
 
@@ -59,6 +59,21 @@ class ConditionFailed:
 
     job: JobRecord | None
     erased: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """One transition of one job, not written yet. `read` is the row that the caller has read."""
+
+    read: JobRecord
+    transition: Transition
+    changes: Changes
+    now: datetime
+
+    @property
+    def after(self) -> JobRecord:
+        """The row after this step, if nothing else has changed it since it was read."""
+        return written(self.read, self.transition, self.changes, self.now, self.read)
 
 
 @dataclass(frozen=True)
@@ -154,6 +169,14 @@ class JobStore(Protocol):
 
         Guards compare the stored fencing token and version with those of `read`. Raises `ValueError` if a guard needs
         `read` and it is None.
+        """
+
+    def transition_all(self, steps: Sequence[Step]) -> Sequence[JobRecord] | None:
+        """Apply the steps of up to 100 jobs in one request: all of them or none. Return the rows after them.
+
+        Besides the guards of its transition, each row must have the version that was read. Returns None, and writes
+        nothing, if one of the conditions does not hold, or if another write conflicts. It takes twice the write units
+        of single transitions, and a small part of the CPU time.
         """
 
     def list_jobs(self, listing: Listing) -> Page:
@@ -256,6 +279,19 @@ class ArtifactStore(Protocol):
         """Return a URL that downloads an artifact with this file name and content type, without other credentials."""
 
 
+@dataclass(frozen=True)
+class JobMessage:
+    """A message, with the arguments of `JobQueue.send`."""
+
+    priority: str
+    job: JobKey
+    dedupe: str
+    delay: timedelta = timedelta()
+    tier_rank: int | None = None
+    subject: str | None = None
+    alone: bool = False
+
+
 class JobQueue(Protocol):
     """The queues, one for each priority. A message only points to a job: the row holds its state."""
 
@@ -280,6 +316,12 @@ class JobQueue(Protocol):
 
         A job with a tier has a `tier_rank`. A FIFO queue drops a second message with the same `dedupe`, and delivers
         the messages of one `subject` in order. With `alone` the message asks for an invocation of its own.
+        """
+
+    def send_all(self, messages: Sequence[JobMessage]) -> Sequence[JobMessage]:
+        """Send the messages as `send` does, with one request for each 10 of a queue. Return those that were not taken.
+
+        If a reply is lost, its messages count as not taken.
         """
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:

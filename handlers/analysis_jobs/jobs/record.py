@@ -1,7 +1,7 @@
 """The row of a job. The stores define how it is stored."""
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -245,6 +245,18 @@ def trimmed_history(
     if not history_unchanged or read is None or len(read.history) < MAX_HISTORY:
         return None
     return (read.history[0], *read.history[len(read.history) - MAX_HISTORY + 2 :], entry)
+
+
+def written(
+    stored: JobRecord, transition: Transition, changes: Changes, now: datetime, read: JobRecord | None
+) -> JobRecord:
+    """Return a row after a transition. `read` is the row that the writer has read."""
+    history = stored.history
+    if transition.recorded:
+        entry = HistoryEntry(now, transition.name, transition.target)
+        history = trimmed_history(transition, entry, read) or (*history, entry)
+    counters = {name: getattr(stored, name) + step for name, step in {"version": 1, **transition.counters}.items()}
+    return replace(stored, status=transition.target, history=history, **counters, **dict(changes.values))
 
 
 def _storable_text(value: object, longest: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from heapq import merge
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from analysis_jobs.base.batches import batches
-from analysis_jobs.base.clock import Clock, to_ms
+from analysis_jobs.base.clock import Clock, from_ms, to_ms
 from analysis_jobs.jobs.admission import AdmissionKey, AdmissionState, AdmissionWrite, RetryCount
 from analysis_jobs.jobs.ports import (
     Applied,
     ConditionFailed,
     Created,
     Page,
+    Step,
     StoredOutcome,
     Superseded,
     WriteConflict,
@@ -30,6 +32,7 @@ from analysis_jobs.stores.items import (
     DUE_SHARDS,
     LEASE_ONLY,
     Item,
+    as_read,
     from_item,
     index_value,
     is_held,
@@ -186,19 +189,35 @@ class DynamoJobStore:
     ) -> Applied | ConditionFailed:
         """See `JobStore.transition`. One conditional write. If the condition fails, the response contains the row."""
         require_read(transition, read)
-        update = Update(key, transition, changes, now, read)
-        try:
-            response = self._client.update_item(
-                TableName=self._table,
-                Key=job_item_key(key),
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                **update.arguments(),
-            )
-        except self._client.exceptions.ConditionalCheckFailedException as error:
-            stored: Any = error.response.get("Item")
-            return ConditionFailed(existing_job(stored), erased=stored is not None and is_tombstone(stored))
-        return Applied(from_item(response["Attributes"]))
+        update = Update(key, transition, changes, now, read).arguments()
+        for _ in range(_CONFLICT_TRIES):
+            try:
+                response = self._client.update_item(
+                    TableName=self._table,
+                    Key=job_item_key(key),
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                    **update,
+                )
+            except self._client.exceptions.ConditionalCheckFailedException as error:
+                stored: Any = error.response.get("Item")
+                return ConditionFailed(existing_job(stored), erased=stored is not None and is_tombstone(stored))
+            except self._client.exceptions.TransactionConflictException:
+                self._pause()  # a transaction has the row for some milliseconds: a retry, or the sweeper's steps
+            else:
+                return Applied(from_item(response["Attributes"]))
+        raise TimeoutError(f"job {key.job_id}: {_CONFLICT_TRIES} conflicting transactions in a row")
+
+    def transition_all(self, steps: Sequence[Step]) -> Sequence[JobRecord] | None:
+        """See `JobStore.transition_all`. One transaction."""
+        # botocore gives it a token, so a transaction that is sent again after a lost reply counts as the same one.
+        failed = self._transact([{"Update": self._step(step)} for step in steps])
+        return None if failed else [_row_after(step) for step in steps]
+
+    def _step(self, step: Step) -> dict[str, Any]:
+        read = step.read
+        update = Update(read.key, step.transition, step.changes, step.now, read, if_version=read.version)
+        return {"TableName": self._table, "Key": job_item_key(read.key), **update.arguments()}
 
     def list_jobs(self, listing: Listing) -> Page:
         """See `JobStore.list_jobs`. One query. With a filter also a batch read: the indexes contain only keys."""
@@ -341,6 +360,12 @@ class DynamoJobStore:
             wanted = list(unprocessed["Keys"]) if unprocessed else []
             if wanted:
                 self._pause()
+
+
+def _row_after(step: Step) -> JobRecord:
+    """Return the row after a step that has landed, as a read would return it."""
+    values = {name: as_read(name, value) for name, value in step.changes.values.items()}
+    return replace(step, changes=Changes(values), now=from_ms(to_ms(step.now))).after
 
 
 def _id_range(listing: Listing) -> tuple[str, str]:

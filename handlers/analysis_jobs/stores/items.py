@@ -8,6 +8,7 @@ contains the jobs with a `lane_sort_key`: the jobs with a tier that may be claim
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, astuple, fields
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeAlias
 from zlib import crc32
 
@@ -84,9 +85,17 @@ def to_item(job: JobRecord) -> Item:
 def from_item(item: Mapping[str, Any]) -> JobRecord:
     """Return the job of an item."""
     key = key_of(item)
-    named = ((_FIELD_NAMES.get(stored, stored), value) for stored, value in item.items())
-    values = {name: _from_plain(name, _deserialize(value)) for name, value in named if name in _ITEM_FIELDS}
-    return JobRecord(tenant=key.tenant, job_id=key.job_id, **{"due_at": None, **values})
+    values: dict[str, Any] = {"due_at": None}
+    for stored, value in item.items():
+        name = _FIELD_NAMES.get(stored, stored)
+        if name in _ITEM_FIELDS:
+            values[name] = _from_plain(name, _deserialize(value))
+    return JobRecord(tenant=key.tenant, job_id=key.job_id, **values)
+
+
+def as_read(name: str, value: Any) -> Any:
+    """Return the value of a field as it is read after it was written: times are stored less exactly."""
+    return None if value is None else _from_plain(name, _to_plain(name, value))
 
 
 def is_held(item: Mapping[str, Any], now: datetime) -> bool:
@@ -109,8 +118,18 @@ def _serialize(value: Any) -> Any:
 
 
 def _deserialize(value: Any) -> Any:
-    """Return a value from DynamoDB's JSON, as boto3 does."""
-    return value["S"] if "S" in value else _deserialize_any(value)
+    """Return a value from DynamoDB's JSON, as boto3 does. Whole numbers are integers, because `Decimal` is slow."""
+    [(kind, given)] = value.items()
+    match kind:
+        case "S":
+            return given
+        case "N" if given.isdecimal():
+            return int(given)
+        case "M":
+            return {name: _deserialize(each) for name, each in given.items()}
+        case "L":
+            return [_deserialize(each) for each in given]
+    return _deserialize_any(value)
 
 
 def _to_plain(name: str, value: Any) -> Any:
@@ -146,8 +165,9 @@ def _entry_to_plain(entry: HistoryEntry) -> dict[str, Any]:
 
 
 def _from_plain(name: str, value: Any) -> Any:
-    """Return the value of a `JobRecord` field from what boto3 deserialized. boto3 returns numbers as `Decimal`."""
-    return _DECODERS[name](value) if name in _DECODERS else value
+    """Return the value of a `JobRecord` field from what `_deserialize` returned. A number may be a `Decimal`."""
+    decode = _DECODERS.get(name)
+    return decode(value) if decode else value
 
 
 def _history(value: Any) -> tuple[HistoryEntry, ...]:
@@ -183,6 +203,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(_TIMES, lambda value: from_ms(int(value))),
     **dict.fromkeys(_NUMBERS, int),
     **dict.fromkeys(("documents", "input", "result"), lambda value: Payload(**value)),
+    "cost_usd": Decimal,
     "expires_at": lambda value: from_ms(int(value) * 1000),
     "failure": lambda value: JobFailure(**value),
     "files": _files,

@@ -20,16 +20,18 @@ from analysis_jobs.jobs.ports import (
     Applied,
     ConditionFailed,
     Created,
+    JobMessage,
     NotFound,
     Page,
     PresignedPost,
+    Step,
     StoredOutcome,
     Superseded,
     TooLarge,
     WriteConflict,
     require_read,
 )
-from analysis_jobs.jobs.record import Changes, HistoryEntry, IdempotencyKey, JobKey, JobRecord, Listing, trimmed_history
+from analysis_jobs.jobs.record import Changes, IdempotencyKey, JobKey, JobRecord, Listing, written
 from analysis_jobs.jobs.transitions import RETRY, Guard, Transition
 
 
@@ -196,12 +198,21 @@ class MemoryJobStore:
         stored = self.jobs.get(key)
         if stored is None:
             return ConditionFailed(None, erased=key in self.tombstones)
-        guards = transition.sources.get(stored.status)
-        given = _GuardInput(stored, read, now)
-        if guards is None or not all(_GUARDS[guard](given) for guard in guards):
+        if not _holds(stored, transition, now, read):
             return ConditionFailed(stored)
-        self.jobs[key] = _written(stored, transition, changes, now, read)
+        self.jobs[key] = written(stored, transition, changes, now, read)
         return Applied(self.jobs[key])
+
+    def transition_all(self, steps: Sequence[Step]) -> Sequence[JobRecord] | None:
+        """See `JobStore.transition_all`."""
+        with self.lock:
+            stored = [(step, self.jobs.get(step.read.key)) for step in steps]
+            if not all(row and _may_land(step, row) for step, row in stored):
+                return None
+            for step, row in stored:
+                if row:
+                    self.jobs[row.key] = written(row, step.transition, step.changes, step.now, step.read)
+            return [step.after for step in steps]
 
     def list_jobs(self, listing: Listing) -> Page:
         """See `JobStore.list_jobs`."""
@@ -236,15 +247,15 @@ class MemoryJobStore:
         return [key for _, key in sorted(queued, key=lambda pair: pair[0])][:limit]
 
 
-def _written(
-    stored: JobRecord, transition: Transition, changes: Changes, now: datetime, read: JobRecord | None
-) -> JobRecord:
-    history = stored.history
-    if transition.recorded:
-        entry = HistoryEntry(now, transition.name, transition.target)
-        history = trimmed_history(transition, entry, read) or (*history, entry)
-    counters = {name: getattr(stored, name) + step for name, step in {"version": 1, **transition.counters}.items()}
-    return replace(stored, status=transition.target, history=history, **counters, **dict(changes.values))
+def _holds(stored: JobRecord, transition: Transition, now: datetime, read: JobRecord | None) -> bool:
+    guards = transition.sources.get(stored.status)
+    given = _GuardInput(stored, read, now)
+    return guards is not None and all(_GUARDS[guard](given) for guard in guards)
+
+
+def _may_land(step: Step, stored: JobRecord) -> bool:
+    """Return whether a step may land together with others."""
+    return stored.version == step.read.version and _holds(stored, step.transition, step.now, step.read)
 
 
 def _matches(job: JobRecord, listing: Listing) -> bool:
@@ -351,6 +362,17 @@ class MemoryQueue:
         self.sent.append((priority, job, delay))
         self.dedupes.append(dedupe)
         self.ranks.append(tier_rank)
+
+    def send_all(self, messages: Sequence[JobMessage]) -> Sequence[JobMessage]:
+        """See `JobQueue.send_all`. A message that `send` does not take is refused."""
+        return [message for message in messages if not self._takes(message)]
+
+    def _takes(self, message: JobMessage) -> bool:
+        try:
+            self.send(**vars(message))
+        except Exception:  # noqa: BLE001 - a test lets `send` fail
+            return False
+        return True
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:  # noqa: ARG002
         """See `JobQueue.extend`."""

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from analysis_jobs.base.batches import batches
-from analysis_jobs.jobs.ports import ReceivedMessage
+from analysis_jobs.jobs.ports import JobMessage, ReceivedMessage
 from analysis_jobs.jobs.record import JobKey
 from analysis_jobs.jobs.tiers import TierPointer
 
@@ -52,22 +54,32 @@ class SqsJobQueue:
         alone: bool = False,
     ) -> None:
         """See `JobQueue.send`."""
+        message = JobMessage(priority, job, dedupe, delay, tier_rank, subject, alone)
         url = self._url(priority)
-        # On a standard queue the message group gives each tenant a fair share. On a FIFO queue it is the unit of order:
-        # a failing message blocks the later ones of its group, which is one subject or a single job.
-        options: dict[str, Any] = {
-            "MessageGroupId": job.tenant,
-            "DelaySeconds": _seconds(min(delay, _MAX_DELAY)),
-        }
-        if url.endswith(".fifo"):
-            group = _fifo_group(job, subject) if tier_rank is None else job.job_id  # the tiers define the order
-            options = {"MessageGroupId": group, "MessageDeduplicationId": dedupe}
-        pointer: dict[str, Any] = {"job_id": job.job_id, "tenant": job.tenant}
-        if tier_rank is not None:
-            pointer |= TierPointer(priority, tier_rank, delayed=delay > timedelta()).body()
-        if alone:
-            pointer["alone"] = True  # earlier versions ignore it
-        self._client.send_message(QueueUrl=url, MessageBody=json.dumps(pointer), **options)
+        self._client.send_message(QueueUrl=url, **_entry(url, message))
+
+    def send_all(self, messages: Sequence[JobMessage]) -> Sequence[JobMessage]:
+        """See `JobQueue.send_all`."""
+        lanes: dict[str, list[JobMessage]] = {}
+        for message in messages:
+            lanes.setdefault(self._url(message.priority), []).append(message)
+        requests = [(url, batch) for url, lane in lanes.items() for batch in batches(lane, _MAX_BATCH)]
+        left: list[JobMessage] = []
+        while requests:
+            url, batch = requests.pop(0)
+            try:
+                left += self._send_batch(url, batch)
+            except ClientError:  # the queue answers: it refuses this batch as a whole
+                left += batch
+            except (BotoCoreError, OSError):  # the queue cannot be reached: each further request would wait for it too
+                return [*left, *batch, *(message for _, later in requests for message in later)]
+        return left
+
+    def _send_batch(self, url: str, batch: Sequence[JobMessage]) -> Sequence[JobMessage]:
+        # 10 pointers have a few KB. SQS takes 1 MiB in a request.
+        entries: Any = [{"Id": str(number), **_entry(url, message)} for number, message in enumerate(batch)]
+        response = self._client.send_message_batch(QueueUrl=url, Entries=entries)
+        return [batch[int(failed["Id"])] for failed in response.get("Failed", [])]
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:
         """See `JobQueue.extend`."""
@@ -115,6 +127,27 @@ class SqsJobQueue:
     def _url(self, priority: str) -> str:
         # If a priority is not deployed any more, its jobs use another queue. Else they would wait until their deadline.
         return self._urls.get(priority) or next(iter(self._urls.values()))
+
+
+def _entry(url: str, message: JobMessage) -> dict[str, Any]:
+    """Return a message as the arguments of `SendMessage`, or as an entry of `SendMessageBatch`."""
+    job = message.job
+    # On a standard queue the message group gives each tenant a fair share. On a FIFO queue it is the unit of order: a
+    # failing message blocks the later ones of its group, which is one subject or a single job.
+    options: dict[str, Any] = {
+        "MessageGroupId": job.tenant,
+        "DelaySeconds": _seconds(min(message.delay, _MAX_DELAY)),
+    }
+    if url.endswith(".fifo"):
+        tiered = message.tier_rank is not None  # the tiers define the order
+        group = job.job_id if tiered else _fifo_group(job, message.subject)
+        options = {"MessageGroupId": group, "MessageDeduplicationId": message.dedupe}
+    pointer: dict[str, Any] = {"job_id": job.job_id, "tenant": job.tenant}
+    if message.tier_rank is not None:
+        pointer |= TierPointer(message.priority, message.tier_rank, delayed=message.delay > timedelta()).body()
+    if message.alone:
+        pointer["alone"] = True  # earlier versions ignore it
+    return {"MessageBody": json.dumps(pointer), **options}
 
 
 def _fifo_group(job: JobKey, subject: str | None) -> str:

@@ -1,7 +1,9 @@
 """Renders a transition as a DynamoDB update expression, and its guards as the condition."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from analysis_jobs.base.clock import to_ms
@@ -27,15 +29,17 @@ _CONDITIONS: dict[Guard, str] = {
 
 
 class Update:
-    """One transition as the arguments of `UpdateItem`."""
+    """One transition as the arguments of `UpdateItem`. With `if_version` the row must also have this version."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a write
         self,
         key: JobKey,
         transition: Transition,
         changes: Changes,
         now: datetime,
         read: JobRecord | None,
+        *,
+        if_version: int | None = None,
     ) -> None:
         self._names: dict[str, str] = {}
         self._values: dict[str, Any] = {}
@@ -48,6 +52,7 @@ class Update:
             self._sets.append(f"{self._name(name)} = {self._name(name)} + {self._value(f'add_{name}', _number(step))}")
         if transition.recorded:
             self._append_history(HistoryEntry(now, transition.name, transition.target), transition, read)
+        self._if_version = if_version
         self._condition = " OR ".join(
             self._source_condition(str(status), guards, now, read) for status, guards in transition.sources.items()
         )
@@ -75,18 +80,18 @@ class Update:
         self._sets.append(f"{history} = {added if whole else f'list_append({history}, {added})'}")
 
     def _source_condition(self, status: str, guards: frozenset[Guard], now: datetime, read: JobRecord | None) -> str:
-        clauses = [f"{self._name('status')} = {self._value(f'from_{status}', {'S': status})}"]
-        for guard in sorted(guards, key=lambda guard: guard.name):
-            clauses.append(_CONDITIONS[guard])
-            for name in re.findall(r"#(\w+)", _CONDITIONS[guard]):
-                self._name(name)
-            if guard is Guard.TOKEN and read:
-                self._value("fence", _number(read.fence))
-            if guard is Guard.UNCHANGED and read:
-                self._value("version", _number(read.version))
-            if ":now" in _CONDITIONS[guard]:
-                self._value("now", _number(to_ms(now)))
-        return f"({' AND '.join(clauses)})"
+        conditions, names = _rendered(guards)
+        for name in names:
+            self._name(name)
+        if Guard.TOKEN in guards and read:
+            self._value("fence", _number(read.fence))
+        if Guard.UNCHANGED in guards and read:
+            self._value("version", _number(read.version))
+        if ":now" in conditions:
+            self._value("now", _number(to_ms(now)))
+        if self._if_version is not None:
+            conditions += f" AND {self._name('version')} = {self._value('version', _number(self._if_version))}"
+        return f"({self._name('status')} = {self._value(f'from_{status}', {'S': status})}{conditions})"
 
     def _name(self, name: str) -> str:
         self._names[f"#{name}"] = name
@@ -99,3 +104,10 @@ class Update:
 
 def _number(value: int) -> dict[str, str]:
     return {"N": str(value)}
+
+
+@cache
+def _rendered(guards: frozenset[Guard]) -> tuple[str, Sequence[str]]:
+    """Return the conditions of guards, each after an AND, and the names of the attributes in them."""
+    conditions = "".join(f" AND {_CONDITIONS[guard]}" for guard in sorted(guards, key=lambda guard: guard.name))
+    return conditions, re.findall(r"#(\w+)", conditions)

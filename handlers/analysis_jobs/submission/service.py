@@ -67,6 +67,18 @@ class Submission(BaseModel):
 
 
 @dataclass(frozen=True)
+class _CheckedSubmission:
+    """A submission with its analysis. `request` is the validated input, and `given` is the JSON to store."""
+
+    submission: Submission
+    analysis: Analysis[Any, Any]
+    trigger: Trigger | None
+    request: BaseModel
+    given: Any
+    canary: CanaryRun | None
+
+
+@dataclass(frozen=True)
 class SubmissionService:
     """Accepts jobs. Raises `ConfigurationError` if a trigger of an analysis has an unknown priority."""
 
@@ -112,43 +124,46 @@ class SubmissionService:
         `InvalidRequestError`, which names the invalid fields, `IdempotencyKeyReusedError`, `JobExpiredError`,
         `RateLimitedError` and `TooBusyError`.
         """
-        analysis = self._analysis(submission)
-        trigger = None if canary and submission.trigger is None else _trigger(analysis, submission)
-        request, given = _input(analysis, submission)
-        job = self._new_job(tenant, submission, analysis, trigger)
-        job = self._as_canary(job, canary) if canary else job
-        job = replace(job, subject=_subject(analysis, submission, request, required=canary is None))
-        check_subject(job.analysis, job.subject or "")
-        job = _with_tier(job, analysis.tiers, request) if analysis.tiers else job
+        checked = self._checked(submission, canary)
+        job = self._new_job(tenant, checked)
         idempotency = self._idempotency(tenant, submission, idempotency_key)
-
-        # A document's name may stand within a text that the request parses, for example a `Json` field.
-        parts = [given, *parts_of(request)]
-
-        def with_input(job: JobRecord) -> JobRecord:
-            pinned = replace(job, documents=pin_documents(self.artifacts, job, parts))
-            return replace(pinned, input=self._store_input(pinned, given))
-
-        def accept(job: JobRecord) -> SubmissionResult:
-            outcome: SubmissionResult | StoredOutcome
-            if analysis.admission is None or canary:
-                outcome = self._used_before(job, idempotency, parts) or self._create(with_input(job), idempotency)
-            else:
-                admission_key = _admission_key(job, analysis.admission, request)
-                candidate = AdmissionRequest(admission_key, job, request, trigger, idempotency, with_input)
-                outcome = AdmissionService(self.store, self.settings, self.clock).admit(analysis.admission, candidate)
-            if isinstance(outcome, StoredOutcome):
-                return self._repeated(tenant, outcome, idempotency)
-            with uncounted(tenant):
-                self._log_and_send(outcome, job)
-            return outcome
-
         with sending(job, self.settings) as span:
-            result = accept(replace(job, trace=tracing.context()))
+            result = self._accept(replace(job, trace=tracing.context()), checked, idempotency)
             span.set({"analysis_jobs.outcome": str(result.outcome)})
             if result.job:
                 span.set(job_attributes(result.job))
         return result
+
+    def _checked(self, submission: Submission, canary: CanaryRun | None) -> _CheckedSubmission:
+        analysis = self._analysis(submission)
+        trigger = None if canary and submission.trigger is None else _trigger(analysis, submission)
+        request, given = _input(analysis, submission)
+        return _CheckedSubmission(submission, analysis, trigger, request, given, canary)
+
+    def _accept(
+        self, job: JobRecord, checked: _CheckedSubmission, idempotency: IdempotencyKey | None
+    ) -> SubmissionResult:
+        """Write the row of the job and send its message, unless the policy or an earlier submission says otherwise."""
+        policy = checked.analysis.admission
+        # A document's name may stand within a text that the request parses, for example a `Json` field.
+        parts = [checked.given, *parts_of(checked.request)]
+
+        def with_input(job: JobRecord) -> JobRecord:
+            pinned = replace(job, documents=pin_documents(self.artifacts, job, parts))
+            return replace(pinned, input=self._store_input(pinned, checked.given))
+
+        outcome: SubmissionResult | StoredOutcome
+        if policy is None or checked.canary:
+            outcome = self._used_before(job, idempotency, parts) or self._create(with_input(job), idempotency)
+        else:
+            admission_key = _admission_key(job, policy, checked.request)
+            candidate = AdmissionRequest(admission_key, job, checked.request, checked.trigger, idempotency, with_input)
+            outcome = AdmissionService(self.store, self.settings, self.clock).admit(policy, candidate)
+        if isinstance(outcome, StoredOutcome):
+            return self._repeated(job.tenant, outcome, idempotency)
+        with uncounted(job.tenant):
+            self._log_and_send(outcome, job)
+        return outcome
 
     def _as_canary(self, job: JobRecord, canary: CanaryRun) -> JobRecord:
         """Return the job in the lane of canaries. Raises `InvalidRequestError` if the stack has none."""
@@ -195,11 +210,11 @@ class SubmissionService:
             )
         return analysis
 
-    def _new_job(
-        self, tenant: str, submission: Submission, analysis: Analysis[Any, Any], trigger: Trigger | None
-    ) -> JobRecord:
+    def _new_job(self, tenant: str, checked: _CheckedSubmission) -> JobRecord:
+        """Return the job of a submission. Its input is not stored yet."""
+        submission, analysis, trigger = checked.submission, checked.analysis, checked.trigger
         now = self.clock.now()
-        return JobRecord(
+        job = JobRecord(
             tenant=tenant,
             job_id=new_id(now),
             analysis=analysis.name,
@@ -214,6 +229,10 @@ class SubmissionService:
             project=submission.project,
             stage=first_stage(analysis),
         )
+        job = self._as_canary(job, checked.canary) if checked.canary else job
+        job = replace(job, subject=_subject(analysis, submission, checked.request, required=checked.canary is None))
+        check_subject(job.analysis, job.subject or "")
+        return _with_tier(job, analysis.tiers, checked.request) if analysis.tiers else job
 
     def _inline_bytes(self, job: JobRecord) -> int:
         """Return the size up to which an input stays in the row."""

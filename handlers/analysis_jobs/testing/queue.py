@@ -1,9 +1,11 @@
 """The job queues of a test: messages with a time from which they are visible."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from analysis_jobs.base.clock import Clock
+from analysis_jobs.jobs.ports import JobMessage
 from analysis_jobs.jobs.record import JobKey
 from analysis_jobs.jobs.tiers import TierPointer
 from analysis_jobs.worker.message import Message
@@ -53,6 +55,12 @@ class TimedQueue:
         pointer = None if tier_rank is None else TierPointer(priority, tier_rank, delayed=delay > timedelta())
         message = Message(job, f"arn:aws:sqs:test:000000000000:{priority}", receipt, pointer, alone)
         self._messages[receipt] = _Sent(message, self._clock.now() + min(delay, _MAX_DELAY))
+
+    def send_all(self, messages: Sequence[JobMessage]) -> Sequence[JobMessage]:
+        """See `JobQueue.send_all`."""
+        for message in messages:
+            self.send(**vars(message))
+        return ()
 
     def extend(self, queue_arn: str, receipt_handle: str, visibility: timedelta) -> None:  # noqa: ARG002
         """See `JobQueue.extend`."""

@@ -18,7 +18,7 @@ import boto3
 from analysis_jobs_dev import places
 from analysis_jobs_dev.bootstrap.account import github_provider, has_state
 from analysis_jobs_dev.cloud.root import escaped
-from analysis_jobs_dev.terraform_command import command_environment
+from analysis_jobs_dev.terraform_command import command_environment, run_in
 
 __all__ = ["BootstrapError", "BootstrapRoot"]
 
@@ -159,18 +159,8 @@ class BootstrapRoot:
     def _run(
         self, arguments: tuple[str, ...], *, quiet: bool, accepted: tuple[int, ...]
     ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            ["terraform", f"-chdir={self.folder}", *arguments],
-            env={
-                **{name: each for name, each in os.environ.items() if not (self.aws and name.startswith("AWS_"))},
-                **command_environment(),
-                **self.aws,
-            },
-            stdout=subprocess.PIPE if quiet else self.log,
-            stderr=subprocess.PIPE if quiet else None,
-            text=True,
-            check=False,
-        )
+        environment = command_environment(self.aws, without=("AWS_",) if self.aws else ())
+        done = run_in(self.folder, arguments, environment, quiet=quiet, log=self.log)
         if done.returncode not in accepted:
             said = f":\n{done.stdout}{done.stderr}" if quiet else ": see its output above."
             raise BootstrapError(f"`terraform {arguments[0]}` failed{said}")

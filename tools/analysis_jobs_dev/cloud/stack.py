@@ -1,7 +1,6 @@
 """A Terraform root and its state, which the real Terraform applies to the local cloud."""
 
 import json
-import os
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -159,13 +158,10 @@ class Stack:
     def _terraform(self, *arguments: str) -> Child:
         return Child(
             ["terraform", *arguments],
-            environment={
-                # Never reach the AWS account that this user works with.
-                **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-                **command_environment(),
-                **self.environment,
-                "TF_DATA_DIR": str(self.folder / DATA_FOLDER),
-            },
+            environment=command_environment(
+                {**self.environment, "TF_DATA_DIR": str(self.folder / DATA_FOLDER)},
+                without=("AWS_",),  # never reach the AWS account that this user works with
+            ),
             exit_code_file=self.folder / "terraform.exit",
             grace_s=STOP_GRACE_S,
             folder=self.root,

@@ -30,7 +30,7 @@ from analysis_jobs_dev.environments.model import ConfigError, Environment
 from analysis_jobs_dev.environments.package import Package
 from analysis_jobs_dev.environments.schema import RootInterface
 from analysis_jobs_dev.environments.variables import has_argument
-from analysis_jobs_dev.terraform_command import command_environment
+from analysis_jobs_dev.terraform_command import command_environment, run_in
 
 if TYPE_CHECKING:  # takes long to import, and only a local cloud has one
     from analysis_jobs_dev.cloud.connection import Connection
@@ -183,21 +183,9 @@ class TerraformRoot:
         self, *arguments: str, quiet: bool = False, accepted: tuple[int, ...] = (0,)
     ) -> subprocess.CompletedProcess[str]:
         quiet = quiet or self.is_quiet
-        is_local = self.connection is not None
-        inherited = {name: value for name, value in os.environ.items() if not (is_local and name.startswith("AWS_"))}
-        done = subprocess.run(
-            ["terraform", f"-chdir={self.folder}", *arguments],
-            env={
-                **inherited,
-                **command_environment(),
-                **(self.connection.environment() if self.connection else {}),
-                **self.variables,
-            },
-            stdout=subprocess.PIPE if quiet else None,
-            stderr=subprocess.PIPE if quiet else None,
-            text=True,
-            check=False,
-        )
+        local = self.connection.environment() if self.connection else {}
+        environment = command_environment({**local, **self.variables}, without=("AWS_",) if self.connection else ())
+        done = run_in(self.folder, arguments, environment, quiet=quiet)
         if done.returncode not in accepted:
             said = f":\n{(done.stdout or '')[-4000:]}{done.stderr or ''}" if quiet else ": see its output above."
             raise TerraformError(f"`terraform {arguments[0]}` failed{said}")

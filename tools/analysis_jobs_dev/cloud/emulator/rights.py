@@ -112,7 +112,9 @@ def _sns(request: Request) -> Iterator[Right]:
 def _sqs(request: Request) -> Iterator[Right]:
     if not request.action:
         return
-    yield Right(request.action, request.resource)
+    # A batch needs the right to the single action:
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html
+    yield Right(request.action.removesuffix("Batch"), request.resource)
     if request.operation == "CreateQueue" and request.tagged:
         yield Right("sqs:TagQueue", request.resource)
 

@@ -1,7 +1,6 @@
 """One trace leads from the caller's request to the model call, through the queue and all attempts."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -44,18 +43,6 @@ from tests.handlers.traces import (
 )
 
 NOW = timedelta()
-
-
-@pytest.fixture
-def spans() -> Iterator[Collected]:
-    with collected() as spans:
-        yield spans
-
-
-@pytest.fixture
-def site(clock: ManualClock) -> Iterator[Site]:
-    with opened(MemoryJobStore(), clock, APPRAISAL) as site:
-        yield site
 
 
 # The path

@@ -1,6 +1,5 @@
 """Every attempt at a job is in the trace of its submission: retries, deferrals, continuations and redrives."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -10,16 +9,15 @@ from opentelemetry.trace import StatusCode
 
 from analysis_jobs import Defer, Fail, Job, Retry
 from analysis_jobs.base.cancellation import CancellationToken
-from analysis_jobs.base.clock import ManualClock
 from analysis_jobs.base.errors import CancelAsked, OutOfTime
 from analysis_jobs.base.usage import Usage
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.llm.model import Question, Reply
 from analysis_jobs.llm.traced import TracedModel
-from analysis_jobs.stores.memory import MemoryJobStore, MemoryQueue
+from analysis_jobs.stores.memory import MemoryQueue
 from analysis_jobs.worker.claimed_job import ClaimedJob
 from analysis_jobs.worker.slots import KeepMessage
-from tests.handlers.api.site import Site, opened
+from tests.handlers.api.site import Site
 from tests.handlers.attempts import run
 from tests.handlers.builders import (
     Book,
@@ -30,7 +28,6 @@ from tests.handlers.builders import (
 )
 from tests.handlers.events import call
 from tests.handlers.traces import (
-    APPRAISAL,
     BEDROCK_URL,
     CALLER,
     GEMINI_URL,
@@ -39,7 +36,6 @@ from tests.handlers.traces import (
     TRACEPARENT,
     Collected,
     attributes,
-    collected,
     ids,
     linked,
     parent_id,
@@ -50,18 +46,6 @@ from tests.handlers.traces import (
 )
 
 NOW = timedelta()
-
-
-@pytest.fixture
-def spans() -> Iterator[Collected]:
-    with collected() as spans:
-        yield spans
-
-
-@pytest.fixture
-def site(clock: ManualClock) -> Iterator[Site]:
-    with opened(MemoryJobStore(), clock, APPRAISAL) as site:
-        yield site
 
 
 def outcomes(spans: Collected) -> list[tuple[str, int, str | None]]:
