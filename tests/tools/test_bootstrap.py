@@ -106,10 +106,8 @@ def test_where_uv_fails_pip_is_asked(clone: Path) -> None:
     program(clone, "uv", "exit 1")
     assert bootstrap(clone).returncode == 0
     asked = (clone / "asked").read_text(encoding="utf-8")
-    assert (
-        "-m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt"
-        in asked
-    )
+    options = "--quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements/dev.txt"
+    assert f"-m pip install {options}" in asked
 
 
 def test_an_environment_that_could_not_be_filled_is_not_ready(clone: Path) -> None:

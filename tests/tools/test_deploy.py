@@ -14,7 +14,7 @@ import pytest
 from moto import mock_aws
 
 from analysis_jobs.cli.main import main
-from analysis_jobs_dev import places
+from analysis_jobs_dev import places, terraform_command
 from analysis_jobs_dev.environments import deploy, root
 from analysis_jobs_dev.init import create
 
@@ -61,7 +61,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     module = {"Key": "analysis_jobs", "Dir": str(places.modules() / "analysis-jobs")}
     monkeypatch.setenv("MODULES", json.dumps({"Modules": [module]}))
     monkeypatch.setenv("TF_STATE_BUCKET", "states")
-    monkeypatch.setattr(root, "terraform_environment", dict)
+    monkeypatch.setattr(terraform_command, "terraform_environment", dict)
     monkeypatch.chdir(folder)
     return folder
 
