@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -96,45 +97,51 @@ def test_all_connections_of_all_clients_load_the_authorities_once(
 
 
 @contextmanager
-def lasting_server(at_once: int) -> Iterator[tuple[int, list[socket.socket]]]:
+def lasting_server(at_once: int) -> Iterator[tuple[int, list[Any]]]:
     """Answer when `at_once` requests have come, and keep the connections. Yields the port and the connections."""
     all_came = threading.Barrier(at_once)
-    accepted: list[socket.socket] = []
+    accepted: list[Any] = []
 
-    def answer(connection: socket.socket) -> None:
-        while connection.recv(65_536):
+    class Answer(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            accepted.append(self.client_address)
+            super().setup()
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
             all_came.wait(60)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
 
-    def accept(listening: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = listening.accept()
-            except OSError:
-                return
-            accepted.append(connection)
-            threading.Thread(target=answer, args=(connection,), daemon=True).start()
+        def log_message(self, *_: Any) -> None:
+            pass
 
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
-        thread = threading.Thread(target=accept, args=(listening,), daemon=True)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = at_once
+
+    with Server(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield listening.getsockname()[1], accepted
-        listening.shutdown(socket.SHUT_RDWR)
-    thread.join()
-    for connection in accepted:
-        connection.close()
+        yield server.server_port, accepted
+        server.shutdown()
+        thread.join()
 
 
 def test_requests_at_the_same_moment_keep_their_connections(caplog: pytest.LogCaptureFixture) -> None:
     """As the heartbeats of 20 jobs. botocore alone keeps ten connections. It warns, and opens the others again."""
     with lasting_server(20) as (port, accepted):
         clients = Clients(Session(endpoint_url=f"http://127.0.0.1:{port}"), connections=20)
-        sqs = clients.client("sqs", ONE.merge(Config(read_timeout=60)))
+        sqs = clients.client("sqs", ONE.merge(Config(read_timeout=60, retries={"total_max_attempts": 1})))
         for _ in range(2):
             with ThreadPoolExecutor(20) as threads:
                 for _ in range(20):
                     threads.submit(sqs.list_queues)
         assert len(accepted) == 20
+        sqs.close()
     assert caplog.records == []
 
 
