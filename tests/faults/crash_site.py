@@ -170,7 +170,7 @@ class Run:
             actor.process.alive = False
             raise Killed
         self.clock.sleep(ANSWER_TAKES)
-        asked = json.loads(request.body)
+        asked = json.loads(request.body.read())
         return answer(request.url, f"<{asked['messages'][0]['content'][0]['text']}>")
 
     # The run
