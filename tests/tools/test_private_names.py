@@ -21,6 +21,7 @@ import boto3
 import httpx2
 import pytest
 from botocore import awsrequest
+from google import genai
 from google.genai import types
 from moto.core import models as moto_core
 from moto.sqs import models as moto_sqs
@@ -38,6 +39,7 @@ ROOTS: dict[str, Callable[[], Any]] = {
     "client": lambda: boto3.client(
         "sts", region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test"
     ),
+    "gemini": lambda: genai.Client(api_key="test"),
     "moto_core": lambda: moto_core,
     "moto_sqs": lambda: moto_sqs,
     "types": lambda: types,
@@ -54,6 +56,8 @@ PRIVATE = {
         "client._endpoint.http_session._pool_classes_by_scheme": "handlers/analysis_jobs/llm/sockets.py",
     },
     "google-genai": {
+        "gemini._api_client": "handlers/analysis_jobs/llm/gemini/model.py",
+        "gemini._api_client.request_streamed": "handlers/analysis_jobs/llm/gemini/model.py",
         "types.HttpOptions.model_fields.async_client_args": "handlers/analysis_jobs/llm/gemini/model.py",
         "types.HttpOptions.model_fields.httpx_async_client": "handlers/analysis_jobs/llm/gemini/model.py",
         "types.HttpOptions.model_fields.httpx_client": "handlers/analysis_jobs/llm/gemini/model.py",
