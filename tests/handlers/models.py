@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import boto3
 
@@ -37,9 +38,9 @@ def a_gemini_key(keys: Keys | None = None) -> Secrets:
     return Secrets(lambda name: KEY_ARN if name == KEY_VARIABLE else "", read, SystemClock(), timedelta(minutes=5))
 
 
-def bedrock(url: str, silence_s: float = 60) -> BedrockModel:
-    """Return Bedrock's port with the worker's own client; only the address and the timeouts differ."""
-    client = boto3.client(
+def bedrock_client(url: str) -> Any:
+    """Return a client with the worker's own configuration, for another address."""
+    return boto3.client(
         "bedrock-runtime",
         region_name="eu-west-1",
         endpoint_url=url,
@@ -47,7 +48,11 @@ def bedrock(url: str, silence_s: float = 60) -> BedrockModel:
         aws_secret_access_key="test",
         config=wiring.MODEL_CONFIG,
     )
-    return BedrockModel(client, Silence(fixed=timedelta(seconds=silence_s)))
+
+
+def bedrock(url: str, silence_s: float = 60) -> BedrockModel:
+    """Return Bedrock's port with the worker's own client; only the address and the timeouts differ."""
+    return BedrockModel(bedrock_client(url), Silence(fixed=timedelta(seconds=silence_s)))
 
 
 def gemini(url: str, silence_s: float = 60, keys: Keys | None = None) -> GeminiModel:

@@ -13,10 +13,9 @@ from datetime import timedelta
 from io import BytesIO
 from typing import Any, cast
 
-import boto3
 import pytest
 
-from analysis_jobs import Attachment, Job, wiring
+from analysis_jobs import Attachment, Job
 from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.base.clock import SystemClock
 from analysis_jobs.jobs.record import Payload
@@ -31,7 +30,7 @@ from analysis_jobs.worker.message import Message
 from analysis_jobs.worker.slots import Place
 from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.handlers.builders import QUEUE_ARN, Book, Shop, Value, eventually, heartbeat_lives, some_settings
-from tests.handlers.models import BEDROCK_ID, GEMINI_ID, a_gemini_key
+from tests.handlers.models import BEDROCK_ID, GEMINI_ID, a_gemini_key, bedrock_client
 
 JOBS = 6
 ATTACHED = Attachment(b"%PDF-1.4\n" + bytes(1_000_000), "application/pdf", "a.pdf")
@@ -71,17 +70,6 @@ class Bodies:
         with self._lock:
             self.seen.append(params["body"])
             self.most = max(self.most, sum(not each.closed for each in self.seen))
-
-
-def a_client(url: str) -> Any:
-    return boto3.client(
-        "bedrock-runtime",
-        region_name="eu-west-1",
-        endpoint_url=url,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=wiring.MODEL_CONFIG,
-    )
 
 
 def run_together(model: Model, model_id: str) -> list[Status]:
@@ -125,7 +113,7 @@ def run_together(model: Model, model_id: str) -> list[Status]:
 
 def test_no_more_than_the_limit_is_in_memory_at_a_time(stand_in: StandIn) -> None:
     stand_in.set(answer="It says nothing.", chunk_chars=4, first_token_s=0.2)
-    sending, bodies, client = Watched(), Bodies(), a_client(stand_in.url)
+    sending, bodies, client = Watched(), Bodies(), bedrock_client(stand_in.url)
     model = BedrockModel(client, sending=sending)
     client.meta.events.register("before-call", bodies.add)
     assert run_together(model, BEDROCK_ID) == [Status.COMPLETED] * JOBS
@@ -150,7 +138,7 @@ def test_the_turn_is_over_while_the_model_is_still_silent(stand_in: StandIn, ven
     sending, token, errors = Sending(LIMIT), CancellationToken(), []
     model: Model
     if vendor == "bedrock":
-        model, asked = BedrockModel(a_client(stand_in.url), sending=sending), BEDROCK_ID
+        model, asked = BedrockModel(bedrock_client(stand_in.url), sending=sending), BEDROCK_ID
     else:
         model, asked = GeminiModel(a_gemini_key(), stand_in.url, sending=sending), GEMINI_ID
     question = Question(asked, "What?", 1_000, attachments=(ATTACHED,))
@@ -198,7 +186,9 @@ def distant() -> Iterator[str]:
 
 @pytest.mark.parametrize("vendor", ["bedrock", "gemini"])
 def test_no_copy_of_an_attachment_is_left_when_the_answer_begins(distant: str, vendor: str) -> None:
-    model: Model = BedrockModel(a_client(distant)) if vendor == "bedrock" else GeminiModel(a_gemini_key(), distant)
+    model: Model = (
+        BedrockModel(bedrock_client(distant)) if vendor == "bedrock" else GeminiModel(a_gemini_key(), distant)
+    )
     question = replace(QUESTION, model_id=BEDROCK_ID if vendor == "bedrock" else GEMINI_ID)
     model.ask(replace(question, attachments=()), lambda _: None, CancellationToken())  # imports, schemas, connections
     taken: list[int] = []

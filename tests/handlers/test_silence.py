@@ -9,10 +9,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import boto3
 import pytest
 
-from analysis_jobs import Job, Retry, wiring
+from analysis_jobs import Job, Retry
 from analysis_jobs.base.cancellation import CancellationToken
 from analysis_jobs.jobs.transitions import Status
 from analysis_jobs.llm.bedrock.model import BedrockModel
@@ -23,7 +22,7 @@ from analysis_jobs.llm.silence import Silence
 from analysis_jobs.submission.control import JobControl
 from analysis_jobs_dev.cloud.stand_in import StandIn
 from tests.handlers.builders import MINUTE, SECOND, START, Book, Shop, Value, eventually
-from tests.handlers.models import a_gemini_key
+from tests.handlers.models import a_gemini_key, bedrock_client
 
 SCALE = 0.005
 SILENT_S = 180 * SCALE  # longer than the limit of a model that does not think, shorter than that of one that does
@@ -43,15 +42,7 @@ def model(stand_in: StandIn) -> BedrockModel:
 
 
 def _bedrock(url: str, scale: float = SCALE) -> BedrockModel:
-    client = boto3.client(
-        "bedrock-runtime",
-        region_name="eu-west-1",
-        endpoint_url=url,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=wiring.MODEL_CONFIG,
-    )
-    return BedrockModel(client, Silence(scale))
+    return BedrockModel(bedrock_client(url), Silence(scale))
 
 
 def ask(model: Model, question: Question = QUESTION) -> Reply:
