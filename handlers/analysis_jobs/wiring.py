@@ -50,8 +50,9 @@ _STORE_CONFIG = Config(
 # Signature version 4, because newer buckets refuse older ones. The Region's own host name, because the global endpoint
 # redirects an upload form, and browsers do not send the body again after a redirect.
 _S3_CONFIG = _STORE_CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
-# A step of the sweeper is two requests of some milliseconds. boto3 has 10 connections for each client.
+# boto3 keeps so many connections for each client.
 _BOTO_CONNECTIONS = 10
+# Each thread of a sweep waits for one request at a time, so boto3's connections are enough.
 _SWEEP_THREADS = 8
 # The heartbeats of an invocation send their requests at the same moments, and the jobs may send others meanwhile.
 _CONNECTIONS_OF_A_JOB = 2

@@ -149,7 +149,7 @@ def _configuration(root: Path, endings: tuple[str, ...]) -> Iterator[Path]:
 
 
 def _link(original: Path, folder: Path, leave: Iterable[str], around: Path) -> None:
-    """Link what is in `original`, except the folder in which `around` is: who follows the links would never end."""
+    """Link the entries of `original`, except the one that contains `around`: its link would lead back to the links."""
     folder.mkdir(parents=True)
     left = set(leave)
     for path in original.iterdir():
